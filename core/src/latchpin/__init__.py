@@ -1,0 +1,23 @@
+"""Latchpin, an OAuth gateway for MCP servers: the plugin author's whole vocabulary.
+
+A plugin is an installed distribution with an entry point in the group ``latchpin`` whose module
+implements some hooks::
+
+    import latchpin
+
+    @latchpin.hookimpl
+    def latchpin_state_store() -> latchpin.Backend:
+        return latchpin.Backend("mine", "my store", MySettings, open_my_store)
+
+What the hooks are, ``latchpin.hookspecs`` says; what a service must do, ``latchpin.contracts``; whether
+it does, the suites in ``latchpin.testing``.
+"""
+
+from latchpin import contracts, errors, model
+from latchpin.contracts import Backend, Context
+from latchpin.hookspecs import hookimpl
+from latchpin.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = ["Backend", "Context", "Settings", "__version__", "contracts", "errors", "hookimpl", "model"]

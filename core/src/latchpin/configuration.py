@@ -1,0 +1,202 @@
+"""The core's own settings: every variable the gateway itself reads, with defaults and what is allowed."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from latchpin.settings import Settings
+
+__all__ = ["CoreSettings", "is_loopback_host"]
+
+DEFAULT_SECRET = "my-test-salt"  # noqa: S105  the published default, refused off loopback
+MINIMUM_SECRET_BYTES = 32
+
+
+def _words(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    """Read a JSON list, or words separated by commas or spaces."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        return json.loads(text)
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+SecretWords = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)]
+PositiveSeconds = Annotated[int, Field(gt=0, le=86_400 * 366)]
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or address literal can only mean this machine."""
+    bare = host.strip("[]").rstrip(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def _dcr(name: str) -> Any:  # noqa: ANN401  what pydantic's Field takes
+    return AliasChoices(name, f"mcpgateway_{name}")
+
+
+class CoreSettings(Settings):
+    """What the core reads. A field's upper-cased name is its variable; docs/settings.md explains each."""
+
+    # where things are kept
+    cache_type: str = Field("database", description="State store: database, redis, memory, none, or a plugin's name.")
+    record_store: str = Field("auto", description="Where gateways, tokens, clients and tools last.")
+    state_ttl_seconds: PositiveSeconds = Field(300, description="How long a user may take to authorize, in seconds.")
+    max_pending_per_user: int = Field(100, gt=0, description="Unfinished authorizations one user may have at once.")
+    max_pending: int = Field(50_000, gt=0, description="Unfinished authorizations one worker admits in all.")
+
+    # keys
+    auth_encryption_secret: SecretStr = Field(
+        SecretStr(DEFAULT_SECRET), description="Root of the signing and sealing keys; 32 bytes or more off loopback."
+    )
+    auth_encryption_secrets_old: SecretWords = Field((), description="Earlier secrets: they verify and unseal only.")
+    signer: str = Field("hmac-sha256", description="Which plugin signs the state.")
+    cipher: str = Field("aes-gcm", description="Which plugin seals secrets at rest.")
+
+    # OAuth
+    oauth_request_timeout: PositiveSeconds = Field(30, description="Total deadline of one request upstream, seconds.")
+    oauth_max_retries: int = Field(3, ge=0, le=20, description="Retries of requests that are safe to repeat.")
+    oauth_default_timeout: PositiveSeconds = Field(
+        3600, description="Token lifetime if the server names none, seconds."
+    )
+    oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
+    oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
+    oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
+    oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
+
+    # Dynamic Client Registration
+    dcr_enabled: bool = Field(True, validation_alias=_dcr("dcr_enabled"), description="Whether DCR may be used.")
+    dcr_auto_register_on_missing_credentials: bool = Field(
+        True,
+        validation_alias=_dcr("dcr_auto_register_on_missing_credentials"),
+        description="Register by itself when a gateway has no client_id.",
+    )
+    dcr_default_scopes: Words = Field(
+        ("mcp:read",), validation_alias=_dcr("dcr_default_scopes"), description="Scopes of registered clients."
+    )
+    dcr_token_endpoint_auth_method: str = Field(
+        "client_secret_basic",
+        validation_alias=_dcr("dcr_token_endpoint_auth_method"),
+        description="Authentication method asked for at registration.",
+    )
+    dcr_metadata_cache_ttl: int = Field(
+        3600, ge=0, validation_alias=_dcr("dcr_metadata_cache_ttl"), description="How long metadata is kept, seconds."
+    )
+    dcr_allowed_issuers: Words = Field(
+        (), validation_alias=_dcr("dcr_allowed_issuers"), description="Issuers to register at; empty: any."
+    )
+    dcr_client_name_template: str = Field(
+        "Latchpin ({gateway_name})",
+        validation_alias=_dcr("dcr_client_name_template"),
+        description="Client name sent at registration.",
+    )
+
+    # the server
+    base_url: str = Field("http://localhost:4444", description="The public URL; a path prefix is allowed.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(4444, ge=0, le=65_535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes.")
+
+    # people
+    jwt_secret_key: SecretStr | None = Field(None, description="Key of callers' bearer tokens (HS256).")
+    jwt_jwks_url: str | None = Field(None, description="Where the keys of callers' bearer tokens are published.")
+    jwt_issuer: str | None = Field(None, description="Required iss of callers' bearer tokens.")
+    jwt_audience: str | None = Field(None, description="Required aud of callers' bearer tokens.")
+    jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
+    admin_emails: Words = Field((), description="Administrators, whatever the identity source.")
+    trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
+    trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
+
+    # logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Log level.")
+    log_format: Literal["text", "json"] = Field("text", description="Log format.")
+    log_file: str = Field(
+        "logs/mcpgateway.log", description="Log file beside stderr; empty: none.", json_schema_extra={"empty": True}
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an absolute http or https URL such as https://mcp.example.com")
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("must have no query, fragment or user name")
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+            raise ValueError("must be https unless its host is loopback (localhost, 127.0.0.1)")
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)
+        return value
+
+    @field_validator("admin_emails")
+    @classmethod
+    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(text.lower() for text in value)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.weak_secret and not (is_loopback_host(self.host) and is_loopback_host(self.base_host)):
+            raise ValueError(
+                "AUTH_ENCRYPTION_SECRET is the published default or shorter than 32 bytes, which is accepted only "
+                "while HOST and BASE_URL are loopback; make one with: latchpin secret generate"
+            )
+        if bool(self.trusted_user_header) != bool(self.trusted_proxies):
+            raise ValueError("TRUSTED_USER_HEADER and TRUSTED_PROXIES must be set together or not at all")
+        trio = (self.jwt_jwks_url, self.jwt_issuer, self.jwt_audience)
+        if self.jwt_jwks_url and not all(trio):
+            raise ValueError("JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE")
+        if self.jwt_jwks_url and self.jwt_secret_key:
+            raise ValueError("JWT_SECRET_KEY and JWT_JWKS_URL exclude each other: the algorithm follows the key")
+        key = self.jwt_secret_key
+        if key is not None and len(key.get_secret_value().encode()) < MINIMUM_SECRET_BYTES:
+            raise ValueError("JWT_SECRET_KEY must have 32 bytes or more; make one with: latchpin secret generate")
+        return self
+
+    @property
+    def weak_secret(self) -> bool:
+        """Whether the secret is the published default or too short to be one."""
+        secret = self.auth_encryption_secret.get_secret_value()
+        return secret == DEFAULT_SECRET or len(secret.encode()) < MINIMUM_SECRET_BYTES
+
+    @property
+    def base_host(self) -> str:
+        """The host name in BASE_URL."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def base_path(self) -> str:
+        """The path prefix in BASE_URL, ``""`` if there is none."""
+        return urlsplit(self.base_url).path
+
+    @property
+    def secure(self) -> bool:
+        """Whether the public URL is https."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def redirect_uri(self) -> str:
+        """The redirect URI that providers must know."""
+        return f"{self.base_url}/oauth/callback"

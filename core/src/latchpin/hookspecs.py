@@ -1,0 +1,97 @@
+"""The hooks, in the order in which the gateway calls them.
+
+A hook offers; it does not act. Each is synchronous, does no I/O, is called once while the gateway is
+assembled, takes no arguments and returns descriptors. A plugin implements those it has something to
+offer for, marks them with ``latchpin.hookimpl``, and is found through the entry-point group
+``latchpin``. The order in which plugins load decides nothing: settings choose by name, and where
+several offers work side by side their ``rank`` orders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from latchpin.contracts import (
+    Backend,
+    Check,
+    Cipher,
+    ClientAuthentication,
+    ClientRegistrar,
+    EventListener,
+    Identity,
+    PkceMethod,
+    RecordStore,
+    Signer,
+    StateStore,
+)
+
+if TYPE_CHECKING:
+    import typer
+    from fastapi import APIRouter
+
+PROJECT = "latchpin"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def latchpin_commands() -> Sequence[typer.Typer]:  # type: ignore[empty-body]
+    """Add commands. A Typer app with a ``name`` in its info becomes a group; without, its commands join the root."""
+
+
+@hookspec
+def latchpin_signer() -> Backend[Any, Signer]:  # type: ignore[empty-body]
+    """Offer a signer of the state; ``SIGNER`` selects it, by default ``hmac-sha256``."""
+
+
+@hookspec
+def latchpin_cipher() -> Backend[Any, Cipher]:  # type: ignore[empty-body]
+    """Offer a cipher for secrets at rest; ``CIPHER`` selects it, by default ``aes-gcm``."""
+
+
+@hookspec
+def latchpin_pkce_methods() -> Sequence[PkceMethod]:  # type: ignore[empty-body]
+    """Offer code challenge methods; ``OAUTH_PREFERRED_CODE_CHALLENGE_METHOD`` selects one."""
+
+
+@hookspec
+def latchpin_client_authentications() -> Sequence[ClientAuthentication]:  # type: ignore[empty-body]
+    """Offer client authentication methods for token requests; gateway and server choose by name."""
+
+
+@hookspec
+def latchpin_state_store() -> Backend[Any, StateStore]:  # type: ignore[empty-body]
+    """Offer a store for pending authorizations; ``CACHE_TYPE`` selects it."""
+
+
+@hookspec
+def latchpin_record_store() -> Backend[Any, RecordStore]:  # type: ignore[empty-body]
+    """Offer a store for what must last; ``RECORD_STORE`` selects it."""
+
+
+@hookspec
+def latchpin_client_registrar() -> Backend[Any, ClientRegistrar]:  # type: ignore[empty-body]
+    """Offer a way to a client_id; all that are installed are asked, lowest rank first."""
+
+
+@hookspec
+def latchpin_identity() -> Backend[Any, Identity]:  # type: ignore[empty-body]
+    """Offer a way to know callers; all are asked, and two answers that disagree are refused."""
+
+
+@hookspec
+def latchpin_event_listeners() -> Sequence[EventListener]:  # type: ignore[empty-body]
+    """Offer listeners that are told what happened."""
+
+
+@hookspec
+def latchpin_routes() -> Sequence[APIRouter]:  # type: ignore[empty-body]
+    """Add routes to the web application. They come after the core's own and cannot replace them."""
+
+
+@hookspec
+def latchpin_checks() -> Sequence[Check]:  # type: ignore[empty-body]
+    """Add checks to ``latchpin doctor``."""

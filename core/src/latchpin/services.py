@@ -1,0 +1,54 @@
+"""What an assembled gateway consists of: one frozen value that the flow and the web are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import (
+    Backend,
+    Cipher,
+    ClientAuthentication,
+    ClientRegistrar,
+    Clock,
+    EventListener,
+    Identity,
+    PkceMethod,
+    RecordStore,
+    Signer,
+    StateStore,
+    Upstream,
+)
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The opened services, selected by settings. Made by ``latchpin.assembly.assemble`` only.
+
+    Attributes:
+        states: None with CACHE_TYPE=none.
+        state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
+        registrars: in the order of their rank.
+        identities: in the order of their rank.
+        authentications: by ``token_endpoint_auth_method``.
+    """
+
+    settings: CoreSettings
+    clock: Clock
+    instance_id: str
+    signer: Signer
+    cipher: Cipher
+    pkce: PkceMethod
+    states: StateStore | None
+    state_backend: Backend[Any, StateStore] | None
+    records: RecordStore
+    record_backend: Backend[Any, RecordStore]
+    upstream: Upstream
+    registrars: Sequence[ClientRegistrar]
+    identities: Sequence[Identity]
+    authentications: Mapping[str, ClientAuthentication]
+    listeners: Sequence[EventListener]

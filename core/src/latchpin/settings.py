@@ -1,0 +1,125 @@
+"""Settings: one source (environment over ``.env``), read once, each model validated before any I/O."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from latchpin.errors import SettingsError
+
+__all__ = ["Settings", "load", "near_misses", "variables"]
+
+ENV_FILE = ".env"
+
+
+class Settings(BaseSettings):
+    """The parent of every settings model, the core's and the plugins'.
+
+    A field's upper-cased name is its variable. Unknown keys in ``.env`` are ignored (``near_misses`` warns
+    about typing errors). An empty value means the field's default, unless the field says that empty has a
+    meaning of its own (``json_schema_extra={"empty": True}``).
+    """
+
+    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_default(cls, values: dict[str, Any]) -> dict[str, Any]:
+        meaningful = {
+            name
+            for name, field in cls.model_fields.items()
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("empty")
+        }
+        return {key: value for key, value in values.items() if value != "" or key.lower() in meaningful}
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load(model: type[SettingsT]) -> SettingsT:
+    """Read ``model`` from the environment and ``.env``.
+
+    Raises:
+        SettingsError: names each variable, what it holds (secrets masked), and what is allowed.
+    """
+    try:
+        return model()
+    except ValidationError as exc:
+        lines = [_explain(model, error) for error in exc.errors(include_url=False)]
+        raise SettingsError("; ".join(lines), public="\n".join(lines)) from None
+    except (ValueError, OSError) as exc:  # pydantic-settings: JSON expected, or .env unreadable
+        raise SettingsError(str(exc), public=str(exc)) from None
+
+
+def variables(model: type[BaseSettings]) -> list[str]:
+    """The names of the variables that ``model`` reads, in field order, aliases included."""
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        choices = getattr(alias, "choices", None) or ([alias] if alias else [name])
+        names += [str(choice).upper() for choice in choices]
+    return names
+
+
+def near_misses(known: Iterable[str], env_file: str = ENV_FILE) -> dict[str, str]:
+    """Keys in ``.env`` that nobody reads and that look like a misspelt known one, with that one."""
+    names = sorted(set(known))
+    found: dict[str, str] = {}
+    if not Path(env_file).is_file():
+        return found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        keys = [key.upper() for key in dotenv_values(env_file)]
+    for key in keys:
+        if key not in names and (close := difflib.get_close_matches(key, names, n=1, cutoff=0.85)):
+            found[key] = close[0]
+    return found
+
+
+def masked(settings: BaseSettings) -> Mapping[str, str]:
+    """What a model holds, by variable, for people: secrets and passwords in URLs replaced by stars."""
+    shown: dict[str, str] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        shown[name.upper()] = mask(value)
+    return shown
+
+
+def mask(value: Any) -> str:  # noqa: ANN401  whatever a setting holds
+    """One value for people: never a secret."""
+    if isinstance(value, SecretStr):
+        return "**********" if value.get_secret_value() else ""
+    text = str(value)
+    scheme, separator, rest = text.partition("://")
+    if separator and "@" in rest:
+        login, _, host = rest.rpartition("@")
+        return f"{scheme}://{login.partition(':')[0]}:***@{host}"
+    return text
+
+
+def _explain(model: type[BaseSettings], error: ErrorDetails) -> str:
+    location = [str(part) for part in error["loc"]]
+    if not location:
+        return error["msg"].removeprefix("Value error, ")
+    name = location[0].upper()
+    field = model.model_fields.get(location[0].lower())
+    secret = field is not None and "Secret" in repr(field.annotation)
+    held = "**********" if secret or name in _URLS_WITH_PASSWORDS else repr(error.get("input"))[:100]
+    return f"{name} holds {held}: {error['msg'].removeprefix('Value error, ')}"
+
+
+_URLS_WITH_PASSWORDS = frozenset({"DATABASE_URL", "REDIS_URL"})
+
+
+def from_environment(name: str, default: str = "") -> str:
+    """One raw variable, for what must be known before models are read."""
+    return os.environ.get(name, default)
