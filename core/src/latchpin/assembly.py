@@ -1,0 +1,163 @@
+"""Settings and plugins to opened services, on one exit stack: what is opened first is closed last."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Backend, Cipher, Clock, RecordStore, StateStore, Upstream
+from latchpin.errors import PluginError, SettingsError
+from latchpin.plugins import Offer, Plugins
+from latchpin.services import Services
+from latchpin.settings import load
+from latchpin.upstream import open_upstream
+
+__all__ = ["Selection", "assemble", "select_stores", "utc_now"]
+
+_log = logging.getLogger("latchpin.assembly")
+
+NO_STATE_STORE = "none"
+AUTO = "auto"
+DATABASE = "database"
+
+ServiceT = TypeVar("ServiceT")
+
+
+def utc_now() -> datetime:
+    """The clock that is used unless a test moves its own."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which stores the settings select, and why. ``state`` is None with CACHE_TYPE=none."""
+
+    state: Backend[Any, StateStore] | None
+    state_reason: str
+    record: Backend[Any, RecordStore]
+    record_reason: str
+
+
+def select_stores(plugins: Plugins, settings: CoreSettings) -> Selection:
+    """Choose the stores by name.
+
+    Raises:
+        SettingsError: a name that nothing offers; it lists what is installed and what to install.
+    """
+    state: Backend[Any, StateStore] | None = None
+    if settings.cache_type != NO_STATE_STORE:
+        state = plugins.select("latchpin_state_store", settings.cache_type, variable="CACHE_TYPE")
+    name, reason = settings.record_store, f"RECORD_STORE={settings.record_store}"
+    if name == AUTO:
+        offered = {offer.name for offer in plugins.offers("latchpin_record_store")}
+        if DATABASE in offered:
+            name, reason = DATABASE, "RECORD_STORE=auto prefers database, which is installed"
+        elif state is not None:
+            name, reason = state.name, "RECORD_STORE=auto follows CACHE_TYPE, as database is not installed"
+        else:
+            raise SettingsError(
+                "RECORD_STORE=auto finds no store: install latchpin-sql-store, or name an installed one",
+                remedy="pip install latchpin-sql-store",
+            )
+    record = plugins.select("latchpin_record_store", name, variable="RECORD_STORE")
+    return Selection(state, f"CACHE_TYPE={settings.cache_type}", record, reason)
+
+
+@dataclass(slots=True)
+class _OpenContext:
+    """What backends see while the gateway is being assembled; see ``latchpin.contracts.Context``."""
+
+    clock: Clock
+    instance_id: str
+    base_url: str
+    state_ttl: timedelta
+    stack: AsyncExitStack
+    upstream: Upstream
+    opened_cipher: Cipher | None = None
+    opened_records: RecordStore | None = None
+    resources: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cipher(self) -> Cipher:
+        if self.opened_cipher is None:
+            raise PluginError("a plugin asked for the cipher before it was open")
+        return self.opened_cipher
+
+    @property
+    def records(self) -> RecordStore:
+        if self.opened_records is None:
+            raise PluginError("a plugin asked for the record store before it was open")
+        return self.opened_records
+
+    async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ServiceT]]) -> ServiceT:
+        if name not in self.resources:
+            self.resources[name] = await self.stack.enter_async_context(opener())
+        resource: ServiceT = self.resources[name]
+        return resource
+
+    async def open(self, backend: Backend[Any, ServiceT]) -> ServiceT:
+        return await self.stack.enter_async_context(backend.open(load(backend.settings), self))
+
+
+@asynccontextmanager
+async def assemble(
+    plugins: Plugins, settings: CoreSettings, *, clock: Clock = utc_now, instance_id: str | None = None
+) -> AsyncIterator[Services]:
+    """Open everything that the settings select and close it, in reverse, at the end.
+
+    Raises:
+        PluginError: a plugin is broken, or two clash.
+        SettingsError: a setting does not hold, or names what is not installed.
+        BackendUnavailable, SchemaOutdated: a store cannot be opened.
+    """
+    plugins.require_sound()
+    selection = select_stores(plugins, settings)
+    async with AsyncExitStack() as stack:
+        context = _OpenContext(
+            clock=clock,
+            instance_id=instance_id or secrets.token_hex(4),
+            base_url=settings.base_url,
+            state_ttl=timedelta(seconds=settings.state_ttl_seconds),
+            stack=stack,
+            upstream=await stack.enter_async_context(open_upstream(settings)),
+        )
+        signer = await context.open(plugins.select("latchpin_signer", settings.signer, variable="SIGNER"))
+        context.opened_cipher = await context.open(
+            plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
+        )
+        context.opened_records = await context.open(selection.record)
+        states = await context.open(selection.state) if selection.state is not None else None
+        yield Services(
+            settings=settings,
+            clock=clock,
+            instance_id=context.instance_id,
+            signer=signer,
+            cipher=context.cipher,
+            pkce=_pkce_method(plugins, settings),
+            states=states,
+            state_backend=selection.state,
+            records=context.records,
+            record_backend=selection.record,
+            upstream=context.upstream,
+            registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
+            identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
+            authentications={
+                offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")
+            },
+            listeners=[offer.value for offer in plugins.offers("latchpin_event_listeners")],
+        )
+
+
+def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook
+    offers: dict[str, Offer] = {offer.name: offer for offer in plugins.offers("latchpin_pkce_methods")}
+    name = settings.oauth_preferred_code_challenge_method
+    if name not in offers:
+        text = f"OAUTH_PREFERRED_CODE_CHALLENGE_METHOD holds '{name}'; allowed: {', '.join(sorted(offers))}"
+        raise SettingsError(text, public=text)
+    return offers[name].value

@@ -1,0 +1,50 @@
+"""The built-in signer: HMAC-SHA256 under a key derived from AUTH_ENCRYPTION_SECRET."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from latchpin.contracts import Backend, Context, Signer
+from latchpin.defaults.secrets import KeyRing, RootSecrets
+from latchpin.errors import Unsealable
+from latchpin.hookspecs import hookimpl
+
+__all__ = ["HmacSigner"]
+
+
+class HmacSigner:
+    """HMAC-SHA256 (RFC 2104) with key rotation; see ``latchpin.contracts.Signer``."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    @property
+    def key_id(self) -> str:
+        """Names today's key."""
+        return self._ring.current.id
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign under today's key: 32 bytes."""
+        return hmac.digest(self._ring.current.key, message, hashlib.sha256)
+
+    def verify(self, message: bytes, signature: bytes, *, key_id: str) -> bool:
+        """Compare in constant time; raises Unsealable for a key we do not have."""
+        key = self._ring.find(key_id)
+        if key is None:
+            raise Unsealable("the signature was made under a key that this gateway does not have")
+        return hmac.compare_digest(hmac.digest(key.key, message, hashlib.sha256), signature)
+
+
+@asynccontextmanager
+async def open_signer(settings: RootSecrets, context: Context) -> AsyncIterator[Signer]:  # noqa: ARG001
+    """Derive the keys; nothing to close."""
+    yield HmacSigner(KeyRing(settings, "state signature"))
+
+
+@hookimpl
+def latchpin_signer() -> Backend[RootSecrets, Signer]:
+    """Offer the signer that SIGNER=hmac-sha256, the default, selects."""
+    return Backend("hmac-sha256", "HMAC-SHA256", RootSecrets, open_signer)

@@ -1,0 +1,165 @@
+"""The authorization response (RFC 6749 section 4.1.2, RFC 9207): untrusted query to a value that may be exchanged.
+
+``parse_callback`` reads the query; ``validate`` is the only maker of a ``ValidatedCallback``, and only
+that can be turned into a token request. In between, the flow proves signature, browser, age, and takes
+the pending authorization from the store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch
+from latchpin.model import PendingAuthorization
+from latchpin.oauth.state import StatePayload
+
+__all__ = ["CallbackParameters", "ValidatedCallback", "parse_callback", "validate"]
+
+MAX_VALUE_LENGTH = 8192
+_KNOWN = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
+_ERROR_TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")
+
+EXPLAINED: Mapping[str, tuple[str, str]] = {
+    "access_denied": (
+        "the user or the provider declined",
+        "Start again and consent, or ask the provider's administrator.",
+    ),
+    "invalid_request": (
+        "the provider found the request malformed",
+        "Check extra_authorize_params and the endpoint URLs.",
+    ),
+    "unauthorized_client": (
+        "this client may not use the authorization code grant",
+        "Allow the grant for this client at the provider.",
+    ),
+    "unsupported_response_type": (
+        "the provider does not offer response_type=code",
+        "Use a server that supports the authorization code grant.",
+    ),
+    "invalid_scope": ("the provider does not know or allow the scopes asked for", "Correct 'scopes' on the gateway."),
+    "invalid_target": (
+        "the provider does not accept the resource indicator",
+        "Correct 'resource' on the gateway, or set omit_resource.",
+    ),
+    "server_error": ("the provider failed", "Try again later; if it repeats, ask the provider's operator."),
+    "temporarily_unavailable": ("the provider is overloaded or in maintenance", "Try again later."),
+    "login_required": (
+        "the provider wants the user to sign in there first",
+        "Sign in at the provider, then start again.",
+    ),
+    "consent_required": (
+        "the provider wants the user's consent",
+        "Start again and consent; remove prompt=none if it is configured.",
+    ),
+    "interaction_required": (
+        "the provider must ask the user something",
+        "Start again; remove prompt=none if it is configured.",
+    ),
+}
+"""Error codes of RFC 6749 4.1.2.1, RFC 8707 and OpenID Connect: what happened, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackParameters:
+    """The query of the callback, each parameter at most once. Nothing in here is proven."""
+
+    state: str = field(repr=False)
+    code: str | None = field(repr=False, default=None)
+    iss: str | None = None
+    error: str | None = None
+    error_description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedCallback:
+    """An authorization code that may be exchanged, with what was remembered for it."""
+
+    code: str = field(repr=False)
+    payload: StatePayload
+    pending: PendingAuthorization
+
+
+def parse_callback(query: Iterable[tuple[str, str]]) -> CallbackParameters:
+    """Read the decoded query pairs.
+
+    Raises:
+        CallbackMalformed: state is missing, one of the parameters is repeated or too long, or there is neither
+            code nor error (or both).
+    """
+    values: dict[str, str] = {}
+    for name, value in query:
+        if name not in _KNOWN:
+            continue
+        if name in values:
+            raise CallbackMalformed(f"the parameter '{name}' was given twice")
+        if len(value) > MAX_VALUE_LENGTH:
+            raise CallbackMalformed(
+                f"the parameter '{name}' has {len(value)} characters; the limit is {MAX_VALUE_LENGTH}"
+            )
+        values[name] = value
+    if not values.get("state"):
+        raise CallbackMalformed("the parameter 'state' is missing")
+    code, error = values.get("code") or None, values.get("error") or None
+    if code is None and error is None:
+        raise CallbackMalformed("the parameter 'code' is missing")
+    if code is not None and error is not None:
+        raise CallbackMalformed("both 'code' and 'error' were given")
+    return CallbackParameters(
+        state=values["state"],
+        code=code,
+        iss=values.get("iss"),
+        error=error,
+        error_description=values.get("error_description"),
+    )
+
+
+def validate(
+    parameters: CallbackParameters,
+    payload: StatePayload,
+    pending: PendingAuthorization,
+    *,
+    path_gateway: str | None,
+) -> ValidatedCallback:
+    """Judge the answer against what was remembered: gateway, then issuer, then the provider's error.
+
+    Raises:
+        GatewayMismatch: the row's or the path's gateway is not the signed one.
+        IssuerMismatch: RFC 9207; the error fields are then neither acted on nor shown.
+        AuthorizationRefused: the provider answered with an error.
+    """
+    _check_gateway(payload, pending, path_gateway)
+    _check_issuer(parameters.iss, pending)
+    if parameters.error is not None:
+        raise _refusal(parameters)
+    if parameters.code is None:  # parse_callback lets neither-nor not pass
+        raise CallbackMalformed("the parameter 'code' is missing")
+    return ValidatedCallback(code=parameters.code, payload=payload, pending=pending)
+
+
+def _check_gateway(payload: StatePayload, pending: PendingAuthorization, path_gateway: str | None) -> None:
+    if pending.key.gateway_id != payload.gateway_id:
+        raise GatewayMismatch(f"signed for gateway {payload.gateway_id}, stored for gateway {pending.key.gateway_id}")
+    if path_gateway is not None and path_gateway != payload.gateway_id:
+        raise GatewayMismatch(f"signed for gateway {payload.gateway_id}, returned to the path of another gateway")
+
+
+def _check_issuer(iss: str | None, pending: PendingAuthorization) -> None:
+    if pending.issuer is None:
+        return  # nothing was remembered to compare with
+    if iss is None:
+        if pending.iss_expected:
+            raise IssuerMismatch(f"{pending.issuer} promises 'iss' in its answers (RFC 9207), and this one has none")
+        return
+    if iss != pending.issuer:
+        raise IssuerMismatch(f"asked {pending.issuer}, and the answer names another issuer")
+
+
+def _refusal(parameters: CallbackParameters) -> AuthorizationRefused:
+    code = parameters.error if parameters.error and _ERROR_TEXT.fullmatch(parameters.error) else "(unreadable)"
+    what, remedy = EXPLAINED.get(code, ("the provider gave a code that is not in the standards", None))
+    said = parameters.error_description
+    readable = said if said and _ERROR_TEXT.fullmatch(said) else None
+    detail = f"{code}: {what}" + (f" (it says: {readable})" if readable else "")
+    return AuthorizationRefused(detail, error=code, remedy=remedy)

@@ -1,0 +1,169 @@
+"""The ``state`` parameter: what it says, how it is signed, how it is read back (RFC 6749 section 10.12).
+
+Its text is ``base64url(payload) "." base64url(signature)``, without padding. The payload is JSON; the
+signature is over the payload's bytes. Only the one canonical spelling of a state is accepted, so that the
+text can serve as the store's key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchpin.contracts import Signer
+from latchpin.errors import (
+    BrowserChanged,
+    CallbackMalformed,
+    StateExpired,
+    StateSignatureInvalid,
+    Unsealable,
+    UserChanged,
+)
+
+__all__ = [
+    "MAX_STATE_LENGTH",
+    "StatePayload",
+    "build_state",
+    "check_age",
+    "check_browser",
+    "hash_browser",
+    "parse_state",
+]
+
+MAX_STATE_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class StatePayload:
+    """What the state says, once its signature has been proven.
+
+    Attributes:
+        gateway_id: the gateway that the authorization is for.
+        app_user_email: the user who began it.
+        nonce: 128 random bits.
+        timestamp: when it was issued, ISO 8601 with offset.
+        browser: SHA-256 of the browser's cookie, base64url.
+        key_id: the key that signed it.
+        instance: the process that issued it.
+        flow_id: 128 random bits that name the flow in logs and answers.
+    """
+
+    gateway_id: str
+    app_user_email: str
+    nonce: str
+    timestamp: str
+    browser: str
+    key_id: str
+    instance: str
+    flow_id: str
+
+    @property
+    def issued_at(self) -> datetime:
+        """``timestamp`` as a time."""
+        return datetime.fromisoformat(self.timestamp)
+
+
+def build_state(payload: StatePayload, signer: Signer) -> str:
+    """Write and sign the state. ``payload.key_id`` must be the signer's."""
+    body = json.dumps({name: getattr(payload, name) for name in payload.__slots__}, separators=(",", ":")).encode()
+    return f"{_encode(body)}.{_encode(signer.sign(body))}"
+
+
+def parse_state(text: str, signer: Signer) -> StatePayload:
+    """Read a state back and prove its signature.
+
+    Raises:
+        CallbackMalformed: it is too long to be one of ours.
+        StateSignatureInvalid: its detail says which: damaged, altered, or signed under an unknown key.
+    """
+    if len(text) > MAX_STATE_LENGTH:
+        raise CallbackMalformed(f"the state has {len(text)} characters; ours have at most {MAX_STATE_LENGTH}")
+    body, signature = _split(text)
+    payload = _read(body)
+    try:
+        holds = signer.verify(body, signature, key_id=payload.key_id)
+    except Unsealable as exc:
+        raise StateSignatureInvalid(
+            "signed under a key this instance does not have: AUTH_ENCRYPTION_SECRET changed since, or differs "
+            "between instances"
+        ) from exc
+    if not holds:
+        raise StateSignatureInvalid("the state was altered after it was signed")
+    return payload
+
+
+def check_browser(payload: StatePayload, *, cookie: str | None, signed_in: str | None) -> None:
+    """Prove that the browser, and the user if one is signed in, are those that began.
+
+    Raises:
+        BrowserChanged: no cookie, or another browser's.
+        UserChanged: somebody else is signed in.
+    """
+    if cookie is None:
+        raise BrowserChanged("the browser sent no latchpin cookie")
+    if not hmac.compare_digest(hash_browser(cookie), payload.browser):
+        raise BrowserChanged("the browser's cookie is not the one that began")
+    if signed_in is not None and signed_in != payload.app_user_email:
+        raise UserChanged("another user is signed in than the one who began")
+
+
+def check_age(payload: StatePayload, *, now: datetime, lifetime: timedelta) -> None:
+    """Judge the signed time.
+
+    Raises:
+        StateExpired: the lifetime is over.
+    """
+    expired_at = payload.issued_at + lifetime
+    if now >= expired_at:
+        late = int((now - expired_at).total_seconds())
+        raise StateExpired(
+            f"the callback came {late} s after the limit of {int(lifetime.total_seconds())} s", expired_at=expired_at
+        )
+
+
+def hash_browser(cookie: str) -> str:
+    """SHA-256 of a browser cookie as base64url: what the state carries instead of the cookie."""
+    return _encode(hashlib.sha256(cookie.encode()).digest())
+
+
+def _split(text: str) -> tuple[bytes, bytes]:
+    head, dot, tail = text.partition(".")
+    if not dot or not head or not tail:
+        raise StateSignatureInvalid("the state is damaged: it has no two parts")
+    try:
+        body, signature = _decode(head), _decode(tail)
+    except (binascii.Error, ValueError) as exc:
+        raise StateSignatureInvalid("the state is damaged: it is not base64url") from exc
+    if _encode(body) != head or _encode(signature) != tail:
+        raise StateSignatureInvalid("the state is damaged: it is not spelt as it was issued")
+    return body, signature
+
+
+def _read(body: bytes) -> StatePayload:
+    try:
+        fields = json.loads(body)
+        payload = StatePayload(**fields)
+        _check_types(fields)
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise StateSignatureInvalid("the state is damaged: its payload cannot be read") from exc
+    return payload
+
+
+def _check_types(fields: dict[str, object]) -> None:
+    if not all(isinstance(value, str) for value in fields.values()):
+        raise TypeError("every field of a state is text")
+    if datetime.fromisoformat(str(fields["timestamp"])).tzinfo is None:
+        raise ValueError("the time has no offset")
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
