@@ -1,0 +1,251 @@
+"""Token requests built, and token endpoints' answers parsed (RFC 6749 sections 4 to 6, RFC 7009), without I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from latchpin.contracts import TokenRequestParts
+from latchpin.errors import ProviderUnreadable
+from latchpin.model import Reply, TokenGrant
+from latchpin.oauth.refusal import explain, plain_code, token_refused
+from latchpin.oauth.token_fields import read_lifetime, read_scopes, read_subject
+
+__all__ = [
+    "TokenRequest",
+    "build_client_credentials_request",
+    "build_code_request",
+    "build_refresh_request",
+    "build_revocation_request",
+    "parse_token_reply",
+]
+
+_BODY_LIMIT = 256 * 1024
+_TOKEN_LIMIT = 32 * 1024
+_HEADER_TOKEN = re.compile(r"[\x21-\x7E]+")  # an access token goes into a header: no blanks either
+_VISIBLE = re.compile(r"[\x20-\x7E]+")  # RFC 6749 appendix A.17
+
+
+# -- requests -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """One POST to a token or revocation endpoint. Headers and body hold secrets: never log them."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def build_code_request(
+    *,
+    token_url: str,
+    client_id: str,
+    authentication: TokenRequestParts,
+    code: str,
+    code_verifier: str,
+    redirect_uri: str,
+    resource: str | None,
+) -> TokenRequest:
+    """The exchange of an authorization code (RFC 6749 section 4.1.3, RFC 7636, RFC 8707)."""
+    fields = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "code_verifier": code_verifier,
+        "resource": resource,
+    }
+    return _build(token_url, client_id, authentication, fields)
+
+
+def build_refresh_request(
+    *,
+    token_url: str,
+    client_id: str,
+    authentication: TokenRequestParts,
+    refresh_token: str,
+    resource: str | None,
+) -> TokenRequest:
+    """A refresh (RFC 6749 section 6). It names no scope, so the server keeps what was granted."""
+    fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, "resource": resource}
+    return _build(token_url, client_id, authentication, fields)
+
+
+def build_client_credentials_request(
+    *,
+    token_url: str,
+    client_id: str,
+    authentication: TokenRequestParts,
+    scopes: Collection[str] = (),
+    scope_separator: str = " ",
+    resource: str | None = None,
+    audience: str | None = None,
+) -> TokenRequest:
+    """A token for the client itself (RFC 6749 section 4.4)."""
+    fields = {
+        "grant_type": "client_credentials",
+        "scope": scope_separator.join(scopes) or None,
+        "resource": resource,
+        "audience": audience,
+    }
+    return _build(token_url, client_id, authentication, fields)
+
+
+def build_revocation_request(
+    *,
+    revocation_url: str,
+    client_id: str,
+    authentication: TokenRequestParts,
+    token: str,
+    token_type_hint: Literal["access_token", "refresh_token"],
+) -> TokenRequest:
+    """A revocation (RFC 7009 section 2.1). Any 2xx answer means done, also for a token unknown there."""
+    fields = {"token": token, "token_type_hint": token_type_hint}
+    return _build(revocation_url, client_id, authentication, fields)
+
+
+def _build(
+    url: str, client_id: str, authentication: TokenRequestParts, fields: Mapping[str, str | None]
+) -> TokenRequest:
+    given = {name: value for name, value in fields.items() if value is not None}
+    body = urlencode({**authentication.fields, "client_id": client_id, **given})
+    headers = {
+        **authentication.headers,
+        "accept": "application/json",
+        "content-type": "application/x-www-form-urlencoded",
+    }
+    return TokenRequest(url, headers, body.encode())
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+def parse_token_reply(
+    reply: Reply, *, now: datetime, default_lifetime: timedelta, hidden: Collection[str] = ()
+) -> TokenGrant:
+    """Parse a token endpoint's answer (RFC 6749 sections 5.1 and 5.2).
+
+    Read are JSON objects, the form encoding that some servers answer with, and Slack's nesting. A missing
+    ``token_type`` counts as Bearer; any other than Bearer is refused, since we could not use it as meant.
+    A lifetime that is missing, zero, negative or not a number counts as ``default_lifetime`` (servers say 0
+    for "does not expire"); one beyond ten years is cut. ``scope`` may be a list, or separated by commas.
+
+    Args:
+        reply: the whole answer, whatever its status.
+        now: the start of the token's lifetime.
+        default_lifetime: OAUTH_DEFAULT_TIMEOUT.
+        hidden: what was sent and must not come back in an error text: code, verifier, refresh token.
+
+    Raises:
+        TokenRefused: the server said no; ``error`` is the registered code.
+        ProviderUnreadable: the answer is a 5xx or 429, or is not what the protocol says.
+    """
+    host = urlsplit(reply.url).hostname or "the token endpoint"
+    document = _parse_document(reply, host)
+    failed = _overloaded(reply, document, host)
+    if failed is not None:
+        raise failed
+    if document.get("error"):
+        raise token_refused(document["error"], document.get("error_description"), host=host, hidden=hidden)
+    if not 200 <= reply.status < 300:  # noqa: PLR2004  what HTTP calls success
+        raise _unreadable(reply, host, "without saying why")
+    document = _unnest(document)
+    _check_type(reply, document, host)
+    access_token = _text(reply, host, document, "access_token", _HEADER_TOKEN)
+    if access_token is None:
+        raise _unreadable(reply, host, "without an access_token")
+    lifetime = read_lifetime(document.get("expires_in"), default_lifetime)
+    return TokenGrant(
+        access_token=access_token,
+        token_type="Bearer",  # noqa: S106  a type, not a token
+        expires_at=now + lifetime,
+        refresh_token=_text(reply, host, document, "refresh_token", _VISIBLE),
+        scopes=read_scopes(document.get("scope")),
+        subject=read_subject(document.get("id_token")),
+    )
+
+
+def _parse_document(reply: Reply, host: str) -> dict[str, Any]:
+    if len(reply.body) > _BODY_LIMIT:
+        raise _unreadable(reply, host, f"with more than {_BODY_LIMIT // 1024} kB")
+    body = reply.body.strip()
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body[:1] != b"{" and kind in {"application/x-www-form-urlencoded", "text/plain"} and b"=" in body:
+        return _parse_form(reply, host, body)
+    try:
+        document = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        if reply.status >= 400:  # noqa: PLR2004  the status says more than the missing body
+            return {}
+        what = "with a web page" if body[:1] == b"<" else "with something that is not JSON"
+        raise _unreadable(reply, host, what if body else "with nothing") from exc
+    if isinstance(document, dict):
+        return document
+    raise _unreadable(reply, host, "with JSON that is not an object")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parse_form(reply: Reply, host: str, body: bytes) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=100)
+    except ValueError as exc:
+        raise _unreadable(reply, host, "with something that is not JSON") from exc
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise _unreadable(reply, host, "with a parameter twice")
+    return document
+
+
+def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> ProviderUnreadable | None:
+    """5xx and 429 say nothing about the grant, whatever the body: everything is kept and tried later."""
+    if reply.status < 500 and reply.status != 429:  # noqa: PLR2004  HTTP
+        return None
+    code = plain_code(document["error"]) if document.get("error") else ""
+    why = f"saying '{code}': {explain(code)[1].meaning}" if code else "which says that it has a problem of its own"
+    return _unreadable(reply, host, why)
+
+
+def _unreadable(reply: Reply, host: str, what: str) -> ProviderUnreadable:
+    fact = f"{host} answered the token request with HTTP {reply.status}, {what}."
+    return ProviderUnreadable(fact, http_status=reply.status, hint=fact)
+
+
+def _unnest(document: dict[str, Any]) -> dict[str, Any]:
+    """Slack: a user's token may be in ``authed_user``, and the type says whose token it is."""
+    if document.get("ok") is not True:
+        return document
+    user = document.get("authed_user")
+    if not document.get("access_token") and isinstance(user, dict):
+        document = {**document, **user}
+    if document.get("token_type") in ("bot", "user"):
+        document = {**document, "token_type": "Bearer"}
+    return document
+
+
+def _check_type(reply: Reply, document: Mapping[str, Any], host: str) -> None:
+    kind = document.get("token_type")
+    if kind is None or (isinstance(kind, str) and kind.strip().lower() == "bearer"):
+        return
+    raise _unreadable(reply, host, f"with a token_type other than Bearer ('{plain_code(kind)}')")
+
+
+def _text(reply: Reply, host: str, document: Mapping[str, Any], name: str, allowed: re.Pattern[str]) -> str | None:
+    value = document.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise _unreadable(reply, host, f"with a {name} that is not text")
+    if len(value) > _TOKEN_LIMIT:
+        raise _unreadable(reply, host, f"with a {name} of more than {_TOKEN_LIMIT // 1024} kB")
+    if not allowed.fullmatch(value):
+        raise _unreadable(reply, host, f"with characters in the {name} that no token may have")
+    return value

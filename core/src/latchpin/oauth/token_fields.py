@@ -1,0 +1,70 @@
+"""Single fields of a token endpoint's answer, each from whatever came to a value that can be relied on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from datetime import timedelta
+
+__all__ = ["LONGEST_LIFETIME", "read_lifetime", "read_scopes", "read_subject"]
+
+LONGEST_LIFETIME = timedelta(days=3650)
+"""A server that promises more is taken at this; beyond, dates overflow."""
+
+_SCOPES_LIMIT = 500
+_ID_TOKEN_LIMIT = 32 * 1024
+_SUBJECT = re.compile(r"[\x20-\x7E]{1,255}")  # OpenID Connect Core section 2
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
+
+
+def read_lifetime(value: object, default: timedelta) -> timedelta:
+    """``expires_in`` as a lifetime: a number or a numeric string, at most ten years.
+
+    What is missing, zero, negative or not a number gives ``default``: servers say 0 for "does not expire",
+    and no other reading of those helps anybody.
+    """
+    if isinstance(value, str):
+        value = float(value) if _NUMBER.fullmatch(value.strip()) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    if value >= LONGEST_LIFETIME.total_seconds():
+        return LONGEST_LIFETIME
+    seconds = math.floor(value) if value > 0 else 0
+    return timedelta(seconds=seconds) if seconds else default
+
+
+def read_scopes(value: object) -> tuple[str, ...] | None:
+    """``scope`` as its parts, without what cannot be a scope (RFC 6749 section 3.3). None if absent.
+
+    GitHub and Slack separate with commas; where blanks separate, a comma is part of a scope. Some servers
+    answer with a list.
+    """
+    if isinstance(value, str):
+        parts = value.split() if any(char.isspace() for char in value.strip()) else value.strip().split(",")
+    elif isinstance(value, list):
+        parts = [part for part in value if isinstance(part, str)]
+    else:
+        return None
+    return tuple(dict.fromkeys(part for part in parts if _SCOPE_TOKEN.fullmatch(part)))[:_SCOPES_LIMIT]
+
+
+def read_subject(id_token: object) -> str | None:
+    """The ``sub`` of an ID token, whose signature need not be checked here.
+
+    It came straight from the token endpoint over TLS (OpenID Connect Core section 3.1.3.7), and it only
+    labels the account; nobody is signed in by it. What cannot be read gives None.
+    """
+    if not isinstance(id_token, str) or id_token.count(".") != 2 or len(id_token) > _ID_TOKEN_LIMIT:  # noqa: PLR2004
+        return None
+    payload = id_token.split(".")[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    subject = claims.get("sub") if isinstance(claims, dict) else None
+    if isinstance(subject, str) and _SUBJECT.fullmatch(subject):
+        return subject
+    return None
