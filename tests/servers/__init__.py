@@ -1,0 +1,27 @@
+"""Real servers for the tests, each started on a free port and stopped for sure.
+
+Tests import it as ``tests.servers`` (pytest's ``pythonpath = ["."]`` puts the repository's root on the path).
+"""
+
+from tests.servers.asgi import serve_asgi
+from tests.servers.backends import BACKENDS, GatewayBackend
+from tests.servers.gateway import LatchpinProcess, latchpin_command, run_latchpin, start_latchpin
+from tests.servers.ports import Reservation
+from tests.servers.postgres import PostgresServer
+from tests.servers.processes import NotReady, ServerProcess
+from tests.servers.redis import RedisServer
+
+__all__ = [
+    "BACKENDS",
+    "GatewayBackend",
+    "LatchpinProcess",
+    "NotReady",
+    "PostgresServer",
+    "RedisServer",
+    "Reservation",
+    "ServerProcess",
+    "latchpin_command",
+    "run_latchpin",
+    "serve_asgi",
+    "start_latchpin",
+]

@@ -1,0 +1,73 @@
+"""Any ASGI application on a real uvicorn in a thread of its own, on a port of the system's choosing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import uvicorn
+
+from tests.servers.ports import HOST
+from tests.servers.processes import NotReady
+
+__all__ = ["serve_asgi"]
+
+
+class _Server(uvicorn.Server):
+    """Says when its start is over, well or badly."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
+
+
+@contextlib.contextmanager
+def serve_asgi(
+    app: Any,
+    *,
+    lifespan: Literal["auto", "on", "off"] = "auto",
+    timeout: float = 20,
+    sock: socket.socket | None = None,
+) -> Iterator[str]:
+    """Serve ``app`` and give its base URL (``http://127.0.0.1:port``) until the block ends.
+
+    Args:
+        app: the application; its lifespan runs in the server's thread and event loop.
+        lifespan: as uvicorn understands it.
+        timeout: seconds for start and for stop.
+        sock: a bound socket, where the app must know its own port before it is made.
+
+    Raises:
+        NotReady: the application's start failed.
+    """
+    if sock is None:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.bind((HOST, 0))
+    config = uvicorn.Config(
+        app, lifespan=lifespan, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2
+    )
+    server = _Server(config)
+    thread = threading.Thread(target=_run, args=(server, sock), name="uvicorn", daemon=True)
+    thread.start()
+    try:
+        if not server.settled.wait(timeout) or not server.started:
+            raise NotReady(f"uvicorn could not start {app!r}")
+        yield f"http://{HOST}:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout)
+        sock.close()
+
+
+def _run(server: _Server, sock: socket.socket) -> None:
+    try:
+        server.run(sockets=[sock])
+    finally:
+        server.settled.set()

@@ -1,0 +1,204 @@
+"""A server as a child process: its output as it comes, readiness with a deadline, and a sure end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+__all__ = ["NotReady", "ServerProcess", "drop_to"]
+
+# Ends the process group and removes the folder if the test process dies without saying so (SIGKILL, os._exit).
+# It waits for the end of its standard input, which only our death or our word "released" brings.
+_GUARD = """
+read -r word
+[ "$word" = released ] && exit 0
+kill -s "$1" -- "-$2" "$2" 2>/dev/null
+sleep 2
+kill -s KILL -- "-$2" 2>/dev/null
+[ -n "$3" ] && rm -rf -- "$3"
+"""
+
+
+def drop_to(user: str | None) -> dict[str, Any]:
+    """What makes ``subprocess`` start a program as ``user`` with that user's group alone; nothing for None."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
+def _guard(pid: int, stop_signal: signal.Signals, folder: Path | None) -> subprocess.Popen[str]:
+    arguments = [stop_signal.name.removeprefix("SIG"), str(pid), str(folder or "")]
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD, "guard", *arguments], stdin=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+class NotReady(Exception):
+    """The server ended, or its deadline passed, before it was ready; the text has the end of its output."""
+
+
+class ServerProcess:
+    """One run of a server program, in a session of its own, so that Ctrl-C reaches only the tests.
+
+    Args:
+        command: program and arguments.
+        env: its whole environment; None: ours.
+        cwd: its working folder.
+        user: start it as this user (only when we are root).
+        stop_signal: what asks it to end.
+        folder: removed if the test process dies before it ends the server.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        folder: Path | None = None,
+    ) -> None:
+        self.command = list(command)
+        self._stop_signal = stop_signal
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._finished = False
+        self._process: subprocess.Popen[str] = subprocess.Popen(
+            self.command,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            bufsize=1,
+            start_new_session=True,
+            **drop_to(user),
+        )
+        self._guard = _guard(self.pid, stop_signal, folder)
+        assert self._process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id; also that of its process group."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def output(self) -> str:
+        """What it has written so far to standard output and error."""
+        with self._changed:
+            return "".join(self._lines)
+
+    def wait_for_output(self, text: str, *, timeout: float = 30) -> str:
+        """Wait until ``text`` is in the output, and return the first line that has it.
+
+        Raises:
+            NotReady: the process ended or ``timeout`` seconds passed without it.
+        """
+        return self.wait_until(
+            lambda: next((line for line in self.output.splitlines() if text in line), None), timeout=timeout
+        )
+
+    def wait_until(self, look: Callable[[], str | None], *, timeout: float = 30, tick: float | None = None) -> str:
+        """Call ``look`` whenever there is new output, and every ``tick`` seconds, until it gives a text.
+
+        Raises:
+            NotReady: the output ended or ``timeout`` seconds passed first.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                seen, closed = len(self._lines), self._closed
+            if (found := look()) is not None:
+                return found
+            left = deadline - time.monotonic()
+            if closed or left <= 0:
+                raise NotReady(self._explain(timeout))
+            with self._changed:
+                if len(self._lines) == seen and not self._closed:
+                    self._changed.wait(left if tick is None else min(tick, left))
+
+    def wait(self, *, timeout: float = 30) -> int:
+        """Wait for its own end and return the exit status, with all output read.
+
+        Raises:
+            NotReady: it still runs after ``timeout`` seconds; it is killed.
+        """
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            text = self._explain(timeout)
+            self.kill()
+            raise NotReady(text) from None
+        self._finish()
+        return status
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone (its children are its own affair)."""
+        self._process.send_signal(number)
+
+    def stop(self, *, timeout: float = 15) -> int:
+        """Ask it to end, wait, and return its exit status. One that does not obey is killed. Repeatable."""
+        if self._process.poll() is None:
+            self.send(self._stop_signal)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        return self._finish()
+
+    def kill(self) -> int:
+        """End it and everything in its process group at once, and return its exit status."""
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        return self._finish()
+
+    def _finish(self) -> int:
+        status = self._process.wait()
+        if not self._finished:
+            self._finished = True
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)  # what it left behind in its group goes too
+            self._reader.join(5)
+            self._guard.communicate("released\n")
+        return status
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _explain(self, timeout: float) -> str:
+        state = "ended" if self._closed else f"was not ready after {timeout:g} s"
+        tail = "".join(self.output.splitlines(keepends=True)[-40:]) or "(it wrote nothing)\n"
+        return f"{self.command[0]} {state} (exit status {self._process.poll()}); the end of its output:\n{tail}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
