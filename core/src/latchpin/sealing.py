@@ -1,0 +1,103 @@
+"""Where secrets are sealed to: a token's place is its gateway, user, issuer and column, and it opens nowhere else."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from latchpin.contracts import Cipher
+from latchpin.model import Sealed, StoredToken, TokenGrant
+
+__all__ = ["OpenedToken", "TokenOrigin", "build_token", "open_token", "place_of", "seal_grant"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOrigin:
+    """What a token was asked for with: it binds the token to where it may be used."""
+
+    gateway_id: str
+    app_user_email: str
+    issuer: str | None
+    resource: str | None
+    client_id: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedToken:
+    """A stored token's secrets, open. Never stored, never logged."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+
+
+def place_of(gateway_id: str, email: str, issuer: str | None, column: str) -> tuple[str, str, str, str]:
+    """The associated data of one sealed column."""
+    return (gateway_id, email, issuer or "", column)
+
+
+def seal_grant(
+    cipher: Cipher, token: StoredToken, grant: TokenGrant, *, kept_refresh: str | None = None
+) -> StoredToken:
+    """``token`` with the grant's secrets sealed into it.
+
+    ``kept_refresh`` is the refresh token to keep if the grant brings none (RFC 6749 section 6).
+    """
+    refresh = grant.refresh_token if grant.refresh_token is not None else kept_refresh
+    return replace(
+        token,
+        access_token=cipher.seal(grant.access_token, place=_place(token, "access_token")),
+        refresh_token=None if refresh is None else cipher.seal(refresh, place=_place(token, "refresh_token")),
+        token_type=grant.token_type,
+        scopes=token.scopes if grant.scopes is None else grant.scopes,
+        expires_at=grant.expires_at,
+    )
+
+
+def build_token(
+    cipher: Cipher,
+    grant: TokenGrant,
+    *,
+    origin: TokenOrigin,
+    earlier: StoredToken | None,
+    now: datetime,
+) -> StoredToken:
+    """A new token to store, in place of ``earlier`` if there is one."""
+    bare = StoredToken(
+        id=secrets.token_hex(16) if earlier is None else earlier.id,
+        gateway_id=origin.gateway_id,
+        user_id=grant.subject or origin.app_user_email,
+        app_user_email=origin.app_user_email,
+        issuer=origin.issuer,
+        resource=origin.resource,
+        client_id=origin.client_id,
+        access_token=Sealed(""),
+        refresh_token=None,
+        token_type=grant.token_type,
+        scopes=origin.scopes,
+        expires_at=grant.expires_at,
+        revision=1 if earlier is None else earlier.revision + 1,
+        needs_reauth=False,
+        refresh_begun_at=None,
+        created_at=now if earlier is None else earlier.created_at,
+        updated_at=now,
+    )
+    return seal_grant(cipher, bare, grant)
+
+
+def open_token(cipher: Cipher, token: StoredToken) -> OpenedToken:
+    """Open a token's secrets.
+
+    Raises:
+        Unsealable: no key we have opens them, or the record was moved.
+    """
+    refresh = token.refresh_token
+    return OpenedToken(
+        access_token=cipher.unseal(token.access_token, place=_place(token, "access_token")),
+        refresh_token=None if refresh is None else cipher.unseal(refresh, place=_place(token, "refresh_token")),
+    )
+
+
+def _place(token: StoredToken, column: str) -> tuple[str, str, str, str]:
+    return place_of(token.gateway_id, token.app_user_email, token.issuer, column)

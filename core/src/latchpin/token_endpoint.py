@@ -1,0 +1,130 @@
+"""Asks an authorization server's token and revocation endpoints: builds, sends, parses; keeps nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from latchpin.contracts import TokenRequestParts
+from latchpin.errors import ConfigurationError, LatchpinError
+from latchpin.model import ClientCredentials, Gateway, ServerMetadata, TokenGrant
+from latchpin.oauth.callback import ValidatedCallback
+from latchpin.oauth.token import (
+    TokenRequest,
+    build_client_credentials_request,
+    build_code_request,
+    build_refresh_request,
+    build_revocation_request,
+    parse_token_reply,
+)
+from latchpin.services import Services
+
+__all__ = ["TokenEndpoint"]
+
+
+class TokenEndpoint:
+    """One method for each grant. What is safe to repeat is said here: only a client's own grant is."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
+
+    async def exchange(self, validated: ValidatedCallback, verifier: str, client: ClientCredentials) -> TokenGrant:
+        """Exchange an authorization code, once.
+
+        Raises:
+            ProviderError: refused, unreachable or unreadable.
+        """
+        pending = validated.pending
+        request = build_code_request(
+            token_url=pending.token_url,
+            client_id=client.client_id,
+            authentication=self._authenticate(client, pending.issuer, pending.token_url),
+            code=validated.code,
+            code_verifier=verifier,
+            redirect_uri=pending.redirect_uri,
+            resource=pending.resource,
+        )
+        return await self._send(request, hidden=(validated.code, verifier))
+
+    async def refresh(
+        self, server: ServerMetadata, client: ClientCredentials, refresh_token: str, *, resource: str | None
+    ) -> TokenGrant:
+        """Redeem a refresh token, once: with rotation, a repeat would look like theft (RFC 9700 section 4.14)."""
+        request = build_refresh_request(
+            token_url=server.token_endpoint,
+            client_id=client.client_id,
+            authentication=self._authenticate(client, server.issuer, server.token_endpoint),
+            refresh_token=refresh_token,
+            resource=resource,
+        )
+        return await self._send(request, hidden=(refresh_token,))
+
+    async def client_credentials(
+        self,
+        gateway: Gateway,
+        server: ServerMetadata,
+        client: ClientCredentials,
+        *,
+        scopes: tuple[str, ...],
+        resource: str | None,
+    ) -> TokenGrant:
+        """Get a token for the gateway itself; safe to repeat."""
+        config = gateway.oauth
+        request = build_client_credentials_request(
+            token_url=server.token_endpoint,
+            client_id=client.client_id,
+            authentication=self._authenticate(client, server.issuer, server.token_endpoint),
+            scopes=scopes,
+            scope_separator=config.scope_separator if config else " ",
+            resource=resource,
+            audience=config.audience if config else None,
+        )
+        return await self._send(request, repeatable=True)
+
+    async def revoke(
+        self,
+        server: ServerMetadata,
+        client: ClientCredentials,
+        token: str,
+        hint: Literal["access_token", "refresh_token"],
+    ) -> str:
+        """Revoke a token where the server offers it (RFC 7009); return a sentence on what it said."""
+        if server.revocation_endpoint is None:
+            return "The authorization server offers no revocation; the token stays valid there until it expires."
+        try:
+            request = build_revocation_request(
+                revocation_url=server.revocation_endpoint,
+                client_id=client.client_id,
+                authentication=self._authenticate(client, server.issuer, server.token_endpoint),
+                token=token,
+                token_type_hint=hint,
+            )
+            reply = await self._services.upstream.send(
+                "POST", request.url, headers=request.headers, body=request.body, repeatable=True
+            )
+        except LatchpinError as exc:
+            return f"The authorization server could not be told: {exc.detail or exc.public}"
+        if reply.status // 100 == 2:  # noqa: PLR2004  any success
+            return "The authorization server revoked the token."
+        return f"The authorization server answered the revocation with HTTP {reply.status}."
+
+    async def _send(
+        self, request: TokenRequest, *, hidden: tuple[str, ...] = (), repeatable: bool = False
+    ) -> TokenGrant:
+        reply = await self._services.upstream.send(
+            "POST", request.url, headers=request.headers, body=request.body, repeatable=repeatable
+        )
+        return parse_token_reply(
+            reply, now=self._services.clock(), default_lifetime=self._default_lifetime, hidden=hidden
+        )
+
+    def _authenticate(self, client: ClientCredentials, issuer: str | None, token_url: str) -> TokenRequestParts:
+        method = self._services.authentications.get(client.auth_method)
+        if method is None:
+            have = ", ".join(sorted(self._services.authentications))
+            raise ConfigurationError(
+                f"no installed plugin does the client authentication '{client.auth_method}'; installed: {have}",
+                remedy="Set token_endpoint_auth_method on the gateway to an installed method.",
+            )
+        return method.authenticate(client, issuer=issuer, token_endpoint=token_url, now=self._services.clock())

@@ -1,0 +1,152 @@
+"""Users' tokens: kept sealed, given out open to the one who may use them, renewed, taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from latchpin.clients import ClientDirectory
+from latchpin.errors import AuthorizationRequired, RecordConflict, Unsealable
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredToken, TokenGrant
+from latchpin.oauth.callback import ValidatedCallback
+from latchpin.refresh import Refresher
+from latchpin.sealing import TokenOrigin, build_token, open_token
+from latchpin.servers import ServerDirectory
+from latchpin.services import Services
+from latchpin.token_endpoint import TokenEndpoint
+
+__all__ = ["TokenKeeper", "UsableToken"]
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class UsableToken:
+    """An access token, open, with the record it came from. Never stored, never logged."""
+
+    access_token: str = field(repr=False)
+    stored: StoredToken
+
+
+class TokenKeeper:
+    """Keeps tokens per user and gateway; nobody is given another's."""
+
+    def __init__(self, services: Services, servers: ServerDirectory, clients: ClientDirectory) -> None:
+        self._services = services
+        self._servers = servers
+        self._clients = clients
+        self._endpoint = TokenEndpoint(services)
+        self._refresher = Refresher(services, servers, clients, self._endpoint)
+
+    async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str) -> StoredToken:
+        """Exchange the code and keep what comes, in place of any earlier token of this user.
+
+        Raises:
+            ProviderError, AuthorizationRequired (the client was replaced meanwhile), BackendUnavailable.
+        """
+        pending = validated.pending
+        found = await self._servers.find(gateway)
+        client = await self._clients.client_for(gateway, found.metadata, pending.redirect_uri, pending.scopes)
+        if client.client_id != pending.client_id:
+            raise AuthorizationRequired(
+                "the gateway's client was replaced while you authorized",
+                authorize_url=self.authorize_url(gateway),
+            )
+        grant = await self._endpoint.exchange(validated, verifier, client)
+        origin = TokenOrigin(
+            gateway_id=gateway.id,
+            app_user_email=pending.app_user_email,
+            issuer=pending.issuer,
+            resource=pending.resource,
+            client_id=pending.client_id,
+            scopes=pending.scopes,
+        )
+        return await self._keep(origin, grant)
+
+    async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
+        """The caller's own access token, refreshed if it is about to expire.
+
+        Raises:
+            AuthorizationRequired: there is none, or it cannot be renewed.
+            ProviderError: it has expired and the server cannot be asked for another now.
+        """
+        email = owner_of(gateway, caller)
+        stored = await self._services.records.tokens.get(gateway.id, email)
+        stored = await self._refresher.current(gateway, email, stored)
+        return self._open(gateway, stored)
+
+    async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
+        """After the MCP server refused a token: another one, by refresh.
+
+        Raises:
+            AuthorizationRequired: it cannot be renewed.
+        """
+        stored = await self._refresher.renew(gateway, owner_of(gateway, caller), refused)
+        return self._open(gateway, stored)
+
+    async def find(self, gateway: Gateway, email: str) -> StoredToken | None:
+        """Look: the stored token, for status."""
+        return await self._services.records.tokens.get(gateway.id, email)
+
+    def readable(self, stored: StoredToken) -> bool:
+        """Whether a key we have opens it."""
+        try:
+            open_token(self._services.cipher, stored)
+        except Unsealable:
+            return False
+        return True
+
+    async def disconnect(self, gateway: Gateway, email: str) -> str | None:
+        """Revoke upstream where offered, and delete here. Return what the server said, None if there was no token."""
+        stored = await self._services.records.tokens.get(gateway.id, email)
+        if stored is None:
+            return None
+        said = await self._revoke(gateway, stored)
+        await self._services.records.tokens.delete(gateway.id, email)
+        await self._services.records.tools.replace(gateway.id, email, {})
+        return said
+
+    def authorize_url(self, gateway: Gateway) -> str:
+        """Where a browser gets a token for ``gateway``."""
+        return f"{self._services.settings.base_url}/oauth/authorize/{gateway.id}"
+
+    def _open(self, gateway: Gateway, stored: StoredToken) -> UsableToken:
+        try:
+            return UsableToken(open_token(self._services.cipher, stored).access_token, stored)
+        except Unsealable as exc:
+            raise AuthorizationRequired(
+                f"your stored token cannot be opened: {exc.detail}",
+                authorize_url=self.authorize_url(gateway),
+                needs_reauth=True,
+            ) from exc
+
+    async def _keep(self, origin: TokenOrigin, grant: TokenGrant) -> StoredToken:
+        tokens, now = self._services.records.tokens, self._services.clock()
+        for _ in range(_ATTEMPTS):
+            earlier = await tokens.get(origin.gateway_id, origin.app_user_email)
+            token = build_token(self._services.cipher, grant, origin=origin, earlier=earlier, now=now)
+            try:
+                await tokens.put(token, replacing=earlier)
+            except RecordConflict:
+                continue
+            return token
+        raise RecordConflict(f"the token of {origin.app_user_email} kept changing while it was to be written")
+
+    async def _revoke(self, gateway: Gateway, stored: StoredToken) -> str:
+        try:
+            opened = open_token(self._services.cipher, stored)
+            found = await self._servers.find(gateway)
+            client = await self._clients.existing(gateway, found.metadata)
+        except Exception as exc:  # noqa: BLE001  disconnecting must work whatever is wrong upstream
+            return f"The authorization server could not be told: {exc}"
+        if client is None or client.client_id != stored.client_id or found.metadata.issuer != stored.issuer:
+            return "The client that the token was issued to is gone; the token stays valid there until it expires."
+        if opened.refresh_token is not None:
+            return await self._endpoint.revoke(found.metadata, client, opened.refresh_token, "refresh_token")
+        return await self._endpoint.revoke(found.metadata, client, opened.access_token, "access_token")
+
+
+def owner_of(gateway: Gateway, caller: Caller) -> str:
+    """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
+    if gateway.oauth is not None and gateway.oauth.grant_type == "client_credentials":
+        return CLIENT_ITSELF
+    return caller.email
