@@ -7,10 +7,9 @@ age, the store's atomic consume, gateway, issuer, the provider's error, then the
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from latchpin.admission import Admission
@@ -19,26 +18,23 @@ from latchpin.contracts import StateStore
 from latchpin.errors import (
     InvalidRequest,
     LatchpinError,
-    StateAlreadyUsed,
-    StateExpired,
-    StateNotFound,
     StateStorageDisabled,
     Unsealable,
     VerifierLost,
 )
+from latchpin.flow_log import FlowLog
 from latchpin.gateways import GatewayBook
 from latchpin.model import Caller, Gateway, OAuthConfig, PendingAuthorization, StateKey
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
 from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
 from latchpin.oauth.pkce import build_verifier
 from latchpin.oauth.state import StatePayload, build_state, check_age, check_browser, hash_browser, parse_state
+from latchpin.sealing import place_of
 from latchpin.servers import FoundServer, ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens import TokenKeeper
 
 __all__ = ["AuthorizationFlow", "Completed"]
-
-_log = logging.getLogger("latchpin.flow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,28 @@ class Completed:
     gateway: Gateway
     app_user_email: str
     flow_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one authorization is begun with."""
+
+    flow_id: str
+    gateway: Gateway
+    config: OAuthConfig
+    found: FoundServer
+    email: str
+    browser: str = field(repr=False)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What to ask for."""
+        return choose_scopes(
+            configured=self.config.scopes,
+            challenged=self.found.challenge_scopes,
+            resource_supports=self.found.resource_scopes,
+            server_supports=self.found.metadata.scopes_supported,
+        )
 
 
 class AuthorizationFlow:
@@ -66,6 +84,7 @@ class AuthorizationFlow:
         self._servers = servers
         self._clients = clients
         self._tokens = tokens
+        self._log = FlowLog(services)
         self._lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
         self._admission = Admission(
             per_user=services.settings.max_pending_per_user,
@@ -92,71 +111,30 @@ class AuthorizationFlow:
         gateway = await self._gateways.get(gateway_id, caller)
         config = _authorization_config(gateway)
         found = await self._servers.find(gateway)
-        flow_id = secrets.token_hex(16)
-        self._admission.admit(flow_id, caller.email)
+        attempt = _Attempt(secrets.token_hex(16), gateway, config, found, caller.email, browser)
+        self._admission.admit(attempt.flow_id, caller.email)
         try:
-            url = await self._prepare(states, gateway, config, found, caller, browser, flow_id)
+            url = await self._prepare(states, attempt)
         except BaseException:
-            self._admission.release(flow_id)
+            self._admission.release(attempt.flow_id)
             raise
         await self._gateways.pin_issuer(gateway, found.metadata.issuer)
         return url
 
-    async def _prepare(
-        self,
-        states: StateStore,
-        gateway: Gateway,
-        config: OAuthConfig,
-        found: FoundServer,
-        caller: Caller,
-        browser: str,
-        flow_id: str,
-    ) -> str:
-        services, metadata = self._services, found.metadata
+    async def _prepare(self, states: StateStore, attempt: _Attempt) -> str:
+        metadata, services = attempt.found.metadata, self._services
         if metadata.authorization_endpoint is None:
             raise InvalidRequest(
-                f"{metadata.issuer or gateway.url} names no authorization endpoint",
+                f"{metadata.issuer or attempt.gateway.url} names no authorization endpoint",
                 remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
             )
-        redirect_uri = config.redirect_uri or services.settings.redirect_uri
-        scopes = choose_scopes(
-            configured=config.scopes,
-            challenged=found.challenge_scopes,
-            resource_supports=found.resource_scopes,
-            server_supports=metadata.scopes_supported,
-        )
-        client = await self._clients.client_for(gateway, metadata, redirect_uri, scopes)
-        now = services.clock()
-        payload = StatePayload(
-            gateway_id=gateway.id,
-            app_user_email=caller.email,
-            nonce=secrets.token_urlsafe(16),
-            timestamp=now.isoformat(),
-            browser=hash_browser(browser),
-            key_id=services.signer.key_id,
-            instance=services.instance_id,
-            flow_id=flow_id,
-        )
-        state = build_state(payload, services.signer)
+        redirect_uri = attempt.config.redirect_uri or services.settings.redirect_uri
+        client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
         verifier = build_verifier(secrets.token_bytes)
-        place = (gateway.id, caller.email, metadata.issuer or "", "code_verifier")
-        pending = PendingAuthorization(
-            id=flow_id,
-            key=StateKey(gateway.id, state),
-            code_verifier=services.cipher.seal(verifier, place=place),
-            app_user_email=caller.email,
-            redirect_uri=redirect_uri,
-            issuer=metadata.issuer,
-            iss_expected=metadata.iss_parameter_supported,
-            token_url=metadata.token_endpoint,
-            client_id=client.client_id,
-            resource=found.resource,
-            scopes=scopes,
-            created_at=now,
-            expires_at=now + self._lifetime,
-        )
+        state = build_state(self._payload(attempt), services.signer)
+        pending = self._pending(attempt, client.client_id, redirect_uri, state, verifier)
         await states.put(pending)
-        _log.debug("Stored OAuth state in %s for gateway %s", self._store_label, gateway.id, extra={"flow_id": flow_id})
+        self._log.stored(pending)
         return build_authorization_url(
             AuthorizationRequest(
                 authorization_endpoint=metadata.authorization_endpoint,
@@ -165,12 +143,45 @@ class AuthorizationFlow:
                 state=state,
                 code_challenge=services.pkce.challenge(verifier),
                 code_challenge_method=services.pkce.name,
-                scopes=scopes,
-                scope_separator=config.scope_separator,
-                resource=found.resource,
-                audience=config.audience,
-                extra=config.extra_authorize_params,
+                scopes=attempt.scopes,
+                scope_separator=attempt.config.scope_separator,
+                resource=attempt.found.resource,
+                audience=attempt.config.audience,
+                extra=attempt.config.extra_authorize_params,
             )
+        )
+
+    def _payload(self, attempt: _Attempt) -> StatePayload:
+        return StatePayload(
+            gateway_id=attempt.gateway.id,
+            app_user_email=attempt.email,
+            nonce=secrets.token_urlsafe(16),
+            timestamp=self._services.clock().isoformat(),
+            browser=hash_browser(attempt.browser),
+            key_id=self._services.signer.key_id,
+            instance=self._services.instance_id,
+            flow_id=attempt.flow_id,
+        )
+
+    def _pending(
+        self, attempt: _Attempt, client_id: str, redirect_uri: str, state: str, verifier: str
+    ) -> PendingAuthorization:
+        metadata, now = attempt.found.metadata, self._services.clock()
+        place = place_of(attempt.gateway.id, attempt.email, metadata.issuer, "code_verifier")
+        return PendingAuthorization(
+            id=attempt.flow_id,
+            key=StateKey(attempt.gateway.id, state),
+            code_verifier=self._services.cipher.seal(verifier, place=place),
+            app_user_email=attempt.email,
+            redirect_uri=redirect_uri,
+            issuer=metadata.issuer,
+            iss_expected=metadata.iss_parameter_supported,
+            token_url=metadata.token_endpoint,
+            client_id=client_id,
+            resource=attempt.found.resource,
+            scopes=attempt.scopes,
+            created_at=now,
+            expires_at=now + self._lifetime,
         )
 
     # -- complete -----------------------------------------------------------------------------------------
@@ -199,7 +210,7 @@ class AuthorizationFlow:
             validated = await self._consume(states, parameters, payload, path_gateway)
             return await self._exchange(validated)
         except LatchpinError as exc:
-            self._log_failure(exc, payload)
+            self._log.failed(exc, payload)
             raise
 
     async def _consume(
@@ -208,29 +219,19 @@ class AuthorizationFlow:
         pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
         self._admission.release(payload.flow_id)
         validated = validate(parameters, payload, pending, path_gateway=path_gateway)
-        _log.debug(
-            "Successfully validated OAuth state from %s for gateway %s",
-            self._store_label,
-            payload.gateway_id,
-            extra={"flow_id": payload.flow_id},
-        )
+        self._log.validated(payload)
         return validated
 
     async def _exchange(self, validated: ValidatedCallback) -> Completed:
         pending, payload = validated.pending, validated.payload
         gateway = await self._gateways.get_any(payload.gateway_id)
-        place = (payload.gateway_id, pending.app_user_email, pending.issuer or "", "code_verifier")
+        place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
         try:
             verifier = self._services.cipher.unseal(pending.code_verifier, place=place)
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
         await self._tokens.redeem(gateway, validated, verifier)
-        _log.info(
-            "Completed OAuth flow for gateway %s, user %s",
-            gateway.id,
-            pending.app_user_email,
-            extra={"flow_id": payload.flow_id},
-        )
+        self._log.completed(payload)
         return Completed(gateway, pending.app_user_email, payload.flow_id)
 
     # -- both ---------------------------------------------------------------------------------------------
@@ -239,41 +240,6 @@ class AuthorizationFlow:
         if self._services.states is None:
             raise StateStorageDisabled
         return self._services.states
-
-    @property
-    def _store_label(self) -> str:
-        backend = self._services.state_backend
-        return backend.label if backend is not None else "nothing"
-
-    def _log_failure(self, exc: LatchpinError, payload: StatePayload | None) -> None:
-        extra = {"flow_id": payload.flow_id if payload else None, "cause": exc.code}
-        _log.warning("%s", self._warning(exc, payload), extra=extra)
-        _log.error("OAuth callback failed: %s", exc.public, extra=extra)
-        backend = self._services.state_backend
-        foreign = payload is not None and payload.instance != self._services.instance_id
-        if isinstance(exc, StateNotFound) and foreign and backend is not None and not backend.shared:
-            _log.error(
-                "The state was issued by another process, and CACHE_TYPE=%s is not shared between processes: "
-                "run one worker, or set CACHE_TYPE=database or redis",
-                backend.name,
-                extra=extra,
-            )
-
-    def _warning(self, exc: LatchpinError, payload: StatePayload | None) -> str:
-        gateway = payload.gateway_id if payload else "(unproven)"
-        match exc:
-            case StateNotFound():
-                return f"State not found in {self._store_label} for gateway {gateway}"
-            case StateExpired():
-                return f"State has expired for gateway {gateway}"
-            case StateAlreadyUsed(used_at=used_at):
-                return (
-                    f"State was already used for gateway {gateway} - possible replay attack "
-                    f"(this state has already been used at {used_at.isoformat(timespec='seconds')})"
-                )
-            case _:
-                facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
-                return f"{exc.public}: {facts} (gateway {gateway})" if facts else f"{exc.public} (gateway {gateway})"
 
 
 def _authorization_config(gateway: Gateway) -> OAuthConfig:
