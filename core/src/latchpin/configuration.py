@@ -12,7 +12,7 @@ from pydantic_settings import NoDecode
 
 from latchpin.settings import Settings
 
-__all__ = ["CoreSettings", "is_loopback_host"]
+__all__ = ["CoreSettings", "Words", "is_loopback_host"]
 
 DEFAULT_SECRET = "my-test-salt"  # noqa: S105  the published default, refused off loopback
 MINIMUM_SECRET_BYTES = 32
@@ -44,10 +44,6 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def _dcr(name: str) -> Any:  # noqa: ANN401  what pydantic's Field takes
-    return AliasChoices(name, f"mcpgateway_{name}")
-
-
 class CoreSettings(Settings):
     """What the core reads. A field's upper-cased name is its variable; docs/settings.md explains each."""
 
@@ -77,31 +73,12 @@ class CoreSettings(Settings):
     oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
     oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
 
-    # Dynamic Client Registration
-    dcr_enabled: bool = Field(True, validation_alias=_dcr("dcr_enabled"), description="Whether DCR may be used.")
-    dcr_auto_register_on_missing_credentials: bool = Field(
-        True,
-        validation_alias=_dcr("dcr_auto_register_on_missing_credentials"),
-        description="Register by itself when a gateway has no client_id.",
-    )
-    dcr_default_scopes: Words = Field(
-        ("mcp:read",), validation_alias=_dcr("dcr_default_scopes"), description="Scopes of registered clients."
-    )
-    dcr_token_endpoint_auth_method: str = Field(
-        "client_secret_basic",
-        validation_alias=_dcr("dcr_token_endpoint_auth_method"),
-        description="Authentication method asked for at registration.",
-    )
+    # discovery's cache; the other DCR_* variables are the dcr plugin's
     dcr_metadata_cache_ttl: int = Field(
-        3600, ge=0, validation_alias=_dcr("dcr_metadata_cache_ttl"), description="How long metadata is kept, seconds."
-    )
-    dcr_allowed_issuers: Words = Field(
-        (), validation_alias=_dcr("dcr_allowed_issuers"), description="Issuers to register at; empty: any."
-    )
-    dcr_client_name_template: str = Field(
-        "Latchpin ({gateway_name})",
-        validation_alias=_dcr("dcr_client_name_template"),
-        description="Client name sent at registration.",
+        3600,
+        ge=0,
+        validation_alias=AliasChoices("dcr_metadata_cache_ttl", "mcpgateway_dcr_metadata_cache_ttl"),
+        description="How long a server's metadata is kept, seconds.",
     )
 
     # the server

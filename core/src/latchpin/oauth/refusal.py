@@ -126,5 +126,5 @@ def token_refused(error: object, description: object, *, host: str, hidden: Coll
     words = plain_words(description, hidden=hidden)
     fact = f"{host} answered '{said}': {explained.meaning}."
     return TokenRefused(
-        f'{fact} It adds: "{words}"' if words else fact, error=registered, hint=fact, remedy=explained.remedy
+        f'{fact} It adds: "{words}"' if words else fact, error=registered, remedy=explained.remedy
     )

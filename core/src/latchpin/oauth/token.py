@@ -216,7 +216,7 @@ def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> Provide
 
 def _unreadable(reply: Reply, host: str, what: str) -> ProviderUnreadable:
     fact = f"{host} answered the token request with HTTP {reply.status}, {what}."
-    return ProviderUnreadable(fact, http_status=reply.status, hint=fact)
+    return ProviderUnreadable(fact, http_status=reply.status)
 
 
 def _unnest(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,4 @@
-"""Latchpin plugin."""
+"""Dynamic Client Registration for Latchpin (RFC 7591, RFC 7592).
+
+``registration`` decides (pure), ``registrar`` talks to the server, ``plugin`` is what Latchpin finds.
+"""

@@ -1,0 +1,54 @@
+"""The built-in registrar: the client that an administrator entered on the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from latchpin.contracts import Backend, ClientRegistrar, Context, Registration, RegistrationRequest
+from latchpin.hookspecs import hookimpl
+from latchpin.model import ClientCredentials, RegisteredClient
+from latchpin.oauth.client_auth import choose_method
+from latchpin.settings import Settings
+
+__all__ = ["StaticRegistrar"]
+
+
+class StaticRegistrar:
+    """Gives the entered client, with the authentication method that entry, server and secret allow."""
+
+    @property
+    def keeps(self) -> bool:
+        """False: the gateway's entry is the record."""
+        return False
+
+    async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
+        """Give the entered client, or None if none is entered."""
+        if request.configured is None:
+            return None
+        method = choose_method(
+            request.auth_method,
+            request.server.token_endpoint_auth_methods_supported,
+            bool(request.configured.client_secret),
+        )
+        return replace(request.configured, auth_method=method)
+
+    async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:  # noqa: ARG002
+        """An entered client was not registered by us, so it is not ours to delete."""
+        return f"{client.client_id} was entered by hand; delete it at the provider."
+
+
+class NoSettings(Settings):
+    """It reads no variables."""
+
+
+@asynccontextmanager
+async def _open(settings: NoSettings, context: Context) -> AsyncIterator[ClientRegistrar]:  # noqa: ARG001  the contract's
+    yield StaticRegistrar()
+
+
+@hookimpl
+def latchpin_client_registrar() -> Backend[NoSettings, ClientRegistrar]:
+    """Offer the entered client, before every other way."""
+    return Backend(name="static", label="entered by an administrator", settings=NoSettings, open=_open, rank=10)

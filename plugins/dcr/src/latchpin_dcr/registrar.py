@@ -1,0 +1,113 @@
+"""Registers and forgets clients at authorization servers (RFC 7591, RFC 7592)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from latchpin.contracts import Clock, Registration, RegistrationRequest, Upstream
+from latchpin.errors import IssuerMissing, LatchpinError, ProviderError, RegistrationFailed
+from latchpin.model import ClientCredentials, RegisteredClient
+
+from latchpin_dcr.registration import build_metadata, parse_registration
+from latchpin_dcr.settings import DcrSettings
+
+__all__ = ["DynamicRegistrar"]
+
+_log = logging.getLogger("latchpin.dcr")
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicRegistrar:
+    """Dynamic Client Registration. It only talks to the server; the core keeps what comes of it."""
+
+    settings: DcrSettings
+    upstream: Upstream
+    clock: Clock
+
+    @property
+    def keeps(self) -> bool:
+        """True: a registration is made once and kept."""
+        return True
+
+    async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
+        """Register a client, or give None where a client is entered or DCR is switched off.
+
+        Raises:
+            IssuerMissing: nobody knows whose client it would be.
+            RegistrationFailed: the server offers no registration, is not allowed here, or refused.
+            ProviderError: the server could not be asked.
+        """
+        wanted = self.settings.dcr_enabled and self.settings.dcr_auto_register_on_missing_credentials
+        if request.configured is not None or not wanted:
+            return None
+        try:
+            registration = await self._register(request, self._endpoint(request))
+        except LatchpinError as exc:
+            _log.warning("%s for gateway %s: %s", _heading(exc), request.gateway.id, exc.detail or exc.public)
+            raise
+        _log.info(
+            "DCR: Dynamic Client Registration gave gateway %s the client %s at %s",
+            request.gateway.id,
+            registration.credentials.client_id,
+            request.server.issuer,
+        )
+        return registration
+
+    async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:
+        """Ask the server to forget ``client`` (RFC 7592 section 2.3), and say what it answered."""
+        if client.registration_client_uri is None or registration_access_token is None:
+            return f"{client.issuer} offers no way to delete a client (RFC 7592); it still knows {client.client_id}."
+        host = urlsplit(client.registration_client_uri).hostname
+        try:
+            reply = await self.upstream.send(
+                "DELETE",
+                client.registration_client_uri,
+                headers={"authorization": f"Bearer {registration_access_token}", "accept": "application/json"},
+                repeatable=True,  # deleting twice deletes once
+            )
+        except ProviderError as exc:
+            _log.warning("DCR: %s could not be asked to forget a client: %s", host, exc.detail or exc.public)
+            return f"{host} could not be asked to forget the client: {exc.public}"
+        return self._said(client, host or client.issuer, reply.status)
+
+    def _said(self, client: RegisteredClient, host: str, status: int) -> str:
+        _log.info("DCR: %s answered HTTP %s to forgetting a client of gateway %s", host, status, client.gateway_id)
+        if 200 <= status < 300:  # noqa: PLR2004  HTTP
+            return f"{host} has forgotten the client."
+        if status in (401, 404):  # RFC 7592 section 2.3: what an unknown client gets
+            return f"{host} does not know the client any more (HTTP {status})."
+        return f"{host} did not forget the client (HTTP {status})."
+
+    def _endpoint(self, request: RegistrationRequest) -> str:
+        server = request.server
+        if server.issuer is None:
+            raise IssuerMissing
+        allowed = self.settings.dcr_allowed_issuers
+        if allowed and server.issuer not in allowed:
+            raise RegistrationFailed(
+                f"{server.issuer} is not in DCR_ALLOWED_ISSUERS.",
+                remedy="Add the issuer to DCR_ALLOWED_ISSUERS, or enter a client_id on the gateway.",
+            )
+        if server.registration_endpoint is None:
+            raise RegistrationFailed(
+                f"The authorization server {server.issuer} does not support RFC 7591: "
+                "its metadata names no registration_endpoint."
+            )
+        return server.registration_endpoint
+
+    async def _register(self, request: RegistrationRequest, endpoint: str) -> Registration:
+        metadata = build_metadata(
+            request,
+            default_method=self.settings.dcr_token_endpoint_auth_method,
+            default_scopes=self.settings.dcr_default_scopes,
+            name_template=self.settings.dcr_client_name_template,
+        )
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        reply = await self.upstream.send("POST", endpoint, headers=headers, body=metadata.encode())
+        return parse_registration(reply, metadata, now=self.clock())
+
+
+def _heading(exc: LatchpinError) -> str:
+    return exc.public if exc.public.startswith("DCR") else f"DCR failed, {exc.public[:1].lower()}{exc.public[1:]}"
