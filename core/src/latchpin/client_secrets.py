@@ -1,0 +1,111 @@
+"""Where each client secret is sealed: the place that goes with it as associated data, and how it is opened.
+
+A ciphertext that is copied onto another gateway, issuer or column does not open.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from latchpin.contracts import Cipher, Registration, RegistrationRequest
+from latchpin.errors import Unsealable
+from latchpin.model import Gateway, RegisteredClient, Sealed
+
+__all__ = [
+    "open_configured_secret",
+    "open_registered_secret",
+    "open_registration_token",
+    "seal_client",
+    "seal_configured_secret",
+]
+
+_CONFIGURED = "client_secret"
+_REGISTERED = "client_secret_encrypted"
+_REGISTRATION_TOKEN = "registration_access_token_encrypted"  # noqa: S105  a column's name
+
+
+def seal_configured_secret(secret: str, *, gateway_id: str, issuer: str | None, cipher: Cipher) -> Sealed:
+    """Seal the secret that an administrator entered for a gateway whose entry names that issuer."""
+    return cipher.seal(secret, place=(gateway_id, "", issuer or "", _CONFIGURED))
+
+
+def open_configured_secret(gateway: Gateway, cipher: Cipher) -> str | None:
+    """Open the secret on a gateway's entry, None if there is none.
+
+    Raises:
+        Unsealable: it was sealed under a secret that is gone; says how to mend it.
+    """
+    config = gateway.oauth
+    if config is None or config.client_secret is None:
+        return None
+    try:
+        return cipher.unseal(config.client_secret, place=(gateway.id, "", config.issuer or "", _CONFIGURED))
+    except Unsealable as exc:
+        raise Unsealable(
+            f"The client_secret of gateway '{gateway.name}' cannot be opened: {exc.detail}.",
+            remedy="Put the earlier AUTH_ENCRYPTION_SECRET into AUTH_ENCRYPTION_SECRETS_OLD, or enter the "
+            "gateway's client_secret anew.",
+        ) from exc
+
+
+def seal_client(
+    request: RegistrationRequest,
+    registration: Registration,
+    cipher: Cipher,
+    *,
+    id: str,  # noqa: A002  the row's id, as everywhere
+    now: datetime,
+) -> RegisteredClient:
+    """Make the record of a registration, its secrets sealed. The server must have an issuer."""
+    gateway_id, issuer = request.gateway.id, request.server.issuer or ""
+
+    def sealed(value: str | None, column: str) -> Sealed | None:
+        return None if value is None else cipher.seal(value, place=(gateway_id, "", issuer, column))
+
+    return RegisteredClient(
+        id=id,
+        gateway_id=gateway_id,
+        issuer=issuer,
+        client_id=registration.credentials.client_id,
+        client_secret=sealed(registration.credentials.client_secret, _REGISTERED),
+        redirect_uris=registration.redirect_uris,
+        grant_types=registration.grant_types,
+        scope=registration.scope,
+        token_endpoint_auth_method=registration.credentials.auth_method,
+        registration_client_uri=registration.registration_client_uri,
+        registration_access_token=sealed(registration.registration_access_token, _REGISTRATION_TOKEN),
+        created_at=now,
+        expires_at=registration.secret_expires_at,
+    )
+
+
+def open_registered_secret(client: RegisteredClient, cipher: Cipher) -> str | None:
+    """Open a registered client's secret, None if it has none.
+
+    Raises:
+        Unsealable: it was sealed under a secret that is gone; says how to mend it.
+    """
+    if client.client_secret is None:
+        return None
+    try:
+        return cipher.unseal(client.client_secret, place=(client.gateway_id, "", client.issuer, _REGISTERED))
+    except Unsealable as exc:
+        raise Unsealable(
+            f"The secret of the client registered at {client.issuer} cannot be opened: {exc.detail}.",
+            remedy="Put the earlier AUTH_ENCRYPTION_SECRET into AUTH_ENCRYPTION_SECRETS_OLD, or delete the client "
+            f"(DELETE /oauth/registered-clients/{client.id}): it is then registered anew.",
+        ) from exc
+
+
+def open_registration_token(client: RegisteredClient, cipher: Cipher) -> str | None:
+    """Open the token that manages the registration (RFC 7592); None if there is none or it does not open.
+
+    It serves only to tidy up at the server, so one that is lost must not keep a client from being deleted.
+    """
+    if client.registration_access_token is None:
+        return None
+    place = (client.gateway_id, "", client.issuer, _REGISTRATION_TOKEN)
+    try:
+        return cipher.unseal(client.registration_access_token, place=place)
+    except Unsealable:
+        return None

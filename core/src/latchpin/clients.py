@@ -1,0 +1,284 @@
+"""Which client acts for a gateway at an authorization server: entered, computed, or registered once and kept.
+
+Registrars are asked in the order of their rank. Where one's answer is to be kept, of any number of first
+users in any number of processes exactly one registers: inside a process they wait for one task, between
+processes a lease with an end decides, and whoever lost reads what the winner kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from latchpin.client_secrets import (
+    open_configured_secret,
+    open_registered_secret,
+    open_registration_token,
+    seal_client,
+)
+from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Registration, RegistrationRequest
+from latchpin.errors import (
+    Conflict,
+    IssuerMissing,
+    NotFound,
+    RecordConflict,
+    RegistrationFailed,
+)
+from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
+
+__all__ = ["ClientDirectory", "Forgotten"]
+
+_log = logging.getLogger("latchpin.clients")
+
+LEASE = timedelta(seconds=120)
+"""How long one process may take to register; a process that dies gives way after this."""
+PAUSE = 0.2
+PATIENCE = 300
+"""How often a process that lost the lease looks again, and how many times: a minute in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A deleted client, and what the server said when it was asked to forget it."""
+
+    client: RegisteredClient
+    answer: str
+
+
+class ClientDirectory:
+    """Gives the client of a gateway at a server, registering one if need be.
+
+    Args:
+        records: where registered clients are kept.
+        cipher: seals their secrets.
+        registrars: in the order of their rank.
+        clock: the gateway's.
+        pause: waits that many seconds; tests give one that does not.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: RecordStore,
+        cipher: Cipher,
+        registrars: Sequence[ClientRegistrar],
+        clock: Clock,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._records = records
+        self._cipher = cipher
+        self._registrars = registrars
+        self._clock = clock
+        self._pause = pause
+        self._under_way: dict[tuple[str, str, str], asyncio.Task[RegisteredClient | ClientCredentials | None]] = {}
+
+    async def client_for(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> ClientCredentials:
+        """Give the client to begin an authorization with.
+
+        Raises:
+            IssuerMissing: a registration is needed, and the server has no issuer to keep it under.
+            RegistrationFailed: the server refused, or there is no way to a client_id.
+            Unsealable: a secret was sealed under an AUTH_ENCRYPTION_SECRET that is gone.
+            ProviderError, BackendUnavailable: the server or the store could not be asked.
+        """
+        request = self._request(gateway, server, redirect_uri, scopes)
+        for registrar in self._registrars:
+            if registrar.keeps and request.configured is None:
+                answer = await self._kept_or_registered(registrar, request)
+            else:
+                answer = _computed(await registrar.register(request))
+            if answer is not None:
+                return answer
+        kept = await self._usable(request)
+        if kept is not None:
+            return self._open(kept)
+        raise RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
+
+    async def existing(self, gateway: Gateway, server: ServerMetadata) -> ClientCredentials | None:
+        """Give the client that is there already, None if there is none; it registers nothing.
+
+        Raises:
+            Unsealable, BackendUnavailable: as for ``client_for``.
+        """
+        config = gateway.oauth
+        redirect_uri = config.redirect_uri if config is not None else None
+        request = self._request(gateway, server, redirect_uri or "", config.scopes if config is not None else ())
+        for registrar in self._registrars:
+            if not registrar.keeps:
+                answer = _computed(await registrar.register(request))
+                if answer is not None:
+                    return answer
+        kept = await self._records.clients.get(gateway.id, server.issuer) if server.issuer else None
+        return self._open(kept) if kept is not None and self._alive(kept) else None
+
+    async def drop(self, gateway_id: str, issuer: str, *, client_id: str | None = None) -> bool:
+        """Stop using the kept client, so that the next ``client_for`` registers anew; False if there is none.
+
+        With ``client_id`` only that one: two who are told ``invalid_client`` at once drop it once.
+        """
+        kept = await self._records.clients.get(gateway_id, issuer)
+        if kept is None or (client_id is not None and kept.client_id != client_id):
+            return False
+        _log.warning("DCR: the client registered for gateway %s at %s is not used any more", gateway_id, issuer)
+        return await self._records.clients.delete(kept.id)
+
+    async def delete(self, name: str) -> Forgotten:
+        """Delete a kept client, by its row's id or by a client_id that is one row's, here and at the server.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: several rows have that client_id.
+        """
+        rows = await self._records.clients.list()
+        found = [row for row in rows if row.id == name] or [row for row in rows if row.client_id == name]
+        if len(found) > 1:
+            ids = ", ".join(row.id for row in found)
+            raise Conflict(
+                f"{len(found)} registered clients have that client_id: {ids}", remedy="Delete by one of those ids."
+            )
+        if not found or not await self._records.clients.delete(found[0].id):
+            raise NotFound(
+                "no registered client has that id or client_id", remedy="GET /oauth/registered-clients lists them."
+            )
+        return Forgotten(found[0], await self._forget(found[0]))
+
+    async def delete_all(self, gateway_id: str) -> list[Forgotten]:
+        """Delete every kept client of a gateway that is about to be removed, here and at the servers."""
+        rows = await self._records.clients.list(gateway_id=gateway_id)
+        return [Forgotten(row, await self._forget(row)) for row in rows if await self._records.clients.delete(row.id)]
+
+    # -- finding ------------------------------------------------------------------------------------------
+
+    def _request(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> RegistrationRequest:
+        config = gateway.oauth
+        configured = None
+        if config is not None and config.client_id is not None:
+            configured = ClientCredentials(config.client_id, open_configured_secret(gateway, self._cipher))
+        return RegistrationRequest(
+            gateway=gateway,
+            server=server,
+            redirect_uri=redirect_uri,
+            scopes=tuple(scopes),
+            configured=configured,
+            auth_method=config.token_endpoint_auth_method if config is not None else None,
+        )
+
+    async def _usable(self, request: RegistrationRequest) -> RegisteredClient | None:
+        if request.server.issuer is None:
+            return None
+        kept = await self._records.clients.get(request.gateway.id, request.server.issuer)
+        return kept if kept is not None and self._fits(kept, request) else None
+
+    def _fits(self, client: RegisteredClient, request: RegistrationRequest) -> bool:
+        oauth = request.gateway.oauth
+        for_itself = oauth is not None and oauth.grant_type == "client_credentials"
+        answers = request.redirect_uri in client.redirect_uris or for_itself
+        may = (oauth.grant_type if oauth is not None else "authorization_code") in client.grant_types
+        return self._alive(client) and answers and may
+
+    def _alive(self, client: RegisteredClient) -> bool:
+        return client.is_active and (client.expires_at is None or client.expires_at > self._clock())
+
+    def _open(self, client: RegisteredClient) -> ClientCredentials:
+        secret = open_registered_secret(client, self._cipher)
+        return ClientCredentials(client.client_id, secret, client.token_endpoint_auth_method)
+
+    # -- registering --------------------------------------------------------------------------------------
+
+    async def _kept_or_registered(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> ClientCredentials | None:
+        kept = await self._usable(request)
+        if kept is None:
+            answer = await self._once_here(registrar, request)
+            if not isinstance(answer, RegisteredClient):
+                return answer
+            kept = answer
+        return self._open(kept)
+
+    async def _once_here(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> RegisteredClient | ClientCredentials | None:
+        """Let everybody in this process who wants the same client wait for one task."""
+        key = (request.gateway.id, request.server.issuer or "", request.redirect_uri)
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._once_anywhere(registrar, request))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._finish(key, done))
+        return await asyncio.shield(task)  # one who goes away does not take the others' registration along
+
+    def _finish(self, key: tuple[str, str, str], done: asyncio.Task[object]) -> None:
+        del self._under_way[key]
+        if not done.cancelled():
+            done.exception()  # seen, also if everybody who waited has gone
+
+    async def _once_anywhere(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> RegisteredClient | ClientCredentials | None:
+        """Register under a lease that all processes see, or wait for what its holder keeps."""
+        if request.server.issuer is None:
+            return _unkept(await registrar.register(request))
+        place = f"{request.gateway.id}\n{request.server.issuer}".encode()
+        lease, mine = f"lease:client:{hashlib.sha256(place).hexdigest()}", secrets.token_hex(16)
+        for _ in range(PATIENCE):
+            if await self._records.kept.put(lease, mine, expires_at=self._clock() + LEASE) == mine:
+                try:
+                    return await self._usable(request) or await self._register(registrar, request)
+                finally:
+                    await self._records.kept.take(lease, value=mine)
+            await self._pause(PAUSE)
+            if (kept := await self._usable(request)) is not None:
+                return kept
+        raise RegistrationFailed(
+            "Another process has been registering this gateway's client for a minute.",
+            remedy="Try again in two minutes: the registration then counts as abandoned.",
+        )
+
+    async def _register(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> RegisteredClient | ClientCredentials | None:
+        answer = await registrar.register(request)
+        if not isinstance(answer, Registration):
+            return answer
+        client = seal_client(request, answer, self._cipher, id=secrets.token_hex(16), now=self._clock())
+        stale = await self._records.clients.get(client.gateway_id, client.issuer)
+        if stale is not None and not self._fits(stale, request):
+            await self._records.clients.delete(stale.id)
+        try:
+            await self._records.clients.put(client)
+        except RecordConflict:  # the lease ran out under us, and somebody else was faster
+            await self._forget(client)
+            kept = await self._usable(request)
+            if kept is None:
+                raise
+            return kept
+        if stale is not None and stale.is_active:
+            await self._forget(stale)
+        return client
+
+    async def _forget(self, client: RegisteredClient) -> str:
+        registrar = next((one for one in self._registrars if one.keeps), None)
+        if registrar is None:
+            return "No installed plugin can ask the server to forget it."
+        return await registrar.forget(client, open_registration_token(client, self._cipher))
+
+
+def _computed(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
+    return answer.credentials if isinstance(answer, Registration) else answer
+
+
+def _unkept(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
+    """A registration that names no issuer could not be found again, so none is made."""
+    if isinstance(answer, Registration):
+        raise IssuerMissing
+    return answer
