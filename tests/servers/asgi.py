@@ -51,7 +51,13 @@ def serve_asgi(
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.bind((HOST, 0))
     config = uvicorn.Config(
-        app, lifespan=lifespan, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2
+        app,
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
     )
     server = _Server(config)
     thread = threading.Thread(target=_run, args=(server, sock), name="uvicorn", daemon=True)
@@ -68,6 +74,7 @@ def serve_asgi(
 
 def _run(server: _Server, sock: socket.socket) -> None:
     try:
-        server.run(sockets=[sock])
+        with contextlib.suppress(SystemExit):  # how uvicorn reports a failed start
+            server.run(sockets=[sock])
     finally:
         server.settled.set()

@@ -1,0 +1,202 @@
+"""Options that choose a run's backends, fixtures that give real servers, and the check that they were used.
+
+pytest --backends memory,sqlite      only these; without the option: all, and nothing is demanded
+@pytest.mark.backends("postgres", "redis")   restricts the ``backend`` fixture of a test
+@pytest.mark.needs("latchpin_dcr")           the test belongs to runs where that package is installed
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import GatewayBackend, PostgresServer, RedisServer
+from tests.servers.backends import BACKENDS
+from tests.servers.cells import SEPARATE, Cell, backends_of, missing_imports, parse_backends
+
+CELL: pytest.StashKey[Cell] = pytest.StashKey()
+PASSED: pytest.StashKey[bool] = pytest.StashKey()
+NOT_HERE = "none of this run's backends"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("latchpin")
+    group.addoption("--backends", default="", help="comma-separated, of: " + ", ".join(BACKENDS))
+    group.addoption("--backend-minimum", type=int, default=1, help="tests that must really use each named backend")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "backends(*names): restrict the backend fixture to these")
+    config.addinivalue_line("markers", "needs(*packages): only where these are installed")
+    try:
+        config.stash[CELL] = Cell(parse_backends(config.getoption("--backends")))
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out folders with an environment of their own, and files whose packages this run does not have."""
+    tests = config.rootpath / "tests"
+    if not collection_path.is_relative_to(tests) or collection_path == tests:
+        return None
+    folder = tests / collection_path.relative_to(tests).parts[0]
+    if folder.name in SEPARATE and not any(folder in _named(argument) for argument in config.args):
+        return True
+    if collection_path.suffix != ".py" or not (missing := missing_imports(collection_path, config.rootpath)):
+        return None
+    if config.stash[CELL].whole:
+        raise pytest.UsageError(f"{collection_path} needs {', '.join(sorted(missing))}; this run leaves nothing out")
+    return True
+
+
+def _named(argument: str) -> list[Path]:
+    path = Path(argument.partition("::")[0]).absolute()
+    return [path, *path.parents]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for ``backend`` once with each chosen backend that suits it."""
+    if "backend" not in metafunc.fixturenames:
+        return
+    wanted = {name for mark in metafunc.definition.iter_markers("backends") for name in mark.args} or set(BACKENDS)
+    if unknown := wanted - set(BACKENDS):
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: unknown backends {unknown}")
+    names = [name for name in metafunc.config.stash[CELL].backends if name in wanted]
+    metafunc.parametrize("backend", names or [NOT_HERE], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what belongs to other runs."""
+    outside = [item for item in items if not _belongs(item, config.stash[CELL])]
+    if outside:
+        config.hook.pytest_deselected(items=outside)
+        items[:] = [item for item in items if item not in set(outside)]
+
+
+def _belongs(item: pytest.Item, cell: Cell) -> bool:
+    needed = {name for mark in item.iter_markers("needs") for name in mark.args}
+    if missing := {name for name in needed if importlib.util.find_spec(name) is None}:
+        if cell.whole:
+            raise pytest.UsageError(f"{item.nodeid} needs {', '.join(sorted(missing))}; this run leaves nothing out")
+        return False
+    call = getattr(item, "callspec", None)
+    if call is not None and call.params.get("backend") == NOT_HERE:
+        return False
+    return backends_of(getattr(item, "fixturenames", ())) <= set(cell.backends)
+
+
+# -- the check at the end -----------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Add up what the workers of pytest-xdist saw."""
+    node.config.stash[CELL].counts.update(getattr(node, "workeroutput", {}).get("backends", {}))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["backends"] = dict(config.stash[CELL].counts)
+    elif _complaints(config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts = config.stash[CELL].counts
+    if counts:
+        used = ", ".join(f"{name} in {counts[name]}" for name in BACKENDS if counts[name])
+        terminalreporter.write_line(f"backends really used by passing tests: {used}")
+    for complaint in _complaints(config):
+        terminalreporter.write_line(f"FAILED {complaint}", red=True)
+
+
+def _complaints(config: pytest.Config) -> list[str]:
+    if not config.getoption("--backends") or config.option.collectonly:
+        return []
+    return config.stash[CELL].complaints(config.getoption("--backend-minimum"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep whether the test passed, for the fixtures that end after it."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+def _prove(request: pytest.FixtureRequest, backend: str, seen: bool) -> None:
+    if seen and request.node.stash.get(PASSED, False):
+        request.config.stash[CELL].counts[backend] += 1
+
+
+# -- real servers -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this process's own, started when first asked for."""
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Valkey of this process's own, started when first asked for."""
+    server = RedisServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, this test's alone. The test may stop the server."""
+    url = postgres.create_database()
+    yield url
+    postgres.start()
+    tables = postgres.execute("SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'public'", url=url)
+    _prove(request, "postgres", bool(tables))
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an emptied Redis. The test may stop the server."""
+    redis_server.flush()
+    yield redis_server.url
+    redis_server.start()
+    _prove(request, "redis", bool(redis_server.commands_seen()))
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an SQLite file that does not exist yet."""
+    path = tmp_path / "latchpin.db"
+    yield f"sqlite:///{path}"
+    _prove(request, "sqlite", path.is_file() and path.read_bytes()[:15] == b"SQLite format 3")
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> GatewayBackend:
+    """Each backend of this run in turn, empty: the environment that makes a gateway run on it."""
+    name = request.param
+    if name == "memory":
+        return GatewayBackend(name, {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}, shared=False, label="memory")
+    if name == "redis":
+        url = request.getfixturevalue("redis_url")
+        environment = {"CACHE_TYPE": "redis", "RECORD_STORE": "redis", "REDIS_URL": url}
+        return GatewayBackend(name, environment, shared=True, label="Redis")
+    url = request.getfixturevalue("database_url" if name == "postgres" else "sqlite_url")
+    environment = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": url}
+    return GatewayBackend(name, environment, shared=True, label="database")

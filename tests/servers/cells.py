@@ -1,0 +1,126 @@
+"""Which tests belong to a run: the chosen backends, the installed distributions, the proof that both were used.
+
+One run of the matrix ("cell") installs some of the distributions and names some backends. A test outside it is
+deselected or its file is not collected; nothing is skipped. A backend that was named and is not installed, or
+that no passing test really opened, fails the run.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tests.servers.backends import BACKENDS, DISTRIBUTIONS
+
+__all__ = ["SEPARATE", "Cell", "backends_of", "missing_imports", "parse_backends"]
+
+OPTIONAL = frozenset(
+    {
+        *DISTRIBUTIONS.values(),
+        "latchpin_dcr",
+        "alembic",
+        "fastmcp",
+        "psycopg",
+        "redis",
+        "sqlalchemy",
+        "third_party_store",
+    }
+)
+"""What a test file may import at its top although not every cell has it installed."""
+
+SEPARATE = frozenset({"browser", "conformance", "docs", "mariadb", "packaging", "workspace"})
+"""Folders of tests that run only when they are named on the command line: each has an environment of its own."""
+
+_FIXTURES = {
+    "postgres": "postgres",
+    "database_url": "postgres",
+    "redis_server": "redis",
+    "redis_url": "redis",
+    "sqlite_url": "sqlite",
+}
+
+
+def parse_backends(text: str) -> tuple[str, ...]:
+    """Read ``memory,sqlite``; empty means all.
+
+    Raises:
+        ValueError: a name is unknown, or its plugin is not installed.
+    """
+    chosen = tuple(name.strip() for name in text.split(",") if name.strip()) or BACKENDS
+    for name in chosen:
+        if name not in BACKENDS:
+            raise ValueError(f"unknown backend {name!r}; there are: {', '.join(BACKENDS)}")
+        if not _installed(DISTRIBUTIONS[name]):
+            raise ValueError(f"backend {name} needs {DISTRIBUTIONS[name]}, which is not installed; see --backends")
+    return chosen
+
+
+def backends_of(fixtures: Iterable[str]) -> set[str]:
+    """The backends that a test is about, judged by the fixtures it asks for."""
+    return {_FIXTURES[name] for name in fixtures if name in _FIXTURES}
+
+
+def missing_imports(path: Path, root: Path) -> set[str]:
+    """Which of the optional packages that ``path`` imports, itself or by way of ``tests.*``, are not installed."""
+    return {name for name in _needs(path, root) if not _installed(name)}
+
+
+@functools.cache
+def _needs(path: Path, root: Path) -> frozenset[str]:
+    """The optional packages among the imports at the top of a file; files of ours are followed."""
+    found: set[str] = set()
+    for name in _imports(path):
+        top = name.partition(".")[0]
+        if top in OPTIONAL:
+            found.add(top)
+        elif top == "tests" and name not in {"tests", "tests.servers"}:
+            base = root / name.replace(".", "/")
+            for inner in (base.with_suffix(".py"), base / "__init__.py"):
+                if inner.is_file() and inner != path:
+                    found |= _needs(inner, root)
+    return frozenset(found)
+
+
+def _imports(path: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+@functools.cache
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+class Cell:
+    """One run: the backends it is about, and how many passing tests really used each.
+
+    Attributes:
+        backends: their names.
+        counts: tests in which each was seen at work.
+    """
+
+    def __init__(self, backends: Sequence[str]) -> None:
+        self.backends = tuple(backends)
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about every backend, so that nothing may be left out."""
+        return set(self.backends) == set(BACKENDS)
+
+    def complaints(self, minimum: int) -> list[str]:
+        """What must fail the run: each backend that fewer than ``minimum`` tests used."""
+        return [
+            f"backend {name}: {self.counts[name]} tests really used it, this run demands {minimum}"
+            for name in self.backends
+            if self.counts[name] < minimum
+        ]
