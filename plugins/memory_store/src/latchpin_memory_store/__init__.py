@@ -1,1 +1,1 @@
-"""Latchpin plugin."""
+"""Latchpin's in-memory store: for one process, and gone with it."""

@@ -1,0 +1,23 @@
+"""What plugin authors test with: contract suites to subclass, a clock to move, a context, and sample values.
+
+It needs ``pytest`` and ``pytest-asyncio``; nothing else in Latchpin imports it. The suites contain no
+skip, no expected failure and no special case for any store: a store passes them or it does not keep the
+contract. Time never passes by itself here: the ``advance`` fixture moves the injected clock.
+"""
+
+from latchpin.testing import samples
+from latchpin.testing.clock import START, MovedClock
+from latchpin.testing.context import SuiteContext
+from latchpin.testing.record_store import RecordStoreContract
+from latchpin.testing.sealing import SuiteCipher
+from latchpin.testing.state_store import StateStoreContract
+
+__all__ = [
+    "START",
+    "MovedClock",
+    "RecordStoreContract",
+    "StateStoreContract",
+    "SuiteCipher",
+    "SuiteContext",
+    "samples",
+]

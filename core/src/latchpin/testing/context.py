@@ -1,0 +1,89 @@
+"""A ``latchpin.Context`` for tests: what a backend is given when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from latchpin.contracts import Cipher, Clock, RecordStore, Upstream
+from latchpin.errors import ConfigurationError
+from latchpin.testing.clock import MovedClock
+
+__all__ = ["SuiteContext"]
+
+ResourceT = TypeVar("ResourceT")
+
+
+class SuiteContext:
+    """Implements ``latchpin.contracts.Context``. Use it as an async context manager: leaving closes what is shared.
+
+    Args:
+        clock: the clock handed to the backend; by default a ``MovedClock``.
+        instance_id: names the pretended process.
+        base_url: the pretended public URL.
+        state_ttl: the pretended STATE_TTL_SECONDS.
+        upstream: the way to other servers, for backends that need one.
+        records: the record store, for backends that need one.
+        cipher: the cipher, for backends that need one.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        instance_id: str = "instance-1",
+        base_url: str = "http://localhost:4444",
+        state_ttl: timedelta = timedelta(seconds=300),
+        upstream: Upstream | None = None,
+        records: RecordStore | None = None,
+        cipher: Cipher | None = None,
+    ) -> None:
+        self.clock: Clock = clock or MovedClock()
+        self.instance_id = instance_id
+        self.base_url = base_url
+        self.state_ttl = state_ttl
+        self._upstream = upstream
+        self._records = records
+        self._cipher = cipher
+        self._opened: dict[str, Any] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.clear()
+        await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def upstream(self) -> Upstream:
+        """The way to other servers; raises if the test gave none."""
+        return _given(self._upstream, "upstream")
+
+    @property
+    def records(self) -> RecordStore:
+        """The record store; raises if the test gave none."""
+        return _given(self._records, "records")
+
+    @property
+    def cipher(self) -> Cipher:
+        """The cipher; raises if the test gave none."""
+        return _given(self._cipher, "cipher")
+
+    async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> ResourceT:
+        """Open the resource called ``name`` once, and close it when this context is left."""
+        if name not in self._opened:
+            self._opened[name] = await self._stack.enter_async_context(opener())
+        resource: ResourceT = self._opened[name]
+        return resource
+
+
+def _given(value: ResourceT | None, name: str) -> ResourceT:
+    if value is None:
+        raise ConfigurationError(f"this SuiteContext was made without '{name}'; pass SuiteContext({name}=...)")
+    return value

@@ -1,0 +1,83 @@
+"""What every store suite needs: a clock, a context, and the store opened as the gateway opens it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from latchpin.contracts import Backend
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.context import SuiteContext
+from latchpin.testing.rules import holds
+from latchpin.testing.sealing import SuiteCipher
+
+__all__ = ["Advance", "OpenedBackend"]
+
+Advance = Callable[[timedelta], Awaitable[None]]
+
+
+class OpenedBackend:
+    """The fixtures below every store suite. A subclass gives ``backend`` and ``settings``."""
+
+    @pytest.fixture
+    def backend(self) -> Backend[Any, Any]:
+        """What your hook returns. Override this."""
+        raise NotImplementedError("override the fixture 'backend': return what your plugin's hook returns")
+
+    @pytest.fixture
+    def settings(self, backend: Backend[Any, Any]) -> Any:  # noqa: ANN401  the plugin's own model
+        """The settings to open the backend with. Override this so that every test begins with an empty store."""
+        return backend.settings()
+
+    @pytest.fixture
+    def clock(self) -> MovedClock:
+        """The clock that the store is given."""
+        return MovedClock()
+
+    @pytest.fixture
+    def cipher(self) -> SuiteCipher:
+        """What seals the secrets that the store is given."""
+        return SuiteCipher()
+
+    @pytest_asyncio.fixture
+    async def context(self, clock: MovedClock, cipher: SuiteCipher) -> AsyncIterator[SuiteContext]:
+        """The context that the store is opened with."""
+        async with SuiteContext(clock, cipher=cipher) as context:
+            yield context
+
+    @pytest_asyncio.fixture
+    async def store(
+        self,
+        backend: Backend[Any, Any],
+        settings: Any,
+        context: SuiteContext,  # noqa: ANN401  the plugin's own model
+    ) -> AsyncIterator[Any]:
+        """The store, opened as the gateway opens it and closed after the test."""
+        holds(isinstance(settings, backend.settings), "the settings are of the model that the backend names")
+        async with backend.open(settings, context) as store:
+            yield store
+
+    @pytest.fixture
+    def advance(self, clock: MovedClock, settings: Any) -> Advance:  # noqa: ANN401  the plugin's own model
+        """Lets time pass: for the clock, and for a server that counts time by itself."""
+
+        async def move(duration: timedelta) -> None:
+            clock.advance(duration)
+            await self.time_passes(settings, duration)
+
+        return move
+
+    async def time_passes(self, settings: Any, duration: timedelta) -> None:  # noqa: ANN401  the plugin's own model
+        """Tell a server that expires things by its own clock that ``duration`` has passed.
+
+        The suites never sleep. A store that only looks at the injected clock leaves this as it is; one
+        whose server counts time too (as Redis does) shortens the remaining lives there.
+        """
+
+    async def stored_bytes(self, store: Any, settings: Any) -> bytes:  # noqa: ANN401  the plugin's own
+        """Every byte that the backend holds now, as somebody who copies it would read them. Override this."""
+        raise NotImplementedError("override 'stored_bytes': return every byte that your backend holds")

@@ -1,0 +1,91 @@
+"""The suite that every record store passes, unchanged; used like ``StateStoreContract``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from latchpin.contracts import RecordStore
+from latchpin.testing import samples
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.opening import Advance
+from latchpin.testing.records_clients import ClientRules
+from latchpin.testing.records_gateways import GatewayRules
+from latchpin.testing.records_kept import KeptRules
+from latchpin.testing.records_tokens import TokenRules
+from latchpin.testing.records_tools import ToolRules
+from latchpin.testing.rules import holds, same
+from latchpin.testing.sealing import SuiteCipher
+
+__all__ = ["RecordStoreContract"]
+
+
+@pytest.mark.asyncio
+class RecordStoreContract(GatewayRules, TokenRules, ClientRules, ToolRules, KeptRules):
+    """Gateways, tokens, clients, tools and kept values, and what holds across them."""
+
+    async def test_deleting_a_gateway_takes_everything_below_it(self, store: RecordStore, clock: MovedClock) -> None:
+        """Its tokens, clients and tools go; another gateway's stay."""
+        gone, stays = samples.gateway(clock()), samples.gateway(clock())
+        for gateway in (gone, stays):
+            await store.gateways.put(gateway)
+            for email in ("ada@example.com", "bob@example.com"):
+                token = samples.stored_token(clock(), gateway_id=gateway.id, app_user_email=email)
+                await store.tokens.put(token, replacing=None)
+                await store.tools.replace(gateway.id, email, samples.tools("add"))
+            for issuer in ("https://as.example.com", "https://other.example.com"):
+                await store.clients.put(samples.registered_client(clock(), gateway_id=gateway.id, issuer=issuer))
+        same(await store.gateways.delete(gone.id), True, "deleting a gateway that exists says True")
+        same(await self._below(store, gone.id), (0, 0, 0), "a deleted gateway's tokens, clients and tools are gone")
+        same(await self._below(store, stays.id), (2, 2, 2), "another gateway keeps its tokens, clients and tools")
+        same(len(await store.tokens.list()), 2, "a deleted gateway's tokens are in no list")
+        same(len(await store.clients.list()), 2, "a deleted gateway's clients are in no list")
+        same(await store.gateways.delete(gone.id), False, "deleting a gateway that does not exist says False")
+
+    async def _below(self, store: RecordStore, gateway_id: str) -> tuple[int, int, int]:
+        emails = ("ada@example.com", "bob@example.com")
+        tokens = await store.tokens.list(gateway_id=gateway_id)
+        clients = await store.clients.list(gateway_id=gateway_id)
+        tools = [tool for email in emails for tool in await store.tools.list(gateway_id, email)]
+        return len(tokens), len(clients), len(tools)
+
+    async def test_purge_removes_expired_kept_values(
+        self, store: RecordStore, clock: MovedClock, advance: Advance
+    ) -> None:
+        """What is past its end goes; what has not ended, or never ends, stays."""
+        minute = timedelta(minutes=1)
+        await store.kept.put("short", "a", expires_at=clock() + minute)
+        await store.kept.put("long", "b", expires_at=clock() + 3 * minute)
+        await store.kept.put("lasting", "c")
+        await advance(2 * minute)
+        removed = await store.purge()
+        holds(removed in {0, 1}, "purge returns how many kept values it removed", str(removed))
+        seen = [await store.kept.get(name) for name in ("short", "long", "lasting")]
+        same(seen, [None, "b", "c"], "purge removes expired kept values and nothing else")
+        same(await store.purge(), 0, "a second purge finds nothing")
+
+    async def test_no_secret_in_the_stored_bytes(
+        self, store: RecordStore, settings: Any, clock: MovedClock, cipher: SuiteCipher
+    ) -> None:
+        """Secrets lie there sealed, and a deleted token is gone with every byte."""
+        secret = "tok-2YotnFZFEjr1zCsicMWpAA"  # noqa: S105  the sample to look for
+        gateway = samples.gateway(clock())
+        sealed = cipher.seal(secret, place=[gateway.id, "ada@example.com", "access_token"])
+        await store.gateways.put(gateway)
+        token = samples.stored_token(clock(), gateway_id=gateway.id, access_token=sealed)
+        await store.tokens.put(token, replacing=None)
+        before = await self.stored_bytes(store, settings)
+        holds(sealed.encode() in before, "stored_bytes() shows every byte held, the sealed token among them")
+        holds(secret.encode() not in before, "no secret is stored in the clear")
+        await store.gateways.delete(gateway.id)
+        after = await self.stored_bytes(store, settings)
+        holds(sealed.encode() not in after, "a deleted gateway's tokens leave no trace")
+
+    async def test_check_passes_and_leaves_nothing(self, store: RecordStore) -> None:
+        """A store that works says so, and asking does not show in it."""
+        for _ in range(2):
+            await store.check()
+        seen = [await store.gateways.list(), await store.tokens.list(), await store.clients.list()]
+        same(seen, [[], [], []], "check() leaves nothing behind; each test begins with an empty store")

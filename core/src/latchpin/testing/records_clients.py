@@ -1,0 +1,113 @@
+"""The rules of a record store's registered clients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from latchpin.contracts import RecordStore
+from latchpin.errors import RecordConflict
+from latchpin.model import Gateway
+from latchpin.testing import samples
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.opening import OpenedBackend
+from latchpin.testing.rules import found, holds, outcomes, refused, same
+
+__all__ = ["ClientRules"]
+
+
+async def _gateways(store: RecordStore, clock: MovedClock, count: int) -> list[Gateway]:
+    made = [samples.gateway(clock()) for _ in range(count)]
+    for gateway in made:
+        await store.gateways.put(gateway)
+    return made
+
+
+@pytest.mark.asyncio
+class ClientRules(OpenedBackend):
+    """One client for each gateway and issuer."""
+
+    async def test_client_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
+        """Every field survives, the filled-in ones and the absent ones."""
+        (gateway,) = await _gateways(store, clock, 1)
+        full = samples.registered_client(clock(), gateway_id=gateway.id)
+        bare = samples.registered_client(
+            clock(),
+            gateway_id=gateway.id,
+            issuer="https://as.example.com/TENANT/1",
+            client_secret=None,
+            redirect_uris=(),
+            grant_types=(),
+            scope="",
+            registration_client_uri=None,
+            registration_access_token=None,
+            expires_at=None,
+            is_active=False,
+        )
+        for client in (full, bare):
+            await store.clients.put(client)
+        for client in (full, bare):
+            seen = await store.clients.get(gateway.id, client.issuer)
+            same(seen, client, "get gives exactly what was put; issuers differ by case")
+
+    async def test_absent_client_is_none(self, store: RecordStore, clock: MovedClock) -> None:
+        """Another gateway's client, or another issuer's, is not this one's."""
+        (gateway,) = await _gateways(store, clock, 1)
+        client = samples.registered_client(clock(), gateway_id=gateway.id)
+        await store.clients.put(client)
+        same(await store.clients.get(samples.new_id(), client.issuer), None, "clients are kept by gateway")
+        same(await store.clients.get(gateway.id, client.issuer + "/"), None, "clients are kept by issuer, exactly")
+
+    async def test_client_lists(self, store: RecordStore, clock: MovedClock) -> None:
+        """All, or one gateway's, oldest first."""
+        gateways = await _gateways(store, clock, 2)
+        made = [
+            samples.registered_client(
+                clock() - timedelta(minutes=age), gateway_id=gateways[age % 2].id, issuer=f"https://as{age}.example.com"
+            )
+            for age in range(4)
+        ]
+        for client in made:
+            await store.clients.put(client)
+        same(await store.clients.list(), made[::-1], "clients are listed oldest first")
+        seen = await store.clients.list(gateway_id=gateways[0].id)
+        same(seen, [made[2], made[0]], "clients are listed by gateway, oldest first")
+
+    async def test_client_put_twice(self, store: RecordStore, clock: MovedClock) -> None:
+        """A gateway and issuer have one client, and an id names one client."""
+        gateways = await _gateways(store, clock, 2)
+        client = samples.registered_client(clock(), gateway_id=gateways[0].id)
+        await store.clients.put(client)
+        again = samples.registered_client(clock(), gateway_id=gateways[0].id)
+        await refused(store.clients.put(again), RecordConflict, "a gateway and issuer have one client")
+        taken = replace(client, gateway_id=gateways[1].id)
+        await refused(store.clients.put(taken), RecordConflict, "a client's id is created once")
+        same(await store.clients.list(), [client], "a refused put changes nothing")
+
+    async def test_client_deletion(self, store: RecordStore, clock: MovedClock) -> None:
+        """By the row's id; the place is then free for a new registration."""
+        (gateway,) = await _gateways(store, clock, 1)
+        client = samples.registered_client(clock(), gateway_id=gateway.id)
+        other = samples.registered_client(clock(), gateway_id=gateway.id, issuer="https://other.example.com")
+        await store.clients.put(client)
+        await store.clients.put(other)
+        same(await store.clients.delete(client.client_id), False, "delete goes by the row's id, not by client_id")
+        same(await store.clients.delete(client.id), True, "deleting a client says True")
+        same(await store.clients.delete(client.id), False, "deleting nothing says False")
+        same(await store.clients.get(gateway.id, client.issuer), None, "a deleted client is gone")
+        same(await store.clients.list(), [other], "deleting one client leaves the others")
+        anew = samples.registered_client(clock(), gateway_id=gateway.id)
+        await store.clients.put(anew)
+        same(await store.clients.get(gateway.id, anew.issuer), anew, "after a deletion a new client can be put")
+
+    async def test_clients_put_by_many(self, store: RecordStore, clock: MovedClock) -> None:
+        """Eight registrations at once for one gateway and issuer: one is kept."""
+        (gateway,) = await _gateways(store, clock, 1)
+        writers = [samples.registered_client(clock(), gateway_id=gateway.id) for _ in range(8)]
+        results = await outcomes(store.clients.put(writer) for writer in writers)
+        winners = [writer for writer, result in zip(writers, results, strict=True) if result is None]
+        losers = [result for result in results if isinstance(result, RecordConflict)]
+        holds(len(winners) == 1 and len(losers) == 7, "of many registrations one is kept", found(results))
+        same(await store.clients.list(), winners, "the winner's client is the one that is stored")

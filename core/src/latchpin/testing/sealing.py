@@ -1,0 +1,49 @@
+"""A real cipher for tests: AES-256-GCM under a key that lives as long as the object."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from latchpin.errors import Unsealable
+from latchpin.model import Sealed
+
+__all__ = ["SuiteCipher"]
+
+_NONCE_BYTES = 12
+
+
+class SuiteCipher:
+    """Implements ``latchpin.contracts.Cipher`` with one random key: what stores hold in tests is truly sealed."""
+
+    key_id = "suite"
+
+    def __init__(self) -> None:
+        self._aead = AESGCM(AESGCM.generate_key(256))
+
+    def seal(self, plaintext: str, *, place: Sequence[str]) -> Sealed:
+        """Encrypt ``plaintext`` for ``place``."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        box = nonce + self._aead.encrypt(nonce, plaintext.encode(), _associated(place))
+        return Sealed(f"{self.key_id}.{base64.urlsafe_b64encode(box).decode().rstrip('=')}")
+
+    def unseal(self, sealed: Sealed, *, place: Sequence[str]) -> str:
+        """Decrypt.
+
+        Raises:
+            Unsealable: damaged, sealed by another cipher, or for another place.
+        """
+        try:
+            text = sealed.partition(".")[2]
+            box = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            return self._aead.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], _associated(place)).decode()
+        except (InvalidTag, ValueError) as exc:
+            raise Unsealable("not sealed by this cipher for this place") from exc
+
+
+def _associated(place: Sequence[str]) -> bytes:
+    return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in place)

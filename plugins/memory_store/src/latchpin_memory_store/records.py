@@ -1,0 +1,200 @@
+"""What lasts, in dictionaries: it lasts as long as the process. Every method runs without a pause."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from latchpin.contracts import Clock
+from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.model import Gateway, RegisteredClient, StoredToken, StoredTool, ToolChanges
+
+__all__ = ["MemoryRecordStore"]
+
+KEPT_LIMIT = 100_000
+
+
+class _Gateways:
+    def __init__(self, store: MemoryRecordStore) -> None:
+        self._store = store
+        self.rows: dict[str, Gateway] = {}
+
+    async def put(self, gateway: Gateway) -> None:
+        if gateway.id in self.rows:
+            raise RecordConflict(f"gateway {gateway.id} exists already")
+        self.rows[gateway.id] = gateway
+
+    async def get(self, gateway_id: str) -> Gateway | None:
+        return self.rows.get(gateway_id)
+
+    async def list(self) -> list[Gateway]:
+        return sorted(self.rows.values(), key=lambda gateway: gateway.created_at)
+
+    async def replace(self, gateway: Gateway) -> None:
+        stored = self.rows.get(gateway.id)
+        if stored is None or stored.revision != gateway.revision - 1:
+            held = "none" if stored is None else f"revision {stored.revision}"
+            raise RecordConflict(f"gateway {gateway.id}: {held} is stored, not revision {gateway.revision - 1}")
+        self.rows[gateway.id] = gateway
+
+    async def delete(self, gateway_id: str) -> bool:
+        if self.rows.pop(gateway_id, None) is None:
+            return False
+        self._store.tokens.drop(gateway_id)
+        self._store.clients.drop(gateway_id)
+        self._store.tools.drop(gateway_id)
+        return True
+
+
+class _Tokens:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], StoredToken] = {}
+
+    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+        return self.rows.get((gateway_id, app_user_email))
+
+    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+        matching = [
+            token
+            for token in self.rows.values()
+            if gateway_id in {None, token.gateway_id} and app_user_email in {None, token.app_user_email}
+        ]
+        return sorted(matching, key=lambda token: token.created_at)
+
+    async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
+        place = (token.gateway_id, token.app_user_email)
+        stored = self.rows.get(place)
+        if _version(stored) != _version(replacing):
+            raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
+        self.rows[place] = token
+
+    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+        return self.rows.pop((gateway_id, app_user_email), None) is not None
+
+    async def delete_all(self, gateway_id: str) -> int:
+        return self.drop(gateway_id)
+
+    def drop(self, gateway_id: str) -> int:
+        places = [place for place in self.rows if place[0] == gateway_id]
+        for place in places:
+            del self.rows[place]
+        return len(places)
+
+
+def _version(token: StoredToken | None) -> tuple[str, int] | None:
+    return None if token is None else (token.id, token.revision)
+
+
+class _Clients:
+    def __init__(self) -> None:
+        self.rows: dict[str, RegisteredClient] = {}
+
+    async def get(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
+        matching = (row for row in self.rows.values() if (row.gateway_id, row.issuer) == (gateway_id, issuer))
+        return next(matching, None)
+
+    async def list(self, *, gateway_id: str | None = None) -> list[RegisteredClient]:
+        matching = [client for client in self.rows.values() if gateway_id in {None, client.gateway_id}]
+        return sorted(matching, key=lambda client: client.created_at)
+
+    async def put(self, client: RegisteredClient) -> None:
+        if client.id in self.rows or await self.get(client.gateway_id, client.issuer) is not None:
+            raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already")
+        self.rows[client.id] = client
+
+    async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
+        return self.rows.pop(id, None) is not None
+
+    def drop(self, gateway_id: str) -> None:
+        self.rows = {id_: client for id_, client in self.rows.items() if client.gateway_id != gateway_id}
+
+
+class _Tools:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.rows: dict[tuple[str, str], dict[str, StoredTool]] = {}
+
+    async def list(self, gateway_id: str, app_user_email: str) -> list[StoredTool]:
+        rows = self.rows.get((gateway_id, app_user_email), {})
+        return [replace(rows[name], definition=deepcopy(dict(rows[name].definition))) for name in sorted(rows)]
+
+    async def replace(
+        self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]]
+    ) -> ToolChanges:
+        place = (gateway_id, app_user_email)
+        old = self.rows.get(place, {})
+        now = self._clock()
+        new: dict[str, StoredTool] = {}
+        updated = 0
+        for name, definition in definitions.items():
+            stored = old.get(name)
+            if stored is not None and stored.definition == definition:
+                new[name] = stored
+                continue
+            updated += stored is not None
+            created_at = now if stored is None else stored.created_at
+            new[name] = StoredTool(gateway_id, app_user_email, name, deepcopy(dict(definition)), created_at, now)
+        self.rows[place] = new
+        return ToolChanges(created=len(new.keys() - old.keys()), updated=updated, removed=len(old.keys() - new.keys()))
+
+    def drop(self, gateway_id: str) -> None:
+        self.rows = {place: rows for place, rows in self.rows.items() if place[0] != gateway_id}
+
+
+class _Kept:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.rows: dict[str, tuple[str, datetime | None]] = {}
+
+    async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
+        standing = await self.get(name)
+        if standing is not None:
+            return standing
+        if len(self.rows) >= KEPT_LIMIT and self.purge() == 0:
+            raise BackendUnavailable(f"the memory store is full: it keeps {KEPT_LIMIT} unexpired values")
+        self.rows[name] = (value, expires_at)
+        return value
+
+    async def get(self, name: str) -> str | None:
+        value, expires_at = self.rows.get(name, (None, None))
+        return value if expires_at is None or expires_at > self._clock() else None
+
+    async def take(self, name: str, *, value: str | None = None) -> str | None:
+        standing = await self.get(name)
+        if standing is None or value not in {None, standing}:
+            return None
+        del self.rows[name]
+        return standing
+
+    def purge(self) -> int:
+        now = self._clock()
+        over = [name for name, (_, expires_at) in self.rows.items() if expires_at is not None and expires_at <= now]
+        for name in over:
+            del self.rows[name]
+        return len(over)
+
+
+class MemoryRecordStore:
+    """Implements ``latchpin.contracts.RecordStore``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.gateways = _Gateways(self)
+        self.tokens = _Tokens()
+        self.clients = _Clients()
+        self.tools = _Tools(clock)
+        self.kept = _Kept(clock)
+
+    async def purge(self) -> int:
+        """Remove expired kept values. Return how many."""
+        return self.kept.purge()
+
+    async def check(self) -> None:
+        """Memory is always there."""
+
+    def held(self) -> builtins.list[object]:
+        """Everything held, for whoever wants to look at it whole."""
+        return [part.rows for part in (self.gateways, self.tokens, self.clients, self.tools, self.kept)]
