@@ -147,9 +147,7 @@ async def assemble(
             upstream=context.upstream,
             registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
             identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
-            authentications={
-                offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")
-            },
+            authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
             listeners=[offer.value for offer in plugins.offers("latchpin_event_listeners")],
         )
 

@@ -43,6 +43,7 @@ class FlowLog:
 
     def failed(self, exc: LatchpinError, payload: StatePayload | None) -> None:
         """The callback failed; ``payload`` is the state's, if its signature was proven."""
+        exc.logged = True
         extra = {"flow_id": payload.flow_id if payload else None, "cause": exc.code}
         _log.warning("%s", self._warning(exc, payload), extra=extra)
         _log.error("OAuth callback failed: %s", exc.public, extra=extra)

@@ -1,0 +1,61 @@
+"""The command ``latchpin``: the core's commands and those that plugins add."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from latchpin import __version__
+from latchpin.errors import LatchpinError, PluginError, SettingsError
+
+__all__ = ["build", "main"]
+
+FAILED = 1
+
+
+def build() -> typer.Typer:
+    """Put the commands together. A broken plugin only loses its own."""
+    from latchpin.commands import config, gateways, people, secret, serving, states  # noqa: PLC0415  see main
+    from latchpin.demo import command as demo  # noqa: PLC0415
+    from latchpin.plugins import Plugins  # noqa: PLC0415
+
+    app = typer.Typer(
+        name="latchpin",
+        help="An OAuth gateway for MCP servers, composed from plugins.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    plugin_apps = [offer.value for offer in Plugins().offers("latchpin_commands")]
+    for part in (serving.app, demo.app, people.app, people.token, gateways.app, states.app, config.app, secret.app):
+        app.add_typer(part)
+    for part in plugin_apps:
+        app.add_typer(part)
+    return app
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        sys.stdout.write(f"latchpin {__version__}\n")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one sentence and a remedy on stderr, and exit code 1.
+
+    Imports wait until here, so that a worker process, which imports this module too, does not pay for them.
+    """
+    try:
+        build()()
+    except LatchpinError as exc:
+        kind = "configuration error" if isinstance(exc, SettingsError | PluginError) else "error"
+        sys.stderr.write(f"latchpin: {kind}: {exc.detail or exc.public}\n")
+        if exc.remedy:
+            sys.stderr.write(f"  remedy: {exc.remedy}\n")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,48 @@
+"""``latchpin login-link`` and ``latchpin token``: let people and programs in."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from latchpin.commands.console import opened, run
+
+Email = Annotated[str, typer.Option("--email", help="Whose address.")]
+Admin = Annotated[bool, typer.Option("--admin", help="As an administrator.")]
+
+app = typer.Typer()
+token = typer.Typer(name="token", help="Make bearer tokens for API callers.", no_args_is_help=True)
+
+
+@app.command("login-link")
+def login_link(email: Email, admin: Admin = False) -> None:
+    """Print a link that signs a person in once, within 10 minutes."""
+
+    async def work() -> str:
+        async with opened() as application:
+            return await application.login.create_link(email, admin=admin)
+
+    sys.stdout.write(run(work()) + "\n")
+
+
+@token.callback()
+def group() -> None:
+    """Make bearer tokens for API callers."""
+
+
+@token.command("create")
+def create(
+    email: Email,
+    admin: Admin = False,
+    days: Annotated[float, typer.Option(help="Lifetime in days.", min=0.001, max=3650)] = 30,
+) -> None:
+    """Print a bearer token (a JWT), alone on one line."""
+
+    async def work() -> str:
+        async with opened() as application:
+            return await application.tickets.create_bearer(email, admin=admin, lifetime=timedelta(days=days))
+
+    sys.stdout.write(run(work()) + "\n")

@@ -1,0 +1,88 @@
+"""Logging: one format on stderr and in the file, and nothing of other libraries that could hold a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+
+from latchpin.configuration import CoreSettings
+
+__all__ = ["set_up_logging"]
+
+_TEXT = "%(asctime)s %(process)d %(name)s %(levelname)s - %(message)s"
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029)}
+_FACTS = ("flow_id", "cause", "status", "duration_ms")
+_OURS = "latchpin"
+
+
+class TextFormatter(logging.Formatter):
+    """One line a record, ending in "{LEVEL} - {message}"; control characters are spelt out."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        """Write the line."""
+        record.message = record.message.translate(_CONTROL)
+        return super().formatMessage(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with ``flow_id`` and ``cause`` where there are any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name in _FACTS if (value := getattr(record, name, None)) is not None}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
+
+
+class _Ours(logging.Filter):
+    """Lets Latchpin and its plugins speak at their own level, other libraries from WARNING on.
+
+    HTTP libraries log whole URLs at INFO and DEBUG, with codes and states in them.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record passes."""
+        name = record.name.partition(".")[0]
+        if name.startswith(_OURS):
+            return True
+        return record.levelno >= (logging.INFO if record.name == "uvicorn.error" else logging.WARNING)
+
+
+def set_up_logging(settings: CoreSettings) -> None:
+    """Install the handlers for this process; a log file that cannot be written is a warning, not a failure."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    complaint = ""
+    if settings.log_file:
+        try:
+            Path(settings.log_file).parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(WatchedFileHandler(settings.log_file, encoding="utf-8"))
+        except OSError as exc:
+            complaint = f"LOG_FILE {settings.log_file} cannot be written ({exc.strerror}); logging to stderr only"
+    root = logging.getLogger()
+    root.handlers[:] = []
+    for handler in handlers:
+        handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+        handler.addFilter(_Ours())
+        root.addHandler(handler)
+    root.setLevel(settings.log_level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.access"):
+        other = logging.getLogger(name)
+        other.handlers[:] = []
+        other.propagate = name in {"uvicorn", "uvicorn.error"}
+    if complaint:
+        logging.getLogger("latchpin.logs").warning(complaint)

@@ -1,0 +1,85 @@
+"""Fetching an MCP server's tools with the caller's own token, and keeping them for this caller only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from latchpin.errors import TokenRefused
+from latchpin.model import Caller, Gateway, StoredTool
+from latchpin.services import Services
+from latchpin.tokens import TokenKeeper, UsableToken
+
+__all__ = ["Fetched", "Toolbox"]
+
+_log = logging.getLogger("latchpin.toolbox")
+
+INVALID_TOKEN = "invalid_token"  # noqa: S105  an error code (RFC 6750 section 3.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What fetching a gateway's tools brought."""
+
+    gateway: Gateway
+    created: int
+    updated: int
+    removed: int
+    tools: list[Mapping[str, Any]]
+
+    @property
+    def message(self) -> str:
+        """The sentence that the guide promises."""
+        return f"Successfully fetched and created {self.created} tools"
+
+
+class Toolbox:
+    """Tools of gateways, by user."""
+
+    def __init__(self, services: Services, tokens: TokenKeeper) -> None:
+        self._services = services
+        self._tokens = tokens
+
+    async def fetch(self, gateway: Gateway, caller: Caller) -> Fetched:
+        """List the MCP server's tools as ``caller`` sees them, and keep them for this caller.
+
+        A token that the server refuses is renewed once; if that does not help, the user has to authorize again.
+
+        Raises:
+            AuthorizationRequired: the caller has no usable token.
+            ProviderError: the MCP server cannot be reached or read, or refuses.
+        """
+        definitions = await self._list(gateway, caller)
+        by_name = {str(definition["name"]): definition for definition in definitions}
+        changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
+        _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
+        return Fetched(gateway, changes.created, changes.updated, changes.removed, list(by_name.values()))
+
+    async def list(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
+        """Look at what was fetched before, by name."""
+        return await self._services.records.tools.list(gateway.id, caller.email)
+
+    async def _list(self, gateway: Gateway, caller: Caller) -> list[Mapping[str, Any]]:
+        if gateway.auth_type != "oauth":
+            return await self._ask(gateway, None)
+        token = await self._tokens.token_for(gateway, caller)
+        try:
+            return await self._ask(gateway, token)
+        except TokenRefused as exc:
+            if exc.error != INVALID_TOKEN:
+                raise
+        renewed = await self._tokens.renew(gateway, caller, token.stored)
+        return await self._ask(gateway, renewed)
+
+    async def _ask(self, gateway: Gateway, token: UsableToken | None) -> list[Mapping[str, Any]]:
+        from latchpin.tools import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
+
+        return list(
+            await list_tools(
+                self._services.upstream, gateway.url, access_token=token.access_token if token else None
+            )
+        )
+
+
