@@ -4,16 +4,15 @@ import pickle
 from datetime import timedelta
 
 import pytest
-from latchpin_memory_store import plugin
-from latchpin_memory_store.states import MemoryStateStore
-
 from latchpin.errors import BackendUnavailable, StateExpired, StateNotFound
 from latchpin.testing import MovedClock, RecordStoreContract, StateStoreContract, samples
+from latchpin_memory_store import plugin
+from latchpin_memory_store.states import MemoryStateStore
 
 
 class TestMemoryStates(StateStoreContract):
     @pytest.fixture
-    def backend(self):
+    def offer(self):
         return plugin.latchpin_state_store()
 
     async def stored_bytes(self, store, settings):
@@ -22,7 +21,7 @@ class TestMemoryStates(StateStoreContract):
 
 class TestMemoryRecords(RecordStoreContract):
     @pytest.fixture
-    def backend(self):
+    def offer(self):
         return plugin.latchpin_record_store()
 
     async def stored_bytes(self, store, settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
@@ -15,23 +15,29 @@ from latchpin.testing.context import SuiteContext
 from latchpin.testing.rules import holds
 from latchpin.testing.sealing import SuiteCipher
 
-__all__ = ["Advance", "OpenedBackend"]
+__all__ = ["Advance", "AnySettings", "AnyStore", "OpenedBackend"]
+
+AnySettings: TypeAlias = Any
+"""The plugin's own settings model; each subclass knows which."""
+
+AnyStore: TypeAlias = Any
+"""The store under test; each suite knows which contract."""
 
 Advance = Callable[[timedelta], Awaitable[None]]
 
 
 class OpenedBackend:
-    """The fixtures below every store suite. A subclass gives ``backend`` and ``settings``."""
+    """The fixtures below every store suite. A subclass gives ``offer`` and ``settings``."""
 
     @pytest.fixture
-    def backend(self) -> Backend[Any, Any]:
+    def offer(self) -> Backend[Any, Any]:
         """What your hook returns. Override this."""
-        raise NotImplementedError("override the fixture 'backend': return what your plugin's hook returns")
+        raise NotImplementedError("override the fixture 'offer': return what your plugin's hook returns")
 
     @pytest.fixture
-    def settings(self, backend: Backend[Any, Any]) -> Any:  # noqa: ANN401  the plugin's own model
+    def settings(self, offer: Backend[Any, Any]) -> AnySettings:
         """The settings to open the backend with. Override this so that every test begins with an empty store."""
-        return backend.settings()
+        return offer.settings()
 
     @pytest.fixture
     def clock(self) -> MovedClock:
@@ -52,17 +58,17 @@ class OpenedBackend:
     @pytest_asyncio.fixture
     async def store(
         self,
-        backend: Backend[Any, Any],
-        settings: Any,
-        context: SuiteContext,  # noqa: ANN401  the plugin's own model
+        offer: Backend[Any, Any],
+        settings: AnySettings,
+        context: SuiteContext,
     ) -> AsyncIterator[Any]:
         """The store, opened as the gateway opens it and closed after the test."""
-        holds(isinstance(settings, backend.settings), "the settings are of the model that the backend names")
-        async with backend.open(settings, context) as store:
+        holds(isinstance(settings, offer.settings), "the settings are of the model that the offer names")
+        async with offer.open(settings, context) as store:
             yield store
 
     @pytest.fixture
-    def advance(self, clock: MovedClock, settings: Any) -> Advance:  # noqa: ANN401  the plugin's own model
+    def advance(self, clock: MovedClock, settings: AnySettings) -> Advance:
         """Lets time pass: for the clock, and for a server that counts time by itself."""
 
         async def move(duration: timedelta) -> None:
@@ -71,13 +77,13 @@ class OpenedBackend:
 
         return move
 
-    async def time_passes(self, settings: Any, duration: timedelta) -> None:  # noqa: ANN401  the plugin's own model
+    async def time_passes(self, settings: AnySettings, duration: timedelta) -> None:
         """Tell a server that expires things by its own clock that ``duration`` has passed.
 
         The suites never sleep. A store that only looks at the injected clock leaves this as it is; one
         whose server counts time too (as Redis does) shortens the remaining lives there.
         """
 
-    async def stored_bytes(self, store: Any, settings: Any) -> bytes:  # noqa: ANN401  the plugin's own
+    async def stored_bytes(self, store: AnyStore, settings: AnySettings) -> bytes:
         """Every byte that the backend holds now, as somebody who copies it would read them. Override this."""
         raise NotImplementedError("override 'stored_bytes': return every byte that your backend holds")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from latchpin.contracts import RecordStore
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance
+from latchpin.testing.opening import Advance, AnySettings
 from latchpin.testing.records_clients import ClientRules
 from latchpin.testing.records_gateways import GatewayRules
 from latchpin.testing.records_kept import KeptRules
@@ -67,7 +66,7 @@ class RecordStoreContract(GatewayRules, TokenRules, ClientRules, ToolRules, Kept
         same(await store.purge(), 0, "a second purge finds nothing")
 
     async def test_no_secret_in_the_stored_bytes(
-        self, store: RecordStore, settings: Any, clock: MovedClock, cipher: SuiteCipher
+        self, store: RecordStore, settings: AnySettings, clock: MovedClock, cipher: SuiteCipher
     ) -> None:
         """Secrets lie there sealed, and a deleted token is gone with every byte."""
         secret = "tok-2YotnFZFEjr1zCsicMWpAA"  # noqa: S105  the sample to look for

@@ -52,7 +52,7 @@ class GatewayRules(OpenedBackend):
         await refused(store.gateways.put(other), RecordConflict, "a gateway's id is created once")
         same(await store.gateways.get(gateway.id), gateway, "a refused put changes nothing")
 
-    async def test_gateway_replace(self, store: RecordStore, clock: MovedClock, advance: object) -> None:
+    async def test_gateway_replace(self, store: RecordStore, clock: MovedClock) -> None:
         """The next revision is written whole."""
         first = samples.gateway(clock())
         await store.gateways.put(first)

@@ -76,7 +76,7 @@ class KeptRules(OpenedBackend):
         same(await store.kept.get(NAME), "worker-2", "a late holder cannot give up another's lease")
         same(await store.kept.take(NAME, value="worker-2"), "worker-2", "the holder gives up its own lease")
 
-    async def test_kept_put_by_many(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_kept_put_by_many(self, store: RecordStore) -> None:
         """Fifty writers at once agree on one value."""
         results = await outcomes(store.kept.put(NAME, f"writer-{number}") for number in range(50))
         holds(len(set(map(str, results))) == 1, "all writers are told the same value", found(results))

@@ -41,7 +41,7 @@ class StateRaces(OpenedBackend):
         for index, pending in enumerate(kept):
             self._one_winner(results[index :: len(kept)], pending)
 
-    def _one_winner(self, results: Sequence[PendingAuthorization | BaseException], pending: object) -> None:
+    def _one_winner(self, results: Sequence[PendingAuthorization | BaseException | None], pending: object) -> None:
         __tracebackhide__ = True
         winners = [result for result in results if not isinstance(result, BaseException)]
         seen = f"{len(winners)} winners of {len(results)}"

@@ -2,7 +2,7 @@
 
     class TestMine(StateStoreContract):
         @pytest.fixture
-        def backend(self):
+        def offer(self):
             return my_plugin.latchpin_state_store()
 
         @pytest.fixture
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -28,7 +27,7 @@ from latchpin.errors import StateAlreadyUsed, StateConflict, StateExpired, State
 from latchpin.model import StateKey
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance
+from latchpin.testing.opening import Advance, AnySettings
 from latchpin.testing.rules import found, holds, refused, same
 from latchpin.testing.sealing import SuiteCipher
 from latchpin.testing.state_races import StateRaces
@@ -167,7 +166,7 @@ class StateStoreContract(StateRaces):
     # -- purge ----------------------------------------------------------------------------------------
 
     async def test_purge_removes_what_is_over_and_nothing_else(
-        self, store: StateStore, settings: Any, clock: MovedClock, advance: Advance
+        self, store: StateStore, settings: AnySettings, clock: MovedClock, advance: Advance
     ) -> None:
         """A minute after their end, expired and used states are gone; live ones stay, used or not."""
         over = [samples.pending_authorization(clock(), ttl=TTL) for _ in range(3)]
@@ -204,7 +203,7 @@ class StateStoreContract(StateRaces):
     # -- secrets, health ------------------------------------------------------------------------------
 
     async def test_no_secret_in_the_stored_bytes(
-        self, store: StateStore, settings: Any, clock: MovedClock, cipher: SuiteCipher
+        self, store: StateStore, settings: AnySettings, clock: MovedClock, cipher: SuiteCipher
     ) -> None:
         """The store holds the verifier sealed while it is needed, and not at all after it was used."""
         verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 import latchpin
 from latchpin.contracts import Backend, Context, RecordStore, StateStore
 
+from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_memory_store.states import MemoryStateStore
+
 __all__ = ["MemorySettings", "latchpin_record_store", "latchpin_state_store"]
 
 
@@ -17,15 +20,11 @@ class MemorySettings(latchpin.Settings):
 
 @asynccontextmanager
 async def _open_states(settings: MemorySettings, context: Context) -> AsyncIterator[StateStore]:  # noqa: ARG001
-    from latchpin_memory_store.states import MemoryStateStore
-
     yield MemoryStateStore(context.clock)
 
 
 @asynccontextmanager
 async def _open_records(settings: MemorySettings, context: Context) -> AsyncIterator[RecordStore]:  # noqa: ARG001
-    from latchpin_memory_store.records import MemoryRecordStore
-
     yield MemoryRecordStore(context.clock)
 
 
