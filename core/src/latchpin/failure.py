@@ -45,6 +45,7 @@ def explain(exc: Exception, *, refused: Sequence[str], sent: bool) -> Failure:
     """Turn what aiohttp or a socket raised into a failure.
 
     Args:
+        exc: what was raised.
         refused: the addresses that the guard refused on the way, each with its reason.
         sent: whether any part of the request may have left.
     """

@@ -1,0 +1,39 @@
+"""What a search for an authorization server comes back with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latchpin.model import ServerMetadata
+
+__all__ = ["FoundServer", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a search: what was asked, and in a few words what came back."""
+
+    asked: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.asked}: {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """Where a gateway's users authorize.
+
+    Attributes:
+        metadata: the authorization server's.
+        resource: the resource indicator to send (RFC 8707): the entry's, else as published; None: send none.
+        challenge_scopes: what the MCP server asked for in its challenge.
+        resource_scopes: ``scopes_supported`` of its resource metadata.
+        steps: what was asked on the way, for diagnosis.
+    """
+
+    metadata: ServerMetadata
+    resource: str | None = None
+    challenge_scopes: tuple[str, ...] = ()
+    resource_scopes: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()

@@ -1,0 +1,219 @@
+"""Discovery, the pure part: where metadata would be, and what a document must say to be believed.
+
+RFC 8414 (authorization servers), OpenID Connect Discovery 1.0, RFC 9728 (protected resources), RFC 7636
+(PKCE must be offered). Documents come from anybody; everything here is a value from outside until parsed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderUnreadable
+from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.oauth.documents import parse_flag, parse_object, parse_url, parse_words, shown, split_url
+
+__all__ = [
+    "ResourceMetadata",
+    "apply_settings",
+    "build_metadata_from_settings",
+    "build_resource_metadata_urls",
+    "build_server_metadata_urls",
+    "check_pkce",
+    "origin_of",
+    "parse_resource_metadata",
+    "parse_server_metadata",
+]
+
+OAUTH_SERVER = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
+PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
+FROM_SETTINGS = "settings"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceMetadata:
+    """A protected resource's metadata (RFC 9728 section 2), checked against the server it speaks of."""
+
+    resource: str
+    authorization_servers: tuple[str, ...]
+    scopes_supported: tuple[str, ...]
+
+
+# -- where to look --------------------------------------------------------------------------------------
+
+
+def build_server_metadata_urls(issuer: str) -> tuple[str, ...]:
+    """Where an issuer's metadata may be, in the order to ask.
+
+    With a path: RFC 8414 section 3.1, then OpenID Connect with the path inserted, then appended. Without:
+    the two at the root.
+
+    Raises:
+        DiscoveryFailed: ``issuer`` is not a URL an issuer can have (RFC 8414 section 2).
+    """
+    parts = split_url(issuer)
+    if parts is None or parts.query or parts.fragment:
+        raise DiscoveryFailed(f"the issuer {shown(issuer)} is not an absolute http(s) URL without query and fragment")
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    urls = (f"{origin}{OAUTH_SERVER}{path}", f"{origin}{OPENID}{path}")
+    return (*urls, f"{origin}{path}{OPENID}") if path else urls
+
+
+def build_resource_metadata_urls(server_url: str) -> tuple[str, ...]:
+    """Where an MCP server's resource metadata may be: for its path, then the root (RFC 9728 section 3.1)."""
+    parts = split_url(server_url)
+    if parts is None:
+        raise DiscoveryFailed(f"the server's URL {shown(server_url)} is not an absolute http(s) URL")
+    root = f"{parts.scheme}://{parts.netloc}{PROTECTED_RESOURCE}"
+    path = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
+    return (f"{root}{path}", root) if path else (root,)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL that was parsed before, without a trailing slash."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+# -- what was found -------------------------------------------------------------------------------------
+
+
+def parse_server_metadata(reply: Reply, asked_issuer: str, *, allow_http: bool = False) -> ServerMetadata:
+    """Believe an authorization server's metadata (RFC 8414 section 3.3), or say why not.
+
+    Args:
+        reply: what the metadata URL answered.
+        asked_issuer: the issuer it was asked for; compared as it is, character by character.
+        allow_http: http endpoints are acceptable (OAUTH_ALLOW_PRIVATE_NETWORKS).
+
+    Raises:
+        DiscoveryFailed: the document speaks for another issuer.
+        ProviderUnreadable: it is not metadata, or a value has the wrong type.
+    """
+    document = _parse_success(reply)
+    issuer = document.get("issuer")
+    if issuer != asked_issuer:
+        raise DiscoveryFailed(
+            f"the metadata's issuer is {shown(issuer)}, and {shown(asked_issuer)} was asked for: not identical",
+            remedy="Set oauth_config.issuer to exactly what the server calls itself, if that is the server you mean.",
+        )
+    token_endpoint = parse_url(document, "token_endpoint", allow_http=allow_http)
+    if token_endpoint is None:
+        raise ProviderUnreadable("the metadata has no token_endpoint")
+    return ServerMetadata(
+        issuer=asked_issuer,
+        authorization_endpoint=parse_url(document, "authorization_endpoint", allow_http=allow_http),
+        token_endpoint=token_endpoint,
+        registration_endpoint=parse_url(document, "registration_endpoint", allow_http=allow_http),
+        revocation_endpoint=parse_url(document, "revocation_endpoint", allow_http=allow_http),
+        scopes_supported=parse_words(document, "scopes_supported"),
+        code_challenge_methods_supported=parse_words(document, "code_challenge_methods_supported"),
+        token_endpoint_auth_methods_supported=parse_words(document, "token_endpoint_auth_methods_supported"),
+        grant_types_supported=parse_words(document, "grant_types_supported"),
+        iss_parameter_supported=parse_flag(document, "authorization_response_iss_parameter_supported"),
+        source=reply.url,
+        extra=document,
+    )
+
+
+def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool = False) -> ResourceMetadata:
+    """Believe a protected resource's metadata (RFC 9728 section 3.3), or say why not.
+
+    Its ``resource`` must be the MCP server's URL. A shorter one, such as the origin, is accepted only from the
+    well-known URL that belongs to that very resource: such a document may speak for everything below it.
+
+    Raises:
+        DiscoveryFailed: the document speaks for another resource.
+        ProviderUnreadable: it is not metadata, or a value has the wrong type.
+    """
+    document = _parse_success(reply)
+    resource = parse_url(document, "resource", allow_http=allow_http)
+    if resource is None:
+        raise ProviderUnreadable("the resource metadata has no resource")
+    if not _speaks_for(resource, server_url, reply.url):
+        raise DiscoveryFailed(
+            f"the metadata at {shown(reply.url)} speaks for {shown(resource)}, not for {shown(server_url)}",
+            remedy="Set the gateway's url to what the server calls itself, or ask the server's operator.",
+        )
+    servers = parse_words(document, "authorization_servers") or ()
+    return ResourceMetadata(
+        resource=resource,
+        authorization_servers=servers,
+        scopes_supported=parse_words(document, "scopes_supported") or (),
+    )
+
+
+def _speaks_for(resource: str, server_url: str, document_url: str) -> bool:
+    ours, theirs = _identity(server_url), _identity(resource)
+    if ours is None or theirs is None:
+        return False
+    if ours == theirs:
+        return True
+    *host, path, query = theirs
+    below = host == list(ours[:3]) and not query and (path == "" or ours[3].startswith(f"{path}/"))
+    return below and _identity(build_resource_metadata_urls(resource)[0]) == _identity(document_url)
+
+
+def _identity(url: str) -> tuple[str, str, int | None, str, str] | None:
+    """What makes two URLs the same server: case of the host, default ports and a last slash do not matter."""
+    parts = split_url(url)
+    if parts is None:
+        return None
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    return parts.scheme, (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/"), parts.query
+
+
+# -- what the gateway's entry says ----------------------------------------------------------------------
+
+
+def build_metadata_from_settings(config: OAuthConfig) -> ServerMetadata | None:
+    """The metadata that an entry states by itself, or None if it does not say enough.
+
+    Enough is a token URL, and for people an authorization URL. Nothing is known of PKCE then: it is used.
+    """
+    if config.token_url is None or (config.authorization_url is None and config.grant_type == "authorization_code"):
+        return None
+    return ServerMetadata(
+        issuer=config.issuer,
+        authorization_endpoint=config.authorization_url,
+        token_endpoint=config.token_url,
+        source=FROM_SETTINGS,
+    )
+
+
+def apply_settings(metadata: ServerMetadata, config: OAuthConfig) -> ServerMetadata:
+    """Let the entry's own URLs win over discovered ones."""
+    return replace(
+        metadata,
+        authorization_endpoint=config.authorization_url or metadata.authorization_endpoint,
+        token_endpoint=config.token_url or metadata.token_endpoint,
+    )
+
+
+def check_pkce(metadata: ServerMetadata, method: str = "S256", *, assume: bool = False) -> None:
+    """Insist that the server offers PKCE (RFC 9700 section 2.1.1, MCP authorization).
+
+    Metadata from settings is let through: there is no document that could say it, and S256 is sent anyway.
+
+    Raises:
+        PkceUnsupported: its metadata does not list ``method``, and ``assume`` is false.
+    """
+    if assume or metadata.source == FROM_SETTINGS:
+        return
+    offered = metadata.code_challenge_methods_supported
+    if offered is None:
+        raise PkceUnsupported(f"the metadata of {shown(metadata.issuer)} has no code_challenge_methods_supported")
+    if method not in offered:
+        listed = ", ".join(shown(name) for name in offered[:5]) or "none"
+        raise PkceUnsupported(f"{shown(metadata.issuer)} offers the code challenge methods {listed}, not {method}")
+
+
+def _parse_success(reply: Reply) -> dict[str, Any]:
+    if reply.status != _OK:
+        raise ProviderUnreadable(f"the answer is HTTP {reply.status}", http_status=reply.status)
+    return parse_object(reply)

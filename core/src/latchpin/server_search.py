@@ -1,0 +1,238 @@
+"""One search for the authorization server of an MCP server: what is asked, in which order, and what came back.
+
+The decisions are in ``oauth/discovery.py``; this file carries the requests out and keeps a step for each, so
+that a failure names the exact request that went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import TypeVar
+
+from latchpin.contracts import Upstream
+from latchpin.errors import (
+    AddressRefused,
+    DiscoveryFailed,
+    IssuerMissing,
+    ProviderError,
+    ProviderUnreachable,
+    ProviderUnreadable,
+)
+from latchpin.found import FoundServer, Step
+from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.oauth.discovery import (
+    ResourceMetadata,
+    apply_settings,
+    build_metadata_from_settings,
+    build_resource_metadata_urls,
+    build_server_metadata_urls,
+    origin_of,
+    parse_resource_metadata,
+    parse_server_metadata,
+)
+from latchpin.oauth.documents import split_url
+
+__all__ = ["Search"]
+
+DocumentT = TypeVar("DocumentT")
+
+# Enough to be asked for a token, and harmless where none is needed: it opens no session.
+_BARE_REQUEST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+_BARE_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+_MOST_SERVERS = 5
+
+
+class Search:
+    """A search for one gateway. Used once.
+
+    Args:
+        upstream: the guarded way out.
+        url: the MCP server.
+        config: the gateway's OAuth entry.
+        preferred: the issuer to take first if the server names several.
+        allow_http: http endpoints are acceptable.
+    """
+
+    def __init__(
+        self, upstream: Upstream, url: str, config: OAuthConfig, *, preferred: str | None, allow_http: bool
+    ) -> None:
+        self._upstream = upstream
+        self._url = url
+        self._config = config
+        self._preferred = preferred
+        self._allow_http = allow_http
+        self._steps: list[Step] = []
+        self._unreadable: ProviderError | None = None
+        self._challenge = Challenge()
+
+    async def run(self) -> FoundServer:
+        """Find the server.
+
+        Raises:
+            DiscoveryFailed: a step failed; the detail lists what was asked and what came back.
+            IssuerMissing: nothing names an authorization server.
+        """
+        try:
+            return await self._discover()
+        except (DiscoveryFailed, IssuerMissing):
+            # The entry's own URLs suffice; only its registration endpoint stays unknown.
+            stated = build_metadata_from_settings(self._config)
+            if stated is None:
+                raise
+            return self._build(stated, None)
+
+    async def _discover(self) -> FoundServer:
+        if self._config.issuer is not None:
+            metadata = await self._find_metadata([self._config.issuer])
+            return self._build(metadata, await self._find_published())
+        published = await self._find_resource()
+        if published is not None and published.authorization_servers:
+            return self._build(await self._find_metadata(self._ordered(published)), published)
+        return self._build(await self._find_at_origin(), published)
+
+    def _build(self, metadata: ServerMetadata, published: ResourceMetadata | None) -> FoundServer:
+        resource = self._config.resource or (published.resource if published else None)
+        return FoundServer(
+            metadata=apply_settings(metadata, self._config),
+            resource=None if self._config.omit_resource else resource,
+            challenge_scopes=self._challenge.scopes,
+            resource_scopes=published.scopes_supported if published else (),
+            steps=tuple(self._steps),
+        )
+
+    def _ordered(self, published: ResourceMetadata) -> Sequence[str]:
+        names = sorted(published.authorization_servers, key=lambda name: name != self._preferred)
+        return names[:_MOST_SERVERS]
+
+    # -- the MCP server ---------------------------------------------------------------------------------
+
+    async def _find_published(self) -> ResourceMetadata | None:
+        """What the MCP server publishes, where the issuer is known without it: its absence does no harm."""
+        try:
+            return await self._find_resource()
+        except ProviderError:
+            return None
+
+    async def _find_resource(self) -> ResourceMetadata | None:
+        """RFC 9728: where the challenge says, else at the well-known URLs; None if nothing is published."""
+        self._challenge = await self._ask_bare()
+        urls = list(build_resource_metadata_urls(self._url))
+        if (named := self._challenge.resource_metadata) is not None:
+            if split_url(named) is None:
+                self._steps.append(Step("the challenge's resource_metadata", "not an absolute http(s) URL"))
+            else:
+                urls.insert(0, named)
+        for url in dict.fromkeys(urls):
+            document = await self._read(url, self._parse_resource)
+            if document is not None:
+                return document
+        return None
+
+    def _parse_resource(self, reply: Reply) -> ResourceMetadata:
+        return parse_resource_metadata(reply, self._url, allow_http=self._allow_http)
+
+    async def _ask_bare(self) -> Challenge:
+        asked = f"POST {_bare(self._url)}"
+        try:
+            reply = await self._upstream.send("POST", self._url, headers=_BARE_HEADERS, body=_BARE_REQUEST)
+        except ProviderUnreachable as exc:
+            raise self._failed(asked, exc) from exc
+        except ProviderError as exc:
+            self._steps.append(Step(asked, exc.detail))
+            return Challenge()
+        challenge = None
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            challenge = parse_challenge(reply.headers.get("www-authenticate", ""))
+        names = "with" if challenge and challenge.resource_metadata else "without"
+        self._steps.append(Step(asked, f"HTTP {reply.status} {names} a challenge that names its metadata"))
+        return challenge or Challenge()
+
+    # -- the authorization server -----------------------------------------------------------------------
+
+    async def _find_metadata(self, issuers: Sequence[str]) -> ServerMetadata:
+        """The first issuer whose metadata holds."""
+        last: DiscoveryFailed | None = None
+        for issuer in issuers:
+            try:
+                metadata = await self._ask_issuer(issuer)
+            except DiscoveryFailed as exc:
+                last = exc
+                continue
+            if metadata is not None:
+                return metadata
+        if last is not None and self._unreadable is None:
+            raise last
+        raise self._nothing_usable()
+
+    async def _ask_issuer(self, issuer: str) -> ServerMetadata | None:
+        for url in build_server_metadata_urls(issuer):
+            metadata = await self._read(url, lambda reply: self._parse_server(reply, issuer))
+            if metadata is not None:
+                return metadata
+        return None
+
+    async def _find_at_origin(self) -> ServerMetadata:
+        """Servers from before RFC 9728 in MCP (2025-03-26): the MCP server's origin is the issuer.
+
+        Nobody wrote that issuer down, so it may call itself with a last slash or without.
+        """
+        origin = origin_of(self._url)
+
+        def parse(reply: Reply) -> ServerMetadata:
+            try:
+                return self._parse_server(reply, origin)
+            except DiscoveryFailed:
+                return self._parse_server(reply, f"{origin}/")
+
+        for url in build_server_metadata_urls(origin):
+            metadata = await self._read(url, parse)
+            if metadata is not None:
+                return metadata
+        if self._unreadable is not None:
+            raise self._nothing_usable()
+        raise IssuerMissing(f"neither the gateway nor its server names an authorization server ({self._told()})")
+
+    def _parse_server(self, reply: Reply, issuer: str) -> ServerMetadata:
+        return parse_server_metadata(reply, issuer, allow_http=self._allow_http)
+
+    # -- both -------------------------------------------------------------------------------------------
+
+    async def _read(self, url: str, parse: Callable[[Reply], DocumentT]) -> DocumentT | None:
+        """Ask one URL. None if nothing usable is there, which ``_steps`` explains."""
+        asked = f"GET {_bare(url)}"
+        try:
+            reply = await self._upstream.get(url, headers={"accept": "application/json"})
+            document = parse(reply) if reply.status == HTTPStatus.OK else None
+        except (ProviderUnreachable, DiscoveryFailed) as exc:
+            raise self._failed(asked, exc) from exc
+        except ProviderUnreadable as exc:
+            self._steps.append(Step(asked, exc.detail))
+            self._unreadable = exc
+            return None
+        self._steps.append(Step(asked, _status(reply)))
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise self._nothing_usable()
+        return document
+
+    def _failed(self, asked: str, cause: ProviderError) -> DiscoveryFailed:
+        self._steps.append(Step(asked, cause.detail))
+        remedy = cause.remedy if isinstance(cause, AddressRefused | DiscoveryFailed) else None
+        return DiscoveryFailed(self._told(), remedy=remedy)
+
+    def _nothing_usable(self) -> DiscoveryFailed:
+        return DiscoveryFailed(f"no usable metadata ({self._told()})")
+
+    def _told(self) -> str:
+        return "; ".join(str(step) for step in self._steps)
+
+
+def _status(reply: Reply) -> str:
+    redirected = f", a redirect to {_bare(target)!a}" if (target := reply.headers.get("location")) else ""
+    return f"HTTP {reply.status}{redirected}"
+
+
+def _bare(url: str) -> str:
+    return url.partition("?")[0][:200]

@@ -1,0 +1,133 @@
+"""Which authorization server each gateway has: found once for many users, remembered for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Clock, Upstream
+from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing
+from latchpin.found import FoundServer, Step
+from latchpin.model import Gateway, OAuthConfig
+from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
+from latchpin.server_search import Search
+
+__all__ = ["FoundServer", "ServerDirectory", "Step"]
+
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    revision: int
+    found: FoundServer
+    until: datetime
+
+
+class ServerDirectory:
+    """Finds the authorization server of a gateway, in this order: its entry, its issuer, its MCP server.
+
+    What was found is remembered for DCR_METADATA_CACHE_TTL and for this revision of the gateway; failures are
+    not. However many callers ask at once, one search is under way for a gateway's revision.
+
+    Args:
+        upstream: the guarded way out.
+        settings: the core's.
+        clock: the current time.
+    """
+
+    def __init__(self, upstream: Upstream, settings: CoreSettings, clock: Clock) -> None:
+        self._upstream = upstream
+        self._settings = settings
+        self._clock = clock
+        self._lifetime = timedelta(seconds=settings.dcr_metadata_cache_ttl)
+        self._remembered: dict[str, _Remembered] = {}
+        self._searches: dict[tuple[str, int], asyncio.Task[FoundServer]] = {}
+
+    async def find(self, gateway: Gateway) -> FoundServer:
+        """Find where this gateway's users authorize.
+
+        Raises:
+            DiscoveryFailed: the server's metadata could not be had or believed, or names an issuer other than
+                the one pinned; the detail lists what was asked and what came back.
+            IssuerMissing: nothing names an authorization server.
+            PkceUnsupported: the server does not offer PKCE, and the entry does not assume it.
+            ConfigurationError: the gateway does not use OAuth.
+        """
+        config = gateway.oauth
+        if config is None:
+            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        found = self._stated(config) or self._recall(gateway) or await self._search(gateway, config)
+        self._check_pin(gateway, config, found)
+        if config.grant_type == "authorization_code":
+            method = self._settings.oauth_preferred_code_challenge_method
+            check_pkce(found.metadata, method, assume=config.assume_pkce)
+        return found
+
+    def forget(self, gateway_id: str) -> None:
+        """Search anew next time: the MCP server no longer takes fresh tokens, so it may have moved."""
+        self._remembered.pop(gateway_id, None)
+
+    def _stated(self, config: OAuthConfig) -> FoundServer | None:
+        """What the entry says by itself. Without a client_id a registration endpoint must be looked for."""
+        searchable = self._settings.oauth_discovery_enabled
+        metadata = build_metadata_from_settings(config)
+        if metadata is not None and (config.client_id is not None or not searchable):
+            return FoundServer(metadata, resource=None if config.omit_resource else config.resource)
+        if not searchable:
+            raise IssuerMissing(
+                "discovery is switched off (OAUTH_DISCOVERY_ENABLED=false), and the gateway's entry lacks its URLs",
+                remedy="Set authorization_url, token_url and client_id on the gateway, or switch discovery on.",
+            )
+        return None
+
+    def _recall(self, gateway: Gateway) -> FoundServer | None:
+        kept = self._remembered.get(gateway.id)
+        if kept is not None and kept.revision == gateway.revision and self._clock() < kept.until:
+            return kept.found
+        return None
+
+    async def _search(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
+        key = (gateway.id, gateway.revision)
+        task = self._searches.get(key)
+        if task is None:
+            task = asyncio.create_task(self._search_once(gateway, config))
+            self._searches[key] = task
+            task.add_done_callback(lambda done: self._finish(key, done))
+        # A caller who goes away does not take the others' search along.
+        return await asyncio.shield(task)
+
+    async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
+        search = Search(
+            self._upstream,
+            gateway.url,
+            config,
+            preferred=gateway.pinned_issuer,
+            allow_http=self._settings.oauth_allow_private_networks,
+        )
+        found = await search.run()
+        while len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
+        return found
+
+    def _finish(self, key: tuple[str, int], task: asyncio.Task[FoundServer]) -> None:
+        self._searches.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # everybody who waited has it; nobody may be left
+
+    def _check_pin(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> None:
+        pinned, named = gateway.pinned_issuer, found.metadata.issuer
+        theirs_to_say = config.issuer is None and found.metadata.source != FROM_SETTINGS
+        if pinned is None or not theirs_to_say or named == pinned or self._settings.oauth_follow_issuer_change:
+            return
+        self.forget(gateway.id)
+        raise DiscoveryFailed(
+            f"{gateway.url} now names the issuer {named}, and {pinned} was pinned when it was first used",
+            remedy=(
+                f"If the server really moved, an administrator confirms it by setting oauth_config.issuer to {named}; "
+                "OAUTH_FOLLOW_ISSUER_CHANGE=true follows every such change."
+            ),
+        )
