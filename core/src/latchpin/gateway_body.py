@@ -1,0 +1,214 @@
+"""The API body that creates or changes a gateway: what is allowed, and errors that say what is wrong.
+
+A key that is absent differs from one that is null: absent keeps what is there (or the default, when
+creating), null clears it. Keys that only we set may come back in a body that was read before; they are
+checked where they could contradict, and otherwise ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from latchpin.errors import InvalidRequest
+from latchpin.oauth.authorize import RESERVED_PARAMETERS
+
+__all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
+
+_SHOWN = 80
+_SECRETS = frozenset({"client_secret"})
+
+
+# -- single values ------------------------------------------------------------------------------------
+
+
+def _check_url(value: str) -> str:
+    """An absolute http or https URL that names a server, and nobody and no place inside a page."""
+    text = value.strip()
+    if not text.isascii() or any(char <= " " or char in '\\<>"^`{|}\x7f' for char in text):
+        raise ValueError("must be a URL in ASCII without blanks or control characters")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as exc:
+        raise ValueError("must be a URL with a valid host and port") from exc
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError("must be an absolute http or https URL such as https://mcp.example.com/mcp")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user name or password")
+    if "#" in text:
+        raise ValueError("must not contain a fragment (#)")
+    return text
+
+
+def _check_issuer(value: str) -> str:
+    text = _check_url(value)
+    if "?" in text:
+        raise ValueError("must not contain a query (RFC 8414 section 2)")
+    return text
+
+
+def _check_resource(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*:[\x21\x23-\x3B\x3D\x3F-\x5B\x5D\x5F\x61-\x7A\x7E%]+", value):
+        raise ValueError("must be an absolute URI without fragment (RFC 8707 section 2)")
+    return value
+
+
+def _check_redirect_uri(value: str) -> str:
+    _check_url(value.replace("{gateway_id}", "gateway_id"))
+    return value.strip()
+
+
+def _check_user(value: str) -> str:
+    text = value.strip().lower()
+    if not re.fullmatch(r"(\*|[^\s@*,]+)@[^\s@*,]+", text):
+        raise ValueError("must be an address (ann@example.com) or a whole domain (*@example.com)")
+    return text
+
+
+def _check_scope(value: str) -> str:
+    if not re.fullmatch(r"[\x21\x23-\x5B\x5D-\x7E]+", value):
+        raise ValueError("must be a scope: visible ASCII without blank, quote or backslash (RFC 6749 section 3.3)")
+    return value
+
+
+def _check_name(value: str) -> str:
+    text = value.strip()
+    if not text or not text.isprintable():
+        raise ValueError("must have a visible character and no control characters")
+    return text
+
+
+def _check_params(value: dict[str, str]) -> dict[str, str]:
+    taken = sorted(RESERVED_PARAMETERS & set(value))
+    if taken:
+        raise ValueError(f"must not contain {', '.join(taken)}: the gateway sets those itself")
+    return value
+
+
+def _words(value: Any) -> Any:  # noqa: ANN401  whatever JSON held
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _scopes(value: Any) -> Any:  # noqa: ANN401  whatever JSON held
+    return value.split() if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=2048)]
+Visible = Annotated[Text, Field(pattern=r"^[\x20-\x7E]+$")]
+Url = Annotated[Text, AfterValidator(_check_url)]
+Issuer = Annotated[Text, AfterValidator(_check_issuer)]
+Scope = Annotated[str, Field(strict=True, max_length=256), AfterValidator(_check_scope)]
+User = Annotated[str, Field(strict=True, max_length=320), AfterValidator(_check_user)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=16_384)]
+Param = Annotated[str, Field(strict=True, max_length=1024)]
+
+
+# -- the body -----------------------------------------------------------------------------------------
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def given(self) -> dict[str, Any]:
+        """The keys that were in the body, with what they hold."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class OAuthConfigBody(_Body):
+    """``oauth_config``. With nothing in it, everything is discovered."""
+
+    grant_type: Literal["authorization_code", "client_credentials"] | None = None
+    client_id: Visible | None = None
+    client_secret: Secret | None = None
+    issuer: Issuer | None = None
+    authorization_url: Url | None = None
+    token_url: Url | None = None
+    redirect_uri: Annotated[Text, AfterValidator(_check_redirect_uri)] | None = None
+    scopes: Annotated[list[Scope], BeforeValidator(_scopes), Field(max_length=200)] | None = None
+    resource: Annotated[Text, AfterValidator(_check_resource)] | None = None
+    omit_resource: StrictBool | None = None
+    audience: Visible | None = None
+    token_endpoint_auth_method: Visible | None = None
+    extra_authorize_params: (
+        Annotated[dict[Param, Param], AfterValidator(_check_params), Field(max_length=50)] | None
+    ) = None
+    scope_separator: Literal[" ", ",", ";", "|", "+"] | None = None
+    assume_pkce: StrictBool | None = None
+    client_secret_set: bool | None = Field(None, description="Only read.")
+
+
+class GatewayBody(_Body):
+    """The body of ``POST /gateways`` (``url`` is needed) and ``PUT /gateways/{gateway_id}``."""
+
+    name: Annotated[str, Field(strict=True, max_length=200), AfterValidator(_check_name)] | None = None
+    url: Url | None = None
+    auth_type: Literal["oauth", "none"] | None = None
+    allowed_users: Annotated[list[User], BeforeValidator(_words), Field(max_length=1000)] | None = None
+    oauth_config: OAuthConfigBody | None = None
+    pinned_issuer: Issuer | None = Field(None, description="The issuer to trust; null forgets it.")
+    revision: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        None, description="If given, the change holds only for that revision."
+    )
+    id: str | None = Field(None, description="Only read.")
+    created_at: str | None = Field(None, description="Only read.")
+    updated_at: str | None = Field(None, description="Only read.")
+
+
+def parse_gateway_body(document: object) -> GatewayBody:
+    """Parse the JSON body of a gateway.
+
+    Raises:
+        InvalidRequest: names every key that is wrong, what it holds (secrets masked) and what is allowed.
+    """
+    if not isinstance(document, dict):
+        raise InvalidRequest('the body must be a JSON object such as {"url": "https://mcp.example.com/mcp"}')
+    try:
+        return GatewayBody.model_validate(document)
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False)
+    lines = list(dict.fromkeys(_explain(error) for error in errors[:10]))
+    raise InvalidRequest("; ".join(lines)) from None
+
+
+def _explain(error: ErrorDetails) -> str:
+    path = [str(part)[:_SHOWN] for part in error["loc"]]
+    # Some parts are pydantic's own names: of a validator's branch, or of a dictionary's key.
+    shown = ".".join(part for part in path if part != "[key]" and not part.startswith("function-"))
+    if error["type"] == "extra_forbidden":
+        return f"{shown} is not a key{_near_miss(path)}"
+    message = error["msg"].removeprefix("Value error, ")
+    if _SECRETS & set(path):
+        return f"{shown} holds **********: {message}"
+    return f"{shown} holds {_cut(error.get('input'))}: {message}"
+
+
+def _near_miss(path: list[str]) -> str:
+    model = OAuthConfigBody if len(path) > 1 else GatewayBody
+    other = GatewayBody if model is OAuthConfigBody else OAuthConfigBody
+    close = difflib.get_close_matches(path[-1], model.model_fields, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    if path[-1] in other.model_fields:
+        return f" here; it belongs {'into oauth_config' if other is OAuthConfigBody else 'beside oauth_config'}"
+    known = ", ".join(name for name, field in model.model_fields.items() if field.description != "Only read.")
+    return f"; known are {known}"
+
+
+def _cut(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

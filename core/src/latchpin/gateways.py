@@ -1,0 +1,161 @@
+"""The gateways: who may read and write them, and what follows from a change."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from latchpin.contracts import Cipher, Clock, RecordStore
+from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
+from latchpin.gateway_body import GatewayBody, parse_gateway_body
+from latchpin.gateway_rules import GatewayChange, GatewayRules, build_gateway, change_gateway, describe, may_use
+from latchpin.model import Caller, Gateway
+
+__all__ = ["GatewayBody", "GatewayBook", "GatewayRules", "describe", "parse_gateway_body"]
+
+_log = logging.getLogger("latchpin.gateways")
+
+_ATTEMPTS = 5
+_LOCAL = Caller(email="(local)", is_admin=True, via="local")
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
+class GatewayBook:
+    """Creates, changes, removes and finds gateways.
+
+    Args:
+        records: where they are kept.
+        cipher: seals the client secrets that are entered.
+        clock: the gateway's.
+        rules: what bodies are judged by.
+        new_id: makes 32 hexadecimal digits.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: RecordStore,
+        cipher: Cipher,
+        clock: Clock,
+        rules: GatewayRules,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:
+        self._records = records
+        self._cipher = cipher
+        self._clock = clock
+        self._rules = rules
+        self._new_id = new_id
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    async def get(self, gateway_id: str, caller: Caller) -> Gateway:
+        """Look, for a caller.
+
+        Raises:
+            NotFound: there is none, or none that this caller may know of: both read alike.
+        """
+        gateway = await self._records.gateways.get(gateway_id)
+        if gateway is None or not may_use(gateway, caller):
+            raise NotFound(f"there is no gateway {gateway_id[:64]!a} for {caller.email}")
+        return gateway
+
+    async def get_any(self, gateway_id: str) -> Gateway:
+        """Look, for what is done on nobody's behalf or on behalf of somebody who was checked before.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return await self.get(gateway_id, _LOCAL)
+
+    async def list(self, caller: Caller) -> list[Gateway]:
+        """Those that the caller may use, oldest first."""
+        return [gateway for gateway in await self._records.gateways.list() if may_use(gateway, caller)]
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    async def create(self, body: GatewayBody, caller: Caller) -> Gateway:
+        """Create a gateway.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            InvalidRequest: the body does not hold.
+        """
+        _check_admin(caller)
+        gateway = build_gateway(body, rules=self._rules, id=self._new_id(), now=self._clock(), cipher=self._cipher)
+        await self._records.gateways.put(gateway)
+        _log.info("Created gateway %s", gateway.id)
+        return gateway
+
+    async def change(self, gateway_id: str, body: GatewayBody, caller: Caller) -> Gateway:
+        """Change a gateway; see ``change_gateway`` for what is kept and dropped.
+
+        Raises:
+            Forbidden, NotFound, InvalidRequest: as elsewhere.
+            Conflict: the body names a revision that is no longer the gateway's.
+        """
+        _check_admin(caller)
+        for _ in range(_ATTEMPTS):
+            gateway = await self.get(gateway_id, caller)
+            if body.revision not in (None, gateway.revision):
+                raise Conflict(f"the gateway's revision is {gateway.revision} now, not {body.revision}")
+            change = change_gateway(gateway, body, rules=self._rules, now=self._clock(), cipher=self._cipher)
+            try:
+                await self._write(change)
+            except RecordConflict:
+                continue
+            return change.gateway
+        raise Conflict("the gateway keeps being changed by others")
+
+    async def remove(self, gateway_id: str, caller: Caller) -> Gateway:
+        """Remove a gateway with its tokens, clients and tools; return what it was.
+
+        Raises:
+            Forbidden, NotFound: as elsewhere.
+        """
+        _check_admin(caller)
+        gateway = await self.get(gateway_id, caller)
+        if not await self._records.gateways.delete(gateway.id):
+            raise NotFound(f"gateway {gateway.id} was removed by somebody else")
+        _log.info("Removed gateway %s", gateway.id)
+        return gateway
+
+    async def pin_issuer(self, gateway: Gateway, issuer: str | None) -> Gateway:
+        """Remember the issuer found on first use; an issuer already pinned stays as it is."""
+        while gateway.oauth is not None and gateway.pinned_issuer is None and issuer is not None:
+            pinned = replace(gateway, pinned_issuer=issuer, revision=gateway.revision + 1, updated_at=self._clock())
+            try:
+                await self._records.gateways.replace(pinned)
+            except RecordConflict:
+                current = await self.get_any(gateway.id)
+                if (current.url, current.oauth) != (gateway.url, gateway.oauth):
+                    return current  # changed meanwhile: what was found may not hold for it
+                gateway = current
+                continue
+            _log.info("Gateway %s trusts the issuer %s from now on", gateway.id, issuer)
+            return pinned
+        return gateway
+
+    async def _write(self, change: GatewayChange) -> None:
+        """Replace the record; where tokens must go, before it and after it.
+
+        Before: a crash in between must not leave tokens that the new entry would send to a new place. After:
+        somebody may have authorized in the meantime.
+        """
+        gateway = change.gateway
+        if change.drops_tokens:
+            await self._records.tokens.delete_all(gateway.id)
+        await self._records.gateways.replace(gateway)
+        if change.drops_tokens:
+            await self._records.tokens.delete_all(gateway.id)
+            _log.warning("Gateway %s leads elsewhere now: its users' tokens were dropped", gateway.id)
+        _log.info("Changed gateway %s to revision %s", gateway.id, gateway.revision)
+
+
+def _check_admin(caller: Caller) -> None:
+    if not caller.is_admin:
+        raise Forbidden("only administrators may change gateways")
