@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
 from latchpin.oauth.authorize import RESERVED_PARAMETERS
+from latchpin.settings import mask
 
 __all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 
@@ -186,11 +187,13 @@ def parse_gateway_body(document: object) -> GatewayBody:
 
 
 def _explain(error: ErrorDetails) -> str:
-    path = [str(part)[:_SHOWN] for part in error["loc"]]
+    path = [part if part.isprintable() else ascii(part) for part in (str(part)[:_SHOWN] for part in error["loc"])]
     # Some parts are pydantic's own names: of a validator's branch, or of a dictionary's key.
     shown = ".".join(part for part in path if part != "[key]" and not part.startswith("function-"))
     if error["type"] == "extra_forbidden":
         return f"{shown} is not a key{_near_miss(path)}"
+    if error["type"] in {"model_type", "dict_type"}:
+        return f"{shown} holds {_cut(error.get('input'))}: must be a JSON object"
     message = error["msg"].removeprefix("Value error, ")
     if _SECRETS & set(path):
         return f"{shown} holds **********: {message}"
@@ -210,5 +213,5 @@ def _near_miss(path: list[str]) -> str:
 
 
 def _cut(value: object) -> str:
-    text = ascii(value)
+    text = ascii(mask(value) if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

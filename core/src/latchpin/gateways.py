@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from latchpin.contracts import Cipher, Clock, RecordStore
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.gateway_body import GatewayBody, parse_gateway_body
 from latchpin.gateway_rules import GatewayChange, GatewayRules, build_gateway, change_gateway, describe, may_use
 from latchpin.model import Caller, Gateway
+from latchpin.services import Services
 
-__all__ = ["GatewayBody", "GatewayBook", "GatewayRules", "describe", "parse_gateway_body"]
+__all__ = ["GatewayBody", "GatewayBook", "describe", "parse_gateway_body"]
 
 _log = logging.getLogger("latchpin.gateways")
 
@@ -29,26 +29,15 @@ class GatewayBook:
     """Creates, changes, removes and finds gateways.
 
     Args:
-        records: where they are kept.
-        cipher: seals the client secrets that are entered.
-        clock: the gateway's.
-        rules: what bodies are judged by.
+        services: records, cipher, clock, settings and the installed authentication methods are used.
         new_id: makes 32 hexadecimal digits.
     """
 
-    def __init__(
-        self,
-        *,
-        records: RecordStore,
-        cipher: Cipher,
-        clock: Clock,
-        rules: GatewayRules,
-        new_id: Callable[[], str] = _new_id,
-    ) -> None:
-        self._records = records
-        self._cipher = cipher
-        self._clock = clock
-        self._rules = rules
+    def __init__(self, services: Services, *, new_id: Callable[[], str] = _new_id) -> None:
+        self._records = services.records
+        self._cipher = services.cipher
+        self._clock = services.clock
+        self._rules = GatewayRules(services.settings.base_url, tuple(services.authentications))
         self._new_id = new_id
 
     # -- reading ------------------------------------------------------------------------------------------
