@@ -22,7 +22,7 @@ class Application:
         self.services = services
         self.tickets = Tickets.of(services)
         self.login = LoginLinks.of(services)
-        self.servers = ServerDirectory(services.settings, services.upstream, clock=services.clock)
+        self.servers = ServerDirectory(services.upstream, services.settings, services.clock)
         self.clients = ClientDirectory(
             records=services.records, cipher=services.cipher, registrars=services.registrars, clock=services.clock
         )

@@ -43,5 +43,5 @@ async def purge(services: Services) -> None:
         await services.records.purge()
     except LatchpinError as exc:
         _log.warning("Purging expired states failed: %s", exc.detail or exc.public)
-    except Exception:
+    except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
         _log.exception("Purging expired states failed")

@@ -95,8 +95,13 @@ class Refresher:
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(start())
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+            task.add_done_callback(lambda done: self._finish(key, done))
         return await asyncio.shield(task)
+
+    def _finish(self, key: tuple[str, str], task: asyncio.Task[StoredToken]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # everybody who waited has it; nobody may be left
 
     async def _renew(self, gateway: Gateway, email: str, *, refused: StoredToken | None) -> StoredToken:
         async with self._lease_of(gateway, email, refused) as found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+
 import uvicorn
 from setproctitle import setproctitle
 from uvicorn.config import STARTUP_FAILURE
@@ -32,8 +33,8 @@ def require_servable(plugins: Plugins, settings: CoreSettings) -> None:
     for variable, backend in (("CACHE_TYPE", selection.state), ("RECORD_STORE", selection.record)):
         if backend is not None and not backend.shared:
             raise SettingsError(
-                f"{variable}={backend.name} with WORKERS={settings.workers}: each worker would have a memory of its own, "
-                "and callbacks would fail whenever another worker gets them",
+                f"{variable}={backend.name} with WORKERS={settings.workers}: each worker has a memory of its own, "
+                "and a callback fails whenever another worker gets it",
                 remedy="Run one worker (WORKERS=1), or set CACHE_TYPE=database or CACHE_TYPE=redis.",
             )
 

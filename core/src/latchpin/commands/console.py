@@ -54,7 +54,7 @@ async def opened() -> AsyncIterator[Application]:
     record = select_stores(plugins, settings).record
     if not record.shared:
         raise SettingsError(
-            f"RECORD_STORE is {record.name}: the records live in the serving process, and this command cannot reach them",
+            f"RECORD_STORE is {record.name}: the records live in the serving process, out of reach",
             remedy="Use CACHE_TYPE=database or redis; with memory, set JWT_SECRET_KEY and use the HTTP API.",
         )
     async with assemble(plugins, settings) as services:

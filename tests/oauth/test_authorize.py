@@ -1,0 +1,128 @@
+"""The authorization request: what is always in it, what a gateway may add, and what it may not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from latchpin.model import Sealed, StoredToken
+from latchpin.oauth.authorize import (
+    RESERVED_PARAMETERS,
+    AuthorizationRequest,
+    build_authorization_url,
+    choose_scopes,
+)
+from latchpin.oauth.lifetime import is_expired, is_fresh
+from latchpin.oauth.pkce import S256, build_verifier
+
+REQUEST = AuthorizationRequest(
+    authorization_endpoint="https://as.example/authorize",
+    client_id="client 1",
+    redirect_uri="http://localhost:4444/oauth/callback",
+    state="s.t",
+    code_challenge="challenge",
+    code_challenge_method="S256",
+)
+
+
+def query(request: AuthorizationRequest) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(build_authorization_url(request)).query)
+
+
+def test_the_plain_request_has_exactly_what_the_standards_ask_for():
+    assert query(REQUEST) == {
+        "response_type": ["code"],
+        "client_id": ["client 1"],
+        "redirect_uri": ["http://localhost:4444/oauth/callback"],
+        "state": ["s.t"],
+        "code_challenge": ["challenge"],
+        "code_challenge_method": ["S256"],
+    }
+
+
+def test_scope_resource_and_audience_are_sent_where_there_are_any():
+    request = replace(
+        REQUEST, scopes=("a", "b"), scope_separator=",", resource="https://mcp.example/x?y=1", audience="api"
+    )
+    sent = query(request)
+    assert sent["scope"] == ["a,b"]
+    assert sent["resource"] == ["https://mcp.example/x?y=1"]
+    assert sent["audience"] == ["api"]
+
+
+def test_a_query_of_the_endpoint_is_kept_and_a_fragment_is_not():
+    url = build_authorization_url(replace(REQUEST, authorization_endpoint="https://as.example/a?tenant=7#x"))
+    assert parse_qs(urlsplit(url).query)["tenant"] == ["7"]
+    assert urlsplit(url).fragment == ""
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_PARAMETERS))
+def test_extra_parameters_never_override_ours(name: str):
+    extra = {name: "evil", "prompt": "consent"}
+    sent = query(replace(REQUEST, extra=extra))
+    assert "evil" not in str(sent)
+    assert sent["prompt"] == ["consent"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "challenged", "resource", "server", "chosen"),
+    [
+        (("a",), ("b",), ("c",), None, ("a",)),
+        ((), ("b",), ("c",), None, ("b",)),
+        ((), None, ("c",), None, ("c",)),
+        ((), (), ("c",), None, ("c",)),
+        ((), None, None, ("x", "y"), ()),
+        ((), ("b", "offline_access"), None, None, ("b",)),
+        ((), ("b", "offline_access"), None, ("b",), ("b",)),
+        ((), ("b", "offline_access"), None, ("offline_access",), ("b", "offline_access")),
+        (("offline_access",), None, None, None, ("offline_access",)),
+    ],
+)
+def test_scopes_are_chosen_in_the_specified_order(configured, challenged, resource, server, chosen):
+    assert (
+        choose_scopes(configured=configured, challenged=challenged, resource_supports=resource, server_supports=server)
+        == chosen
+    )
+
+
+def test_the_challenge_of_rfc_7636_appendix_b():
+    assert (
+        S256().challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
+
+
+def test_a_verifier_is_43_characters_of_256_bits():
+    verifier = build_verifier(lambda count: bytes(range(count)))
+    assert len(verifier) == 43
+    assert base64.urlsafe_b64decode(verifier + "=") == bytes(range(32))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    assert S256().challenge(verifier) == digest
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def token(lifetime: timedelta) -> StoredToken:
+    return StoredToken(
+        id="1", gateway_id="g", user_id="u", app_user_email="u", issuer=None, resource=None, client_id="c",
+        access_token=Sealed("x"), refresh_token=None, token_type="Bearer", scopes=(), expires_at=NOW + lifetime,
+        revision=1, needs_reauth=False, refresh_begun_at=None, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+
+
+def test_a_long_lived_token_is_renewed_a_minute_early():
+    long = token(timedelta(hours=1))
+    assert is_fresh(long, NOW + timedelta(minutes=58, seconds=59))
+    assert not is_fresh(long, NOW + timedelta(minutes=59))
+    assert not is_expired(long, NOW + timedelta(minutes=59))
+    assert is_expired(long, NOW + timedelta(hours=1))
+
+
+def test_a_short_lived_token_is_renewed_in_its_last_fifth():
+    short = token(timedelta(seconds=10))
+    assert is_fresh(short, NOW + timedelta(seconds=7.9))
+    assert not is_fresh(short, NOW + timedelta(seconds=8))
