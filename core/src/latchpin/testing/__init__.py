@@ -10,12 +10,15 @@ from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.context import SuiteContext
 from latchpin.testing.record_store import RecordStoreContract
 from latchpin.testing.sealing import SuiteCipher
+from latchpin.testing.shared_stores import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin.testing.state_store import StateStoreContract
 
 __all__ = [
     "START",
     "MovedClock",
     "RecordStoreContract",
+    "SharedRecordStoreContract",
+    "SharedStateStoreContract",
     "StateStoreContract",
     "SuiteCipher",
     "SuiteContext",

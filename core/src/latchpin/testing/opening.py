@@ -15,10 +15,13 @@ from latchpin.testing.context import SuiteContext
 from latchpin.testing.rules import holds
 from latchpin.testing.sealing import SuiteCipher
 
-__all__ = ["Advance", "AnySettings", "AnyStore", "OpenedBackend"]
+__all__ = ["Advance", "AnyOffer", "AnySettings", "AnyStore", "OpenedBackend"]
 
 AnySettings: TypeAlias = Any
 """The plugin's own settings model; each subclass knows which."""
+
+AnyOffer: TypeAlias = Backend[Any, Any]
+"""What the plugin's hook returns."""
 
 AnyStore: TypeAlias = Any
 """The store under test; each suite knows which contract."""
@@ -30,12 +33,12 @@ class OpenedBackend:
     """The fixtures below every store suite. A subclass gives ``offer`` and ``settings``."""
 
     @pytest.fixture
-    def offer(self) -> Backend[Any, Any]:
+    def offer(self) -> AnyOffer:
         """What your hook returns. Override this."""
         raise NotImplementedError("override the fixture 'offer': return what your plugin's hook returns")
 
     @pytest.fixture
-    def settings(self, offer: Backend[Any, Any]) -> AnySettings:
+    def settings(self, offer: AnyOffer) -> AnySettings:
         """The settings to open the backend with. Override this so that every test begins with an empty store."""
         return offer.settings()
 
@@ -58,7 +61,7 @@ class OpenedBackend:
     @pytest_asyncio.fixture
     async def store(
         self,
-        offer: Backend[Any, Any],
+        offer: AnyOffer,
         settings: AnySettings,
         context: SuiteContext,
     ) -> AsyncIterator[Any]:

@@ -1,0 +1,194 @@
+"""What a store shared by several processes must also keep: the suites for backends that say ``shared=True``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from latchpin.contracts import RecordStore, StateStore
+from latchpin.errors import LatchpinError, RecordConflict, StateAlreadyUsed, StateConflict
+from latchpin.model import PendingAuthorization, StateKey, StoredToken
+from latchpin.testing import samples
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.opening import AnyOffer, AnySettings
+from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
+from latchpin.testing.record_store import RecordStoreContract
+from latchpin.testing.records_tokens import next_revision
+from latchpin.testing.rules import found, holds, outcomes, refused, same
+from latchpin.testing.state_store import StateStoreContract
+
+__all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
+
+RACES = 100
+SWAPS = 25
+BATCH = 40
+
+Answer = PendingAuthorization | str
+"""What one process got for one state: the authorization, or the name of the error."""
+
+
+@pytest.mark.asyncio
+class SharedStateStoreContract(StateStoreContract, WithProcesses):
+    """``StateStoreContract``, and the same rules among four processes."""
+
+    async def test_four_processes_race_for_each_state(
+        self, store: StateStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """A hundred races, each started together: one process wins each, three are told that it was used."""
+        kept = await self._put_many(store, clock, RACES)
+        keys = [pending.key for pending in kept]
+        answers = await team.run(race_each, [keys] * PROCESSES, offer=offer, settings=settings, now=clock())
+        self._one_winner_each(kept, answers)
+        for pending in kept:
+            await refused(store.consume(pending.key), StateAlreadyUsed, "what another process consumed is used here")
+
+    async def test_four_processes_consume_overlapping_batches(
+        self, store: StateStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """Batches with the same states in different orders: one winner each, no deadlock, no secret lost."""
+        kept = await self._put_many(store, clock, RACES * 2)
+        keys = [pending.key for pending in kept]
+        half = len(keys) // 2
+        orders = [keys, keys[::-1], keys[half:] + keys[:half], keys[::2] + keys[1::2][::-1]]
+        results = await team.run(consume_in_batches, orders, offer=offer, settings=settings, now=clock())
+        by_key = [dict(zip(order, got, strict=True)) for order, got in zip(orders, results, strict=True)]
+        answers = [[answer[key] for key in keys] for answer in by_key]
+        self._one_winner_each(kept, answers)
+
+    async def test_four_processes_put_the_same_states(
+        self, store: StateStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """One put of each state succeeds, and that one is what is kept."""
+        kept = [samples.pending_authorization(clock()) for _ in range(BATCH)]
+        works = [[replace(pending, client_id=f"process-{n}") for pending in kept] for n in range(PROCESSES)]
+        works = [work[::-1] if n % 2 else work for n, work in enumerate(works)]
+        results = await team.run(put_all, works, offer=offer, settings=settings, now=clock())
+        winners: dict[StateKey, list[PendingAuthorization]] = {pending.key: [] for pending in kept}
+        for work, answers in zip(works, results, strict=True):
+            strange = set(answers) - {"kept", "StateConflict"}
+            holds(not strange, "of several puts of one state the others are told StateConflict", found(strange))
+            for pending, answer in zip(work, answers, strict=True):
+                winners[pending.key] += [pending] * (answer == "kept")
+        for key, won in winners.items():
+            holds(len(won) == 1, "of several puts of one state exactly one succeeds", f"{len(won)} succeeded")
+            same(await store.consume(key), won[0], "the put that succeeded is the one that is kept")
+
+    async def _put_many(self, store: StateStore, clock: MovedClock, count: int) -> list[PendingAuthorization]:
+        kept = [samples.pending_authorization(clock()) for _ in range(count)]
+        results = await outcomes(store.put(pending) for pending in kept)
+        holds(not any(results), "put succeeds", found(next(filter(None, results), None)))
+        return kept
+
+    def _one_winner_each(self, kept: Sequence[PendingAuthorization], answers: Sequence[Sequence[Answer]]) -> None:
+        __tracebackhide__ = True
+        for index, pending in enumerate(kept):
+            got = [process[index] for process in answers]
+            winners = [answer for answer in got if not isinstance(answer, str)]
+            seen = f"{len(winners)} winners for state {index}: {', '.join(map(_short, got))}"
+            holds(len(winners) == 1, f"of {PROCESSES} processes exactly one consumes a state", seen)
+            same(winners[0], pending, "the winner gets exactly what was put")
+            holds(got.count("StateAlreadyUsed") == PROCESSES - 1, "every loser is told StateAlreadyUsed", seen)
+
+
+@pytest.mark.asyncio
+class SharedRecordStoreContract(RecordStoreContract, WithProcesses):
+    """``RecordStoreContract``, and the same rules among four processes."""
+
+    async def test_four_processes_swap_one_token(
+        self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """Each writes twenty-five times over what it read: no write is lost."""
+        gateway = samples.gateway(clock())
+        await store.gateways.put(gateway)
+        token = samples.stored_token(clock(), gateway_id=gateway.id)
+        await store.tokens.put(token, replacing=None)
+        await team.run(swap_often, [token] * PROCESSES, offer=offer, settings=settings, now=clock())
+        stored = await store.tokens.get(token.gateway_id, token.app_user_email)
+        expected = replace(token, revision=1 + SWAPS * PROCESSES)
+        same(stored, expected, f"{PROCESSES} processes with {SWAPS} successful swaps each leave that many revisions")
+
+    async def test_four_processes_keep_and_take(
+        self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """All processes agree on each kept value, and one of them takes it."""
+        names = [f"name-{number}" for number in range(BATCH)]
+        results = await team.run(keep_and_take, [names] * PROCESSES, offer=offer, settings=settings, now=clock())
+        for index, name in enumerate(names):
+            standing = {kept[index] for kept, _ in results}
+            holds(len(standing) == 1, f"all processes agree on the kept value {name}", found(standing))
+            taken = [took[index] for _, took in results if took[index] is not None]
+            same(taken, list(standing), f"one process takes the kept value {name}")
+            same(await store.kept.get(name), None, "what another process took is gone here")
+
+
+# -- what the other processes do; at the top of the module, so that they can import it ----------------
+
+
+async def race_each(store: StateStore, keys: Sequence[StateKey], meet: Meet) -> list[Answer]:
+    """Consume one state after the other, each at the same moment as everybody else."""
+    answers: list[Answer] = []
+    for key in keys:
+        meet()
+        answers.append(await _consume(store, key))
+    return answers
+
+
+async def consume_in_batches(store: StateStore, keys: Sequence[StateKey], meet: Meet) -> list[Answer]:
+    """Consume the states in this order, many at once."""
+    answers: list[Answer] = []
+    for begin in range(0, len(keys), BATCH):
+        meet()
+        answers += await asyncio.gather(*(_consume(store, key) for key in keys[begin : begin + BATCH]))
+    return answers
+
+
+async def put_all(store: StateStore, kept: Sequence[PendingAuthorization], meet: Meet) -> list[str]:
+    """Put all at once; say for each whether it was kept."""
+    meet()
+    return await asyncio.gather(*(_put(store, pending) for pending in kept))
+
+
+async def swap_often(store: RecordStore, token: StoredToken, meet: Meet) -> None:
+    """Write the next revision over what is stored, until ``SWAPS`` writes succeeded."""
+    meet()
+    done = 0
+    while done < SWAPS:
+        stored = await store.tokens.get(token.gateway_id, token.app_user_email)
+        if stored is None:
+            raise AssertionError("contract broken: a swap never removes the token")
+        try:
+            await store.tokens.put(next_revision(stored), replacing=stored)
+            done += 1
+        except RecordConflict:
+            continue
+
+
+async def keep_and_take(store: RecordStore, names: Sequence[str], meet: Meet) -> tuple[list[str], list[str | None]]:
+    """Put a value of our own under each name, then take whatever stands."""
+    mine = samples.new_id()
+    meet()
+    kept = await asyncio.gather(*(store.kept.put(name, mine) for name in names))
+    meet()
+    return kept, await asyncio.gather(*(store.kept.take(name) for name in names))
+
+
+async def _consume(store: StateStore, key: StateKey) -> Answer:
+    try:
+        return await store.consume(key)
+    except LatchpinError as exc:
+        return type(exc).__name__
+
+
+async def _put(store: StateStore, pending: PendingAuthorization) -> str:
+    try:
+        await store.put(pending)
+    except StateConflict as exc:
+        return type(exc).__name__
+    return "kept"
+
+
+def _short(answer: Answer) -> str:
+    return answer if isinstance(answer, str) else "won"
