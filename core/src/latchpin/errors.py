@@ -30,6 +30,7 @@
     │   ├── ProviderUnreadable      502
     │   ├── AddressRefused          502   an address we do not connect to
     │   ├── TokenRefused            502   the token endpoint said no
+    │   │   └── AccessRefused       502   the MCP server did not take the token
     │   ├── DiscoveryFailed         502
     │   ├── PkceUnsupported         502
     │   └── RegistrationFailed      502
@@ -38,7 +39,8 @@
     │   ├── PluginError             stops the start
     │   ├── IssuerMissing           502   "No issuer configured"
     │   ├── StateStorageDisabled    503   CACHE_TYPE=none
-    │   └── Unsealable              503   sealed under a secret we no longer have
+    │   ├── Unsealable              503   sealed under a secret we no longer have
+    │   └── WeakSecret              503   a default secret, and a request that is not plainly from this machine
     └── BackendError                the store
         ├── BackendUnavailable      503
         ├── SchemaOutdated          stops the start
@@ -56,6 +58,7 @@ from datetime import datetime
 from typing import ClassVar
 
 __all__ = [
+    "AccessRefused",
     "AddressRefused",
     "AuthorizationRefused",
     "AuthorizationRequired",
@@ -100,6 +103,7 @@ __all__ = [
     "Unsealable",
     "UserChanged",
     "VerifierLost",
+    "WeakSecret",
 ]
 
 
@@ -107,7 +111,8 @@ class LatchpinError(Exception):
     """The root of the tree.
 
     Class attributes are what is true of every such failure; the constructor takes what is true of this
-    one. ``code`` is the stable slug: it names the cause in problem answers, logs and the docs.
+    one. ``code`` is the stable slug: it names the cause in problem answers, logs and the docs. Whoever has
+    written it to the log sets ``logged``, so that the web does not do it again.
 
     Args:
         detail: what happened, in one sentence, with this case's own facts.
@@ -121,6 +126,7 @@ class LatchpinError(Exception):
     title: ClassVar[str] = "Something went wrong"
     public: str = "The gateway could not do this."
     remedy: str = "Look for the flow id in the gateway's log."
+    logged: bool = False
 
     def __init__(
         self,
@@ -476,6 +482,24 @@ class TokenRefused(ProviderError):
         self.error = error
 
 
+class AccessRefused(TokenRefused):
+    """The MCP server did not take the access token (RFC 6750 section 3.1).
+
+    Args:
+        error: ``invalid_token``, or ``insufficient_scope`` where another authorization with more scopes helps.
+        scopes: what the server's challenge asks for, in order; empty if it does not say.
+    """
+
+    code = "access-refused"
+    title = "The MCP server refused the token"
+    public = "The MCP server did not accept the access token."
+    remedy = "Authorize again; if it repeats, the server expects a token from elsewhere or for another resource."
+
+    def __init__(self, detail: str = "", *, error: str, scopes: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(detail, error=error, hint=hint)
+        self.scopes = scopes
+
+
 class DiscoveryFailed(ProviderError):
     """No usable metadata was found (RFC 8414, RFC 9728)."""
 
@@ -556,6 +580,22 @@ class Unsealable(ConfigurationError):
     title = "A stored secret cannot be opened"
     public = "A stored secret cannot be opened with the secrets this gateway has."
     remedy = "Put the earlier AUTH_ENCRYPTION_SECRET into AUTH_ENCRYPTION_SECRETS_OLD, or enter the value anew."
+
+
+class WeakSecret(ConfigurationError):
+    """The default or a short AUTH_ENCRYPTION_SECRET, and a request that is not plainly from this machine."""
+
+    code = "weak-secret"
+    status = 503
+    title = "The gateway still has its default secret"
+    public = (
+        "AUTH_ENCRYPTION_SECRET is the published default or too short, so only requests from this machine to "
+        "BASE_URL are served."
+    )
+    remedy = (
+        "Set AUTH_ENCRYPTION_SECRET to what 'latchpin secret generate' prints, and restart. On this machine, open "
+        "BASE_URL."
+    )
 
 
 # -- the store ----------------------------------------------------------------------------------------

@@ -1,0 +1,78 @@
+"""Callers with ``Authorization: Bearer <JWT>`` (RFC 6750 section 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from latchpin.contracts import Clock
+from latchpin.defaults.jwks import KeySet
+from latchpin.errors import InvalidRequest, NotSignedIn
+from latchpin.model import Caller, Evidence
+from latchpin.people import parse_email
+from latchpin.tickets import ADMIN_CLAIM, ALGORITHM, Tickets, decode, explain
+
+__all__ = ["BearerIdentity"]
+
+FOREIGN_CLOCK_LEEWAY = 30.0
+"""Seconds that another server's clock may be off."""
+
+
+class BearerIdentity:
+    """Verifies bearer tokens: our own, or those of the server behind JWT_JWKS_URL.
+
+    Args:
+        tickets: knows issuer, audience and our own keys.
+        email_claim: JWT_EMAIL_CLAIM.
+        key_set: the published keys; None where tokens are our own.
+        clock: judges the times.
+    """
+
+    def __init__(self, tickets: Tickets, *, email_claim: str, key_set: KeySet | None, clock: Clock) -> None:
+        self._tickets = tickets
+        self._email_claim = email_claim
+        self._key_set = key_set
+        self._clock = clock
+
+    async def identify(self, evidence: Evidence) -> Caller | None:
+        """Say who the token was made for. Another scheme than Bearer is not ours to judge.
+
+        Raises:
+            NotSignedIn: the header is repeated, or its token does not hold.
+            ProviderError: the published keys cannot be had.
+        """
+        values = evidence.headers.get("authorization", ())
+        if len(values) > 1:
+            raise NotSignedIn("the Authorization header came more than once", remedy="Send it once.")
+        scheme, _, token = values[0].partition(" ") if values else ("", "", "")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            claims = await self._claims(token.strip())
+        except jwt.InvalidTokenError as exc:
+            raise NotSignedIn(f"the bearer token was refused: {explain(exc)}") from exc
+        return Caller(self._email(claims), is_admin=self._is_admin(claims), via="bearer")
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        tickets, now = self._tickets, self._clock().timestamp()
+        wanted = {"issuer": tickets.bearer_issuer, "audience": tickets.bearer_audience}
+        if self._key_set is None:
+            return decode(token, await tickets.bearer_keys(), [ALGORITHM], now=now, **wanted)
+        key = await self._key_set.find(jwt.get_unverified_header(token).get("kid"))
+        if key is None:
+            raise jwt.InvalidSignatureError("no such key")
+        return decode(token, [key], [key.algorithm_name], now=now, leeway=FOREIGN_CLOCK_LEEWAY, **wanted)
+
+    def _email(self, claims: Mapping[str, Any]) -> str:
+        if self._key_set is not None and claims.get("email_verified") is False:
+            raise NotSignedIn("the bearer token's e-mail address is not verified by its issuer")
+        try:
+            return parse_email(claims.get(self._email_claim))
+        except InvalidRequest as exc:
+            raise NotSignedIn(f"the bearer token's claim '{self._email_claim}': {exc.detail}") from exc
+
+    def _is_admin(self, claims: Mapping[str, Any]) -> bool:
+        # Only under our own keys: what another issuer puts into its tokens decides nothing here.
+        return self._key_set is None and claims.get(ADMIN_CLAIM) is True

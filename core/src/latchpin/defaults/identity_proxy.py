@@ -1,0 +1,51 @@
+"""Callers whom a trusted reverse proxy names in a header (TRUSTED_USER_HEADER)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from latchpin.errors import InvalidRequest, NotSignedIn
+from latchpin.model import Caller, Evidence
+from latchpin.people import parse_email
+
+__all__ = ["ProxyIdentity"]
+
+
+class ProxyIdentity:
+    """Believes the header from listed peers only; from anybody else it is nothing.
+
+    Args:
+        header: TRUSTED_USER_HEADER; None switches this way off.
+        proxies: TRUSTED_PROXIES: addresses or networks.
+    """
+
+    def __init__(self, header: str | None, proxies: Sequence[str]) -> None:
+        self._header = (header or "").lower()
+        self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in proxies)
+
+    async def identify(self, evidence: Evidence) -> Caller | None:
+        """Say whom the proxy names.
+
+        Raises:
+            NotSignedIn: the header is repeated (a caller slipped one in beside the proxy's), or is no address.
+        """
+        values = evidence.headers.get(self._header, ()) if self._header else ()
+        if len(values) > 1:
+            raise NotSignedIn(
+                "the identity header came more than once", remedy="Let the proxy replace the header, not add one."
+            )
+        if not values or not values[0] or not self._trusts(evidence.peer):
+            return None
+        try:
+            return Caller(parse_email(values[0]), via="proxy")
+        except InvalidRequest as exc:
+            raise NotSignedIn(f"the identity header: {exc.detail}") from exc
+
+    def _trusts(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)

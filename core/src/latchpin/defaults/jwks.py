@@ -1,0 +1,108 @@
+"""The published keys of callers' bearer tokens (RFC 7517), fetched when needed and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+
+from latchpin.contracts import Clock, Upstream
+from latchpin.errors import LatchpinError, ProviderUnreadable
+
+__all__ = ["KeySet", "parse_key_set"]
+
+KEPT_FOR = timedelta(hours=1)
+ASKED_AGAIN_AFTER = timedelta(seconds=30)
+"""At the earliest: tokens with invented key ids must not turn into a flood of requests."""
+
+SIGNING_ALGORITHMS = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+"""Asymmetric ones only: a published key is no secret."""
+
+
+class KeySet:
+    """The keys behind JWT_JWKS_URL."""
+
+    def __init__(self, url: str, *, upstream: Upstream, clock: Clock) -> None:
+        self._url = url
+        self._upstream = upstream
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._keys: tuple[jwt.PyJWK, ...] = ()
+        self._fetched_at: datetime | None = None
+        self._asked_at: datetime | None = None
+        self._failure: LatchpinError | None = None
+
+    async def find(self, key_id: object) -> jwt.PyJWK | None:
+        """The key that a token names, or the only one if it names none. None if there is no such key.
+
+        An unknown name makes the keys be fetched once more, at most every 30 seconds.
+
+        Raises:
+            ProviderError: no keys are known, and they cannot be fetched.
+        """
+        found = _pick(self._keys, key_id)
+        if found is not None and self._fresh():
+            return found
+        async with self._lock:
+            if _pick(self._keys, key_id) is None or not self._fresh():
+                await self._refresh()
+        if not self._keys and self._failure is not None:
+            raise self._failure.with_traceback(None)  # the same one each time: it must not grow
+        return _pick(self._keys, key_id)
+
+    def _fresh(self) -> bool:
+        return self._fetched_at is not None and self._clock() - self._fetched_at < KEPT_FOR
+
+    async def _refresh(self) -> None:
+        now = self._clock()
+        if self._asked_at is not None and now - self._asked_at < ASKED_AGAIN_AFTER:
+            return
+        self._asked_at = now
+        try:
+            reply = await self._upstream.get(self._url, headers={"accept": "application/json"})
+            if reply.status != 200:  # noqa: PLR2004
+                raise ProviderUnreadable(f"JWT_JWKS_URL answered {reply.status}", http_status=reply.status)
+            self._keys = parse_key_set(reply.body)
+            self._fetched_at, self._failure = now, None
+        except LatchpinError as exc:
+            self._failure = exc  # earlier keys go on being used while the server is away
+
+
+def parse_key_set(body: bytes) -> tuple[jwt.PyJWK, ...]:
+    """Read a JWK Set; keys that we cannot or must not use are left out.
+
+    Raises:
+        ProviderUnreadable: it is not a JWK Set.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise ProviderUnreadable("what JWT_JWKS_URL answers is not JSON") from exc
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ProviderUnreadable("what JWT_JWKS_URL answers is not a JWK Set (RFC 7517 section 5)")
+    return tuple(_usable(entries))
+
+
+def _usable(entries: Iterable[Any]) -> Iterable[jwt.PyJWK]:
+    for entry in entries:
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or entry.get("kty") == "oct":
+            continue
+        try:
+            key = jwt.PyJWK(entry)
+        except (jwt.PyJWTError, TypeError, ValueError, AttributeError):
+            continue
+        if key.algorithm_name in SIGNING_ALGORITHMS:
+            yield key
+
+
+def _pick(keys: tuple[jwt.PyJWK, ...], key_id: object) -> jwt.PyJWK | None:
+    if key_id is None:
+        return keys[0] if len(keys) == 1 else None
+    return next((key for key in keys if key.key_id == key_id), None)

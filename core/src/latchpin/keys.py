@@ -1,0 +1,80 @@
+"""Random keys that all workers share: made once, by whoever comes first, and kept sealed.
+
+Sessions and bearer tokens are signed with these and never with anything derived from
+AUTH_ENCRYPTION_SECRET: whoever guesses a weak secret must not be able to sign in with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+
+from latchpin.contracts import Cipher, KeptRecords
+from latchpin.errors import Unsealable
+from latchpin.model import Sealed
+
+__all__ = ["KEY_BYTES", "SharedKeys", "random_key", "random_keys"]
+
+KEY_BYTES = 32
+
+
+async def random_key(kept: KeptRecords, cipher: Cipher, name: str) -> bytes:
+    """The key called ``name`` to sign with today: 32 bytes, the same for all workers.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    return (await random_keys(kept, cipher, name))[0]
+
+
+async def random_keys(kept: KeptRecords, cipher: Cipher, name: str) -> tuple[bytes, ...]:
+    """Today's key called ``name``, then the earlier ones that can still be unsealed.
+
+    Each AUTH_ENCRYPTION_SECRET has its own generation, kept with the key id it is sealed under. A changed
+    secret therefore makes a new key instead of failing: people sign in again, or, while the earlier secret
+    is in AUTH_ENCRYPTION_SECRETS_OLD, go on with what they have.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    earlier: list[bytes] = []
+    generation = 1
+    while True:
+        slot = f"key:{name}:{generation}"
+        stored = await kept.get(slot) or await kept.put(slot, _seal_new(cipher, slot))
+        key_id, _, sealed = stored.partition(" ")
+        key = _unseal(cipher, slot, sealed)
+        if key is not None and key_id == cipher.key_id:
+            return (key, *reversed(earlier))
+        if key is not None:
+            earlier.append(key)
+        generation += 1
+
+
+def _seal_new(cipher: Cipher, slot: str) -> str:
+    text = base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+    return f"{cipher.key_id} {cipher.seal(text, place=(slot,))}"
+
+
+def _unseal(cipher: Cipher, slot: str, sealed: str) -> bytes | None:
+    try:
+        key = base64.urlsafe_b64decode(cipher.unseal(Sealed(sealed), place=(slot,)))
+    except (Unsealable, ValueError):
+        return None
+    return key if len(key) == KEY_BYTES else None
+
+
+class SharedKeys:
+    """The keys called ``name``, asked for once by each process."""
+
+    def __init__(self, kept: KeptRecords, cipher: Cipher, name: str) -> None:
+        self._kept = kept
+        self._cipher = cipher
+        self._name = name
+        self._keys: tuple[bytes, ...] = ()
+
+    async def get(self) -> tuple[bytes, ...]:
+        """Today's key, then earlier ones. Raises BackendUnavailable as long as the first asking fails."""
+        if not self._keys:
+            self._keys = await random_keys(self._kept, self._cipher, self._name)
+        return self._keys

@@ -1,0 +1,41 @@
+"""What a stored token is good for, in one word."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from latchpin.model import StoredToken
+
+__all__ = ["TokenStatus", "is_authorized", "status_of"]
+
+TokenStatus = Literal["missing", "valid", "near_expiry", "expired", "needs_reauth"]
+
+NEAR_EXPIRY_AT_MOST = timedelta(minutes=5)
+
+
+def status_of(token: StoredToken | None, now: datetime) -> TokenStatus:
+    """Judge a token by its times.
+
+    ``near_expiry`` is the last fifth of its life, at most five minutes. ``expired`` says nothing about
+    whether it can be renewed: see ``is_authorized``.
+    """
+    if token is None:
+        return "missing"
+    if token.needs_reauth:
+        return "needs_reauth"
+    left = token.expires_at - now
+    if left <= timedelta(0):
+        return "expired"
+    return "near_expiry" if left <= min(NEAR_EXPIRY_AT_MOST, (token.expires_at - token.updated_at) / 5) else "valid"
+
+
+def is_authorized(token: StoredToken | None, now: datetime) -> bool:
+    """Whether the gateway can act with it: it is valid, or can be renewed without the user."""
+    match status_of(token, now):
+        case "valid" | "near_expiry":
+            return True
+        case "expired":
+            return token is not None and token.refresh_token is not None
+        case _:
+            return False

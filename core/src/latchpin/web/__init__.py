@@ -1,0 +1,1 @@
+"""The web: requests in, answers out. Nothing below this package knows HTTP requests."""

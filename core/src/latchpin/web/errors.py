@@ -1,0 +1,197 @@
+"""Failures to answers: RFC 9457 problem documents for programs, a page with cause and remedy for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Mapping, MutableMapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from latchpin.errors import (
+    AuthorizationRequired,
+    CallerError,
+    InvalidRequest,
+    LatchpinError,
+    NotFound,
+    NotSignedIn,
+    ProviderError,
+)
+from latchpin.web import pages
+
+__all__ = ["answer", "flow_id", "install_errors", "one_line", "problem", "wants_html"]
+
+_log = logging.getLogger("latchpin.web")
+
+FLOW_ID = "latchpin.flow_id"
+MAX_SHOWN_ERRORS = 10
+
+
+def install_errors(app: FastAPI) -> None:
+    """Make ``app`` answer every failure in one shape.
+
+    What nobody foresaw is not handled here: the guard answers and logs that.
+    """
+    app.add_exception_handler(LatchpinError, _on_latchpin_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+
+def answer(
+    request: Request,
+    error: LatchpinError,
+    *,
+    reveal: bool | None = None,
+    flow: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer to a failed request; logs it once, unless ``error.logged`` says that somebody did.
+
+    Args:
+        request: decides between page and problem document by its Accept header.
+        error: what happened.
+        reveal: whether the detail may be shown. By default it is for what is the caller's own (``CallerError``)
+            and for what their provider did; facts about stores and settings stay in the log.
+        flow: the flow's id where there is a flow; by default the request's own.
+        headers: added to the answer.
+    """
+    flow = flow or flow_id(request.scope)
+    log_failure(error, flow)
+    settings = request.app.state.services.settings
+    extra = {**_headers(error, request, settings.base_url), **(headers or {})}
+    if wants_html(request):
+        if _should_sign_in(request, error):
+            target = quote(request.url.path.removeprefix(settings.base_path) + _query(request), safe="")
+            return RedirectResponse(f"{settings.base_url}/login?next={target}", 303)
+        detail = text_for(error, reveal=reveal)
+        return pages.failure(error, detail=detail, flow_id=flow, base=settings.base_path, headers=extra)
+    return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, headers=extra)
+
+
+def problem(
+    error: LatchpinError,
+    *,
+    base_url: str,
+    flow: str,
+    reveal: bool | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A failure as an RFC 9457 document. ``cause`` is the stable code, ``remedy`` the one action that mends it."""
+    document = {
+        "type": f"{base_url}/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": text_for(error, reveal=reveal),
+        "cause": error.code,
+        "remedy": error.remedy,
+        "flow_id": flow,
+    }
+    if isinstance(error, AuthorizationRequired):
+        document["authorize_url"] = error.authorize_url
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(body, error.status, dict(headers or {}), media_type="application/problem+json")
+
+
+def text_for(error: LatchpinError, *, reveal: bool | None = None) -> str:
+    """The public text, with the detail behind it if that may be shown."""
+    shown = isinstance(error, CallerError | ProviderError) if reveal is None else reveal
+    if not (shown and error.detail) or error.detail in error.public:
+        return error.public
+    return f"{error.public.rstrip('.')}: {error.detail}"
+
+
+def flow_id(scope: MutableMapping[str, Any]) -> str:
+    """The request's id: 128 random bits, made when something first needs it, the same ever after."""
+    known: str | None = scope.get(FLOW_ID)
+    if known is None:
+        known = scope[FLOW_ID] = secrets.token_hex(16)
+    return known
+
+
+def wants_html(request: Request) -> bool:
+    """Whether a person's browser asks for a page, as opposed to a program or a script."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """``text`` for a log: no line breaks or other control characters, and not endless."""
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
+
+
+def log_failure(error: LatchpinError, flow: str) -> None:
+    """Write one line about an expected failure, without a traceback, unless it was written before."""
+    if error.logged:
+        return
+    error.logged = True
+    facts = "; ".join(text for text in (error.detail, error.hint) if text)
+    text = f"{error.public.rstrip('.')}: {facts}" if facts else error.public
+    _log.warning("%s [%s, flow %s]", one_line(text), error.code, flow, extra={"flow_id": flow, "cause": error.code})
+
+
+def _headers(error: LatchpinError, request: Request, base_url: str) -> dict[str, str]:
+    """What HTTP itself wants to be told (RFC 6750 section 3, RFC 9110 section 10.2.3)."""
+    headers: dict[str, str] = {}
+    if isinstance(error, NotSignedIn):
+        refused = ', error="invalid_token"' if "authorization" in request.headers else ""
+        headers["www-authenticate"] = f'Bearer realm="{base_url}"{refused}'
+    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        headers["retry-after"] = str(getattr(error, "retry_after", 30))
+    return headers
+
+
+def _should_sign_in(request: Request, error: LatchpinError) -> bool:
+    """A person who simply is not signed in; what came and was refused is told instead."""
+    return isinstance(error, NotSignedIn) and not error.detail and request.method in {"GET", "HEAD"}
+
+
+def _query(request: Request) -> str:
+    return f"?{request.url.query}" if request.url.query else ""
+
+
+async def _on_latchpin_error(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, LatchpinError)  # noqa: S101  it is registered for these
+    return answer(request, exc)
+
+
+async def _on_http_exception(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)  # noqa: S101
+    cause = exc.__cause__
+    if isinstance(cause, LatchpinError):  # raised while FastAPI read the body
+        return answer(request, cause)
+    error = _from_status(request, exc)
+    error.logged = True  # nothing happened that the access line does not say
+    return answer(request, error, headers=exc.headers)
+
+
+def _from_status(request: Request, exc: HTTPException) -> LatchpinError:
+    if exc.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound("no such page or endpoint", remedy="Look at /docs for what there is.")
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (exc.headers or {}).get("Allow", "other methods")
+        error = InvalidRequest(f"{request.method} is not allowed here", remedy=f"Use {allowed}.")
+    else:
+        error = InvalidRequest(str(exc.detail))
+    error.status = exc.status_code
+    return error
+
+
+async def _on_validation_error(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestValidationError)  # noqa: S101
+    error = InvalidRequest("; ".join(_describe(item) for item in exc.errors()[:MAX_SHOWN_ERRORS]))
+    error.status = HTTPStatus.UNPROCESSABLE_ENTITY
+    error.logged = True
+    return answer(request, error)
+
+
+def _describe(item: Mapping[str, Any]) -> str:
+    """Where and what, never the value: it may be a secret that was sent in a wrong place."""
+    where = ".".join(str(part) for part in item.get("loc", ()))
+    return one_line(f"{where}: {item.get('msg', 'not valid')}", 200)

@@ -1,0 +1,160 @@
+"""What stands in front of every request: one plain ASGI middleware, and next to no work for a good request.
+
+It limits sizes, refuses what a default secret must not serve, sends browsers to BASE_URL, adds the
+security headers, writes the access line (never with a query string), and turns what nobody foresaw into
+an answer without a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI
+
+from latchpin.configuration import CoreSettings
+from latchpin.errors import LatchpinError
+from latchpin.web import hosts
+from latchpin.web.errors import FLOW_ID, flow_id, log_failure, one_line, problem
+from latchpin.web.limits import CountedBody, check_sizes
+from latchpin.web.pages import failure
+
+__all__ = ["Guard", "install_guard"]
+
+_log = logging.getLogger("latchpin.web")
+_access = logging.getLogger("latchpin.access")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CONTENT_SECURITY_POLICY = (
+    b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_CSP = b"content-security-policy"
+_CACHE = b"cache-control"
+_ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+
+
+def install_guard(app: FastAPI, settings: CoreSettings) -> None:
+    """Put the guard in front of ``app``. Add it last: what is added later stands before it."""
+    app.add_middleware(Guard, settings=settings)
+
+
+class Guard:
+    """The middleware; see the module.
+
+    BASE_URL's path prefix is set as ``root_path``: routes then match with the prefix (a proxy that passes
+    paths on as they are) and without it (a proxy that strips it).
+    """
+
+    def __init__(self, app: App, settings: CoreSettings, *, timer: Callable[[], float] = time.perf_counter) -> None:
+        self._app = app
+        self._settings = settings
+        self._timer = timer
+        self._base_path = settings.base_path
+        self._hosts = hosts.HostRules(settings)
+        self._headers = [*_ALWAYS, _STRICT_TRANSPORT] if settings.secure else _ALWAYS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope; lifespan and websocket pass through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = self._timer(), 0
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._with_headers(message.get("headers", ()))
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, guarded_send)
+        except Exception as exc:
+            self._log_unexpected(scope, exc)
+            if status:  # the answer had begun: the server has to break the connection
+                raise
+            await self._refuse(LatchpinError(), scope, receive, guarded_send)
+        finally:
+            if _access.isEnabledFor(logging.INFO):
+                self._write_access_line(scope, status, self._timer() - began)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        try:
+            declared = check_sizes(scope.get("raw_path") or scope["path"].encode(), scope["query_string"], headers)
+            self._hosts.check(scope)
+        except LatchpinError as exc:
+            await self._refuse(exc, scope, receive, send)
+            return
+        if (elsewhere := self._hosts.redirect(scope)) is not None:
+            await elsewhere(scope, receive, send)
+            return
+        if self._base_path:
+            scope["root_path"] = self._base_path
+        needs_counting = not declared and scope["method"] not in {"GET", "HEAD"}
+        await self._app(scope, CountedBody(receive) if needs_counting else receive, send)
+
+    def _with_headers(self, headers: Any) -> list[tuple[bytes, bytes]]:  # noqa: ANN401  any iterable, says ASGI
+        sent = list(headers)
+        names = {name for name, _ in sent}
+        if _CSP not in names:
+            sent.append((_CSP, CONTENT_SECURITY_POLICY))
+        if _CACHE not in names:
+            sent.append((_CACHE, b"no-store"))
+        sent += self._headers
+        return sent
+
+    async def _refuse(self, error: LatchpinError, scope: Scope, receive: Receive, send: Send) -> None:
+        flow = flow_id(scope)
+        if type(error) is not LatchpinError:
+            log_failure(error, flow)
+        retry = {"retry-after": "30"} if error.status == 503 else {}  # noqa: PLR2004
+        if b"text/html" in hosts.header(scope, b"accept"):
+            page = failure(error, detail=error.public, flow_id=flow, base=self._base_path, headers=retry)
+            await page(scope, receive, send)
+            return
+        document = problem(error, base_url=self._settings.base_url, flow=flow, headers=retry)
+        await document(scope, receive, send)
+
+    def _log_unexpected(self, scope: Scope, exc: Exception) -> None:
+        flow = flow_id(scope)
+        _log.error(
+            "Unexpected %s while serving %s %s [flow %s]",
+            type(exc).__name__,
+            scope["method"],
+            _shown_path(scope),
+            flow,
+            exc_info=exc,
+            extra={"flow_id": flow},
+        )
+
+    def _write_access_line(self, scope: Scope, status: int, seconds: float) -> None:
+        flow = scope.get(FLOW_ID)
+        client = scope.get("client")
+        _access.info(
+            "%s %s %s %s %.1fms%s",
+            client[0] if client else "-",
+            scope["method"],
+            _shown_path(scope),
+            status,
+            seconds * 1000,
+            f" flow {flow}" if flow else "",
+            extra={"flow_id": flow},
+        )
+
+
+def _shown_path(scope: Scope) -> str:
+    return one_line(scope["path"], 200)

@@ -1,0 +1,157 @@
+"""Who is asking: the request's evidence goes to the identities, and what they say is put together."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from latchpin.errors import Forbidden, NotSignedIn
+from latchpin.model import Caller, Evidence
+from latchpin.services import Services
+from latchpin.sessions import SESSION_LIFETIME, cookie_name, session_cookie_name
+from latchpin.tickets import Tickets
+
+__all__ = [
+    "browser_cookie",
+    "clear_session_cookie",
+    "current_caller",
+    "evidence_of",
+    "new_browser_cookie",
+    "require_admin",
+    "require_caller",
+    "services_of",
+    "set_browser_cookie",
+    "set_session_cookie",
+    "tickets_of",
+]
+
+BROWSER_COOKIE_BYTES = 32
+BROWSER_COOKIE_LIFETIME = timedelta(days=30)
+"""On top of STATE_TTL_SECONDS: a late callback must still be told that it is late, not that it is foreign."""
+
+_CALLER = "latchpin.caller"
+
+
+def services_of(request: Request) -> Services:
+    """The gateway's services."""
+    services: Services = request.app.state.services
+    return services
+
+
+def tickets_of(request: Request) -> Tickets:
+    """The gateway's tickets, made at first use: one for each application, because they remember their keys."""
+    state = request.app.state
+    tickets: Tickets | None = getattr(state, "tickets", None)
+    if tickets is None:
+        tickets = state.tickets = Tickets.of(services_of(request))
+    return tickets
+
+
+# -- the caller ---------------------------------------------------------------------------------------
+
+
+async def current_caller(request: Request) -> Caller | None:
+    """Who is asking, None if nobody says. Asked once for each request.
+
+    Raises:
+        NotSignedIn: something came that is not valid, or two identities that disagree.
+        BackendUnavailable, ProviderError: what would decide it cannot be asked.
+    """
+    if _CALLER not in request.scope:
+        request.scope[_CALLER] = await _identify(services_of(request), evidence_of(request))
+    caller: Caller | None = request.scope[_CALLER]
+    return caller
+
+
+async def require_caller(request: Request) -> Caller:
+    """Who is asking; raises NotSignedIn if nobody says (a redirect to /login for a browser's GET)."""
+    caller = await current_caller(request)
+    if caller is None:
+        raise NotSignedIn
+    return caller
+
+
+async def require_admin(request: Request) -> Caller:
+    """Who is asking, an administrator. Raises NotSignedIn or Forbidden."""
+    caller = await require_caller(request)
+    if not caller.is_admin:
+        raise Forbidden("this is for administrators")
+    return caller
+
+
+def evidence_of(request: Request) -> Evidence:
+    """What identities may judge a request by; the peer is the socket's, whatever headers say."""
+    headers: dict[str, tuple[str, ...]] = {}
+    for raw_name, raw_value in request.scope["headers"]:
+        name = raw_name.decode("latin-1").lower()
+        headers[name] = (*headers.get(name, ()), raw_value.decode("latin-1"))
+    client = request.client
+    return Evidence(peer=client.host if client else "", headers=headers, cookies=request.cookies)
+
+
+async def _identify(services: Services, evidence: Evidence) -> Caller | None:
+    found: list[Caller] = []
+    for identity in services.identities:
+        caller = await identity.identify(evidence)
+        if caller is not None:
+            found.append(caller)
+    if not found:
+        return None
+    if len({caller.email for caller in found}) > 1:
+        ways = " and ".join(caller.via for caller in found)
+        raise NotSignedIn(f"the identities of {ways} disagree", remedy="Send one identity only, or sign out first.")
+    first = found[0]
+    is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
+    return replace(first, is_admin=is_admin)
+
+
+# -- cookies ------------------------------------------------------------------------------------------
+
+
+def browser_cookie(request: Request) -> str | None:
+    """The browser's own cookie, None if it has none that we made."""
+    value = request.cookies.get(cookie_name("browser", services_of(request).settings.base_url))
+    return value if value is not None and _is_browser_value(value) else None
+
+
+def new_browser_cookie() -> str:
+    """A value for a browser that has none: 32 random bytes."""
+    return secrets.token_urlsafe(BROWSER_COOKIE_BYTES)
+
+
+def set_browser_cookie(request: Request, response: Response, value: str) -> None:
+    """Give (or give again, so that it lasts from now on) the browser its cookie. Success does not clear it."""
+    settings = services_of(request).settings
+    seconds = settings.state_ttl_seconds + int(BROWSER_COOKIE_LIFETIME.total_seconds())
+    _set_cookie(request, response, cookie_name("browser", settings.base_url), value, seconds)
+
+
+def set_session_cookie(request: Request, response: Response, ticket: str) -> None:
+    """Sign the browser in."""
+    name = session_cookie_name(services_of(request).settings.base_url)
+    _set_cookie(request, response, name, ticket, int(SESSION_LIFETIME.total_seconds()))
+
+
+def clear_session_cookie(request: Request, response: Response) -> None:
+    """Sign the browser out."""
+    name = session_cookie_name(services_of(request).settings.base_url)
+    _set_cookie(request, response, name, "", 0)
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    # SameSite=Lax, not Strict: the provider's redirect to the callback is a cross-site navigation.
+    secure = services_of(request).settings.secure
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def _is_browser_value(value: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(f"{value}=")) == BROWSER_COOKIE_BYTES
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,185 @@
+"""The pages people see: templates in, HTML answers out. Everything is autoescaped, and nothing needs a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
+from latchpin.model import StoredTool
+
+__all__ = ["GatewayRow", "ShownTool", "failure", "fetched", "render", "shown_tools", "success"]
+
+SUCCESS_TITLE = "OAuth Authorization Successful"
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTool:
+    """A tool as a page shows it."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRow:
+    """One gateway in the list.
+
+    Attributes:
+        status: the caller's token's status, one of ``latchpin.oauth.status.TokenStatus``, ``""`` without OAuth.
+        status_text: the same for people.
+        authorizes: whether there is something to authorize for a person.
+        connected: whether there is a token to disconnect.
+    """
+
+    id: str
+    name: str
+    url: str
+    auth_type: str
+    status: str
+    status_text: str
+    authorizes: bool
+    connected: bool
+    tools: Sequence[ShownTool]
+
+
+def render(
+    template: str,
+    *,
+    title: str,
+    base: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    caller: str | None = None,
+    csrf_token: str = "",
+    **values: Any,  # noqa: ANN401  what the template wants
+) -> HTMLResponse:
+    """Render one page.
+
+    Args:
+        template: a file in ``templates/`` without its ending.
+        title: the page's title.
+        base: BASE_URL's path prefix, in front of every link.
+        status: the HTTP status.
+        headers: added to the answer.
+        caller: the signed-in user's address, shown on every page.
+        csrf_token: for the page's forms; see ``latchpin.web.csrf``.
+        values: what else the template wants; a missing one is an error, not an empty place.
+    """
+    text = (
+        _environment()
+        .get_template(f"{template}.html")
+        .render(title=title, base=base, caller=caller, csrf_token=csrf_token, **values)
+    )
+    return HTMLResponse(text.encode("utf-8", "replace"), status, dict(headers or {}))
+
+
+def failure(
+    error: LatchpinError,
+    *,
+    detail: str,
+    flow_id: str,
+    base: str,
+    headers: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    """The failure page: what happened, why, and the one action that mends it."""
+    link, label = f"{base}/admin/gateways", "Back to the gateways"
+    if isinstance(error, AuthorizationRequired):
+        link, label = error.authorize_url, "Authorize"
+    elif isinstance(error, NotSignedIn):
+        link, label = f"{base}/login", "Sign in"
+    return render(
+        "failure",
+        title=error.title,
+        base=base,
+        status=error.status,
+        headers=headers,
+        detail=detail,
+        remedy=error.remedy,
+        cause=error.code,
+        flow_id=flow_id,
+        link=link,
+        label=label,
+    )
+
+
+def success(
+    *, base: str, email: str, gateway_id: str, gateway_name: str, gateway_url: str, issuer: str | None, csrf_token: str
+) -> HTMLResponse:
+    """The page after a finished authorization: whose account was connected to what, and the next step.
+
+    Args:
+        base: BASE_URL's path prefix.
+        email: the user of this gateway who now has the token.
+        gateway_id: the gateway, for the Fetch Tools form; ``gateway_name`` and ``gateway_url`` are shown.
+        gateway_name: its name.
+        gateway_url: the MCP server's URL.
+        issuer: the authorization server that issued the token, if known.
+        csrf_token: for the form; empty where nobody is signed in, then there is a link to the list instead.
+    """
+    return render(
+        "success",
+        title=SUCCESS_TITLE,
+        base=base,
+        caller=email if csrf_token else None,
+        csrf_token=csrf_token,
+        email=email,
+        gateway_id=gateway_id,
+        gateway_name=gateway_name,
+        gateway_url=gateway_url,
+        issuer=issuer,
+    )
+
+
+def fetched(
+    *,
+    base: str,
+    email: str,
+    gateway_name: str,
+    message: str,
+    updated: int,
+    removed: int,
+    tools: Sequence[ShownTool],
+    csrf_token: str = "",
+) -> HTMLResponse:
+    """The page after Fetch Tools: what was found, and what changed."""
+    return render(
+        "fetched",
+        title="Tools fetched",
+        base=base,
+        caller=email,
+        csrf_token=csrf_token,
+        gateway_name=gateway_name,
+        message=message,
+        updated=updated,
+        removed=removed,
+        tools=tools,
+    )
+
+
+def shown_tools(tools: Sequence[StoredTool]) -> list[ShownTool]:
+    """What a page shows of stored tools; a server may have put anything into a definition."""
+    shown = []
+    for tool in tools:
+        description = tool.definition.get("description")
+        shown.append(ShownTool(tool.name, description if isinstance(description, str) else ""))
+    return shown
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )

@@ -1,0 +1,146 @@
+"""The pages for people: start, gateways, the causes of problems, the API's description, and their files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+
+from latchpin.errors import LatchpinError, NotFound
+from latchpin.gateway_rules import may_use
+from latchpin.model import Caller, Gateway, StoredToken
+from latchpin.oauth.status import TokenStatus, is_authorized, status_of
+from latchpin.services import Services
+from latchpin.tokens import owner_of
+from latchpin.web import pages
+from latchpin.web.csrf import csrf_token
+from latchpin.web.identity import require_caller, services_of
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_STATIC = Path(__file__).parent / "static"
+_FILES = {
+    "latchpin.css": "text/css",
+    "latchpin.svg": "image/svg+xml",
+    "docs.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+}
+_CACHED = {"cache-control": "public, max-age=3600"}
+
+# Swagger UI sets style attributes and draws its icons from data: URLs; scripts still come from files of ours only.
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_STATUS_TEXTS: dict[TokenStatus, str] = {
+    "missing": "Not connected",
+    "valid": "Connected",
+    "near_expiry": "Connected, expires soon",
+    "expired": "Expired",
+    "needs_reauth": "Authorize again",
+}
+
+
+@router.get("/")
+async def show_home(request: Request) -> Response:
+    """The Admin Panel: where to go from here."""
+    caller, services = await require_caller(request), services_of(request)
+    gateways = [each for each in await services.records.gateways.list() if may_use(each, caller)]
+    return pages.render(
+        "home",
+        title="Admin Panel",
+        base=services.settings.base_path,
+        caller=caller.email,
+        csrf_token=await csrf_token(request, caller),
+        admin=caller.is_admin,
+        gateways=len(gateways),
+    )
+
+
+@router.get("/admin/gateways")
+async def show_gateways(request: Request) -> Response:
+    """The gateways that the caller may use, with what can be done about each."""
+    caller, services = await require_caller(request), services_of(request)
+    gateways = [each for each in await services.records.gateways.list() if may_use(each, caller)]
+    rows = await asyncio.gather(*(_row(services, gateway, caller) for gateway in gateways))
+    return pages.render(
+        "gateways",
+        title="Gateways",
+        base=services.settings.base_path,
+        caller=caller.email,
+        csrf_token=await csrf_token(request, caller),
+        admin=caller.is_admin,
+        rows=rows,
+    )
+
+
+async def _row(services: Services, gateway: Gateway, caller: Caller) -> pages.GatewayRow:
+    records, oauth = services.records, gateway.oauth
+    owner = owner_of(gateway, caller)
+    token = await records.tokens.get(gateway.id, owner) if oauth is not None else None
+    personal = oauth is not None and oauth.grant_type == "authorization_code"
+    status, text = _status(token, services) if personal else ("", "")
+    return pages.GatewayRow(
+        id=gateway.id,
+        name=gateway.name,
+        url=gateway.url,
+        auth_type=gateway.auth_type,
+        status=status,
+        status_text=text,
+        authorizes=personal,
+        connected=personal and token is not None,
+        tools=pages.shown_tools(await records.tools.list(gateway.id, owner)),
+    )
+
+
+def _status(token: StoredToken | None, services: Services) -> tuple[TokenStatus, str]:
+    now = services.clock()
+    status = status_of(token, now)
+    if status == "expired" and is_authorized(token, now):
+        return "near_expiry", "Connected, renewed at next use"
+    return status, _STATUS_TEXTS[status]
+
+
+@router.get("/problems/{code}")
+async def show_problem(request: Request, code: str) -> Response:
+    """What a problem document's ``type`` points to: the cause in general, and what to do about it."""
+    kind = next((each for each in _kinds(LatchpinError) if each.code == code), None)
+    if kind is None:
+        raise NotFound("there is no such cause")
+    return pages.render(
+        "problem",
+        title=kind.title,
+        base=services_of(request).settings.base_path,
+        public=kind.public,
+        remedy=kind.remedy,
+        code=kind.code,
+        http_status=kind.status,
+    )
+
+
+def _kinds(root: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _kinds(child)
+
+
+@router.get("/docs")
+async def show_docs(request: Request) -> Response:
+    """Swagger UI over /openapi.json; its files are served from here."""
+    base = services_of(request).settings.base_path
+    return pages.render("docs", title="Latchpin API", base=base, headers={"content-security-policy": _DOCS_POLICY})
+
+
+@router.get("/static/{name}")
+async def get_static(name: str) -> Response:
+    """One of the files that the pages use; nothing else in that folder can be named."""
+    if name not in _FILES:
+        raise NotFound("there is no such file")
+    return FileResponse(_STATIC / name, media_type=_FILES[name], headers=_CACHED)

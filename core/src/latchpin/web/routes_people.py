@@ -1,0 +1,122 @@
+"""/login and /logout."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from latchpin.errors import InvalidRequest
+from latchpin.login import consume_link, get_link
+from latchpin.model import Caller
+from latchpin.sessions import end_session, start_session
+from latchpin.web import pages
+from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
+from latchpin.web.identity import (
+    clear_session_cookie,
+    current_caller,
+    services_of,
+    set_session_cookie,
+    tickets_of,
+)
+from latchpin.web.targets import parse_target
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_LEADS_AWAY = "/oauth/authorize/"
+
+
+@router.get("/login")
+async def show_login(request: Request) -> Response:
+    """Show whom a link signs in, with a button; looking does not use it up."""
+    services = services_of(request)
+    token = request.query_params.get("token", "")
+    link = await get_link(services, token) if token else None
+    if token and link is None:
+        raise _spent()
+    caller = await current_caller(request)
+    return pages.render(
+        "login",
+        title="Sign in",
+        base=services.settings.base_path,
+        caller=caller.email if caller else None,
+        csrf_token=await csrf_token(request, caller) if caller else "",
+        token=token,
+        next=parse_target(request.query_params.get("next", "")),
+        email=link.email if link else None,
+        admin=link.is_admin if link else False,
+    )
+
+
+@router.post("/login")
+async def sign_in(request: Request) -> Response:
+    """Use a link up and start a session.
+
+    Raises:
+        CsrfRefused: another site's page sent the form, to sign the visitor in as somebody else.
+    """
+    check_same_origin(request)
+    services, form = services_of(request), await request.form()
+    token, target = form.get("token"), parse_target(form.get("next"))
+    link = await consume_link(services, token) if isinstance(token, str) else None
+    if link is None:
+        raise _spent()
+    await _end_current_session(request)
+    ticket = await start_session(tickets_of(request), link.email, admin=link.is_admin)
+    response: Response
+    if target.startswith(_LEADS_AWAY):
+        # A redirect on to the provider would be stopped by form-action 'self': browsers hold it against
+        # the whole chain of redirects. A link on a page begins a new one, and shows the address once more.
+        response = pages.render(
+            "continue", title="Signed in", base=services.settings.base_path, caller=link.email, next=target
+        )
+    else:
+        response = RedirectResponse(services.settings.base_url + target, 303)
+    set_session_cookie(request, response, ticket)
+    return response
+
+
+@router.get("/logout")
+async def show_logout(request: Request) -> Response:
+    """Ask before signing out: a link or an image of another page must not do it."""
+    caller = await current_caller(request)
+    return pages.render(
+        "logout",
+        title="Sign out" if caller else "Signed out",
+        base=services_of(request).settings.base_path,
+        caller=caller.email if caller else None,
+        csrf_token=await csrf_token(request, caller) if caller else "",
+    )
+
+
+@router.post("/logout")
+async def sign_out(request: Request) -> Response:
+    """End the session, also for whoever has a copy of its cookie."""
+    caller = await current_caller(request)
+    if caller is not None:
+        await check_csrf(request, caller)
+        await _end(request, caller)
+    response = RedirectResponse(f"{services_of(request).settings.base_url}/logout", 303)
+    clear_session_cookie(request, response)
+    return response
+
+
+async def _end_current_session(request: Request) -> None:
+    caller = await current_caller(request)
+    if caller is not None:
+        await _end(request, caller)
+
+
+async def _end(request: Request, caller: Caller) -> None:
+    services = services_of(request)
+    if caller.session_id:
+        await end_session(services.records.kept, caller.session_id, now=services.clock())
+
+
+def _spent() -> InvalidRequest:
+    return InvalidRequest(
+        "unknown, used before, or older than ten minutes",
+        public="This login link does not work any more.",
+        remedy="Ask for another: latchpin login-link --email you@example.com",
+    )
