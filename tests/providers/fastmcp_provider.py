@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastmcp import FastMCP
-from fastmcp.server.auth.auth import ClientRegistrationOptions, RevocationOptions
 from fastmcp.server.auth.providers.in_memory import InMemoryOAuthProvider
-
 from latchpin.demo.loopback import bind, url_of
+from mcp.server.auth.settings import ClientRegistrationOptions, RevocationOptions
+
 from tests.providers.provider import Provider
 from tests.servers import serve_asgi
 

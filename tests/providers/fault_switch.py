@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from latchpin.demo.authorization_server import AuthorizationServer
 from latchpin.demo.loopback import bind, url_of
 from latchpin.demo.mcp_server import PATH, build_mcp_app
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from tests.providers.demo_provider import TOOLS
 from tests.providers.faults import Fault
 from tests.providers.provider import Provider

@@ -1,7 +1,7 @@
 """Ways to misbehave. Each makes a ``Fault``: an ASGI application that is given the healthy one to spoil.
 
-Arm one with ``FaultSwitch.arm``. Those that end their names in nothing special answer by themselves;
-``changed``, ``without``, ``form_encoded``, ``callback_...``, ``held`` and ``lost`` let the healthy server work first.
+Arm one with ``FaultSwitch.arm``. ``changed``, ``without``, ``form_encoded``, ``callback_...``, ``held`` and ``lost``
+let the healthy server work first; all others answer by themselves.
 """
 
 from __future__ import annotations
@@ -61,11 +61,12 @@ def _fixed(code: int, headers: _Headers, body: bytes) -> Fault:
 
 async def _read(receive: Receive) -> bytes:
     body = b""
-    while True:
+    more = True
+    while more:
         message = await receive()
         body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return body
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return body
 
 
 # -- answers of its own -------------------------------------------------------------------------------
@@ -235,14 +236,9 @@ def held(gate: threading.Event) -> Fault:
 def lost() -> Fault:
     """The work is done and the answer is lost: the connection closes in the middle of it."""
 
-    def spoil(kept: _Kept) -> None:
-        kept.body = kept.body[:5]
-        kept.headers["content-length"] = "1000"
-
     async def fault(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         kept = _Kept()
         await app(scope, receive, kept.send)
-        spoil(kept)
-        await _whole(send, kept.code, kept.headers, kept.body)
+        await _whole(send, kept.code, kept.headers | {"content-length": "1000"}, kept.body[:5])
 
     return fault

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx
-
 from latchpin.demo.browser import Browser
+
 from tests.providers.provider import sign_in
 
 __all__ = ["PlainClient"]
@@ -66,7 +66,9 @@ class PlainClient:
         chosen = {name: value for name, value in (query | changes).items() if value is not None}
         return f"{self.metadata['authorization_endpoint']}?{urlencode(chosen)}"
 
-    async def authorize(self, browser: Browser, *, user: str = "alice@example.com", allow: bool = True) -> dict[str, str]:
+    async def authorize(
+        self, browser: Browser, *, user: str = "alice@example.com", allow: bool = True
+    ) -> dict[str, str]:
         """Take the browser through the pages and give the answer's parameters."""
         page = await browser.open(self.authorization_url(), follow=False)
         while (target := page.headers.get("location", "")) and not target.startswith(REDIRECT_URI):

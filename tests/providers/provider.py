@@ -25,7 +25,9 @@ class Provider:
     tools: frozenset[str]
 
 
-async def sign_in(browser: Browser, *, user: str = "alice@example.com", allow: bool = True, follow: bool = True) -> Page:
+async def sign_in(
+    browser: Browser, *, user: str = "alice@example.com", allow: bool = True, follow: bool = True
+) -> Page:
     """Answer the authorization server's pages until the browser has left them.
 
     Start on the page that an authorization request leads to. Servers without a login or a consent page

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 
+from latchpin.demo.loopback import bind, url_of
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import (
     AccessToken,
@@ -24,7 +25,6 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from latchpin.demo.loopback import bind, url_of
 from tests.providers.provider import Provider
 from tests.servers import serve_asgi
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from latchpin.demo.browser import Browser
+
 from tests.providers import (
     PlainClient,
     Provider,
@@ -27,7 +27,7 @@ STARTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "fastmcp": start_fastmcp_provider,
     "switch": start_fault_switch,
 }
-CALLS = {
+CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
     "demo": ("who_am_i", {}, "alice@example.com"),
     "sdk": ("whose", {}, "alice@example.com"),
     "sdk-slash": ("shout", {"text": "hey"}, "HEY!"),

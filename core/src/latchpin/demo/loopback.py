@@ -68,14 +68,17 @@ class LoopbackOnly:
 
 
 class _Server(uvicorn.Server):
-    """A server among several in one loop: it says when it is ready and leaves the signals to its owner."""
+    """A server among several in one loop: it says when its start is over and leaves the signals to its owner."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # how uvicorn says that the application did not start; it would end the owner too
+            self.should_exit = True
         self.ready.set()
 
     @contextlib.contextmanager
@@ -101,14 +104,12 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[str]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    ready = asyncio.create_task(server.ready.wait())
     try:
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        await server.ready.wait()
         if not server.started:
             raise RuntimeError(f"The demo server at {origin} did not start.")
         yield origin
     finally:
-        ready.cancel()
         server.should_exit = True
-        with contextlib.suppress(SystemExit):  # how uvicorn says that the start failed
-            await task
+        await task
+        listener.close()

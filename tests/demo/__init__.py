@@ -1,0 +1,1 @@
+"""The demo's servers by themselves, and the command."""
