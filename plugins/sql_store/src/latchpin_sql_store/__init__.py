@@ -1,1 +1,1 @@
-"""Latchpin plugin."""
+"""Latchpin's store on SQLite, PostgreSQL and MariaDB or MySQL. ``plugin`` is what the gateway loads."""

@@ -1,0 +1,128 @@
+"""What the two stores of a process share: the engines, the threads, and the lane of each kind of work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from latchpin.errors import LatchpinError, RecordConflict
+from sqlalchemy import Connection
+
+from latchpin_sql_store.engine import build_engine, parse_url
+from latchpin_sql_store.faults import Duplicate, Unstorable
+from latchpin_sql_store.lanes import PATIENCE, Apply, ItemT, Lane, Outcomes, ResultT, Thread
+from latchpin_sql_store.schema import ensure_schema
+
+__all__ = ["Database", "Script", "open_database"]
+
+AnyT = TypeVar("AnyT")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Statements that one caller wants run in a transaction; a LatchpinError before the first write refuses it.
+
+    Attributes:
+        place: names the rows it writes, gateway first. Transactions take their locks in this order, so that two
+            processes do not wait for each other.
+        run: does it.
+    """
+
+    place: tuple[str, ...]
+    run: Callable[[Connection], object]
+
+
+class Database:
+    """One database, opened: reads go through one thread, everything that writes through another.
+
+    Two threads, because a read need not wait for a commit; not more, because a batch makes up for them and
+    SQLite has one writer anyway.
+    """
+
+    def __init__(self, url_text: str) -> None:
+        url = parse_url(url_text)
+        self.where = url.render_as_string(hide_password=True).partition("?")[0]
+        self._url = url
+        self._read_engine = build_engine(url, "read")
+        self._write_engine = build_engine(url, "write")
+        self._reader = Thread("latchpin-sql-reader")
+        self._writer = Thread("latchpin-sql-writer")
+        self._reads: Lane[Script, object] = Lane(self._reader, self._read_engine, _run_scripts, where=self.where)
+        self._writes = self.write_lane(_run_scripts)
+
+    def write_lane(self, apply: Apply[ItemT, ResultT]) -> Lane[ItemT, ResultT]:
+        """Make one more lane through the writer thread."""
+        return Lane(self._writer, self._write_engine, apply, where=self.where)
+
+    async def read(self, run: Callable[[Connection], AnyT], *, absent: AnyT) -> AnyT:
+        """Run one SELECT; what no row can hold is ``absent``.
+
+        Raises:
+            BackendUnavailable: the database cannot be asked.
+        """
+        try:
+            return await self._reads.submit(Script((), run))  # type: ignore[return-value]  # run's own
+        except Unstorable:
+            return absent
+
+    async def write(self, *place: str, run: Callable[[Connection], AnyT]) -> AnyT:
+        """Run statements in a transaction; see ``Script``.
+
+        Raises:
+            RecordConflict: a constraint forbids them.
+            Unstorable: a value does not fit the database.
+            BackendUnavailable: nothing is known to have been written.
+        """
+        try:
+            return await self._writes.submit(Script(place, run))  # type: ignore[return-value]  # run's own
+        except Duplicate:
+            raise RecordConflict("it exists already, or its gateway is gone") from None
+
+    async def open(self) -> None:
+        """Make sure that the schema is the one we work with.
+
+        Raises:
+            SchemaOutdated: it is not, and is not ours to change.
+            BackendUnavailable: the database cannot be reached.
+        """
+        await self._reader.run(lambda: ensure_schema(self._url, self._read_engine, self.where))
+
+    async def close(self) -> None:
+        """Finish what was begun and hang up; a database that does not answer is not waited for."""
+        await self._reads.close()
+        await self._writes.close()
+        for thread, engine in ((self._reader, self._read_engine), (self._writer, self._write_engine)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await thread.run(engine.dispose)
+            thread.close()
+
+
+@asynccontextmanager
+async def open_database(url_text: str) -> AsyncIterator[Database]:
+    """Open the database of DATABASE_URL and close it at the end.
+
+    Raises:
+        SettingsError: the URL does not hold, or its driver is missing.
+        SchemaOutdated: the schema is not the one this version works with.
+        BackendUnavailable: the database cannot be reached.
+    """
+    database = Database(url_text)
+    try:
+        await database.open()
+        yield database
+    finally:
+        await database.close()
+
+
+def _run_scripts(connection: Connection, scripts: Sequence[Script]) -> Outcomes[object]:
+    results: dict[int, object] = {}
+    for index, script in sorted(enumerate(scripts), key=lambda entry: entry[1].place):
+        try:
+            results[index] = script.run(connection)
+        except LatchpinError as exc:
+            results[index] = exc
+    return [results[index] for index in range(len(scripts))]

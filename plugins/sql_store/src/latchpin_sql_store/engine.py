@@ -1,0 +1,133 @@
+"""One synchronous SQLAlchemy engine, made to behave alike on the three databases."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Literal
+
+from latchpin.errors import SettingsError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+__all__ = ["Purpose", "build_engine", "parse_url", "sqlite_file"]
+
+Purpose = Literal["read", "write", "migrate"]
+
+CONNECT_SECONDS = 2  # libpq knows no shorter one
+WAIT_MILLISECONDS = 1500  # for another process's lock, so that a waiting caller is answered within two seconds
+
+_DRIVERS = {
+    "sqlite": ("sqlite+pysqlite", "sqlite3", ""),
+    "postgres": ("postgresql+psycopg", "psycopg", "postgres"),
+    "postgresql": ("postgresql+psycopg", "psycopg", "postgres"),
+    "mysql": ("mysql+pymysql", "pymysql", "mysql"),
+    "mariadb": ("mysql+pymysql", "pymysql", "mysql"),
+}
+
+
+def parse_url(text: str) -> URL:
+    """Read DATABASE_URL and choose the driver.
+
+    Raises:
+        SettingsError: it is not a URL, or the driver is not installed.
+    """
+    scheme, _, rest = text.partition("://")
+    kind = scheme.partition("+")[0]
+    if kind not in _DRIVERS:
+        raise SettingsError("DATABASE_URL must begin with sqlite:///, postgresql://, mysql:// or mariadb://")
+    driver, module, extra = _DRIVERS[kind]
+    if importlib.util.find_spec(module) is None:
+        raise SettingsError(
+            f"DATABASE_URL needs the Python package {module}, which is not installed",
+            remedy=f"Run: pip install 'latchpin-sql-store[{extra}]'",
+        )
+    try:
+        url = make_url(f"{driver}://{rest}")
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "DATABASE_URL cannot be read as a URL",
+            remedy="Percent-encode characters such as @ : / in the user name and password.",
+        ) from None
+    return url.set(database=str(Path(url.database).absolute())) if kind == "sqlite" and url.database else url
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite URL, None for the other databases."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def build_engine(url: URL, purpose: Purpose) -> Engine:
+    """Make an engine; it connects when it is first used.
+
+    Args:
+        url: from ``parse_url``.
+        purpose: ``write`` runs transactions, ``read`` single statements outside of any, and ``migrate`` is
+            ``write`` that waits for locks and long statements.
+
+    Parameters never show in an error. No pre-ping: a broken connection is noticed by the statement that meets it,
+    discarded with its siblings, and the transaction is begun again.
+    """
+    options: dict[str, Any] = {"hide_parameters": True, "pool_size": 1, "max_overflow": 1, "pool_timeout": 1}
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": WAIT_MILLISECONDS / 1000}, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        if purpose != "read":
+            event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    arguments, opening = (_postgres if backend == "postgresql" else _mysql)(purpose == "migrate")
+    level = "AUTOCOMMIT" if purpose == "read" else "READ COMMITTED"
+    engine = create_engine(url, connect_args=arguments, isolation_level=level, **options)
+    _run_on_connect(engine, opening)
+    return engine
+
+
+def _postgres(patient: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        # A server made with --locale=C and no encoding would give bytes for text.
+        "client_encoding": "utf8",
+        # A server that vanished without a word is noticed in seconds, not in the kernel's two hours.
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+        "tcp_user_timeout": WAIT_MILLISECONDS,
+    }
+    return arguments, () if patient else (f"SET lock_timeout = {WAIT_MILLISECONDS}",)
+
+
+def _mysql(patient: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "charset": "utf8mb4"}
+    opening = [
+        "SET time_zone = '+00:00'",
+        # Without it, older servers cut a value that is too long and say nothing.
+        "SET sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+    ]
+    if not patient:
+        arguments |= {"read_timeout": CONNECT_SECONDS, "write_timeout": CONNECT_SECONDS}
+        opening.append("SET innodb_lock_wait_timeout = 1")
+    return arguments, tuple(opening)
+
+
+def _run_on_connect(engine: Engine, statements: tuple[str, ...]) -> None:
+    def run(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401  a driver's connection
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        connection.commit()
+
+    event.listen(engine, "connect", run)
+
+
+def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401  sqlite3's connection
+    connection.isolation_level = None  # sqlite3 would begin transactions by itself, and late
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails if another process wrote in between: ask for the
+    # write lock at once.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,115 @@
+"""Runs the migrations, one process at a time, whoever asks for them and from wherever."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from latchpin.errors import BackendUnavailable, SchemaOutdated
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from latchpin_sql_store.engine import build_engine, parse_url, sqlite_file
+from latchpin_sql_store.faults import Fault, judge, unavailable
+from latchpin_sql_store.schema import HEAD, look_revision, refuse_unknown
+
+__all__ = ["alembic_config", "locked_connection", "migrate", "upgrade_database"]
+
+LOCK_SECONDS = 60
+_LOCK_NUMBER = 0x1A7C4_914  # PostgreSQL names advisory locks by number: any, as long as it is always the same
+_LOCK_NAME = "latchpin-migration"
+
+
+def upgrade_database(url_text: str) -> tuple[str | None, str]:
+    """Bring the schema up to date; give the revisions before and after.
+
+    Raises:
+        SettingsError: the URL does not hold.
+        SchemaOutdated: the schema is newer, not ours, or a migration failed.
+        BackendUnavailable: the database cannot be reached, or another upgrade does not end.
+    """
+    url = parse_url(url_text)
+    where = url.render_as_string(hide_password=True).partition("?")[0]
+    engine = build_engine(url, "read")
+    try:
+        before = look_revision(engine, where)
+    finally:
+        engine.dispose()
+    refuse_unknown(before, where)
+    migrate(url, where)
+    return before, HEAD
+
+
+def migrate(url: URL, where: str) -> None:
+    """Run what is missing of the migrations.
+
+    Raises:
+        SchemaOutdated: a migration failed.
+        BackendUnavailable: the database cannot be reached, or another upgrade does not end.
+    """
+    config = alembic_config()
+    config.attributes["url"] = url
+    try:
+        command.upgrade(config, "head")
+    except (DBAPIError, sqlite3.Error) as exc:
+        if judge(exc) is Fault.LOST:
+            raise unavailable(exc, where) from exc
+        words = str(unavailable(exc, where))
+        raise SchemaOutdated(f"the migration failed: {words}", remedy="See docs/troubleshooting.md.") from exc
+    except CommandError as exc:
+        raise SchemaOutdated(f"the migration failed: {exc}") from exc
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration for our scripts, wherever the package is installed."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+@contextmanager
+def locked_connection(url: URL) -> Iterator[Connection]:
+    """Connect for a migration while no other process migrates.
+
+    SQLite takes a lock file beside the database: switching to WAL, the first thing to do with a new file, does not
+    wait for locks within it. PostgreSQL and MariaDB have locks by name.
+    """
+    file = sqlite_file(url)
+    engine = build_engine(url, "migrate")
+    try:
+        if file is not None:
+            with _lock_file(file):
+                with closing(sqlite3.connect(file)) as raw:
+                    raw.execute("PRAGMA journal_mode = WAL")
+                with engine.connect() as connection:
+                    yield connection
+            return
+        with engine.connect() as connection:
+            _lock_by_name(connection)
+            yield connection
+    finally:
+        engine.dispose()  # hanging up gives the named lock back
+
+
+@contextmanager
+def _lock_file(file: Path) -> Iterator[None]:
+    # An empty SQLite database as a lock: works on every system and ends with the process that held it.
+    with closing(sqlite3.connect(f"{file}.lock", timeout=LOCK_SECONDS, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def _lock_by_name(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET lock_timeout = {LOCK_SECONDS * 1000}"))
+        connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _LOCK_NUMBER})
+    elif not connection.execute(
+        text("SELECT GET_LOCK(:name, :seconds)"), {"name": _LOCK_NAME, "seconds": LOCK_SECONDS}
+    ).scalar():
+        raise BackendUnavailable("another upgrade of this database is running and does not end")
+    connection.commit()  # the lock is the session's, not the transaction's

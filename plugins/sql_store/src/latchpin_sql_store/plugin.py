@@ -1,0 +1,125 @@
+"""What the gateway sees of this plugin: two offers, one group of commands, one setting.
+
+Neither SQLAlchemy nor Alembic is imported until an offer is opened or a command runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from latchpin import Backend, Context, Settings, hookimpl
+from latchpin.contracts import RecordStore, StateStore
+from latchpin.settings import load, mask
+from pydantic import Field, Secret, field_validator
+
+if TYPE_CHECKING:
+    import typer
+
+    from latchpin_sql_store.database import Database
+
+__all__ = ["DatabaseUrl", "SqlSettings"]
+
+SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
+_ACCEPTED = frozenset(SCHEMES) | {
+    "postgres",
+    "sqlite+pysqlite",
+    "postgresql+psycopg",
+    "mysql+pymysql",
+    "mariadb+pymysql",
+}
+
+
+class DatabaseUrl(Secret[str]):
+    """A database URL that shows everything but its password."""
+
+    def _display(self) -> str:
+        return mask(self.get_secret_value().partition("?")[0])
+
+
+class SqlSettings(Settings):
+    """Where the database is."""
+
+    database_url: DatabaseUrl = Field(
+        DatabaseUrl("sqlite:///./mcp.db"), description="The database: sqlite, postgresql, mysql or mariadb."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_scheme(cls, value: DatabaseUrl) -> DatabaseUrl:
+        text = value.get_secret_value()
+        scheme, separator, _ = text.partition("://")
+        if not separator or scheme not in _ACCEPTED:
+            raise ValueError(
+                "must be a URL that begins with sqlite:///, postgresql://, mysql:// or mariadb://, such as "
+                "postgresql://user:password@host/name; a driver need not be named"
+            )
+        if scheme.startswith("sqlite") and text.partition("?")[0].partition("://")[2].strip("/") in {"", ":memory:"}:
+            raise ValueError("must name a file after sqlite:///; to keep nothing, use CACHE_TYPE=memory")
+        return value
+
+
+@hookimpl
+def latchpin_state_store() -> Backend[Any, StateStore]:
+    """Offer the database for pending authorizations."""
+    return Backend("database", "database", SqlSettings, _open_states)
+
+
+@hookimpl
+def latchpin_record_store() -> Backend[Any, RecordStore]:
+    """Offer the database for what must last."""
+    return Backend("database", "database", SqlSettings, _open_records)
+
+
+@hookimpl
+def latchpin_commands() -> Sequence[typer.Typer]:
+    """Add ``latchpin db upgrade``."""
+    import typer  # noqa: PLC0415  a serving process needs no command line
+
+    group = typer.Typer(name="db", help="Look after the database.", no_args_is_help=True)
+    group.callback()(_group)
+    group.command("upgrade")(upgrade)
+    return [group]
+
+
+def _group() -> None:
+    """Look after the database."""
+
+
+def upgrade() -> None:
+    """Bring the schema of DATABASE_URL up to date. Safe to run from several machines at once."""
+    import typer  # noqa: PLC0415  see above
+
+    from latchpin_sql_store.migrate import upgrade_database  # noqa: PLC0415  loads Alembic
+
+    settings = load(SqlSettings)
+    before, after = upgrade_database(settings.database_url.get_secret_value())
+    where = settings.database_url
+    if before == after:
+        typer.echo(f"The schema of {where} is up to date ({after}).")
+    else:
+        typer.echo(f"Upgraded the schema of {where} from {before or 'nothing'} to {after}.")
+
+
+@asynccontextmanager
+async def _open_states(settings: SqlSettings, context: Context) -> AsyncIterator[StateStore]:
+    from latchpin_sql_store.states import SqlStates  # noqa: PLC0415  loads SQLAlchemy
+
+    yield SqlStates(await _database(settings, context), context.clock)
+
+
+@asynccontextmanager
+async def _open_records(settings: SqlSettings, context: Context) -> AsyncIterator[RecordStore]:
+    from latchpin_sql_store.records import SqlRecords  # noqa: PLC0415  loads SQLAlchemy
+
+    yield SqlRecords(await _database(settings, context), context.clock)
+
+
+async def _database(settings: SqlSettings, context: Context) -> Database:
+    """Both stores of a process work on one engine and one writer thread."""
+    from latchpin_sql_store.database import open_database  # noqa: PLC0415  loads SQLAlchemy
+
+    opener = partial(open_database, settings.database_url.get_secret_value())
+    return await context.shared("latchpin_sql_store.database", opener)

@@ -1,0 +1,171 @@
+"""Pending authorizations in the table ``oauth_states``.
+
+Puts and consumes that wait at the same time go out together. In one transaction: all INSERTs, one SELECT ... FOR
+UPDATE of the keys in their order, one UPDATE that makes tombstones of the winners' rows. Every process locks in
+the same order, so none waits for another in a circle; the lock (on SQLite: BEGIN IMMEDIATE) lets one of them win.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from latchpin.contracts import Clock
+from latchpin.errors import StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
+from latchpin.model import PendingAuthorization, Sealed, StateKey
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+
+from latchpin_sql_store.database import Database
+from latchpin_sql_store.faults import Duplicate, Unstorable
+from latchpin_sql_store.lanes import Outcomes
+from latchpin_sql_store.rows import pack, unpack
+from latchpin_sql_store.tables import states
+
+__all__ = ["SqlStates"]
+
+_INSERT = insert(states)
+_LOCK = (
+    select(states)
+    .where(states.c.state.in_(bindparam("wanted", expanding=True)))
+    .order_by(states.c.state)
+    .with_for_update()
+)
+_BURY = (
+    update(states)
+    .where(states.c.id.in_(bindparam("won", expanding=True)))
+    .values(used=True, used_at=bindparam("now"), code_verifier=None)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    pending: PendingAuthorization
+
+
+@dataclass(frozen=True, slots=True)
+class _Consume:
+    key: StateKey
+
+
+class SqlStates:
+    """A ``StateStore``; see the contract."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lane = database.write_lane(self._apply)
+
+    async def put(self, pending: PendingAuthorization) -> None:
+        """Keep ``pending``."""
+        try:
+            await self._lane.submit(_Put(pending))
+        except Duplicate:
+            raise StateConflict("the state was put before") from None
+
+    async def consume(self, key: StateKey) -> PendingAuthorization:
+        """Take the authorization: one caller gets it."""
+        try:
+            taken = await self._lane.submit(_Consume(key))
+        except Unstorable:  # no row can hold such a key
+            taken = None
+        if taken is None:
+            raise StateNotFound("the database does not know the state")
+        return taken
+
+    async def purge(self, *, everything: bool = False) -> int:
+        """Remove what is past its time, or all."""
+        statement = delete(states)
+        if not everything:
+            statement = statement.where(states.c.expires_at <= self._clock())
+        return await self._database.write("", run=lambda connection: connection.execute(statement).rowcount)
+
+    async def check(self) -> None:
+        """Insert a row and take it back."""
+        now = self._clock()
+        token = secrets.token_hex(16)
+        key = StateKey("check", f"check.{token}")
+        probe = PendingAuthorization(
+            token, key, Sealed(""), "", "", None, False, "", "", None, (), now, now - timedelta(seconds=1)
+        )
+
+        def run(connection: Connection) -> None:
+            connection.execute(_INSERT, _to_row(probe))
+            connection.execute(delete(states).where(states.c.id == token))
+
+        await self._database.write("", run=run)
+
+    def _apply(self, connection: Connection, items: Sequence[_Put | _Consume]) -> Outcomes[PendingAuthorization | None]:
+        rows = [_to_row(item.pending) for item in items if isinstance(item, _Put)]
+        if rows:
+            connection.execute(_INSERT, rows)
+        keys = sorted({item.key.state for item in items if isinstance(item, _Consume)})
+        if not keys:
+            return [None] * len(items)
+        now = self._clock()
+        found = {row["state"]: row for row in connection.execute(_LOCK, {"wanted": keys}).mappings()}
+        winners = [row["id"] for row in found.values() if not row["used"] and row["expires_at"] > now]
+        if winners:
+            connection.execute(_BURY, {"won": winners, "now": now})
+        return _hand_out(items, found, now)
+
+
+def _hand_out(
+    items: Sequence[_Put | _Consume], found: dict[str, RowMapping], now: datetime
+) -> Outcomes[PendingAuthorization | None]:
+    """Give each row to the first that asked for it; tell the others what they met."""
+    taken: set[str] = set()
+    results: list[PendingAuthorization | BaseException | None] = []
+    for item in items:
+        row = found.get(item.key.state) if isinstance(item, _Consume) else None
+        if row is None:
+            results.append(None)
+        elif row["used"] or row["id"] in taken:
+            results.append(StateAlreadyUsed("the state was used before", used_at=row["used_at"] or now))
+        elif row["expires_at"] <= now:
+            results.append(StateExpired("the state is past its lifetime", expired_at=row["expires_at"]))
+        else:
+            taken.add(row["id"])
+            results.append(_from_row(row))
+    return results
+
+
+def _to_row(pending: PendingAuthorization) -> dict[str, Any]:
+    return {
+        "id": pending.id,
+        "gateway_id": pending.key.gateway_id,
+        "state": pending.key.state,
+        "code_verifier": pending.code_verifier,
+        "app_user_email": pending.app_user_email,
+        "redirect_uri": pending.redirect_uri,
+        "issuer": pending.issuer,
+        "iss_expected": pending.iss_expected,
+        "token_url": pending.token_url,
+        "client_id": pending.client_id,
+        "resource": pending.resource,
+        "scopes": pack(pending.scopes),
+        "expires_at": pending.expires_at,
+        "used": False,
+        "used_at": None,
+        "created_at": pending.created_at,
+    }
+
+
+def _from_row(row: RowMapping) -> PendingAuthorization:
+    return PendingAuthorization(
+        id=row["id"],
+        key=StateKey(row["gateway_id"], row["state"]),
+        code_verifier=Sealed(row["code_verifier"]),
+        app_user_email=row["app_user_email"],
+        redirect_uri=row["redirect_uri"],
+        issuer=row["issuer"],
+        iss_expected=row["iss_expected"],
+        token_url=row["token_url"],
+        client_id=row["client_id"],
+        resource=row["resource"],
+        scopes=unpack(row["scopes"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+    )

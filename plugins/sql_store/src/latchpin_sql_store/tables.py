@@ -1,0 +1,158 @@
+"""The tables. Migrations create them; a test holds both to the same shape.
+
+Secrets are in ``code_verifier``, ``access_token``, ``refresh_token``, the columns ending in ``_encrypted`` and
+``gateways.oauth_config``: sealed by the core before they get here. Lists and objects are JSON text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    true,
+)
+
+from latchpin_sql_store.columns import Ascii, LongText, UtcTime
+
+__all__ = ["clients", "gateways", "kept", "metadata", "states", "tokens", "tools"]
+
+EMAIL = String(320)
+ISSUER = String(700)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# Names and states are compared byte by byte; MariaDB's default would take A for a.
+_ON_MYSQL: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+
+
+def _of_gateway() -> Column[str]:
+    return Column("gateway_id", Ascii(64), ForeignKey("gateways.id", ondelete="CASCADE"), nullable=False)
+
+
+states = Table(
+    "oauth_states",
+    metadata,
+    Column("id", Ascii(64), primary_key=True),
+    Column("gateway_id", Ascii(64), nullable=False),
+    Column("state", Ascii(2048), nullable=False, unique=True),
+    Column("code_verifier", Text),  # NULL in a tombstone
+    Column("app_user_email", EMAIL, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("issuer", Text),
+    Column("iss_expected", Boolean, nullable=False, server_default=false()),
+    Column("token_url", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("resource", Text),
+    Column("scopes", Text, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("used", Boolean, nullable=False, server_default=false()),
+    Column("used_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    **_ON_MYSQL,
+)
+
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("id", Ascii(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("auth_type", String(32), nullable=False),
+    Column("allowed_users", LongText, nullable=False),
+    Column("oauth_config", LongText),
+    Column("pinned_issuer", Text),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    **_ON_MYSQL,
+)
+
+tokens = Table(
+    "oauth_tokens",
+    metadata,
+    Column("id", Ascii(64), primary_key=True),
+    _of_gateway(),
+    Column("user_id", Text, nullable=False),
+    Column("app_user_email", EMAIL, nullable=False),
+    Column("issuer", Text),
+    Column("resource", Text),
+    Column("client_id", Text, nullable=False),
+    Column("access_token", LongText, nullable=False),
+    Column("refresh_token", LongText),
+    Column("token_type", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("needs_reauth", Boolean, nullable=False, server_default=false()),
+    Column("refresh_begun_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("gateway_id", "app_user_email"),
+    **_ON_MYSQL,
+)
+
+clients = Table(
+    "registered_oauth_clients",
+    metadata,
+    Column("id", Ascii(64), primary_key=True),
+    _of_gateway(),
+    Column("issuer", ISSUER, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("client_secret_encrypted", LongText),
+    Column("redirect_uris", Text, nullable=False),
+    Column("grant_types", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("token_endpoint_auth_method", Text, nullable=False),
+    Column("registration_client_uri", Text),
+    Column("registration_access_token_encrypted", LongText),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
+    UniqueConstraint("gateway_id", "issuer"),
+    **_ON_MYSQL,
+)
+
+tools = Table(
+    "tools",
+    metadata,
+    Column("id", Ascii(64), primary_key=True),  # a digest of the three names: any length of name is unique
+    _of_gateway(),
+    Column("app_user_email", EMAIL, nullable=False),
+    Column("name", LongText, nullable=False),
+    Column("definition", LongText, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("ix_tools_owner", "gateway_id", "app_user_email"),
+    **_ON_MYSQL,
+)
+
+kept = Table(
+    "kept_values",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("value", LongText, nullable=False),
+    Column("expires_at", UtcTime, index=True),
+    **_ON_MYSQL,
+)

@@ -1,0 +1,114 @@
+"""The table ``oauth_tokens``. A write names the row that it replaces, so that no refresh is lost to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from latchpin.errors import RecordConflict
+from latchpin.model import Sealed, StoredToken
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
+
+from latchpin_sql_store.database import Database
+from latchpin_sql_store.rows import pack, unpack
+from latchpin_sql_store.tables import tokens
+
+__all__ = ["SqlTokens"]
+
+_OWNER = and_(tokens.c.gateway_id == bindparam("of_gateway"), tokens.c.app_user_email == bindparam("of_user"))
+_GET = select(tokens).where(_OWNER)
+_DELETE = delete(tokens).where(_OWNER)
+_DELETE_ALL = delete(tokens).where(tokens.c.gateway_id == bindparam("of_gateway"))
+_REPLACE = update(tokens).where(_OWNER, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
+
+
+class SqlTokens:
+    """``TokenRecords``; see the contract."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+        """Look."""
+
+        def run(connection: Connection) -> StoredToken | None:
+            row = connection.execute(_GET, _owner(gateway_id, app_user_email)).mappings().first()
+            return None if row is None else _from_row(row)
+
+        return await self._database.read(run, absent=None)
+
+    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+        """Those that match, oldest first."""
+        statement = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
+        if gateway_id is not None:
+            statement = statement.where(tokens.c.gateway_id == gateway_id)
+        if app_user_email is not None:
+            statement = statement.where(tokens.c.app_user_email == app_user_email)
+
+        def run(connection: Connection) -> list[StoredToken]:
+            return [_from_row(row) for row in connection.execute(statement).mappings()]
+
+        return await self._database.read(run, absent=[])
+
+    async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
+        """Compare and swap."""
+        row = _to_row(token)
+        if replacing is None:
+            await self._database.write(
+                token.gateway_id, token.app_user_email, run=lambda connection: connection.execute(insert(tokens), row)
+            )
+            return
+        statement = _REPLACE.values(row)
+        seen = _owner(token.gateway_id, token.app_user_email)
+        seen |= {"seen_id": replacing.id, "seen": replacing.revision}
+
+        def run(connection: Connection) -> None:
+            if not connection.execute(statement, seen).rowcount:
+                raise RecordConflict("the token was replaced or deleted meanwhile")
+
+        await self._database.write(token.gateway_id, token.app_user_email, run=run)
+
+    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+        """Remove one."""
+        owner = _owner(gateway_id, app_user_email)
+        return await self._database.write(
+            gateway_id, app_user_email, run=lambda connection: bool(connection.execute(_DELETE, owner).rowcount)
+        )
+
+    async def delete_all(self, gateway_id: str) -> int:
+        """Remove every user's."""
+        owner = {"of_gateway": gateway_id}
+        return await self._database.write(
+            gateway_id, run=lambda connection: connection.execute(_DELETE_ALL, owner).rowcount
+        )
+
+
+def _owner(gateway_id: str, app_user_email: str) -> dict[str, Any]:
+    return {"of_gateway": gateway_id, "of_user": app_user_email}
+
+
+def _to_row(token: StoredToken) -> dict[str, Any]:
+    row = {name: getattr(token, name) for name in StoredToken.__slots__}
+    return row | {"scopes": pack(token.scopes)}
+
+
+def _from_row(row: RowMapping) -> StoredToken:
+    refresh = row["refresh_token"]
+    return StoredToken(
+        id=row["id"],
+        gateway_id=row["gateway_id"],
+        user_id=row["user_id"],
+        app_user_email=row["app_user_email"],
+        issuer=row["issuer"],
+        resource=row["resource"],
+        client_id=row["client_id"],
+        access_token=Sealed(row["access_token"]),
+        refresh_token=None if refresh is None else Sealed(refresh),
+        token_type=row["token_type"],
+        scopes=unpack(row["scopes"]),
+        expires_at=row["expires_at"],
+        revision=row["revision"],
+        needs_reauth=row["needs_reauth"],
+        refresh_begun_at=row["refresh_begun_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
