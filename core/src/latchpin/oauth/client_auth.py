@@ -35,7 +35,6 @@ ASSERTION_LIFETIME = timedelta(seconds=60)
 
 _MINIMUM_RSA_BITS = 2048
 _ALGORITHM_OF_CURVE = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-_SIGNED_BY_KEY = ("ES", "RS", "PS", "Ed")  # what a private key makes; HS would turn the key into a password
 _WITH_SECRET = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
@@ -156,7 +155,7 @@ def _key_from_jwk(text: str) -> tuple[PrivateKey, str, str | None]:
         raise _bad_key("the JWK cannot be read") from exc
     key, algorithm = _algorithm(loaded.key)
     named = loaded.algorithm_name
-    if named[:2] != algorithm[:2] and not (named[:2] in _SIGNED_BY_KEY and isinstance(key, rsa.RSAPrivateKey)):
+    if named != algorithm and not (isinstance(key, rsa.RSAPrivateKey) and named.startswith(("RS", "PS"))):
         raise _bad_key("its alg does not belong to a key of that type")
     key_id = document.get("kid")
     return key, named, key_id if isinstance(key_id, str) else None
