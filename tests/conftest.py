@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from latchpin.model import PendingAuthorization
 
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
 from tests.servers.backends import BACKENDS
@@ -31,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "backends(*names): restrict the backend fixture to these")
+    config.addinivalue_line("markers", "slow: not part of `make check`")
     config.addinivalue_line("markers", "needs(*packages): only where these are installed")
     try:
         config.stash[CELL] = Cell(parse_backends(config.getoption("--backends")))
@@ -136,6 +138,15 @@ def _prove(request: pytest.FixtureRequest, backend: str, seen: bool) -> None:
         request.config.stash[CELL].counts[backend] += 1
 
 
+# -- a place of its own ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in an empty folder, so that no developer's .env is read and no log or database is left behind."""
+    monkeypatch.chdir(tmp_path)
+
+
 # -- real servers -------------------------------------------------------------------------------------
 
 
@@ -185,6 +196,26 @@ def sqlite_url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     path = tmp_path / "latchpin.db"
     yield f"sqlite:///{path}"
     _prove(request, "sqlite", path.is_file() and path.read_bytes()[:15] == b"SQLite format 3")
+
+
+@pytest.fixture(autouse=True)
+def _memory_is_watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """See whether the test puts anything into the memory store: nothing outside the process could tell."""
+    if "memory" not in request.config.stash[CELL].backends:
+        yield
+        return
+    from latchpin_memory_store.states import MemoryStateStore
+
+    seen: list[bool] = []
+    put = MemoryStateStore.put
+
+    async def watched(store: MemoryStateStore, pending: PendingAuthorization) -> None:
+        seen.append(True)
+        await put(store, pending)
+
+    monkeypatch.setattr(MemoryStateStore, "put", watched)
+    yield
+    _prove(request, "memory", bool(seen))
 
 
 @pytest.fixture

@@ -193,6 +193,9 @@ class ServerProcess:
             self._changed.notify_all()
 
     def _explain(self, timeout: float) -> str:
+        if self._closed:  # the end of its output comes a moment before its own
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
         state = "ended" if self._closed else f"was not ready after {timeout:g} s"
         tail = "".join(self.output.splitlines(keepends=True)[-40:]) or "(it wrote nothing)\n"
         return f"{self.command[0]} {state} (exit status {self._process.poll()}); the end of its output:\n{tail}"

@@ -1,0 +1,92 @@
+# Everything a newcomer needs, from a checkout with git, make and Python 3.11 or newer with pip.
+# Each target sets up what it needs in .venv, once.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev serve test check lint type unit format docs env setup tools clean
+
+ARGS ?=
+WORKERS ?= 2
+
+# The newest Python that is new enough and really runs (pyenv's shims may not) and has pip.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $$python && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml) \
+	$(wildcard examples/*/pyproject.toml)
+PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
+RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(if $(filter %/sql_store,$(plugin)),[postgres]))
+EXAMPLES := $(foreach example,$(patsubst %/pyproject.toml,./%,$(wildcard examples/*/pyproject.toml)),-e $(example))
+# uv does not read pip's settings: a package mirror that only pip was told about is passed on.
+INSTALL = index=$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}; \
+	test -z "$$index" || export UV_DEFAULT_INDEX="$$index"; \
+	UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: env ## a demo provider, MCP server and gateway on this machine (ARGS=--once: without a person)
+	$(BIN)/latchpin demo $(ARGS)
+
+dev: env ## the gateway with one worker and debug log, on port 4444
+	LOG_LEVEL=$${LOG_LEVEL:-DEBUG} $(BIN)/latchpin serve --workers 1 $(ARGS)
+
+serve: env ## the gateway with WORKERS=2 processes
+	$(BIN)/latchpin serve --workers $(WORKERS) $(ARGS)
+
+test: $(VENV)/.tox-installed ## everything: tox over all interpreters and backends (ARGS="-e py311-redis": a part)
+	@$(BIN)/python tests/matrix.py $(ARGS)
+
+check: lint type unit ## the quick part: style, types, tests on memory and SQLite
+
+lint: $(VENV)/.tools-installed ## style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+type: $(VENV)/.tools-installed ## types
+	$(BIN)/mypy
+
+unit: $(VENV)/.tools-installed ## quick tests on memory and SQLite
+	$(BIN)/pytest --quiet --backends=memory,sqlite -m "not slow" $(ARGS)
+
+format: $(VENV)/.tools-installed ## put every file into the house's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+env: .env ## make .env, with a secret of its own, if there is none
+setup: $(VENV)/.installed ## install the gateway with all plugins into .venv
+tools: $(VENV)/.tools-installed ## and what development needs
+
+clean: ## remove .venv and .tox
+	rm -rf $(VENV) .tox
+
+.env: | $(VENV)/.installed
+	@$(BIN)/python -c 'import pathlib, secrets; from latchpin.env_example import create_env_file; \
+	create_env_file(pathlib.Path(".env.example").read_text(), pathlib.Path(".env"), secret=secrets.token_urlsafe(48))'
+	@echo "made .env with a secret of its own"
+
+.env.example: $(VENV)/.installed
+	cd /tmp && env -i $(CURDIR)/$(BIN)/latchpin config example > $(CURDIR)/.env.example
+
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "Latchpin needs Python 3.11 or newer with pip; none was found" >&2; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet 'uv>=0.8'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(PYPROJECTS)
+	@echo "installing the gateway with its plugins"
+	@$(INSTALL) $(RUNTIME)
+	@touch $@
+
+$(VENV)/.tools-installed: $(VENV)/.installed $(PYPROJECTS)
+	@echo "installing what development needs"
+	@$(INSTALL) $(RUNTIME) $(EXAMPLES) --group test --group lint --group type --group servers
+	@touch $@
+
+$(VENV)/.tox-installed: $(VENV)/.created $(PYPROJECTS)
+	@echo "installing tox"
+	@$(INSTALL) 'tox>=4.32' 'tox-uv>=1.29'
+	@touch $@
