@@ -1,0 +1,109 @@
+"""``latchpin demo``: the whole of Latchpin on one machine, to click through or to watch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from latchpin.commands.console import err, out
+
+if TYPE_CHECKING:
+    from latchpin.demo.stage import Stage
+    from latchpin.demo.steps import Steps
+
+__all__ = ["app", "demo"]
+
+app = typer.Typer()
+_FAILED = 1
+_INTERRUPTED = 130
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="The demo's own folder.", file_okay=False)] = Path(".latchpin-demo"),
+    port: Annotated[
+        int | None, typer.Option(help="The gateway's port; 4444, or a free one, if not given.", min=1, max=65_535)
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Play the person too, then stop.")] = False,
+) -> None:
+    """Start an authorization server, a protected MCP server and the gateway on this machine, and say what to click.
+
+    Everything listens on loopback and is forgotten when it stops. With --once nobody is needed: it exits
+    with 0, or with 1 and the name of the step that failed.
+    """
+    from latchpin.demo.steps import StepFailed  # noqa: PLC0415  commands import what they need when they run
+
+    # the SDK would set up its own output otherwise; the demo's servers have nothing to say to people
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        asyncio.run(_run(folder, port, once=once))
+    except StepFailed as failure:
+        err.print(f"[bold red]failed[/] {escape(failure.step)}", highlight=False, soft_wrap=True)
+        err.print(f"  {escape(failure.reason)}", highlight=False, soft_wrap=True)
+        raise typer.Exit(_FAILED) from None
+    except asyncio.CancelledError:
+        out.print("Stopped.")
+        raise typer.Exit(_INTERRUPTED if once else 0) from None
+
+
+async def _run(folder: Path, port: int | None, *, once: bool) -> None:
+    from latchpin.demo.stage import open_stage  # noqa: PLC0415
+    from latchpin.demo.steps import Steps  # noqa: PLC0415
+
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  asyncio.run made one
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    steps = Steps(_tell)
+    out.print("[bold]Latchpin demo[/]: everything on this machine, forgotten when it stops")
+    async with open_stage(steps, folder=folder, port=port) as stage:
+        if once:
+            await _play(stage, steps)
+        else:
+            await _invite(stage, steps)
+
+
+async def _play(stage: Stage, steps: Steps) -> None:
+    from latchpin.demo.walk import walk  # noqa: PLC0415
+
+    tools = await walk(stage, steps)
+    out.print(f"[bold green]The demo works.[/] {len(tools)} tools fetched with the user's own token.", soft_wrap=True)
+
+
+async def _invite(stage: Stage, steps: Steps) -> None:
+    """Say what to click, and wait for Ctrl-C."""
+    from latchpin.demo.authorization_server import PASSWORD  # noqa: PLC0415
+    from latchpin.demo.stage import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
+    from latchpin.login import create_link  # noqa: PLC0415
+
+    link = await create_link(stage.application.services, ADMINISTRATOR, admin=True)
+    lines = [
+        "",
+        "[bold]1.[/] Open this link (it works once, for 10 minutes) and press the button:",
+        f"     [bold cyan]{escape(link)}&next=/admin/gateways[/]",
+        f"[bold]2.[/] At [bold]{GATEWAY_NAME}[/], press [bold]Authorize[/].",
+        f"[bold]3.[/] Sign in as {ADMINISTRATOR} with the password {PASSWORD}, and press [bold]Allow[/].",
+        "[bold]4.[/] Press [bold]Fetch Tools[/].",
+        "",
+        f"Settings, database and log: {escape(str(stage.folder))} (there, 'latchpin gateways list' and the like work)",
+        "Ctrl-C stops it.",
+    ]
+    for line in lines:
+        out.print(line, highlight=False, soft_wrap=True)
+    await asyncio.wait({stage.process.ended})
+    with steps.step("Keep the gateway running"):
+        raise RuntimeError(await stage.process.explain_end())
+
+
+def _tell(step: str, milliseconds: float, found: str) -> None:
+    out.print(
+        f"[green]ok[/] {escape(step):<38}[dim]{milliseconds:6.0f} ms[/]  {escape(found)}",
+        highlight=False,
+        soft_wrap=True,
+    )
