@@ -5,9 +5,9 @@ from __future__ import annotations
 from latchpin.clients import ClientDirectory
 from latchpin.flow import AuthorizationFlow
 from latchpin.gateways import GatewayBook
-from latchpin.login import LoginLinks
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
+from latchpin.status import StatusDesk
 from latchpin.tickets import Tickets
 from latchpin.tokens import TokenKeeper
 from latchpin.toolbox import Toolbox
@@ -21,7 +21,6 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.tickets = Tickets.of(services)
-        self.login = LoginLinks.of(services)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock)
         self.clients = ClientDirectory(
             records=services.records, cipher=services.cipher, registrars=services.registrars, clock=services.clock
@@ -30,3 +29,4 @@ class Application:
         self.tokens = TokenKeeper(services, self.servers, self.clients)
         self.flow = AuthorizationFlow(services, self.gateways, self.servers, self.clients, self.tokens)
         self.toolbox = Toolbox(services, self.tokens)
+        self.status = StatusDesk(services, self.tokens)

@@ -78,8 +78,8 @@ def latchpin_client_registrar() -> Backend[Any, ClientRegistrar]:  # type: ignor
 
 
 @hookspec
-def latchpin_identity() -> Backend[Any, Identity]:  # type: ignore[empty-body]
-    """Offer a way to know callers; all are asked, and two answers that disagree are refused."""
+def latchpin_identity() -> Sequence[Backend[Any, Identity]]:  # type: ignore[empty-body]
+    """Offer ways to know callers; all are asked, and two answers that disagree are refused."""
 
 
 @hookspec

@@ -57,7 +57,7 @@ class Toolbox:
         _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
         return Fetched(gateway, changes.created, changes.updated, changes.removed, list(by_name.values()))
 
-    async def list(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
+    async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
         """Look at what was fetched before, by name."""
         return await self._services.records.tools.list(gateway.id, caller.email)
 

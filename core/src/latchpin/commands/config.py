@@ -34,7 +34,8 @@ def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
         for offer in plugins.offers(hook):
             model = offer.value.settings
             if model not in models.values():
-                models.setdefault(offer.plugin.distribution, model)
+                taken = offer.plugin.distribution in models
+                models[f"{offer.plugin.distribution} ({offer.name})" if taken else offer.plugin.distribution] = model
     return models
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from latchpin.commands.console import opened, run
+from latchpin.login import create_link
 
 Email = Annotated[str, typer.Option("--email", help="Whose address.")]
 Admin = Annotated[bool, typer.Option("--admin", help="As an administrator.")]
@@ -23,7 +24,7 @@ def login_link(email: Email, admin: Admin = False) -> None:
 
     async def work() -> str:
         async with opened() as application:
-            return await application.login.create_link(email, admin=admin)
+            return await create_link(application.services, email, admin=admin)
 
     sys.stdout.write(run(work()) + "\n")
 

@@ -96,7 +96,7 @@ async def _row(services: Services, gateway: Gateway, caller: Caller) -> pages.Ga
         status_text=text,
         authorizes=personal,
         connected=personal and token is not None,
-        tools=pages.shown_tools(await records.tools.list(gateway.id, owner)),
+        tools=pages.shown_tools(await records.tools.list(gateway.id, caller.email)),
     )
 
 

@@ -1,0 +1,167 @@
+"""``latchpin gateways``: add, list, show and remove gateways from the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from latchpin.application import Application
+from latchpin.commands.console import opened, out, print_json, run, say
+from latchpin.errors import LatchpinError, NotFound, SettingsError
+from latchpin.gateways import describe, parse_gateway_body
+from latchpin.model import Caller, Gateway
+
+app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
+
+OPERATOR = Caller(email="operator@localhost", is_admin=True, via="local")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Which = Annotated[str, typer.Argument(help="The gateway's id, or its name if only one has it.")]
+
+
+@app.callback()
+def group() -> None:
+    """Add, list, show and remove gateways."""
+
+
+@app.command()
+def add(  # noqa: PLR0917  typer passes them by name
+    url: Annotated[str, typer.Argument(help="The MCP server's URL.")],
+    name: Annotated[str | None, typer.Option(help="A name; by default the URL's host and path.")] = None,
+    auth: Annotated[str, typer.Option(help="oauth or none.")] = "oauth",
+    allow: Annotated[list[str] | None, typer.Option(help="Who may use it: address or *@domain; repeatable.")] = None,
+    config: Annotated[str, typer.Option(help='oauth_config as JSON, e.g. \'{"issuer": "..."}\'.')] = "{}",
+    as_json: Json = False,
+) -> None:
+    """Add a gateway; its URL is enough, the rest is found out at the first authorization."""
+    document: dict[str, Any] = {"url": url, "auth_type": auth}
+    if name is not None:
+        document["name"] = name
+    if allow:
+        document["allowed_users"] = allow
+    if auth == "oauth":
+        document["oauth_config"] = _parse_config(config)
+
+    async def work() -> tuple[Gateway, str]:
+        async with opened() as application:
+            gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
+            return gateway, application.services.settings.base_url
+
+    gateway, base_url = run(work())
+    if as_json:
+        print_json(describe(gateway))
+        return
+    out.print(f"Added [bold]{gateway.name}[/bold] as {gateway.id}", highlight=False, soft_wrap=True)
+    if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
+        say(f"Authorize it in a browser: {base_url}/oauth/authorize/{gateway.id}")
+
+
+@app.command("list")
+def list_all(as_json: Json = False) -> None:
+    """List the gateways, oldest first."""
+
+    async def work() -> list[Gateway]:
+        async with opened() as application:
+            return await application.gateways.list(OPERATOR)
+
+    gateways = run(work())
+    if as_json:
+        print_json([describe(gateway) for gateway in gateways])
+        return
+    if not gateways:
+        say("There is no gateway yet; add one with: latchpin gateways add https://mcp.example.com/mcp")
+        return
+    table = Table("id", "name", "url", "auth", "issuer")
+    for gateway in gateways:
+        table.add_row(gateway.id, gateway.name, gateway.url, gateway.auth_type, gateway.pinned_issuer or "")
+    out.print(table)
+
+
+@app.command()
+def show(which: Which, as_json: Json = False) -> None:
+    """Show one gateway: what is entered, and what discovery finds now, step by step."""
+
+    async def work() -> dict[str, Any]:
+        async with opened() as application:
+            gateway = await _find(application, which)
+            shown = describe(gateway)
+            shown["redirect_uri"] = (
+                gateway.oauth and gateway.oauth.redirect_uri
+            ) or application.services.settings.redirect_uri
+            if gateway.oauth is not None:
+                shown["discovery"] = await _discover(application, gateway)
+            return shown
+
+    shown = run(work())
+    if as_json:
+        print_json(shown)
+        return
+    table = Table("key", "value", show_lines=False)
+    for key, value in shown.items():
+        text = json.dumps(value, indent=2) if isinstance(value, dict | list) else str(value)
+        table.add_row(key, text)
+    out.print(table)
+
+
+@app.command()
+def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Remove a gateway with every user's token, its tools and its registered clients."""
+
+    async def look() -> Gateway:
+        async with opened() as application:
+            return await _find(application, which)
+
+    async def work(gateway: Gateway) -> None:
+        async with opened() as application:
+            await application.clients.delete_all(gateway.id)
+            await application.gateways.remove(gateway.id, OPERATOR)
+
+    gateway = run(look())
+    if not yes:
+        typer.confirm(f"Remove {gateway.name} ({gateway.url}) with every user's token?", abort=True, err=True)
+    run(work(gateway))
+    say(f"Removed {gateway.name}")
+
+
+async def _find(application: Application, which: str) -> Gateway:
+    gateways = await application.gateways.list(OPERATOR)
+    found = [each for each in gateways if each.id == which] or [each for each in gateways if each.name == which]
+    if not found:
+        raise NotFound(f"there is no gateway with the id or name {which!r}")
+    if len(found) > 1:
+        raise NotFound(
+            f"{len(found)} gateways are called {which!r}", remedy="Name it by its id: latchpin gateways list"
+        )
+    return found[0]
+
+
+async def _discover(application: Application, gateway: Gateway) -> dict[str, Any]:
+    try:
+        found = await application.servers.find(gateway)
+    except LatchpinError as exc:
+        return {"found": False, "why": exc.detail or exc.public, "remedy": exc.remedy}
+    metadata = found.metadata
+    return {
+        "found": True,
+        "source": metadata.source,
+        "issuer": metadata.issuer,
+        "authorization_endpoint": metadata.authorization_endpoint,
+        "token_endpoint": metadata.token_endpoint,
+        "registration_endpoint": metadata.registration_endpoint,
+        "resource": found.resource,
+        "steps": [str(step) for step in found.steps],
+    }
+
+
+def _parse_config(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as exc:
+        raise SettingsError(
+            f"--config is not JSON: {exc}", remedy='Pass an object such as \'{"issuer": "..."}\'.'
+        ) from exc
+    if not isinstance(document, dict):
+        raise SettingsError("--config must be a JSON object", remedy='Pass an object such as \'{"issuer": "..."}\'.')
+    return document

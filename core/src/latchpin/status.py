@@ -1,0 +1,63 @@
+"""What ``GET /oauth/status`` says: how a gateway does OAuth, and how the caller's own token is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
+from latchpin.oauth.status import is_authorized, status_of
+from latchpin.services import Services
+from latchpin.tokens import TokenKeeper, owner_of
+
+__all__ = ["StatusDesk"]
+
+
+class StatusDesk:
+    """Reads only: it asks no server and renews nothing."""
+
+    def __init__(self, services: Services, tokens: TokenKeeper) -> None:
+        self._services = services
+        self._tokens = tokens
+
+    async def describe(self, gateway: Gateway, caller: Caller) -> dict[str, Any]:
+        """One gateway's status for one caller."""
+        config = gateway.oauth
+        if config is None:
+            return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
+        stored = await self._tokens.find(gateway, owner_of(gateway, caller))
+        token = self._describe_token(stored)
+        return {
+            "gateway_id": gateway.id,
+            "oauth_enabled": True,
+            "grant_type": config.grant_type,
+            "client_id": config.client_id or (stored.client_id if stored else None),
+            "scopes": list(config.scopes),
+            "authorization_url": config.authorization_url,
+            "redirect_uri": config.redirect_uri or self._services.settings.redirect_uri,
+            "issuer": config.issuer or gateway.pinned_issuer,
+            "message": _message(config, token),
+            "user_token_status": token,
+        }
+
+    def _describe_token(self, stored: StoredToken | None) -> dict[str, Any]:
+        now = self._services.clock()
+        if stored is None:
+            return {"status": "missing", "authorized": False, "scopes": [], "expires_at": None, "updated_at": None}
+        readable = self._tokens.readable(stored)
+        return {
+            "status": status_of(stored, now) if readable else "needs_reauth",
+            "authorized": readable and is_authorized(stored, now),
+            "scopes": list(stored.scopes),
+            "expires_at": stored.expires_at.isoformat(),
+            "updated_at": stored.updated_at.isoformat(),
+        }
+
+
+def _message(config: OAuthConfig, token: dict[str, Any]) -> str:
+    if config.grant_type == "client_credentials":
+        return "Gateway authorizes itself with client credentials"
+    if token["authorized"]:
+        return "You have authorized this gateway"
+    if token["status"] == "needs_reauth":
+        return "Your authorization no longer works: authorize again"
+    return "Gateway configured for OAuth: authorize it to use it"

@@ -1,0 +1,107 @@
+"""The web application: routes, guard and error answers over one assembled gateway."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from latchpin import __version__
+from latchpin.application import Application
+from latchpin.assembly import assemble, utc_now
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Clock
+from latchpin.errors import LatchpinError
+from latchpin.login import create_first_link, invitation
+from latchpin.logs import set_up_logging
+from latchpin.maintenance import maintained
+from latchpin.plugins import Plugins
+from latchpin.serve import require_servable
+from latchpin.settings import load
+from latchpin.web import routes_api, routes_gateways, routes_health, routes_oauth, routes_pages, routes_people
+from latchpin.web.errors import install_errors
+from latchpin.web.guard import install_guard
+
+__all__ = ["create_app"]
+
+_log = logging.getLogger("latchpin.web")
+
+
+def create_app(
+    *, settings: CoreSettings | None = None, plugins: Plugins | None = None, clock: Clock = utc_now
+) -> FastAPI:
+    """Make the application; services are opened when the server starts it, and closed when it stops.
+
+    Raises:
+        SettingsError, PluginError: what can be known before anything is opened.
+    """
+    settings = settings or load(CoreSettings)
+    plugins = plugins or Plugins()
+    require_servable(plugins, settings)
+    set_up_logging(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _opened(app, plugins, settings, clock):
+            yield
+
+    app = FastAPI(
+        title="Latchpin",
+        summary="An OAuth gateway for MCP servers.",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    install_errors(app)
+    routes_oauth.add_flow_routes(app)
+    for module in (routes_oauth, routes_api, routes_gateways, routes_health, routes_people, routes_pages):
+        app.include_router(module.router)
+    for offer in plugins.offers("latchpin_routes"):
+        router: APIRouter = offer.value
+        app.include_router(router)
+    install_guard(app, settings)
+    return app
+
+
+@asynccontextmanager
+async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock: Clock) -> AsyncIterator[None]:
+    try:
+        async with assemble(plugins, settings, clock=clock) as services:
+            app.state.services = services
+            app.state.application = Application(services)
+            app.state.tickets = app.state.application.tickets
+            _warn(app.state.application)
+            await _invite(app.state.application)
+            async with maintained(services):
+                yield
+    except LatchpinError as exc:
+        _log.critical("Cannot start: %s; remedy: %s", exc.detail or exc.public, exc.remedy)
+        raise SystemExit(1) from None
+
+
+def _warn(application: Application) -> None:
+    """Say at the start what works but should not stay so."""
+    services, settings = application.services, application.services.settings
+    if settings.weak_secret:
+        _log.warning(
+            "AUTH_ENCRYPTION_SECRET is the published default or shorter than 32 bytes: only loopback is served; "
+            "make one with: latchpin secret generate"
+        )
+    if services.states is None:
+        _log.warning("CACHE_TYPE=none keeps no state: authorize and callback will answer 503")
+    state = services.state_backend
+    if state is not None and not state.shared:
+        _log.warning("CACHE_TYPE=%s is for one process only: states are lost at a restart", state.name)
+
+
+async def _invite(application: Application) -> None:
+    """Print the administrator's login link of a first start: on stderr only, never in the log."""
+    found = await create_first_link(application.services)
+    if found is not None:
+        sys.stderr.write(invitation(*found))
+        sys.stderr.flush()

@@ -1,0 +1,89 @@
+"""The gateways' endpoints: administrators write, callers read what ``allowed_users`` lets them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from latchpin.errors import InvalidRequest
+from latchpin.gateways import GatewayBody, describe, parse_gateway_body
+from latchpin.web.csrf import check_csrf
+from latchpin.web.identity import require_admin, require_caller
+from latchpin.web.routes_oauth import application_of, check_gateway_id
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/gateways", tags=["gateways"])
+
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": GatewayBody.model_json_schema()}}}
+}
+
+
+@router.get("")
+async def list_gateways(request: Request) -> dict[str, Any]:
+    """The gateways that the caller may use, oldest first."""
+    caller = await require_caller(request)
+    gateways = [describe(each, caller) for each in await application_of(request).gateways.list(caller)]
+    return {"gateways": gateways, "total": len(gateways)}
+
+
+@router.post("", status_code=201, response_model=None, openapi_extra=_BODY)
+async def create_gateway(request: Request) -> Response:
+    """Create a gateway; a URL is enough."""
+    caller = await require_admin(request)
+    await check_csrf(request, caller)
+    gateway = await application_of(request).gateways.create(await _read(request), caller)
+    location = f"{application_of(request).services.settings.base_url}/gateways/{gateway.id}"
+    return JSONResponse(describe(gateway, caller), status_code=201, headers={"location": location})
+
+
+@router.get("/{gateway_id}")
+async def get_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+    """One gateway, without secrets."""
+    caller = await require_caller(request)
+    return describe(await application_of(request).gateways.get(check_gateway_id(gateway_id), caller), caller)
+
+
+@router.put("/{gateway_id}", openapi_extra=_BODY)
+async def change_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+    """Change a gateway: an absent key keeps what is there, null clears it."""
+    caller = await require_admin(request)
+    await check_csrf(request, caller)
+    body = await _read(request)
+    return describe(await application_of(request).gateways.change(check_gateway_id(gateway_id), body, caller), caller)
+
+
+@router.delete("/{gateway_id}")
+async def delete_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+    """Remove a gateway with its tokens, tools and registered clients."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    forgotten = await application.clients.delete_all(gateway.id)
+    await application.gateways.remove(gateway.id, caller)
+    return {
+        "success": True,
+        "message": f"Removed the gateway {gateway.name}",
+        "authorization_servers": [each.answer for each in forgotten],
+    }
+
+
+@router.get("/{gateway_id}/tools")
+async def list_tools(request: Request, gateway_id: str) -> dict[str, Any]:
+    """The tools that the caller fetched, by name."""
+    caller, application = await require_caller(request), application_of(request)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    tools = [dict(tool.definition) for tool in await application.toolbox.stored(gateway, caller)]
+    return {"tools": tools, "total": len(tools)}
+
+
+async def _read(request: Request) -> GatewayBody:
+    try:
+        document = json.loads(await request.body())
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest("the body is not JSON") from exc
+    return parse_gateway_body(document)

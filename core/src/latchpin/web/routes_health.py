@@ -1,0 +1,49 @@
+"""Alive, and ready to serve: with each backend's own reason if not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from latchpin import __version__
+from latchpin.errors import LatchpinError
+from latchpin.web.identity import services_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["health"])
+
+UNAVAILABLE = 503
+
+
+@router.get("/health")
+async def get_health() -> dict[str, str]:
+    """The process answers; nothing else is asked."""
+    return {"status": "healthy", "version": __version__}
+
+
+@router.get("/ready", response_model=None)
+async def get_ready(request: Request) -> Response:
+    """Whether flows would work now: 200, or 503 with the reasons."""
+    services = services_of(request)
+    if services.states is None or services.state_backend is None:
+        state = {"backend": "none", "ready": False, "reason": "CACHE_TYPE=none keeps no state: OAuth is switched off"}
+    else:
+        state = await _check(services.state_backend.name, services.states.check())
+    record = await _check(services.record_backend.name, services.records.check())
+    ready = bool(state["ready"] and record["ready"])
+    document = {"ready": ready, "instance": services.instance_id, "state_store": state, "record_store": record}
+    return JSONResponse(document, 200 if ready else UNAVAILABLE)
+
+
+async def _check(name: str, check: Any) -> dict[str, Any]:  # noqa: ANN401  an awaitable check
+    try:
+        await asyncio.wait_for(check, timeout=3)
+    except LatchpinError as exc:
+        return {"backend": name, "ready": False, "reason": exc.detail or exc.public}
+    except TimeoutError:
+        return {"backend": name, "ready": False, "reason": "no answer within 3 s"}
+    return {"backend": name, "ready": True}
