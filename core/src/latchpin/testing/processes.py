@@ -82,7 +82,8 @@ class WithProcesses:
     """Gives the tests of a class their processes."""
 
     @pytest.fixture(scope="class")
-    def team(self) -> Iterator[ProcessTeam]:
+    @classmethod
+    def team(cls) -> Iterator[ProcessTeam]:
         """Four processes, started when first used and ended after the class's last test."""
         team = ProcessTeam()
         try:

@@ -1,0 +1,149 @@
+"""The way to Redis: commands of all callers gathered into pipelines, and short deadlines.
+
+No command is repeated: a reply that was lost may mean that the command was carried out, and a repeated
+consume would then accuse its own caller of a replay. A connection that broke while idle is noticed before
+it is used, so the first request after Redis came back finds a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+from latchpin.batching import Batcher
+from latchpin.errors import BackendUnavailable
+from latchpin.settings import mask
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError
+
+from latchpin_redis_store.plugin import RedisSettings
+
+__all__ = ["Commands", "Reply", "open_commands"]
+
+SOCKET_SECONDS = 0.8
+ANSWER_SECONDS = 1.8
+"""What a caller waits at most: one batch that fails before it, its own, and never two seconds."""
+
+BATCH_LIMIT = 500
+
+Word: TypeAlias = str | bytes | int
+Reply: TypeAlias = Any
+"""What Redis answered; each caller knows the type of its own command's reply."""
+
+logger = logging.getLogger("latchpin.redis")
+
+
+class Commands:
+    """Sends single commands, in batches with whatever else is waiting.
+
+    Args:
+        client: an open client that does not retry.
+        shown_url: REDIS_URL with its password masked, for error texts.
+    """
+
+    def __init__(self, client: Redis, shown_url: str) -> None:
+        self._client = client
+        self._shown_url = shown_url
+        self._batcher: Batcher[Sequence[Word], Reply] = Batcher(self._send, limit=BATCH_LIMIT)
+
+    async def ask(self, *words: Word) -> Reply:
+        """Send one command and return its reply.
+
+        Raises:
+            BackendUnavailable: there is no reply, or it is an error; the command may have been carried out.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._batcher.submit(words)
+        except (RedisError, OSError) as exc:  # OSError: TimeoutError too
+            raise self._unavailable(exc) from exc
+
+    async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
+        """Send several commands at once and return their replies in order; see ``ask``."""
+        return await asyncio.gather(*(self.ask(*words) for words in commands))
+
+    async def close(self) -> None:
+        """Send what is waiting, then hang up."""
+        await self._batcher.close()
+        await self._client.aclose()
+
+    async def _send(self, batch: Sequence[Sequence[Word]]) -> Sequence[Reply]:
+        pipeline = self._client.pipeline(transaction=False)
+        for words in batch:
+            pipeline.execute_command(*words)
+        replies: list[Reply] = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            # It is a replica now; the name may lead to the new primary.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+        return replies
+
+    def _unavailable(self, exc: Exception) -> BackendUnavailable:
+        return BackendUnavailable(f"Redis at {self._shown_url}: {_reason(exc)}")
+
+
+@asynccontextmanager
+async def open_commands(settings: RedisSettings) -> AsyncIterator[Commands]:
+    """Connect, waiting for a Redis that is not there yet as REDIS_MAX_RETRIES says.
+
+    Raises:
+        BackendUnavailable: it cannot be reached, or does not let us in.
+    """
+    client = Redis.from_url(
+        settings.redis_url,
+        socket_connect_timeout=SOCKET_SECONDS,
+        socket_timeout=SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,  # under 3, redis-py expects unasked messages and so misses that an idle connection broke
+    )
+    commands = Commands(client, mask(settings.redis_url))
+    try:
+        await _reach(client, settings)
+        await _warn_of_eviction(client)
+        yield commands
+    finally:
+        await commands.close()
+
+
+async def _reach(client: Redis, settings: RedisSettings) -> None:
+    tries = max(1, settings.redis_max_retries)
+    for attempt in range(1, tries + 1):
+        try:
+            await client.execute_command("PING")  # type: ignore[no-untyped-call]
+        except (AuthenticationError, NoPermissionError) as exc:
+            raise _unreachable(settings, _reason(exc), "Check the user name and password in REDIS_URL.") from exc
+        except (RedisError, OSError) as exc:
+            if attempt == tries:
+                reason = f"{_reason(exc)} ({tries} {'try' if tries == 1 else 'tries'})"
+                raise _unreachable(settings, reason, "Start Redis, or correct REDIS_URL.") from exc
+            logger.warning("Redis at %s: %s; trying again", mask(settings.redis_url), _reason(exc))
+            await asyncio.sleep(settings.redis_retry_interval_ms / 1000)
+        else:
+            return
+
+
+def _unreachable(settings: RedisSettings, reason: str, remedy: str) -> BackendUnavailable:
+    return BackendUnavailable(f"REDIS_URL holds {mask(settings.redis_url)}: {reason}", remedy=remedy)
+
+
+def _reason(exc: Exception) -> str:
+    return " ".join(str(exc).split())[:300] or f"no answer within {ANSWER_SECONDS:g} s"
+
+
+async def _warn_of_eviction(client: Redis) -> None:
+    """Say so if Redis may throw away what must last; whoever may not ask is not told."""
+    try:
+        memory = await client.info("memory")
+    except (RedisError, OSError):
+        return
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if memory.get("maxmemory") and policy != "noeviction":
+        logger.warning(
+            "Redis evicts keys when its memory is full (maxmemory-policy %s): authorizations under way, and with "
+            "RECORD_STORE=redis gateways and tokens too, can disappear; set maxmemory-policy noeviction",
+            policy,
+        )

@@ -1,0 +1,179 @@
+"""What lasts, on Redis: hashes of JSON under ``latchpin:``.
+
+    latchpin:gateways               id to gateway
+    latchpin:clients                id to client
+    latchpin:{gateway}:issuers      issuer to the id of the client there
+    latchpin:{gateway}:tokens       address to token
+    latchpin:{gateway}:tools        address to that user's tools
+    latchpin:kept:name              a kept value, with its life
+
+The braces are hash tags: what belongs to one gateway lies together.
+"""
+
+from __future__ import annotations
+
+from latchpin.contracts import Clock
+from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.model import Gateway, RegisteredClient, StoredToken
+
+from latchpin_redis_store.codec import RecordCodec, begins
+from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.kept import RedisKept
+from latchpin_redis_store.scripts import DELETE_ALL, DELETE_CLIENT, DELETE_GATEWAY, PUT_CLIENT, SWAP
+from latchpin_redis_store.tools import RedisTools
+
+__all__ = ["RedisRecordStore"]
+
+GATEWAYS = "latchpin:gateways"
+CLIENTS = "latchpin:clients"
+PROBE_MS = 5000
+
+_gateways = RecordCodec(Gateway)
+_tokens = RecordCodec(StoredToken)
+_clients = RecordCodec(RegisteredClient)
+
+
+def _below(gateway_id: str, kind: str) -> str:
+    return f"latchpin:{{{gateway_id}}}:{kind}"
+
+
+class RedisGateways:
+    """Implements ``latchpin.contracts.GatewayRecords``."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._ask = commands.ask
+
+    async def put(self, gateway: Gateway) -> None:
+        """Create. Raises RecordConflict if the id exists."""
+        text = _gateways.dump(gateway, gateway.id, gateway.revision)
+        if not await self._ask("HSETNX", GATEWAYS, gateway.id, text):
+            raise RecordConflict(f"gateway {gateway.id} exists already")
+
+    async def get(self, gateway_id: str) -> Gateway | None:
+        """Look."""
+        text = await self._ask("HGET", GATEWAYS, gateway_id)
+        return None if text is None else _gateways.load(text)
+
+    async def list(self) -> list[Gateway]:
+        """All, oldest first."""
+        found = [_gateways.load(text) for text in await self._ask("HVALS", GATEWAYS)]
+        return sorted(found, key=lambda gateway: (gateway.created_at, gateway.id))
+
+    async def replace(self, gateway: Gateway) -> None:
+        """Write over the revision before. Raises RecordConflict if another is stored, or none."""
+        text = _gateways.dump(gateway, gateway.id, gateway.revision)
+        before = begins(gateway.id, gateway.revision - 1)
+        if not await self._ask("EVAL", SWAP, 1, GATEWAYS, gateway.id, before, text):
+            raise RecordConflict(f"gateway {gateway.id} is not stored with revision {gateway.revision - 1}")
+
+    async def delete(self, gateway_id: str) -> bool:
+        """Remove it with everything below it, in one step."""
+        below = [_below(gateway_id, kind) for kind in ("issuers", "tokens", "tools")]
+        keys = [GATEWAYS, below[0], CLIENTS, *below[1:]]
+        return bool(await self._ask("EVAL", DELETE_GATEWAY, len(keys), *keys, gateway_id))
+
+
+class RedisTokens:
+    """Implements ``latchpin.contracts.TokenRecords``."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._ask = commands.ask
+        self._ask_all = commands.ask_all
+
+    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+        """Look."""
+        text = await self._ask("HGET", _below(gateway_id, "tokens"), app_user_email)
+        return None if text is None else _tokens.load(text)
+
+    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+        """Those that match, oldest first; without a gateway, all gateways are asked at once."""
+        ids = [id_.decode() for id_ in await self._ask("HKEYS", GATEWAYS)] if gateway_id is None else [gateway_id]
+        keys = [_below(id_, "tokens") for id_ in ids]
+        if app_user_email is None:
+            groups = await self._ask_all([("HVALS", key) for key in keys])
+        else:
+            groups = await self._ask_all([("HMGET", key, app_user_email) for key in keys])
+        found = [_tokens.load(text) for group in groups for text in group if text is not None]
+        return sorted(found, key=lambda token: (token.created_at, token.id))
+
+    async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
+        """Compare and swap by id and revision. Raises RecordConflict if something else is stored."""
+        text = _tokens.dump(token, token.id, token.revision)
+        before = "" if replacing is None else begins(replacing.id, replacing.revision)
+        key = _below(token.gateway_id, "tokens")
+        if not await self._ask("EVAL", SWAP, 1, key, token.app_user_email, before, text):
+            raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
+
+    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+        """Remove one."""
+        return bool(await self._ask("HDEL", _below(gateway_id, "tokens"), app_user_email))
+
+    async def delete_all(self, gateway_id: str) -> int:
+        """Remove every user's."""
+        return int(await self._ask("EVAL", DELETE_ALL, 1, _below(gateway_id, "tokens")))
+
+
+class RedisClients:
+    """Implements ``latchpin.contracts.ClientRecords``."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._ask = commands.ask
+
+    async def get(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
+        """Look."""
+        id_ = await self._ask("HGET", _below(gateway_id, "issuers"), issuer)
+        text = None if id_ is None else await self._ask("HGET", CLIENTS, id_)
+        return None if text is None else _clients.load(text)
+
+    async def list(self, *, gateway_id: str | None = None) -> list[RegisteredClient]:
+        """All, or one gateway's, oldest first."""
+        found = [_clients.load(text) for text in await self._ask("HVALS", CLIENTS)]
+        matching = [client for client in found if gateway_id in {None, client.gateway_id}]
+        return sorted(matching, key=lambda client: (client.created_at, client.id))
+
+    async def put(self, client: RegisteredClient) -> None:
+        """Create. Raises RecordConflict if that gateway and issuer have one, or the id exists."""
+        text = _clients.dump(client, client.id, 1)
+        keys = (CLIENTS, _below(client.gateway_id, "issuers"))
+        if not await self._ask("EVAL", PUT_CLIENT, len(keys), *keys, client.id, client.issuer, text):
+            raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already")
+
+    async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
+        """Remove by the row's id."""
+        text = await self._ask("HGET", CLIENTS, id)
+        if text is None:
+            return False
+        client = _clients.load(text)
+        keys = (CLIENTS, _below(client.gateway_id, "issuers"))
+        return bool(await self._ask("EVAL", DELETE_CLIENT, len(keys), *keys, id, client.issuer))
+
+
+class RedisRecordStore:
+    """Implements ``latchpin.contracts.RecordStore``."""
+
+    def __init__(self, commands: Commands, *, clock: Clock, instance_id: str) -> None:
+        self._commands = commands
+        self._probe = f"latchpin:check:{instance_id}"
+        self.gateways = RedisGateways(commands)
+        self.tokens = RedisTokens(commands)
+        self.clients = RedisClients(commands)
+        self.tools = RedisTools(commands, clock)
+        self.kept = RedisKept(commands, clock)
+
+    async def purge(self) -> int:
+        """0: Redis removes expired kept values by itself."""
+        return 0
+
+    async def check(self) -> None:
+        """Write a probe, read it, remove it. Raises BackendUnavailable if one of these does not work."""
+        field, value = "probe", b"latchpin"
+        wrote, read, _, _ = await self._commands.ask_all(
+            [
+                ("EVAL", SWAP, 1, self._probe, field, "", value),
+                ("HGET", self._probe, field),
+                ("PEXPIRE", self._probe, PROBE_MS),
+                ("UNLINK", self._probe),
+            ]
+        )
+        if not wrote or read != value:
+            raise BackendUnavailable("Redis did not give back what was written")

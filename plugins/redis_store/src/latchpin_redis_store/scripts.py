@@ -1,0 +1,78 @@
+"""The Lua scripts: each is one atomic step that Redis has no single command for.
+
+They look at the beginning of a stored text instead of parsing it: what they compare, the codecs write
+first. Times are compared as text, which fixed-width ISO 8601 in UTC allows. Keys come as KEYS only.
+They are sent whole with EVAL: Redis keeps them compiled by their digest, and a restart loses nothing.
+"""
+
+CONSUME = """
+local held = redis.call('GET', KEYS[1])
+local ends = held and string.match(held, '^{"used":false,"expires_at":"([^"]+)"')
+if ends and ends > ARGV[1] then
+  redis.call('SET', KEYS[1], '{"used":true,"expires_at":"' .. ends .. '","used_at":"' .. ARGV[1] .. '"}', 'KEEPTTL')
+end
+return held
+"""
+"""KEYS: the state. ARGV: now. Gives what was there; a live state becomes a tombstone that keeps its life."""
+
+SWAP = """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == '' and held then return 0 end
+if ARGV[2] ~= '' and (not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+"""KEYS: a hash. ARGV: field, how the stored text must begin ('': must be absent), new text. 1 if written."""
+
+DELETE_GATEWAY = """
+local there = redis.call('HDEL', KEYS[1], ARGV[1])
+for _, id in ipairs(redis.call('HVALS', KEYS[2])) do redis.call('HDEL', KEYS[3], id) end
+redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
+return there
+"""
+"""KEYS: gateways, its issuers, clients, its tokens, its tools. ARGV: its id. 1 if it was there."""
+
+DELETE_ALL = """
+local count = redis.call('HLEN', KEYS[1])
+redis.call('DEL', KEYS[1])
+return count
+"""
+"""KEYS: a hash. Gives how many fields it had."""
+
+PUT_CLIENT = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+"""KEYS: clients, its gateway's issuers. ARGV: id, issuer, text. 1 if written."""
+
+DELETE_CLIENT = """
+if redis.call('HGET', KEYS[2], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[2], ARGV[2]) end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+"""KEYS: clients, its gateway's issuers. ARGV: id, issuer. 1 if it was there."""
+
+KEEP = """
+local held = redis.call('GET', KEYS[1])
+local ends = held and string.match(held, '^{"expires_at":"([^"]+)"')
+if ends and ends > ARGV[1] then return held end
+if ARGV[3] == '' then
+  redis.call('SET', KEYS[1], ARGV[2])
+else
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return ARGV[2]
+"""
+"""KEYS: a kept value. ARGV: now, new text, its life in ms or ''. Gives the text that stands."""
+
+TAKE = """
+local held = redis.call('GET', KEYS[1])
+if not held then return false end
+local ends, rest = string.match(held, '^{"expires_at":"([^"]+)",(.*)$')
+if not ends or ends <= ARGV[1] then return false end
+if ARGV[2] ~= '' and rest ~= ARGV[2] then return false end
+redis.call('DEL', KEYS[1])
+return held
+"""
+"""KEYS: a kept value. ARGV: now, how the text must end or ''. Gives the text taken."""

@@ -1,0 +1,42 @@
+"""The Redis store passes the shipped suites, four processes included."""
+
+import pytest
+from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
+from latchpin_redis_store import plugin
+from redis.asyncio import Redis
+
+
+class OnRedis:
+    """What both suites need to know about Redis."""
+
+    @pytest.fixture
+    def settings(self, redis_url):
+        return plugin.RedisSettings(redis_url=redis_url)
+
+    async def time_passes(self, settings, duration):
+        """Redis counts time by itself: shorten every life, as if that time had passed there."""
+        async with Redis.from_url(settings.redis_url) as client:
+            async for key in client.scan_iter():
+                left = await client.pttl(key)
+                if left >= 0:
+                    await client.pexpire(key, left - round(duration.total_seconds() * 1000))
+
+    async def stored_bytes(self, store, settings):
+        async with Redis.from_url(settings.redis_url) as client:
+            held = b""
+            async for key in client.scan_iter():
+                whole = await client.hgetall(key) if await client.type(key) == b"hash" else await client.get(key)
+                held += key + repr(whole).encode()
+            return held
+
+
+class TestRedisStates(OnRedis, SharedStateStoreContract):
+    @pytest.fixture
+    def offer(self):
+        return plugin.latchpin_state_store()
+
+
+class TestRedisRecords(OnRedis, SharedRecordStoreContract):
+    @pytest.fixture
+    def offer(self):
+        return plugin.latchpin_record_store()
