@@ -1,0 +1,44 @@
+"""The main job: a user authorizes a protected MCP server, and its tools are fetched with the user's own token."""
+
+from __future__ import annotations
+
+from tests.flow.rig import ALICE, BOB, Rig
+from tests.providers import FaultSwitch
+
+
+async def test_with_a_url_only_a_user_authorizes_and_fetches_tools(rig: Rig, fault_switch: FaultSwitch, backend):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    async with rig.browser() as browser:
+        await rig.authorize(browser, gateway)
+        page = browser.page
+        assert page is not None
+        assert "code=" not in page.url
+        assert ALICE in page.text
+        page = await browser.submit(page.form(action="fetch-tools"))
+        assert "Successfully fetched and created 3 tools" in page.text
+    async with rig.api(ALICE) as alice:
+        again = await alice.post(f"/oauth/fetch-tools/{gateway}")
+        assert again.json()["message"] == "Successfully fetched and created 0 tools"
+        stored = await alice.get(f"/gateways/{gateway}/tools")
+        assert {tool["name"] for tool in stored.json()["tools"]} == fault_switch.provider.tools
+        status = (await alice.get(f"/oauth/status/{gateway}")).json()
+        assert status["user_token_status"]["status"] == "valid"
+        assert status["user_token_status"]["authorized"] is True
+    log = rig.log
+    assert f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway}" in log
+    assert f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway}" in log
+    assert f"INFO - Completed OAuth flow for gateway {gateway}, user {ALICE}" in log
+
+
+async def test_one_users_token_and_tools_are_nobody_elses(rig: Rig, fault_switch: FaultSwitch):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    async with rig.browser() as browser:
+        await rig.authorize(browser, gateway)
+    async with rig.api(ALICE) as alice:
+        assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 200
+    async with rig.api(BOB) as bob:
+        refused = await bob.post(f"/oauth/fetch-tools/{gateway}")
+        assert refused.status_code == 401
+        assert refused.json()["authorize_url"] == f"{rig.url}/oauth/authorize/{gateway}"
+        assert (await bob.get(f"/gateways/{gateway}/tools")).json()["total"] == 0
+        assert (await bob.get(f"/oauth/status/{gateway}")).json()["user_token_status"]["status"] == "missing"
