@@ -1,0 +1,149 @@
+"""Random keys made once, and the tickets and bearer tokens signed with them."""
+
+import asyncio
+import base64
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from latchpin.errors import InvalidRequest, SettingsError
+from latchpin.keys import random_key, random_keys
+from latchpin.testing import MovedClock
+from latchpin.tickets import BearerSettings, Tickets
+from latchpin_memory_store.records import MemoryRecordStore
+
+from tests.web.small_gateway import cipher_of
+
+A, B, C = (letter * 40 for letter in "abc")
+BASE = "https://gateway.example.com"
+
+
+@pytest.fixture
+def clock():
+    return MovedClock()
+
+
+@pytest.fixture
+def kept(clock):
+    return MemoryRecordStore(clock).kept
+
+
+def tickets_with(kept, clock, *, secret=A, old=(), base_url=BASE, **settings):
+    bearer = BearerSettings(_env_file=None, **settings)
+    return Tickets(bearer, base_url=base_url, kept=kept, cipher=cipher_of(secret, *old), clock=clock)
+
+
+# -- keys ---------------------------------------------------------------------------------------------
+
+
+async def test_all_workers_get_one_random_key(kept):
+    keys = await asyncio.gather(*(random_key(kept, cipher_of(A), "tickets") for _ in range(20)))
+    assert len(set(keys)) == 1
+    assert len(keys[0]) == 32
+    assert await random_key(kept, cipher_of(A), "bearer") != keys[0]
+
+
+async def test_a_copy_of_the_store_does_not_tell_the_key(kept):
+    key = await random_key(kept, cipher_of(A), "tickets")
+    stored = await kept.get("key:tickets:1")
+    assert key.hex() not in stored
+    assert base64.urlsafe_b64encode(key).decode() not in stored
+
+
+async def test_the_key_does_not_follow_from_the_secret(clock):
+    first, second = (MemoryRecordStore(clock).kept for _ in range(2))
+    assert await random_key(first, cipher_of(A), "tickets") != await random_key(second, cipher_of(A), "tickets")
+
+
+async def test_a_changed_secret_makes_a_new_key_and_keeps_the_earlier_one_where_it_can(kept):
+    first = await random_key(kept, cipher_of(A), "tickets")
+    second = await random_key(kept, cipher_of(B), "tickets")
+    assert second != first
+    assert await random_keys(kept, cipher_of(B, A), "tickets") == (second, first)
+    assert await random_keys(kept, cipher_of(B), "tickets") == (second,)
+    assert (await random_keys(kept, cipher_of(C, B, A), "tickets"))[1:] == (second, first)
+    assert await random_key(kept, cipher_of(A), "tickets") == first
+
+
+async def test_a_key_moved_to_another_name_is_not_taken(kept):
+    await random_key(kept, cipher_of(A), "bearer")
+    await kept.put("key:tickets:1", await kept.get("key:bearer:1"))
+    assert await random_key(kept, cipher_of(A), "tickets") != await random_key(kept, cipher_of(A), "bearer")
+
+
+# -- tickets ------------------------------------------------------------------------------------------
+
+
+async def test_a_ticket_comes_back_with_its_claims(kept, clock):
+    ticket = await tickets_with(kept, clock).sign("success", {"gateway": "g"}, lifetime=timedelta(minutes=1))
+    claims = await tickets_with(kept, clock).verify("success", ticket)  # another worker
+    assert (claims["gateway"], claims["iss"]) == ("g", BASE)
+
+
+async def test_a_ticket_serves_one_purpose_until_it_expires(kept, clock):
+    tickets = tickets_with(kept, clock)
+    ticket = await tickets.sign("success", {}, lifetime=timedelta(minutes=1))
+    with pytest.raises(InvalidRequest, match="audience"):
+        await tickets.verify("session", ticket)
+    clock.advance(timedelta(seconds=61))
+    with pytest.raises(InvalidRequest, match="expired"):
+        await tickets.verify("success", ticket)
+
+
+async def test_claims_cannot_override_what_protects_the_ticket(kept, clock):
+    tickets = tickets_with(kept, clock)
+    forged = {"aud": "latchpin:session", "iss": "https://evil.example", "exp": 9e12}
+    claims = await tickets.verify("success", await tickets.sign("success", forged, lifetime=timedelta(minutes=1)))
+    assert (claims["aud"], claims["iss"]) == ("latchpin:success", BASE)
+
+
+def _unsigned(claims):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+async def test_forged_tickets_are_refused(kept, clock):
+    tickets = tickets_with(kept, clock)
+    good = await tickets.sign("success", {"a": 1}, lifetime=timedelta(minutes=1))
+    claims = {"iss": BASE, "aud": "latchpin:success", "exp": int(clock().timestamp()) + 60}
+    head, body, signature = good.split(".")
+    for ticket in (
+        _unsigned(claims),
+        jwt.encode(claims, A, algorithm="HS256"),  # the root secret signs no ticket
+        jwt.encode(claims, await random_key(kept, cipher_of(A), "bearer"), algorithm="HS256"),
+        jwt.encode(claims, await random_key(kept, cipher_of(A), "tickets"), algorithm="HS512"),
+        jwt.encode({k: v for k, v in claims.items() if k != "exp"}, await random_key(kept, cipher_of(A), "tickets")),
+        f"{head}.{body[:-2]}AA.{signature}",
+        f"{head}.{body}.",
+        "",
+        "a.b.c",
+        "\x00",
+        "é.é.é",
+    ):
+        with pytest.raises(InvalidRequest):
+            await tickets.verify("success", ticket)
+    assert await tickets.verify("success", good)
+
+
+async def test_tickets_outlive_a_change_of_the_secret_only_while_the_earlier_one_is_listed(kept, clock):
+    ticket = await tickets_with(kept, clock).sign("success", {"a": 1}, lifetime=timedelta(hours=1))
+    assert (await tickets_with(kept, clock, secret=B, old=(A,)).verify("success", ticket))["a"] == 1
+    with pytest.raises(InvalidRequest):
+        await tickets_with(kept, clock, secret=B).verify("success", ticket)
+
+
+async def test_another_gateways_tickets_are_refused(kept, clock):
+    ticket = await tickets_with(kept, clock, base_url="https://other.example.com").sign(
+        "success", {}, lifetime=timedelta(minutes=1)
+    )
+    with pytest.raises(InvalidRequest, match="issuer"):
+        await tickets_with(kept, clock).verify("success", ticket)
+
+
+async def test_bearer_tokens_are_not_made_where_another_server_issues_them(kept, clock):
+    tickets = tickets_with(kept, clock, jwt_jwks_url="https://idp/keys", jwt_issuer="https://idp", jwt_audience="us")
+    with pytest.raises(SettingsError, match="JWT_JWKS_URL"):
+        await tickets.create_bearer("ada@example.com", False, timedelta(hours=1))

@@ -1,0 +1,151 @@
+"""A small gateway for the tests of the web's parts: real identities, cipher and records, and a few routes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from fastapi import FastAPI, Request
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Upstream
+from latchpin.defaults.cipher import AesGcmCipher
+from latchpin.defaults.identities import ProxySettings, open_bearer, open_proxy, open_session
+from latchpin.defaults.secrets import KeyRing, RootSecrets
+from latchpin.errors import BackendUnavailable, LatchpinError, ProviderUnreadable
+from latchpin.services import Services
+from latchpin.testing import MovedClock, SuiteContext
+from latchpin.tickets import BearerSettings, Tickets
+from latchpin.web.csrf import check_csrf
+from latchpin.web.errors import install_errors
+from latchpin.web.guard import install_guard
+from latchpin.web.identity import current_caller, require_admin, require_caller
+from latchpin.web.routes_pages import router as pages_router
+from latchpin.web.routes_people import router as people_router
+from latchpin_memory_store.records import MemoryRecordStore
+from pydantic import BaseModel
+
+SECRET = "a-secret-of-more-than-thirty-two-bytes-for-tests"
+BASE = "https://gateway.example.com"
+HTML = {"accept": "text/html,application/xhtml+xml"}
+SAME_ORIGIN = {"sec-fetch-site": "same-origin", "origin": "null"}
+
+
+class Body(BaseModel):
+    """What POST /echo takes."""
+
+    number: int
+
+
+@dataclass
+class SmallGateway:
+    """One application with what is behind it."""
+
+    app: FastAPI
+    services: Services
+    clock: MovedClock
+    tickets: Tickets
+
+    def client(self, *, peer: str = "203.0.113.7", base_url: str | None = None, **options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, client=(peer, 5000))
+        return httpx.AsyncClient(transport=transport, base_url=base_url or self.services.settings.base_url, **options)
+
+    async def bearer(self, email: str, *, admin: bool = False) -> dict[str, str]:
+        token = await self.tickets.create_bearer(email, admin, timedelta(hours=1))
+        return {"authorization": f"Bearer {token}"}
+
+
+def settings_of(**values: Any) -> CoreSettings:
+    values = {"auth_encryption_secret": SECRET, "base_url": BASE, "host": "0.0.0.0", **values}
+    return CoreSettings(_env_file=None, **values)
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(
+    *, clock: MovedClock | None = None, upstream: Upstream | None = None, records: Any = None, **values: Any
+) -> AsyncIterator[SmallGateway]:
+    settings, clock = settings_of(**values), clock or MovedClock()
+    records = records or MemoryRecordStore(clock)
+    cipher = cipher_of(settings.auth_encryption_secret.get_secret_value())
+    context = SuiteContext(
+        clock, base_url=settings.base_url, records=records, cipher=cipher, upstream=upstream or object()
+    )
+    bearer = BearerSettings(_env_file=None, **{name: getattr(settings, name) for name in BearerSettings.model_fields})
+    proxy = ProxySettings(_env_file=None, **{name: getattr(settings, name) for name in ProxySettings.model_fields})
+    async with open_bearer(bearer, context) as a, open_session(bearer, context) as b, open_proxy(proxy, context) as c:
+        services = services_with(settings=settings, clock=clock, records=records, cipher=cipher, identities=[a, b, c])
+        yield SmallGateway(build_app(services), services, clock, Tickets.of(services))
+
+
+def services_with(**values: Any) -> Services:
+    """Services of which only the given ones are there: touching another one fails the test."""
+    services = object.__new__(Services)
+    for name, value in values.items():
+        object.__setattr__(services, name, value)
+    return services
+
+
+def cipher_of(secret: str, *old: str) -> AesGcmCipher:
+    secrets = RootSecrets(_env_file=None, auth_encryption_secret=secret, auth_encryption_secrets_old=old)
+    return AesGcmCipher(KeyRing(secrets, "sealing"))
+
+
+def build_app(services: Services) -> FastAPI:
+    app = FastAPI(docs_url=None, redoc_url=None)
+    app.state.services = services
+    install_errors(app)
+    install_guard(app, services.settings)
+    app.include_router(people_router)
+    app.include_router(pages_router)
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    @app.get("/me")
+    async def me(request: Request) -> dict[str, Any]:
+        caller = await require_caller(request)
+        return {"email": caller.email, "is_admin": caller.is_admin, "via": caller.via}
+
+    @app.get("/anybody")
+    async def anybody(request: Request) -> dict[str, Any]:
+        caller = await current_caller(request)
+        return {"email": caller.email if caller else None}
+
+    @app.get("/oauth/registered-clients")
+    async def admin_only(request: Request) -> dict[str, Any]:
+        await require_admin(request)
+        return {"clients": []}
+
+    @app.post("/act")
+    async def act(request: Request) -> dict[str, Any]:
+        await check_csrf(request, await require_caller(request))
+        return {"done": True}
+
+    @app.post("/echo")
+    async def echo(body: Body) -> Body:
+        return body
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("a detail that nobody outside may see")
+
+    @app.get("/fails/{kind}")
+    async def fails(kind: str) -> None:
+        make = FAILURES[kind]
+        raise make()
+
+
+FAILURES: dict[str, Any] = {
+    "store": lambda: BackendUnavailable("postgres.internal:5432 refused the connection"),
+    "provider": lambda: ProviderUnreadable("it said <script>alert(1)</script>"),
+    "logged": lambda: _logged(ProviderUnreadable("told before")),
+}
+
+
+def _logged(error: LatchpinError) -> LatchpinError:
+    error.logged = True
+    return error
