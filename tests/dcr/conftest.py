@@ -1,0 +1,118 @@
+"""The registration server on a real uvicorn, the real way to it, and a directory over real parts."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pytest
+from latchpin.clients import ClientDirectory
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import RecordStore
+from latchpin.defaults.registrar_static import StaticRegistrar
+from latchpin.model import Gateway, OAuthConfig, ServerMetadata
+from latchpin.testing.clock import START, MovedClock
+from latchpin.testing.sealing import SuiteCipher
+from latchpin.upstream import HttpUpstream, open_upstream
+from latchpin_dcr.registrar import DynamicRegistrar
+from latchpin_dcr.settings import DcrSettings
+from latchpin_memory_store.records import MemoryRecordStore
+
+from tests.dcr.registration_server import RegistrationServer
+from tests.servers.asgi import serve_asgi
+
+CALLBACK = "http://localhost:4444/oauth/callback"
+
+
+@pytest.fixture(autouse=True)
+def _no_env_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[RegistrationServer]:
+    one = RegistrationServer()
+    with serve_asgi(one.app) as base:
+        one.base = base
+        yield one
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[HttpUpstream]:
+    async with open_upstream(CoreSettings(oauth_allow_private_networks=True, oauth_request_timeout=10)) as one:
+        yield one
+
+
+@pytest.fixture
+def metadata(server) -> ServerMetadata:
+    return ServerMetadata(
+        issuer=f"{server.base}/issuer",
+        authorization_endpoint=f"{server.base}/authorize",
+        token_endpoint=f"{server.base}/token",
+        registration_endpoint=f"{server.base}/register",
+    )
+
+
+def a_gateway(now: datetime = START, **config) -> Gateway:
+    return Gateway(
+        id="0" * 32,
+        name="Files",
+        url="https://mcp.example/mcp",
+        auth_type="oauth",
+        allowed_users=(),
+        oauth=replace(OAuthConfig(), **config),
+        pinned_issuer=None,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+@dataclass
+class Bench:
+    """A directory and what it stands on."""
+
+    records: RecordStore
+    cipher: SuiteCipher
+    clock: MovedClock
+    registrars: list
+    pauses: list[float]
+
+    def directory(self) -> ClientDirectory:
+        """One as another process would have: it shares the records only."""
+        return ClientDirectory(
+            records=self.records,
+            cipher=self.cipher,
+            registrars=self.registrars,
+            clock=self.clock,
+            pause=self._pause,
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        import asyncio
+
+        self.pauses.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def dcr(upstream) -> Callable[..., DynamicRegistrar]:
+    def make(**settings) -> DynamicRegistrar:
+        return DynamicRegistrar(DcrSettings(**settings), upstream, MovedClock())
+
+    return make
+
+
+@pytest.fixture
+def bench(dcr) -> Bench:
+    clock = MovedClock()
+    return Bench(MemoryRecordStore(clock), SuiteCipher(), clock, [StaticRegistrar(), dcr()], [])
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody listens on: bound, and never put to listen."""
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        yield one.getsockname()[1]

@@ -1,0 +1,313 @@
+"""One client for a gateway and issuer, however many ask for it first."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from latchpin.client_secrets import seal_configured_secret
+from latchpin.clients import LEASE, PATIENCE
+from latchpin.contracts import Registration
+from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar
+from latchpin.errors import Conflict, IssuerMissing, NotFound, RegistrationFailed, Unsealable
+from latchpin.model import ClientCredentials
+from latchpin.testing.sealing import SuiteCipher
+
+from tests.dcr.conftest import CALLBACK, Bench, a_gateway
+
+GATEWAY = a_gateway()
+
+
+def client_for(directory, metadata, *, gateway=GATEWAY, redirect_uri=CALLBACK):
+    return directory.client_for(gateway, metadata, redirect_uri, ("a",))
+
+
+# -- entered ------------------------------------------------------------------------------------------
+
+
+async def test_an_entered_client_comes_first(bench, metadata, server):
+    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer="https://as", cipher=bench.cipher)
+    gateway = a_gateway(client_id="mine", client_secret=secret, issuer="https://as")
+    directory = bench.directory()
+    about = replace(metadata, token_endpoint_auth_methods_supported=("client_secret_post",))
+    expected = ClientCredentials("mine", "s3cret", "client_secret_post")
+    assert await client_for(directory, about, gateway=gateway) == expected
+    assert await directory.existing(gateway, about) == expected
+    public = await client_for(directory, metadata, gateway=a_gateway(client_id="mine"))
+    assert public == ClientCredentials("mine", None, "none")
+    method = replace(gateway, oauth=replace(gateway.oauth, token_endpoint_auth_method="private_key_jwt"))
+    assert (await client_for(directory, metadata, gateway=method)).auth_method == "private_key_jwt"
+    assert server.asked == []
+
+
+async def test_an_entered_secret_that_does_not_open_says_how_to_mend_it(bench, metadata):
+    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer=None, cipher=SuiteCipher())
+    with pytest.raises(Unsealable, match="client_secret of gateway 'Files'") as caught:
+        await client_for(bench.directory(), metadata, gateway=a_gateway(client_id="mine", client_secret=secret))
+    assert caught.value.status == 503
+    assert "AUTH_ENCRYPTION_SECRETS_OLD" in caught.value.remedy
+
+
+async def test_an_entered_secret_does_not_open_for_another_issuer(bench, metadata):
+    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer="https://a", cipher=bench.cipher)
+    moved = a_gateway(client_id="mine", client_secret=secret, issuer="https://b")
+    with pytest.raises(Unsealable):
+        await client_for(bench.directory(), metadata, gateway=moved)
+
+
+async def test_an_entered_client_is_not_ours_to_forget(bench, metadata):
+    offer = latchpin_client_registrar()
+    async with offer.open(offer.settings(), None) as registrar:
+        assert registrar.keeps is False
+    await client_for(bench.directory(), metadata)
+    (kept,) = await bench.records.clients.list()
+    assert "by hand" in await registrar.forget(kept, None)
+
+
+# -- registered ---------------------------------------------------------------------------------------
+
+
+async def test_a_registration_is_kept_sealed_and_used_again(bench, metadata, server):
+    directory = bench.directory()
+    assert await directory.existing(GATEWAY, metadata) is None
+    first = await client_for(directory, metadata)
+    assert first == ClientCredentials("client-1", "secret-1", "client_secret_basic")
+    assert await client_for(bench.directory(), metadata) == first
+    assert await directory.existing(GATEWAY, metadata) == first
+    assert len(server.asked) == 1
+    (kept,) = await bench.records.clients.list()
+    assert (kept.issuer, kept.redirect_uris, kept.scope) == (metadata.issuer, (CALLBACK,), "a")
+    assert "secret-1" not in repr(kept)
+    assert "manage-1" not in repr(kept)
+    place = (GATEWAY.id, "", metadata.issuer, "client_secret_encrypted")
+    assert bench.cipher.unseal(kept.client_secret, place=place) == "secret-1"
+
+
+async def test_eight_first_users_in_one_process_register_once(bench, metadata, server):
+    directory = bench.directory()
+    clients = await asyncio.gather(*[client_for(directory, metadata) for _ in range(8)])
+    assert {client.client_id for client in clients} == {"client-1"}
+    assert len(server.asked) == 1
+    assert bench.pauses == []
+
+
+async def test_eight_first_users_in_eight_processes_register_once(bench, metadata, server):
+    clients = await asyncio.gather(*[client_for(bench.directory(), metadata) for _ in range(8)])
+    assert {client.client_id for client in clients} == {"client-1"}
+    assert len(server.asked) == 1
+    assert bench.pauses  # the losers did wait
+
+
+async def test_two_gateways_and_two_issuers_have_clients_of_their_own(bench, metadata, server):
+    directory = bench.directory()
+    other = replace(GATEWAY, id="1" * 32)
+    elsewhere = replace(metadata, issuer=f"{server.base}/other")
+    clients = [
+        await client_for(directory, metadata),
+        await client_for(directory, metadata, gateway=other),
+        await client_for(directory, elsewhere),
+    ]
+    assert [client.client_id for client in clients] == ["client-1", "client-2", "client-3"]
+
+
+async def test_a_failure_reaches_everybody_who_waited_and_is_tried_again_later(bench, metadata, server):
+    server.answer = lambda _: (400, {"error": "invalid_client_metadata"})
+    directory = bench.directory()
+    results = await asyncio.gather(*[client_for(directory, metadata) for _ in range(4)], return_exceptions=True)
+    assert [type(result) for result in results] == [RegistrationFailed] * 4
+    assert len(server.asked) == 1
+    server.answer = None
+    assert (await client_for(directory, metadata)).client_id == "client-2"  # and the lease is free
+    assert bench.pauses == []
+
+
+async def test_one_who_goes_away_does_not_take_the_registration_along(bench, metadata, server):
+    directory = bench.directory()
+    leaving, staying = (asyncio.create_task(client_for(directory, metadata)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying).client_id == "client-1"
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert len(server.asked) == 1
+
+
+async def test_a_dead_process_gives_way_when_its_lease_ends(bench, metadata, server):
+    directory, seen = bench.directory(), []
+
+    class Dead(StaticRegistrar):
+        keeps = True
+
+        async def register(self, request):
+            seen.append(request)
+            raise asyncio.CancelledError  # the process went down here: its lease stays
+
+    dying = Bench(bench.records, bench.cipher, bench.clock, [Dead()], [])
+    take, bench.records.kept.take = bench.records.kept.take, lambda name, *, value: asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await client_for(dying.directory(), metadata)
+    bench.records.kept.take = take
+    assert len(seen) == 1
+    with pytest.raises(RegistrationFailed, match="Another process"):
+        await client_for(directory, metadata)
+    assert len(bench.pauses) == PATIENCE
+    assert server.asked == []
+    bench.clock.advance(LEASE)
+    assert (await client_for(directory, metadata)).client_id == "client-1"
+
+
+async def test_whoever_outlives_its_lease_uses_what_the_faster_one_kept(bench, metadata, server):
+    """The lease ends while the server is slow; a second process registers; the first one's is given back."""
+    faster = []
+
+    class Slow:
+        keeps = True
+
+        async def register(self, request):
+            bench.clock.advance(LEASE)
+            faster.append(await client_for(bench.directory(), metadata))
+            return await bench.registrars[1].register(request)
+
+        async def forget(self, client, token):
+            return await bench.registrars[1].forget(client, token)
+
+    slow = Bench(bench.records, bench.cipher, bench.clock, [StaticRegistrar(), Slow()], [])
+    client = await client_for(slow.directory(), metadata)
+    assert client == faster[0]
+    assert client.client_id == "client-1"
+    assert server.forgotten == [("client-2", "Bearer manage-2")]
+
+
+@pytest.mark.parametrize("change", ["expired", "inactive", "redirect", "grant"])
+async def test_a_kept_client_that_does_not_fit_is_replaced_and_given_back(*, bench, metadata, server, change):
+    ends = bench.clock() + timedelta(days=1)
+    server.answer = lambda wishes: (
+        201,
+        server.reply_to(wishes) | {"client_secret_expires_at": int(ends.timestamp())},
+    )
+    directory = bench.directory()
+    await client_for(directory, metadata)
+    gateway, redirect_uri = GATEWAY, CALLBACK
+    if change == "expired":
+        bench.clock.advance(timedelta(days=1))
+        server.answer = None
+        assert await directory.existing(GATEWAY, metadata) is None
+    elif change == "inactive":
+        (kept,) = await bench.records.clients.list()
+        await bench.records.clients.delete(kept.id)
+        await bench.records.clients.put(replace(kept, is_active=False))
+        assert await directory.existing(GATEWAY, metadata) is None
+    elif change == "redirect":
+        redirect_uri = CALLBACK + "/" + GATEWAY.id
+    else:
+        gateway = a_gateway(grant_type="client_credentials")
+    client = await client_for(directory, metadata, gateway=gateway, redirect_uri=redirect_uri)
+    assert client.client_id == "client-2"
+    assert [kept.client_id for kept in await bench.records.clients.list()] == ["client-2"]
+    given_back = [] if change == "inactive" else [("client-1", "Bearer manage-1")]
+    assert server.forgotten == given_back
+
+
+async def test_a_kept_secret_that_does_not_open_says_how_to_mend_it(bench, metadata):
+    await client_for(bench.directory(), metadata)
+    changed = Bench(bench.records, SuiteCipher(), bench.clock, bench.registrars, [])
+    (kept,) = await bench.records.clients.list()
+    with pytest.raises(Unsealable, match="registered at") as caught:
+        await client_for(changed.directory(), metadata)
+    assert caught.value.status == 503
+    assert f"/oauth/registered-clients/{kept.id}" in caught.value.remedy
+    assert "AUTH_ENCRYPTION_SECRETS_OLD" in caught.value.remedy
+    forgotten = await changed.directory().delete(kept.id)  # the remedy works without the old secret
+    assert "RFC 7592" in forgotten.answer
+    assert (await client_for(changed.directory(), metadata)).client_id == "client-2"
+
+
+async def test_a_kept_client_is_used_when_dcr_is_switched_off_or_gone(bench, metadata, dcr):
+    first = await client_for(bench.directory(), metadata)
+    for registrars in ([StaticRegistrar(), dcr(dcr_enabled=False)], [StaticRegistrar()]):
+        off = Bench(bench.records, bench.cipher, bench.clock, registrars, [])
+        assert await client_for(off.directory(), metadata) == first
+    other = replace(GATEWAY, id="2" * 32)
+    for registrars in ([StaticRegistrar(), dcr(dcr_enabled=False)], [StaticRegistrar()]):
+        off = Bench(bench.records, bench.cipher, bench.clock, registrars, [])
+        with pytest.raises(RegistrationFailed, match="no client_id"):
+            await client_for(off.directory(), metadata, gateway=other)
+
+
+async def test_without_an_issuer_nothing_can_be_kept(bench, metadata):
+    nameless = replace(metadata, issuer=None)
+    with pytest.raises(IssuerMissing):
+        await client_for(bench.directory(), nameless)
+    assert await bench.directory().existing(GATEWAY, nameless) is None
+
+    class Careless(StaticRegistrar):
+        keeps = True
+
+        async def register(self, request):
+            return Registration(ClientCredentials("c"), (CALLBACK,), (), "", None, None, None)
+
+    bench.registrars = [Careless()]
+    with pytest.raises(IssuerMissing):
+        await client_for(bench.directory(), nameless)
+
+
+async def test_a_computed_client_is_never_kept(bench, metadata, server):
+    class Document(StaticRegistrar):
+        async def register(self, request):
+            return ClientCredentials("https://gw.example/client.json")
+
+    bench.registrars.insert(1, Document())
+    client = await client_for(bench.directory(), metadata)
+    assert client.client_id == "https://gw.example/client.json"
+    assert await bench.directory().existing(GATEWAY, metadata) == client
+    assert (await bench.records.clients.list(), server.asked) == ([], [])
+
+
+# -- dropped and deleted ------------------------------------------------------------------------------
+
+
+async def test_a_dropped_client_is_registered_once_again(bench, metadata, server):
+    directory = bench.directory()
+    await client_for(directory, metadata)
+    assert await directory.drop(GATEWAY.id, metadata.issuer, client_id="client-1") is True
+    assert (await client_for(directory, metadata)).client_id == "client-2"
+    assert await directory.drop(GATEWAY.id, metadata.issuer, client_id="client-1") is False  # somebody dropped it
+    assert (await client_for(directory, metadata)).client_id == "client-2"
+    assert await directory.drop(GATEWAY.id, metadata.issuer) is True
+    assert await directory.drop(GATEWAY.id, metadata.issuer) is False
+
+
+async def test_deleting_forgets_here_and_at_the_server(bench, metadata, server):
+    directory = bench.directory()
+    await client_for(directory, metadata)
+    forgotten = await directory.delete("client-1")
+    assert forgotten.client.client_id == "client-1"
+    assert "has forgotten" in forgotten.answer
+    assert server.forgotten == [("client-1", "Bearer manage-1")]
+    assert await bench.records.clients.list() == []
+    with pytest.raises(NotFound):
+        await directory.delete("client-1")
+
+
+async def test_a_client_id_of_two_rows_is_ambiguous(bench, metadata, server):
+    server.answer = lambda wishes: (201, server.reply_to(wishes) | {"client_id": "same"})
+    directory = bench.directory()
+    await client_for(directory, metadata)
+    await client_for(directory, metadata, gateway=replace(GATEWAY, id="1" * 32))
+    rows = await bench.records.clients.list()
+    with pytest.raises(Conflict) as caught:
+        await directory.delete("same")
+    assert all(row.id in caught.value.detail for row in rows)
+    assert (await directory.delete(rows[0].id)).client == rows[0]
+    assert (await directory.delete("same")).client == rows[1]
+
+
+async def test_all_clients_of_a_gateway(bench, metadata, server):
+    directory = bench.directory()
+    await client_for(directory, metadata)
+    await client_for(directory, replace(metadata, issuer=f"{server.base}/other"))
+    await client_for(directory, metadata, gateway=replace(GATEWAY, id="1" * 32))
+    assert {one.client.client_id for one in await directory.delete_all(GATEWAY.id)} == {"client-1", "client-2"}
+    assert [row.client_id for row in await bench.records.clients.list()] == ["client-3"]
+    bench.registrars = [StaticRegistrar()]
+    assert "No installed plugin" in (await bench.directory().delete("client-3")).answer
