@@ -6,6 +6,7 @@ A failure becomes the httpx exception of that meaning, with our ``Failure`` as i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import httpx
@@ -30,6 +31,9 @@ _EXCEPTIONS: dict[FailureKind, str] = {
     "too-large": "RemoteProtocolError",
     "undecodable": "RemoteProtocolError",
 }
+
+# httpx logs every URL with its query at INFO. Nothing that carries requests here needs that line.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def exception_name(failure: Failure) -> str:

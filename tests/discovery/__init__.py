@@ -1,0 +1,1 @@
+"""Discovery: what is asked, what is believed."""

@@ -1,0 +1,269 @@
+"""The pure half: where metadata would be, and what it must say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderError, ProviderUnreadable
+from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.oauth.discovery import (
+    apply_settings,
+    build_metadata_from_settings,
+    build_resource_metadata_urls,
+    build_server_metadata_urls,
+    check_pkce,
+    origin_of,
+    parse_resource_metadata,
+    parse_server_metadata,
+)
+
+ISSUER = "https://as.example/tenant"
+SERVER = "https://mcp.example/a/mcp"
+ROOT = "https://mcp.example/.well-known/oauth-protected-resource"
+GOOD = {
+    "issuer": ISSUER,
+    "authorization_endpoint": "https://as.example/tenant/authorize?tenant=1",
+    "token_endpoint": "https://as.example/tenant/token",
+    "code_challenge_methods_supported": ["S256"],
+    "scopes_supported": ["a", "b"],
+    "authorization_response_iss_parameter_supported": True,
+    "x_more": {"kept": [1]},
+}
+
+
+def reply(document: Any, *, status: int = 200, url: str = "https://as.example/md", kind: str = "") -> Reply:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return Reply(url=url, status=status, headers={"content-type": kind}, body=body)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "urls"),
+    [
+        (
+            "https://as.example",
+            (
+                "https://as.example/.well-known/oauth-authorization-server",
+                "https://as.example/.well-known/openid-configuration",
+            ),
+        ),
+        (
+            "https://as.example:8443/",
+            (
+                "https://as.example:8443/.well-known/oauth-authorization-server",
+                "https://as.example:8443/.well-known/openid-configuration",
+            ),
+        ),
+        (
+            "https://as.example/a/b/",
+            (
+                "https://as.example/.well-known/oauth-authorization-server/a/b",
+                "https://as.example/.well-known/openid-configuration/a/b",
+                "https://as.example/a/b/.well-known/openid-configuration",
+            ),
+        ),
+    ],
+)
+def test_where_an_issuers_metadata_may_be(issuer: str, urls: tuple[str, ...]) -> None:
+    assert build_server_metadata_urls(issuer) == urls
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "as.example",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "https://",
+        "https://as.example?x=1",
+        "https://as.example#x",
+        "https://user@as.example",
+        "https://as.example:99999",
+        "https://as.example:0",
+        "https://as.ex ample",
+        "https://as.example/\r\nX: y",
+        "https://as.example\\@evil",
+        "https://\u0430s.example",
+        "https://[::1",
+        "https://as.example/" + "x" * 3_000,
+    ],
+)
+def test_what_is_no_issuer(issuer: str) -> None:
+    with pytest.raises(DiscoveryFailed):
+        build_server_metadata_urls(issuer)
+
+
+def test_where_a_servers_resource_metadata_may_be() -> None:
+    assert build_resource_metadata_urls(SERVER) == (f"{ROOT}/a/mcp", ROOT)
+    assert build_resource_metadata_urls("https://mcp.example/") == (ROOT,)
+    assert build_resource_metadata_urls("https://mcp.example/mcp?x=1") == (f"{ROOT}/mcp?x=1", ROOT)
+    with pytest.raises(DiscoveryFailed):
+        build_resource_metadata_urls("mcp")
+    assert origin_of(SERVER) == "https://mcp.example"
+
+
+def test_good_metadata() -> None:
+    metadata = parse_server_metadata(reply(GOOD), ISSUER)
+    assert metadata.issuer == ISSUER
+    assert metadata.authorization_endpoint == GOOD["authorization_endpoint"]
+    assert metadata.code_challenge_methods_supported == ("S256",)
+    assert metadata.scopes_supported == ("a", "b")
+    assert metadata.iss_parameter_supported is True
+    assert metadata.registration_endpoint is None
+    assert metadata.source == "https://as.example/md"
+    assert metadata.extra["x_more"] == {"kept": [1]}
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [f"{ISSUER}/", "https://AS.example/tenant", "https://as.example:443/tenant", "https://evil", None, 7, [ISSUER]],
+)
+def test_the_issuer_must_be_identical(issuer: Any) -> None:
+    with pytest.raises(DiscoveryFailed) as caught:
+        parse_server_metadata(reply({**GOOD, "issuer": issuer}), ISSUER)
+    assert ISSUER in caught.value.detail
+    assert str(issuer).strip("[]'") in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("authorization_endpoint", "javascript:alert(1)"),
+        ("authorization_endpoint", "file:///etc/passwd"),
+        ("authorization_endpoint", "http://as.example/authorize"),
+        ("authorization_endpoint", "/authorize"),
+        ("authorization_endpoint", "https://as.example/authorize#x"),
+        ("authorization_endpoint", "https://user:pw@as.example/authorize"),
+        ("authorization_endpoint", 7),
+        ("token_endpoint", None),
+        ("token_endpoint", ""),
+        ("token_endpoint", ["https://as.example/token"]),
+        ("registration_endpoint", "data:text/html,x"),
+        ("revocation_endpoint", {}),
+        ("scopes_supported", "a b"),
+        ("scopes_supported", [1]),
+        ("scopes_supported", ["x"] * 1_001),
+        ("code_challenge_methods_supported", "S256"),
+        ("token_endpoint_auth_methods_supported", {"none": 1}),
+        ("grant_types_supported", True),
+        ("authorization_response_iss_parameter_supported", "yes"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ProviderUnreadable, match=name):
+        parse_server_metadata(reply({**GOOD, name: value}), ISSUER)
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name not in {"issuer", "token_endpoint"}])
+def test_null_means_absent(name: str) -> None:
+    assert parse_server_metadata(reply({**GOOD, name: None}), ISSUER).issuer == ISSUER
+
+
+def test_http_only_where_private_networks_are_allowed() -> None:
+    document = {**GOOD, "token_endpoint": "http://127.0.0.1:9/token"}
+    assert parse_server_metadata(reply(document), ISSUER, allow_http=True).token_endpoint == document["token_endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html>not found</html>", "not JSON but 'text/html'"),
+        (b"", "not JSON"),
+        (b"[]", "not an object"),
+        (b'"text"', "not an object"),
+        (b"[" * 200_000, "not JSON"),
+        (b'{"a":' * 100_000, "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b'{"issuer": ' + b"9" * 10_000 + b"}", "not JSON"),
+    ],
+)
+def test_garbage_is_unreadable(body: bytes, said: str) -> None:
+    with pytest.raises(ProviderUnreadable, match=said):
+        parse_server_metadata(reply(body, kind="text/html; charset=utf-8"), ISSUER)
+
+
+def test_only_200_counts() -> None:
+    with pytest.raises(ProviderUnreadable, match="HTTP 404") as caught:
+        parse_server_metadata(reply(GOOD, status=404), ISSUER)
+    assert caught.value.http_status == 404
+
+
+@pytest.mark.parametrize(
+    ("resource", "document_url"),
+    [
+        (SERVER, f"{ROOT}/a/mcp"),
+        (SERVER, "https://elsewhere.example/metadata"),
+        (f"{SERVER}/", f"{ROOT}/a/mcp"),
+        ("https://MCP.example:443/a/mcp", f"{ROOT}/a/mcp"),
+        ("https://mcp.example", ROOT),
+        ("https://mcp.example/", ROOT),
+        ("https://mcp.example/a", f"{ROOT}/a"),
+    ],
+)
+def test_a_resource_that_speaks_for_the_server(resource: str, document_url: str) -> None:
+    document = {"resource": resource, "authorization_servers": [ISSUER], "scopes_supported": ["x"]}
+    found = parse_resource_metadata(reply(document, url=document_url), SERVER)
+    assert (found.resource, found.authorization_servers, found.scopes_supported) == (resource, (ISSUER,), ("x",))
+
+
+@pytest.mark.parametrize(
+    ("resource", "document_url"),
+    [
+        ("https://other.example/a/mcp", f"{ROOT}/a/mcp"),
+        ("https://mcp.example/other", ROOT),
+        ("https://mcp.example/a/mc", ROOT),
+        ("https://mcp.example/a/mcp/deeper", ROOT),
+        ("https://mcp.example", f"{ROOT}/a/mcp"),
+        ("https://mcp.example", "https://evil.example/.well-known/oauth-protected-resource"),
+        ("https://mcp.example:8443", ROOT),
+        ("https://mcp.example/a/mcp?tenant=2", ROOT),
+    ],
+)
+def test_a_resource_that_does_not(resource: str, document_url: str) -> None:
+    with pytest.raises(DiscoveryFailed) as caught:
+        parse_resource_metadata(reply({"resource": resource}, url=document_url), SERVER)
+    assert SERVER in caught.value.detail
+    assert resource.partition("?")[0] in caught.value.detail
+
+
+@pytest.mark.parametrize("resource", [None, 7, "mcp", "javascript:1", f"{SERVER}#x"])
+def test_a_resource_of_the_wrong_kind(resource: Any) -> None:
+    with pytest.raises(ProviderError):
+        parse_resource_metadata(reply({"resource": resource}, url=ROOT), SERVER)
+
+
+def test_settings_that_say_enough() -> None:
+    authorize, token = "https://as.example/authorize", "https://as.example/token"
+    assert build_metadata_from_settings(OAuthConfig()) is None
+    assert build_metadata_from_settings(OAuthConfig(token_url=token)) is None
+    assert build_metadata_from_settings(OAuthConfig(authorization_url=authorize)) is None
+    stated = build_metadata_from_settings(OAuthConfig(authorization_url=authorize, token_url=token, issuer=ISSUER))
+    assert stated == ServerMetadata(ISSUER, authorize, token)
+    alone = build_metadata_from_settings(OAuthConfig(grant_type="client_credentials", token_url=token))
+    assert alone == ServerMetadata(None, None, token)
+
+
+def test_settings_win_over_what_was_found() -> None:
+    found = parse_server_metadata(reply(GOOD), ISSUER)
+    assert apply_settings(found, OAuthConfig()) == found
+    mended = apply_settings(found, OAuthConfig(token_url="https://other.example/token"))
+    assert mended.token_endpoint == "https://other.example/token"
+    assert mended.authorization_endpoint == found.authorization_endpoint
+
+
+@pytest.mark.parametrize("methods", [None, (), ("plain",), ("s256",)])
+def test_pkce_is_required(methods: tuple[str, ...] | None) -> None:
+    metadata = ServerMetadata(
+        ISSUER, None, "https://as.example/token", source="x", code_challenge_methods_supported=methods
+    )
+    with pytest.raises(PkceUnsupported, match=ISSUER):
+        check_pkce(metadata)
+    check_pkce(metadata, assume=True)
+
+
+def test_pkce_offered_or_not_knowable() -> None:
+    offered = ServerMetadata(ISSUER, None, "https://t", source="x", code_challenge_methods_supported=("plain", "S256"))
+    check_pkce(offered)
+    check_pkce(ServerMetadata(None, None, "https://t"))

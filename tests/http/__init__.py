@@ -1,0 +1,1 @@
+"""The guarded way out, against servers that mean harm."""
