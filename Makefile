@@ -7,9 +7,11 @@
 ARGS ?=
 WORKERS ?= 2
 
-# The newest Python that is new enough and really runs (pyenv's shims may not) and has pip.
-PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
-	$$python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $$python && break; done)
+# The newest Python on the path that is new enough, really runs (pyenv's shims may not) and has pip.
+PYTHON ?= $(shell IFS=:; for name in python3.13 python3.12 python3.11 python3; do for folder in $$PATH; do \
+	python=$$folder/$$name; test -x "$$python" || continue; \
+	"$$python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && exit; \
+	done; done)
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -64,11 +64,16 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_latchpin(
-    *arguments: str, env: Mapping[str, str], cwd: Path, timeout: float = 60, stdin: str = ""
+    *arguments: str,
+    env: Mapping[str, str],
+    cwd: Path,
+    timeout: float = 60,
+    stdin: str = "",
+    executable: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; output and error apart, nothing raised for its exit status."""
     return subprocess.run(
-        [latchpin_command(), *arguments],
+        [executable or latchpin_command(), *arguments],
         env=clean_environment(env),
         cwd=cwd,
         input=stdin,
@@ -81,7 +86,12 @@ def run_latchpin(
 
 @contextlib.contextmanager
 def start_latchpin(
-    *arguments: str, env: Mapping[str, str], cwd: Path, ready: bool = True, timeout: float = 30
+    *arguments: str,
+    env: Mapping[str, str],
+    cwd: Path,
+    ready: bool = True,
+    timeout: float = 30,
+    executable: str | None = None,
 ) -> Iterator[LatchpinProcess]:
     """Run ``latchpin serve`` (or what ``arguments`` say) on a free port until the block ends.
 
@@ -93,11 +103,12 @@ def start_latchpin(
         cwd: the working folder, where ``.env``, the SQLite file and logs are.
         ready: wait for ``/health`` first; without, the caller watches ``output`` or ``wait``.
         timeout: seconds until it must be ready.
+        executable: another installation's ``latchpin``.
     """
     with Reservation() as reservation:
         port = int(env.get("PORT", reservation.port))
         settings = {"PORT": str(port), "BASE_URL": f"http://{HOST}:{port}", **env}
-        command = [latchpin_command(), *(arguments or ("serve",))]
+        command = [executable or latchpin_command(), *(arguments or ("serve",))]
         with LatchpinProcess(command, env=clean_environment(settings), cwd=cwd) as process:
             process.port, process.base_url = port, settings["BASE_URL"]
             if ready:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
@@ -37,7 +37,7 @@ def write_example(models: Mapping[str, type[BaseSettings]]) -> str:
         for name, field in model.model_fields.items():
             if (variable := _variable(field, name)) not in seen:
                 seen.add(variable)
-                lines += [f"# {field.description or variable}", f"{variable}={_shown(_default(field))}"]
+                lines += [f"# {_explain(field, variable)}", f"{variable}={_shown(_default(field))}"]
         if lines:
             text += [f"\n# -- {heading} --\n\n", "\n".join(lines), "\n"]
     return "".join(text)
@@ -48,7 +48,7 @@ def create_env_file(example: str, path: Path, *, secret: str) -> bool:
 
     An existing file is never touched. Returns whether the file was made.
     """
-    text, count = re.subn(rf"(?m)^{SECRET_VARIABLE}=.*$", f"{SECRET_VARIABLE}={secret}", example)
+    text, count = re.subn(rf"(?m)^{SECRET_VARIABLE}=.*$", lambda _: f"{SECRET_VARIABLE}={secret}", example)
     if not count:
         raise ValueError(f"the example has no line {SECRET_VARIABLE}=")
     try:
@@ -65,6 +65,14 @@ def _variable(field: FieldInfo, name: str) -> str:
     alias = field.validation_alias
     first = alias.choices[0] if isinstance(alias, AliasChoices) else alias or name
     return str(first).upper()
+
+
+def _explain(field: FieldInfo, variable: str) -> str:
+    """The field's description, and the choices where they are few and fixed."""
+    text = field.description or variable
+    if get_origin(field.annotation) is Literal:
+        text += f" One of: {', '.join(map(str, get_args(field.annotation)))}."
+    return text
 
 
 def _default(field: FieldInfo) -> Any:  # noqa: ANN401  whatever a setting's default is

@@ -1,0 +1,94 @@
+"""What a deployer gets: the built distributions, installed into fresh environments, in every sensible composition."""
+
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.conftest import PROJECTS
+from tests.servers import run_latchpin, start_latchpin
+
+STORES = ("latchpin-sql-store", "latchpin-redis-store", "latchpin-memory-store")
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_a_wheel_has_every_file_of_the_package_and_the_licence(name: str, dist: Path):
+    package = name.replace("-", "_")
+    source = PROJECTS[name] / "src"
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with zipfile.ZipFile(next(dist.glob(f"{package}-0*.whl"))) as wheel:
+        held = set(wheel.namelist())
+        metadata = wheel.read(next(entry for entry in held if entry.endswith("/METADATA"))).decode()
+    assert set(tracked.stdout.split()) <= held
+    assert f"{package}/py.typed" in held
+    assert any(entry.endswith("/licenses/LICENSE") for entry in held)
+    assert "License-Expression: Apache-2.0" in metadata
+    assert "Description-Content-Type: text/markdown" in metadata
+    assert not [entry for entry in held if "test" in Path(entry).parts[0]]
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_an_sdist_has_the_sources_and_the_licence(name: str, dist: Path):
+    package = name.replace("-", "_")
+    with tarfile.open(next(dist.glob(f"{package}-0*.tar.gz"))) as archive:
+        held = {entry.partition("/")[2] for entry in archive.getnames()}
+    assert {"LICENSE", "README.md", "pyproject.toml", f"src/{package}/py.typed"} <= held
+
+
+def test_the_core_alone_explains_itself_and_names_what_to_install(install, tmp_path: Path):
+    core = install("latchpin").latchpin
+    assert "serve" in run_latchpin("--help", env={}, cwd=tmp_path, executable=core).stdout
+    plugins = run_latchpin("plugins", env={"COLUMNS": "200"}, cwd=tmp_path, executable=core)
+    assert plugins.returncode == 0, plugins.stderr
+    assert "hmac-sha256" in plugins.stdout
+
+    serve = run_latchpin("serve", env={}, cwd=tmp_path, executable=core)
+    assert serve.returncode != 0
+    for name in STORES:
+        assert name in serve.stderr
+    assert "Traceback" not in serve.stderr
+
+
+@pytest.mark.parametrize(
+    ("requirements", "settings"),
+    [
+        (["latchpin", "latchpin-sql-store"], {}),
+        (["latchpin", "latchpin-sql-store", "latchpin-dcr"], {}),
+        (["latchpin", "latchpin-memory-store"], {"CACHE_TYPE": "memory"}),
+        (["latchpin[standard]"], {}),
+    ],
+    ids="+".join,
+)
+def test_each_composition_serves(install, requirements: list[str], settings: dict[str, str], tmp_path: Path):
+    with start_latchpin(env=settings, cwd=tmp_path, executable=install(*requirements).latchpin) as gateway:
+        assert "Traceback" not in gateway.output
+
+
+def test_core_and_redis_serve_with_a_redis(install, redis_url: str, tmp_path: Path):
+    settings = {"CACHE_TYPE": "redis", "REDIS_URL": redis_url}
+    executable = install("latchpin", "latchpin-redis-store").latchpin
+    with start_latchpin(env=settings, cwd=tmp_path, executable=executable) as gateway:
+        assert "Traceback" not in gateway.output
+
+
+@pytest.mark.parametrize(("store", "name"), [("latchpin-memory-store", "memory"), ("latchpin-redis-store", "redis")])
+def test_without_cache_type_the_error_names_the_installed_store(install, store: str, name: str, tmp_path: Path):
+    serve = run_latchpin("serve", env={}, cwd=tmp_path, executable=install("latchpin", store).latchpin)
+    assert serve.returncode != 0
+    assert "CACHE_TYPE" in serve.stderr
+    assert name in serve.stderr
+    assert "Traceback" not in serve.stderr
+
+
+def test_the_standard_installation_stays_small(install):
+    distributions = install("latchpin[standard]").distributions
+    assert {line.partition(" @ ")[0] for line in distributions} >= {"latchpin", "latchpin-dcr", "latchpin-sql-store"}
+    assert len(distributions) < 60, "\n".join(distributions)
