@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 import json
 from datetime import timedelta
 
@@ -98,24 +99,29 @@ async def test_claims_cannot_override_what_protects_the_ticket(kept, clock):
     assert (claims["aud"], claims["iss"]) == ("latchpin:success", BASE)
 
 
-def _unsigned(claims):
-    def part(value):
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+def _part(value):
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
-    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+def _forge(algorithm, claims, signature):
+    head = _part(json.dumps({"alg": algorithm, "typ": "JWT"}).encode())
+    signed = f"{head}.{_part(json.dumps(claims).encode())}"
+    return f"{signed}.{_part(signature(signed.encode()))}"
 
 
 async def test_forged_tickets_are_refused(kept, clock):
     tickets = tickets_with(kept, clock)
     good = await tickets.sign("success", {"a": 1}, lifetime=timedelta(minutes=1))
     claims = {"iss": BASE, "aud": "latchpin:success", "exp": int(clock().timestamp()) + 60}
+    key = await random_key(kept, cipher_of(A), "tickets")
+    assert await tickets.verify("success", _forge("HS256", claims, lambda signed: hmac.digest(key, signed, "sha256")))
     head, body, signature = good.split(".")
     for ticket in (
-        _unsigned(claims),
+        _forge("none", claims, lambda signed: b""),
+        _forge("HS512", claims, lambda signed: hmac.digest(key, signed, "sha512")),
         jwt.encode(claims, A, algorithm="HS256"),  # the root secret signs no ticket
         jwt.encode(claims, await random_key(kept, cipher_of(A), "bearer"), algorithm="HS256"),
-        jwt.encode(claims, await random_key(kept, cipher_of(A), "tickets"), algorithm="HS512"),
-        jwt.encode({k: v for k, v in claims.items() if k != "exp"}, await random_key(kept, cipher_of(A), "tickets")),
+        jwt.encode({name: value for name, value in claims.items() if name != "exp"}, key),
         f"{head}.{body[:-2]}AA.{signature}",
         f"{head}.{body}.",
         "",

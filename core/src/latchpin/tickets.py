@@ -178,6 +178,8 @@ def decode(
     Raises:
         jwt.InvalidTokenError: no key fits, a required claim is missing or another, or a time does not hold.
     """
+    if not token.isascii():
+        raise jwt.DecodeError("not ASCII")
     failure: jwt.InvalidTokenError = jwt.InvalidSignatureError("no key")
     for key in keys:
         try:

@@ -49,6 +49,8 @@ class BearerIdentity:
         scheme, _, token = values[0].partition(" ") if values else ("", "", "")
         if scheme.lower() != "bearer":
             return None
+        if not token.isascii():
+            raise NotSignedIn("the bearer token was refused: it is malformed")
         try:
             claims = await self._claims(token.strip())
         except jwt.InvalidTokenError as exc:

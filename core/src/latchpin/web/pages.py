@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
 from latchpin.model import StoredTool
 
-__all__ = ["GatewayRow", "ShownTool", "failure", "fetched", "render", "shown_tools", "success"]
+__all__ = ["SUCCESS_TITLE", "GatewayRow", "ShownTool", "failure", "fetched", "render", "shown_tools", "success"]
 
 SUCCESS_TITLE = "OAuth Authorization Successful"
 _TEMPLATES = Path(__file__).parent / "templates"
