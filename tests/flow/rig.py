@@ -14,7 +14,7 @@ import jwt
 from latchpin.demo.browser import Browser
 
 from tests.providers import sign_in
-from tests.servers import GatewayBackend, LatchpinProcess, start_latchpin
+from tests.servers import GatewayBackend, LatchpinProcess, run_latchpin, start_latchpin
 
 __all__ = ["ADMIN", "ALICE", "BOB", "Rig", "start_rig"]
 
@@ -101,5 +101,8 @@ def settings_of(backend: GatewayBackend) -> dict[str, str]:
 def start_rig(backend: GatewayBackend, folder: Path, *arguments: str, **settings: str) -> Iterator[Rig]:
     """Serve a gateway on ``backend``; ``settings`` come on top."""
     env: Mapping[str, str] = settings_of(backend) | settings
+    if backend.name == "postgres":
+        upgraded = run_latchpin("db", "upgrade", env=env, cwd=folder)
+        assert upgraded.returncode == 0, upgraded.stderr
     with start_latchpin(*arguments, env=env, cwd=folder) as process:
         yield Rig(process, folder)

@@ -74,7 +74,7 @@ def set_up_logging(settings: CoreSettings) -> None:
         except OSError as exc:
             complaint = f"LOG_FILE {settings.log_file} cannot be written ({exc.strerror}); logging to stderr only"
     root = logging.getLogger()
-    root.handlers[:] = []
+    root.handlers[:] = [each for each in root.handlers if not isinstance(each.formatter, TextFormatter | JsonFormatter)]
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
         handler.addFilter(_Ours())

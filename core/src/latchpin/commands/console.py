@@ -23,7 +23,10 @@ __all__ = ["err", "opened", "out", "print_json", "run"]
 
 ResultT = TypeVar("ResultT")
 
-out = Console()
+PIPE_WIDTH = 200
+"""Columns of a table that nobody's terminal limits."""
+
+out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True)
 
 

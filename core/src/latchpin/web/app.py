@@ -24,6 +24,7 @@ from latchpin.settings import load
 from latchpin.web import routes_api, routes_gateways, routes_health, routes_oauth, routes_pages, routes_people
 from latchpin.web.errors import install_errors
 from latchpin.web.guard import install_guard
+from latchpin.web.lifespan import QuietStart
 
 __all__ = ["create_app"]
 
@@ -65,6 +66,7 @@ def create_app(
         router: APIRouter = offer.value
         app.include_router(router)
     install_guard(app, settings)
+    app.add_middleware(QuietStart)
     return app
 
 
@@ -81,7 +83,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
                 yield
     except LatchpinError as exc:
         _log.critical("Cannot start: %s; remedy: %s", exc.detail or exc.public, exc.remedy)
-        raise SystemExit(1) from None
+        raise
 
 
 def _warn(application: Application) -> None:
