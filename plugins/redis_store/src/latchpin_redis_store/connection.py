@@ -13,19 +13,23 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
+from hiredis import pack_command
 from latchpin.batching import Batcher
 from latchpin.errors import BackendUnavailable
 from latchpin.settings import mask
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
 
 from latchpin_redis_store.plugin import RedisSettings
 
 __all__ = ["Commands", "Reply", "open_commands"]
 
-SOCKET_SECONDS = 0.8
+BATCH_SECONDS = 0.8
+"""For one batch in all, connecting included. redis-py drops a connection whose reading was cut short."""
+
 ANSWER_SECONDS = 1.8
 """What a caller waits at most: one batch that fails before it, its own, and never two seconds."""
 
@@ -49,7 +53,7 @@ class Commands:
     def __init__(self, client: Redis, shown_url: str) -> None:
         self._client = client
         self._shown_url = shown_url
-        self._batcher: Batcher[Sequence[Word], Reply] = Batcher(self._send, limit=BATCH_LIMIT)
+        self._batcher: Batcher[tuple[Word, ...], Reply] = Batcher(self._send, limit=BATCH_LIMIT)
 
     async def ask(self, *words: Word) -> Reply:
         """Send one command and return its reply.
@@ -67,23 +71,45 @@ class Commands:
         """Send several commands at once and return their replies in order; see ``ask``."""
         return await asyncio.gather(*(self.ask(*words) for words in commands))
 
+    async def ping(self) -> None:
+        """Reach the server.
+
+        Raises:
+            RedisError: it is not there, or does not let us in.
+            OSError: the same.
+        """
+        (reply,) = await self._send([("PING",)])
+        if isinstance(reply, RedisError):
+            raise reply
+
     async def close(self) -> None:
         """Send what is waiting, then hang up."""
         await self._batcher.close()
         await self._client.aclose()
 
-    async def _send(self, batch: Sequence[Sequence[Word]]) -> Sequence[Reply]:
-        pipeline = self._client.pipeline(transaction=False)
-        for words in batch:
-            pipeline.execute_command(*words)
-        replies: list[Reply] = await pipeline.execute(raise_on_error=False)
+    async def _send(self, batch: Sequence[tuple[Word, ...]]) -> Sequence[Reply]:
+        pool = self._client.connection_pool
+        async with asyncio.timeout(BATCH_SECONDS):
+            connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            try:
+                await connection.send_packed_command(b"".join(map(pack_command, batch)))
+                replies = [await _read(connection) for _ in batch]
+            finally:
+                await pool.release(connection)
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # It is a replica now; the name may lead to the new primary.
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            await pool.disconnect(inuse_connections=False)
         return replies
 
     def _unavailable(self, exc: Exception) -> BackendUnavailable:
         return BackendUnavailable(f"Redis at {self._shown_url}: {_reason(exc)}")
+
+
+async def _read(connection: AbstractConnection) -> Reply:
+    try:
+        return await connection.read_response()
+    except ResponseError as exc:  # this command's own; the others have their replies
+        return exc
 
 
 @asynccontextmanager
@@ -95,25 +121,24 @@ async def open_commands(settings: RedisSettings) -> AsyncIterator[Commands]:
     """
     client = Redis.from_url(
         settings.redis_url,
-        socket_connect_timeout=SOCKET_SECONDS,
-        socket_timeout=SOCKET_SECONDS,
+        socket_timeout=None,  # a timer for each reply costs more than the reply; see BATCH_SECONDS
         retry=Retry(NoBackoff(), 0),
         protocol=2,  # under 3, redis-py expects unasked messages and so misses that an idle connection broke
     )
     commands = Commands(client, mask(settings.redis_url))
     try:
-        await _reach(client, settings)
+        await _reach(commands, settings)
         await _warn_of_eviction(client)
         yield commands
     finally:
         await commands.close()
 
 
-async def _reach(client: Redis, settings: RedisSettings) -> None:
+async def _reach(commands: Commands, settings: RedisSettings) -> None:
     tries = max(1, settings.redis_max_retries)
     for attempt in range(1, tries + 1):
         try:
-            await client.execute_command("PING")  # type: ignore[no-untyped-call]
+            await commands.ping()
         except (AuthenticationError, NoPermissionError) as exc:
             raise _unreachable(settings, _reason(exc), "Check the user name and password in REDIS_URL.") from exc
         except (RedisError, OSError) as exc:
