@@ -61,7 +61,6 @@ def test_the_core_alone_explains_itself_and_names_what_to_install(install, tmp_p
     ("requirements", "settings"),
     [
         (["latchpin", "latchpin-sql-store"], {}),
-        (["latchpin", "latchpin-sql-store", "latchpin-dcr"], {}),
         (["latchpin", "latchpin-memory-store"], {"CACHE_TYPE": "memory"}),
         (["latchpin[standard]"], {}),
     ],
@@ -91,4 +90,4 @@ def test_without_cache_type_the_error_names_the_installed_store(install, store: 
 def test_the_standard_installation_stays_small(install):
     distributions = install("latchpin[standard]").distributions
     assert {line.partition(" @ ")[0] for line in distributions} >= {"latchpin", "latchpin-dcr", "latchpin-sql-store"}
-    assert len(distributions) < 60, "\n".join(distributions)
+    assert len(distributions) < 65, "\n".join(distributions)  # 60 in November 2026; more should be a decision

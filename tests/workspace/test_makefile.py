@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from tests.servers import run_latchpin
+
 ROOT = Path(__file__).parents[2]
 FAKE_COMMAND = '#!/bin/sh\necho "latchpin $* LOG_LEVEL=$LOG_LEVEL"\n'
 
@@ -114,11 +116,10 @@ def test_without_a_python_it_says_what_is_needed(checkout: Path):
 def test_a_bare_checkout_sets_itself_up_once_and_runs(checkout: Path):
     first = make(checkout, "setup")
     assert first.returncode == 0, first.stdout + first.stderr
-    version = subprocess.run(
-        [checkout / ".venv" / "bin" / "latchpin", "plugins"], cwd=checkout, capture_output=True, text=True, check=False
-    )
-    assert version.returncode == 0, version.stderr
+    command = str(checkout / ".venv" / "bin" / "latchpin")
+    plugins = run_latchpin("plugins", env={"COLUMNS": "200"}, cwd=checkout, executable=command)
+    assert plugins.returncode == 0, plugins.stderr
     for name in ("latchpin-sql-store", "latchpin-redis-store", "latchpin-memory-store", "latchpin-dcr"):
-        assert name in version.stdout
+        assert name in plugins.stdout
     assert "installing" in first.stdout
     assert "installing" not in make(checkout, "setup").stdout
