@@ -1,5 +1,6 @@
 """The registration server on a real uvicorn, the real way to it, and a directory over real parts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -76,6 +77,20 @@ class Bench:
     clock: MovedClock
     registrars: list
     pauses: list[float]
+    released: asyncio.Event | None = None
+
+    def wait_for_release(self) -> None:
+        """From now on a pause lasts until a lease is given back, instead of no time at all."""
+        kept, released = self.records.kept, asyncio.Event()
+        take = kept.take
+
+        async def take_and_tell(name, *, value=None):
+            taken = await take(name, value=value)
+            released.set()
+            return taken
+
+        kept.take = take_and_tell
+        self.released = released
 
     def directory(self) -> ClientDirectory:
         """One as another process would have: it shares the records only."""
@@ -88,10 +103,8 @@ class Bench:
         )
 
     async def _pause(self, seconds: float) -> None:
-        import asyncio
-
         self.pauses.append(seconds)
-        await asyncio.sleep(0)
+        await (asyncio.sleep(0) if self.released is None else self.released.wait())
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.client_secrets import seal_configured_secret
+from latchpin.client_secrets import open_configured_secret, seal_configured_secret
 from latchpin.clients import LEASE, PATIENCE
 from latchpin.contracts import Registration
 from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar
-from latchpin.errors import Conflict, IssuerMissing, NotFound, RegistrationFailed, Unsealable
+from latchpin.errors import Conflict, IssuerMissing, NotFound, RecordConflict, RegistrationFailed, Unsealable
 from latchpin.model import ClientCredentials
 from latchpin.testing.sealing import SuiteCipher
 
@@ -55,6 +55,11 @@ async def test_an_entered_secret_does_not_open_for_another_issuer(bench, metadat
         await client_for(bench.directory(), metadata, gateway=moved)
 
 
+async def test_a_gateway_without_oauth_has_no_secret(bench):
+    assert open_configured_secret(replace(GATEWAY, oauth=None), bench.cipher) is None
+    assert open_configured_secret(GATEWAY, bench.cipher) is None
+
+
 async def test_an_entered_client_is_not_ours_to_forget(bench, metadata):
     offer = latchpin_client_registrar()
     async with offer.open(offer.settings(), None) as registrar:
@@ -92,6 +97,7 @@ async def test_eight_first_users_in_one_process_register_once(bench, metadata, s
 
 
 async def test_eight_first_users_in_eight_processes_register_once(bench, metadata, server):
+    bench.wait_for_release()
     clients = await asyncio.gather(*[client_for(bench.directory(), metadata) for _ in range(8)])
     assert {client.client_id for client in clients} == {"client-1"}
     assert len(server.asked) == 1
@@ -218,7 +224,7 @@ async def test_a_kept_secret_that_does_not_open_says_how_to_mend_it(bench, metad
     assert f"/oauth/registered-clients/{kept.id}" in caught.value.remedy
     assert "AUTH_ENCRYPTION_SECRETS_OLD" in caught.value.remedy
     forgotten = await changed.directory().delete(kept.id)  # the remedy works without the old secret
-    assert "RFC 7592" in forgotten.answer
+    assert "RFC 7592" in forgotten.answer  # the token that manages it does not open either
     assert (await client_for(changed.directory(), metadata)).client_id == "client-2"
 
 
@@ -249,6 +255,37 @@ async def test_without_an_issuer_nothing_can_be_kept(bench, metadata):
     bench.registrars = [Careless()]
     with pytest.raises(IssuerMissing):
         await client_for(bench.directory(), nameless)
+
+
+async def test_a_registrar_that_keeps_may_still_compute(bench, metadata):
+    class Either(StaticRegistrar):
+        keeps = True
+
+        async def register(self, request):
+            return ClientCredentials("computed")
+
+    bench.registrars = [Either()]
+    assert (await client_for(bench.directory(), metadata)).client_id == "computed"
+    assert (await client_for(bench.directory(), replace(metadata, issuer=None))).client_id == "computed"
+    assert await bench.records.clients.list() == []
+
+
+async def test_a_conflict_that_nobody_won_is_told(bench, metadata, server):
+    """The record is there and does not fit, and deleting it came too early."""
+    ours = bench.directory()
+    delete = bench.records.clients.delete
+
+    async def delete_and_be_too_late(row):
+        (old,) = await bench.records.clients.list()
+        done = await delete(row)
+        await bench.records.clients.put(replace(old, id="f" * 32))
+        return done
+
+    await client_for(ours, metadata)
+    bench.records.clients.delete = delete_and_be_too_late
+    with pytest.raises(RecordConflict):
+        await client_for(ours, metadata, redirect_uri=CALLBACK + "/" + GATEWAY.id)
+    assert ("client-2", "Bearer manage-2") in server.forgotten
 
 
 async def test_a_computed_client_is_never_kept(bench, metadata, server):
@@ -311,3 +348,11 @@ async def test_all_clients_of_a_gateway(bench, metadata, server):
     assert [row.client_id for row in await bench.records.clients.list()] == ["client-3"]
     bench.registrars = [StaticRegistrar()]
     assert "No installed plugin" in (await bench.directory().delete("client-3")).answer
+
+
+async def test_a_public_client_needs_no_secret(bench, metadata, server):
+    server.answer = lambda _: (201, {"client_id": "public"})
+    directory = bench.directory()
+    await client_for(directory, metadata)
+    assert await client_for(directory, metadata) == ClientCredentials("public", None, "none")
+    assert "RFC 7592" in (await directory.delete("public")).answer

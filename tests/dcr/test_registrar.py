@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
 
 import pytest
 from latchpin.contracts import RegistrationRequest
@@ -10,6 +11,8 @@ from latchpin.errors import IssuerMissing, ProviderUnreachable, RegistrationFail
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.settings import load
 from latchpin.testing.clock import START
+from latchpin.testing.context import SuiteContext
+from latchpin_dcr.plugin import latchpin_client_registrar
 from latchpin_dcr.settings import DcrSettings
 
 from tests.dcr.conftest import CALLBACK, a_gateway
@@ -344,3 +347,16 @@ def test_a_method_that_cannot_be_registered_stops_the_start(monkeypatch):
     monkeypatch.setenv("DCR_TOKEN_ENDPOINT_AUTH_METHOD", "private_key_jwt")
     with pytest.raises(SettingsError, match=r"DCR_TOKEN_ENDPOINT_AUTH_METHOD.*private_key_jwt.*must be one of"):
         load(DcrSettings)
+
+
+def test_the_plugin_is_found_by_its_entry_point():
+    (point,) = [one for one in entry_points(group="latchpin") if one.name == "dcr"]
+    offer = point.load().latchpin_client_registrar()
+    assert (offer.name, offer.settings, offer.rank) == ("dcr", DcrSettings, 200)
+
+
+async def test_what_the_plugin_opens_registers(upstream, request_for, server):
+    offer = latchpin_client_registrar()
+    async with SuiteContext(upstream=upstream) as context, offer.open(DcrSettings(), context) as registrar:
+        assert registrar.keeps is True
+        assert (await registrar.register(request_for())).credentials.client_id == "client-1"
