@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch
@@ -33,12 +34,14 @@ GOOD = CallbackParameters(state="s.t", code="the-code", iss="https://as.example"
 
 def test_a_complete_callback_is_read_and_unknown_parameters_are_left_alone():
     query = [("code", "c"), ("state", "s"), ("session_state", "x"), ("session_state", "y"), ("iss", "i")]
-    assert parse_callback(query) == CallbackParameters(state="s", code="c", iss="i")
+    assert parse_callback(urlencode(query)) == CallbackParameters(state="s", code="c", iss="i")
 
 
 def test_an_error_callback_is_read():
     query = [("error", "access_denied"), ("error_description", "no"), ("state", "s")]
-    assert parse_callback(query) == CallbackParameters(state="s", error="access_denied", error_description="no")
+    assert parse_callback(urlencode(query)) == CallbackParameters(
+        state="s", error="access_denied", error_description="no"
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,11 +56,12 @@ def test_an_error_callback_is_read():
         ([("state", "s"), ("state", "s"), ("code", "c")], "'state' was given twice"),
         ([("state", "s"), ("code", "c"), ("error", "e")], "both"),
         ([("state", "s"), ("code", "c" * 9000)], "9000 characters"),
+        ([("state", "s"), ("code", "c"), *[(f"p{n}", "x") for n in range(60)]], "too many"),
     ],
 )
 def test_a_malformed_callback_says_what_is_wrong_with_it(query, says):
     with pytest.raises(CallbackMalformed, match=says):
-        parse_callback(query)
+        parse_callback(urlencode(query))
 
 
 def test_secrets_do_not_show_in_what_is_printed():
@@ -139,3 +143,9 @@ def test_unreadable_errors_are_not_echoed():
 def test_only_what_has_a_code_is_validated():
     with pytest.raises(CallbackMalformed):
         validate(CallbackParameters(state="s.t"), PAYLOAD, PENDING, path_gateway=None)
+
+
+@pytest.mark.parametrize("query", ["state=%ff&code=c", "state=s&code=%c3%28"])
+def test_a_query_that_is_not_utf_8_is_malformed(query):
+    with pytest.raises(CallbackMalformed, match="decoded"):
+        parse_callback(query)

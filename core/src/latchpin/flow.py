@@ -8,7 +8,6 @@ age, the store's atomic consume, gateway, issuer, the provider's error, then the
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -187,12 +186,12 @@ class AuthorizationFlow:
     # -- complete -----------------------------------------------------------------------------------------
 
     async def complete(
-        self, query: Iterable[tuple[str, str]], *, path_gateway: str | None, browser: str | None, caller: Caller | None
+        self, query: str, *, path_gateway: str | None, browser: str | None, caller: Caller | None
     ) -> Completed:
         """Judge a callback and, if it holds, exchange the code and keep the tokens.
 
         Args:
-            query: the callback's decoded query pairs.
+            query: the callback's query, as it came.
             path_gateway: the gateway in the callback's path, if there was one.
             browser: the browser's cookie.
             caller: who is signed in, if anybody.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from latchpin.configuration import CoreSettings
 
-__all__ = ["set_up_logging"]
+__all__ = ["set_up_logging", "tear_down_logging"]
 
 _TEXT = "%(asctime)s %(process)d %(name)s %(levelname)s - %(message)s"
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029)}
@@ -74,7 +74,7 @@ def set_up_logging(settings: CoreSettings) -> None:
         except OSError as exc:
             complaint = f"LOG_FILE {settings.log_file} cannot be written ({exc.strerror}); logging to stderr only"
     root = logging.getLogger()
-    root.handlers[:] = [each for each in root.handlers if not isinstance(each.formatter, TextFormatter | JsonFormatter)]
+    tear_down_logging()
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
         handler.addFilter(_Ours())
@@ -86,3 +86,11 @@ def set_up_logging(settings: CoreSettings) -> None:
         other.propagate = name in {"uvicorn", "uvicorn.error"}
     if complaint:
         logging.getLogger("latchpin.logs").warning(complaint)
+
+
+def tear_down_logging() -> None:
+    """Remove and close the handlers that an earlier set-up in this process installed."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each.formatter, TextFormatter | JsonFormatter)]:
+        root.removeHandler(handler)
+        handler.close()

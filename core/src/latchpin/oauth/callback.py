@@ -8,8 +8,9 @@ the pending authorization from the store.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch
 from latchpin.model import PendingAuthorization
@@ -18,6 +19,7 @@ from latchpin.oauth.state import StatePayload
 __all__ = ["CallbackParameters", "ValidatedCallback", "parse_callback", "validate"]
 
 MAX_VALUE_LENGTH = 8192
+MAX_PARAMETERS = 50
 _KNOWN = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _ERROR_TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")
 
@@ -81,15 +83,19 @@ class ValidatedCallback:
     pending: PendingAuthorization
 
 
-def parse_callback(query: Iterable[tuple[str, str]]) -> CallbackParameters:
-    """Read the decoded query pairs.
+def parse_callback(query: str) -> CallbackParameters:
+    """Read the callback's query, still percent-encoded.
 
     Raises:
-        CallbackMalformed: state is missing, one of the parameters is repeated or too long, or there is neither
-            code nor error (or both).
+        CallbackMalformed: it cannot be decoded, state is missing, one of the parameters is repeated or too long,
+            or there is neither code nor error (or both).
     """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError as exc:
+        raise CallbackMalformed("the query cannot be decoded, or has too many parameters") from exc
     values: dict[str, str] = {}
-    for name, value in query:
+    for name, value in pairs:
         if name not in _KNOWN:
             continue
         if name in values:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from latchpin.application import Application
-from latchpin.errors import CallbackMalformed, LatchpinError, NotFound, NotSignedIn, ProviderError
+from latchpin.errors import LatchpinError, NotFound, NotSignedIn, ProviderError
 from latchpin.flow import Completed
 from latchpin.model import Caller
 from latchpin.web import pages
@@ -35,7 +35,6 @@ router = APIRouter(include_in_schema=False)
 
 RESULT = "authorization-result"
 RESULT_LIFETIME = timedelta(minutes=10)
-MAX_PARAMETERS = 50
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -72,7 +71,7 @@ async def callback(request: Request) -> Response:
     application = application_of(request)
     try:
         completed = await application.flow.complete(
-            _parse_query(request),
+            request.scope["query_string"].decode("latin-1"),
             path_gateway=request.path_params.get("gateway_id"),
             browser=browser_cookie(request),
             caller=await _signed_in(request),
@@ -119,18 +118,6 @@ async def _signed_in(request: Request) -> Caller | None:
         return await current_caller(request)
     except NotSignedIn:
         return None
-
-
-def _parse_query(request: Request) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            request.scope["query_string"].decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MAX_PARAMETERS,
-        )
-    except ValueError as exc:
-        raise CallbackMalformed("the query cannot be decoded") from exc
 
 
 def _may_reveal(exc: LatchpinError) -> bool | None:
