@@ -95,7 +95,10 @@ def _postgres(patient: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
         "keepalives_count": 2,
         "tcp_user_timeout": WAIT_MILLISECONDS,
     }
-    return arguments, () if patient else (f"SET lock_timeout = {WAIT_MILLISECONDS}",)
+    if patient:
+        return arguments, ()
+    # A prepared statement would keep the plan of an empty table, a scan of all its rows, until the next ANALYZE.
+    return arguments, (f"SET lock_timeout = {WAIT_MILLISECONDS}", "SET plan_cache_mode = force_custom_plan")
 
 
 def _mysql(patient: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -124,7 +127,10 @@ def _run_on_connect(engine: Engine, statements: tuple[str, ...]) -> None:
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401  sqlite3's connection
     connection.isolation_level = None  # sqlite3 would begin transactions by itself, and late
     connection.execute("PRAGMA foreign_keys = ON")
+    # The file is never damaged; after a power cut the last moments may be missing from it.
     connection.execute("PRAGMA synchronous = NORMAL")
+    # Copying the log back every 16 MB instead of every 4 MB nearly doubles the rate of small transactions.
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
 
 def _begin_sqlite(connection: Connection) -> None:
