@@ -64,7 +64,7 @@ def _check_issuer(value: str) -> str:
 
 
 def _check_resource(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*:[\x21\x23-\x3B\x3D\x3F-\x5B\x5D\x5F\x61-\x7A\x7E%]+", value):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*:[\x21\x24-\x3B\x3D\x3F-\x5B\x5D\x5F\x61-\x7A\x7E%]+", value):
         raise ValueError("must be an absolute URI without fragment (RFC 8707 section 2)")
     return value
 

@@ -127,9 +127,13 @@ def _changed_pin(gateway: Gateway, changed: Gateway, body: GatewayBody) -> str |
 
 
 def _changed_name(gateway: Gateway, body: GatewayBody) -> str:
-    """The name given, else the one there; one that was made from the URL follows it."""
-    made = "name" in body.model_fields_set or gateway.name == _name_of(gateway.url)
-    return body.name or (_name_of(body.url or gateway.url) if made else gateway.name)
+    """A new name if one is given, else the one there; one that was made from the URL follows it."""
+    if body.name is not None and body.name != gateway.name:
+        return body.name
+    cleared = body.name is None and "name" in body.model_fields_set
+    if cleared or gateway.name == _name_of(gateway.url):
+        return _name_of(body.url or gateway.url)
+    return gateway.name
 
 
 def may_use(gateway: Gateway, caller: Caller) -> bool:

@@ -1,0 +1,87 @@
+"""A gateway book over real parts: the memory store, the built-in cipher, the core's settings."""
+
+from dataclasses import dataclass
+
+import pytest
+from latchpin.configuration import CoreSettings
+from latchpin.defaults.client_authentications import latchpin_client_authentications
+from latchpin.gateways import GatewayBook, parse_gateway_body
+from latchpin.model import Caller, Gateway, Sealed, StoredToken
+from latchpin.services import Services
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.sealing import SuiteCipher
+from latchpin_memory_store.records import MemoryRecordStore
+
+ADMIN = Caller("admin@example.com", is_admin=True)
+ANN = Caller("ann@example.com")
+BOB = Caller("bob@elsewhere.example")
+
+
+@dataclass
+class Desk:
+    """The book, and what lies below it."""
+
+    book: GatewayBook
+    records: MemoryRecordStore
+    cipher: SuiteCipher
+    clock: MovedClock
+
+    async def create(self, **body) -> Gateway:
+        return await self.book.create(parse_gateway_body({"url": "https://mcp.example.com/mcp"} | body), ADMIN)
+
+    async def change(self, gateway: Gateway, **body) -> Gateway:
+        return await self.book.change(gateway.id, parse_gateway_body(body), ADMIN)
+
+    async def connect(self, gateway: Gateway, caller: Caller = ANN) -> None:
+        """Keep a token, as after an authorization."""
+        now = self.clock()
+        token = StoredToken(
+            id="t" * 32,
+            gateway_id=gateway.id,
+            user_id="sub",
+            app_user_email=caller.email,
+            issuer=gateway.pinned_issuer,
+            resource=None,
+            client_id="c",
+            access_token=Sealed("x"),
+            refresh_token=None,
+            token_type="Bearer",
+            scopes=(),
+            expires_at=now,
+            revision=1,
+            needs_reauth=False,
+            refresh_begun_at=None,
+            created_at=now,
+            updated_at=now,
+        )
+        await self.records.tokens.put(token, replacing=None)
+
+    def secret_of(self, gateway: Gateway) -> str | None:
+        from latchpin.client_secrets import open_configured_secret
+
+        return open_configured_secret(gateway, self.cipher)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    clock, cipher = MovedClock(), SuiteCipher()
+    records = MemoryRecordStore(clock)
+    services = Services(
+        settings=CoreSettings(base_url="https://gw.example/prefix", auth_encryption_secret="s" * 32),
+        clock=clock,
+        instance_id="one",
+        signer=None,
+        cipher=cipher,
+        pkce=None,
+        states=None,
+        state_backend=None,
+        records=records,
+        record_backend=None,
+        upstream=None,
+        registrars=(),
+        identities=(),
+        authentications={one.name: one for one in latchpin_client_authentications()},
+        listeners=(),
+    )
+    return Desk(GatewayBook(services), records, cipher, clock)
