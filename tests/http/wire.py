@@ -49,7 +49,8 @@ def writing(*replies: bytes) -> Write:
     return write
 
 
-async def _read_request(reader: asyncio.StreamReader) -> bytes:
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """One request with its body, as bytes."""
     head = await reader.readuntil(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
@@ -71,7 +72,7 @@ async def serve(
         wire.connections.append(writer.get_extra_info("sockname")[0])
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
-                wire.requests.append(await _read_request(reader))
+                wire.requests.append(await read_request(reader))
                 await write(writer)
                 if close:
                     break

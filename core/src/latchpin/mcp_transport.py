@@ -7,6 +7,7 @@ to nothing but the MCP server's own origin.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,9 @@ from latchpin.http import Answer, GuardedSession, Outgoing
 from latchpin.transports import exception_name
 
 __all__ = ["Conversation", "McpTransport", "Observed"]
+
+FAREWELL = 0.5
+"""How long the end of a session may take, in seconds: by then everything is known, and nobody should wait."""
 
 
 @dataclass(slots=True)
@@ -79,7 +83,7 @@ class McpTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(answer.status, headers=answer.raw_headers(), stream=_Body(answer, request, self._note))
 
     async def _build_outgoing(self, request: httpx2.Request) -> Outgoing:
-        talk = self._conversation
+        talk, now = self._conversation, asyncio.get_running_loop().time()
         headers = [pair for pair in request.headers.multi_items() if pair[0].lower() != "authorization"]
         if talk.access_token is not None and _origin(request.url) == self._origin:
             headers.append(("authorization", f"Bearer {talk.access_token}"))
@@ -88,7 +92,7 @@ class McpTransport(httpx2.AsyncBaseTransport):
             url=str(request.url),
             headers=tuple(headers),
             body=await request.aread(),
-            deadline=talk.deadline,
+            deadline=min(talk.deadline, now + FAREWELL) if request.method == "DELETE" else talk.deadline,
             allowance=talk.allowance,
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from pydantic import ValidationError
 
 from latchpin.contracts import Upstream
 from latchpin.decoding import Allowance
@@ -59,7 +60,9 @@ async def list_tools(
     async def list_all(client: Client) -> list[dict[str, Any]]:
         tools: dict[str, dict[str, Any]] = {}
         cursor: str | None = None
-        for _ in range(MOST_TOOLS):
+        cursors: set[str | None] = set()
+        while cursor not in cursors and len(cursors) < MOST_TOOLS:
+            cursors.add(cursor)
             page = await client.list_tools(cursor=cursor)
             for tool in page.tools:
                 tools.setdefault(
@@ -70,7 +73,7 @@ async def list_tools(
             cursor = page.next_cursor
             if cursor is None:
                 return list(tools.values())
-        raise ProviderUnreadable(f"{host_of(url)} lists more than {MOST_TOOLS:,} tools or pages")
+        raise ProviderUnreadable(f"{host_of(url)} lists more than {MOST_TOOLS:,} tools or pages, or one page again")
 
     return await _converse(upstream, url, access_token, within, list_all)
 
@@ -157,11 +160,15 @@ def _explain_refusal(observed: Observed, host: str) -> ProviderError:
 
 
 def _said(exc: BaseException) -> str:
-    """The MCP error in ``exc``, short and in ASCII; else only what kind of thing went wrong."""
+    """The MCP error in ``exc``, short and in ASCII; else where the answer is not what MCP says."""
     from mcp import MCPError  # noqa: PLC0415
 
-    error = _first(exc, MCPError)
-    return f"error {error.code}, {error.message[:200]!a}" if error is not None else type(exc).__name__
+    if (error := _first(exc, MCPError)) is not None:
+        return f"error {error.code}, {error.message[:200]!a}"
+    if (invalid := _first(exc, ValidationError)) is not None:
+        first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'])[:100]!a}: {first['msg'][:100]!a}"
+    return type(exc).__name__
 
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)

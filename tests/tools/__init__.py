@@ -1,0 +1,1 @@
+"""Tools through the official SDK, from good and hostile servers."""

@@ -1,0 +1,121 @@
+"""Tools of the official SDK's server, in both ages of the protocol, with its own token check."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from latchpin.errors import AccessRefused
+from latchpin.tools import call_tool, list_tools
+from latchpin.upstream import HttpUpstream, open_upstream
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import MCPServer
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.http.wire import settings
+from tests.servers import serve_asgi
+
+TOKENS = {"good-token": ["mcp:read"], "narrow-token": ["other"]}
+
+
+class Verifier:
+    async def verify_token(self, token: str) -> AccessToken | None:
+        scopes = TOKENS.get(token)
+        return None if scopes is None else AccessToken(token=token, client_id="c", scopes=scopes)
+
+
+def build_server(*, stateless: bool, json_response: bool) -> ASGIApp:
+    auth = AuthSettings(
+        issuer_url="https://as.example/tenant",
+        resource_server_url="http://127.0.0.1/mcp",
+        required_scopes=["mcp:read"],
+        validate_token_resource=False,
+    )
+    server = MCPServer("protected", token_verifier=Verifier(), auth=auth)
+
+    @server.tool(description="Adds two numbers.")
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @server.tool()
+    def fail() -> str:
+        raise ValueError("not today")
+
+    return server.streamable_http_app(stateless_http=stateless, json_response=json_response)
+
+
+class YearOf2025:
+    """In front of a server, makes it one that never heard of server/discover."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.methods: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        message = await receive()
+        method = json.loads(message["body"])["method"]
+        self.methods.append(method)
+        if method == "server/discover":
+            await JSONResponse({"error": "Missing session ID"}, status_code=400)(scope, receive, send)
+            return
+
+        replayed = [message]
+
+        async def replay() -> Any:
+            return replayed.pop() if replayed else await receive()
+
+        await self.app(scope, replay, send)
+
+
+@pytest.fixture(scope="module", params=["stateless", "stateful", "stateless JSON", "2025 stateful", "2025 stateless"])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    app = build_server(stateless="stateless" in request.param, json_response="JSON" in request.param)
+    old = YearOf2025(app)
+    with serve_asgi(old if "2025" in request.param else app) as url:
+        yield f"{url}/mcp"
+    assert ("initialize" in old.methods) == ("2025" in request.param)
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[HttpUpstream]:
+    async with open_upstream(settings()) as opened:
+        yield opened
+
+
+async def test_list(server: str, upstream: HttpUpstream, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    tools = await list_tools(upstream, server, "good-token")
+    assert [found["name"] for found in tools] == ["add", "fail"]
+    assert tools[0]["description"] == "Adds two numbers."
+    assert tools[0]["inputSchema"]["required"] == ["a", "b"]
+    assert "good-token" not in caplog.text
+
+
+async def test_call(server: str, upstream: HttpUpstream) -> None:
+    result = await call_tool(upstream, server, "good-token", "add", {"a": 20, "b": 22})
+    assert result["content"][0]["text"] == "42"
+    assert not result.get("isError")
+    failed = await call_tool(upstream, server, "good-token", "fail", {})
+    assert failed["isError"] is True
+
+
+@pytest.mark.parametrize("token", [None, "revoked-token"])
+async def test_a_token_that_is_not_taken(server: str, upstream: HttpUpstream, token: str | None) -> None:
+    with pytest.raises(AccessRefused) as caught:
+        await list_tools(upstream, server, token)
+    assert caught.value.error == "invalid_token"
+    assert str(token) not in str(caught.value)
+
+
+async def test_a_token_with_too_little_scope(server: str, upstream: HttpUpstream) -> None:
+    with pytest.raises(AccessRefused) as caught:
+        await call_tool(upstream, server, "narrow-token", "add", {"a": 1, "b": 1})
+    assert caught.value.error == "insufficient_scope"
