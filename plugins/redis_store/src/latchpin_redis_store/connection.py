@@ -1,8 +1,8 @@
 """The way to Redis: commands of all callers gathered into pipelines, and short deadlines.
 
 No command is repeated: a reply that was lost may mean that the command was carried out, and a repeated
-consume would then accuse its own caller of a replay. A connection that broke while idle is noticed before
-it is used, so the first request after Redis came back finds a fresh one.
+consume would then accuse its own caller of a replay. Instead a connection that was idle is proven before it
+is used, so the first request after Redis came back finds a good one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ __all__ = ["Commands", "Reply", "open_commands"]
 BATCH_SECONDS = 0.8
 """For one batch in all, connecting included. redis-py drops a connection whose reading was cut short."""
 
+IDLE_SECONDS = 1.0
+"""After so long without a reply a connection is asked whether it is still there: one that a crashed host or a
+firewall forgot looks open until it is used."""
+
+PROOF_SECONDS = 0.3
 ANSWER_SECONDS = 1.8
 """What a caller waits at most: one batch that fails before it, its own, and never two seconds."""
 
@@ -53,6 +58,7 @@ class Commands:
     def __init__(self, client: Redis, shown_url: str) -> None:
         self._client = client
         self._shown_url = shown_url
+        self._replied_at = 0.0
         self._batcher: Batcher[tuple[Word, ...], Reply] = Batcher(self._send, limit=BATCH_LIMIT)
 
     async def ask(self, *words: Word) -> Reply:
@@ -92,14 +98,28 @@ class Commands:
         async with asyncio.timeout(BATCH_SECONDS):
             connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
-                await connection.send_packed_command(b"".join(map(pack_command, batch)))
+                await self._prove(connection)
+                await connection.send_packed_command(b"".join(map(pack_command, batch)))  # type: ignore[arg-type]
                 replies = [await _read(connection) for _ in batch]
+                self._replied_at = asyncio.get_running_loop().time()
             finally:
                 await pool.release(connection)
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # It is a replica now; the name may lead to the new primary.
             await pool.disconnect(inuse_connections=False)
         return replies
+
+    async def _prove(self, connection: AbstractConnection) -> None:
+        """Connect anew if an idle connection does not answer."""
+        if asyncio.get_running_loop().time() - self._replied_at < IDLE_SECONDS:
+            return
+        try:
+            async with asyncio.timeout(PROOF_SECONDS):
+                await connection.send_packed_command(pack_command(("PING",)))
+                await _read(connection)
+        except (RedisError, OSError):
+            await connection.disconnect(nowait=True)
+            await connection.connect()  # type: ignore[no-untyped-call]
 
     def _unavailable(self, exc: Exception) -> BackendUnavailable:
         return BackendUnavailable(f"Redis at {self._shown_url}: {_reason(exc)}")
