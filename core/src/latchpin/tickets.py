@@ -16,23 +16,17 @@ from pydantic import Field, SecretStr
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Cipher, Clock, KeptRecords
 from latchpin.errors import InvalidRequest, SettingsError
+from latchpin.jwts import Verifier, explain
 from latchpin.keys import SharedKeys
 from latchpin.people import parse_email
 from latchpin.services import Services
 from latchpin.settings import Settings
 
-__all__ = ["ADMIN_CLAIM", "BearerSettings", "Tickets", "decode"]
+__all__ = ["ADMIN_CLAIM", "BearerSettings", "Tickets"]
 
 ALGORITHM = "HS256"
 ADMIN_CLAIM = "latchpin_admin"
 """Marks our own bearer tokens made with ``--admin``; believed only under our own keys."""
-
-_OPTIONS: Any = {
-    "require": ["iss", "aud", "exp"],
-    "verify_exp": False,  # our clock judges the times, below
-    "verify_nbf": False,
-    "verify_iat": False,
-}
 
 
 class BearerSettings(Settings):
@@ -70,6 +64,7 @@ class Tickets:
         self._clock = clock
         self._ticket_keys = SharedKeys(kept, cipher, "tickets")
         self._bearer_keys = SharedKeys(kept, cipher, "bearer")
+        self._verifier = Verifier([ALGORITHM])
 
     @classmethod
     def of(cls, services: Services) -> Tickets:
@@ -103,10 +98,9 @@ class Tickets:
             BackendUnavailable: the key cannot be read from the store.
         """
         try:
-            return decode(
+            return self._verifier.verify(
                 ticket,
                 await self._ticket_keys.get(),
-                [ALGORITHM],
                 issuer=self._base_url,
                 audience=_audience(purpose),
                 now=self._clock().timestamp(),
@@ -130,7 +124,22 @@ class Tickets:
         """The ``aud`` of callers' bearer tokens: JWT_AUDIENCE, else BASE_URL."""
         return self._settings.jwt_audience or self._base_url
 
-    async def bearer_keys(self) -> Sequence[bytes]:
+    async def verify_bearer(self, token: str) -> dict[str, Any]:
+        """Prove a bearer token of our own and return its claims.
+
+        Raises:
+            jwt.InvalidTokenError: it does not hold.
+            BackendUnavailable: the key cannot be read from the store.
+        """
+        return self._verifier.verify(
+            token,
+            await self._own_bearer_keys(),
+            issuer=self.bearer_issuer,
+            audience=self.bearer_audience,
+            now=self._clock().timestamp(),
+        )
+
+    async def _own_bearer_keys(self) -> Sequence[bytes]:
         """The symmetric keys of bearer tokens: JWT_SECRET_KEY, else the random kept ones."""
         secret = self._settings.jwt_secret_key
         return (secret.get_secret_value().encode(),) if secret is not None else await self._bearer_keys.get()
@@ -158,74 +167,8 @@ class Tickets:
         }
         if admin:
             payload[ADMIN_CLAIM] = True
-        return jwt.encode(payload, (await self.bearer_keys())[0], algorithm=ALGORITHM)
-
-
-def decode(
-    token: str,
-    keys: Sequence[Any],
-    algorithms: Sequence[str],
-    *,
-    issuer: str,
-    audience: str,
-    now: float,
-    leeway: float = 0,
-) -> dict[str, Any]:
-    """Verify a JWT under the first of ``keys`` that fits; the algorithms are the keys', not the header's.
-
-    ``now`` is in seconds since 1970; ``leeway``, in seconds too, allows for another server's clock.
-
-    Raises:
-        jwt.InvalidTokenError: no key fits, a required claim is missing or another, or a time does not hold.
-    """
-    if not token.isascii():
-        raise jwt.DecodeError("not ASCII")
-    failure: jwt.InvalidTokenError = jwt.InvalidSignatureError("no key")
-    for key in keys:
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=list(algorithms), issuer=issuer, audience=audience, options=_OPTIONS
-            )
-        except jwt.InvalidSignatureError as exc:
-            failure = exc
-            continue
-        _check_times(claims, now, leeway)
-        return claims
-    raise failure
-
-
-def explain(exc: jwt.InvalidTokenError) -> str:
-    """Why a token was refused, in our own words: a library's text may repeat the token's content."""
-    for kind, text in _REASONS:
-        if isinstance(exc, kind):
-            return text
-    return "it is malformed"
-
-
-_REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (jwt.ExpiredSignatureError, "it has expired"),
-    (jwt.ImmatureSignatureError, "it is not valid yet"),
-    (jwt.InvalidSignatureError, "its signature does not hold"),
-    (jwt.InvalidAudienceError, "its audience (aud) is another"),
-    (jwt.InvalidIssuerError, "its issuer (iss) is another"),
-    (jwt.MissingRequiredClaimError, "one of iss, aud and exp is missing"),
-    (jwt.InvalidAlgorithmError, "its algorithm is not its key's"),
-)
+        return jwt.encode(payload, (await self._own_bearer_keys())[0], algorithm=ALGORITHM)
 
 
 def _audience(purpose: str) -> str:
     return f"latchpin:{purpose}"
-
-
-def _check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:
-    expires, not_before = claims["exp"], claims.get("nbf", 0)
-    if not (_is_time(expires) and _is_time(not_before)):
-        raise jwt.DecodeError("exp or nbf is not a time")
-    if expires + leeway <= now:
-        raise jwt.ExpiredSignatureError("expired")
-    if not_before - leeway > now:
-        raise jwt.ImmatureSignatureError("not yet")
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -10,9 +10,10 @@ import jwt
 from latchpin.contracts import Clock
 from latchpin.defaults.jwks import KeySet
 from latchpin.errors import InvalidRequest, NotSignedIn
+from latchpin.jwts import decode, explain
 from latchpin.model import Caller, Evidence
 from latchpin.people import parse_email
-from latchpin.tickets import ADMIN_CLAIM, ALGORITHM, Tickets, decode, explain
+from latchpin.tickets import ADMIN_CLAIM, Tickets
 
 __all__ = ["BearerIdentity"]
 
@@ -58,14 +59,20 @@ class BearerIdentity:
         return Caller(self._email(claims), is_admin=self._is_admin(claims), via="bearer")
 
     async def _claims(self, token: str) -> dict[str, Any]:
-        tickets, now = self._tickets, self._clock().timestamp()
-        wanted = {"issuer": tickets.bearer_issuer, "audience": tickets.bearer_audience}
         if self._key_set is None:
-            return decode(token, await tickets.bearer_keys(), [ALGORITHM], now=now, **wanted)
+            return await self._tickets.verify_bearer(token)
         key = await self._key_set.find(jwt.get_unverified_header(token).get("kid"))
         if key is None:
             raise jwt.InvalidSignatureError("no such key")
-        return decode(token, [key], [key.algorithm_name], now=now, leeway=FOREIGN_CLOCK_LEEWAY, **wanted)
+        return decode(
+            token,
+            [key],
+            [key.algorithm_name],
+            issuer=self._tickets.bearer_issuer,
+            audience=self._tickets.bearer_audience,
+            now=self._clock().timestamp(),
+            leeway=FOREIGN_CLOCK_LEEWAY,
+        )
 
     def _email(self, claims: Mapping[str, Any]) -> str:
         if self._key_set is not None and claims.get("email_verified") is False:
