@@ -191,6 +191,10 @@ class Ledger:
             return None
         return found
 
+    def living(self) -> list[tuple[Grant, datetime]]:
+        """Every living access token's grant, with the token's end."""
+        return [found for token in self._access if (found := self.introspect(token))]
+
     def _issue(self, grant: Grant) -> Issued:
         issued = Issued(secrets.token_urlsafe(32), secrets.token_urlsafe(32), self.token_lifetime, grant)
         self._access[issued.access_token] = (grant, self._clock() + self.token_lifetime)

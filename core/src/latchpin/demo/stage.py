@@ -71,10 +71,17 @@ def choose_port(wanted: int | None) -> int:
 def _probe(port: int) -> int:
     with bind("127.0.0.1", port) as listener:
         found: int = listener.getsockname()[1]
-    # browsers try localhost's other address first, where somebody else may be
-    with contextlib.suppress(OSError), socket.create_connection(("::1", found), timeout=1):
+    if _answers("::1", found):  # browsers try localhost's other address first
         raise OSError(f"port {found} is taken on ::1")
     return found
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,207 @@
+"""``latchpin demo`` as a newcomer runs it: a process in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from latchpin.demo import stage
+from latchpin.demo.browser import Browser
+
+from tests.providers.provider import sign_in
+from tests.servers import Reservation, ServerProcess, latchpin_command
+from tests.servers.gateway import clean_environment
+
+STEPS = [
+    "Prepare the demo's folder",
+    "Start the authorization server",
+    "Start the MCP server",
+    "Start the gateway",
+    "Register the MCP server as a gateway",
+    "Sign in at the gateway",
+    "Ask for authorization",
+    "Sign in at the authorization server",
+    "Allow, and come back",
+    "Fetch the tools",
+    "Call the tool who_am_i",
+]
+BREAK = """
+import sys
+{fault}
+from latchpin.cli import main
+sys.argv = ["latchpin", "demo", "--once", "--port", "{port}"]
+main()
+"""
+
+BACK_CHANNEL = """
+async def gone(self, request): raise RuntimeError
+from latchpin.demo.back_channel import BackChannel
+BackChannel"""
+MCP_SERVER = """
+import latchpin.demo.mcp_server as m
+from starlette.responses import PlainTextResponse
+def who_am_i() -> str: return "mallory@example.com"
+"""
+
+
+def start_demo(folder: Path, *arguments: str, **env: str) -> ServerProcess:
+    command = [latchpin_command(), "demo", *arguments]
+    return ServerProcess(command, env=clean_environment(env), cwd=folder)
+
+
+def run_demo(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
+    with Reservation() as reserved, start_demo(folder, "--port", str(reserved.port), *arguments, **env) as process:
+        return process.wait(timeout=90), process.output
+
+
+def steps_in(output: str) -> list[str]:
+    return [match.strip() for match in re.findall(r"^ok (.{38})", output, re.MULTILINE)]
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
+def test_once_goes_through_every_step(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=none of the demo's business\n")
+    status, output = run_demo(tmp_path, "--once", DATABASE_URL="sqlite:////nowhere/else.db", WORKERS="7")
+    assert status == 0, output
+    assert steps_in(output) == STEPS
+    assert re.search(r"Fetch the tools +\d+ ms  add, search, who_am_i\n", output)
+    assert re.search(r"Call the tool who_am_i +\d+ ms  alice@example.com\n", output)
+    assert "The demo works. 3 tools fetched with the user's own token." in output
+    assert {path.name for path in tmp_path.iterdir()} == {".env", ".latchpin-demo"}
+    with sqlite3.connect(tmp_path / ".latchpin-demo" / "mcp.db") as database:
+        users = database.execute("SELECT app_user_email FROM oauth_tokens").fetchall()
+    database.close()
+    assert users == [("alice@example.com",)]
+    again, output = run_demo(tmp_path, "--once")
+    assert again == 0, output
+
+
+@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
+@pytest.mark.parametrize(
+    ("fault", "step", "reason"),
+    [
+        (f"{BACK_CHANNEL}._token = gone", "Allow, and come back", "HTTP 502"),
+        (
+            f"{MCP_SERVER}\nm.build_mcp_app = lambda *a, **k: PlainTextResponse('broken', 500)",
+            "Ask for authorization",
+            "HTTP 502",
+        ),
+        (f"{MCP_SERVER}\nm.who_am_i = who_am_i", "Call the tool who_am_i", "mallory@example.com"),
+    ],
+    ids=["token", "mcp", "somebody-else"],
+)
+def test_once_names_the_step_that_failed(tmp_path: Path, fault: str, step: str, reason: str) -> None:
+    with Reservation() as reserved:
+        command = [sys.executable, "-c", BREAK.format(fault=fault, port=reserved.port)]
+        with ServerProcess(command, env=clean_environment({}), cwd=tmp_path) as process:
+            assert process.wait(timeout=90) == 1, process.output
+            output = process.output
+    assert steps_in(output) == STEPS[: STEPS.index(step)]
+    assert f"failed {step}\n" in output
+    assert reason in output.partition("failed ")[2]
+    assert "Traceback" not in output
+
+
+@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
+async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browser: Browser) -> None:
+    with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as process:
+        process.wait_for_output("Ctrl-C stops it.", timeout=60)
+        link = re.search(r"http://localhost:\d+/login\?token=\S+", process.output)
+        assert link is not None
+        page = await browser.open(link[0])
+        page = await browser.submit(page.form(action="/login"))
+        assert "Demo tools" in page.text
+        authorize = re.search(r'href="(/oauth/authorize/\w+)"', page.text)
+        assert authorize is not None
+        origin = link[0].partition("/login")[0]
+        await browser.open(origin + authorize[1])
+        page = await sign_in(browser)
+        assert "OAuth Authorization Successful" in page.text
+        page = await browser.submit(page.form(action="/oauth/fetch-tools/"))
+        assert "Successfully fetched and created 3 tools" in page.text
+
+        children = children_of(process.pid)
+        assert children
+        process.send(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+        assert process.output.endswith("Stopped.\n")
+        assert not [pid for pid in children if is_running(pid)]
+        with socket.create_server(("127.0.0.1", reserved.port)):  # nobody listens there any more
+            pass
+
+
+@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
+def test_the_gateways_end_is_noticed(tmp_path: Path) -> None:
+    with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as process:
+        process.wait_for_output("Ctrl-C stops it.", timeout=60)
+        [gateway] = children_of(process.pid)
+        os.kill(gateway, signal.SIGKILL)
+        assert process.wait(timeout=30) == 1
+        assert "failed Keep the gateway running" in process.output
+        assert "exit code -9" in process.output
+
+
+@pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
+def test_a_folder_has_one_demo_at_a_time(tmp_path: Path) -> None:
+    with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as first:
+        first.wait_for_output("Ctrl-C stops it.", timeout=60)
+        status, output = run_demo(tmp_path, "--once")
+        assert (status, "failed Prepare the demo's folder" in output) == (1, True)
+        assert "Another demo is running in" in output
+        other, output = run_demo(tmp_path, "--once", "--folder", "another")
+        assert other == 0, output
+        assert first.stop() == 0  # by SIGTERM
+        assert first.output.endswith("Stopped.\n")
+
+
+def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mcp.db").write_text("precious")
+    status, output = run_demo(tmp_path, "--once", "--folder", ".")
+    assert (status, "is not empty and no earlier demo made it" in output) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mcp.db"]
+    assert (tmp_path / "mcp.db").read_text() == "precious"
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, output = run_demo(tmp_path, "--once", "--port", str(taken.getsockname()[1]))
+    assert (status, "failed Start the gateway" in output) == (1, True)
+    assert "Address already in use" in output
+
+
+def test_the_customary_port_is_taken_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Reservation() as customary:
+        monkeypatch.setattr(stage, "_CUSTOMARY_PORT", customary.port)
+        assert stage.choose_port(None) == customary.port
+        with socket.create_server(("127.0.0.1", customary.port)):
+            assert stage.choose_port(None) not in {0, customary.port}
+            with pytest.raises(OSError, match="in use"):
+                stage.choose_port(customary.port)
+
+
+def test_a_port_is_not_free_if_localhosts_other_address_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], **_: object) -> socket.socket:
+        asked.append(address)
+        return socket.socket()
+
+    with Reservation() as wanted:
+        monkeypatch.setattr(socket, "create_connection", connect)
+        with pytest.raises(OSError, match="is taken on ::1"):
+            stage.choose_port(wanted.port)
+        assert asked == [("::1", wanted.port)]

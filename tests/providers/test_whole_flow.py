@@ -1,0 +1,135 @@
+"""The main job on real input: a person authorizes, and the tools are fetched with that person's own token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from latchpin.demo.browser import Browser
+
+from tests.providers import Provider, start_demo_provider, start_sdk_provider
+from tests.providers.demo_provider import DemoProvider
+from tests.providers.fastmcp_provider import start_fastmcp_provider
+from tests.providers.running_gateway import ALICE, RunningGateway, start_gateway
+from tests.providers.sdk_provider import SdkProvider
+from tests.servers import GatewayBackend, run_latchpin
+
+STARTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "demo": start_demo_provider,
+    "sdk": start_sdk_provider,
+    "sdk-slash": lambda: start_sdk_provider(slash=True),
+    "fastmcp": start_fastmcp_provider,
+}
+SUCCESS = "OAuth Authorization Successful"
+
+
+@pytest.fixture
+def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
+    with ExitStack() as stack:
+        yield stack.enter_context(STARTS[request.param]())
+
+
+def log_lines(gateway: RunningGateway, gateway_id: str) -> str:
+    """The log from the level on, where it is about this gateway."""
+    return "\n".join(re.findall(rf"(?:DEBUG|INFO|WARNING|ERROR) - .*{gateway_id}.*", gateway.process.output))
+
+
+@pytest.mark.needs("latchpin_dcr")
+@pytest.mark.parametrize("provider", ["demo", "sdk", "fastmcp"], indirect=True)
+async def test_from_a_url_to_the_tools(
+    provider: Provider, backend: GatewayBackend, browser: Browser, tmp_path: Path
+) -> None:
+    async with start_gateway(tmp_path, backend.environment) as gateway:
+        gateway_id = await gateway.add(provider)
+        await gateway.sign_in(browser)
+        page = await gateway.authorize(browser, gateway_id)
+        assert (page.status, SUCCESS in page.text, ALICE in page.text) == (200, True, True)
+        assert page.url.startswith(f"{gateway.base_url}/oauth/success?")
+        assert any(url.startswith(f"{gateway.base_url}/oauth/callback") for url in page.trail)
+
+        fetched = (await gateway.fetch_tools(gateway_id)).json()
+        count = len(provider.tools)
+        assert fetched["message"] == f"Successfully fetched and created {count} tools"
+        assert {tool["name"] for tool in fetched["tools"]} == provider.tools
+        again = (await gateway.fetch_tools(gateway_id)).json()
+        assert (again["success"], again["created"], again["updated"], again["removed"]) == (True, 0, 0, 0)
+
+        status = (await gateway.api.get(f"/oauth/status/{gateway_id}")).json()
+        assert status["user_token_status"]["status"] == "valid"
+        lines = log_lines(gateway, gateway_id)
+        assert f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway_id}" in lines
+        assert f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway_id}" in lines
+        assert f"INFO - Completed OAuth flow for gateway {gateway_id}, user {ALICE}" in lines
+        gateway.process.stop()
+        for secret in (*page.trail, "state=", "code="):
+            assert secret not in gateway.process.output
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.needs("latchpin_dcr")
+@pytest.mark.parametrize("provider", ["sdk-slash"], indirect=True)
+async def test_an_issuer_with_a_trailing_slash_is_another_issuer_and_works(
+    provider: SdkProvider, backend: GatewayBackend, browser: Browser, tmp_path: Path
+) -> None:
+    async with start_gateway(tmp_path, backend.environment) as gateway:
+        gateway_id = await gateway.add(provider)
+        await gateway.sign_in(browser)
+        assert SUCCESS in (await gateway.authorize(browser, gateway_id)).text
+        assert (await gateway.fetch_tools(gateway_id)).json()["created"] == len(provider.tools)
+        [client] = (await gateway.api.get("/oauth/registered-clients")).json()["clients"]
+        assert client["issuer"] == provider.issuer
+        assert provider.issuer.endswith("/")
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.needs("latchpin_dcr")
+@pytest.mark.parametrize("provider", ["demo"], indirect=True)
+async def test_two_people_have_tokens_of_their_own(
+    provider: DemoProvider, backend: GatewayBackend, browser: Browser, tmp_path: Path
+) -> None:
+    bob = "bob@example.com"
+    async with start_gateway(tmp_path, backend.environment) as gateway, Browser() as bobs_browser:
+        gateway_id = await gateway.add(provider)
+        await gateway.sign_in(browser)
+        await gateway.authorize(browser, gateway_id, user=ALICE)
+        refused = await gateway.fetch_tools(gateway_id, email=bob)
+        assert refused.status_code == 401
+        assert refused.json()["authorize_url"] == f"{gateway.base_url}/oauth/authorize/{gateway_id}"
+
+        environment = {**backend.environment, "BASE_URL": gateway.base_url, "LOG_FILE": ""}
+        link = run_latchpin("login-link", "--email", bob, env=environment, cwd=tmp_path).stdout.strip()
+        page = await bobs_browser.open(link)
+        await bobs_browser.submit(page.form(action="/login"))
+        await gateway.authorize(bobs_browser, gateway_id, user=bob)
+        assert (await gateway.fetch_tools(gateway_id, email=bob)).json()["created"] == 3
+        grants = {grant.user: grant for grant, _ in provider.accounts.ledger.living()}
+        assert grants.keys() == {ALICE, bob}
+        assert grants[ALICE].client_id == grants[bob].client_id
+
+        gone = await gateway.api.delete(f"/oauth/tokens/{gateway_id}", headers=gateway.bearer(bob))
+        assert gone.status_code == 200
+        assert (grants[ALICE].revoked, grants[bob].revoked) == (False, True)
+        assert (await gateway.fetch_tools(gateway_id, email=bob)).status_code == 401
+        assert (await gateway.fetch_tools(gateway_id)).status_code == 200
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.needs("latchpin_dcr")
+@pytest.mark.parametrize("provider", ["demo"], indirect=True)
+async def test_a_denial_is_said_and_stores_nothing(
+    provider: DemoProvider, backend: GatewayBackend, browser: Browser, tmp_path: Path
+) -> None:
+    async with start_gateway(tmp_path, backend.environment) as gateway:
+        gateway_id = await gateway.add(provider)
+        await gateway.sign_in(browser)
+        page = await browser.open(f"{gateway.base_url}/oauth/authorize/{gateway_id}")
+        page = await browser.submit(page.form(action="/login"), email=ALICE, password="correct-horse")
+        page = await browser.submit(page.form(action="/consent"), press="deny")
+        assert page.status == 403
+        assert SUCCESS not in page.text
+        assert provider.accounts.ledger.living() == []
+        assert (await gateway.fetch_tools(gateway_id)).status_code == 401
