@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from latchpin.errors import Conflict, Forbidden, InvalidRequest, NotFound, RecordConflict
+from latchpin.errors import BackendUnavailable, Conflict, Forbidden, InvalidRequest, NotFound, RecordConflict
 from latchpin.gateways import describe, parse_gateway_body
 from latchpin.model import Caller
 
@@ -262,6 +262,22 @@ async def test_a_token_written_during_the_change_is_dropped_too(desk):
 
     desk.records.gateways.replace = with_an_authorization
     await desk.change(gateway, url="https://other.example")
+    assert await desk.records.tokens.list() == []
+
+
+async def test_a_crash_after_the_change_leaves_no_token_for_the_new_place(desk):
+    gateway = await desk.create()
+    await desk.connect(gateway)
+    replace = desk.records.gateways.replace
+
+    async def written_and_then_lost(changed):
+        await replace(changed)
+        raise BackendUnavailable("the store went away")
+
+    desk.records.gateways.replace = written_and_then_lost
+    with pytest.raises(BackendUnavailable):
+        await desk.change(gateway, url="https://other.example")
+    assert (await desk.book.get_any(gateway.id)).url == "https://other.example"
     assert await desk.records.tokens.list() == []
 
 

@@ -15,20 +15,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from latchpin.client_secrets import (
-    open_configured_secret,
-    open_registered_secret,
-    open_registration_token,
-    seal_client,
-)
+from latchpin.client_secrets import open_configured_secret
 from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Registration, RegistrationRequest
 from latchpin.errors import (
     Conflict,
     IssuerMissing,
     NotFound,
-    RecordConflict,
     RegistrationFailed,
 )
+from latchpin.kept_clients import KeptClients
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 
 __all__ = ["ClientDirectory", "Forgotten"]
@@ -72,6 +67,7 @@ class ClientDirectory:
     ) -> None:
         self._records = records
         self._cipher = cipher
+        self._kept = KeptClients(records, cipher, clock, registrars)
         self._registrars = registrars
         self._clock = clock
         self._pause = pause
@@ -96,9 +92,9 @@ class ClientDirectory:
                 answer = _computed(await registrar.register(request))
             if answer is not None:
                 return answer
-        kept = await self._usable(request)
+        kept = await self._kept.fitting(request)
         if kept is not None:
-            return self._open(kept)
+            return self._kept.open(kept)
         raise RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
 
     async def existing(self, gateway: Gateway, server: ServerMetadata) -> ClientCredentials | None:
@@ -115,8 +111,8 @@ class ClientDirectory:
                 answer = _computed(await registrar.register(request))
                 if answer is not None:
                     return answer
-        kept = await self._records.clients.get(gateway.id, server.issuer) if server.issuer else None
-        return self._open(kept) if kept is not None and self._alive(kept) else None
+        kept = await self._kept.living(gateway.id, server.issuer)
+        return self._kept.open(kept) if kept is not None else None
 
     async def drop(self, gateway_id: str, issuer: str, *, client_id: str | None = None) -> bool:
         """Stop using the kept client, so that the next ``client_for`` registers anew; False if there is none.
@@ -147,12 +143,14 @@ class ClientDirectory:
             raise NotFound(
                 "no registered client has that id or client_id", remedy="GET /oauth/registered-clients lists them."
             )
-        return Forgotten(found[0], await self._forget(found[0]))
+        return Forgotten(found[0], await self._kept.forget(found[0]))
 
     async def delete_all(self, gateway_id: str) -> list[Forgotten]:
         """Delete every kept client of a gateway that is about to be removed, here and at the servers."""
         rows = await self._records.clients.list(gateway_id=gateway_id)
-        return [Forgotten(row, await self._forget(row)) for row in rows if await self._records.clients.delete(row.id)]
+        return [
+            Forgotten(row, await self._kept.forget(row)) for row in rows if await self._records.clients.delete(row.id)
+        ]
 
     # -- finding ------------------------------------------------------------------------------------------
 
@@ -172,38 +170,18 @@ class ClientDirectory:
             auth_method=config.token_endpoint_auth_method if config is not None else None,
         )
 
-    async def _usable(self, request: RegistrationRequest) -> RegisteredClient | None:
-        if request.server.issuer is None:
-            return None
-        kept = await self._records.clients.get(request.gateway.id, request.server.issuer)
-        return kept if kept is not None and self._fits(kept, request) else None
-
-    def _fits(self, client: RegisteredClient, request: RegistrationRequest) -> bool:
-        oauth = request.gateway.oauth
-        for_itself = oauth is not None and oauth.grant_type == "client_credentials"
-        answers = request.redirect_uri in client.redirect_uris or for_itself
-        may = (oauth.grant_type if oauth is not None else "authorization_code") in client.grant_types
-        return self._alive(client) and answers and may
-
-    def _alive(self, client: RegisteredClient) -> bool:
-        return client.is_active and (client.expires_at is None or client.expires_at > self._clock())
-
-    def _open(self, client: RegisteredClient) -> ClientCredentials:
-        secret = open_registered_secret(client, self._cipher)
-        return ClientCredentials(client.client_id, secret, client.token_endpoint_auth_method)
-
     # -- registering --------------------------------------------------------------------------------------
 
     async def _kept_or_registered(
         self, registrar: ClientRegistrar, request: RegistrationRequest
     ) -> ClientCredentials | None:
-        kept = await self._usable(request)
+        kept = await self._kept.fitting(request)
         if kept is None:
             answer = await self._once_here(registrar, request)
             if not isinstance(answer, RegisteredClient):
                 return answer
             kept = answer
-        return self._open(kept)
+        return self._kept.open(kept)
 
     async def _once_here(
         self, registrar: ClientRegistrar, request: RegistrationRequest
@@ -233,11 +211,11 @@ class ClientDirectory:
         for _ in range(PATIENCE):
             if await self._records.kept.put(lease, mine, expires_at=self._clock() + LEASE) == mine:
                 try:
-                    return await self._usable(request) or await self._register(registrar, request)
+                    return await self._kept.fitting(request) or await self._register(registrar, request)
                 finally:
                     await self._records.kept.take(lease, value=mine)
             await self._pause(PAUSE)
-            if (kept := await self._usable(request)) is not None:
+            if (kept := await self._kept.fitting(request)) is not None:
                 return kept
         raise RegistrationFailed(
             "Another process has been registering this gateway's client for a minute.",
@@ -248,29 +226,7 @@ class ClientDirectory:
         self, registrar: ClientRegistrar, request: RegistrationRequest
     ) -> RegisteredClient | ClientCredentials | None:
         answer = await registrar.register(request)
-        if not isinstance(answer, Registration):
-            return answer
-        client = seal_client(request, answer, self._cipher, id=secrets.token_hex(16), now=self._clock())
-        stale = await self._records.clients.get(client.gateway_id, client.issuer)
-        if stale is not None and not self._fits(stale, request):
-            await self._records.clients.delete(stale.id)
-        try:
-            await self._records.clients.put(client)
-        except RecordConflict:  # the lease ran out under us, and somebody else was faster
-            await self._forget(client)
-            kept = await self._usable(request)
-            if kept is None:
-                raise
-            return kept
-        if stale is not None and stale.is_active:
-            await self._forget(stale)
-        return client
-
-    async def _forget(self, client: RegisteredClient) -> str:
-        registrar = next((one for one in self._registrars if one.keeps), None)
-        if registrar is None:
-            return "No installed plugin can ask the server to forget it."
-        return await registrar.forget(client, open_registration_token(client, self._cipher))
+        return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer
 
 
 def _computed(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
