@@ -125,7 +125,7 @@ async def test_settings_need_no_request(site: Site, upstream: HttpUpstream) -> N
 
 async def test_settings_without_a_client_look_for_registration(site: Site, upstream: HttpUpstream) -> None:
     site.publish(site.url)
-    urls = {"authorization_url": f"{site.url}/mine", "token_url": f"{site.url}/mine/token"}
+    urls: dict[str, Any] = {"authorization_url": f"{site.url}/mine", "token_url": f"{site.url}/mine/token"}
     found = await find(upstream, gateway(f"{site.url}/mcp", issuer=site.url, **urls))
     assert found.metadata.registration_endpoint == f"{site.url}/register"
     assert found.metadata.token_endpoint == f"{site.url}/mine/token"
@@ -138,7 +138,7 @@ async def test_discovery_switched_off(site: Site, upstream: HttpUpstream) -> Non
     site.publish(site.url)
     with pytest.raises(IssuerMissing, match="OAUTH_DISCOVERY_ENABLED"):
         await find(upstream, gateway(f"{site.url}/mcp", issuer=site.url), oauth_discovery_enabled=False)
-    urls = {"authorization_url": f"{site.url}/a", "token_url": f"{site.url}/t"}
+    urls: dict[str, Any] = {"authorization_url": f"{site.url}/a", "token_url": f"{site.url}/t"}
     await find(upstream, gateway(f"{site.url}/mcp", **urls), oauth_discovery_enabled=False)
     assert site.asked == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,7 +180,9 @@ class Rebinding(AbstractResolver):
         pass
 
 
-async def test_the_address_that_was_checked_is_the_one_connected_to(tmp_path, monkeypatch) -> None:
+async def test_the_address_that_was_checked_is_the_one_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A name that is fine at first and leads inside later: here 127.0.0.1 plays the public address."""
     monkeypatch.setattr(http, "refusal", lambda address: None if address == "127.0.0.1" else refusal(address))
     file, tls = write_certificate(tmp_path, "rebind.example")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+from pathlib import Path
 
 import pytest
 from latchpin.errors import ProviderUnreachable
@@ -120,7 +121,7 @@ async def test_send_tries_again_while_nothing_was_sent() -> None:
     assert len(tries) == 2
 
 
-async def test_tls_with_a_private_authority(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tls_with_a_private_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, tls = write_certificate(tmp_path, "localhost")
     async with serve(writing(answer(b"safe")), tls=tls) as wire:
         url = f"https://localhost:{wire.port}/token"
