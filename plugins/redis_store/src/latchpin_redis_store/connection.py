@@ -27,7 +27,7 @@ from latchpin_redis_store.plugin import RedisSettings
 
 __all__ = ["Commands", "Reply", "open_commands"]
 
-BATCH_SECONDS = 0.8
+BATCH_SECONDS = 0.7
 """For one batch in all, connecting included. redis-py drops a connection whose reading was cut short."""
 
 IDLE_SECONDS = 1.0
@@ -35,7 +35,7 @@ IDLE_SECONDS = 1.0
 firewall forgot looks open until it is used."""
 
 PROOF_SECONDS = 0.3
-ANSWER_SECONDS = 1.8
+ANSWER_SECONDS = 1.6
 """What a caller waits at most: one batch that fails before it, its own, and never two seconds."""
 
 BATCH_LIMIT = 500

@@ -1,0 +1,1 @@
+"""A state store for Latchpin that keeps its states as files in a folder."""
