@@ -2,10 +2,11 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
-from latchpin.testing import RecordStoreContract, StateStoreContract
+from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.tables import metadata
@@ -20,8 +21,7 @@ class OnSqlite:
         path = settings.database_url.get_secret_value().removeprefix("sqlite:///")
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
-        with open(path, "rb") as file:
-            return file.read()
+        return Path(path).read_bytes()
 
 
 class OnPostgres:
@@ -41,27 +41,27 @@ class OnPostgres:
 
 class States:
     @pytest.fixture
-    def backend(self):
+    def offer(self):
         return plugin.latchpin_state_store()
 
 
 class Records:
     @pytest.fixture
-    def backend(self):
+    def offer(self):
         return plugin.latchpin_record_store()
 
 
-class TestStatesOnSqlite(OnSqlite, States, StateStoreContract):
+class TestStatesOnSqlite(OnSqlite, States, SharedStateStoreContract):
     pass
 
 
-class TestRecordsOnSqlite(OnSqlite, Records, RecordStoreContract):
+class TestRecordsOnSqlite(OnSqlite, Records, SharedRecordStoreContract):
     pass
 
 
-class TestStatesOnPostgres(OnPostgres, States, StateStoreContract):
+class TestStatesOnPostgres(OnPostgres, States, SharedStateStoreContract):
     pass
 
 
-class TestRecordsOnPostgres(OnPostgres, Records, RecordStoreContract):
+class TestRecordsOnPostgres(OnPostgres, Records, SharedRecordStoreContract):
     pass

@@ -1,21 +1,21 @@
 """A database that goes away, hangs, is locked, or cannot hold a value."""
 
 import asyncio
+import os
 import signal
 import socket
 import sqlite3
 import time
-from dataclasses import replace
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 
 import psycopg
 import pytest
-from latchpin_sql_store import plugin
-from latchpin_sql_store.migrate import upgrade_database
-
 from latchpin.errors import BackendUnavailable, InvalidRequest, RecordConflict, StateNotFound
 from latchpin.model import StateKey
 from latchpin.testing import START, MovedClock, SuiteContext, samples
+from latchpin_sql_store import plugin
+from latchpin_sql_store.migrate import upgrade_database
 
 LIMIT = 2.0
 
@@ -45,8 +45,14 @@ async def test_a_server_that_stops_and_comes_back(postgres, database_url):
         await states.put(before)
         await records.gateways.list()
         postgres.stop()
-        for call in (states.put(lost), states.consume(before.key), states.check(), records.check(),
-                     records.gateways.list(), states.purge()):
+        for call in (
+            states.put(lost),
+            states.consume(before.key),
+            states.check(),
+            records.check(),
+            records.gateways.list(),
+            states.purge(),
+        ):
             error = await unavailable(call)
             assert password not in f"{error!r} {error.detail} {error.hint} {error.__cause__!r}"
         postgres.start()
@@ -73,24 +79,20 @@ async def test_a_server_that_hangs(postgres, database_url):
     upgrade_database(database_url)
     async with opened(database_url) as (states, records):
         await states.check()
-        rows = postgres.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-                                "AND pid <> pg_backend_pid()", url=database_url)
+        rows = postgres.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            url=database_url,
+        )
         for (pid,) in rows:
-            os_kill(pid, signal.SIGSTOP)
+            os.kill(pid, signal.SIGSTOP)
         try:
             await asyncio.gather(*(unavailable(call) for call in (states.check(), records.gateways.list())))
         finally:
             for (pid,) in rows:
-                os_kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGCONT)
         pending = samples.pending_authorization(START)
         await states.put(pending)
         assert await states.consume(pending.key) == pending
-
-
-def os_kill(pid, number):
-    import os
-
-    os.kill(pid, number)
 
 
 async def test_nobody_listens_at_the_start():

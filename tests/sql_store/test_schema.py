@@ -10,13 +10,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from latchpin.errors import SchemaOutdated
+from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin, schema
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import alembic_config, upgrade_database
 from latchpin_sql_store.tables import metadata
-
-from latchpin.errors import SchemaOutdated
-from latchpin.testing import SuiteContext
 
 ROOT = Path(__file__).parents[2]
 OPEN = """
@@ -40,7 +39,12 @@ UPGRADE = "from latchpin_sql_store import plugin; plugin.upgrade()"
 def start(code, url, cwd):
     environment = os.environ | {"DATABASE_URL": url}
     return subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -92,7 +96,11 @@ def test_alembic_itself_from_the_repository_root(tmp_path):
     for arguments in (["upgrade", "head"], ["check"]):
         done = subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 

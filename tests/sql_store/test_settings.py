@@ -5,12 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from latchpin_sql_store import plugin
-from latchpin_sql_store.engine import parse_url
-
 from latchpin.errors import SettingsError
 from latchpin.settings import load, masked
 from latchpin.testing import SuiteContext
+from latchpin_sql_store import plugin
+from latchpin_sql_store.engine import parse_url
 
 
 @pytest.mark.parametrize(
