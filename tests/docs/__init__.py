@@ -1,0 +1,1 @@
+"""The documentation names everything it must, and what it shows works."""

@@ -1,0 +1,152 @@
+"""What a page lacks or makes up, as sentences; an empty list means that it is right."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from latchpin.errors import LatchpinError
+
+from tests.docs.markdown import Page, read
+
+__all__ = [
+    "about_commands",
+    "about_endpoints",
+    "about_errors",
+    "about_hooks",
+    "about_links",
+    "about_settings",
+    "about_shell",
+]
+
+_VARIABLE = re.compile(r"`([A-Z][A-Z_0-9]+)`")
+_ENDPOINT = re.compile(r"(?:GET|POST|PUT|DELETE|PATCH) /[\w/{}.-]*")
+_SHELL_LANGUAGES = {"bash", "sh", "shell"}
+_NOT_SETTINGS = {"TOKEN", "GATEWAY", "STATE", "PATH", "ARGS"}
+"""Variables that the examples use and that are no settings."""
+_OUTSIDE = ("https://keepachangelog.com/", "http://localhost:4444")
+
+
+def about_settings(page: Page, defaults: Mapping[str, str]) -> list[str]:
+    """Each variable has one row with its default, what is allowed and what it is for; no row is made up."""
+    rows = [row for row in page.rows if len(row) == 4 and _VARIABLE.fullmatch(row[0])]
+    shown = {row[0].strip("`"): row for row in rows}
+    wrong = [f"{name} is missing" for name in defaults if name not in shown]
+    wrong += [f"{name} is no setting" for name in shown if name not in defaults]
+    wrong += [f"{row[0]} has several rows" for row in rows if row is not shown[row[0].strip("`")]]
+    for name, (_, default, allowed, purpose) in shown.items():
+        right = f"`{defaults[name]}`" if defaults.get(name) else "empty"
+        if name in defaults and default != right:
+            wrong.append(f"{name}: the default is {right}, the page says {default}")
+        if not allowed or not purpose:
+            wrong.append(f"{name}: what is allowed, or what it is for, is not said")
+    return wrong
+
+
+def about_hooks(page: Page, hooks: Sequence[str]) -> list[str]:
+    """Each hook has a heading and text, in their order; no hook is made up."""
+    shown = [text for _, text in page.headings if text.startswith("latchpin_")]
+    wrong = [f"{name} is missing" for name in hooks if name not in shown]
+    wrong += [f"{name} is no hook" for name in shown if name not in hooks]
+    if not wrong and shown != list(hooks):
+        wrong.append(f"the order differs: {shown}")
+    return wrong + [f"{name} has no text" for name in shown if not page.section(name).strip()]
+
+
+def about_errors(page: Page, kinds: Mapping[str, type[LatchpinError]]) -> list[str]:
+    """Each code is a heading, so that it can be linked to, above its status, public text and remedy."""
+    shown = [text for level, text in page.headings if level == 3]
+    wrong = [f"{code} is missing" for code in kinds if code not in shown]
+    wrong += [f"{code} is no error code" for code in shown if code not in kinds]
+    wrong += [f"{code} cannot be linked to" for code in shown if code not in page.anchors]
+    for code in set(shown) & kinds.keys():
+        section, kind = page.section(code), kinds[code]
+        wrong += [
+            f"{code}: {text!r} is missing"
+            for text in (f"| {kind.public} |", f"Remedy: {kind.remedy}")
+            if text not in section
+        ]
+        if not re.search(rf"(?m)^\| [^|]*({kind.status}|stops the start|502)[^|]* \|", section):
+            wrong.append(f"{code}: the status {kind.status} is missing")
+    return wrong
+
+
+def about_commands(page: Page, commands: Mapping[str, Collection[str]]) -> list[str]:
+    """Each command has one row that names its options; no command is made up."""
+    shown = {row[0].strip("`"): row[1] for row in page.rows if row[0].startswith("`latchpin ")}
+    wrong = [f"{name} is missing" for name in commands if name not in shown]
+    wrong += [f"{name} is no command" for name in shown if name not in commands]
+    for name, text in shown.items():
+        options = set(commands.get(name, ()))
+        named = set(re.findall(r"--[\w-]+", text))
+        wrong += [f"{name} has {option}, which is missing" for option in options - named]
+        wrong += [f"{name} has no {option}" for option in named - options]
+    return wrong
+
+
+def about_endpoints(page: Page, endpoints: Collection[str]) -> list[str]:
+    """Each endpoint is a heading or stands in the table of pages; none is made up."""
+    headings = {text for _, text in page.headings if _ENDPOINT.fullmatch(text)}
+    shown = headings | {name for row in page.rows for name in re.findall(rf"`({_ENDPOINT.pattern})`", row[0])}
+    wrong = [f"{name} is missing" for name in endpoints if name not in shown]
+    return wrong + [f"{name} is no endpoint" for name in shown if name not in endpoints]
+
+
+def about_links(page: Page) -> list[str]:
+    """Every link leads to a file that is there and a heading that it has."""
+    wrong = []
+    for link in page.links:
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            if not link.startswith(_OUTSIDE):
+                wrong.append(f"{link}: nobody checks whether that is there")
+            continue
+        path = (page.path.parent / target).resolve() if target else page.path
+        if path != page.path and not path.is_file():
+            wrong.append(f"{link}: there is no such file")
+        elif anchor and anchor not in (page if path == page.path else read(path)).anchors:
+            wrong.append(f"{link}: there is no such heading")
+    wrong += [f"two headings are linked by #{name}" for name in {*page.anchors} if page.anchors.count(name) > 1]
+    return wrong
+
+
+def about_shell(
+    page: Page, commands: Mapping[str, Collection[str]], settings: Collection[str], makefile: Path
+) -> list[str]:
+    """Shell blocks call commands, options and make targets that exist, and set variables that are read."""
+    targets = set(re.findall(r"(?m)^([a-z]+):", makefile.read_text(encoding="utf-8")))
+    wrong = []
+    for block in page.blocks:
+        if block.language not in _SHELL_LANGUAGES:
+            continue
+        lines = block.text.replace("\\\n", " ").splitlines()
+        names = re.findall(r"(?m)(?:^|\bexport )([A-Z][A-Z_]+)=", block.text)
+        wrong += [f"{name} is no setting" for name in names if name not in {*settings, *_NOT_SETTINGS}]
+        wrong += [f"make {name}: no such target" for line in lines for name in _made(line) if name not in targets]
+        for line in lines:
+            for words in _called(line):
+                wrong += _about_call(words, commands)
+    return wrong
+
+
+def _made(line: str) -> list[str]:
+    return re.findall(r"^(?:[A-Z]+=\w+ )?make ([a-z]+)", line)
+
+
+def _called(line: str) -> Iterator[list[str]]:
+    """The words after each ``latchpin`` in a command line, up to its end."""
+    for call in re.findall(r"(?:^|\$\()latchpin ([^)#|]*)", line):
+        yield shlex.split(call.strip().rstrip('"'), posix=True)
+
+
+def _about_call(words: list[str], commands: Mapping[str, Collection[str]]) -> list[str]:
+    if words and words[0] in {"--version", "--help"}:
+        return []
+    for count in (2, 1):
+        name = " ".join(["latchpin", *words[:count]])
+        if name in commands:
+            options = {word.partition("=")[0] for word in words[count:] if word.startswith("--")}
+            return [f"{name} has no {option}" for option in options - {*commands[name], "--help"}]
+    return [f"latchpin {' '.join(words)}: no such command"]

@@ -1,0 +1,92 @@
+"""What the code has: settings, hooks, errors, commands and endpoints, as the documentation has to name them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import typer
+from latchpin import hookspecs
+from latchpin.cli import build
+from latchpin.commands.config import settings_models
+from latchpin.env_example import write_example
+from latchpin.errors import LatchpinError
+from latchpin.plugins import Plugins
+from latchpin.settings import variables
+from latchpin.web.app import create_app
+
+__all__ = ["commands", "endpoints", "error_kinds", "hooks", "setting_aliases", "settings"]
+
+DISTRIBUTIONS = {"latchpin", "latchpin-dcr", "latchpin-memory-store", "latchpin-redis-store", "latchpin-sql-store"}
+
+
+def settings() -> dict[str, str]:
+    """Each variable of core and plugins, with its default as ``.env`` holds it."""
+    installed = Plugins()
+    missing = DISTRIBUTIONS - {plugin.distribution for plugin in installed.installed}
+    assert not missing, f"this check needs every distribution; not installed: {missing}"
+    example = write_example(settings_models(installed))
+    return {name: value.strip("'") for name, value in re.findall(r"(?m)^([A-Z_0-9]+)=(.*)$", example)}
+
+
+def setting_aliases() -> set[str]:
+    """Each further name that a variable is read by."""
+    names = {name for model in settings_models(Plugins()).values() for name in variables(model)}
+    return names - settings().keys()
+
+
+def hooks() -> list[str]:
+    """The names of the hooks, in their order."""
+    return [name for name in vars(hookspecs) if name.startswith("latchpin_")]
+
+
+def error_kinds() -> dict[str, type[LatchpinError]]:
+    """Each error code with the class that has it."""
+    kinds: dict[str, type[LatchpinError]] = {}
+    for kind in _tree(LatchpinError):
+        kinds.setdefault(kind.code, kind)
+    return kinds
+
+
+def _tree(kind: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == LatchpinError.__module__:
+            yield from _tree(child)
+
+
+def commands() -> dict[str, set[str]]:
+    """Each command, as people type it, with its options."""
+    return dict(_commands(typer.main.get_command(build()), "latchpin"))
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, set[str]]]:
+    if children := getattr(command, "commands", None):
+        for name, child in children.items():
+            yield from _commands(child, f"{path} {name}")
+        return
+    yield path, {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+
+
+def endpoints() -> set[str]:
+    """Method and path of each endpoint."""
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    try:
+        app = create_app()
+    finally:
+        root.handlers[:] = handlers
+    return set(_endpoints(app.routes))
+
+
+def _endpoints(routes: Iterable[object]) -> Iterator[str]:
+    for route in routes:
+        if (inner := getattr(route, "original_router", None)) is not None:
+            yield from _endpoints(inner.routes)
+            continue
+        path = re.sub(r":\w+\}", "}", getattr(route, "path"))  # noqa: B009  routes of several kinds
+        for method in getattr(route, "methods", None) or ():
+            if method != "HEAD":
+                yield f"{method} {path}"

@@ -1,0 +1,107 @@
+"""Every setting, hook, error code, command and endpoint is in the documentation, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docs import checks, code
+from tests.docs.markdown import ROOT, Page, parse, read
+
+
+@pytest.fixture(autouse=True)
+def _no_log_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_FILE", "")
+
+
+@pytest.fixture
+def document():
+    """Reads a page of the site."""
+    return lambda name: read(ROOT / "docs" / name)
+
+
+def test_settings(document):
+    assert checks.about_settings(document("settings.md"), code.settings()) == []
+
+
+def test_further_names_of_settings(document):
+    """The page says in one sentence that each DCR variable is read with a prefix too; that is all there is."""
+    assert "`MCPGATEWAY_`" in document("settings.md").section("Dynamic Client Registration")
+    known = {name for name in code.settings() if name.startswith("DCR_")}
+    assert code.setting_aliases() == {f"MCPGATEWAY_{name}" for name in known}
+
+
+def test_hooks(document):
+    assert checks.about_hooks(document("plugins.md"), code.hooks()) == []
+
+
+def test_errors(document):
+    assert checks.about_errors(document("errors.md"), code.error_kinds()) == []
+
+
+def test_commands(document):
+    assert checks.about_commands(document("commands.md"), code.commands()) == []
+
+
+def test_endpoints(document):
+    assert checks.about_endpoints(document("api.md"), code.endpoints()) == []
+
+
+# -- the checks fail when they should ---------------------------------------------------------------------
+
+
+def without(page: Page, text: str, instead: str = "") -> Page:
+    """The page with one text taken out or replaced; it must have been there."""
+    assert text in page.text
+    return parse(page.text.replace(text, instead), page.path)
+
+
+def test_a_missing_setting_is_seen(document):
+    page = without(document("settings.md"), "| `STATE_TTL_SECONDS` |", "| `STATE_TTL` |")
+    assert checks.about_settings(page, code.settings()) == [
+        "STATE_TTL_SECONDS is missing",
+        "STATE_TTL is no setting",
+    ]
+
+
+def test_a_wrong_default_is_seen(document):
+    page = without(document("settings.md"), "| `PORT` | `4444` |", "| `PORT` | `4445` |")
+    assert checks.about_settings(page, code.settings()) == ["PORT: the default is `4444`, the page says `4445`"]
+
+
+def test_a_missing_hook_is_seen(document):
+    page = without(document("plugins.md"), "### latchpin_routes", "### latchpin_rotes")
+    assert checks.about_hooks(page, code.hooks()) == ["latchpin_routes is missing", "latchpin_rotes is no hook"]
+
+
+def test_a_missing_error_code_is_seen(document):
+    page = without(document("errors.md"), "### state-used", "### state-spent")
+    assert checks.about_errors(page, code.error_kinds()) == [
+        "state-used is missing",
+        "state-spent is no error code",
+    ]
+
+
+def test_a_wrong_remedy_and_status_are_seen(document):
+    page = without(document("errors.md"), "| 504 | The server did not answer", "| 500 | The server did not answer")
+    page = without(page, "Remedy: Run: latchpin db upgrade", "Remedy: Run: latchpin upgrade")
+    found = checks.about_errors(page, code.error_kinds())
+    assert sorted(found) == [
+        "provider-timeout: the status 504 is missing",
+        "schema-outdated: 'Remedy: Run: latchpin db upgrade' is missing",
+    ]
+
+
+def test_a_missing_command_and_option_are_seen(document):
+    page = without(document("commands.md"), "| `latchpin states purge` |", "| `latchpin states clear` |")
+    page = without(page, "`--days` (30)", "30 days")
+    assert sorted(checks.about_commands(page, code.commands())) == [
+        "latchpin states clear has no --all",
+        "latchpin states clear is no command",
+        "latchpin states purge is missing",
+        "latchpin token create has --days, which is missing",
+    ]
+
+
+def test_a_missing_endpoint_is_seen(document):
+    page = without(document("api.md"), "### GET /ready", "### GET /readyz")
+    assert checks.about_endpoints(page, code.endpoints()) == ["GET /ready is missing", "GET /readyz is no endpoint"]
