@@ -1,5 +1,6 @@
 """The SQL store passes the shipped suites, on SQLite and on PostgreSQL."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,7 @@ class OnSqlite:
         path = settings.database_url.get_secret_value().removeprefix("sqlite:///")
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
-        return Path(path).read_bytes()
+        return await asyncio.to_thread(Path(path).read_bytes)
 
 
 class OnPostgres:

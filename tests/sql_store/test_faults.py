@@ -23,10 +23,12 @@ LIMIT = 2.0
 @asynccontextmanager
 async def opened(url):
     settings = plugin.SqlSettings(database_url=url)
-    async with SuiteContext(MovedClock()) as context:
-        async with plugin.latchpin_state_store().open(settings, context) as states:
-            async with plugin.latchpin_record_store().open(settings, context) as records:
-                yield states, records
+    async with (
+        SuiteContext(MovedClock()) as context,
+        plugin.latchpin_state_store().open(settings, context) as states,
+        plugin.latchpin_record_store().open(settings, context) as records,
+    ):
+        yield states, records
 
 
 async def unavailable(call):

@@ -55,33 +55,36 @@ async def test_every_statement_of_the_guide(request, fixture):
     fresh = samples.pending_authorization(now, ttl=timedelta(seconds=300))
     used = samples.pending_authorization(now + timedelta(seconds=1), ttl=timedelta(seconds=300))
     settings = plugin.SqlSettings(database_url=url)
-    async with SuiteContext(clock) as context, plugin.latchpin_record_store().open(settings, context) as records:
-        async with plugin.latchpin_state_store().open(settings, context) as states:
-            for pending in (old, fresh, used):
-                await states.put(pending)
-            await states.consume(used.key)
-            gateway = samples.gateway(now)
-            await records.gateways.put(gateway)
-            token = samples.stored_token(now, gateway_id=gateway.id)
-            await records.tokens.put(token, replacing=None)
-            with closing(_connect(url)) as connection:
-                sql = str if fixture == "sqlite_url" else in_postgres
-                rows = connection.execute(sql(STATES)).fetchall()
-                assert [(row[0], row[2], bool(row[3]), bool(row[5])) for row in rows] == [
-                    (pending.id, pending.key.state[:50], pending is not used, pending is used)
-                    for pending in (used, fresh, old)
-                ]
-                assert connection.execute(sql(EXPIRED)).fetchone() == (1,)
-                assert connection.execute(sql(USED)).fetchone() == (1,)
-                assert connection.execute(sql(TOKENS)).fetchone()[:4] == (
-                    token.id,
-                    gateway.id,
-                    token.user_id,
-                    token.app_user_email,
-                )
-                assert len(connection.execute(sql(ALL_TOKENS)).fetchall()) == 1
-                assert connection.execute(sql(CLEAR)).rowcount == 2
-            assert await states.consume(fresh.key) == fresh
+    async with (
+        SuiteContext(clock) as context,
+        plugin.latchpin_record_store().open(settings, context) as records,
+        plugin.latchpin_state_store().open(settings, context) as states,
+    ):
+        for pending in (old, fresh, used):
+            await states.put(pending)
+        await states.consume(used.key)
+        gateway = samples.gateway(now)
+        await records.gateways.put(gateway)
+        token = samples.stored_token(now, gateway_id=gateway.id)
+        await records.tokens.put(token, replacing=None)
+        with closing(_connect(url)) as connection:
+            sql = str if fixture == "sqlite_url" else in_postgres
+            rows = connection.execute(sql(STATES)).fetchall()
+            assert [(row[0], row[2], bool(row[3]), bool(row[5])) for row in rows] == [
+                (pending.id, pending.key.state[:50], pending is not used, pending is used)
+                for pending in (used, fresh, old)
+            ]
+            assert connection.execute(sql(EXPIRED)).fetchone() == (1,)
+            assert connection.execute(sql(USED)).fetchone() == (1,)
+            assert connection.execute(sql(TOKENS)).fetchone()[:4] == (
+                token.id,
+                gateway.id,
+                token.user_id,
+                token.app_user_email,
+            )
+            assert len(connection.execute(sql(ALL_TOKENS)).fetchall()) == 1
+            assert connection.execute(sql(CLEAR)).rowcount == 2
+        assert await states.consume(fresh.key) == fresh
 
 
 def _connect(url):
