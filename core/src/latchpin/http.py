@@ -13,11 +13,10 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +27,7 @@ from aiohttp.abc import AbstractResolver
 from latchpin.addresses import refusal
 from latchpin.decoding import ACCEPTED_ENCODINGS, Allowance, BodyTooLarge, BodyUndecodable, Decoder, open_decoder
 from latchpin.failure import Failure, explain
+from latchpin.tls import build_ssl_context
 
 __all__ = ["DEFAULT_SIZE", "Answer", "GuardedSession", "Outgoing", "open_session"]
 
@@ -257,15 +257,3 @@ def _explaining(outgoing: Outgoing, trail: _Trail) -> Iterator[None]:
         raise Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True) from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         raise explain(exc, refused=trail.refused, sent=trail.sent) from exc
-
-
-def build_ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Make the one TLS context: SSL_CERT_FILE and SSL_CERT_DIR, else the system's, else certifi's roots."""
-    file, folder = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
-    if not file and not folder:
-        paths = ssl.get_default_verify_paths()
-        if not paths.cafile and not (paths.capath and any(Path(paths.capath).iterdir())):
-            import certifi  # noqa: PLC0415  only where the system has no roots
-
-            file = certifi.where()
-    return ssl.create_default_context(cafile=file or None, capath=folder or None)

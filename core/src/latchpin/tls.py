@@ -1,0 +1,21 @@
+"""Whom we trust over TLS."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["build_ssl_context"]
+
+
+def build_ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext:
+    """Make the one TLS context: SSL_CERT_FILE and SSL_CERT_DIR, else the system's, else certifi's roots."""
+    file, folder = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
+    if not file and not folder:
+        paths = ssl.get_default_verify_paths()
+        if not paths.cafile and not (paths.capath and any(Path(paths.capath).iterdir())):
+            import certifi  # noqa: PLC0415  only where the system has no roots
+
+            file = certifi.where()
+    return ssl.create_default_context(cafile=file or None, capath=folder or None)
