@@ -17,7 +17,7 @@ from latchpin.model import PendingAuthorization
 
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
 from tests.servers.backends import BACKENDS
-from tests.servers.cells import SEPARATE, Cell, backends_of, missing_imports, parse_backends
+from tests.servers.cells import PLUGIN_FOLDERS, SEPARATE, Cell, backends_of, missing_imports, parse_backends
 
 CELL: pytest.StashKey[Cell] = pytest.StashKey()
 PASSED: pytest.StashKey[bool] = pytest.StashKey()
@@ -27,6 +27,7 @@ NOT_HERE = "none of this run's backends"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("latchpin")
     group.addoption("--backends", default="", help="comma-separated, of: " + ", ".join(BACKENDS))
+    group.addoption("--about-backends", action="store_true", help="leave out tests that are about no backend or plugin")
     group.addoption("--backend-minimum", type=int, default=1, help="tests that must really use each named backend")
 
 
@@ -48,7 +49,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     folder = tests / collection_path.relative_to(tests).parts[0]
     if folder.name in SEPARATE and not any(folder in _named(argument) for argument in config.args):
         return True
-    if collection_path.suffix != ".py" or not (missing := missing_imports(collection_path, config.rootpath)):
+    if not (missing := missing_imports(collection_path, config.rootpath)):
         return None
     if config.stash[CELL].whole:
         raise pytest.UsageError(f"{collection_path} needs {', '.join(sorted(missing))}; this run leaves nothing out")
@@ -88,7 +89,11 @@ def _belongs(item: pytest.Item, cell: Cell) -> bool:
     call = getattr(item, "callspec", None)
     if call is not None and call.params.get("backend") == NOT_HERE:
         return False
-    return backends_of(getattr(item, "fixturenames", ())) <= set(cell.backends)
+    fixtures = getattr(item, "fixturenames", ())
+    about = backends_of(fixtures)
+    if item.config.getoption("--about-backends") and not about and "backend" not in fixtures:
+        return bool(PLUGIN_FOLDERS & set(item.path.parts))
+    return about <= set(cell.backends)
 
 
 # -- the check at the end -----------------------------------------------------------------------------

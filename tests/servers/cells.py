@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.servers.backends import BACKENDS, DISTRIBUTIONS
 
-__all__ = ["SEPARATE", "Cell", "backends_of", "missing_imports", "parse_backends"]
+__all__ = ["PLUGIN_FOLDERS", "SEPARATE", "Cell", "backends_of", "missing_imports", "parse_backends"]
 
 OPTIONAL = frozenset(
     {
@@ -59,13 +59,24 @@ def parse_backends(text: str) -> tuple[str, ...]:
     return chosen
 
 
+PLUGIN_FOLDERS = frozenset({"dcr", "memory_store", "redis_store", "sql_store"})
+"""Folders of tests of one plugin each; every cell that has the plugin runs them."""
+
+
 def backends_of(fixtures: Iterable[str]) -> set[str]:
     """The backends that a test is about, judged by the fixtures it asks for."""
     return {_FIXTURES[name] for name in fixtures if name in _FIXTURES}
 
 
 def missing_imports(path: Path, root: Path) -> set[str]:
-    """Which of the optional packages that ``path`` imports, itself or by way of ``tests.*``, are not installed."""
+    """Which of the optional packages that ``path`` needs are not installed.
+
+    What is needed: the imports at its top, its own or by way of ``tests.*``, and what a line such as
+    ``NEEDS = ("latchpin_memory_store",)`` says. A folder needs what its ``conftest.py`` needs.
+    """
+    path = path / "conftest.py" if path.is_dir() else path
+    if path.suffix != ".py" or not path.is_file():
+        return set()
     return {name for name in _needs(path, root) if not _installed(name)}
 
 
@@ -73,7 +84,8 @@ def missing_imports(path: Path, root: Path) -> set[str]:
 def _needs(path: Path, root: Path) -> frozenset[str]:
     """The optional packages among the imports at the top of a file; files of ours are followed."""
     found: set[str] = set()
-    for name in _imports(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path)).body
+    for name in _named(tree) + _imports(tree):
         top = name.partition(".")[0]
         if top in OPTIONAL:
             found.add(top)
@@ -85,9 +97,18 @@ def _needs(path: Path, root: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _imports(path: Path) -> list[str]:
+def _named(tree: list[ast.stmt]) -> list[str]:
+    values = [
+        node.value
+        for node in tree
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "NEEDS"
+    ]
+    return [name for value in values for name in ast.literal_eval(value)]
+
+
+def _imports(tree: list[ast.stmt]) -> list[str]:
     names: list[str] = []
-    for node in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
+    for node in tree:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -78,6 +78,12 @@ def test_tests_of_other_backends_are_deselected_and_not_skipped(project: pytest.
     assert result.ret == pytest.ExitCode.OK
 
 
+def test_a_run_about_backends_leaves_out_what_is_about_none(project: pytest.Pytester) -> None:
+    source = USES_SQLITE + "def test_arithmetic(): raise AssertionError\n"
+    run(project, source, "--backends", "sqlite", "--about-backends").assert_outcomes(passed=1, deselected=1)
+    run(project, source, "--backends", "sqlite").assert_outcomes(passed=1, failed=1)
+
+
 def test_an_unknown_backend_stops_the_run(project: pytest.Pytester) -> None:
     result = run(project, USES_SQLITE, "--backends", "sqlight")
     result.stderr.fnmatch_lines(["*unknown backend 'sqlight'; there are: memory, sqlite, postgres, redis*"])
@@ -97,6 +103,14 @@ def test_a_file_needs_what_it_and_our_files_below_it_import(tmp_path: Path, monk
     test = tmp_path / "tests" / "test_flow.py"
     test.write_text("import os\nfrom tests import flow\nimport latchpin_dcr.plugin\n")
     assert missing_imports(test, tmp_path) == {"sqlalchemy", "latchpin_dcr"}
+
+
+def test_a_folder_needs_what_its_conftest_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.servers.cells._installed", lambda name: False)
+    (tmp_path / "conftest.py").write_text('NEEDS = ("latchpin_dcr",)\n')
+    assert missing_imports(tmp_path, tmp_path) == {"latchpin_dcr"}
+    (tmp_path / "inner").mkdir()
+    assert missing_imports(tmp_path / "inner", tmp_path) == set()
 
 
 def test_the_minimum_counts_each_named_backend_by_itself() -> None:
