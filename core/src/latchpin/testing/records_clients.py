@@ -13,7 +13,7 @@ from latchpin.model import Gateway
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import found, holds, outcomes, refused, same
+from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
 
 __all__ = ["ClientRules"]
 
@@ -57,8 +57,8 @@ class ClientRules(OpenedBackend):
         (gateway,) = await _gateways(store, clock, 1)
         client = samples.registered_client(clock(), gateway_id=gateway.id)
         await store.clients.put(client)
-        same(await store.clients.get(samples.new_id(), client.issuer), None, "clients are kept by gateway")
-        same(await store.clients.get(gateway.id, client.issuer + "/"), None, "clients are kept by issuer, exactly")
+        await gives(store.clients.get(samples.new_id(), client.issuer), None, "clients are kept by gateway")
+        await gives(store.clients.get(gateway.id, client.issuer + "/"), None, "clients are kept by issuer, exactly")
 
     async def test_client_lists(self, store: RecordStore, clock: MovedClock) -> None:
         """All, or one gateway's, oldest first."""
@@ -71,7 +71,7 @@ class ClientRules(OpenedBackend):
         ]
         for client in made:
             await store.clients.put(client)
-        same(await store.clients.list(), made[::-1], "clients are listed oldest first")
+        await gives(store.clients.list(), made[::-1], "clients are listed oldest first")
         seen = await store.clients.list(gateway_id=gateways[0].id)
         same(seen, [made[2], made[0]], "clients are listed by gateway, oldest first")
 
@@ -84,7 +84,7 @@ class ClientRules(OpenedBackend):
         await refused(store.clients.put(again), RecordConflict, "a gateway and issuer have one client")
         taken = replace(client, gateway_id=gateways[1].id)
         await refused(store.clients.put(taken), RecordConflict, "a client's id is created once")
-        same(await store.clients.list(), [client], "a refused put changes nothing")
+        await gives(store.clients.list(), [client], "a refused put changes nothing")
 
     async def test_client_deletion(self, store: RecordStore, clock: MovedClock) -> None:
         """By the row's id; the place is then free for a new registration."""
@@ -93,14 +93,14 @@ class ClientRules(OpenedBackend):
         other = samples.registered_client(clock(), gateway_id=gateway.id, issuer="https://other.example.com")
         await store.clients.put(client)
         await store.clients.put(other)
-        same(await store.clients.delete(client.client_id), False, "delete goes by the row's id, not by client_id")
-        same(await store.clients.delete(client.id), True, "deleting a client says True")
-        same(await store.clients.delete(client.id), False, "deleting nothing says False")
-        same(await store.clients.get(gateway.id, client.issuer), None, "a deleted client is gone")
-        same(await store.clients.list(), [other], "deleting one client leaves the others")
+        await gives(store.clients.delete(client.client_id), False, "delete goes by the row's id, not by client_id")
+        await gives(store.clients.delete(client.id), True, "deleting a client says True")
+        await gives(store.clients.delete(client.id), False, "deleting nothing says False")
+        await gives(store.clients.get(gateway.id, client.issuer), None, "a deleted client is gone")
+        await gives(store.clients.list(), [other], "deleting one client leaves the others")
         anew = samples.registered_client(clock(), gateway_id=gateway.id)
         await store.clients.put(anew)
-        same(await store.clients.get(gateway.id, anew.issuer), anew, "after a deletion a new client can be put")
+        await gives(store.clients.get(gateway.id, anew.issuer), anew, "after a deletion a new client can be put")
 
     async def test_clients_put_by_many(self, store: RecordStore, clock: MovedClock) -> None:
         """Eight registrations at once for one gateway and issuer: one is kept."""
@@ -110,4 +110,4 @@ class ClientRules(OpenedBackend):
         winners = [writer for writer, result in zip(writers, results, strict=True) if result is None]
         losers = [result for result in results if isinstance(result, RecordConflict)]
         holds(len(winners) == 1 and len(losers) == 7, "of many registrations one is kept", found(results))
-        same(await store.clients.list(), winners, "the winner's client is the one that is stored")
+        await gives(store.clients.list(), winners, "the winner's client is the one that is stored")

@@ -13,7 +13,7 @@ from latchpin.model import OAuthConfig
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import found, holds, outcomes, refused, same
+from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
 
 __all__ = ["GatewayRules"]
 
@@ -29,11 +29,11 @@ class GatewayRules(OpenedBackend):
         plain = samples.gateway(clock(), oauth=OAuthConfig())
         for gateway in (full, bare, plain):
             await store.gateways.put(gateway)
-            same(await store.gateways.get(gateway.id), gateway, "get gives exactly what was put")
+            await gives(store.gateways.get(gateway.id), gateway, "get gives exactly what was put")
 
     async def test_absent_gateway_is_none(self, store: RecordStore) -> None:
         """Expected absence is None, not an exception."""
-        same(await store.gateways.get(samples.new_id()), None, "an absent gateway is None")
+        await gives(store.gateways.get(samples.new_id()), None, "an absent gateway is None")
 
     async def test_gateways_are_listed_oldest_first(self, store: RecordStore, clock: MovedClock) -> None:
         """In the order of creation, whatever the ids and the order of writing."""
@@ -50,7 +50,7 @@ class GatewayRules(OpenedBackend):
         await store.gateways.put(gateway)
         other = replace(gateway, name="other")
         await refused(store.gateways.put(other), RecordConflict, "a gateway's id is created once")
-        same(await store.gateways.get(gateway.id), gateway, "a refused put changes nothing")
+        await gives(store.gateways.get(gateway.id), gateway, "a refused put changes nothing")
 
     async def test_gateway_replace(self, store: RecordStore, clock: MovedClock) -> None:
         """The next revision is written whole."""
@@ -59,8 +59,8 @@ class GatewayRules(OpenedBackend):
         clock.advance(timedelta(minutes=1))
         second = replace(first, name="new", oauth=None, auth_type="none", revision=2, updated_at=clock())
         await store.gateways.replace(second)
-        same(await store.gateways.get(first.id), second, "replace writes the new record whole")
-        same(await store.gateways.list(), [second], "replace leaves one record")
+        await gives(store.gateways.get(first.id), second, "replace writes the new record whole")
+        await gives(store.gateways.list(), [second], "replace leaves one record")
 
     @pytest.mark.parametrize("revision", [1, 3])
     async def test_gateway_replace_of_another_revision(
@@ -72,13 +72,13 @@ class GatewayRules(OpenedBackend):
         stale = replace(first, name="stale", revision=revision)
         rule = "replace writes only over the revision before its own"
         await refused(store.gateways.replace(stale), RecordConflict, rule)
-        same(await store.gateways.get(first.id), first, "a refused replace changes nothing")
+        await gives(store.gateways.get(first.id), first, "a refused replace changes nothing")
 
     async def test_gateway_replace_of_nothing(self, store: RecordStore, clock: MovedClock) -> None:
         """What was deleted is not brought back by a late writer."""
         gateway = samples.gateway(clock(), revision=2)
         await refused(store.gateways.replace(gateway), RecordConflict, "replace never creates")
-        same(await store.gateways.get(gateway.id), None, "a refused replace changes nothing")
+        await gives(store.gateways.get(gateway.id), None, "a refused replace changes nothing")
 
     async def test_gateway_replaced_by_many(self, store: RecordStore, clock: MovedClock) -> None:
         """Of twenty writers of the next revision one succeeds."""
@@ -89,4 +89,4 @@ class GatewayRules(OpenedBackend):
         winners = [writer for writer, result in zip(writers, results, strict=True) if result is None]
         losers = [result for result in results if isinstance(result, RecordConflict)]
         holds(len(winners) == 1 and len(losers) == 19, "of many writers of one revision one succeeds", found(results))
-        same(await store.gateways.get(first.id), winners[0], "what the winner wrote is what is stored")
+        await gives(store.gateways.get(first.id), winners[0], "what the winner wrote is what is stored")

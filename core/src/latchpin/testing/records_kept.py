@@ -9,7 +9,7 @@ import pytest
 from latchpin.contracts import RecordStore
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import Advance, OpenedBackend
-from latchpin.testing.rules import found, holds, outcomes, same
+from latchpin.testing.rules import found, gives, holds, outcomes, same
 
 __all__ = ["KeptRules"]
 
@@ -23,46 +23,46 @@ class KeptRules(OpenedBackend):
 
     async def test_kept_first_writer_wins(self, store: RecordStore) -> None:
         """Every later writer learns what stands."""
-        same(await store.kept.get(NAME), None, "an absent kept value is None")
-        same(await store.kept.put(NAME, "first"), "first", "put returns the value that stands: its own")
-        same(await store.kept.put(NAME, "second"), "first", "put returns the value that stands: the first")
-        same(await store.kept.get(NAME), "first", "a second put changes nothing")
-        same(await store.kept.get(NAME.upper()), None, "names differ by case")
+        await gives(store.kept.get(NAME), None, "an absent kept value is None")
+        await gives(store.kept.put(NAME, "first"), "first", "put returns the value that stands: its own")
+        await gives(store.kept.put(NAME, "second"), "first", "put returns the value that stands: the first")
+        await gives(store.kept.get(NAME), "first", "a second put changes nothing")
+        await gives(store.kept.get(NAME.upper()), None, "names differ by case")
 
     async def test_kept_long_values(self, store: RecordStore) -> None:
         """Some thousand characters of any script, or none, are a value."""
         for name, value in {"long": "\u65e5x" * 2000, "empty": "", "odd": "a'b\"c\\%{}\n"}.items():
             await store.kept.put(name, value)
-            same(await store.kept.get(name), value, "a kept value comes back as it was")
+            await gives(store.kept.get(name), value, "a kept value comes back as it was")
 
     async def test_kept_taken_once(self, store: RecordStore) -> None:
         """Taking removes; the name is then free."""
         await store.kept.put(NAME, "value")
-        same(await store.kept.take(NAME), "value", "take returns the value")
-        same(await store.kept.take(NAME), None, "a value is taken once")
-        same(await store.kept.get(NAME), None, "take removes the value")
-        same(await store.kept.put(NAME, "next"), "next", "after take the name is free")
+        await gives(store.kept.take(NAME), "value", "take returns the value")
+        await gives(store.kept.take(NAME), None, "a value is taken once")
+        await gives(store.kept.get(NAME), None, "take removes the value")
+        await gives(store.kept.put(NAME, "next"), "next", "after take the name is free")
 
     async def test_kept_taken_only_if_it_is_that(self, store: RecordStore) -> None:
         """With ``value``, take compares first."""
         await store.kept.put(NAME, "mine")
-        same(await store.kept.take(NAME, value="yours"), None, "take(value=...) takes only that value")
-        same(await store.kept.get(NAME), "mine", "a refused take changes nothing")
-        same(await store.kept.take(NAME, value="mine"), "mine", "take(value=...) takes that value")
+        await gives(store.kept.take(NAME, value="yours"), None, "take(value=...) takes only that value")
+        await gives(store.kept.get(NAME), "mine", "a refused take changes nothing")
+        await gives(store.kept.take(NAME, value="mine"), "mine", "take(value=...) takes that value")
 
     async def test_kept_until_it_expires(self, store: RecordStore, clock: MovedClock, advance: Advance) -> None:
         """At ``expires_at`` the value is gone for get, take and put."""
         for name in ("get", "take", "put"):
             await store.kept.put(name, "old", expires_at=clock() + LEASE)
         await advance(LEASE - timedelta(seconds=1))
-        same(await store.kept.get("get"), "old", "a kept value stands until its expires_at")
-        same(await store.kept.put("put", "early"), "old", "a kept value stands until its expires_at")
+        await gives(store.kept.get("get"), "old", "a kept value stands until its expires_at")
+        await gives(store.kept.put("put", "early"), "old", "a kept value stands until its expires_at")
         await advance(timedelta(seconds=1))
-        same(await store.kept.get("get"), None, "at its expires_at a kept value is gone")
-        same(await store.kept.take("take"), None, "an expired value cannot be taken")
-        same(await store.kept.put("put", "new"), "new", "an expired value gives way to the next writer")
+        await gives(store.kept.get("get"), None, "at its expires_at a kept value is gone")
+        await gives(store.kept.take("take"), None, "an expired value cannot be taken")
+        await gives(store.kept.put("put", "new"), "new", "an expired value gives way to the next writer")
         await advance(timedelta(days=400))
-        same(await store.kept.get("put"), "new", "a value without expires_at lasts, whatever stood there before")
+        await gives(store.kept.get("put"), "new", "a value without expires_at lasts, whatever stood there before")
 
     async def test_kept_as_a_lease(self, store: RecordStore, clock: MovedClock, advance: Advance) -> None:
         """A holder that comes back late cannot give up the lease of the next one."""
@@ -72,15 +72,15 @@ class KeptRules(OpenedBackend):
         await advance(LEASE)
         standing = await store.kept.put(NAME, "worker-2", expires_at=clock() + LEASE)
         same(standing, "worker-2", "an expired lease goes to the next")
-        same(await store.kept.take(NAME, value="worker-1"), None, "a late holder cannot give up another's lease")
-        same(await store.kept.get(NAME), "worker-2", "a late holder cannot give up another's lease")
-        same(await store.kept.take(NAME, value="worker-2"), "worker-2", "the holder gives up its own lease")
+        await gives(store.kept.take(NAME, value="worker-1"), None, "a late holder cannot give up another's lease")
+        await gives(store.kept.get(NAME), "worker-2", "a late holder cannot give up another's lease")
+        await gives(store.kept.take(NAME, value="worker-2"), "worker-2", "the holder gives up its own lease")
 
     async def test_kept_put_by_many(self, store: RecordStore) -> None:
         """Fifty writers at once agree on one value."""
         results = await outcomes(store.kept.put(NAME, f"writer-{number}") for number in range(50))
         holds(len(set(map(str, results))) == 1, "all writers are told the same value", found(results))
-        same(await store.kept.get(NAME), results[0], "the value all were told is the one that stands")
+        await gives(store.kept.get(NAME), results[0], "the value all were told is the one that stands")
 
     async def test_kept_taken_by_many(self, store: RecordStore, clock: MovedClock) -> None:
         """Fifty callers at once: one gets it. A one-time link works one time."""

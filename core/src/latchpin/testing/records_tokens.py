@@ -13,7 +13,7 @@ from latchpin.model import CLIENT_ITSELF, Gateway, StoredToken
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import found, holds, outcomes, refused, same
+from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
 
 __all__ = ["TokenRules", "next_revision"]
 
@@ -57,13 +57,13 @@ class TokenRules(OpenedBackend):
         )
         for token in (full, bare):
             await store.tokens.put(token, replacing=None)
-            same(await store.tokens.get(gateway.id, token.app_user_email), token, "get gives exactly what was put")
+            await gives(store.tokens.get(gateway.id, token.app_user_email), token, "get gives exactly what was put")
 
     async def test_absent_token_is_none(self, store: RecordStore, clock: MovedClock) -> None:
         """Another user's token, or another gateway's, is not mine."""
         token = await _token(store, clock)
-        same(await store.tokens.get(token.gateway_id, "bob@example.com"), None, "tokens are kept by user")
-        same(await store.tokens.get(samples.new_id(), token.app_user_email), None, "tokens are kept by gateway")
+        await gives(store.tokens.get(token.gateway_id, "bob@example.com"), None, "tokens are kept by user")
+        await gives(store.tokens.get(samples.new_id(), token.app_user_email), None, "tokens are kept by gateway")
 
     async def test_token_lists(self, store: RecordStore, clock: MovedClock) -> None:
         """Every given filter must match; oldest first."""
@@ -77,7 +77,7 @@ class TokenRules(OpenedBackend):
             made[f"{user}{index}"] = token
         ada, first = "ada@example.com", gateways[0].id
         order = [made["bob0"], made["ada1"], made["ada0"], made["bob1"]]
-        same(await store.tokens.list(), order, "tokens are listed oldest first")
+        await gives(store.tokens.list(), order, "tokens are listed oldest first")
         seen = await store.tokens.list(gateway_id=first)
         same(seen, [made["bob0"], made["ada0"]], "tokens are listed by gateway, oldest first")
         seen = await store.tokens.list(app_user_email=ada)
@@ -91,12 +91,12 @@ class TokenRules(OpenedBackend):
         for email in ("bob@example.com", "eve@example.com"):
             other = samples.stored_token(clock(), gateway_id=token.gateway_id, app_user_email=email)
             await store.tokens.put(other, replacing=None)
-        same(await store.tokens.delete(token.gateway_id, token.app_user_email), True, "deleting a token says True")
-        same(await store.tokens.delete(token.gateway_id, token.app_user_email), False, "deleting nothing says False")
-        same(await store.tokens.get(token.gateway_id, token.app_user_email), None, "a deleted token is gone")
-        same(await store.tokens.delete_all(token.gateway_id), 2, "delete_all says how many there were")
-        same(await store.tokens.delete_all(token.gateway_id), 0, "delete_all of nothing says 0")
-        same(await store.tokens.list(gateway_id=token.gateway_id), [], "delete_all removes every user's token")
+        await gives(store.tokens.delete(token.gateway_id, token.app_user_email), True, "deleting a token says True")
+        await gives(store.tokens.delete(token.gateway_id, token.app_user_email), False, "deleting nothing says False")
+        await gives(store.tokens.get(token.gateway_id, token.app_user_email), None, "a deleted token is gone")
+        await gives(store.tokens.delete_all(token.gateway_id), 2, "delete_all says how many there were")
+        await gives(store.tokens.delete_all(token.gateway_id), 0, "delete_all of nothing says 0")
+        await gives(store.tokens.list(gateway_id=token.gateway_id), [], "delete_all removes every user's token")
 
     # -- compare and swap -----------------------------------------------------------------------------
 
@@ -105,8 +105,8 @@ class TokenRules(OpenedBackend):
         token = await _token(store, clock)
         second = next_revision(token, refresh_token=None, needs_reauth=True)
         await store.tokens.put(second, replacing=token)
-        same(await store.tokens.get(token.gateway_id, token.app_user_email), second, "a swap writes the token whole")
-        same(await store.tokens.list(), [second], "a swap leaves one token")
+        await gives(store.tokens.get(token.gateway_id, token.app_user_email), second, "a swap writes the token whole")
+        await gives(store.tokens.list(), [second], "a swap leaves one token")
 
     async def test_token_swap_by_a_late_writer(self, store: RecordStore, clock: MovedClock) -> None:
         """Who read before somebody else wrote is refused, and what was written stands."""
@@ -153,7 +153,7 @@ class TokenRules(OpenedBackend):
         token = await _token(store, clock)
         fresh = next_revision(token, id=samples.new_id())
         await store.tokens.put(fresh, replacing=token)
-        same(await store.tokens.list(), [fresh], "a swap may replace a token by one with another id")
+        await gives(store.tokens.list(), [fresh], "a swap may replace a token by one with another id")
         await refused(store.tokens.put(next_revision(token), replacing=token), RecordConflict, "a late one is refused")
 
     async def test_token_swapped_by_many(self, store: RecordStore, clock: MovedClock) -> None:
@@ -176,4 +176,4 @@ class TokenRules(OpenedBackend):
         winners = [writer for writer, result in zip(writers, results, strict=True) if result is None]
         losers = [result for result in results if isinstance(result, RecordConflict)]
         holds(len(winners) == 1 and len(losers) == 19, "of many first tokens one is kept", found(results))
-        same(await store.tokens.list(gateway_id=gateway.id), winners, "the winner's token is the one that is stored")
+        await gives(store.tokens.list(gateway_id=gateway.id), winners, "the winner's token is the one that is stored")

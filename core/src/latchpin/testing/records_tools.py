@@ -11,7 +11,7 @@ from latchpin.model import Gateway, StoredTool, ToolChanges
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import holds, outcomes, same
+from latchpin.testing.rules import gives, holds, outcomes, same
 
 __all__ = ["ToolRules"]
 
@@ -38,7 +38,7 @@ class ToolRules(OpenedBackend):
             StoredTool(gateway.id, ADA, name, definitions[name], clock(), clock())
             for name in ("add", "search", "who_am_i")
         ]
-        same(await store.tools.list(gateway.id, ADA), expected, "tools are listed by name, exactly as they were put")
+        await gives(store.tools.list(gateway.id, ADA), expected, "tools are listed by name, exactly as they were put")
 
     async def test_tool_text_is_kept_as_it_is(self, store: RecordStore, clock: MovedClock) -> None:
         """A server may send any JSON text: other scripts, NUL, a lone surrogate; names differ by case."""
@@ -59,8 +59,8 @@ class ToolRules(OpenedBackend):
         await store.tools.replace(there.id, ADA, {})
         seen = [[tool.name for tool in await store.tools.list(here.id, user)] for user in (ADA, BOB)]
         same(seen, [["add"], ["search"]], "tools are kept by user and gateway")
-        same(await store.tools.list(there.id, ADA), [], "replacing by nothing removes them all")
-        same(await store.tools.list(there.id, BOB), [], "who has no tools gets an empty list")
+        await gives(store.tools.list(there.id, ADA), [], "replacing by nothing removes them all")
+        await gives(store.tools.list(there.id, BOB), [], "who has no tools gets an empty list")
 
     async def test_tool_changes(self, store: RecordStore, clock: MovedClock) -> None:
         """New ones are created, differing ones updated, missing ones removed, equal ones left alone."""

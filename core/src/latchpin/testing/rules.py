@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-__all__ = ["found", "holds", "outcomes", "refused", "same"]
+__all__ = ["found", "gives", "holds", "outcomes", "refused", "same"]
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 ValueT = TypeVar("ValueT")
@@ -26,6 +26,16 @@ def same(actual: object, expected: object, rule: str) -> None:
     __tracebackhide__ = True
     if actual != expected:
         pytest.fail(f"contract broken: {rule}; {_difference(actual, expected)}")
+
+
+async def gives(call: Awaitable[object], expected: object, rule: str) -> None:
+    """Await ``call``, which must return ``expected`` and raise nothing."""
+    __tracebackhide__ = True
+    try:
+        result = await call
+    except Exception as exc:
+        raise AssertionError(f"contract broken: {rule}; expected {found(expected)}, it raised {found(exc)}") from exc
+    same(result, expected, rule)
 
 
 async def refused(call: Awaitable[Any], expected: type[ErrorT] | tuple[type[ErrorT], ...], rule: str) -> ErrorT:

@@ -17,7 +17,7 @@ from latchpin.testing.opening import AnyOffer, AnySettings
 from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
 from latchpin.testing.record_store import RecordStoreContract
 from latchpin.testing.records_tokens import next_revision
-from latchpin.testing.rules import found, holds, outcomes, refused, same
+from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
 from latchpin.testing.state_store import StateStoreContract
 
 __all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
@@ -74,7 +74,7 @@ class SharedStateStoreContract(StateStoreContract, WithProcesses):
                 winners[pending.key] += [pending] * (answer == "kept")
         for key, won in winners.items():
             holds(len(won) == 1, "of several puts of one state exactly one succeeds", f"{len(won)} succeeded")
-            same(await store.consume(key), won[0], "the put that succeeded is the one that is kept")
+            await gives(store.consume(key), won[0], "the put that succeeded is the one that is kept")
 
     async def _put_many(self, store: StateStore, clock: MovedClock, count: int) -> list[PendingAuthorization]:
         kept = [samples.pending_authorization(clock()) for _ in range(count)]
@@ -121,7 +121,7 @@ class SharedRecordStoreContract(RecordStoreContract, WithProcesses):
             holds(len(standing) == 1, f"all processes agree on the kept value {name}", found(standing))
             taken = [took[index] for _, took in results if took[index] is not None]
             same(taken, list(standing), f"one process takes the kept value {name}")
-            same(await store.kept.get(name), None, "what another process took is gone here")
+            await gives(store.kept.get(name), None, "what another process took is gone here")
 
 
 # -- what the other processes do; at the top of the module, so that they can import it ----------------

@@ -14,7 +14,7 @@ from latchpin.model import PendingAuthorization
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import found, holds, outcomes, same
+from latchpin.testing.rules import found, gives, holds, outcomes, same
 
 __all__ = ["StateRaces"]
 
@@ -69,7 +69,7 @@ class StateRaces(OpenedBackend):
         holds(isinstance(results[2], StateConflict), "a state that exists cannot be put again", found(results[2]))
         holds(not any(results[:2] + results[3:]), "a conflict fails alone", found(results))
         for pending in [*good, old]:
-            same(await store.consume(pending.key), pending, "a conflict fails alone: what was put beside it is kept")
+            await gives(store.consume(pending.key), pending, "a conflict fails alone: what was put beside it is kept")
 
     async def test_one_state_put_twice_at_once(self, store: StateStore, clock: MovedClock) -> None:
         """Two puts of one new state at once: one is kept, the other is told of the conflict."""
@@ -79,7 +79,7 @@ class StateRaces(OpenedBackend):
         kept = [pending for pending, result in zip([first, second], results, strict=True) if result is None]
         refusals = [result for result in results if isinstance(result, StateConflict)]
         holds(len(kept) == len(refusals) == 1, "of two puts of one state one is kept", found(results))
-        same(await store.consume(first.key), kept[0], "the put that succeeded is the one that is kept")
+        await gives(store.consume(first.key), kept[0], "the put that succeeded is the one that is kept")
 
     async def test_a_mixed_batch(self, store: StateStore, clock: MovedClock) -> None:
         """Good, used, unknown and doubled consumes and a put, all at once: each gets its own true answer."""
@@ -94,7 +94,7 @@ class StateRaces(OpenedBackend):
         holds(isinstance(taken[1], StateNotFound), "an unknown state is StateNotFound in any company", found(taken[1]))
         holds(isinstance(taken[4], StateAlreadyUsed), "a used state says so in any company", found(taken[4]))
         self._one_winner([taken[0], taken[3]], doubled)
-        same(await store.consume(new.key), new, "a put beside consumes is kept")
+        await gives(store.consume(new.key), new, "a put beside consumes is kept")
 
     @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8])
     async def test_a_cancelled_consume_is_never_half_done(
@@ -114,7 +114,7 @@ class StateRaces(OpenedBackend):
             "after a cancelled consume the state is used or it is not",
             found(result),
         )
-        same(await store.consume(later.key), later, "after a cancelled consume the store works on")
+        await gives(store.consume(later.key), later, "after a cancelled consume the store works on")
 
     @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8])
     async def test_a_cancelled_put_is_never_half_done(self, store: StateStore, clock: MovedClock, steps: int) -> None:
@@ -124,7 +124,7 @@ class StateRaces(OpenedBackend):
         staying = asyncio.create_task(store.put(other))
         await self._cancel(leaving, steps)
         await staying
-        same(await store.consume(other.key), other, "a cancelled caller does not disturb the others")
+        await gives(store.consume(other.key), other, "a cancelled caller does not disturb the others")
         (result,) = await outcomes([store.consume(mine.key)])
         holds(
             result == mine or isinstance(result, StateNotFound),

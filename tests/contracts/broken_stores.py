@@ -1,0 +1,162 @@
+"""Stores that are almost right, each wrong in one way that has been seen in the world."""
+
+import asyncio
+import pickle
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import latchpin
+from latchpin.contracts import Backend
+from latchpin.errors import RecordConflict, StateAlreadyUsed, StateExpired, StateNotFound
+from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_memory_store.states import MemoryStateStore, _Used
+
+
+class Sound(MemoryStateStore):
+    """Not broken: the control."""
+
+
+class Racy(MemoryStateStore):
+    """Looks, then goes to its backend, then deletes: whoever comes in between wins as well."""
+
+    async def consume(self, key):
+        entry = self._entries.get(key)
+        await asyncio.sleep(0)
+        if entry is None:
+            raise StateNotFound
+        if isinstance(entry, _Used):
+            raise StateAlreadyUsed(used_at=entry.used_at)
+        if entry.expires_at <= self._clock():
+            raise StateExpired(expired_at=entry.expires_at)
+        self._entries[key] = _Used(self._clock(), entry.expires_at)
+        return entry
+
+
+class Forgetful(MemoryStateStore):
+    """Never compares ``expires_at``."""
+
+    async def consume(self, key):
+        entry = self._entries.get(key)
+        if entry is None:
+            raise StateNotFound
+        if isinstance(entry, _Used):
+            raise StateAlreadyUsed(used_at=entry.used_at)
+        self._entries[key] = _Used(self._clock(), entry.expires_at)
+        return entry
+
+
+class Traceless(MemoryStateStore):
+    """Deletes what was consumed: a replay looks like an unknown state."""
+
+    async def consume(self, key):
+        entry = await super().consume(key)
+        del self._entries[key]
+        return entry
+
+
+class Hoarding(MemoryStateStore):
+    """Its tombstone keeps the verifier."""
+
+    async def put(self, pending):
+        await super().put(pending)
+        self.archive = [*getattr(self, "archive", []), pending.code_verifier]
+
+
+class Overwriting(MemoryStateStore):
+    """A second put replaces the first."""
+
+    async def put(self, pending):
+        self._entries[pending.key] = pending
+
+
+class CaseBlind(MemoryStateStore):
+    """Compares keys as a database with a case-insensitive collation does."""
+
+    async def put(self, pending):
+        await super().put(replace(pending, key=self._folded(pending.key)))
+
+    async def consume(self, key):
+        return replace(await super().consume(self._folded(key)), key=key)
+
+    def _folded(self, key):
+        return replace(key, state=key.state.lower())
+
+
+class NotShared:
+    """One process at a time is safe; another process looks and deletes as it likes."""
+
+    def __init__(self, folder, clock):
+        self._folder, self._clock = folder, clock
+
+    async def put(self, pending):
+        self._file(pending.key).write_bytes(pickle.dumps(pending))
+
+    async def consume(self, key):
+        file = self._file(key)
+        if not file.exists():
+            raise StateNotFound
+        held = pickle.loads(file.read_bytes())
+        if isinstance(held, _Used):
+            raise StateAlreadyUsed(used_at=held.used_at)
+        draft = file.with_suffix(f".{id(self)}")
+        draft.write_bytes(pickle.dumps(_Used(self._clock(), held.expires_at)))
+        draft.replace(file)
+        return held
+
+    def _file(self, key):
+        return self._folder / sha256(f"{key.gateway_id}:{key.state}".encode()).hexdigest()
+
+
+class FolderSettings(latchpin.Settings):
+    folder: Path = Path()
+
+
+@asynccontextmanager
+async def open_not_shared(settings, context):
+    yield NotShared(settings.folder, context.clock)
+
+
+class RacyTokens(MemoryRecordStore):
+    """Compares, then goes to its backend, then writes."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        put = self.tokens.put
+
+        async def slow_put(token, *, replacing):
+            stored = self.tokens.rows.get((token.gateway_id, token.app_user_email))
+            if (stored and (stored.id, stored.revision)) != (replacing and (replacing.id, replacing.revision)):
+                await put(token, replacing=replacing)
+            await asyncio.sleep(0)
+            self.tokens.rows[token.gateway_id, token.app_user_email] = token
+
+        self.tokens.put = slow_put
+
+
+class RevisionOnly(MemoryRecordStore):
+    """Its compare and swap looks at the revision and not at the id."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+
+        async def put(token, *, replacing):
+            stored = self.tokens.rows.get((token.gateway_id, token.app_user_email))
+            if (stored and stored.revision) != (replacing and replacing.revision):
+                raise RecordConflict
+            self.tokens.rows[token.gateway_id, token.app_user_email] = token
+
+        self.tokens.put = put
+
+
+class NoSettings(latchpin.Settings):
+    pass
+
+
+def offer_of(kind):
+    @asynccontextmanager
+    async def open_it(settings, context):
+        yield kind(context.clock)
+
+    return Backend(kind.__name__.lower(), kind.__name__, NoSettings, open_it, shared=False)
