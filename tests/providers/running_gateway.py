@@ -16,7 +16,7 @@ import jwt
 from latchpin.demo.browser import Browser, Page
 
 from tests.providers.provider import Provider, sign_in
-from tests.servers import LatchpinProcess, start_latchpin
+from tests.servers import LatchpinProcess, run_latchpin, start_latchpin
 
 __all__ = ["ALICE", "RunningGateway", "start_gateway"]
 
@@ -94,7 +94,11 @@ async def start_gateway(folder: Path, environment: Mapping[str, str], *arguments
         "LOG_LEVEL": "DEBUG",
         "LOG_FILE": "",
     }
-    with start_latchpin(*arguments, env=settings | dict(environment), cwd=folder) as process:
+    settings |= environment
+    if settings.get("DATABASE_URL", "sqlite").partition(":")[0] != "sqlite":  # that one migrates itself
+        upgraded = run_latchpin("db", "upgrade", env=settings, cwd=folder)
+        assert upgraded.returncode == 0, upgraded.stderr
+    with start_latchpin(*arguments, env=settings, cwd=folder) as process:
         async with httpx.AsyncClient(base_url=process.base_url, trust_env=False, timeout=30) as api:
             gateway = RunningGateway(process, api, key)
             api.headers.update(gateway.bearer(ALICE))

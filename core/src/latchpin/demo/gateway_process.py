@@ -13,7 +13,7 @@ import httpx
 
 __all__ = ["GatewayProcess", "serving_gateway"]
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _TICK_SECONDS = 0.05
 _KEPT_LINES = 30
@@ -36,7 +36,7 @@ class GatewayProcess:
         """Ask ``/health`` until it answers.
 
         Raises:
-            RuntimeError: the process ended, or there is no answer after 30 seconds.
+            RuntimeError: the process ended, or there is no answer after a minute.
         """
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
         async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
