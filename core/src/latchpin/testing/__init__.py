@@ -8,19 +8,25 @@ contract. Time never passes by itself here: the ``advance`` fixture moves the in
 from latchpin.testing import samples
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.context import SuiteContext
+from latchpin.testing.keys import CipherContract, SignerContract
 from latchpin.testing.record_store import RecordStoreContract
+from latchpin.testing.registrar import RegistrarContract, UnreachableUpstream
 from latchpin.testing.sealing import SuiteCipher
 from latchpin.testing.shared_stores import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin.testing.state_store import StateStoreContract
 
 __all__ = [
     "START",
+    "CipherContract",
     "MovedClock",
     "RecordStoreContract",
+    "RegistrarContract",
     "SharedRecordStoreContract",
     "SharedStateStoreContract",
+    "SignerContract",
     "StateStoreContract",
     "SuiteCipher",
     "SuiteContext",
+    "UnreachableUpstream",
     "samples",
 ]

@@ -1,0 +1,134 @@
+"""The suite for client registrars: what can be said of all of them, whatever their way to a client is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from latchpin.contracts import ClientRegistrar, Registration, RegistrationRequest, Upstream
+from latchpin.errors import LatchpinError, ProviderUnreachable
+from latchpin.model import ClientCredentials, Reply, ServerMetadata
+from latchpin.testing import samples
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.context import SuiteContext
+from latchpin.testing.opening import AnyOffer, AnySettings
+from latchpin.testing.rules import found, holds, same
+
+__all__ = ["RegistrarContract", "UnreachableUpstream"]
+
+SECRET = "s3cr3t-that-nobody-prints"  # noqa: S105  the sample to look for
+ISSUER = "https://as.example.com/tenant/1"
+
+
+class UnreachableUpstream:
+    """Implements ``latchpin.contracts.Upstream``: nobody answers, and every request is noted in ``asked``."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:  # noqa: ARG002  the contract
+        """Raise ProviderUnreachable."""
+        return await self.send("GET", url)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002  the contract
+        body: bytes = b"",  # noqa: ARG002  the contract
+        repeatable: bool = False,  # noqa: ARG002  the contract
+    ) -> Reply:
+        """Raise ProviderUnreachable."""
+        self.asked.append(f"{method} {url}")
+        raise ProviderUnreachable("nobody answers in this suite")
+
+
+@pytest.mark.asyncio
+class RegistrarContract:
+    """A subclass gives ``offer``, and ``settings`` where the defaults do not do."""
+
+    @pytest.fixture
+    def offer(self) -> AnyOffer:
+        """What your hook returns. Override this."""
+        raise NotImplementedError("override the fixture 'offer': return what your plugin's hook returns")
+
+    @pytest.fixture
+    def settings(self, offer: AnyOffer) -> AnySettings:
+        """The settings to open it with."""
+        return offer.settings()
+
+    @pytest.fixture
+    def upstream(self) -> Upstream:
+        """The way to the server; nobody answers, unless you override this."""
+        return UnreachableUpstream()
+
+    @pytest_asyncio.fixture
+    async def registrar(
+        self, offer: AnyOffer, settings: AnySettings, upstream: Upstream
+    ) -> AsyncIterator[ClientRegistrar]:
+        """The registrar, opened as the gateway opens it."""
+        async with SuiteContext(upstream=upstream) as context, offer.open(settings, context) as registrar:
+            yield registrar
+
+    @pytest.fixture
+    def request_of_nothing(self) -> RegistrationRequest:
+        """A gateway without a client, at a server that offers registration."""
+        server = ServerMetadata(
+            issuer=ISSUER,
+            authorization_endpoint=f"{ISSUER}/authorize",
+            token_endpoint=f"{ISSUER}/token",
+            registration_endpoint=f"{ISSUER}/register",
+            source=ISSUER,
+        )
+        gateway = samples.gateway(MovedClock()())
+        uri = "https://gateway.example.com/oauth/callback"
+        return RegistrationRequest(gateway, server, uri, ("mcp:read",), configured=None, auth_method=None)
+
+    async def test_it_gives_a_client_or_none_or_says_why(
+        self, registrar: ClientRegistrar, request_of_nothing: RegistrationRequest
+    ) -> None:
+        """Nobody answers: then it needs nobody, does not apply, or raises one of Latchpin's errors."""
+        configured = ClientCredentials("client-7", SECRET, "client_secret_basic")
+        for request in (request_of_nothing, replace(request_of_nothing, configured=configured)):
+            try:
+                answer: object = await registrar.register(request)
+            except LatchpinError as exc:
+                holds(SECRET not in f"{exc} {exc.hint} {exc.public}", "an error shows no secret")
+                continue
+            except Exception as exc:
+                raise AssertionError(f"contract broken: register raises LatchpinError only; {found(exc)}") from exc
+            self._judge(answer, keeps=registrar.keeps)
+
+    def _judge(self, answer: object, *, keeps: bool) -> None:
+        if isinstance(answer, Registration):
+            holds(keeps, "only a registrar that says keeps=True gives a Registration")
+            answer = answer.credentials
+        if answer is not None:
+            rule = "register gives ClientCredentials, a Registration or None"
+            holds(isinstance(answer, ClientCredentials) and answer.client_id, rule, type(answer).__name__)
+
+    async def test_what_is_not_kept_can_be_computed_again(
+        self, registrar: ClientRegistrar, request_of_nothing: RegistrationRequest
+    ) -> None:
+        """``keeps`` is a constant; with False the same request gets the same answer each time."""
+        configured = ClientCredentials("client-7", SECRET, "client_secret_basic")
+        request = replace(request_of_nothing, configured=configured)
+        answers = [await registrar.register(request) for _ in range(2 if not registrar.keeps else 0)]
+        holds(answers[:1] == answers[1:], "keeps=False means that an answer can be computed each time")
+        same(registrar.keeps, bool(registrar.keeps), "keeps is True or False")
+
+    async def test_forgetting_never_fails(self, registrar: ClientRegistrar) -> None:
+        """It returns a sentence for the administrator, whatever the server does, and no secret in it."""
+        full = samples.registered_client(MovedClock()())
+        bare = replace(full, registration_client_uri=None, registration_access_token=None)
+        for client, token in ((full, SECRET), (full, None), (bare, None)):
+            try:
+                said = await registrar.forget(client, token)
+            except Exception as exc:
+                raise AssertionError(f"contract broken: forget reports instead of raising; {found(exc)}") from exc
+            holds(isinstance(said, str) and said.strip(), "forget returns a sentence on what the server said", said)
+            holds(SECRET not in said, "forget's sentence shows no secret", said)
