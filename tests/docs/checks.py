@@ -9,12 +9,13 @@ from pathlib import Path
 
 from latchpin.errors import LatchpinError
 
-from tests.docs.markdown import Page, read
+from tests.docs.markdown import ROOT, Page, read
 
 __all__ = [
     "about_commands",
     "about_endpoints",
     "about_errors",
+    "about_excerpts",
     "about_hooks",
     "about_links",
     "about_settings",
@@ -24,8 +25,8 @@ __all__ = [
 _VARIABLE = re.compile(r"`([A-Z][A-Z_0-9]+)`")
 _ENDPOINT = re.compile(r"(?:GET|POST|PUT|DELETE|PATCH) /[\w/{}.-]*")
 _SHELL_LANGUAGES = {"bash", "sh", "shell"}
-_NOT_SETTINGS = {"TOKEN", "GATEWAY", "STATE", "PATH", "ARGS"}
-"""Variables that the examples use and that are no settings."""
+_NOT_SETTINGS = {"TOKEN", "GATEWAY", "STATE", "PATH", "ARGS", "ACME_FOLDER"}
+"""Variables that the examples use and that are no settings of ours."""
 _OUTSIDE = ("https://keepachangelog.com/", "http://localhost:4444")
 
 
@@ -110,6 +111,15 @@ def about_links(page: Page) -> list[str]:
             wrong.append(f"{link}: there is no such heading")
     wrong += [f"two headings are linked by #{name}" for name in {*page.anchors} if page.anchors.count(name) > 1]
     return wrong
+
+
+def about_excerpts(page: Page) -> list[str]:
+    """What is shown as a file's own lines is in that file."""
+    return [
+        f"line {block.line}: not in {block.source}"
+        for block in page.blocks
+        if block.source is not None and block.text not in (ROOT / block.source).read_text(encoding="utf-8")
+    ]
 
 
 def about_shell(

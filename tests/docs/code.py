@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
-from latchpin import hookspecs
+from latchpin import Backend, hookspecs
 from latchpin.cli import build
 from latchpin.commands.config import settings_models
+from latchpin.configuration import CoreSettings
 from latchpin.env_example import write_example
 from latchpin.errors import LatchpinError
 from latchpin.plugins import Plugins
@@ -27,14 +28,16 @@ def settings() -> dict[str, str]:
     installed = Plugins()
     missing = DISTRIBUTIONS - {plugin.distribution for plugin in installed.installed}
     assert not missing, f"this check needs every distribution; not installed: {missing}"
-    example = write_example(settings_models(installed))
+    models = {name: model for name, model in settings_models(installed).items() if name in DISTRIBUTIONS}
+    example = write_example(models)
     return {name: value.strip("'") for name, value in re.findall(r"(?m)^([A-Z_0-9]+)=(.*)$", example)}
 
 
 def setting_aliases() -> set[str]:
-    """Each further name that a variable is read by."""
-    names = {name for model in settings_models(Plugins()).values() for name in variables(model)}
-    return names - settings().keys()
+    """Each further name that any settings model of ours reads."""
+    offers = [offer for offer in Plugins().all_offers() if offer.plugin.distribution in DISTRIBUTIONS]
+    models = {CoreSettings, *(offer.value.settings for offer in offers if isinstance(offer.value, Backend))}
+    return {name for model in models for name in variables(model)} - settings().keys()
 
 
 def hooks() -> list[str]:

@@ -12,6 +12,7 @@ __all__ = ["ROOT", "Block", "Page", "pages", "parse", "read", "slug"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_MARK = "<!-- run -->"
+_FROM_MARK = re.compile(r"^<!-- from: (\S+) -->$")
 
 _FENCE = re.compile(r"^(```+)(\w*)")
 _HEADING = re.compile(r"^(#{1,6}) (.+?)\s*$")
@@ -20,11 +21,17 @@ _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced code block. ``runnable``: the line before it says so."""
+    """A fenced code block.
+
+    Attributes:
+        runnable: the line before it says that it can be run.
+        source: the file that it is an excerpt of, if the line before it names one.
+    """
 
     language: str
     text: str
     runnable: bool
+    source: str | None
     line: int
 
 
@@ -87,8 +94,10 @@ def parse(text: str, path: Path = ROOT / "docs" / "example.md") -> Page:
     lines = iter(enumerate(text.splitlines(), 1))
     for number, line in lines:
         if fence := _FENCE.match(line):
-            runnable = bool(prose) and prose[-1].strip() == RUN_MARK
-            blocks.append(Block(fence[2], _until(lines, fence[1]), runnable, number))
+            before = prose[-1].strip() if prose else ""
+            source = _FROM_MARK.match(before)
+            text_inside = _until(lines, fence[1])
+            blocks.append(Block(fence[2], text_inside, before == RUN_MARK, source and source[1], number))
         else:
             prose.append(line)
     return Page(path, text, prose, blocks)

@@ -37,6 +37,11 @@ def test_shell(page: Page):
     assert checks.about_shell(page, code.commands(), code.settings(), ROOT / "Makefile") == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_excerpts(page: Page):
+    assert checks.about_excerpts(page) == []
+
+
 @pytest.mark.parametrize(("page", "block"), RUNNABLE, ids=name_of)
 def test_runnable_snippets(page: Page, block: Block, tmp_path: Path):
     done = run(block, tmp_path)
@@ -89,6 +94,11 @@ def test_a_wrong_command_is_seen():
         "latchpin serv --workers 4: no such command",
         "latchpin token create has no --mail",
     ]
+
+
+def test_a_wrong_excerpt_is_seen():
+    page = parse("<!-- from: Makefile -->\n```make\nhelp: ## hide this list\n```\n")
+    assert checks.about_excerpts(page) == ["line 2: not in Makefile"]
 
 
 def test_a_failing_snippet_is_seen(tmp_path: Path):
