@@ -92,7 +92,7 @@ def parse_key_set(body: bytes) -> tuple[jwt.PyJWK, ...]:
 
 def _usable(entries: Iterable[Any]) -> Iterable[jwt.PyJWK]:
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or entry.get("kty") == "oct":
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
         try:
             key = jwt.PyJWK(entry)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 
 from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError
@@ -31,6 +32,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CLIENT_LEFT = 499
+"""In the access line only: the client hung up before its request was whole."""
 
 CONTENT_SECURITY_POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -82,6 +86,8 @@ class Guard:
 
         try:
             await self._serve(scope, receive, guarded_send)
+        except ClientDisconnect:
+            status = CLIENT_LEFT  # nobody is there to be answered, and nothing of ours failed
         except Exception as exc:
             self._log_unexpected(scope, exc)
             if status:  # the answer had begun: the server has to break the connection

@@ -1,0 +1,170 @@
+"""Bearer tokens of an identity provider, proven by its published keys."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from latchpin.contracts import Upstream
+from latchpin.errors import NotSignedIn, ProviderUnreachable, ProviderUnreadable
+from latchpin.model import Reply
+from latchpin.testing import MovedClock
+from latchpin.tickets import ADMIN_CLAIM
+
+from tests.identity.tokens import claims_at, identify, unsigned
+from tests.web.small_gateway import open_gateway
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+IDP = {"jwt_jwks_url": "https://idp.example/keys", "jwt_issuer": "https://idp.example", "jwt_audience": "latchpin"}
+
+
+class Keys(Upstream):
+    """An upstream whose answer a test sets; faults that no real server shows on demand."""
+
+    def __init__(self, *entries):
+        self.entries = list(entries)
+        self.asked = 0
+        self.answer = None
+
+    async def get(self, url, *, headers=None):
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        body = self.answer if self.answer is not None else json.dumps({"keys": self.entries}).encode()
+        return Reply(url=url, status=200, headers={}, body=body)
+
+
+def jwk(key, kid, **more):
+    algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    return {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, **more}
+
+
+def issued(clock, key=RSA, *, kid="one", algorithm="RS256", **changes):
+    changes = {"iss": IDP["jwt_issuer"], "aud": IDP["jwt_audience"], **changes}
+    return jwt.encode(claims_at(clock, **changes), key, algorithm=algorithm, headers={"kid": kid} if kid else None)
+
+
+async def test_published_keys_prove_tokens_each_under_its_own_algorithm():
+    keys = Keys(jwk(RSA, "one"), jwk(EC, "two"))
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        assert (await identify(gateway, issued(gateway.clock))).email == "ada@example.com"
+        assert await identify(gateway, issued(gateway.clock, EC, kid="two", algorithm="ES256"))
+        assert keys.asked == 1
+
+
+async def test_the_algorithm_follows_the_key_and_never_the_header():
+    keys = Keys(jwk(RSA, "one"), {"kty": "oct", "kid": "weak", "k": "a2V5" * 16})
+    pem = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        claims = claims_at(gateway.clock, iss=IDP["jwt_issuer"], aud=IDP["jwt_audience"])
+        for token in (
+            _hs256(claims, pem, kid="one"),  # the public key as an HMAC secret
+            jwt.encode(claims, "key" * 16, headers={"kid": "weak"}),
+            issued(gateway.clock, algorithm="RS512"),
+            issued(gateway.clock, algorithm="PS256"),
+            issued(gateway.clock, OTHER_RSA),
+            issued(gateway.clock, EC, algorithm="ES256"),
+            unsigned(claims),
+        ):
+            with pytest.raises(NotSignedIn):
+                await identify(gateway, token)
+
+
+def _hs256(claims, secret, *, kid):
+    def part(value):
+        return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+    header = part(json.dumps({"alg": "HS256", "typ": "JWT", "kid": kid}).encode())
+    signed = f"{header}.{part(json.dumps(claims).encode())}"
+    return f"{signed}.{part(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
+
+
+async def test_another_issuers_admin_claim_and_unverified_addresses_count_for_nothing():
+    async with open_gateway(upstream=Keys(jwk(RSA, "one")), admin_emails="root@example.com", **IDP) as gateway:
+        caller = await identify(gateway, issued(gateway.clock, **{ADMIN_CLAIM: True, "admin": True}))
+        assert not caller.is_admin
+        with pytest.raises(NotSignedIn, match="not verified"):
+            await identify(gateway, issued(gateway.clock, email="root@example.com", email_verified=False))
+
+
+async def test_an_unknown_key_id_is_asked_for_once_and_not_in_a_flood():
+    keys = Keys(jwk(RSA, "one"))
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        await identify(gateway, issued(gateway.clock))
+        keys.entries.append(jwk(OTHER_RSA, "new"))
+        gateway.clock.advance(timedelta(seconds=31))
+        assert await identify(gateway, issued(gateway.clock, OTHER_RSA, kid="new"))
+        assert keys.asked == 2
+        for number in range(50):
+            with pytest.raises(NotSignedIn):
+                await identify(gateway, issued(gateway.clock, kid=f"invented-{number}"))
+        assert keys.asked == 2
+
+
+async def test_a_withdrawn_key_is_forgotten_within_the_hour():
+    keys = Keys(jwk(RSA, "one"))
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        await identify(gateway, issued(gateway.clock))
+        keys.entries[:] = [jwk(OTHER_RSA, "new")]
+        gateway.clock.advance(timedelta(hours=1))
+        with pytest.raises(NotSignedIn):
+            await identify(gateway, issued(gateway.clock))
+
+
+async def test_without_a_key_id_only_an_only_key_is_taken():
+    async with open_gateway(upstream=Keys(jwk(RSA, "one")), **IDP) as gateway:
+        assert await identify(gateway, issued(gateway.clock, kid=None))
+    async with open_gateway(upstream=Keys(jwk(RSA, "one"), jwk(EC, "two")), **IDP) as gateway:
+        with pytest.raises(NotSignedIn):
+            await identify(gateway, issued(gateway.clock, kid=None))
+
+
+async def test_a_server_that_is_away_is_named_and_known_keys_go_on():
+    keys = Keys(jwk(RSA, "one"))
+    keys.answer = ProviderUnreachable("idp.example refused the connection")
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        for _ in range(5):
+            with pytest.raises(ProviderUnreachable):
+                await identify(gateway, issued(gateway.clock))
+        assert keys.asked == 1
+        keys.answer = None
+        gateway.clock.advance(timedelta(seconds=31))
+        assert await identify(gateway, issued(gateway.clock))
+        keys.answer = ProviderUnreachable("away again")
+        gateway.clock.advance(timedelta(hours=2))
+        assert await identify(gateway, issued(gateway.clock))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b'{"keys": {}}', b"[" * 100_000, b'{"keys": [1, null, {}, {"kty": "RSA"}, {"kty": 7}]}'],
+)
+async def test_a_key_set_that_cannot_be_read_gives_a_clear_error(body):
+    keys = Keys()
+    keys.answer = body
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        with pytest.raises((ProviderUnreadable, NotSignedIn)):
+            await identify(gateway, issued(gateway.clock))
+
+
+async def test_a_key_for_encryption_proves_nothing():
+    async with open_gateway(upstream=Keys(jwk(RSA, "one", use="enc")), **IDP) as gateway:
+        with pytest.raises(NotSignedIn):
+            await identify(gateway, issued(gateway.clock))
+
+
+async def test_the_clocks_of_two_servers_may_differ_a_little():
+    clock = MovedClock()
+    async with open_gateway(upstream=Keys(jwk(RSA, "one")), clock=clock, **IDP) as gateway:
+        now = int(clock().timestamp())
+        assert await identify(gateway, issued(clock, exp=now - 20, nbf=now + 20))
+        with pytest.raises(NotSignedIn):
+            await identify(gateway, issued(clock, exp=now - 40))
