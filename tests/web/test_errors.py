@@ -91,10 +91,11 @@ async def test_a_value_that_does_not_validate_is_not_repeated(client, caplog):
     assert "s3cret" not in answer.text + caplog.text
 
 
-async def test_a_browser_is_sent_to_login_with_its_way_back(client):
+async def test_a_browser_is_sent_to_login_with_its_way_back(client, caplog):
     answer = await client.get("/me?a=1&b=%2F", headers=HTML)
     assert answer.status_code == 303
     assert answer.headers["location"] == "https://gateway.example.com/login?next=%2Fme%3Fa%3D1%26b%3D%252F"
+    assert not [record for record in caplog.records if record.name == "latchpin.web"]
 
 
 async def test_a_refused_identity_is_told_and_not_hidden_by_a_redirect(client):

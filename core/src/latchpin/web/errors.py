@@ -62,14 +62,15 @@ def answer(
         flow: the flow's id where there is a flow; by default the request's own.
         headers: added to the answer.
     """
+    settings = request.app.state.services.settings
+    page = wants_html(request)
+    if page and _should_sign_in(request, error):  # no failure: nothing is logged
+        target = quote(request.url.path.removeprefix(settings.base_path) + _query(request), safe="")
+        return RedirectResponse(f"{settings.base_url}/login?next={target}", 303)
     flow = flow or flow_id(request.scope)
     log_failure(error, flow)
-    settings = request.app.state.services.settings
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
-    if wants_html(request):
-        if _should_sign_in(request, error):
-            target = quote(request.url.path.removeprefix(settings.base_path) + _query(request), safe="")
-            return RedirectResponse(f"{settings.base_url}/login?next={target}", 303)
+    if page:
         detail = text_for(error, reveal=reveal)
         return pages.failure(error, detail=detail, flow_id=flow, base=settings.base_path, headers=extra)
     return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, headers=extra)
