@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
-from latchpin import Backend, hookspecs
+from latchpin import Backend, hookspecs, testing
 from latchpin.cli import build
 from latchpin.commands.config import settings_models
 from latchpin.configuration import CoreSettings
 from latchpin.env_example import write_example
 from latchpin.errors import LatchpinError
+from latchpin.logs import tear_down_logging
 from latchpin.plugins import Plugins
 from latchpin.settings import variables
 from latchpin.web.app import create_app
 
-__all__ = ["commands", "endpoints", "error_kinds", "hooks", "setting_aliases", "settings"]
+__all__ = ["commands", "endpoints", "error_kinds", "hooks", "setting_aliases", "settings", "suites"]
 
 DISTRIBUTIONS = {"latchpin", "latchpin-dcr", "latchpin-memory-store", "latchpin-redis-store", "latchpin-sql-store"}
 
@@ -60,6 +60,11 @@ def _tree(kind: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
             yield from _tree(child)
 
 
+def suites() -> list[str]:
+    """The names of the shipped suites."""
+    return [name for name in testing.__all__ if name.endswith("Contract")]
+
+
 def commands() -> dict[str, set[str]]:
     """Each command, as people type it, with its options."""
     return dict(_commands(typer.main.get_command(build()), "latchpin"))
@@ -75,12 +80,10 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, set[str]]]:
 
 def endpoints() -> set[str]:
     """Method and path of each endpoint."""
-    root = logging.getLogger()
-    handlers = list(root.handlers)
     try:
         app = create_app()
     finally:
-        root.handlers[:] = handlers
+        tear_down_logging()
     return set(_endpoints(app.routes))
 
 

@@ -34,6 +34,11 @@ def test_hooks(document):
     assert checks.about_hooks(document("plugins.md"), code.hooks()) == []
 
 
+def test_suites(document):
+    shown = document("plugins.md").section("The suites")
+    assert [name for name in code.suites() if f"`{name}`" not in shown] == []
+
+
 def test_errors(document):
     assert checks.about_errors(document("errors.md"), code.error_kinds()) == []
 
