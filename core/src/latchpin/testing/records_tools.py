@@ -85,6 +85,8 @@ class ToolRules(OpenedBackend):
         results = await outcomes(store.tools.replace(gateway.id, ADA, definitions) for definitions in lists)
         strange = [result for result in results if isinstance(result, BaseException)]
         holds(not strange, "replacing tools at once disturbs nobody", repr(strange[:1]))
+        counted = sum(result.created - result.removed for result in results if isinstance(result, ToolChanges))
+        same(counted, 3, "each replace counts against the list that it really replaced")
         seen = [tool.name for tool in await store.tools.list(gateway.id, ADA)]
         holds(seen in [sorted(definitions) for definitions in lists], "replace is atomic: no mixture", repr(seen))
 
