@@ -89,11 +89,16 @@ def _belongs(item: pytest.Item, cell: Cell) -> bool:
     call = getattr(item, "callspec", None)
     if call is not None and call.params.get("backend") == NOT_HERE:
         return False
-    fixtures = getattr(item, "fixturenames", ())
+    fixtures = {*getattr(item, "fixturenames", ()), *_named_by_parameters(call)}
     about = backends_of(fixtures)
     if item.config.getoption("--about-backends") and not about and "backend" not in fixtures:
         return bool(PLUGIN_FOLDERS & set(item.path.parts))
     return about <= set(cell.backends)
+
+
+def _named_by_parameters(call: Any) -> set[str]:
+    """Fixtures that a test asks for by a parameter: ``parametrize("url", ["sqlite_url", "database_url"])``."""
+    return {value for value in call.params.values() if isinstance(value, str)} if call is not None else set()
 
 
 # -- the check at the end -----------------------------------------------------------------------------

@@ -68,13 +68,15 @@ def test_tests_of_other_backends_are_deselected_and_not_skipped(project: pytest.
         "import pytest\n"
         "def test_postgres(database_url): raise AssertionError\n"
         "def test_redis(redis_server): raise AssertionError\n"
+        "@pytest.mark.parametrize('url', ['database_url'])\n"
+        "def test_by_parameter(url, request): request.getfixturevalue(url)\n"
         "@pytest.mark.backends('redis')\n"
         "def test_redis_gateway(backend): raise AssertionError\n"
         "@pytest.mark.needs('no_such_package')\n"
         "def test_other(): raise AssertionError\n"
     )
     result = run(project, source, "--backends", "sqlite")
-    result.assert_outcomes(passed=1, deselected=4)
+    result.assert_outcomes(passed=1, deselected=5)
     assert result.ret == pytest.ExitCode.OK
 
 
