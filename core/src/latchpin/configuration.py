@@ -24,7 +24,10 @@ def _words(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
         return value
     text = value.strip()
     if text.startswith("["):
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ValueError('must be a JSON list such as ["a", "b"], or words separated by commas or blanks') from None
     return [word for word in text.replace(",", " ").split() if word]
 
 

@@ -6,37 +6,15 @@ import sys
 from typing import Annotated
 
 import typer
-from pydantic_settings import BaseSettings
 from rich.table import Table
 
 from latchpin.commands.console import out, print_json
-from latchpin.configuration import CoreSettings
 from latchpin.env_example import write_example
+from latchpin.known_settings import misspelt_settings, settings_models
 from latchpin.plugins import Plugins
-from latchpin.settings import load, masked, near_misses, variables
+from latchpin.settings import load, masked
 
 app = typer.Typer(name="config", help="Show the settings.", no_args_is_help=True)
-
-_BACKEND_HOOKS = (
-    "latchpin_signer",
-    "latchpin_cipher",
-    "latchpin_state_store",
-    "latchpin_record_store",
-    "latchpin_client_registrar",
-    "latchpin_identity",
-)
-
-
-def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
-    """The core's settings model and every installed plugin's, by who reads it."""
-    models: dict[str, type[BaseSettings]] = {"latchpin": CoreSettings}
-    for hook in _BACKEND_HOOKS:
-        for offer in plugins.offers(hook):
-            model = offer.value.settings
-            if model not in models.values():
-                taken = offer.plugin.distribution in models
-                models[f"{offer.plugin.distribution} ({offer.name})" if taken else offer.plugin.distribution] = model
-    return models
 
 
 @app.callback()
@@ -48,10 +26,8 @@ def group() -> None:
 def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show every setting as it is read now, with secrets masked."""
     values: dict[str, str] = {}
-    known: list[str] = []
-    models = settings_models(Plugins())
-    for model in models.values():
-        known += variables(model)
+    plugins = Plugins()
+    for model in settings_models(plugins).values():
         values |= {name: value for name, value in masked(load(model)).items() if name not in values}
     if as_json:
         print_json(values)
@@ -60,8 +36,8 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         for name, value in values.items():
             table.add_row(name, value)
         out.print(table)
-    for wrong, right in near_misses(known).items():
-        sys.stderr.write(f"warning: .env sets {wrong}, which nothing reads; did you mean {right}?\n")
+    for sentence in misspelt_settings(plugins):
+        sys.stderr.write(f"warning: {sentence}\n")
 
 
 @app.command()

@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx
 
 from latchpin.application import Application
-from latchpin.commands.config import settings_models
 from latchpin.commands.console import opened
 from latchpin.demo import mcp_server
 from latchpin.demo.authorization_server import USERS, AuthorizationServer
@@ -22,6 +21,7 @@ from latchpin.demo.folder import DATABASE, claim, entered, write_settings
 from latchpin.demo.gateway_process import GatewayProcess, serving_gateway
 from latchpin.demo.loopback import bind, serving, url_of
 from latchpin.demo.steps import Steps
+from latchpin.known_settings import settings_models
 from latchpin.plugins import Plugins
 
 __all__ = ["ADMINISTRATOR", "GATEWAY_NAME", "Stage", "choose_port", "open_stage"]

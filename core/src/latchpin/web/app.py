@@ -15,6 +15,7 @@ from latchpin.assembly import assemble, utc_now
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
 from latchpin.errors import LatchpinError
+from latchpin.known_settings import misspelt_settings
 from latchpin.login import create_first_link, invitation
 from latchpin.logs import set_up_logging
 from latchpin.maintenance import maintained
@@ -77,7 +78,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             app.state.services = services
             app.state.application = Application(services)
             app.state.tickets = app.state.application.tickets
-            _warn(app.state.application)
+            _warn(app.state.application, plugins)
             await _invite(app.state.application)
             async with maintained(services):
                 yield
@@ -86,7 +87,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
         raise
 
 
-def _warn(application: Application) -> None:
+def _warn(application: Application, plugins: Plugins) -> None:
     """Say at the start what works but should not stay so."""
     services, settings = application.services, application.services.settings
     if settings.weak_secret:
@@ -94,6 +95,8 @@ def _warn(application: Application) -> None:
             "AUTH_ENCRYPTION_SECRET is the published default or shorter than 32 bytes: only loopback is served; "
             "make one with: latchpin secret generate"
         )
+    for sentence in misspelt_settings(plugins):
+        _log.warning("%s", sentence)
     if services.states is None:
         _log.warning("CACHE_TYPE=none keeps no state: authorize and callback will answer 503")
     state = services.state_backend

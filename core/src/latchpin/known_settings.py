@@ -1,0 +1,40 @@
+"""Every setting that something reads: the core's models and the installed plugins'."""
+
+from __future__ import annotations
+
+from pydantic_settings import BaseSettings
+
+from latchpin.configuration import CoreSettings
+from latchpin.plugins import Plugins
+from latchpin.settings import near_misses, variables
+
+__all__ = ["misspelt_settings", "settings_models"]
+
+_BACKEND_HOOKS = (
+    "latchpin_signer",
+    "latchpin_cipher",
+    "latchpin_state_store",
+    "latchpin_record_store",
+    "latchpin_client_registrar",
+    "latchpin_identity",
+)
+
+
+def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
+    """The core's settings model and every installed plugin's, by who reads it."""
+    models: dict[str, type[BaseSettings]] = {"latchpin": CoreSettings}
+    for hook in _BACKEND_HOOKS:
+        for offer in plugins.offers(hook):
+            model = offer.value.settings
+            if model not in models.values():
+                taken = offer.plugin.distribution in models
+                models[f"{offer.plugin.distribution} ({offer.name})" if taken else offer.plugin.distribution] = model
+    return models
+
+
+def misspelt_settings(plugins: Plugins) -> list[str]:
+    """One sentence for each key in ``.env`` that nothing reads and that looks like a misspelt known one."""
+    known = [name for model in settings_models(plugins).values() for name in variables(model)]
+    return [
+        f".env sets {wrong}, which nothing reads; did you mean {right}?" for wrong, right in near_misses(known).items()
+    ]
