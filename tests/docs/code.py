@@ -9,10 +9,10 @@ from typing import Any
 import typer
 from latchpin import Backend, hookspecs, testing
 from latchpin.cli import build
-from latchpin.commands.config import settings_models
 from latchpin.configuration import CoreSettings
 from latchpin.env_example import write_example
 from latchpin.errors import LatchpinError
+from latchpin.known_settings import settings_models
 from latchpin.logs import tear_down_logging
 from latchpin.plugins import Plugins
 from latchpin.settings import variables
@@ -28,7 +28,7 @@ def settings() -> dict[str, str]:
     installed = Plugins()
     missing = DISTRIBUTIONS - {plugin.distribution for plugin in installed.installed}
     assert not missing, f"this check needs every distribution; not installed: {missing}"
-    models = {name: model for name, model in settings_models(installed).items() if name in DISTRIBUTIONS}
+    models = {name: model for name, model in settings_models(installed).items() if name.split()[0] in DISTRIBUTIONS}
     example = write_example(models)
     return {name: value.strip("'") for name, value in re.findall(r"(?m)^([A-Z_0-9]+)=(.*)$", example)}
 
