@@ -1,0 +1,161 @@
+"""A store that is down at the start, goes away in the middle of a flow and comes back: nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.flow.rig import ALICE, Rig, settings_of, start_rig
+from tests.providers import FaultSwitch
+from tests.servers import GatewayBackend, start_latchpin
+
+pytestmark = pytest.mark.needs("latchpin_dcr")
+
+WITHIN = 3.0
+"""Seconds in which an answer must come while the store is away: the two that are promised, and one for a busy machine."""
+
+TITLE = "OAuth Authorization Successful"
+OPAQUE = "Invalid or expired state parameter - possible replay attack"
+
+
+@pytest.fixture
+def server(backend: GatewayBackend, request: pytest.FixtureRequest) -> Any:
+    """The backend's server, which the test may stop."""
+    return request.getfixturevalue({"postgres": "postgres", "redis": "redis_server"}[backend.name])
+
+
+@pytest.fixture
+def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
+    with start_rig(backend, tmp_path) as started:
+        yield started
+
+
+async def refused(client: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
+    """A request that must be told, soon, that the store is away."""
+    began = time.monotonic()
+    answer = await client.request(method, path)
+    assert time.monotonic() - began < WITHIN, path
+    assert answer.status_code == 503, (path, answer.text)
+    assert int(answer.headers["retry-after"]) >= 1
+    problem = answer.json()
+    assert (problem["cause"], problem["title"]) == ("store-unavailable", "The store is not reachable"), path
+    assert problem["remedy"]
+    return answer
+
+
+@pytest.mark.backends("postgres", "redis")
+async def test_a_flow_survives_its_stores_absence(rig: Rig, server, backend, fault_switch: FaultSwitch):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    async with rig.browser() as browser, rig.api(ALICE) as api:
+        callback = await rig.begin(browser, gateway)
+        server.stop()
+        began = time.monotonic()
+        page = await browser.open(callback)
+        assert time.monotonic() - began < WITHIN
+        assert (page.status, page.title) == (503, "The store is not reachable")
+        assert "retry-after" in page.headers
+        await refused(api, "GET", f"/oauth/authorize/{gateway}")
+        await refused(api, "GET", f"/oauth/status/{gateway}")
+        await refused(api, "GET", "/gateways")
+        await refused(api, "POST", f"/oauth/fetch-tools/{gateway}")
+        await refused(api, "DELETE", f"/oauth/tokens/{gateway}")
+        ready = await api.get("/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert f":{server.port}" in ready.json()["state_store"]["reason"]
+        assert (await api.get("/health")).status_code == 200
+        assert fault_switch.asked("token") == []
+        server.start()
+        began = time.monotonic()
+        page = await browser.open(callback)  # the very first request, and the same callback
+        assert page.title == TITLE, page.text
+        assert time.monotonic() - began < WITHIN
+        assert (await api.get("/ready")).status_code == 200
+    log = rig.log
+    assert "Traceback" not in log
+    assert "ERROR - OAuth callback failed: The gateway's store is not reachable at the moment." in log
+
+
+@pytest.mark.backends("redis")
+async def test_a_redis_that_forgot_says_so(rig: Rig, server, fault_switch: FaultSwitch):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    async with rig.browser() as browser:
+        callback = await rig.begin(browser, gateway)
+        server.stop()
+        server.start()
+        server.command("FLUSHALL")
+        page = await browser.open(callback)
+    assert page.status == 400
+    assert OPAQUE in page.text
+    assert f"WARNING - State not found in Redis for gateway {gateway}" in rig.log
+    assert f"ERROR - OAuth callback failed: {OPAQUE}" in rig.log
+
+
+@pytest.mark.backends("redis")
+def test_a_redis_that_comes_late_is_waited_for(backend: GatewayBackend, server, tmp_path):
+    server.stop()
+    env = settings_of(backend) | {"REDIS_MAX_RETRIES": "100", "REDIS_RETRY_INTERVAL_MS": "100"}
+    with start_latchpin(env=env, cwd=tmp_path, ready=False) as process:
+        process.wait_for_output("trying again")
+        server.start()
+        process.wait_until_healthy()
+        assert "Traceback" not in process.output
+
+
+# -- SQLite: a file that somebody else holds, and a disk that takes nothing -------------------------------
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_locked_file_is_answered_in_time_and_loses_nothing(rig: Rig, fault_switch: FaultSwitch):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    async with rig.browser() as browser, rig.api(ALICE) as api:
+        callback = await rig.begin(browser, gateway)
+        with sqlite3.connect(rig.folder / "latchpin.db", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await refused(api, "GET", f"/oauth/authorize/{gateway}")
+            began = time.monotonic()
+            page = await browser.open(callback)
+            assert page.status == 503
+            assert time.monotonic() - began < WITHIN
+            assert (await api.get(f"/oauth/status/{gateway}")).status_code == 200  # reading needs no lock
+            other.execute("ROLLBACK")
+        other.close()
+        assert (await browser.open(callback)).title == TITLE
+    assert "Traceback" not in rig.log
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_short_lock_is_waited_for(rig: Rig, fault_switch: FaultSwitch):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    other = sqlite3.connect(rig.folder / "latchpin.db", isolation_level=None, check_same_thread=False)
+    async with rig.api(ALICE) as api:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(api.get(f"/oauth/authorize/{gateway}"))
+        done, _ = await asyncio.wait({waiting}, timeout=0.5)
+        assert not done
+        other.execute("COMMIT")
+        assert (await waiting).status_code == 302
+    other.close()
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_disk_that_takes_nothing_is_named_and_recovers(backend, tmp_path, fault_switch: FaultSwitch):
+    with start_rig(backend, tmp_path, LOG_FILE="") as rig:
+        gateway = await rig.add(fault_switch.provider.mcp_url)
+        async with rig.browser() as browser, rig.api(ALICE) as api:
+            callback = await rig.begin(browser, gateway)
+            most = resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+            await refused(api, "GET", f"/oauth/authorize/{gateway}")
+            assert (await browser.open(callback)).status == 503
+            assert (await api.get("/health")).status_code == 200
+            resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, most)
+            assert (await browser.open(callback)).title == TITLE
+        assert "Traceback" not in rig.process.output
+        assert "the database at" in rig.process.output
