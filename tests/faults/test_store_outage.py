@@ -20,7 +20,7 @@ from tests.servers import GatewayBackend, start_latchpin
 pytestmark = pytest.mark.needs("latchpin_dcr")
 
 WITHIN = 3.0
-"""Seconds in which an answer must come while the store is away: the two that are promised, and one for a busy machine."""
+"""Seconds to an answer while the store is away: the two that are promised, and one for a busy machine."""
 
 TITLE = "OAuth Authorization Successful"
 OPAQUE = "Invalid or expired state parameter - possible replay attack"
