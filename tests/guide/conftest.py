@@ -1,0 +1,30 @@
+"""A provider, and a gateway with a shell in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guide.stage import Stage, open_stage
+from tests.providers import FaultSwitch, start_fault_switch
+from tests.servers import GatewayBackend
+
+
+@pytest.fixture
+def provider() -> Iterator[FaultSwitch]:
+    with start_fault_switch() as switch:
+        yield switch
+
+
+@pytest.fixture
+def way() -> str:
+    """The real programs where the machine has them; a test that tries both is parametrized."""
+    return "installed"
+
+
+@pytest.fixture
+def stage(backend: GatewayBackend, tmp_path: Path, provider: FaultSwitch, way: str) -> Iterator[Stage]:
+    with open_stage(backend, tmp_path, provider, way=way) as opened:
+        yield opened

@@ -1,0 +1,154 @@
+"""A shell as the guide's reader has it: the same command text, with the real programs or our stand-ins.
+
+Two things differ from a reader's machine, because tests take free ports: redis-cli is pointed at the test's server,
+and curl's ``localhost:4444`` leads to the test's gateway. Neither changes the command's text.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.guide.commands import Entry
+from tests.servers.gateway import clean_environment
+
+__all__ = ["STAND_INS", "Shell", "open_shell", "show_in_terminal", "ways"]
+
+STAND_INS = {
+    "redis-cli": "redis_cli.py",
+    "sqlite3": "sqlite3_cli.py",
+    "psql": "psql_cli.py",
+    "jq": "jq_cli.py",
+    "curl": "curl_cli.py",
+    "ps": "ps_cli.py",
+}
+_FOLDER = Path(__file__).with_name("stand_ins")
+_DIRECTED = {
+    "redis-cli": '-p "$GUIDE_REDIS_PORT"',
+    "curl": '--connect-to "localhost:4444:127.0.0.1:$GUIDE_GATEWAY_PORT"',
+}
+
+
+def ways(*programs: str) -> list[str]:
+    """How these programs can be had here: the stand-ins always, the real ones if all are installed."""
+    return ["stand-in", *(["installed"] if all(map(shutil.which, programs)) else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A shell in a folder.
+
+    Attributes:
+        folder: where commands run.
+        environment: the whole environment of a command.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, command: Entry | str, *, stdin: str = "", status: int = 0) -> str:
+        """Run a command to its end and return its output; it must exit with ``status``."""
+        text = command.text if isinstance(command, Entry) else command
+        done = subprocess.run(
+            ["/bin/sh", "-c", text],
+            cwd=self.folder,
+            env=dict(self.environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status, f"{text}\nexit status {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def lines(self, command: Entry | str, **how: str) -> list[str]:
+        """The lines of a command's output."""
+        return self.run(command, **how).splitlines()  # type: ignore[arg-type]
+
+    def found(self, command: Entry) -> list[str]:
+        """What a ``grep`` of the guide finds, without the times; nothing if it finds nothing."""
+        try:
+            return self.lines(command)
+        except AssertionError:
+            assert self.run(command, status=1) == ""
+            return []
+
+
+def open_shell(folder: Path, settings: Mapping[str, str], *, way: str, port: int = 0) -> Shell:
+    """A shell in ``folder`` whose programs are had in the given ``way``.
+
+    Args:
+        folder: the gateway's working folder.
+        settings: the gateway's; they also say where Redis and PostgreSQL are.
+        way: ``stand-in`` or ``installed``.
+        port: the gateway's, for curl.
+    """
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    for name, stand_in in STAND_INS.items():
+        real = shutil.which(name) if way == "installed" else None
+        command = f"{real} {_DIRECTED.get(name, '')}" if real else f"{sys.executable} -P {_FOLDER / stand_in}"
+        (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (programs / name).chmod(0o755)
+    environment = clean_environment({**settings, **_places(settings), "GUIDE_GATEWAY_PORT": str(port)})
+    environment["PATH"] = os.pathsep.join([str(programs), str(Path(sys.executable).parent), environment["PATH"]])
+    return Shell(folder, environment)
+
+
+def _places(settings: Mapping[str, str]) -> dict[str, str]:
+    """Where psql and redis-cli find their servers, from the gateway's own settings."""
+    database, redis = urlsplit(settings.get("DATABASE_URL", "")), urlsplit(settings.get("REDIS_URL", ""))
+    places = {"GUIDE_REDIS_PORT": str(redis.port)} if redis.port else {}
+    if database.scheme.startswith("postgres"):
+        places |= {"PGHOST": str(database.hostname), "PGPORT": str(database.port), "PGUSER": str(database.username)}
+        places |= {"PGPASSWORD": str(database.password), "PGDATABASE": database.path.strip("/"), "PSQLRC": os.devnull}
+    return places
+
+
+class show_in_terminal:  # noqa: N801  reads as what it does: with show_in_terminal(...) as screen
+    """Run a command that does not end by itself in a terminal of its own, until the block ends.
+
+    A terminal, because ``grep`` keeps its lines back when it writes into a pipe.
+    """
+
+    def __init__(self, shell: Shell, command: Entry) -> None:
+        self._shell, self._command = shell, command
+        self._text = b""
+
+    def __enter__(self) -> show_in_terminal:
+        self._screen, theirs = pty.openpty()
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", self._command.text],
+            cwd=self._shell.folder,
+            env=dict(self._shell.environment),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        return self
+
+    def wait_for(self, text: str, *, timeout: float = 20) -> str:
+        """Wait until ``text`` is on the screen, and return all of it."""
+        deadline = time.monotonic() + timeout
+        while text.encode() not in self._text:
+            ready, _, _ = select.select([self._screen], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"{text!r} did not come within {timeout:g} s:\n{self._text.decode()}"
+            self._text += os.read(self._screen, 65536)
+        return self._text.decode()
+
+    def __exit__(self, *_: object) -> None:
+        os.killpg(self._process.pid, 15)
+        self._process.wait(10)
+        os.close(self._screen)
