@@ -13,6 +13,10 @@ PYTHON ?= $(shell IFS=:; for name in python3.13 python3.12 python3.11 python3; d
 	"$$python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && exit; \
 	done; done)
 
+# Folders of tests that take seconds, and between them use both backends of `make unit`.
+QUICK := $(wildcard $(addprefix tests/,core contracts discovery gateways http identity memory_store oauth oauth_token \
+	servers sql_store web))
+
 VENV := .venv
 BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml) \
@@ -50,7 +54,7 @@ type: $(VENV)/.tools-installed ## types
 	$(BIN)/mypy
 
 unit: $(VENV)/.tools-installed ## quick tests on memory and SQLite
-	$(BIN)/pytest --quiet --backends=memory,sqlite -m "not slow" $(ARGS)
+	$(BIN)/pytest --quiet --backends=memory,sqlite -m "not slow" $(QUICK) $(ARGS)
 
 format: $(VENV)/.tools-installed ## put every file into the house's style
 	$(BIN)/ruff check --fix
