@@ -275,3 +275,17 @@ async def test_program_callers_get_json_and_people_a_page_without_code_and_state
         page = await browser.open(await gateway.returned(browser, gateway_id))
         assert "code=" not in page.url
         assert "state=" not in page.url
+
+
+async def test_listeners_hear_of_begun_completed_and_failed(gateway, provider):
+    heard: list[tuple[str, dict]] = []
+    listener = type("Listener", (), {"on_event": lambda _, name, facts: heard.append((name, facts))})()
+    gateway.application.services.events._listeners = [listener]
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        url = await gateway.returned(browser, gateway_id)
+        await browser.open(url)
+        await browser.open(url)
+    assert [name for name, _ in heard] == ["authorization.begun", "authorization.completed", "authorization.failed"]
+    assert heard[2][1]["cause"] == "state-used"
+    assert len({facts["flow_id"] for _, facts in heard}) == 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 from latchpin.configuration import CoreSettings
 from latchpin.defaults.client_authentications import latchpin_client_authentications
+from latchpin.events import Events
 from latchpin.gateways import GatewayBook, parse_gateway_body
 from latchpin.model import Caller, Gateway, Sealed, StoredToken
 from latchpin.services import Services
@@ -82,6 +83,6 @@ def desk(tmp_path, monkeypatch) -> Desk:
         registrars=(),
         identities=(),
         authentications={one.name: one for one in latchpin_client_authentications()},
-        listeners=(),
+        events=Events(()),
     )
     return Desk(GatewayBook(services), records, cipher, clock)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Cipher, Clock, RecordStore, StateStore, Upstream
 from latchpin.errors import PluginError, SettingsError
+from latchpin.events import Events
 from latchpin.plugins import Offer, Plugins
 from latchpin.services import Services
 from latchpin.settings import load
@@ -148,7 +149,7 @@ async def assemble(
             registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
             identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
-            listeners=[offer.value for offer in plugins.offers("latchpin_event_listeners")],
+            events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
         )
 
 

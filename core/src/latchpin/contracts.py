@@ -33,7 +33,6 @@ from latchpin.model import (
 
 __all__ = [
     "Backend",
-    "Check",
     "Cipher",
     "ClientAuthentication",
     "ClientRecords",
@@ -41,7 +40,6 @@ __all__ = [
     "Clock",
     "Context",
     "EventListener",
-    "Finding",
     "GatewayRecords",
     "Identity",
     "KeptRecords",
@@ -473,20 +471,3 @@ class EventListener(Protocol):
 
     def on_event(self, name: str, facts: Mapping[str, str | int | float | bool | None]) -> None:
         """``name`` is one of the names in docs/plugins.md; ``facts`` hold no secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of ``latchpin doctor``."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-
-
-class Check(Protocol):
-    """A check that a plugin adds to ``latchpin doctor`` and ``/ready``."""
-
-    async def run(self, context: Context) -> Sequence[Finding]:
-        """Look, and report; never raise for what was found."""

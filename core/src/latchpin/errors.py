@@ -112,7 +112,8 @@ class LatchpinError(Exception):
 
     Class attributes are what is true of every such failure; the constructor takes what is true of this
     one. ``code`` is the stable slug: it names the cause in problem answers, logs and the docs. Whoever has
-    written it to the log sets ``logged``, so that the web does not do it again.
+    written it to the log sets ``logged``, so that the web does not do it again, and ``flow_id`` where the
+    failure belongs to a known flow.
 
     Args:
         detail: what happened, in one sentence, with this case's own facts.
@@ -127,6 +128,7 @@ class LatchpinError(Exception):
     public: str = "The gateway could not do this."
     remedy: str = "Look for the flow id in the gateway's log."
     logged: bool = False
+    flow_id: str | None = None
 
     def __init__(
         self,

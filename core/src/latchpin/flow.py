@@ -117,7 +117,8 @@ class AuthorizationFlow:
         except BaseException:
             self._admission.release(attempt.flow_id)
             raise
-        await self._gateways.pin_issuer(gateway, found.metadata.issuer)
+        pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
+        self._servers.carry(gateway, pinned)
         return url
 
     async def _prepare(self, states: StateStore, attempt: _Attempt) -> str:

@@ -18,6 +18,7 @@ class FlowLog:
     """Writes a flow's lines; a failure is two, WARNING with the facts and ERROR with the public text."""
 
     def __init__(self, services: Services) -> None:
+        self._events = services.events
         self._instance = services.instance_id
         self._backend = services.state_backend
         self._store = services.state_backend.label if services.state_backend is not None else "nothing"
@@ -26,6 +27,7 @@ class FlowLog:
         """The state is kept."""
         extra = {"flow_id": pending.id}
         _log.debug("Stored OAuth state in %s for gateway %s", self._store, pending.key.gateway_id, extra=extra)
+        self._events.tell("authorization.begun", flow_id=pending.id, gateway_id=pending.key.gateway_id)
 
     def validated(self, payload: StatePayload) -> None:
         """The callback was judged and holds."""
@@ -40,13 +42,16 @@ class FlowLog:
         _log.info(
             "Completed OAuth flow for gateway %s, user %s", payload.gateway_id, payload.app_user_email, extra=extra
         )
+        self._events.tell("authorization.completed", flow_id=payload.flow_id, gateway_id=payload.gateway_id)
 
     def failed(self, exc: LatchpinError, payload: StatePayload | None) -> None:
         """The callback failed; ``payload`` is the state's, if its signature was proven."""
-        exc.logged = True
-        extra = {"flow_id": payload.flow_id if payload else None, "cause": exc.code}
+        exc.logged, exc.flow_id = True, payload.flow_id if payload else None
+        extra = {"flow_id": exc.flow_id, "cause": exc.code}
         _log.warning("%s", self._warning(exc, payload), extra=extra)
         _log.error("OAuth callback failed: %s", exc.public, extra=extra)
+        gateway_id = payload.gateway_id if payload else None
+        self._events.tell("authorization.failed", flow_id=exc.flow_id, gateway_id=gateway_id, cause=exc.code)
         if isinstance(exc, StateNotFound) and payload is not None and self._issued_elsewhere(payload):
             _log.error(
                 "The state was issued by another process, and CACHE_TYPE=memory is not shared between processes: "

@@ -16,7 +16,6 @@ import pluggy
 
 from latchpin.contracts import (
     Backend,
-    Check,
     Cipher,
     ClientAuthentication,
     ClientRegistrar,
@@ -84,14 +83,9 @@ def latchpin_identity() -> Sequence[Backend[Any, Identity]]:  # type: ignore[emp
 
 @hookspec
 def latchpin_event_listeners() -> Sequence[EventListener]:  # type: ignore[empty-body]
-    """Offer listeners that are told what happened."""
+    """Offer listeners that are told what happened; the events' names are in ``latchpin.events``."""
 
 
 @hookspec
 def latchpin_routes() -> Sequence[APIRouter]:  # type: ignore[empty-body]
     """Add routes to the web application. They come after the core's own and cannot replace them."""
-
-
-@hookspec
-def latchpin_checks() -> Sequence[Check]:  # type: ignore[empty-body]
-    """Add checks to ``latchpin doctor``."""

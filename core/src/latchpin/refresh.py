@@ -193,6 +193,7 @@ class Refresher:
                 raise
             return newer
         _log.info("Refreshed the token for gateway %s, user %s", begun.gateway_id, begun.app_user_email)
+        self._services.events.tell("token.refreshed", gateway_id=begun.gateway_id)
         return renewed
 
     async def _spent(self, gateway: Gateway, begun: StoredToken) -> StoredToken:
@@ -211,6 +212,7 @@ class Refresher:
             if newer is not None and self._serves(newer, begun):
                 return newer
         _log.warning("The refresh token for gateway %s, user %s is spent", gateway.id, begun.app_user_email)
+        self._services.events.tell("token.spent", gateway_id=gateway.id)
         raise self._required(gateway, "the server no longer takes your refresh token", needs_reauth=True)
 
     def _still_good(self, begun: StoredToken, exc: LatchpinError) -> StoredToken:

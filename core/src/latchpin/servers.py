@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from latchpin.configuration import CoreSettings
@@ -65,6 +65,16 @@ class ServerDirectory:
             method = self._settings.oauth_preferred_code_challenge_method
             check_pkce(found.metadata, method, assume=config.assume_pkce)
         return found
+
+    def carry(self, gateway: Gateway, pinned: Gateway) -> None:
+        """Keep what was found for ``gateway`` for its next revision, which differs only in the issuer's pin."""
+        kept = self._remembered.get(gateway.id)
+        if (
+            kept is not None
+            and kept.revision == gateway.revision
+            and (pinned.url, pinned.oauth) == (gateway.url, gateway.oauth)
+        ):
+            self._remembered[gateway.id] = replace(kept, revision=pinned.revision)
 
     def forget(self, gateway_id: str) -> None:
         """Search anew next time: the MCP server no longer takes fresh tokens, so it may have moved."""

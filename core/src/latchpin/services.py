@@ -13,7 +13,6 @@ from latchpin.contracts import (
     ClientAuthentication,
     ClientRegistrar,
     Clock,
-    EventListener,
     Identity,
     PkceMethod,
     RecordStore,
@@ -21,6 +20,7 @@ from latchpin.contracts import (
     StateStore,
     Upstream,
 )
+from latchpin.events import Events
 
 __all__ = ["Services"]
 
@@ -51,4 +51,4 @@ class Services:
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
     authentications: Mapping[str, ClientAuthentication]
-    listeners: Sequence[EventListener]
+    events: Events

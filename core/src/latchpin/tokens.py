@@ -103,6 +103,7 @@ class TokenKeeper:
         said = await self._revoke(gateway, stored)
         await self._services.records.tokens.delete(gateway.id, email)
         await self._services.records.tools.replace(gateway.id, email, {})
+        self._services.events.tell("token.disconnected", gateway_id=gateway.id)
         return said
 
     def authorize_url(self, gateway: Gateway) -> str:

@@ -55,6 +55,7 @@ class Toolbox:
         by_name = {str(definition["name"]): definition for definition in definitions}
         changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
         _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
+        self._services.events.tell("tools.fetched", gateway_id=gateway.id, count=len(by_name))
         return Fetched(gateway, changes.created, changes.updated, changes.removed, list(by_name.values()))
 
     async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
@@ -77,9 +78,5 @@ class Toolbox:
         from latchpin.tools import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
 
         return list(
-            await list_tools(
-                self._services.upstream, gateway.url, access_token=token.access_token if token else None
-            )
+            await list_tools(self._services.upstream, gateway.url, access_token=token.access_token if token else None)
         )
-
-

@@ -87,7 +87,6 @@ def _reasons(installed: Plugins) -> dict[tuple[str, str], str]:
             ("latchpin_commands", "all"),
             ("latchpin_event_listeners", "all"),
             ("latchpin_routes", "all"),
-            ("latchpin_checks", "all"),
         )
     }
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -79,10 +81,21 @@ async def require_caller(request: Request) -> Caller:
 
 async def require_admin(request: Request) -> Caller:
     """Who is asking, an administrator. Raises NotSignedIn or Forbidden."""
-    caller = await require_caller(request)
+    caller = await current_caller(request)
+    if caller is None:
+        raise NotSignedIn(remedy=f"Call it as an administrator: {_command_with_token(request)}")
     if not caller.is_admin:
         raise Forbidden("this is for administrators")
     return caller
+
+
+def _command_with_token(request: Request) -> str:
+    """What an administrator types to ask this very thing."""
+    settings = services_of(request).settings
+    url = shlex.quote(settings.base_url + quote(request.url.path.removeprefix(settings.base_path)))
+    method = "" if request.method == "GET" else f"-X {request.method} "
+    bearer = "Bearer $(latchpin token create --email you@example.com --admin)"
+    return f'curl -s {method}-H "Authorization: {bearer}" {url}'
 
 
 def evidence_of(request: Request) -> Evidence:

@@ -20,7 +20,7 @@ from latchpin.flow import Completed
 from latchpin.model import Caller
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
-from latchpin.web.errors import answer, wants_html
+from latchpin.web.errors import FLOW_ID, answer, wants_html
 from latchpin.web.identity import (
     browser_cookie,
     current_caller,
@@ -77,7 +77,9 @@ async def callback(request: Request) -> Response:
             caller=await _signed_in(request),
         )
     except LatchpinError as exc:
-        return answer(request, exc, reveal=_may_reveal(exc), flow=getattr(exc, "flow_id", None))
+        if exc.flow_id is not None:
+            request.scope[FLOW_ID] = exc.flow_id  # the access line and the answer name the flow, not the request
+        return answer(request, exc, reveal=_may_reveal(exc))
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))
     claims = {"gateway_id": completed.gateway.id, "email": completed.app_user_email}

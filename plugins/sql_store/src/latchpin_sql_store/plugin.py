@@ -5,6 +5,7 @@ Neither SQLAlchemy nor Alembic is imported until an offer is opened or a command
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from latchpin_sql_store.database import Database
 
 __all__ = ["DatabaseUrl", "SqlSettings"]
+
+_log = logging.getLogger("latchpin.sql_store")
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
 _ACCEPTED = frozenset(SCHEMES) | {
@@ -40,11 +43,12 @@ class DatabaseUrl(Secret[str]):
 
 
 class SqlSettings(Settings):
-    """Where the database is."""
+    """Where the database is, and which store keeps the states beside it."""
 
     database_url: DatabaseUrl = Field(
         DatabaseUrl("sqlite:///./mcp.db"), description="The database: sqlite, postgresql, mysql or mariadb."
     )
+    cache_type: str = Field("database", description="The state store.")
 
     @field_validator("database_url")
     @classmethod
@@ -114,6 +118,11 @@ async def _open_states(settings: SqlSettings, context: Context) -> AsyncIterator
 async def _open_records(settings: SqlSettings, context: Context) -> AsyncIterator[RecordStore]:
     from latchpin_sql_store.records import SqlRecords  # noqa: PLC0415  loads SQLAlchemy
 
+    if settings.cache_type == "redis" and settings.database_url.get_secret_value().startswith("sqlite"):
+        _log.warning(
+            "States are shared through Redis, but gateways and tokens are in a local SQLite file: replicas would not "
+            "share tokens; set DATABASE_URL to a database server, or RECORD_STORE=redis"
+        )
     yield SqlRecords(await _database(settings, context), context.clock)
 
 

@@ -1,0 +1,200 @@
+"""Flows per second and server CPU per flow, for each backend: ``python -m benchmarks.flows --backends sqlite,redis``.
+
+One worker of ``latchpin serve`` on a real backend, a token endpoint in a process of its own, and a driver in a third
+that keeps 32 flows under way. A flow is authorize (302), callback, token POST, sealed token stored (303). CPU is the
+gateway process's own user and system time. Run it on an otherwise idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import httpx
+import jwt
+import uvicorn
+
+from tests.servers import PostgresServer, RedisServer, run_latchpin, start_latchpin
+from tests.servers.ports import Reservation
+
+AT_ONCE = 32
+SECRET = "a-secret-of-the-benchmark-with-at-least-32-bytes"
+JWT_KEY = "a-key-of-the-benchmark-for-bearer-tokens-40-c"
+ADMIN = "admin@example.com"
+HEADER = "X-Benchmark-User"
+
+
+@dataclass
+class Figures:
+    backend: str
+    flows: int
+    seconds: float
+    cpu_seconds: float
+    p50: float
+    p99: float
+    resident_mb: float
+
+    def row(self) -> str:
+        per_flow = self.cpu_seconds / self.flows * 1000
+        return (
+            f"| {self.backend:<8} | {self.flows / self.seconds:8.0f} | {per_flow:10.2f} | {self.p50 * 1000:7.1f} "
+            f"| {self.p99 * 1000:7.1f} | {self.resident_mb:6.0f} |"
+        )
+
+
+async def _token_app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": f"{message['type']}.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await receive()
+    body = json.dumps(
+        {"access_token": "a" * 64, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r" * 64, "scope": "a"}
+    ).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _serve_tokens(port: int) -> None:
+    uvicorn.run(_token_app, port=port, log_level="critical", access_log=False)
+
+
+@contextlib.contextmanager
+def token_endpoint() -> Iterator[str]:
+    with Reservation() as reservation:
+        port = reservation.port
+        process = multiprocessing.get_context("spawn").Process(target=_serve_tokens, args=(port,), daemon=True)
+        process.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.join()
+
+
+@contextlib.contextmanager
+def backend_environment(name: str, folder: Path) -> Iterator[dict[str, str]]:
+    if name == "memory":
+        yield {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+    elif name == "sqlite":
+        yield {"CACHE_TYPE": "database", "DATABASE_URL": f"sqlite:///{folder}/mcp.db"}
+    elif name == "postgres":
+        with contextlib.closing(PostgresServer()) as server:
+            server.start()
+            yield {"CACHE_TYPE": "database", "DATABASE_URL": server.create_database()}
+    else:
+        with contextlib.closing(RedisServer()) as server:
+            server.start()
+            yield {"CACHE_TYPE": "redis", "RECORD_STORE": "redis", "REDIS_URL": server.url}
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def one_flow(session: aiohttp.ClientSession, base: str, gateway: str, user: str) -> float:
+    began = time.perf_counter()
+    headers = {HEADER: user}
+    async with session.get(f"{base}/oauth/authorize/{gateway}", headers=headers, allow_redirects=False) as answer:
+        if answer.status != 302:
+            raise RuntimeError(f"authorize answered {answer.status}: {await answer.text()}")
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        state = parse_qs(urlsplit(answer.headers["location"]).query)["state"][0]
+    url = f"{base}/oauth/callback?code=the-code&state={state}"
+    async with session.get(url, headers=headers | {"Cookie": cookie}, allow_redirects=False) as answer:
+        if answer.status != 303:
+            raise RuntimeError(f"callback answered {answer.status}: {await answer.text()}")
+    return time.perf_counter() - began
+
+
+async def drive(base: str, gateway: str, flows: int, tag: str) -> list[float]:
+    numbers = iter(range(flows))
+    times: list[float] = []
+    connector = aiohttp.TCPConnector(limit=AT_ONCE)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+
+        async def worker() -> None:
+            for number in numbers:  # shared by all workers
+                times.append(await one_flow(session, base, gateway, f"{tag}{number}@example.com"))  # noqa: PERF401
+
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    return times
+
+
+def add_gateway(base: str, token_url: str) -> str:
+    claims = {"iss": base, "aud": base, "exp": int(time.time()) + 600, "email": ADMIN}
+    bearer = jwt.encode(claims, JWT_KEY, algorithm="HS256")
+    config = {
+        "client_id": "benchmark",
+        "client_secret": "the-client's-secret",
+        "authorization_url": f"{token_url}/authorize",
+        "token_url": f"{token_url}/token",
+        "scopes": ["a"],
+        "assume_pkce": True,
+    }
+    body = {"url": f"{token_url}/mcp", "oauth_config": config}
+    answer = httpx.post(f"{base}/gateways", json=body, headers={"Authorization": f"Bearer {bearer}"}, trust_env=False)
+    return str(answer.raise_for_status().json()["id"])
+
+
+def measure(name: str, flows: int) -> Figures:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        backend_environment(name, Path(folder)) as environment,
+        token_endpoint() as token_url,
+    ):
+        env = environment | {
+            "AUTH_ENCRYPTION_SECRET": SECRET,
+            "JWT_SECRET_KEY": JWT_KEY,
+            "ADMIN_EMAILS": ADMIN,
+            "TRUSTED_USER_HEADER": HEADER,
+            "TRUSTED_PROXIES": "127.0.0.1",
+            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
+            "MAX_PENDING": "1000000",
+            "LOG_LEVEL": "WARNING",
+        }
+        if name == "postgres":
+            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
+        with start_latchpin(env=env, cwd=Path(folder)) as process:
+            gateway = add_gateway(process.base_url, token_url)
+            idle = resident_mb(process.pid)
+            asyncio.run(drive(process.base_url, gateway, 200, "warm"))
+            before, began = cpu_seconds(process.pid), time.perf_counter()
+            times = asyncio.run(drive(process.base_url, gateway, flows, "user"))
+            seconds, cpu = time.perf_counter() - began, cpu_seconds(process.pid) - before
+    cuts = statistics.quantiles(times, n=100)
+    return Figures(name, flows, seconds, cpu, cuts[49], cuts[98], idle)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backends", default="memory,sqlite,postgres,redis")
+    parser.add_argument("--flows", type=int, default=3000)
+    arguments = parser.parse_args()
+    print("| backend  |  flows/s | CPU ms/flow | p50 ms  | p99 ms  | MB idle |")
+    print("|----------|----------|-------------|---------|---------|---------|")
+    for name in arguments.backends.split(","):
+        print(measure(name, arguments.flows).row(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
