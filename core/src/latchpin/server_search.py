@@ -17,6 +17,7 @@ from latchpin.errors import (
     DiscoveryFailed,
     IssuerMissing,
     ProviderError,
+    ProviderTimeout,
     ProviderUnreachable,
     ProviderUnreadable,
 )
@@ -220,7 +221,10 @@ class Search:
     def _failed(self, asked: str, cause: ProviderError) -> DiscoveryFailed:
         self._steps.append(Step(asked, cause.detail))
         remedy = cause.remedy if isinstance(cause, AddressRefused | DiscoveryFailed) else None
-        return DiscoveryFailed(self._told(), remedy=remedy)
+        error = DiscoveryFailed(self._told(), remedy=remedy)
+        if isinstance(cause, ProviderTimeout):
+            error.status = cause.status
+        return error
 
     def _nothing_usable(self) -> DiscoveryFailed:
         return DiscoveryFailed(f"no usable metadata ({self._told()})")

@@ -110,4 +110,5 @@ class DynamicRegistrar:
 
 
 def _heading(exc: LatchpinError) -> str:
-    return exc.public if exc.public.startswith("DCR") else f"DCR failed, {exc.public[:1].lower()}{exc.public[1:]}"
+    public = exc.public.rstrip(".")
+    return public if public.startswith("DCR") else f"DCR failed, {public[:1].lower()}{public[1:]}"
