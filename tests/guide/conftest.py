@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.guide.inner import InnerStage, open_inner_stage
 from tests.guide.stage import Stage, open_stage
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
@@ -27,4 +28,12 @@ def way() -> str:
 @pytest.fixture
 def stage(backend: GatewayBackend, tmp_path: Path, provider: FaultSwitch, way: str) -> Iterator[Stage]:
     with open_stage(backend, tmp_path, provider, way=way) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def inner(
+    backend: GatewayBackend, tmp_path: Path, provider: FaultSwitch, monkeypatch: pytest.MonkeyPatch, way: str
+) -> AsyncIterator[InnerStage]:
+    async with open_inner_stage(backend, tmp_path, provider, monkeypatch, way) as opened:
         yield opened

@@ -8,7 +8,7 @@ import pytest
 
 from tests.flow.rig import ALICE
 from tests.guide import commands as guide
-from tests.guide.lines import COMPLETED, FAILED, NOT_FOUND, STORED, USED, VALIDATED, named, without_times
+from tests.guide.lines import COMPLETED, FAILED, STORED, USED, VALIDATED, named, without_times
 from tests.guide.stage import Stage, open_stage, payload_of, state_of
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, Reservation

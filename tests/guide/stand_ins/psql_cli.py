@@ -9,7 +9,9 @@ import psycopg
 
 def shown(value: object) -> str:
     """A value as psql prints it unaligned."""
-    return "" if value is None else {True: "t", False: "f"}.get(value, str(value)) if value in (True, False) else str(value)
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return "" if value is None else str(value)
 
 
 def main() -> None:
