@@ -1,0 +1,51 @@
+"""The contracts between the core and its plugins, each with what must hold and in which order.
+
+A contract is a small ``Protocol``: a plugin implements it without importing a base class. Every
+implementation passes the suite that ``latchpin.testing`` ships for it, unchanged. Stores see sealed
+secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``).
+"""
+
+from latchpin.contracts.backend import Backend, Clock, Context
+from latchpin.contracts.keys import Cipher, PkceMethod, Signer
+from latchpin.contracts.people import EventListener, Identity
+from latchpin.contracts.servers import (
+    ClientAuthentication,
+    ClientRegistrar,
+    Registration,
+    RegistrationRequest,
+    TokenRequestParts,
+    Upstream,
+)
+from latchpin.contracts.stores import (
+    ClientRecords,
+    GatewayRecords,
+    KeptRecords,
+    RecordStore,
+    StateStore,
+    TokenRecords,
+    ToolRecords,
+)
+
+__all__ = [
+    "Backend",
+    "Cipher",
+    "ClientAuthentication",
+    "ClientRecords",
+    "ClientRegistrar",
+    "Clock",
+    "Context",
+    "EventListener",
+    "GatewayRecords",
+    "Identity",
+    "KeptRecords",
+    "PkceMethod",
+    "RecordStore",
+    "Registration",
+    "RegistrationRequest",
+    "Signer",
+    "StateStore",
+    "TokenRecords",
+    "TokenRequestParts",
+    "ToolRecords",
+    "Upstream",
+]

@@ -1,0 +1,86 @@
+"""How a plugin offers a service, and what it is given when the service is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from latchpin.contracts.keys import Cipher
+from latchpin.contracts.servers import Upstream
+from latchpin.contracts.stores import RecordStore
+
+__all__ = ["Backend", "Clock", "Context"]
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+ServiceT_co = TypeVar("ServiceT_co", covariant=True)
+ResourceT = TypeVar("ResourceT")
+
+Clock = Callable[[], datetime]
+"""Gives the current time, aware and in UTC. Tests move it; nothing sleeps."""
+
+
+class Context(Protocol):
+    """What the gateway hands to a backend that is being opened."""
+
+    @property
+    def clock(self) -> Clock:
+        """The gateway's clock."""
+
+    @property
+    def instance_id(self) -> str:
+        """Names this process; signed into each state so that diagnosis can tell workers apart."""
+
+    @property
+    def base_url(self) -> str:
+        """The public URL of the gateway, without a trailing slash."""
+
+    @property
+    def state_ttl(self) -> timedelta:
+        """STATE_TTL_SECONDS."""
+
+    @property
+    def upstream(self) -> Upstream:
+        """The guarded way to other servers."""
+
+    @property
+    def records(self) -> RecordStore:
+        """The selected record store; raises if it is not open yet (stores are opened first)."""
+
+    @property
+    def cipher(self) -> Cipher:
+        """The selected cipher; raises if it is not open yet (it is opened before the stores)."""
+
+    async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> ResourceT:
+        """Give the resource called ``name``, opened once and closed with the gateway.
+
+        For what several services of one plugin share, such as a connection pool below a state store and a
+        record store. ``name`` should begin with the plugin's own name.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Backend(Generic[SettingsT, ServiceT_co]):
+    """One offer of a plugin: a descriptor that a hook returns. Making one does no I/O.
+
+    Attributes:
+        name: what a deployer writes, as in ``CACHE_TYPE=redis``. Lower case.
+        label: what people read in logs, as in "Stored OAuth state in Redis".
+        settings: a pydantic-settings model (``latchpin.Settings``), validated before any I/O. Its fields'
+            upper-cased names are the variables; secrets are ``SecretStr``.
+        open: settings and context to the running service. Importing heavy libraries belongs in here, so
+            that they are loaded only when the offer is selected.
+        shared: every process that opens it sees the same data. False for memory.
+        rank: where several offers work side by side (registrars, identities), lower is asked first.
+    """
+
+    name: str
+    label: str
+    settings: type[SettingsT]
+    open: Callable[[SettingsT, Context], AbstractAsyncContextManager[ServiceT_co]]
+    shared: bool = True
+    rank: int = 100

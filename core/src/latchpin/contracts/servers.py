@@ -1,0 +1,128 @@
+"""How other servers are asked, and how a client comes by its id and proves itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from latchpin.model import ClientCredentials, Gateway, RegisteredClient, Reply, ServerMetadata
+
+__all__ = [
+    "ClientAuthentication",
+    "ClientRegistrar",
+    "Registration",
+    "RegistrationRequest",
+    "TokenRequestParts",
+    "Upstream",
+]
+
+
+class Upstream(Protocol):
+    """The one guarded way to other servers: checked addresses, a total deadline, capped bodies.
+
+    It follows no redirects, keeps no cookies and reads no proxy settings.
+    """
+
+    async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:
+        """GET, tried up to OAUTH_MAX_RETRIES times on unreachability and 5xx."""
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        repeatable: bool = False,
+    ) -> Reply:
+        """Send once on a fresh connection; again only if nothing had been sent, or if ``repeatable``.
+
+        Any whole answer is returned, whatever its status.
+
+        Raises:
+            AddressRefused: the address is not one we connect to.
+            ProviderTimeout: no whole answer within the deadline.
+            ProviderUnreachable: no answer.
+            ProviderUnreadable: the answer is too large or cannot be decoded.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRequest:
+    """What a registrar is asked: a client for this gateway at this server.
+
+    Attributes:
+        configured: what the gateway's entry says (the secret is open), None if no client_id is entered.
+        auth_method: the entry's ``token_endpoint_auth_method``, None if it names none.
+        scopes: what will be asked for; empty means none.
+    """
+
+    gateway: Gateway
+    server: ServerMetadata
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    configured: ClientCredentials | None
+    auth_method: str | None
+
+
+class ClientRegistrar(Protocol):
+    """One way to a client_id. Registrars are asked in the order of their rank; the first answer counts.
+
+    A registrar only talks to the server. The core keeps the result, sealed, one for each gateway and
+    issuer, and makes sure that of many first users only one registers.
+    """
+
+    @property
+    def keeps(self) -> bool:
+        """Whether an answer is to be kept as a registered client (False: it can be computed each time)."""
+
+    async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
+        """Give a client, or None if this way does not apply here.
+
+        Raises:
+            RegistrationFailed: this way applies, and the server refused.
+            ProviderError: the server could not be asked.
+        """
+
+    async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:
+        """Ask the server to forget ``client`` (RFC 7592 section 2.3); return a sentence on what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A client information response (RFC 7591 section 3.2.1), parsed, secrets open."""
+
+    credentials: ClientCredentials
+    redirect_uris: tuple[str, ...]
+    grant_types: tuple[str, ...]
+    scope: str
+    registration_client_uri: str | None
+    registration_access_token: str | None
+    secret_expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequestParts:
+    """What a client authentication adds to a token request."""
+
+    headers: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+class ClientAuthentication(Protocol):
+    """One ``token_endpoint_auth_method`` (RFC 6749 section 2.3, RFC 7523)."""
+
+    @property
+    def name(self) -> str:
+        """The method's registered name, such as ``client_secret_basic``."""
+
+    def authenticate(
+        self, client: ClientCredentials, *, issuer: str | None, token_endpoint: str, now: datetime
+    ) -> TokenRequestParts:
+        """Build what proves the client. Does no I/O.
+
+        Raises:
+            ConfigurationError: the credentials do not fit the method.
+        """

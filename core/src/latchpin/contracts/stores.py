@@ -1,0 +1,181 @@
+"""What keeps pending authorizations, and what keeps that which must last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from latchpin.model import (
+    Gateway,
+    PendingAuthorization,
+    RegisteredClient,
+    StateKey,
+    StoredToken,
+    StoredTool,
+    ToolChanges,
+)
+
+__all__ = ["ClientRecords", "GatewayRecords", "KeptRecords", "RecordStore", "StateStore", "TokenRecords", "ToolRecords"]
+
+
+class StateStore(Protocol):
+    """Keeps pending authorizations until exactly one callback takes each."""
+
+    async def put(self, pending: PendingAuthorization) -> None:
+        """Keep ``pending``. When this returns, any process can consume it.
+
+        Raises:
+            StateConflict: the state exists already (used or not).
+            BackendUnavailable: nothing is known to be kept.
+        """
+
+    async def consume(self, key: StateKey) -> PendingAuthorization:
+        """Take the authorization, atomically: of any number of callers in any processes, one wins.
+
+        The winner gets exactly what was put. The key then leaves a tombstone, without the verifier, until
+        ``expires_at``. If the caller is cancelled, the state may be used or not, never half. A state whose
+        ``gateway_id`` differs from the key's may be found (the caller compares) or be unknown.
+
+        Raises:
+            StateAlreadyUsed: somebody consumed it before; carries when.
+            StateExpired: ``expires_at`` is not in the future; nobody consumed it before.
+            StateNotFound: the store does not know it.
+            BackendUnavailable: the store cannot be asked.
+        """
+
+    async def purge(self, *, everything: bool = False) -> int:
+        """Remove what is past its ``expires_at``, used or not; with ``everything``, all. Return how many."""
+
+    async def check(self) -> None:
+        """Prove that put and consume would work now.
+
+        Raises:
+            BackendUnavailable: they would not; the detail is the reason, without secrets.
+        """
+
+
+class GatewayRecords(Protocol):
+    """The gateways."""
+
+    async def put(self, gateway: Gateway) -> None:
+        """Create. Raises RecordConflict if the id exists."""
+
+    async def get(self, gateway_id: str) -> Gateway | None:
+        """Look. None if there is none."""
+
+    async def list(self) -> list[Gateway]:
+        """All, oldest first."""
+
+    async def replace(self, gateway: Gateway) -> None:
+        """Write over the record whose revision is ``gateway.revision - 1``.
+
+        Raises:
+            RecordConflict: the stored revision is another, or there is no such gateway.
+        """
+
+    async def delete(self, gateway_id: str) -> bool:
+        """Remove it with its tokens, clients and tools. False if there was none."""
+
+
+class TokenRecords(Protocol):
+    """Users' tokens, at most one for each gateway and user."""
+
+    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+        """Look. None if there is none."""
+
+    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+        """Those that match every given filter, oldest first."""
+
+    async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
+        """Compare and swap: write ``token`` if what is stored now is ``replacing``.
+
+        ``replacing`` is matched by ``id`` and ``revision``; None means that there is no token yet. The new
+        token's revision is one more than the replaced one's, or 1.
+
+        Raises:
+            RecordConflict: something else is stored now; read again.
+        """
+
+    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+        """Remove one. False if there was none."""
+
+    async def delete_all(self, gateway_id: str) -> int:
+        """Remove every user's token of a gateway. Return how many."""
+
+
+class ClientRecords(Protocol):
+    """Clients that authorization servers registered for us, one for each gateway and issuer."""
+
+    async def get(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
+        """Look. None if there is none."""
+
+    async def list(self, *, gateway_id: str | None = None) -> list[RegisteredClient]:
+        """All, or one gateway's, oldest first."""
+
+    async def put(self, client: RegisteredClient) -> None:
+        """Create. Raises RecordConflict if that gateway and issuer have one, or the id exists."""
+
+    async def delete(self, id: str) -> bool:  # noqa: A002  the row's id, as everywhere
+        """Remove by the row's id. False if there was none."""
+
+
+class ToolRecords(Protocol):
+    """The tools of a gateway as each user sees them."""
+
+    async def list(self, gateway_id: str, app_user_email: str) -> list[StoredTool]:
+        """One user's tools of a gateway, by name."""
+
+    async def replace(
+        self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]]
+    ) -> ToolChanges:
+        """Make ``definitions`` (name to definition) the user's tools, atomically.
+
+        ``updated`` counts those whose definition differs; an equal one is left alone.
+        """
+
+
+class KeptRecords(Protocol):
+    """Small named values with one primitive: the first writer wins until the value expires.
+
+    It serves random keys made once for all workers, one-time links and leases.
+    """
+
+    async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
+        """Keep ``value`` unless an unexpired one stands; return the one that stands now."""
+
+    async def get(self, name: str) -> str | None:
+        """Look. None if there is none or it expired."""
+
+    async def take(self, name: str, *, value: str | None = None) -> str | None:
+        """Remove and return it, atomically: one caller gets it. With ``value``, only if it is that."""
+
+
+class RecordStore(Protocol):
+    """Keeps what must last. Deleting a gateway takes everything below it along."""
+
+    @property
+    def gateways(self) -> GatewayRecords:
+        """The gateways."""
+
+    @property
+    def tokens(self) -> TokenRecords:
+        """The users' tokens."""
+
+    @property
+    def clients(self) -> ClientRecords:
+        """The registered clients."""
+
+    @property
+    def tools(self) -> ToolRecords:
+        """The tools by user."""
+
+    @property
+    def kept(self) -> KeptRecords:
+        """The small kept values."""
+
+    async def purge(self) -> int:
+        """Remove expired kept values. Return how many."""
+
+    async def check(self) -> None:
+        """Prove that reading and writing would work now; else raise BackendUnavailable with the reason."""

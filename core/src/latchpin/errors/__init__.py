@@ -1,0 +1,161 @@
+"""Every failure the gateway can name, as one tree.
+
+    LatchpinError
+    ├── CallerError                 the person or program that called us
+    │   ├── NotSignedIn             401
+    │   ├── Forbidden               403
+    │   ├── CsrfRefused             403
+    │   ├── NotFound                404
+    │   ├── InvalidRequest          400
+    │   ├── RequestTooLarge         413
+    │   ├── Conflict                409
+    │   ├── TooManyPending          429
+    │   └── AuthorizationRequired   401   no usable token: authorize (again)
+    ├── CallbackError               the callback of an authorization
+    │   ├── CallbackMalformed       400
+    │   ├── StateSignatureInvalid   400   damaged, tampered with, or signed by a secret we no longer have
+    │   ├── BrowserChanged          403
+    │   ├── UserChanged             403
+    │   ├── StateRefused            400   the three facts below share one public text
+    │   │   ├── StateNotFound
+    │   │   ├── StateExpired
+    │   │   └── StateAlreadyUsed
+    │   ├── GatewayMismatch         400
+    │   ├── IssuerMismatch          400
+    │   ├── VerifierLost            503   the state was there, its PKCE verifier could not be unsealed
+    │   └── AuthorizationRefused    403 access_denied, else 502
+    ├── ProviderError               the authorization server or MCP server
+    │   ├── ProviderUnreachable     502
+    │   ├── ProviderTimeout         504
+    │   ├── ProviderUnreadable      502
+    │   ├── AddressRefused          502   an address we do not connect to
+    │   ├── TokenRefused            502   the token endpoint said no
+    │   │   └── AccessRefused       502   the MCP server did not take the token
+    │   ├── DiscoveryFailed         502
+    │   ├── PkceUnsupported         502
+    │   └── RegistrationFailed      502
+    ├── ConfigurationError          our own settings, plugins or gateway entries
+    │   ├── SettingsError           stops the start
+    │   ├── PluginError             stops the start
+    │   ├── IssuerMissing           502   "No issuer configured"
+    │   ├── StateStorageDisabled    503   CACHE_TYPE=none
+    │   ├── Unsealable              503   sealed under a secret we no longer have
+    │   └── WeakSecret              503   a default secret, and a request that is not plainly from this machine
+    └── BackendError                the store
+        ├── BackendUnavailable      503
+        ├── SchemaOutdated          stops the start
+        ├── StateConflict           a state that exists already was put again
+        └── RecordConflict          a record changed, or exists, since it was read
+
+Each carries five texts, kept apart because they have different readers: ``title`` (a heading),
+``public`` (anybody), ``detail`` (the flow's own user: facts of this very flow), ``hint`` (the log) and
+``remedy`` (whoever can act: one action). Secrets go into none of them.
+"""
+
+from latchpin.errors.backend import (
+    BackendError,
+    BackendUnavailable,
+    RecordConflict,
+    SchemaOutdated,
+    StateConflict,
+)
+from latchpin.errors.callback import (
+    AuthorizationRefused,
+    BrowserChanged,
+    CallbackError,
+    CallbackMalformed,
+    GatewayMismatch,
+    IssuerMismatch,
+    StateAlreadyUsed,
+    StateExpired,
+    StateNotFound,
+    StateRefused,
+    StateSignatureInvalid,
+    UserChanged,
+    VerifierLost,
+)
+from latchpin.errors.caller import (
+    AuthorizationRequired,
+    CallerError,
+    Conflict,
+    CsrfRefused,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    NotSignedIn,
+    RequestTooLarge,
+    TooManyPending,
+)
+from latchpin.errors.configuration import (
+    ConfigurationError,
+    IssuerMissing,
+    PluginError,
+    SettingsError,
+    StateStorageDisabled,
+    Unsealable,
+    WeakSecret,
+)
+from latchpin.errors.provider import (
+    AccessRefused,
+    AddressRefused,
+    DiscoveryFailed,
+    PkceUnsupported,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ProviderUnreadable,
+    RegistrationFailed,
+    TokenRefused,
+)
+from latchpin.errors.root import (
+    LatchpinError,
+)
+
+__all__ = [
+    "AccessRefused",
+    "AddressRefused",
+    "AuthorizationRefused",
+    "AuthorizationRequired",
+    "BackendError",
+    "BackendUnavailable",
+    "BrowserChanged",
+    "CallbackError",
+    "CallbackMalformed",
+    "CallerError",
+    "ConfigurationError",
+    "Conflict",
+    "CsrfRefused",
+    "DiscoveryFailed",
+    "Forbidden",
+    "GatewayMismatch",
+    "InvalidRequest",
+    "IssuerMismatch",
+    "IssuerMissing",
+    "LatchpinError",
+    "NotFound",
+    "NotSignedIn",
+    "PkceUnsupported",
+    "PluginError",
+    "ProviderError",
+    "ProviderTimeout",
+    "ProviderUnreachable",
+    "ProviderUnreadable",
+    "RecordConflict",
+    "RegistrationFailed",
+    "RequestTooLarge",
+    "SchemaOutdated",
+    "SettingsError",
+    "StateAlreadyUsed",
+    "StateConflict",
+    "StateExpired",
+    "StateNotFound",
+    "StateRefused",
+    "StateSignatureInvalid",
+    "StateStorageDisabled",
+    "TokenRefused",
+    "TooManyPending",
+    "Unsealable",
+    "UserChanged",
+    "VerifierLost",
+    "WeakSecret",
+]
