@@ -56,7 +56,7 @@ def error_kinds() -> dict[str, type[LatchpinError]]:
 def _tree(kind: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == LatchpinError.__module__:
+        if child.__module__.startswith("latchpin.errors."):
             yield from _tree(child)
 
 
