@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
+from latchpin.gateways import parse_gateway_body
+from latchpin.model import Caller
 
 from tests.callback.gateway import BASE, InnerGateway
 from tests.providers import FaultSwitch, faults
@@ -289,3 +291,18 @@ async def test_listeners_hear_of_begun_completed_and_failed(gateway, provider):
     assert [name for name, _ in heard] == ["authorization.begun", "authorization.completed", "authorization.failed"]
     assert heard[2][1]["cause"] == "state-used"
     assert len({facts["flow_id"] for _, facts in heard}) == 1
+
+
+async def test_a_gateway_changed_meanwhile_gets_no_code_and_keeps_no_token(gateway, provider):
+    """The code and the (new) secret go only where the authorization began."""
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        url = await gateway.returned(browser, gateway_id)
+        config = {"token_url": "http://127.0.0.1:1/token"}
+        body = parse_gateway_body({"oauth_config": config})
+        await gateway.application.gateways.change(gateway_id, body, Caller("admin@example.com", is_admin=True))
+        page = await browser.open(url)
+    assert page.status == 401
+    assert "changed while you authorized" in page.text
+    assert provider.asked("token") == []
+    assert await gateway.application.services.records.tokens.list() == []

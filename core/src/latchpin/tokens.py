@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from latchpin.clients import ClientDirectory
-from latchpin.errors import AuthorizationRequired, RecordConflict, Unsealable
+from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, Unsealable
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.refresh import Refresher
@@ -46,11 +46,9 @@ class TokenKeeper:
         pending = validated.pending
         found = await self._servers.find(gateway)
         client = await self._clients.client_for(gateway, found.metadata, pending.redirect_uri, pending.scopes)
-        if client.client_id != pending.client_id:
-            raise AuthorizationRequired(
-                "the gateway's client was replaced while you authorized",
-                authorize_url=self.authorize_url(gateway),
-            )
+        asked = (pending.client_id, pending.issuer, pending.token_url)
+        if asked != (client.client_id, found.metadata.issuer, found.metadata.token_endpoint):
+            raise self._changed(gateway)  # or a new secret would be sent to the old server
         grant = await self._endpoint.exchange(validated, verifier, client)
         origin = TokenOrigin(
             gateway_id=gateway.id,
@@ -60,7 +58,13 @@ class TokenKeeper:
             client_id=pending.client_id,
             scopes=pending.scopes,
         )
-        return await self._keep(origin, grant)
+        token = await self._keep(origin, grant)
+        current = await self._services.records.gateways.get(gateway.id)
+        if current is None or (current.url, current.oauth) != (gateway.url, gateway.oauth):
+            # A change drops every token, but this one may have come after it.
+            await self._services.records.tokens.delete(gateway.id, pending.app_user_email)
+            raise self._changed(gateway)
+        return token
 
     async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
         """The caller's own access token, refreshed if it is about to expire.
@@ -82,6 +86,18 @@ class TokenKeeper:
         """
         stored = await self._refresher.renew(gateway, owner_of(gateway, caller), refused)
         return self._open(gateway, stored)
+
+    def refused(self, gateway: Gateway, exc: LatchpinError) -> AuthorizationRequired:
+        """After the MCP server refused a fresh token too: the user authorizes again.
+
+        It may have moved to another authorization server, so it is asked anew which one it has.
+        """
+        self._servers.forget(gateway.id)
+        return AuthorizationRequired(
+            f"the MCP server refuses a fresh token too: {exc.detail}",
+            authorize_url=self.authorize_url(gateway),
+            needs_reauth=True,
+        )
 
     async def find(self, gateway: Gateway, email: str) -> StoredToken | None:
         """Look: the stored token, for status."""
@@ -105,6 +121,12 @@ class TokenKeeper:
         await self._services.records.tools.replace(gateway.id, email, {})
         self._services.events.tell("token.disconnected", gateway_id=gateway.id)
         return said
+
+    def _changed(self, gateway: Gateway) -> AuthorizationRequired:
+        return AuthorizationRequired(
+            "the gateway's settings or its client were changed while you authorized",
+            authorize_url=self.authorize_url(gateway),
+        )
 
     def authorize_url(self, gateway: Gateway) -> str:
         """Where a browser gets a token for ``gateway``."""
