@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchpin.errors import TokenRefused
-from latchpin.model import Caller, Gateway, StoredTool
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredTool
 from latchpin.services import Services
 from latchpin.tokens import TokenKeeper, UsableToken
 
@@ -72,7 +72,12 @@ class Toolbox:
             if exc.error != INVALID_TOKEN:
                 raise
         renewed = await self._tokens.renew(gateway, caller, token.stored)
-        return await self._ask(gateway, renewed)
+        try:
+            return await self._ask(gateway, renewed)
+        except TokenRefused as exc:
+            if exc.error != INVALID_TOKEN or renewed.stored.app_user_email == CLIENT_ITSELF:
+                raise
+            raise self._tokens.refused(gateway, exc) from exc
 
     async def _ask(self, gateway: Gateway, token: UsableToken | None) -> list[Mapping[str, Any]]:
         from latchpin.tools import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
