@@ -1,0 +1,91 @@
+"""Dynamic Client Registration as the guide troubleshoots it: the list of clients, the log, and the three errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.flow.rig import ALICE
+from tests.guide import commands as guide
+from tests.guide.lines import STORED, named
+from tests.guide.shell import ways
+from tests.guide.stage import Stage, open_stage
+from tests.providers import FaultSwitch, faults
+from tests.servers import GatewayBackend
+
+pytestmark = pytest.mark.needs("latchpin_dcr")
+
+
+@pytest.mark.parametrize("way", ways("curl", "jq"))
+async def test_the_registered_clients_are_listed_for_who_has_a_token(
+    backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path, way: str
+):
+    place = "http://localhost:4444"  # where the guide's reader has it; curl is led to the test's port
+    assert place in guide.LIST_CLIENTS.text
+    with open_stage(backend, tmp_path, provider, way=way, BASE_URL=place, JWT_SECRET_KEY="") as stage:
+        refused = json.loads(stage.shell.run(guide.LIST_CLIENTS))
+        assert (refused["status"], refused["cause"]) == (401, "not-signed-in")
+        command = guide.LIST_CLIENTS_WITH_TOKEN.text
+        assert command.removesuffix(" | jq") in refused["remedy"]
+
+
+@pytest.mark.backends("sqlite", "postgres", "redis")
+@pytest.mark.parametrize("way", ways("curl", "jq"))
+async def test_the_command_of_the_remedy_lists_the_registered_client(
+    backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path, way: str
+):
+    with open_stage(backend, tmp_path, provider, way=way) as stage:
+        gateway = await stage.rig.add(provider.provider.mcp_url)
+        async with stage.rig.browser() as browser:
+            await stage.rig.begin(browser, gateway)
+        # the guide's port is the reader's; everything that makes and judges the token must agree on BASE_URL
+        command = guide.LIST_CLIENTS_WITH_TOKEN.text.replace("http://localhost:4444", stage.rig.url)
+        output = stage.shell.run(f"export BASE_URL={stage.rig.url}; {command}")
+        listed = json.loads(output)
+        assert listed["total"] == 1
+        assert (listed["clients"][0]["gateway_id"], listed["clients"][0]["issuer"]) == (
+            gateway,
+            provider.provider.issuer,
+        )
+        assert output.startswith('{\n  "clients": [\n')  # jq's doing
+        assert any(f"gave gateway {gateway} the client" in line for line in stage.shell.lines(guide.LOG_DCR))
+
+
+async def begin_in_vain(stage: Stage, gateway: str) -> tuple[str, str]:
+    """Authorize, which fails; what the page and the log say."""
+    stage.new_log()
+    async with stage.rig.browser(ALICE) as browser:
+        page = await browser.open(f"{stage.rig.url}/oauth/authorize/{gateway}")
+        assert page.status == 502, page.text
+        return page.text, stage.new_log()
+
+
+async def test_each_dcr_error_is_shown_and_logged_when_its_cause_holds(stage: Stage):
+    provider = stage.provider
+    for entry, endpoint, fault in (
+        (guide.DCR_FAILED, "metadata", faults.without("registration_endpoint")),
+        (guide.DCR_FAILED, "register", faults.status(403)),
+        (guide.DISCOVERY_FAILED, "metadata", faults.status(500)),
+    ):
+        gateway = await stage.rig.add(provider.provider.mcp_url)
+        provider.arm(endpoint, fault)
+        page, log = await begin_in_vain(stage, gateway)
+        provider.heal()
+        assert entry.text in page
+        assert named(log) == {entry.text}
+        assert stage.shell.lines(guide.LOG_DCR)
+    assert "does not support RFC 7591" in stage.shell.lines(guide.LOG_DCR)[0]
+    gateway = await stage.rig.add(provider.provider.mcp_url)
+    for endpoint in ("resource-metadata", "metadata", "openid"):
+        provider.arm(endpoint, faults.status(404))
+    provider.arm("mcp", faults.status(401))
+    page, log = await begin_in_vain(stage, gateway)
+    provider.heal()
+    assert guide.NO_ISSUER.text in page
+    assert named(log) == {guide.NO_ISSUER.text}
+    stage.new_log()
+    async with stage.rig.browser() as browser:  # all healthy again: no error is named
+        await stage.rig.begin(browser, gateway)
+    assert named(stage.new_log()) == {STORED}

@@ -1,0 +1,146 @@
+"""The guide's ways to start a gateway, with a whole flow through each; and its steps to verify a fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.flow.rig import ALICE, Rig, settings_of
+from tests.flow.test_workers import issued_by, one_browser_on_each
+from tests.guide import commands as guide
+from tests.guide.checkout import ROOT, prepare_checkout, serve_by
+from tests.guide.lines import without_times
+from tests.guide.shell import open_shell, show_in_terminal
+from tests.guide.stage import hand_made_client, in_guides_place, state_of
+from tests.providers import FaultSwitch, sign_in
+from tests.servers import GatewayBackend
+
+WITHOUT_LEVEL = {"LOG_LEVEL"}
+BY_ENV_FILE = {"CACHE_TYPE", "RECORD_STORE", "DATABASE_URL"}
+
+
+def settings_for(backend: GatewayBackend, *, without: set[str]) -> dict[str, str]:
+    return {name: value for name, value in in_guides_place(backend).items() if name not in without}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    return prepare_checkout(tmp_path / "checkout")
+
+
+async def flow(rig: Rig, provider: FaultSwitch) -> str:
+    """Authorize and fetch the tools; gives the gateway's id."""
+    gateway = await rig.add(provider.provider.mcp_url, oauth_config=hand_made_client(provider, rig.url))
+    async with rig.browser() as browser:
+        await rig.authorize(browser, gateway)
+        assert browser.page is not None
+        page = await browser.submit(browser.page.form(button="Fetch Tools"))
+        assert "Successfully fetched and created 3 tools" in page.text
+    return gateway
+
+
+@pytest.mark.backends("sqlite")
+async def test_verifying_a_fix_with_make_dev(backend: GatewayBackend, provider: FaultSwitch, checkout: Path):
+    assert guide.RESTART.text == guide.MAKE_DEV.text == guide.FIX_1_RESTART.text == guide.FIX_2_RESTART.text
+    settings = settings_for(backend, without=BY_ENV_FILE | WITHOUT_LEVEL)  # .env has the store, make the level
+    shell = open_shell(checkout, settings, way="installed")
+    for restart in (guide.FIX_1_RESTART, guide.RESTART):
+        with serve_by(restart, checkout, settings) as process:
+            rig = Rig(process, checkout)
+            gateway = await flow(rig, provider)
+            assert without_times(shell.lines(guide.LOG_VALIDATED))[-1].endswith(f"from database for gateway {gateway}")
+            assert without_times(shell.lines(guide.LOG_COMPLETED))[-1].endswith(f"{gateway}, user {ALICE}")
+            assert gateway in shell.run("sqlite3 mcp.db", stdin=guide.SQL_ALL_TOKENS.text)
+            shell.run(guide.CLEAR_SQLITE)
+            assert shell.run("sqlite3 mcp.db", stdin=guide.SQL_STATES.text) == ""
+            assert shell.lines(guide.FIX_1_SHOW) == [guide.USE_DATABASE.text]
+
+
+@pytest.mark.backends("sqlite")
+async def test_tracing_a_single_flow(backend: GatewayBackend, provider: FaultSwitch, checkout: Path):
+    settings = settings_for(backend, without=BY_ENV_FILE | WITHOUT_LEVEL)
+    with serve_by(f"{guide.EXPORT_DEBUG.text}\n{guide.MAKE_DEV.text}", checkout, settings) as process:
+        with show_in_terminal(open_shell(checkout, settings, way="installed"), guide.TAIL) as screen:
+            gateway = await flow(Rig(process, checkout), provider)
+            seen = screen.wait_for(f"Completed OAuth flow for gateway {gateway}")
+    assert f"Stored OAuth state in database for gateway {gateway}" in seen
+
+
+@pytest.mark.backends("redis")
+async def test_switching_a_checkout_to_redis(backend: GatewayBackend, provider: FaultSwitch, checkout: Path):
+    (checkout / ".env").write_text((checkout / ".env.example").read_text())
+    settings = settings_for(backend, without={"CACHE_TYPE"} | WITHOUT_LEVEL)
+    shell = open_shell(checkout, settings, way="installed")
+    shell.run(guide.EDIT_ENV)
+    with serve_by(guide.FIX_2_RESTART, checkout, settings) as process:
+        gateway = await flow(Rig(process, checkout), provider)
+        assert without_times(shell.lines(guide.LOG_STORED)) == [
+            f"DEBUG - Stored OAuth state in Redis for gateway {gateway}"
+        ]
+
+
+@pytest.mark.parametrize("entry", [guide.MAKE_SERVE, guide.GUNICORN], ids=["make", "gunicorn"])
+@pytest.mark.backends("memory")
+async def test_a_single_worker_with_memory(
+    entry: guide.Entry, backend: GatewayBackend, provider: FaultSwitch, checkout: Path
+):
+    settings = settings_for(backend, without=set())
+    with serve_by(entry, checkout, settings) as process:
+        rig = Rig(process, checkout)
+        gateway = await flow(rig, provider)
+        assert f"Completed OAuth flow for gateway {gateway}" in rig.log
+        assert "latchpin: uvicorn worker" in shown(checkout, settings) or "gunicorn" in shown(checkout, settings)
+
+
+def shown(folder: Path, settings: Mapping[str, str]) -> str:
+    return open_shell(folder, settings, way="installed").run(guide.SHOW_WORKERS)
+
+
+@pytest.mark.backends("memory")
+async def test_several_workers_with_memory_lose_states_and_the_log_says_why(
+    backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path
+):
+    settings = settings_for(backend, without=set())
+    command = guide.GUNICORN.text.replace("--workers 1", "--workers 2")
+    with serve_by(command, tmp_path, settings) as process:
+        rig = Rig(process, tmp_path)
+        shell = open_shell(tmp_path, settings, way="installed")
+        ours = [line for line in shell.lines(guide.SHOW_WORKERS) if "latchpin.asgi:app" in line]
+        assert len(ours) >= 3  # the arbiter and two workers
+        client = hand_made_client(provider, rig.url)
+        async with one_browser_on_each(rig) as (first, second, one, two):
+            body = {"url": provider.provider.mcp_url, "oauth_config": client}
+            created = await first._client.post(f"{rig.url}/gateways", json=body, headers=admin(rig))
+            gateway = created.json()["id"]
+            await first.open(f"{rig.url}/oauth/authorize/{gateway}")
+            callback = str((await sign_in(first, follow=False)).headers["location"])
+            second.cookies.update(first.cookies)
+            page = await second.open(callback)
+            assert (page.status, issued_by(callback) == one != two) == (400, True)
+        text = guide.SEVERAL_WORKERS_FLOW.text.replace("abc123", gateway).splitlines()
+        assert without_times(shell.lines(guide.LOG_STORED)) == text[:1]
+        assert without_times(shell.lines(guide.LOG_NOT_FOUND)) == text[1:2]
+        assert without_times(rig.log.splitlines()).count(text[2]) == 1
+        assert "ERROR - The state was issued by another process, and CACHE_TYPE=memory is not shared" in rig.log
+        code = parse_qs(urlsplit(callback).query)["code"][0]
+        for secret in (code, state_of(callback)):
+            assert secret not in process.output + rig.log
+
+
+def admin(rig: Rig) -> dict[str, str]:
+    return {"Authorization": f"Bearer {rig.bearer('admin@example.com')}", "X-Test-User": "admin@example.com"}
+
+
+@pytest.mark.backends("sqlite", "postgres")
+async def test_migrating_from_the_repositorys_root(backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path):
+    settings = settings_of(backend)  # an absolute place: the command runs in the repository
+    shell = open_shell(tmp_path, settings, way="installed")
+    in_root = type(shell)(ROOT, shell.environment)
+    in_root.run(guide.MIGRATE)
+    in_root.run(guide.MIGRATE)  # nothing left to do
+    with serve_by("latchpin serve", tmp_path, settings) as process:
+        rig = Rig(process, tmp_path)
+        await flow(rig, provider)
