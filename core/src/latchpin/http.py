@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -35,11 +34,11 @@ DEFAULT_SIZE = 1_000_000
 """How large a decoded body may be unless somebody says otherwise, in bytes."""
 
 # For aiohttp to decide; a caller's own Host could name another server than the URL.
-_HOP_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+_HOP_HEADERS = frozenset({"host", "transfer-encoding", "connection"})
+_OUR_HEADERS = _HOP_HEADERS | {"content-length", "accept-encoding"}
 # Cookies, lest httpx keeps one user's for another; and what no longer describes the decoded body.
-_DROPPED_HEADERS = frozenset(
-    {"set-cookie", "content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"}
-)
+_DROPPED_FROM_RAW = frozenset({"set-cookie", "transfer-encoding", "connection", "keep-alive"})
+_DROPPED_HEADERS = _DROPPED_FROM_RAW | {"content-encoding", "content-length"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +46,21 @@ class Outgoing:
     """One request.
 
     Attributes:
+        body: whole, or in pieces; pieces need a content-length among the headers, else they go out chunked.
         deadline: when the whole exchange must be over, in the event loop's time; None: no limit.
         allowance: how much may come back.
         fresh: on a connection of its own: a kept-alive one may die after the request was written to it.
+        raw: accept-encoding is the caller's to send, and the body comes back as it is on the wire, undecoded.
     """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes | AsyncIterable[bytes]
     deadline: float | None
     allowance: Allowance
     fresh: bool = False
+    raw: bool = False
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Answer:
     """An answer whose head has come; its body is read by iterating, once. Whoever got it closes it.
 
     Attributes:
-        headers: in order, names in lower case, values as Latin-1; without cookies and the body's encoding.
+        headers: in order, names in lower case, values as Latin-1; without cookies and, unless raw, the body's encoding.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, outgoing: Outgoing, decoder: Decoder) -> None:
@@ -88,10 +90,11 @@ class Answer:
         self._outgoing = outgoing
         self._decoder = decoder
         self.status = response.status
+        dropped = _DROPPED_FROM_RAW if outgoing.raw else _DROPPED_HEADERS
         self.headers = tuple(
             (name, value.decode("latin-1"))
             for name, value in ((raw.decode("latin-1").lower(), value) for raw, value in response.raw_headers)
-            if name not in _DROPPED_HEADERS
+            if name not in dropped
         )
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
@@ -140,8 +143,10 @@ class GuardedSession:
         """
         trail = _Trail()
         url = self._check_url(outgoing.url)
-        headers = [(name, value) for name, value in outgoing.headers if name.lower() not in _HOP_HEADERS]
-        headers.append(("accept-encoding", ACCEPTED_ENCODINGS))
+        ours = _HOP_HEADERS if outgoing.raw else _OUR_HEADERS
+        headers = [(name, value) for name, value in outgoing.headers if name.lower() not in ours]
+        if not outgoing.raw:
+            headers.append(("accept-encoding", ACCEPTED_ENCODINGS))
         session = self._fresh if outgoing.fresh else self._pooled
         token = _trail.set(trail)
         try:
@@ -159,7 +164,8 @@ class GuardedSession:
             _trail.reset(token)
         try:
             with _explaining(outgoing, _Trail(sent=True)):
-                decoder = open_decoder(response.headers.get("content-encoding", ""), outgoing.allowance)
+                encoding = "" if outgoing.raw else response.headers.get("content-encoding", "")
+                decoder = open_decoder(encoding, outgoing.allowance)
         except Failure:
             response.close()
             raise
@@ -182,40 +188,50 @@ class GuardedSession:
 
 @asynccontextmanager
 async def open_session(
-    *, allow_private_networks: bool = False, resolver: AbstractResolver | None = None
+    *,
+    allow_private_networks: bool = False,
+    resolver: AbstractResolver | None = None,
+    connections: int = 200,
+    connections_per_host: int = 50,
+    connect_timeout: float | None = None,
 ) -> AsyncIterator[GuardedSession]:
     """Open the session, once for the process; leaving closes every connection.
 
     Args:
         allow_private_networks: OAUTH_ALLOW_PRIVATE_NETWORKS: any address, and http.
         resolver: how names become addresses; the system's way if None.
+        connections: how many may be open at once, more wait; 0: any number.
+        connections_per_host: the same for one host and port.
+        connect_timeout: seconds for one connection to come about; None: only the request's deadline counts.
     """
     context = build_ssl_context(os.environ)
     async with AsyncExitStack() as stack:
         sessions = [
-            await stack.enter_async_context(_open_client(context, fresh, allow_private_networks, resolver))
+            await stack.enter_async_context(
+                _open_client(
+                    aiohttp.TCPConnector(
+                        ssl=context,
+                        limit=connections,
+                        limit_per_host=connections_per_host,
+                        force_close=fresh,
+                        resolver=resolver,
+                        socket_factory=None if allow_private_networks else _open_guarded_socket,
+                    ),
+                    connect_timeout,
+                )
+            )
             for fresh in (False, True)
         ]
         yield GuardedSession(sessions[0], sessions[1], private=allow_private_networks)
 
 
-def _open_client(
-    context: ssl.SSLContext, fresh: bool, private: bool, resolver: AbstractResolver | None
-) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        ssl=context,
-        limit=200,
-        limit_per_host=50,
-        force_close=fresh,
-        resolver=resolver,
-        socket_factory=None if private else _open_guarded_socket,
-    )
+def _open_client(connector: aiohttp.TCPConnector, connect_timeout: float | None) -> aiohttp.ClientSession:
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_note_sent)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_timeout, sock_read=None),
         trace_configs=[trace],
         trust_env=False,
         auto_decompress=False,

@@ -63,10 +63,10 @@ def create_app(
     routes_oauth.add_flow_routes(app)
     for module in (routes_oauth, routes_api, routes_gateways, routes_health, routes_people, routes_pages):
         app.include_router(module.router)
-    for offer in plugins.offers("latchpin_routes"):
-        router: APIRouter = offer.value
+    routers: list[APIRouter] = [offer.value for offer in plugins.offers("latchpin_routes")]
+    for router in routers:
         app.include_router(router)
-    install_guard(app, settings)
+    install_guard(app, settings, [route for router in routers for route in router.routes])
     app.add_middleware(QuietStart)
     return app
 

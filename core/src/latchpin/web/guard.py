@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 
 from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError
 from latchpin.web import hosts
 from latchpin.web.errors import FLOW_ID, flow_id, log_failure, one_line, problem
-from latchpin.web.limits import CountedBody, check_sizes
+from latchpin.web.limits import MAX_BODY_BYTES, CountedBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
 
 __all__ = ["Guard", "install_guard"]
@@ -50,9 +51,13 @@ _ALWAYS = [
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
-def install_guard(app: FastAPI, settings: CoreSettings) -> None:
-    """Put the guard in front of ``app``. Add it last: what is added later stands before it."""
-    app.add_middleware(Guard, settings=settings)
+def install_guard(app: FastAPI, settings: CoreSettings, routes: Iterable[BaseRoute] = ()) -> None:
+    """Put the guard in front of ``app``. Add it last: what is added later stands before it.
+
+    ``routes`` are those of the plugins; the bodies of a ``StreamingRoute`` among them are not limited here.
+    """
+    streaming = [route for route in routes if isinstance(route, StreamingRoute)]
+    app.add_middleware(Guard, settings=settings, streaming=streaming)
 
 
 class Guard:
@@ -62,10 +67,18 @@ class Guard:
     paths on as they are) and without it (a proxy that strips it).
     """
 
-    def __init__(self, app: App, settings: CoreSettings, *, timer: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        app: App,
+        settings: CoreSettings,
+        *,
+        streaming: Iterable[StreamingRoute] = (),
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._app = app
         self._settings = settings
         self._timer = timer
+        self._streaming = [route.path_regex for route in streaming]
         self._base_path = settings.base_path
         self._hosts = hosts.HostRules(settings)
         self._headers = [*_ALWAYS, _STRICT_TRANSPORT] if settings.secure else _ALWAYS
@@ -102,6 +115,8 @@ class Guard:
         try:
             declared = check_sizes(scope.get("raw_path") or scope["path"].encode(), scope["query_string"], headers)
             self._hosts.check(scope)
+            if declared > MAX_BODY_BYTES and not self._streams(scope):
+                raise body_too_large()
         except LatchpinError as exc:
             await self._refuse(exc, scope, receive, send)
             return
@@ -110,8 +125,12 @@ class Guard:
             return
         if self._base_path:
             scope["root_path"] = self._base_path
-        needs_counting = not declared and scope["method"] not in {"GET", "HEAD"}
+        needs_counting = not declared and scope["method"] not in {"GET", "HEAD"} and not self._streams(scope)
         await self._app(scope, CountedBody(receive) if needs_counting else receive, send)
+
+    def _streams(self, scope: Scope) -> bool:
+        path = scope["path"].removeprefix(self._base_path)
+        return any(pattern.match(path) for pattern in self._streaming)
 
     def _with_headers(self, headers: Any) -> list[tuple[bytes, bytes]]:  # noqa: ANN401  any iterable, says ASGI
         sent = list(headers)

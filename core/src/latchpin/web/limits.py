@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from starlette.routing import Route
+
 from latchpin.errors import RequestTooLarge
 
-__all__ = ["MAX_BODY_BYTES", "MAX_HEADERS", "MAX_HEADER_BYTES", "MAX_URL_BYTES", "CountedBody", "check_sizes"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_HEADERS",
+    "MAX_HEADER_BYTES",
+    "MAX_URL_BYTES",
+    "CountedBody",
+    "StreamingRoute",
+    "body_too_large",
+    "check_sizes",
+]
 
 MAX_URL_BYTES = 16 * 1024
 MAX_HEADERS = 100
@@ -17,11 +28,19 @@ MAX_BODY_BYTES = 1024 * 1024
 Receive = Callable[[], Awaitable[Any]]
 
 
+class StreamingRoute(Route):
+    """A route that reads its bodies piece by piece and limits them itself; the guard does not.
+
+    The guard knows those that the application is made with: a plugin adds one to the ``routes`` of the router
+    that it offers through ``latchpin_routes``.
+    """
+
+
 def check_sizes(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Check what is known before the body is read; return how long the body says it is, 0 if it does not.
+    """Check what stands before the body; return how long the body says it is, 0 if it does not.
 
     Raises:
-        RequestTooLarge: with status 414 (RFC 9110 section 15.5.15), 431 (RFC 6585 section 5), 413 or 400.
+        RequestTooLarge: with status 414 (RFC 9110 section 15.5.15), 431 (RFC 6585 section 5) or 400.
     """
     if len(path) + len(query) > MAX_URL_BYTES:
         raise _too_large(414, f"the URL has more than {MAX_URL_BYTES} bytes")
@@ -35,8 +54,6 @@ def check_sizes(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]
         raise _too_large(431, f"the request has more than {MAX_HEADERS} header fields")
     if size > MAX_HEADER_BYTES:
         raise _too_large(431, f"the header fields have more than {MAX_HEADER_BYTES} bytes")
-    if declared > MAX_BODY_BYTES:
-        raise _body_too_large()
     return declared
 
 
@@ -55,7 +72,7 @@ class CountedBody:
         if message["type"] == "http.request":
             self._seen += len(message.get("body", b""))
             if self._seen > MAX_BODY_BYTES:
-                raise _body_too_large()
+                raise body_too_large()
         return message
 
 
@@ -65,7 +82,8 @@ def _parse_length(value: bytes) -> int:
     return int(value)
 
 
-def _body_too_large() -> RequestTooLarge:
+def body_too_large() -> RequestTooLarge:
+    """What to raise for a body over the limit (status 413)."""
     return _too_large(413, f"the body has more than {MAX_BODY_BYTES} bytes")
 
 
