@@ -2,7 +2,7 @@
 # Each target sets up what it needs in .venv, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev serve test check lint type unit format docs env setup tools clean
+.PHONY: help demo dev serve test check lint type unit format example env setup tools clean
 
 ARGS ?=
 WORKERS ?= 2
@@ -22,7 +22,8 @@ BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml) \
 	$(wildcard examples/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
-RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(if $(filter %/sql_store,$(plugin)),[postgres]))
+DRIVERS := [postgres,mysql]
+RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(if $(filter %/sql_store,$(plugin)),$(DRIVERS)))
 EXAMPLES := $(foreach example,$(patsubst %/pyproject.toml,./%,$(wildcard examples/*/pyproject.toml)),-e $(example))
 # uv does not read pip's settings: a package mirror that only pip was told about is passed on.
 INSTALL = index=$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}; \
@@ -72,8 +73,8 @@ clean: ## remove .venv and .tox
 	create_env_file(pathlib.Path(".env.example").read_text(), pathlib.Path(".env"), secret=secrets.token_urlsafe(48))'
 	@echo "made .env with a secret of its own"
 
-.env.example: $(VENV)/.installed
-	cd /tmp && env -i $(CURDIR)/$(BIN)/latchpin config example > $(CURDIR)/.env.example
+example: $(VENV)/.tools-installed ## write .env.example anew from the settings models
+	$(BIN)/python -m tests.workspace.env_example
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "Latchpin needs Python 3.11 or newer with pip; none was found" >&2; exit 1; }

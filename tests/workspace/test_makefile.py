@@ -20,7 +20,13 @@ FAKE_COMMAND = '#!/bin/sh\necho "latchpin $* LOG_LEVEL=$LOG_LEVEL"\n'
 def checkout(tmp_path: Path) -> Path:
     """The files of the checkout that ``make`` looks at, in a folder of their own."""
     folder = tmp_path / "checkout"
-    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
     for name in names:
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

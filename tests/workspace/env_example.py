@@ -1,0 +1,19 @@
+"""Write ``.env.example`` anew: ``python -m tests.workspace.env_example``."""
+
+from pathlib import Path
+
+from latchpin.commands.config import settings_models
+from latchpin.env_example import write_example
+from latchpin.plugins import Plugins
+from pydantic_settings import BaseSettings
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+def our_models() -> dict[str, type[BaseSettings]]:
+    """The settings models of this repository's distributions, whatever else is installed beside them."""
+    return {name: model for name, model in settings_models(Plugins()).items() if name.startswith("latchpin")}
+
+
+if __name__ == "__main__":
+    EXAMPLE.write_text(write_example(our_models()))
