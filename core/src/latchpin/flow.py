@@ -31,6 +31,7 @@ from latchpin.oauth.state import StatePayload, build_state, check_age, check_bro
 from latchpin.sealing import place_of
 from latchpin.servers import FoundServer, ServerDirectory
 from latchpin.services import Services
+from latchpin.step_up import StepUp
 from latchpin.tokens import TokenKeeper
 
 __all__ = ["AuthorizationFlow", "Completed"]
@@ -55,16 +56,18 @@ class _Attempt:
     found: FoundServer
     email: str
     browser: str = field(repr=False)
+    wanted: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What to ask for."""
-        return choose_scopes(
+        """What to ask for: the usual, and what the MCP server has asked of this user since (step-up)."""
+        usual = choose_scopes(
             configured=self.config.scopes,
             challenged=self.found.challenge_scopes,
             resource_supports=self.found.resource_scopes,
             server_supports=self.found.metadata.scopes_supported,
         )
+        return tuple(dict.fromkeys((*usual, *self.wanted)))
 
 
 class AuthorizationFlow:
@@ -83,6 +86,7 @@ class AuthorizationFlow:
         self._servers = servers
         self._clients = clients
         self._tokens = tokens
+        self._step_up = StepUp(services.records.kept, services.clock)
         self._log = FlowLog(services)
         self._lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
         self._admission = Admission(
@@ -110,7 +114,8 @@ class AuthorizationFlow:
         gateway = await self._gateways.get(gateway_id, caller)
         config = _authorization_config(gateway)
         found = await self._servers.find(gateway)
-        attempt = _Attempt(secrets.token_hex(16), gateway, config, found, caller.email, browser)
+        wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
+        attempt = _Attempt(secrets.token_hex(16), gateway, config, found, caller.email, browser, wanted)
         self._admission.admit(attempt.flow_id, caller.email)
         try:
             url = await self._prepare(states, attempt)

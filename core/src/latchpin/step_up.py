@@ -1,0 +1,119 @@
+"""Step-up: which scopes a user's next authorization asks for besides, and when asking has to end.
+
+An MCP server answers 403 ``insufficient_scope`` (RFC 6750 section 3.1) when an operation needs more than the token
+has. What it wants is noted here, for one user at one gateway and one issuer; the authorization that the user begins
+within the hour asks for the union of it and what the token had. The scopes never travel in an authorize URL, so
+nobody can make a user ask for more than a server did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from latchpin.contracts import Clock, KeptRecords
+from latchpin.errors import RecordConflict
+from latchpin.model import StoredToken
+
+__all__ = ["MOST_STEPS", "StepUp"]
+
+MOST_STEPS = 3
+"""How many authorizations one operation may ask of a user before its refusal is final."""
+LIFETIME = timedelta(hours=1)
+"""How long a note stands after its last change."""
+MOST_SCOPES = 50
+MOST_OPERATIONS = 50
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 section 3.3
+_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class _Note:
+    """What is kept. ``steps``: by operation, how often it was refused under how many tokens, and the last of them."""
+
+    issuer: str | None
+    scopes: list[str] = field(default_factory=list)
+    steps: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+class StepUp:
+    """Notes of missing scopes.
+
+    Args:
+        kept: where they are kept, for all workers.
+        clock: the gateway's.
+    """
+
+    def __init__(self, kept: KeptRecords, clock: Clock) -> None:
+        self._kept = kept
+        self._clock = clock
+
+    async def wanted(self, gateway_id: str, email: str, issuer: str | None) -> tuple[str, ...]:
+        """The scopes that ``email``'s next authorization at this issuer asks for besides its usual ones."""
+        note = _parse(await self._kept.get(_name(gateway_id, email)))
+        return tuple(note.scopes) if note is not None and note.issuer == issuer else ()
+
+    async def note(self, refused: StoredToken, scopes: Sequence[str], *, operation: str) -> bool:
+        """Note that ``operation`` was refused under this token for want of ``scopes``.
+
+        Returns:
+            Whether an authorization may help: False once three under which the operation was refused did not.
+
+        Raises:
+            RecordConflict: others kept changing the note.
+        """
+        name = _name(refused.gateway_id, refused.app_user_email)
+        for _ in range(_ATTEMPTS):
+            text = await self._kept.get(name)
+            note = _parse(text)
+            if note is None or note.issuer != refused.issuer:
+                note = _Note(refused.issuer)
+            if not _count(note, refused, operation):
+                return False
+            wanted = (*note.scopes, *refused.scopes, *(scope for scope in scopes if _SCOPE.fullmatch(scope)))
+            note.scopes = list(dict.fromkeys(wanted))[:MOST_SCOPES]
+            if await self._replace(name, text, _format(note)):
+                return True
+        raise RecordConflict("the note of a user's missing scopes kept changing while it was to be written")
+
+    async def _replace(self, name: str, old: str | None, new: str) -> bool:
+        if old == new:
+            return True
+        if old is not None and await self._kept.take(name, value=old) is None:
+            return False
+        return await self._kept.put(name, new, expires_at=self._clock() + LIFETIME) == new
+
+
+def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
+    """Count a refusal once for each token; False if it is one too many."""
+    token = f"{refused.id}:{refused.revision}"
+    key = hashlib.sha256(operation.encode("utf-8", "replace")).hexdigest()[:16]
+    count, last = note.steps.pop(key, (0, ""))
+    if last != token:
+        count, last = count + 1, token
+    if count > MOST_STEPS:
+        return False
+    note.steps[key] = (count, last)
+    while len(note.steps) > MOST_OPERATIONS:
+        note.steps.pop(next(iter(note.steps)))
+    return True
+
+
+def _name(gateway_id: str, email: str) -> str:
+    return f"step-up:{gateway_id}:{email}"
+
+
+def _format(note: _Note) -> str:
+    return json.dumps({"issuer": note.issuer, "scopes": note.scopes, "steps": note.steps})
+
+
+def _parse(text: str | None) -> _Note | None:
+    if text is None:
+        return None
+    held = json.loads(text)
+    steps = {key: (int(count), str(last)) for key, (count, last) in held["steps"].items()}
+    return _Note(held["issuer"], list(held["scopes"]), steps)

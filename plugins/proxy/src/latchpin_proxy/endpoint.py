@@ -1,0 +1,208 @@
+"""The route: who may call, the exchange from its first byte to its last, and refusals as MCP clients read them.
+
+A plain ASGI application, since every MCP message passes here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from latchpin.application import Application
+from latchpin.configuration import CoreSettings
+from latchpin.errors import LatchpinError, NotSignedIn
+from latchpin.failure import Failure
+from latchpin.http import Answer, open_session
+from latchpin.model import Caller
+from latchpin.settings import load
+from latchpin.upstream import host_of
+from latchpin.web.errors import flow_id, log_failure, problem
+from latchpin.web.hosts import header, origin_of
+from latchpin.web.identity import require_caller
+from latchpin.web.routes_oauth import check_gateway_id
+from starlette.requests import ClientDisconnect
+
+from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
+from latchpin_proxy.headers import build_answer_headers, build_request_headers
+from latchpin_proxy.inbound import Inbound
+from latchpin_proxy.relay import McpRequest, Relay
+from latchpin_proxy.resource import build_challenge, check_origin
+from latchpin_proxy.settings import ProxySettings
+
+__all__ = ["McpEndpoint"]
+
+_log = logging.getLogger("latchpin.proxy")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+CONNECT_TIMEOUT = 10.0
+EVENT_STREAM = b"text/event-stream"
+
+
+class McpEndpoint:
+    """``/gateways/{gateway_id}/mcp``. Usable between the two ends of ``lifespan``."""
+
+    _application: Application
+    _core: CoreSettings
+    _settings: ProxySettings
+    _relay: Relay
+
+    def __init__(self) -> None:
+        self._under_way: Counter[str] = Counter()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Open the way out: a session of its own, because streams hold their connections for as long as they like."""
+        self._application = app.state.application
+        self._core = self._application.services.settings
+        self._settings = load(ProxySettings)
+        self._own_origin = origin_of(self._core.base_url).encode()
+        self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
+        async with open_session(
+            allow_private_networks=self._core.oauth_allow_private_networks,
+            connections=0,
+            connections_per_host=0,
+            connect_timeout=CONNECT_TIMEOUT,
+        ) as session:
+            self._relay = Relay(self._application, session, idle=self._settings.proxy_idle_timeout)
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        exchange = _Exchange(send, self._settings.proxy_idle_timeout)
+        try:
+            caller = await self._caller(scope)
+            with self._counted(caller.email):
+                await self._serve(scope, receive, exchange, caller)
+        except LatchpinError as exc:
+            await self._refuse(exc, scope, receive, send)
+
+    # -- who ----------------------------------------------------------------------------------------------
+
+    async def _caller(self, scope: Scope) -> Caller:
+        """The caller, by bearer token or trusted proxy. Cookies do not count: pages elsewhere can make them come."""
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        check_origin(origins, header(scope, b"sec-fetch-site"), self._own_origin)
+        bare = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+        return await require_caller(Request({**scope, "headers": bare}))
+
+    @contextlib.contextmanager
+    def _counted(self, email: str) -> Iterator[None]:
+        if self._under_way.total() >= self._settings.proxy_max_exchanges:
+            raise TooManyExchanges(f"{self._settings.proxy_max_exchanges} are under way at this worker")
+        if self._under_way[email] >= self._settings.proxy_max_exchanges_per_user:
+            raise TooManyExchanges(f"{self._settings.proxy_max_exchanges_per_user} of yours are under way")
+        self._under_way[email] += 1
+        try:
+            yield
+        finally:
+            self._under_way[email] -= 1
+            if not self._under_way[email]:
+                del self._under_way[email]
+
+    # -- the exchange -------------------------------------------------------------------------------------
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange, caller: Caller) -> None:
+        settings = self._settings
+        gateway = await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
+        inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
+        body = await inbound.hold(settings.proxy_held_bytes)
+        headers = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
+        request = McpRequest(gateway, caller, scope["method"], headers, body, inbound)
+        work = asyncio.create_task(self._pass_on(request, exchange))
+        gone = asyncio.create_task(inbound.gone())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            left = not work.done()
+            work.cancel()
+            gone.cancel()
+            await asyncio.wait({work, gone})
+        if not left:
+            work.result()
+        elif not work.cancelled():
+            work.exception()  # seen; nobody is there to be told
+        if left and not exchange.begun:
+            raise ClientDisconnect
+
+    async def _pass_on(self, request: McpRequest, exchange: _Exchange) -> None:
+        answer = await self._relay.open(request)
+        try:
+            await exchange.send(answer, host_of(request.gateway.url))
+        finally:
+            answer.close()
+
+    # -- refusals -----------------------------------------------------------------------------------------
+
+    async def _refuse(self, error: LatchpinError, scope: Scope, receive: Receive, send: Send) -> None:
+        flow = flow_id(scope)
+        log_failure(error, flow)
+        headers: dict[str, str] = {}
+        if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
+            headers["www-authenticate"] = challenge
+        if error.status in {429, 503}:
+            headers["retry-after"] = str(getattr(error, "retry_after", 30))
+        document = problem(error, base_url=self._core.base_url, flow=flow, headers=headers)
+        await document(scope, receive, send)
+
+    def _challenge(self, error: LatchpinError, scope: Scope) -> str | None:
+        parameters: dict[str, str] = {}
+        if isinstance(error, StepUpRequired):
+            parameters = {"error": "insufficient_scope", "scope": " ".join(error.scopes)}
+        elif error.status != 401:  # noqa: PLR2004
+            return None
+        elif isinstance(error, NotSignedIn) and header(scope, b"authorization"):
+            parameters["error"] = "invalid_token"
+        if (url := getattr(error, "authorize_url", None)) is not None:
+            parameters["authorize_url"] = url
+        return build_challenge(self._core.base_url, scope["path_params"]["gateway_id"], **parameters)
+
+
+class _Exchange:
+    """Gives an answer to the caller as it comes.
+
+    Attributes:
+        begun: whether the answer's head has been given out.
+    """
+
+    def __init__(self, send: Send, idle: float) -> None:
+        self._send = send
+        self._idle = idle
+        self.begun = False
+
+    async def send(self, answer: Answer, host: str) -> None:
+        """Pass on head and body.
+
+        An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
+        just ends, which is what clients resume from.
+        """
+        headers = build_answer_headers(answer.raw_headers())
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        try:
+            await self._send_pieces(answer)
+        except (Failure, TimeoutError) as exc:
+            reason = exc.reason if isinstance(exc, Failure) else f"nothing moved for {self._idle:g} s"
+            _log.warning("The answer of %s broke off: %s", host, reason)
+            types = [value for name, value in headers if name == b"content-type"]
+            if not types or not types[0].lower().startswith(EVENT_STREAM):
+                return  # without an end: the server closes the connection
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_pieces(self, answer: Answer) -> None:
+        pieces = aiter(answer)
+        while True:
+            async with asyncio.timeout(self._idle) as limit:
+                piece = await anext(pieces, b"")
+                if not piece:
+                    return
+                limit.reschedule(asyncio.get_running_loop().time() + self._idle)
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})

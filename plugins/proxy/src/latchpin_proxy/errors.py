@@ -1,0 +1,64 @@
+"""What can go wrong at the MCP endpoint and nowhere else."""
+
+from __future__ import annotations
+
+from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, ProviderError
+
+__all__ = ["ForeignPage", "ServerRefused", "StepUpRequired", "TokenReplaced", "TooManyExchanges"]
+
+
+class ForeignPage(Forbidden):
+    """A page of another origin called (MCP, transports: DNS rebinding)."""
+
+    code = "foreign-page"
+    public = "Pages of other sites may not call this endpoint."
+    remedy = "Call it from a program; if your page is the gateway's own, check that BASE_URL is its address."
+
+
+class TooManyExchanges(CallerError):
+    """More is under way than this worker allows."""
+
+    code = "too-many-exchanges"
+    status = 429
+    title = "Too many exchanges at once"
+    public = "Too many MCP exchanges are under way."
+    remedy = "Close some streams, or raise PROXY_MAX_EXCHANGES and PROXY_MAX_EXCHANGES_PER_USER."
+
+
+class StepUpRequired(AuthorizationRequired):
+    """The MCP server wants a token with more scopes; another authorization asks for them.
+
+    Args:
+        scopes: what the server's challenge named, in order.
+    """
+
+    code = "insufficient-scope"
+    status = 403
+    title = "Authorize for more"
+    public = "The MCP server wants a token with more scopes."
+    remedy = "Open authorize_url in a browser, then call again."
+
+    def __init__(self, detail: str, *, authorize_url: str, scopes: tuple[str, ...]) -> None:
+        super().__init__(detail, authorize_url=authorize_url)
+        self.scopes = scopes
+
+
+class ServerRefused(ProviderError):
+    """The MCP server refuses, and no authorization that the caller could begin would help."""
+
+    code = "server-refused"
+    status = 502
+    title = "The MCP server refused"
+    public = "The MCP server did not accept the request as this gateway sends it."
+    remedy = "An administrator has to look at the gateway's entry."
+
+
+class TokenReplaced(ProviderError):
+    """The token was refused and renewed, but the request was too large to be sent again."""
+
+    code = "token-replaced"
+    status = 503
+    title = "Send it again"
+    public = "Your token has been renewed while this request was under way."
+    remedy = "Send the request again; bodies up to PROXY_HELD_BYTES are repeated by the gateway itself."
+    retry_after = 1

@@ -1,0 +1,87 @@
+"""What the caller sends: held while it is small, in pieces when it is not, and whether the caller is still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from latchpin.errors import InvalidRequest, LatchpinError, RequestTooLarge
+from starlette.requests import ClientDisconnect
+
+__all__ = ["Inbound"]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class Inbound:
+    """One request's body.
+
+    Args:
+        receive: ASGI's.
+        limit: how large the body may be, in bytes.
+        idle: how long the next piece may take, in seconds.
+
+    Attributes:
+        failure: why ``pieces`` ended early, for whoever only sees that the request could not be sent.
+    """
+
+    def __init__(self, receive: Receive, *, limit: int, idle: float) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._idle = idle
+        self._seen = 0
+        self._ahead: list[bytes] = []
+        self._whole = asyncio.Event()
+        self.failure: LatchpinError | ClientDisconnect | None = None
+
+    async def hold(self, most: int) -> bytes | None:
+        """Read the whole body if it has at most ``most`` bytes; None if it has more, and ``pieces`` gives it.
+
+        Raises:
+            ClientDisconnect, InvalidRequest, RequestTooLarge.
+        """
+        held = 0
+        while not self._whole.is_set():
+            piece = await self._next()
+            self._ahead.append(piece)
+            held += len(piece)
+            if held > most:
+                return None
+        return b"".join(self._ahead)
+
+    async def pieces(self, progress: Callable[[], None]) -> AsyncIterator[bytes]:
+        """Give the body from its beginning, once; ``progress`` is called for each piece."""
+        try:
+            while self._ahead or not self._whole.is_set():
+                piece = self._ahead.pop(0) if self._ahead else await self._next()
+                progress()
+                if piece:
+                    yield piece
+        except (LatchpinError, ClientDisconnect) as exc:
+            self.failure = exc
+            raise
+
+    async def gone(self) -> None:
+        """Return when the caller has hung up. Looks only after the body, which somebody else reads."""
+        await self._whole.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._idle):
+                message = await self._receive()
+        except TimeoutError as exc:
+            error = InvalidRequest(f"nothing of the body came for {self._idle:g} seconds")
+            error.status = 408
+            raise error from exc
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece: bytes = message.get("body", b"")
+        self._seen += len(piece)
+        if self._seen > self._limit:
+            raise RequestTooLarge(f"the body has more than {self._limit} bytes (PROXY_MAX_REQUEST_BYTES)")
+        if not message.get("more_body", False):
+            self._whole.set()
+        return piece

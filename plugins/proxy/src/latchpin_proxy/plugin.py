@@ -1,0 +1,37 @@
+"""What Latchpin finds: one router with the MCP endpoint and its metadata."""
+
+from __future__ import annotations
+
+import latchpin
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from latchpin.errors import NotFound
+from latchpin.web.identity import services_of
+from latchpin.web.limits import StreamingRoute
+from latchpin.web.routes_oauth import check_gateway_id
+
+from latchpin_proxy.endpoint import McpEndpoint
+from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path
+
+__all__ = ["latchpin_routes"]
+
+
+async def show_metadata(request: Request, path: str) -> Response:
+    """Describe an MCP endpoint as a protected resource (RFC 9728 section 3). Public, and the same for every id."""
+    settings = services_of(request).settings
+    gateway_id = parse_resource_path(path, settings.base_path)
+    if gateway_id is None:
+        raise NotFound("there is no protected resource of that path")
+    return JSONResponse(build_metadata(settings, check_gateway_id(gateway_id)))
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> list[APIRouter]:
+    """Offer the MCP endpoint."""
+    endpoint = McpEndpoint()
+    router = APIRouter(lifespan=endpoint.lifespan)
+    route = StreamingRoute("/gateways/{gateway_id}/mcp", endpoint, methods=["POST", "GET", "DELETE"])
+    (route.methods or set()).discard("HEAD")  # which the framework adds to GET
+    router.routes.append(route)
+    router.add_api_route(WELL_KNOWN + "/{path:path}", show_metadata, methods=["GET"])
+    return [router]

@@ -1,0 +1,193 @@
+"""Speaking to the MCP server with the caller's own token, and judging what its answer's head says about that token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from latchpin.application import Application
+from latchpin.decoding import Allowance
+from latchpin.errors import AuthorizationRequired, ProviderTimeout, ProviderUnreadable
+from latchpin.failure import Failure
+from latchpin.http import Answer, GuardedSession, Outgoing
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.step_up import StepUp
+from latchpin.tokens import UsableToken
+from latchpin.upstream import explain, host_of
+
+from latchpin_proxy.errors import ServerRefused, StepUpRequired, TokenReplaced
+from latchpin_proxy.inbound import Inbound
+
+__all__ = ["McpRequest", "Relay"]
+
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
+_REDIRECTS = range(300, 400)
+_NOT_MODIFIED = 304
+INSUFFICIENT_SCOPE = "insufficient_scope"
+
+
+@dataclass(frozen=True, slots=True)
+class McpRequest:
+    """One request for an MCP server.
+
+    Attributes:
+        headers: as the server gets them, but for the authorization.
+        body: the whole body, None if it is too large to be held: then ``inbound`` gives it, once.
+    """
+
+    gateway: Gateway
+    caller: Caller
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    inbound: Inbound
+
+
+class Relay:
+    """Sends requests on.
+
+    Args:
+        application: tokens, gateways and what else the gateway knows.
+        session: the guarded way out.
+        idle: how long the server may take until its answer begins, in seconds.
+    """
+
+    def __init__(self, application: Application, session: GuardedSession, *, idle: float) -> None:
+        self._application = application
+        self._session = session
+        self._idle = idle
+        services = application.services
+        self._step_up = StepUp(services.records.kept, services.clock)
+
+    async def open(self, request: McpRequest) -> Answer:
+        """Send ``request`` with the caller's token and give the answer, whose head passes; the caller closes it.
+
+        A token that the server refuses is renewed, and the request repeated once.
+
+        Raises:
+            AuthorizationRequired: the caller has no token that the server takes, or none with enough scopes.
+            ProviderError: the server cannot be reached, or refuses for another reason.
+        """
+        token = await self._token(request)
+        answer = await self._send(request, token)
+        if answer.status == _UNAUTHORIZED and token is not None:
+            answer.close()
+            token, answer = await self._send_again(request, token)
+        try:
+            await self._judge(request, token, answer)
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    async def _token(self, request: McpRequest) -> UsableToken | None:
+        if request.gateway.auth_type != "oauth":
+            return None
+        return await self._application.tokens.token_for(request.gateway, request.caller)
+
+    async def _send_again(self, request: McpRequest, refused: UsableToken) -> tuple[UsableToken, Answer]:
+        try:
+            renewed = await self._application.tokens.renew(request.gateway, request.caller, refused.stored)
+        except AuthorizationRequired:
+            self._application.servers.forget(request.gateway.id)  # it may have moved: look anew when they authorize
+            raise
+        if request.body is None:
+            raise TokenReplaced(f"{host_of(request.gateway.url)} refused the earlier one, and the body is not kept")
+        return renewed, await self._send(request, renewed)
+
+    async def _send(self, request: McpRequest, token: UsableToken | None) -> Answer:
+        headers = request.headers
+        if token is not None:
+            headers = (*headers, ("authorization", f"Bearer {token.access_token}"))
+        url = request.gateway.url
+        try:
+            async with asyncio.timeout(self._idle) as limit:
+                body = _pieces(request.inbound, limit, self._idle) if request.body is None else request.body
+                return await self._session.send(
+                    Outgoing(request.method, url, headers, body, None, Allowance(sys.maxsize), raw=True)
+                )
+        except TimeoutError as exc:
+            raise ProviderTimeout(f"{host_of(url)}: no answer began within {self._idle:g} s", sent=True) from exc
+        except Failure as exc:
+            if request.inbound.failure is not None:
+                raise request.inbound.failure from exc
+            raise explain(exc, url) from exc
+
+    # -- the answer's head ------------------------------------------------------------------------------------
+
+    async def _judge(self, request: McpRequest, token: UsableToken | None, answer: Answer) -> None:
+        """Raise for what must not pass: refusals of our token, and redirects, which lead clients around us."""
+        gateway, host = request.gateway, host_of(request.gateway.url)
+        if answer.status == _UNAUTHORIZED:
+            self._refused(gateway, token)
+        if answer.status == _FORBIDDEN:
+            challenge = _challenge(answer)
+            if challenge.error == INSUFFICIENT_SCOPE:
+                await self._want_more(request, token, challenge.scopes)
+        if answer.status in _REDIRECTS and answer.status != _NOT_MODIFIED:
+            raise ProviderUnreadable(
+                f"{host} answered with a redirect (HTTP {answer.status}), which is not followed",
+                http_status=answer.status,
+            )
+
+    def _refused(self, gateway: Gateway, token: UsableToken | None) -> None:
+        host = host_of(gateway.url)
+        if token is None:
+            raise ServerRefused(
+                f"{host} wants a token (HTTP 401), and this gateway's auth_type is none",
+                remedy="An administrator sets the gateway's auth_type to oauth.",
+            )
+        self._application.servers.forget(gateway.id)
+        if token.stored.app_user_email == CLIENT_ITSELF:
+            raise ServerRefused(f"{host} refused a token that had just been issued (HTTP 401)")
+        raise AuthorizationRequired(
+            f"{host} refused your token, and another one that had just been issued",
+            authorize_url=self._application.tokens.authorize_url(gateway),
+            needs_reauth=True,
+        )
+
+    async def _want_more(self, request: McpRequest, token: UsableToken | None, scopes: tuple[str, ...]) -> None:
+        """Step-up (MCP authorization): note the scopes for the next authorization, and ask for it, three times."""
+        host, shown = host_of(request.gateway.url), " ".join(scopes)[:200]
+        detail = f"{host} wants the scopes {shown!a}" if shown else f"{host} wants more scopes, and does not say which"
+        if token is None or token.stored.app_user_email == CLIENT_ITSELF:
+            raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
+        if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
+            raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
+        url = self._application.tokens.authorize_url(request.gateway)
+        raise StepUpRequired(detail, authorize_url=url, scopes=scopes)
+
+
+async def _pieces(inbound: Inbound, limit: asyncio.Timeout, idle: float) -> AsyncIterator[bytes]:
+    """The body in pieces; while it moves, the answer may take its time."""
+    loop = asyncio.get_running_loop()
+
+    def progress() -> None:
+        with contextlib.suppress(RuntimeError):  # the answer began before the body had ended
+            limit.reschedule(loop.time() + idle)
+
+    async for piece in inbound.pieces(progress):
+        yield piece
+
+
+def _challenge(answer: Answer) -> Challenge:
+    values = [value for name, value in answer.headers if name == "www-authenticate"]
+    return parse_challenge(", ".join(values)) or Challenge()
+
+
+def _operation(request: McpRequest) -> str:
+    """What the caller was doing: the MCP method with the tool, prompt or resource; else the HTTP method."""
+    named = dict(request.headers)
+    if "mcp-method" in named:
+        return f"{named['mcp-method']} {named.get('mcp-name', '')}"
+    try:
+        message = json.loads(request.body or b"")
+        parameters = message.get("params") or {}
+        return f"{message['method']} {parameters.get('name') or parameters.get('uri') or ''}"
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        return request.method
