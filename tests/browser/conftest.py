@@ -1,0 +1,88 @@
+"""One demo and one Chromium for all tests here; each test has browser contexts and users of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.person import sign_in
+from tests.browser.running_demo import RunningDemo, running_demo
+from tests.browser.watch import Watch
+from tests.servers.optional import find_chromium
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DEADLINE_MS = 20_000
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium."""
+    path = find_chromium()
+    assert path is not None, "no Chromium on this machine; tox env 'browser' installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    """The demo, as a newcomer starts it in an empty folder."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sessions(chromium: Browser, demo: RunningDemo) -> Callable[[str], Any]:
+    """Gives the cookies of a user who signed in by a link; each user signs in once."""
+    known: dict[str, Any] = {}
+
+    def cookies_of(email: str) -> Any:
+        if email not in known:
+            context = chromium.new_context()
+            sign_in(context.new_page(), demo.create_link(email))
+            known[email] = context.storage_state()
+            context.close()
+        return known[email]
+
+    return cookies_of
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """What all of the test's pages did; a test that provokes something says so there."""
+    return Watch()
+
+
+@pytest.fixture
+def visit(chromium: Browser, demo: RunningDemo, watch: Watch, sessions: Callable[[str], Any]) -> Iterator[Visit]:
+    """Opens an empty page in a browser of its own, signed in as ``email`` if given; held to the rules at the end."""
+    contexts = []
+
+    def open_page(email: str | None = None, **options: Any) -> Page:
+        state = sessions(email) if email is not None else None
+        context = chromium.new_context(storage_state=state, **options)
+        contexts.append(context)
+        context.set_default_timeout(DEADLINE_MS)
+        watch.attach(context)
+        page = context.new_page()
+        watch.attach_page(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    watch.check(demo.origin, demo.provider_origin)
