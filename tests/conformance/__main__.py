@@ -6,6 +6,7 @@ It fails if a scenario fails that ``baseline.txt`` does not name, or if one that
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import jwt
 
+from tests.conformance.desk import open_desk
 from tests.conformance.report import judge, parse_baseline, write_table
 from tests.conformance.suite import Node, Result, Run, find_node, install_suite, run_suite
 from tests.servers.gateway import LatchpinProcess, clean_environment
@@ -53,7 +55,7 @@ def start_gateway(port: int, folder: Path, key: str) -> LatchpinProcess:
         "MAX_PENDING_PER_USER": "10000",
         "CIMD_URL": CIMD_URL,
         "LOG_FILE": "",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }
     command = [sys.executable, "-m", "tests.conformance.gateway"]
     process = LatchpinProcess(command, env=clean_environment(settings), cwd=folder)
@@ -73,17 +75,15 @@ def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> l
     results: list[Result] = []
     with Reservation() as reservation, start_gateway(reservation.port, output, key) as gateway:
         gateway.wait_until_healthy()
-        settings = {
-            "LATCHPIN_URL": gateway.base_url,
-            "LATCHPIN_BEARER": bearer_for(gateway.base_url, key),
-            "PYTHONPATH": str(ROOT),
-        }
-        for run in runs:
-            folder = output / run.name.replace(" ", "-")
-            folder.mkdir(parents=True, exist_ok=True)
-            results += (found := run_suite(node, program, run, settings, folder))
-            sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
-            sys.stdout.flush()
+        with tempfile.TemporaryDirectory() as place:
+            socket = Path(place) / "person"
+            with open_desk(socket, gateway.base_url, bearer_for(gateway.base_url, key)):
+                for run in runs:
+                    folder = output / run.name.replace(" ", "-")
+                    folder.mkdir(parents=True, exist_ok=True)
+                    results += (found := run_suite(node, program, run, {"LATCHPIN_PERSON": str(socket)}, folder))
+                    sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
+                    sys.stdout.flush()
         (output / "gateway.log").write_text(gateway.output)
     return results
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-
-from latchpin.errors import AccessRefused, LatchpinError
-from latchpin.model import Caller, Gateway, Reply
-from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.errors import AccessRefused
+from latchpin.model import Gateway, Reply
 from latchpin.tokens import UsableToken
 from latchpin.web.identity import require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id
@@ -33,9 +31,8 @@ async def forward(request: Request, gateway_id: str) -> Response:
     if reply.status == 401:
         token = await application.tokens.renew(gateway, caller, token.stored)
         reply = await _send(request, gateway, token)
-    refusal = await _refusal(request, gateway, caller, token, reply)
-    if refusal is not None:
-        raise refusal
+        if reply.status == 401:
+            raise application.tokens.refused(gateway, AccessRefused("HTTP 401", error="invalid_token"))
     return _pass(reply)
 
 
@@ -52,16 +49,3 @@ async def _send(request: Request, gateway: Gateway, token: UsableToken | None) -
 def _pass(reply: Reply) -> Response:
     headers = {name: value for name, value in reply.headers.items() if name in _GIVEN}
     return Response(reply.body, reply.status, headers=headers)
-
-
-async def _refusal(
-    request: Request, gateway: Gateway, caller: Caller, token: UsableToken, reply: Reply
-) -> LatchpinError | None:
-    tokens = application_of(request).tokens
-    challenge = parse_challenge(reply.headers.get("www-authenticate", "")) or Challenge()
-    if reply.status == 401:
-        return tokens.refused(gateway, AccessRefused("HTTP 401", error="invalid_token"))
-    if reply.status == 403 and challenge.error == "insufficient_scope":
-        refused = AccessRefused("HTTP 403", error="insufficient_scope", scopes=challenge.scopes)
-        return await tokens.step_up(gateway, caller, token.stored, refused)
-    return None

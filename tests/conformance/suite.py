@@ -17,7 +17,7 @@ __all__ = ["PACKAGE", "VERSION", "Node", "Result", "Run", "find_node", "install_
 
 PACKAGE, VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
 OLDEST_NODE = 22
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 180_000
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
 _DRIVER = Path(__file__).with_name("driver.py")
 

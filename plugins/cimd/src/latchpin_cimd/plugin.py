@@ -1,0 +1,49 @@
+"""What Latchpin finds: a registrar between the entered client and DCR, and the route that serves the document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import latchpin
+from latchpin.contracts import ClientRegistrar
+
+from latchpin_cimd.settings import CimdSettings
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+__all__ = ["latchpin_client_registrar", "latchpin_routes"]
+
+_log = logging.getLogger("latchpin.cimd")
+
+
+@asynccontextmanager
+async def _open(settings: CimdSettings, context: latchpin.Context) -> AsyncIterator[ClientRegistrar]:
+    from latchpin_cimd.publication import build_client  # noqa: PLC0415  loaded when opened
+    from latchpin_cimd.registrar import DocumentRegistrar  # noqa: PLC0415
+
+    client, reason = build_client(settings, context.base_url)
+    if client is None:
+        _log.info("CIMD is skipped: %s; other ways to a client_id are used", reason)
+    else:
+        _log.info("CIMD: this gateway's client_id is %s where servers support it", client.client_id)
+    yield DocumentRegistrar(client, context.records, context.cipher)
+
+
+@latchpin.hookimpl
+def latchpin_client_registrar() -> latchpin.Backend[CimdSettings, ClientRegistrar]:
+    """Offer the published client: after what is entered, before anything is registered."""
+    return latchpin.Backend(
+        name="cimd", label="Client ID Metadata Document", settings=CimdSettings, open=_open, rank=100
+    )
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[APIRouter]:
+    """Offer the document."""
+    from latchpin_cimd.routes import router  # noqa: PLC0415  FastAPI is not loaded by commands
+
+    return (router,)

@@ -1,0 +1,51 @@
+"""Gives the published client wherever the authorization server understands metadata documents."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from latchpin.contracts import Cipher, RecordStore, Registration, RegistrationRequest
+from latchpin.model import ClientCredentials, RegisteredClient
+
+from latchpin_cimd.document import PublishedClient, unfit
+from latchpin_cimd.signing_key import open_key
+
+__all__ = ["DocumentRegistrar"]
+
+_log = logging.getLogger("latchpin.cimd")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRegistrar:
+    """The registrar; without ``client`` it gives nobody anything."""
+
+    client: PublishedClient | None
+    records: RecordStore
+    cipher: Cipher
+
+    @property
+    def keeps(self) -> bool:
+        """False: the client_id is the document's URL, at every server."""
+        return False
+
+    async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
+        """Give the published client, or None where it does not serve.
+
+        Raises:
+            Unsealable, BackendUnavailable: its key cannot be read.
+        """
+        if self.client is None:
+            return None
+        reason = unfit(request, self.client)
+        if reason is not None:
+            _log.debug("CIMD: not used for gateway %s: %s", request.gateway.id, reason)
+            return None
+        if self.client.auth_method == "none":
+            return ClientCredentials(self.client.client_id)
+        key = await open_key(self.records, self.cipher)
+        return ClientCredentials(self.client.client_id, key.private, self.client.auth_method)
+
+    async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:  # noqa: ARG002
+        """Nothing was registered, so there is nothing to forget."""
+        return f"{client.issuer} reads a document about this client; it is not registered there."

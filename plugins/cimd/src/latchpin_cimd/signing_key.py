@@ -1,0 +1,67 @@
+"""The key that proves the client (RFC 7523): made once for all workers, kept sealed, published without its secret."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+from latchpin.contracts import Cipher, RecordStore
+from latchpin.model import Sealed
+
+__all__ = ["SigningKey", "open_key"]
+
+KEPT_AS = "cimd:signing-key"
+PLACE = ("", "", "", "cimd_signing_key")
+_PUBLIC = ("kty", "crv", "x", "y", "use", "alg", "kid")
+
+
+class SigningKey:
+    """An ES256 key pair as a JWK (RFC 7517).
+
+    Args:
+        jwk: with its private member.
+    """
+
+    def __init__(self, jwk: Mapping[str, Any]) -> None:
+        self._jwk = dict(jwk)
+
+    def __repr__(self) -> str:
+        """Its name only."""
+        return f"SigningKey(kid={self._jwk.get('kid')!r})"
+
+    @property
+    def public(self) -> dict[str, Any]:
+        """What may be published: only members that are known to be public."""
+        return {name: self._jwk[name] for name in _PUBLIC if name in self._jwk}
+
+    @property
+    def private(self) -> str:
+        """The whole JWK as JSON, for signing. Never logged, stored only sealed."""
+        return json.dumps(self._jwk)
+
+
+def make_key() -> SigningKey:
+    """A new P-256 key, named by its thumbprint (RFC 7638)."""
+    pair = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
+    members = {name: str(pair[name]) for name in ("crv", "kty", "x", "y")}
+    digest = hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest()
+    thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return SigningKey({**members, "d": pair["d"], "use": "sig", "alg": "ES256", "kid": thumbprint})
+
+
+async def open_key(records: RecordStore, cipher: Cipher, make: Callable[[], SigningKey] = make_key) -> SigningKey:
+    """Give the key; whichever worker asks first makes it.
+
+    Raises:
+        Unsealable: it was sealed under an AUTH_ENCRYPTION_SECRET that is gone.
+        BackendUnavailable: the store cannot be asked.
+    """
+    sealed = await records.kept.get(KEPT_AS)
+    if sealed is None:
+        sealed = await records.kept.put(KEPT_AS, cipher.seal(make().private, place=PLACE))
+    return SigningKey(json.loads(cipher.unseal(Sealed(sealed), place=PLACE)))

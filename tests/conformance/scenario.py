@@ -1,0 +1,88 @@
+"""One scenario: its MCP server is registered as a gateway, and the work is done through that gateway.
+
+Where an answer says that an authorization is needed, the person authorizes. Everything about OAuth is the
+gateway's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.conformance.mcp_session import Refused, converse
+from tests.conformance.person import Person
+from tests.conformance.work import WORK, list_and_call
+
+__all__ = ["Scenario", "drive"]
+
+GRANT_OF_SCENARIO = {
+    "auth/client-credentials-basic": "client_credentials",
+    "auth/client-credentials-jwt": "client_credentials",
+}
+# What an administrator has to know of such a server: it publishes nothing, so nothing says that it does PKCE.
+OLD_SERVERS = frozenset({"auth/2025-03-26-oauth-endpoint-fallback"})
+MOST_AUTHORIZATIONS = 8
+"""Far more than the gateway may ask for: the limit that is tested is the gateway's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What the suite says of a scenario.
+
+    Attributes:
+        url: the MCP server under which it plays.
+        context: what an administrator would have been told, such as credentials.
+        version: of the protocol that the MCP client is to speak.
+    """
+
+    url: str
+    name: str
+    context: Mapping[str, Any]
+    version: str
+
+
+async def drive(scenario: Scenario, person: Person) -> None:
+    """Do the scenario's work, authorizing as often as the gateway asks for.
+
+    Raises:
+        Refused: the gateway does not let it happen.
+    """
+    work = WORK.get(scenario.name, list_and_call)
+    gateway_id = await _register(scenario, person)
+    endpoint = f"{person.base_url}/gateways/{gateway_id}/mcp"
+    for _ in range(MOST_AUTHORIZATIONS):
+        try:
+            await converse(endpoint, person.bearer, scenario.version, lambda client: work(client, scenario.context))
+        except Refused as exc:
+            if exc.authorize_url is None:
+                raise
+            await person.authorize(exc.authorize_url)
+        else:
+            return
+    raise Refused(f"the gateway asked for more than {MOST_AUTHORIZATIONS} authorizations")
+
+
+def build_oauth_config(scenario: Scenario) -> dict[str, Any]:
+    """What an administrator enters on the gateway: the credentials that the scenario gives, nothing else."""
+    context = scenario.context
+    config: dict[str, Any] = {key: context[key] for key in ("client_id", "client_secret", "issuer") if key in context}
+    if "private_key_pem" in context:
+        config |= {"client_secret": context["private_key_pem"], "token_endpoint_auth_method": "private_key_jwt"}
+    if scenario.name in GRANT_OF_SCENARIO:
+        config["grant_type"] = GRANT_OF_SCENARIO[scenario.name]
+    if scenario.name in OLD_SERVERS:
+        config["assume_pkce"] = True
+    return config
+
+
+async def _register(scenario: Scenario, person: Person) -> str:
+    body: dict[str, Any] = {"name": scenario.name, "url": scenario.url, "auth_type": "none"}
+    if scenario.name.startswith("auth/"):
+        body |= {"auth_type": "oauth", "oauth_config": build_oauth_config(scenario)}
+    answer = await person.api.post("/gateways", json=body)
+    if answer.status_code != httpx.codes.CREATED:
+        raise Refused(f"the gateway was not created: {answer.text}")
+    return str(answer.json()["id"])
