@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from latchpin import __version__
 from latchpin.errors import LatchpinError, PluginError, SettingsError
+
+if TYPE_CHECKING:
+    from latchpin.plugins import Plugins
 
 __all__ = ["build", "main"]
 
@@ -28,12 +32,21 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    plugin_apps = [offer.value for offer in Plugins().offers("latchpin_commands")]
+    plugin_apps = _commands_of(Plugins())
     for part in (serving.app, demo.app, people.app, people.token, gateways.app, states.app, config.app, secret.app):
         app.add_typer(part)
     for part in plugin_apps:
         app.add_typer(part)
     return app
+
+
+def _commands_of(plugins: Plugins) -> list[typer.Typer]:
+    """What plugins add; a plugin that fails here must not take the other commands along."""
+    try:
+        return [offer.value for offer in plugins.offers("latchpin_commands")]
+    except PluginError as exc:
+        sys.stderr.write(f"latchpin: warning: no commands of plugins: {exc.detail}\n")
+        return []
 
 
 def _print_version(wanted: bool) -> None:

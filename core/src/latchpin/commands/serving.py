@@ -11,7 +11,7 @@ from rich.table import Table
 from latchpin.assembly import select_stores
 from latchpin.commands.console import out, print_json, say
 from latchpin.configuration import CoreSettings
-from latchpin.errors import LatchpinError
+from latchpin.errors import LatchpinError, PluginError
 from latchpin.logs import set_up_logging
 from latchpin.plugins import Offer, Plugins
 from latchpin.serve import require_servable
@@ -48,7 +48,7 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     """
     installed = Plugins()
     broken = [plugin for plugin in installed.installed if plugin.error is not None]
-    rows = [_row(offer, reasons) for reasons in [_reasons(installed)] for offer in installed.all_offers()]
+    rows, clash = _offered(installed)
     rows += [
         {"distribution": plugin.distribution, "version": plugin.version, "plugin": plugin.name, "offers": "(broken)",
          "name": "", "selected": f"failed to load: {plugin.error}"}
@@ -61,8 +61,25 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         for row in rows:
             table.add_row(*(row[key] for key in ("distribution", "version", "offers", "name", "selected")))
         out.print(table)
-    if broken:
+    if clash:
+        say(f"error: {clash}")
+    if broken or clash:
         raise typer.Exit(1)
+
+
+def _offered(installed: Plugins) -> tuple[list[dict[str, str]], str]:
+    """A row for each offer, and what is wrong with them together, if anything."""
+    try:
+        offers = installed.all_offers()
+    except PluginError as exc:
+        rows = [
+            {"distribution": each.distribution, "version": each.version, "plugin": each.name, "offers": "", "name": "",
+             "selected": "unknown: see the error"}
+            for each in installed.installed if each.error is None
+        ]  # fmt: skip
+        return rows, exc.detail
+    reasons = _reasons(installed)
+    return [_row(offer, reasons) for offer in offers], ""
 
 
 def _row(offer: Offer, reasons: dict[tuple[str, str], str]) -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""The plugin door: broken, misspelt and clashing plugins are named, and stop a start but not the help."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from latchpin.configuration import CoreSettings
+from latchpin.errors import PluginError, SettingsError
+from latchpin.plugins import Plugins
+from latchpin.settings import load
+
+STORE = """
+import latchpin
+from pydantic_settings import BaseSettings
+
+@latchpin.hookimpl
+def latchpin_state_store():
+    return latchpin.Backend("{name}", "{name}", BaseSettings, None)
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Write a plugin module and give its entry point."""
+    monkeypatch.syspath_prepend(tmp_path)
+    made: list[str] = []
+
+    def make_one(name: str, source: str) -> EntryPoint:
+        module = f"plugin_{name}"
+        (tmp_path / f"{module}.py").write_text(source)
+        made.append(module)
+        return EntryPoint(name, module, "latchpin")
+
+    yield make_one
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+def test_offers_are_listed_by_their_names(make):
+    plugins = Plugins([make("b", STORE.format(name="two")), make("a", STORE.format(name="one"))])
+    plugins.require_sound()
+    assert [offer.name for offer in plugins.offers("latchpin_state_store")] == ["one", "two"]
+
+
+def test_a_plugin_that_fails_to_import_is_named_with_the_cause_and_the_others_work(make):
+    plugins = Plugins([make("bad", "import no_such_module_anywhere"), make("good", STORE.format(name="good"))])
+    assert [offer.name for offer in plugins.offers("latchpin_state_store")] == ["good"]
+    with pytest.raises(PluginError, match=r"'bad'.*no_such_module_anywhere"):
+        plugins.require_sound()
+
+
+def test_a_misspelt_hook_is_refused(make):
+    source = "import latchpin\n\n@latchpin.hookimpl\ndef latchpin_stat_store():\n    return None\n"
+    with pytest.raises(PluginError, match="latchpin_stat_store"):
+        Plugins([make("typo", source)]).require_sound()
+
+
+def test_two_plugins_with_one_name_are_both_named(make):
+    plugins = Plugins([make("first", STORE.format(name="same")), make("second", STORE.format(name="same"))])
+    with pytest.raises(PluginError, match="two plugins offer 'same'"):
+        plugins.offers("latchpin_state_store")
+
+
+def test_a_hook_that_fails_names_its_plugin(make):
+    source = "import latchpin\n\n@latchpin.hookimpl\ndef latchpin_state_store():\n    return 1 / 0\n"
+    with pytest.raises(PluginError, match="'zero'"):
+        Plugins([make("zero", source)]).offers("latchpin_state_store")
+
+
+def test_an_unknown_name_lists_what_is_installed_and_what_to_install(make):
+    plugins = Plugins([make("a", STORE.format(name="one"))])
+    with pytest.raises(SettingsError, match="CACHE_TYPE holds 'memroy'") as caught:
+        plugins.select("latchpin_state_store", "memroy", variable="CACHE_TYPE")
+    assert "installed: one" in caught.value.detail
+    assert "latchpin-sql-store" in caught.value.remedy
+
+
+def test_the_built_in_parts_come_through_the_same_door():
+    offered = {(offer.hook, offer.name) for offer in Plugins().all_offers() if offer.plugin.distribution == "latchpin"}
+    assert {
+        ("latchpin_signer", "hmac-sha256"),
+        ("latchpin_cipher", "aes-gcm"),
+        ("latchpin_pkce_methods", "S256"),
+        ("latchpin_client_registrar", "static"),
+        ("latchpin_identity", "bearer"),
+        ("latchpin_identity", "session"),
+        ("latchpin_identity", "proxy"),
+    } <= offered
+
+
+def test_a_setting_that_does_not_hold_names_itself_and_masks_secrets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JWT_SECRET_KEY", "short-secret")
+    monkeypatch.setenv("PORT", "many")
+    with pytest.raises(SettingsError) as caught:
+        load(CoreSettings)
+    assert "PORT holds 'many'" in caught.value.detail
+    assert "short-secret" not in caught.value.detail
