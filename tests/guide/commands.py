@@ -115,9 +115,7 @@ FROM oauth_tokens
 ORDER BY created_at DESC
 LIMIT 10;""",
 )
-POSTGRES_ALTERNATIVES = Entry(
-    STEP_5, "Use NOW() instead of datetime('now')\nUse true instead of 1 for boolean"
-)
+POSTGRES_ALTERNATIVES = Entry(STEP_5, "Use NOW() instead of datetime('now')\nUse true instead of 1 for boolean")
 
 STEP_6 = "Step 6: Trace a Single OAuth Flow"
 EXPORT_DEBUG = Entry(STEP_6, "export LOG_LEVEL=DEBUG")

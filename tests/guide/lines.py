@@ -12,9 +12,24 @@ from tests.guide.commands import (
     OPAQUE,
 )
 
-__all__ = ["COMPLETED", "EXPIRED", "FAILED", "MESSAGES", "NOT_FOUND", "STORED", "USED", "VALIDATED", "named", "without_times"]
+__all__ = [
+    "COMPLETED",
+    "EXPIRED",
+    "FAILED",
+    "MESSAGES",
+    "NOT_FOUND",
+    "STORED",
+    "USED",
+    "VALIDATED",
+    "named",
+    "without_times",
+]
 
-STORED, VALIDATED, COMPLETED = "Stored OAuth state in", "Successfully validated OAuth state from", "Completed OAuth flow for"
+STORED, VALIDATED, COMPLETED = (
+    "Stored OAuth state in",
+    "Successfully validated OAuth state from",
+    "Completed OAuth flow for",
+)
 NOT_FOUND, EXPIRED, USED = "State not found in", "State has expired for", "State was already used for"
 FAILED = "OAuth callback failed: "
 _PUBLIC = (OPAQUE.text, BAD_SIGNATURE.text, MISMATCH.text)

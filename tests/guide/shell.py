@@ -6,22 +6,25 @@ and curl's ``localhost:4444`` leads to the test's gateway. Neither changes the c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from tests.guide.commands import Entry
 from tests.servers.gateway import clean_environment
 
-__all__ = ["STAND_INS", "Shell", "open_shell", "show_in_terminal", "ways"]
+__all__ = ["STAND_INS", "Shell", "Terminal", "open_shell", "processes_in", "ways"]
 
 STAND_INS = {
     "redis-cli": "redis_cli.py",
@@ -55,8 +58,19 @@ class Shell:
     folder: Path
     environment: Mapping[str, str]
 
-    def run(self, command: Entry | str, *, stdin: str = "", status: int = 0) -> str:
-        """Run a command to its end and return its output; it must exit with ``status``."""
+    def run(self, command: Entry | str, *, stdin: str = "") -> str:
+        """Run a command to its end and return its output; it must succeed."""
+        return self._run(command, {0}, stdin).stdout
+
+    def lines(self, command: Entry | str) -> list[str]:
+        """The lines that a command puts out; it must succeed, so a ``grep`` must have found something."""
+        return self.run(command).splitlines()
+
+    def found(self, command: Entry) -> list[str]:
+        """The lines that a ``grep`` finds, which may be none."""
+        return self._run(command, {0, 1}, "").stdout.splitlines()
+
+    def _run(self, command: Entry | str, allowed: set[int], stdin: str) -> subprocess.CompletedProcess[str]:
         text = command.text if isinstance(command, Entry) else command
         done = subprocess.run(
             ["/bin/sh", "-c", text],
@@ -68,20 +82,8 @@ class Shell:
             timeout=60,
             check=False,
         )
-        assert done.returncode == status, f"{text}\nexit status {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def lines(self, command: Entry | str, **how: str) -> list[str]:
-        """The lines of a command's output."""
-        return self.run(command, **how).splitlines()  # type: ignore[arg-type]
-
-    def found(self, command: Entry) -> list[str]:
-        """What a ``grep`` of the guide finds, without the times; nothing if it finds nothing."""
-        try:
-            return self.lines(command)
-        except AssertionError:
-            assert self.run(command, status=1) == ""
-            return []
+        assert done.returncode in allowed, f"{text}\nexit status {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
 
 
 def open_shell(folder: Path, settings: Mapping[str, str], *, way: str, port: int = 0) -> Shell:
@@ -105,6 +107,16 @@ def open_shell(folder: Path, settings: Mapping[str, str], *, way: str, port: int
     return Shell(folder, environment)
 
 
+def processes_in(folder: Path, listed: list[str]) -> list[str]:
+    """The lines of ``ps aux`` whose process has ``folder`` as its working folder: other tests run here too."""
+    found: list[str] = []
+    for line in listed:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if Path(f"/proc/{line.split()[1]}/cwd").readlink() == folder:
+                found.append(line)
+    return found
+
+
 def _places(settings: Mapping[str, str]) -> dict[str, str]:
     """Where psql and redis-cli find their servers, from the gateway's own settings."""
     database, redis = urlsplit(settings.get("DATABASE_URL", "")), urlsplit(settings.get("REDIS_URL", ""))
@@ -115,28 +127,27 @@ def _places(settings: Mapping[str, str]) -> dict[str, str]:
     return places
 
 
-class show_in_terminal:  # noqa: N801  reads as what it does: with show_in_terminal(...) as screen
-    """Run a command that does not end by itself in a terminal of its own, until the block ends.
+class Terminal:
+    """A terminal of its own for a command that does not end by itself, until the block ends.
 
-    A terminal, because ``grep`` keeps its lines back when it writes into a pipe.
+    Not a pipe, because ``grep`` keeps its lines back when it writes into a pipe.
     """
 
     def __init__(self, shell: Shell, command: Entry) -> None:
-        self._shell, self._command = shell, command
         self._text = b""
-
-    def __enter__(self) -> show_in_terminal:
         self._screen, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", self._command.text],
-            cwd=self._shell.folder,
-            env=dict(self._shell.environment),
+            ["/bin/sh", "-c", command.text],
+            cwd=shell.folder,
+            env=dict(shell.environment),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
         )
         os.close(theirs)
+
+    def __enter__(self) -> Self:
         return self
 
     def wait_for(self, text: str, *, timeout: float = 20) -> str:
@@ -149,6 +160,6 @@ class show_in_terminal:  # noqa: N801  reads as what it does: with show_in_termi
         return self._text.decode()
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, 15)
+        os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(10)
         os.close(self._screen)

@@ -1,4 +1,4 @@
-"""A running gateway on the run's backend, a provider, a client registered by hand, and a shell in the gateway's folder."""
+"""A gateway that runs, a provider, a client registered by hand, and a shell in the gateway's folder."""
 
 from __future__ import annotations
 

@@ -72,6 +72,7 @@ async def test_a_reloaded_a_forged_and_a_misdirected_callback_are_three_differen
         assert f"ERROR - {FAILED}{guide.MISMATCH.text}" in error
 
 
+@pytest.mark.slow
 async def test_states_are_lost_in_a_restart_with_memory_and_with_nothing_else(
     backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path
 ):
@@ -95,10 +96,9 @@ async def test_states_are_lost_in_a_restart_with_memory_and_with_nothing_else(
             assert guide.OPAQUE.text in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.backends("sqlite", "postgres", "redis")
-async def test_a_changed_secret_is_an_invalid_signature(
-    backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path
-):
+async def test_a_changed_secret_is_an_invalid_signature(backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path):
     with Reservation() as place:
         port = str(place.port)
         with open_stage(backend, tmp_path, provider, PORT=port) as stage:
@@ -115,7 +115,11 @@ async def test_a_changed_secret_is_an_invalid_signature(
             warning, _ = stage.shell.lines(guide.LOG_SIGNATURE)
             assert "signed under a key this instance does not have" in warning
         with open_stage(
-            backend, tmp_path, provider, PORT=port, AUTH_ENCRYPTION_SECRET=changed,
+            backend,
+            tmp_path,
+            provider,
+            PORT=port,
+            AUTH_ENCRYPTION_SECRET=changed,
             AUTH_ENCRYPTION_SECRETS_OLD="a-secret-of-the-tests-with-48-characters-in-all!",
         ) as stage:  # the flow was not used up, and the earlier secret verifies it
             async with stage.rig.browser() as browser:

@@ -12,7 +12,7 @@ from latchpin.env_example import write_example
 
 from tests.flow.rig import settings_of
 from tests.guide import commands as guide
-from tests.guide.shell import Shell, open_shell
+from tests.guide.shell import Shell, open_shell, processes_in, ways
 from tests.servers import GatewayBackend, run_latchpin, start_latchpin
 
 
@@ -126,7 +126,9 @@ def test_a_store_serves_several_workers_where_the_guide_says_so(backend: Gateway
     if backend.name == "postgres":
         assert run_latchpin("db", "upgrade", env=env, cwd=tmp_path).returncode == 0
     with start_latchpin("serve", "--workers", "2", env=env, cwd=tmp_path) as process:
-        shell = open_shell(tmp_path, env, way="installed")
-        workers = [line for line in shell.lines(guide.SHOW_WORKERS) if "latchpin: uvicorn worker" in line]
-        process.wait_until_healthy()
-        assert {"1/2", "2/2"} <= {line.rpartition(" ")[2] for line in workers}
+        process.wait_for_output("Application startup complete", timeout=30)
+        for way in ways("ps"):
+            shell = open_shell(tmp_path, env, way=way)
+            titles = " ".join(processes_in(tmp_path, shell.lines(guide.SHOW_WORKERS)))
+            assert "latchpin: uvicorn worker 1/2" in titles
+            assert "latchpin: uvicorn worker 2/2" in titles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,10 +13,12 @@ from tests.flow.test_workers import issued_by, one_browser_on_each
 from tests.guide import commands as guide
 from tests.guide.checkout import ROOT, prepare_checkout, serve_by
 from tests.guide.lines import without_times
-from tests.guide.shell import open_shell, show_in_terminal
+from tests.guide.shell import Terminal, open_shell, processes_in
 from tests.guide.stage import hand_made_client, in_guides_place, state_of
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
+
+pytestmark = pytest.mark.slow
 
 WITHOUT_LEVEL = {"LOG_LEVEL"}
 BY_ENV_FILE = {"CACHE_TYPE", "RECORD_STORE", "DATABASE_URL"}
@@ -62,10 +64,11 @@ async def test_verifying_a_fix_with_make_dev(backend: GatewayBackend, provider: 
 @pytest.mark.backends("sqlite")
 async def test_tracing_a_single_flow(backend: GatewayBackend, provider: FaultSwitch, checkout: Path):
     settings = settings_for(backend, without=BY_ENV_FILE | WITHOUT_LEVEL)
-    with serve_by(f"{guide.EXPORT_DEBUG.text}\n{guide.MAKE_DEV.text}", checkout, settings) as process:
-        with show_in_terminal(open_shell(checkout, settings, way="installed"), guide.TAIL) as screen:
-            gateway = await flow(Rig(process, checkout), provider)
-            seen = screen.wait_for(f"Completed OAuth flow for gateway {gateway}")
+    shell = open_shell(checkout, settings, way="installed")
+    start = serve_by(f"{guide.EXPORT_DEBUG.text}\n{guide.MAKE_DEV.text}", checkout, settings)
+    with start as process, Terminal(shell, guide.TAIL) as screen:
+        gateway = await flow(Rig(process, checkout), provider)
+        seen = screen.wait_for(f"Completed OAuth flow for gateway {gateway}")
     assert f"Stored OAuth state in database for gateway {gateway}" in seen
 
 
@@ -92,11 +95,14 @@ async def test_a_single_worker_with_memory(
         rig = Rig(process, checkout)
         gateway = await flow(rig, provider)
         assert f"Completed OAuth flow for gateway {gateway}" in rig.log
-        assert "latchpin: uvicorn worker" in shown(checkout, settings) or "gunicorn" in shown(checkout, settings)
+        worker = "gunicorn: worker" if entry is guide.GUNICORN else "latchpin: uvicorn worker 1/1"
+        assert workers(checkout, settings, worker) == 1
 
 
-def shown(folder: Path, settings: Mapping[str, str]) -> str:
-    return open_shell(folder, settings, way="installed").run(guide.SHOW_WORKERS)
+def workers(folder: Path, settings: Mapping[str, str], title: str) -> int:
+    """How many workers the guide's command lists of the gateway in ``folder``."""
+    shell = open_shell(folder, settings, way="installed")
+    return sum(title in line for line in processes_in(folder, shell.lines(guide.SHOW_WORKERS)))
 
 
 @pytest.mark.backends("memory")
@@ -108,8 +114,7 @@ async def test_several_workers_with_memory_lose_states_and_the_log_says_why(
     with serve_by(command, tmp_path, settings) as process:
         rig = Rig(process, tmp_path)
         shell = open_shell(tmp_path, settings, way="installed")
-        ours = [line for line in shell.lines(guide.SHOW_WORKERS) if "latchpin.asgi:app" in line]
-        assert len(ours) >= 3  # the arbiter and two workers
+        assert workers(tmp_path, settings, "gunicorn: worker") == 2
         client = hand_made_client(provider, rig.url)
         async with one_browser_on_each(rig) as (first, second, one, two):
             body = {"url": provider.provider.mcp_url, "oauth_config": client}

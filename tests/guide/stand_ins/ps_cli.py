@@ -13,8 +13,8 @@ def main() -> None:
         sys.exit(f"this stand-in knows aux; it was given: {sys.argv[1:]}")
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            print("user", process.name, b" ".join(words).decode(errors="replace"))
+            words = (process / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
+            sys.stdout.write(f"user {process.name} {words.decode(errors='replace')}\n")
 
 
 main()

@@ -23,10 +23,10 @@ def main() -> None:
     with psycopg.connect("", autocommit=True) as connection:
         cursor = connection.execute(text)
         if cursor.description is None:
-            print(cursor.statusmessage)
+            sys.stdout.write(f"{cursor.statusmessage}\n")
             return
         for row in cursor:
-            print("|".join(shown(value) for value in row))
+            sys.stdout.write("|".join(shown(value) for value in row) + "\n")
 
 
 main()

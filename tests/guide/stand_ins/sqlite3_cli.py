@@ -16,7 +16,7 @@ def main() -> None:
     text = given[0] if given else sys.stdin.read()
     with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=10)) as connection:
         for row in connection.execute(text):
-            print("|".join("" if value is None else str(value) for value in row))
+            sys.stdout.write("|".join("" if value is None else str(value) for value in row) + "\n")
 
 
 main()
