@@ -278,3 +278,36 @@ async def test_a_gateway_without_oauth(upstream: HttpUpstream) -> None:
     plain = Gateway(entry.id, "n", entry.url, "none", (), None, None, 1, entry.created_at, entry.updated_at)
     with pytest.raises(ConfigurationError):
         await find(upstream, plain)
+
+
+async def test_a_silent_server_has_the_default_endpoints_only_if_pkce_is_vouched_for(
+    site: Site, upstream: HttpUpstream
+) -> None:
+    site.pages["POST /mcp"] = Page(status=401)
+    with pytest.raises(IssuerMissing) as caught:
+        await find(upstream, gateway(f"{site.url}/mcp"))
+    assert "assume_pkce" in caught.value.remedy
+    found = await find(upstream, gateway(f"{site.url}/mcp", assume_pkce=True))
+    assert found.metadata.issuer == site.url
+    assert found.metadata.authorization_endpoint == f"{site.url}/authorize"
+    assert found.metadata.token_endpoint == f"{site.url}/token"
+    assert found.metadata.registration_endpoint == f"{site.url}/register"
+    assert found.resource is None
+
+
+@pytest.mark.parametrize(
+    ("status", "published"),
+    [
+        pytest.param(404, False, id="wants no token"),
+        pytest.param(401, True, id="publishes resource metadata"),
+    ],
+)
+async def test_no_default_endpoints_for_others(
+    site: Site, upstream: HttpUpstream, status: int, published: bool
+) -> None:
+    if published:
+        site.protect()
+    site.pages["POST /mcp"] = Page(status=status)
+    with pytest.raises(IssuerMissing) as caught:
+        await find(upstream, gateway(f"{site.url}/mcp", assume_pkce=True))
+    assert "assume_pkce" not in caught.value.remedy

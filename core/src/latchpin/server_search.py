@@ -27,6 +27,7 @@ from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.discovery import (
     ResourceMetadata,
     apply_settings,
+    build_default_metadata,
     build_metadata_from_settings,
     build_resource_metadata_urls,
     build_server_metadata_urls,
@@ -44,6 +45,10 @@ DocumentT = TypeVar("DocumentT")
 _BARE_REQUEST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
 _BARE_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 _MOST_SERVERS = 5
+_REMEDY_FOR_OLD = (
+    "Set oauth_config.issuer on the gateway, or authorization_url, token_url and client_id. If the server follows MCP "
+    "2025-03-26, with /authorize, /token and /register at its root, and is known to do PKCE, set assume_pkce."
+)
 
 
 class Search:
@@ -68,6 +73,7 @@ class Search:
         self._steps: list[Step] = []
         self._unreadable: ProviderError | None = None
         self._challenge = Challenge()
+        self._protected = False
 
     async def run(self) -> FoundServer:
         """Find the server.
@@ -92,7 +98,7 @@ class Search:
         published = await self._find_resource()
         if published is not None and published.authorization_servers:
             return self._build(await self._find_metadata(self._ordered(published)), published)
-        return self._build(await self._find_at_origin(), published)
+        return self._build(await self._find_at_origin(silent=published is None), published)
 
     def _build(self, metadata: ServerMetadata, published: ResourceMetadata | None) -> FoundServer:
         resource = self._config.resource or (published.resource if published else None)
@@ -145,7 +151,8 @@ class Search:
             self._steps.append(Step(asked, exc.detail))
             return Challenge()
         challenge = None
-        if reply.status == HTTPStatus.UNAUTHORIZED:
+        self._protected = reply.status == HTTPStatus.UNAUTHORIZED
+        if self._protected:
             challenge = parse_challenge(reply.headers.get("www-authenticate", ""))
         names = "with" if challenge and challenge.resource_metadata else "without"
         self._steps.append(Step(asked, f"HTTP {reply.status} {names} a challenge that names its metadata"))
@@ -175,10 +182,15 @@ class Search:
                 return metadata
         return None
 
-    async def _find_at_origin(self) -> ServerMetadata:
+    async def _find_at_origin(self, *, silent: bool) -> ServerMetadata:
         """Servers from before RFC 9728 in MCP (2025-03-26): the MCP server's origin is the issuer.
 
-        Nobody wrote that issuer down, so it may call itself with a last slash or without.
+        Nobody wrote that issuer down, so it may call itself with a last slash or without. A server that wants a
+        token and publishes nothing at all has its endpoints at fixed places there. Nothing then says that it does
+        PKCE, so an administrator has to (``assume_pkce``).
+
+        Args:
+            silent: the MCP server publishes no resource metadata.
         """
         origin = origin_of(self._url)
 
@@ -194,7 +206,13 @@ class Search:
                 return metadata
         if self._unreadable is not None:
             raise self._nothing_usable()
-        raise IssuerMissing(f"neither the gateway nor its server names an authorization server ({self._told()})")
+        old = silent and self._protected
+        if old and self._config.assume_pkce:
+            return build_default_metadata(origin)
+        raise IssuerMissing(
+            f"neither the gateway nor its server names an authorization server ({self._told()})",
+            remedy=_REMEDY_FOR_OLD if old else None,
+        )
 
     def _parse_server(self, reply: Reply, issuer: str) -> ServerMetadata:
         return parse_server_metadata(reply, issuer, allow_http=self._allow_http)

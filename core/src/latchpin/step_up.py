@@ -22,7 +22,7 @@ from latchpin.model import StoredToken
 __all__ = ["MOST_STEPS", "StepUp"]
 
 MOST_STEPS = 3
-"""How many authorizations one operation may ask of a user before its refusal is final."""
+"""How many authorizations of a user may fail to please one operation, the first one included: then it is refused."""
 LIFETIME = timedelta(hours=1)
 """How long a note stands after its last change."""
 MOST_SCOPES = 50
@@ -95,7 +95,7 @@ def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
     count, last = note.steps.pop(key, (0, ""))
     if last != token:
         count, last = count + 1, token
-    if count > MOST_STEPS:
+    if count >= MOST_STEPS:
         return False
     note.steps[key] = (count, last)
     while len(note.steps) > MOST_OPERATIONS:

@@ -17,6 +17,7 @@ from latchpin.oauth.documents import parse_flag, parse_object, parse_url, parse_
 __all__ = [
     "ResourceMetadata",
     "apply_settings",
+    "build_default_metadata",
     "build_metadata_from_settings",
     "build_resource_metadata_urls",
     "build_server_metadata_urls",
@@ -30,6 +31,7 @@ OAUTH_SERVER = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 FROM_SETTINGS = "settings"
+FROM_DEFAULTS = "the default endpoints of MCP 2025-03-26"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OK = 200
@@ -183,6 +185,20 @@ def build_metadata_from_settings(config: OAuthConfig) -> ServerMetadata | None:
         authorization_endpoint=config.authorization_url,
         token_endpoint=config.token_url,
         source=FROM_SETTINGS,
+    )
+
+
+def build_default_metadata(origin: str) -> ServerMetadata:
+    """The endpoints that an MCP server of 2025-03-26 has if it publishes nothing (section 2.3.3 there).
+
+    They are the MCP server's own, so nothing is sent anywhere else.
+    """
+    return ServerMetadata(
+        issuer=origin,
+        authorization_endpoint=f"{origin}/authorize",
+        token_endpoint=f"{origin}/token",
+        registration_endpoint=f"{origin}/register",
+        source=FROM_DEFAULTS,
     )
 
 
