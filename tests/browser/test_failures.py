@@ -99,6 +99,7 @@ def test_fetching_without_being_connected_offers_to_authorize(visit, demo):
         press(page, "Disconnect Demo tools")
     press(page, "Fetch Tools of Demo tools")
     read_failure(page, "Authorize first", link="Authorize")
+    expect(page.get_by_text("Authorize this gateway, then try again.")).to_be_visible()
     page.get_by_role("main").get_by_role("link", name="Authorize").click()
     assert page.url.startswith(demo.issuer)
     allow(page)

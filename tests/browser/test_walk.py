@@ -100,6 +100,19 @@ def test_authorizing_while_signed_out_goes_on_after_signing_in(visit, demo):
     expect(page.locator(".lead")).to_have_text("later@example.com is now connected to Demo tools.")
 
 
+def test_a_link_opened_beside_the_login_page(visit, demo, watch):
+    """A printed link knows nothing of where its user wanted to go; the page that asked for it does."""
+    page = visit()
+    page.goto(f"{demo.origin}/oauth/authorize/{demo.gateway_id}")
+    beside = page.context.new_page()
+    watch.attach_page(beside)
+    sign_in(beside, demo.create_link("beside@example.com"))
+    expect(beside).to_have_title("Admin Panel")
+    press(page, "reload it")
+    press(page, "Go on")
+    assert page.url.startswith(demo.issuer)
+
+
 def test_no_form_leads_away(visit, demo, watch):
     """Why "Continue" is a link: Chromium holds `form-action 'self'` against every redirect that follows a form."""
     page = visit(SOMEBODY)

@@ -90,9 +90,9 @@ def failure(
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     """The failure page: what happened, why, and the one action that mends it."""
-    link, label = f"{base}/admin/gateways", "Back to the gateways"
-    if isinstance(error, AuthorizationRequired):
-        link, label = error.authorize_url, "Authorize"
+    link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", error.remedy
+    if isinstance(error, AuthorizationRequired):  # its own remedy names the document's field
+        link, label, remedy = error.authorize_url, "Authorize", "Authorize this gateway, then try again."
     elif isinstance(error, NotSignedIn):
         link, label = f"{base}/login", "Sign in"
     return render(
@@ -102,7 +102,7 @@ def failure(
         status=error.status,
         headers=headers,
         detail=detail,
-        remedy=error.remedy,
+        remedy=remedy,
         cause=error.code,
         flow_id=flow_id,
         link=link,

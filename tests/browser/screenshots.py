@@ -1,0 +1,69 @@
+"""Makes the pictures in docs/images again, from a demo of its own.
+
+    python -m tests.browser.screenshots
+
+Run in an environment that has what tox env `browser` installs. The folder may be named instead: one argument.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser.conftest import FLAGS
+from tests.browser.person import connect, press, sign_in
+from tests.browser.running_demo import RunningDemo, running_demo
+from tests.servers.optional import find_chromium
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WIDTH = 760
+SCALE = 2
+MARGIN = 24
+LARGEST = 200_000
+
+
+def main(folder: Path) -> None:
+    """Write gateways.png, success.png and failure.png into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place, running_demo(Path(place)) as demo, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        page = browser.new_page(
+            viewport={"width": WIDTH, "height": 480}, device_scale_factor=SCALE, color_scheme="light"
+        )
+        take_all(page, demo, folder)
+        browser.close()
+
+
+def take_all(page: Page, demo: RunningDemo, folder: Path) -> None:
+    """Walk through the demo, and take each picture where it shows itself."""
+    callbacks: list[str] = []
+    page.on("request", lambda request: callbacks.append(request.url) if "/oauth/callback?" in request.url else None)
+    sign_in(page, demo.link)
+    connect(page, demo.origin)
+    take(page, folder / "success.png")
+    press(page, "Fetch Tools")
+    expect(page.locator(".tools li")).to_have_count(3)
+    page.goto(f"{demo.origin}/admin/gateways")
+    page.get_by_text("3 tools").click()
+    take(page, folder / "gateways.png")
+    page.goto(callbacks[0])  # once more, as a reload would
+    take(page, folder / "failure.png")
+
+
+def take(page: Page, path: Path) -> None:
+    """Photograph the page down to the end of what is on it, without a focus ring or a hover."""
+    page.evaluate("document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    end = page.locator("main > *").last.bounding_box()
+    assert end is not None
+    height = end["y"] + end["height"] + MARGIN
+    page.set_viewport_size({"width": WIDTH, "height": round(height)})
+    picture = page.screenshot(path=path)
+    assert len(picture) < LARGEST, f"{path} has {len(picture)} bytes"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES)
