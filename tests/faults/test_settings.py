@@ -203,7 +203,7 @@ def test_what_the_built_ins_do_not_offer_stops_the_start(tmp_path):
     _all_refused(LATE, tmp_path)
 
 
-@pytest.mark.needs("latchpin_sql_store")
+@pytest.mark.needs("latchpin_sql_store", "psycopg")
 def test_a_database_that_cannot_be_used_stops_the_start(tmp_path):
     _all_refused([(case | {"RECORD_STORE": "database"}, said) for case, said in LATE_SQL], tmp_path)
 
