@@ -28,7 +28,8 @@ class ProxyIdentity:
         """Say whom the proxy names.
 
         Raises:
-            NotSignedIn: the header is repeated (a caller slipped one in beside the proxy's), or is no address.
+            NotSignedIn: the header is repeated (a caller slipped one in beside the proxy's), or is no address; or
+                the peer's address may be one that the caller wrote (see ``_written``).
         """
         values = evidence.headers.get(self._header, ()) if self._header else ()
         if len(values) > 1:
@@ -37,6 +38,11 @@ class ProxyIdentity:
             )
         if not values or not values[0] or not self._trusts(evidence.peer):
             return None
+        if _written(evidence):
+            raise NotSignedIn(
+                "the peer's address stands in X-Forwarded-For too: the server may have taken it from there",
+                remedy="Let the server report the socket's peer: gunicorn --forwarded-allow-ips ''.",
+            )
         try:
             return Caller(parse_email(values[0]), via="proxy")
         except InvalidRequest as exc:
@@ -49,3 +55,20 @@ class ProxyIdentity:
             return False
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._networks)
+
+
+def _written(evidence: Evidence) -> bool:
+    """Whether the peer's address may come from X-Forwarded-For instead of the socket.
+
+    Some servers replace the peer by what that header says, when a neighbour they trust sends it; uvicorn below
+    gunicorn does so for loopback unless told otherwise. A proxy never lists itself, so its address in there is a sign.
+    """
+    listed = ",".join(evidence.headers.get("x-forwarded-for", ())).split(",")
+    return any(evidence.peer in {each.strip(), _host(each.strip())} for each in listed)
+
+
+def _host(text: str) -> str:
+    """``text`` without a port and brackets."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.rpartition(":")[0] if text.count(":") == 1 else text
