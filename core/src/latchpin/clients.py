@@ -36,6 +36,9 @@ PAUSE = 0.2
 PATIENCE = 300
 """How often a process that lost the lease looks again, and how many times: a minute in all."""
 
+HEALING = timedelta(hours=1)
+"""For how long after a client was dropped for ``invalid_client`` its successor is kept whatever happens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
@@ -124,6 +127,25 @@ class ClientDirectory:
             return False
         _log.warning("DCR: the client registered for gateway %s at %s is not used any more", gateway_id, issuer)
         return await self._records.clients.delete(kept.id)
+
+    async def heal(self, gateway_id: str, issuer: str | None, client_id: str) -> bool:
+        """After ``invalid_client``: drop a registered client, so that the next ``client_for`` registers anew.
+
+        Once an hour for a gateway and issuer: where a new client is refused too, registering more does not help.
+
+        Returns:
+            Whether it was dropped, now or by another caller who was told the same; False also for a client that
+            was not registered by us, which only an administrator can mend.
+        """
+        kept = await self._records.clients.get(gateway_id, issuer) if issuer is not None else None
+        place = f"{gateway_id}\n{issuer}".encode()
+        mark = f"healed:client:{hashlib.sha256(place).hexdigest()}"
+        if kept is None or issuer is None or kept.client_id != client_id:
+            return await self._records.kept.get(mark) == client_id
+        if await self._records.kept.put(mark, client_id, expires_at=self._clock() + HEALING) != client_id:
+            return False
+        await self.drop(gateway_id, issuer, client_id=client_id)
+        return True
 
     async def delete(self, name: str) -> Forgotten:
         """Delete a kept client, by its row's id or by a client_id that is one row's, here and at the server.

@@ -27,7 +27,8 @@ from latchpin.errors import (
     TokenRefused,
     Unsealable,
 )
-from latchpin.model import CLIENT_ITSELF, Gateway, StoredToken, TokenGrant
+from latchpin.found import FoundServer
+from latchpin.model import CLIENT_ITSELF, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.authorize import choose_scopes
 from latchpin.oauth.lifetime import is_expired, is_fresh
 from latchpin.sealing import TokenOrigin, build_token, open_token, seal_grant
@@ -35,10 +36,11 @@ from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
 
-__all__ = ["Refresher"]
+__all__ = ["INVALID_CLIENT", "Refresher"]
 
 _log = logging.getLogger("latchpin.refresh")
 
+INVALID_CLIENT, INVALID_GRANT = "invalid_client", "invalid_grant"
 PAUSE_SECONDS = 0.05
 LEASE_MARGIN = timedelta(seconds=15)
 
@@ -175,7 +177,7 @@ class Refresher:
         try:
             grant = await self._endpoint.refresh(found.metadata, client, refresh_token, resource=stored.resource)
         except TokenRefused as exc:
-            if exc.error == "invalid_grant":
+            if exc.error == INVALID_GRANT or await self._client_gone(gateway, found, client, exc):
                 return await self._spent(gateway, begun)
             return self._still_good(begun, exc)
         except ProviderError as exc:
@@ -238,10 +240,7 @@ class Refresher:
             resource_supports=found.resource_scopes,
             server_supports=found.metadata.scopes_supported,
         )
-        client = await self._clients.client_for(gateway, found.metadata, self._services.settings.redirect_uri, scopes)
-        grant = await self._endpoint.client_credentials(
-            gateway, found.metadata, client, scopes=scopes, resource=found.resource
-        )
+        client, grant = await self._ask_for_itself(gateway, found, scopes)
         origin = TokenOrigin(
             gateway_id=gateway.id,
             app_user_email=CLIENT_ITSELF,
@@ -255,3 +254,32 @@ class Refresher:
         token = build_token(self._services.cipher, grant, origin=origin, earlier=stored, now=now)
         await self._tokens.put(token, replacing=stored)
         return token
+
+    async def _ask_for_itself(
+        self, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]
+    ) -> tuple[ClientCredentials, TokenGrant]:
+        """Ask for the gateway's own token; a registered client that the server has forgotten is registered anew."""
+        redirect_uri = self._services.settings.redirect_uri
+        client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
+        try:
+            return client, await self._ask_as(client, gateway, found, scopes)
+        except TokenRefused as exc:
+            if not await self._client_gone(gateway, found, client, exc):
+                raise
+        client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
+        return client, await self._ask_as(client, gateway, found, scopes)
+
+    async def _ask_as(
+        self, client: ClientCredentials, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]
+    ) -> TokenGrant:
+        return await self._endpoint.client_credentials(
+            gateway, found.metadata, client, scopes=scopes, resource=found.resource
+        )
+
+    async def _client_gone(
+        self, gateway: Gateway, found: FoundServer, client: ClientCredentials, exc: TokenRefused
+    ) -> bool:
+        """Whether the server refused our registered client, which is dropped then."""
+        if exc.error != INVALID_CLIENT:
+            return False
+        return await self._clients.heal(gateway.id, found.metadata.issuer, client.client_id)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from latchpin.clients import ClientDirectory
-from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, Unsealable
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredToken, TokenGrant
+from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
+from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
-from latchpin.refresh import Refresher
+from latchpin.refresh import INVALID_CLIENT, Refresher
 from latchpin.sealing import TokenOrigin, build_token, open_token
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
@@ -49,7 +49,7 @@ class TokenKeeper:
         asked = (pending.client_id, pending.issuer, pending.token_url)
         if asked != (client.client_id, found.metadata.issuer, found.metadata.token_endpoint):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
-        grant = await self._endpoint.exchange(validated, verifier, client)
+        grant = await self._exchange(gateway, validated, verifier, client)
         origin = TokenOrigin(
             gateway_id=gateway.id,
             app_user_email=pending.app_user_email,
@@ -65,6 +65,21 @@ class TokenKeeper:
             await self._services.records.tokens.delete(gateway.id, pending.app_user_email)
             raise self._changed(gateway)
         return token
+
+    async def _exchange(
+        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, client: ClientCredentials
+    ) -> TokenGrant:
+        try:
+            return await self._endpoint.exchange(validated, verifier, client)
+        except TokenRefused as exc:
+            issuer = validated.pending.issuer
+            if exc.error != INVALID_CLIENT or not await self._clients.heal(gateway.id, issuer, client.client_id):
+                raise
+            raise AuthorizationRequired(
+                f"{issuer} no longer knows the client that it registered for this gateway; start again, and a new one "
+                "is registered",
+                authorize_url=self.authorize_url(gateway),
+            ) from exc
 
     async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
         """The caller's own access token, refreshed if it is about to expire.
