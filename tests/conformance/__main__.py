@@ -6,7 +6,7 @@ It fails if a scenario fails that ``baseline.txt`` does not name, or if one that
 from __future__ import annotations
 
 import argparse
-import os
+import logging
 import secrets
 import sys
 import tempfile
@@ -18,8 +18,7 @@ import jwt
 from tests.conformance.desk import open_desk
 from tests.conformance.report import judge, parse_baseline, write_table
 from tests.conformance.suite import Node, Result, Run, find_node, install_suite, run_suite
-from tests.servers.gateway import LatchpinProcess, clean_environment
-from tests.servers.ports import HOST, Reservation
+from tests.servers.gateway import start_latchpin
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "conformance.md"
@@ -38,14 +37,11 @@ RUNS = (
 )
 
 
-def start_gateway(port: int, folder: Path, key: str) -> LatchpinProcess:
-    """One gateway for every scenario, on the memory store."""
-    base_url = f"http://{HOST}:{port}"
-    settings = {
+def settings_of_gateway(key: str) -> dict[str, str]:
+    """What the one gateway for every scenario is started with."""
+    return {
         "CACHE_TYPE": "memory",
         "RECORD_STORE": "memory",
-        "PORT": str(port),
-        "BASE_URL": base_url,
         "AUTH_ENCRYPTION_SECRET": secrets.token_urlsafe(48),
         "JWT_SECRET_KEY": key,
         "ADMIN_EMAILS": ADMIN,
@@ -53,14 +49,11 @@ def start_gateway(port: int, folder: Path, key: str) -> LatchpinProcess:
         # A scenario moves its server to another issuer; the administrator of this gateway lets it.
         "OAUTH_FOLLOW_ISSUER_CHANGE": "true",
         "MAX_PENDING_PER_USER": "10000",
+        "PROXY_MAX_EXCHANGES_PER_USER": "1000",
         "CIMD_URL": CIMD_URL,
         "LOG_FILE": "",
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+        "LOG_LEVEL": "DEBUG",
     }
-    command = [sys.executable, "-m", "tests.conformance.gateway"]
-    process = LatchpinProcess(command, env=clean_environment(settings), cwd=folder)
-    process.port, process.base_url = port, base_url
-    return process
 
 
 def bearer_for(base_url: str, key: str) -> str:
@@ -73,17 +66,18 @@ def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> l
     """Start the gateway, run each part of the suite, and stop it."""
     key = secrets.token_urlsafe(48)
     results: list[Result] = []
-    with Reservation() as reservation, start_gateway(reservation.port, output, key) as gateway:
-        gateway.wait_until_healthy()
-        with tempfile.TemporaryDirectory() as place:
-            socket = Path(place) / "person"
-            with open_desk(socket, gateway.base_url, bearer_for(gateway.base_url, key)):
-                for run in runs:
-                    folder = output / run.name.replace(" ", "-")
-                    folder.mkdir(parents=True, exist_ok=True)
-                    results += (found := run_suite(node, program, run, {"LATCHPIN_PERSON": str(socket)}, folder))
-                    sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
-                    sys.stdout.flush()
+    with (
+        tempfile.TemporaryDirectory() as place,
+        start_latchpin(env=settings_of_gateway(key), cwd=Path(place)) as gateway,
+        open_desk(Path(place) / "person", gateway.base_url, bearer_for(gateway.base_url, key)),
+    ):
+        for run in runs:
+            folder = output / run.name.replace(" ", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            found = run_suite(node, program, run, {"LATCHPIN_PERSON": f"{place}/person"}, folder)
+            sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
+            sys.stdout.flush()
+            results += found
         (output / "gateway.log").write_text(gateway.output)
     return results
 
@@ -95,6 +89,7 @@ def main() -> int:
     parser.add_argument("--suite-folder", type=Path, default=ROOT / ".tox" / "conformance-suite")
     parser.add_argument("--output", type=Path, help="keep the suite's own files here")
     options = parser.parse_args()
+    logging.disable(logging.WARNING)  # the SDK warns of malformed tools, which are a scenario's
     node = find_node()
     program = install_suite(node, options.suite_folder.resolve())
     runs = tuple(run for run in RUNS if not options.only or run.name in options.only)

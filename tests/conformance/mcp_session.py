@@ -68,7 +68,13 @@ def _read_refusal(status: int, body: bytes) -> Refused:
 
 def _best(refusals: list[Refused], exc: Exception) -> Refused:
     mendable = [each for each in refusals if each.authorize_url is not None]
-    return (mendable or refusals or [Refused(f"{type(exc).__name__}: {exc}")])[-1]
+    return (mendable or refusals or [Refused(_said(exc))])[0]
+
+
+def _said(exc: BaseException) -> str:
+    if isinstance(exc, BaseExceptionGroup):
+        return "; ".join(_said(part) for part in exc.exceptions)
+    return f"{type(exc).__name__}: {exc}"
 
 
 async def _accept(context: Any, params: Any) -> types.ElicitResult:

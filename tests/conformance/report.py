@@ -11,9 +11,13 @@ __all__ = ["judge", "parse_baseline", "render_table", "write_table"]
 
 _HEAD = f"""# Conformance
 
-What the official MCP conformance suite says of this gateway as an OAuth client: `{PACKAGE}` {VERSION}, run by
-`tox run -e conformance` through one running gateway. A driver plays the browser and speaks MCP to the gateway's own
-endpoint; everything about OAuth is the gateway's work. This page is written by that command.
+What the official MCP conformance suite says of this gateway as an OAuth client: `{PACKAGE}`
+{VERSION}, run by `tox run -e conformance` through one running gateway. A driver plays the browser and speaks MCP, with
+the official Python SDK, to the gateway's own endpoint; everything about OAuth is the gateway's work. This page is
+written by that command.
+
+A scenario passes if the suite has neither a failed check nor a warning, and if the gateway refused exactly where it has
+to, with the right cause.
 
 A part fails if a scenario outside the list of known failures fails, and also if one on the list passes.
 """

@@ -18,6 +18,16 @@ __all__ = ["PACKAGE", "VERSION", "Node", "Result", "Run", "find_node", "install_
 PACKAGE, VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
 OLDEST_NODE = 22
 TIMEOUT_MS = 180_000
+REFUSED_AS: Mapping[str, str] = {
+    "auth/iss-normalized": "issuer-mismatch",
+    "auth/iss-supported-missing": "issuer-mismatch",
+    "auth/iss-unexpected": "issuer-mismatch",
+    "auth/iss-wrong-issuer": "issuer-mismatch",
+    "auth/metadata-issuer-mismatch": "discovery-failed",
+    "auth/resource-mismatch": "discovery-failed",
+    "auth/scope-retry-limit": "server-refused",
+}
+"""The scenarios that the gateway must not let happen, and the code of the problem it answers with."""
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
 _DRIVER = Path(__file__).with_name("driver.py")
 
@@ -46,7 +56,8 @@ class Result:
     """One scenario of one run, as the suite judged it.
 
     Attributes:
-        passed: the suite's own mark, which counts warnings and a client that refused where it should not.
+        passed: the suite's own mark holds (no check failed or warned), and the gateway refused exactly where it has to,
+            for the reason that it has to: the mark alone does not look at how the client ended.
         scored: whether the revision requires it; what a run only reports is not scored.
         problems: the checks that failed or warned, in the suite's words.
     """
@@ -130,14 +141,26 @@ def parse_unscored(said: str) -> frozenset[str]:
     return frozenset(re.findall(r"^\s+[✓✗] (\S+) \(", tail, re.MULTILINE))
 
 
-def _read(run: Run, scenario: str, passed: bool, scored: bool, path: Path | None) -> Result:
+def _read(run: Run, scenario: str, marked: bool, scored: bool, path: Path | None) -> Result:
     checks: Sequence[Mapping[str, str]] = json.loads(path.read_text()) if path is not None else ()
     problems = [
         f"{check['id']}: {check.get('errorMessage') or check['description']}"
         for check in checks
         if check["status"] in {"FAILURE", "WARNING"}
     ]
-    if not passed and not problems and path is not None:
-        problems.append(path.with_name("stderr.txt").read_text().strip()[-500:] or "the client did not finish")
+    said = path.with_name("stderr.txt").read_text().strip() if path is not None else "there are no results"
+    if (wrong := judge_end(scenario, said)) is not None:
+        problems.append(wrong)
     judged = sum(check["status"] in {"SUCCESS", "FAILURE", "WARNING"} for check in checks)
+    passed = marked and not problems
     return Result(run.name, scenario, passed, scored, judged, tuple(dict.fromkeys(problems)))
+
+
+def judge_end(scenario: str, said: str) -> str | None:
+    """Say what is wrong with how the client ended, by what it wrote when it was refused; None if nothing is."""
+    expected = REFUSED_AS.get(scenario)
+    if expected is None:
+        return f"the client was refused: {said[-500:]}" if said else None
+    if not said:
+        return f"the gateway let pass what it has to refuse as {expected}"
+    return None if f'/problems/{expected}"' in said else f"refused, but not as {expected}: {said[-500:]}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mcp import Client
+from pydantic import ValidationError
 
 __all__ = ["WORK", "list_and_call"]
 
@@ -45,8 +47,11 @@ async def call_given(client: Client, context: Context) -> None:
 async def call_in_rounds(client: Client, context: Context) -> None:
     """Call the tools that ask back, and one between them that does not."""
     await client.list_tools()
-    for name in ("test_mrtr_echo_state", "test_mrtr_unrelated", "test_mrtr_no_state", "test_mrtr_no_result_type"):
+    for name in ("test_mrtr_echo_state", "test_mrtr_unrelated", "test_mrtr_no_state"):
         await client.call_tool(name, {})
+    # The SDK does not read a result without resultType; the scenario asks only that nothing is sent after it.
+    with contextlib.suppress(ValidationError):
+        await client.call_tool("test_mrtr_no_result_type", {})
 
 
 async def echo_schema(client: Client, context: Context) -> None:
