@@ -125,6 +125,4 @@ def token_refused(error: object, description: object, *, host: str, hidden: Coll
     registered, explained = explain(said)
     words = plain_words(description, hidden=hidden)
     fact = f"{host} answered '{said}': {explained.meaning}."
-    return TokenRefused(
-        f'{fact} It adds: "{words}"' if words else fact, error=registered, remedy=explained.remedy
-    )
+    return TokenRefused(f'{fact} It adds: "{words}"' if words else fact, error=registered, remedy=explained.remedy)
