@@ -13,7 +13,7 @@ from tests.browser.person import ACCOUNT, SUCCESS, connect, press
 
 SOMEBODY = "somebody@example.com"
 LONG_URL = "https://a-very-long-host-name-for-a-small-telephone.example.com/" + "unbroken" * 12 + "/mcp"
-LONG_NAME = "Nameswithoutanyspaceinthemthatgoonandon" * 3
+LONG_NAME = "<b>Nameswithoutanyspaceinthemthatgoonandon" * 3
 PATHS = [
     "/",
     "/admin/gateways",
@@ -23,6 +23,7 @@ PATHS = [
     "/oauth/callback?code=x&state=y",
     "/no/such/page",
 ]
+SIGNED_OUT_PATHS = ["/login?next=%2Fadmin%2Fgateways", "/logout"]
 
 
 def follow_by_keyboard(page, *names):
@@ -84,6 +85,10 @@ def test_on_a_phone(visit, demo, long_gateway):
     press(page, "Fetch Tools")
     expect(page).to_have_title("Tools fetched")
     assert too_wide(page) == []
+    page.context.clear_cookies()
+    for path in [*SIGNED_OUT_PATHS, "/docs"]:
+        page.goto(demo.origin + path)
+        assert too_wide(page) == [], path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -99,6 +104,10 @@ def test_contrast(visit, demo, scheme):
         texts, low = low_contrasts(page)
         assert low == [], (scheme, path)
         seen += texts
+    page.context.clear_cookies()
+    for path in SIGNED_OUT_PATHS:
+        page.goto(demo.origin + path)
+        assert low_contrasts(page)[1] == [], (scheme, path)
     assert seen > 100
     ground = Colour.parse(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert (ground.luminance > 0.5) == (scheme == "light")
