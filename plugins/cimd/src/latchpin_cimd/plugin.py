@@ -24,13 +24,14 @@ _log = logging.getLogger("latchpin.cimd")
 async def _open(settings: CimdSettings, context: latchpin.Context) -> AsyncIterator[ClientRegistrar]:
     from latchpin_cimd.publication import build_client  # noqa: PLC0415  loaded when opened
     from latchpin_cimd.registrar import DocumentRegistrar  # noqa: PLC0415
+    from latchpin_cimd.signing_key import open_key  # noqa: PLC0415
 
     client, reason = build_client(settings, context.base_url)
     if client is None:
         _log.info("CIMD is skipped: %s; other ways to a client_id are used", reason)
     else:
         _log.info("CIMD: this gateway's client_id is %s where servers support it", client.client_id)
-    yield DocumentRegistrar(client, context.records, context.cipher)
+    yield DocumentRegistrar(client, lambda: open_key(context.records, context.cipher))
 
 
 @latchpin.hookimpl

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from latchpin.contracts import Cipher, RecordStore, Registration, RegistrationRequest
+from latchpin.contracts import Registration, RegistrationRequest
 from latchpin.model import ClientCredentials, RegisteredClient
 
 from latchpin_cimd.document import PublishedClient, unfit
-from latchpin_cimd.signing_key import open_key
+from latchpin_cimd.signing_key import SigningKey
 
 __all__ = ["DocumentRegistrar"]
 
@@ -18,11 +19,15 @@ _log = logging.getLogger("latchpin.cimd")
 
 @dataclass(frozen=True, slots=True)
 class DocumentRegistrar:
-    """The registrar; without ``client`` it gives nobody anything."""
+    """The registrar.
+
+    Attributes:
+        client: None: it gives nobody anything.
+        open_key: gives the key that proves the client; asked only where the client has one.
+    """
 
     client: PublishedClient | None
-    records: RecordStore
-    cipher: Cipher
+    open_key: Callable[[], Awaitable[SigningKey]]
 
     @property
     def keeps(self) -> bool:
@@ -43,7 +48,7 @@ class DocumentRegistrar:
             return None
         if self.client.auth_method == "none":
             return ClientCredentials(self.client.client_id)
-        key = await open_key(self.records, self.cipher)
+        key = await self.open_key()
         return ClientCredentials(self.client.client_id, key.private, self.client.auth_method)
 
     async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:  # noqa: ARG002
