@@ -225,7 +225,7 @@ async def test_11_forged_headers(gateway: InnerGateway, provider: FaultSwitch):
     """Host, X-Forwarded-* and the user header are made up by whoever asks."""
     gateway_id = await gateway.add(provider.provider.mcp_url)
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
-    forged |= {"Forwarded": "host=evil.example;for=127.0.0.1", "X-Forwarded-For": "127.0.0.1"}
+    forged |= {"Forwarded": "host=evil.example;for=127.0.0.1", "X-Forwarded-For": "10.1.2.3"}
     async with gateway.client(ALICE, **forged) as alice:
         location = (await alice.get(f"{BASE}/oauth/authorize/{gateway_id}")).headers["location"]
         assert parameter(location, "redirect_uri") == f"{BASE}/oauth/callback"
