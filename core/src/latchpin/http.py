@@ -37,8 +37,14 @@ DEFAULT_SIZE = 1_000_000
 _HOP_HEADERS = frozenset({"host", "transfer-encoding", "connection"})
 _OUR_HEADERS = _HOP_HEADERS | {"content-length", "accept-encoding"}
 # Cookies, lest httpx keeps one user's for another; and what no longer describes the decoded body.
-_DROPPED_FROM_RAW = frozenset({"set-cookie", "transfer-encoding", "connection", "keep-alive"})
-_DROPPED_HEADERS = _DROPPED_FROM_RAW | {"content-encoding", "content-length"}
+_DROPPED_FROM_RAW = frozenset({"set-cookie"})
+_DROPPED_HEADERS = _DROPPED_FROM_RAW | {
+    "content-encoding",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Answer:
     """An answer whose head has come; its body is read by iterating, once. Whoever got it closes it.
 
     Attributes:
-        headers: in order, names in lower case, values as Latin-1; without cookies and, unless raw, the body's encoding.
+        headers: in order, names in lower case, values as Latin-1; without cookies, nor what frames a decoded body.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, outgoing: Outgoing, decoder: Decoder) -> None:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mutabl
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from latchpin.application import Application
 from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError, NotSignedIn
@@ -25,6 +26,7 @@ from latchpin.web.errors import flow_id, log_failure, problem
 from latchpin.web.hosts import header, origin_of
 from latchpin.web.identity import require_caller
 from latchpin.web.routes_oauth import check_gateway_id
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
@@ -34,7 +36,7 @@ from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import build_challenge, check_origin
 from latchpin_proxy.settings import ProxySettings
 
-__all__ = ["McpEndpoint"]
+__all__ = ["METHODS", "McpEndpoint"]
 
 _log = logging.getLogger("latchpin.proxy")
 
@@ -43,8 +45,13 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+METHODS = ("POST", "GET", "DELETE")
 CONNECT_TIMEOUT = 10.0
+SKIPPED = 8_388_608
+"""How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
 EVENT_STREAM = b"text/event-stream"
+_LAST = {"connection": "close"}
+"""Where a body was not read to its end: else the server would go on reading, and throw it away."""
 
 
 class McpEndpoint:
@@ -77,13 +84,17 @@ class McpEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        exchange = _Exchange(send, self._settings.proxy_idle_timeout)
+        settings = self._settings
+        inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
         try:
+            if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
+                raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
             caller = await self._caller(scope)
             with self._counted(caller.email):
-                await self._serve(scope, receive, exchange, caller)
+                await self._serve(scope, inbound, _Exchange(send, settings.proxy_idle_timeout), caller)
         except LatchpinError as exc:
-            await self._refuse(exc, scope, receive, send)
+            await inbound.skip(SKIPPED)
+            await self._refuse(exc, scope, inbound)(scope, receive, send)
 
     # -- who ----------------------------------------------------------------------------------------------
 
@@ -110,11 +121,9 @@ class McpEndpoint:
 
     # -- the exchange -------------------------------------------------------------------------------------
 
-    async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange, caller: Caller) -> None:
-        settings = self._settings
+    async def _serve(self, scope: Scope, inbound: Inbound, exchange: _Exchange, caller: Caller) -> None:
         gateway = await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
-        inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
-        body = await inbound.hold(settings.proxy_held_bytes)
+        body = await inbound.hold(self._settings.proxy_held_bytes)
         headers = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
         request = McpRequest(gateway, caller, scope["method"], headers, body, inbound)
         work = asyncio.create_task(self._pass_on(request, exchange))
@@ -136,22 +145,21 @@ class McpEndpoint:
     async def _pass_on(self, request: McpRequest, exchange: _Exchange) -> None:
         answer = await self._relay.open(request)
         try:
-            await exchange.send(answer, host_of(request.gateway.url))
+            await exchange.send(answer, request)
         finally:
             answer.close()
 
     # -- refusals -----------------------------------------------------------------------------------------
 
-    async def _refuse(self, error: LatchpinError, scope: Scope, receive: Receive, send: Send) -> None:
+    def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound) -> Response:
         flow = flow_id(scope)
         log_failure(error, flow)
-        headers: dict[str, str] = {}
+        headers = {} if inbound.whole else dict(_LAST)
         if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
             headers["www-authenticate"] = challenge
         if error.status in {429, 503}:
             headers["retry-after"] = str(getattr(error, "retry_after", 30))
-        document = problem(error, base_url=self._core.base_url, flow=flow, headers=headers)
-        await document(scope, receive, send)
+        return problem(error, base_url=self._core.base_url, flow=flow, headers=headers)
 
     def _challenge(self, error: LatchpinError, scope: Scope) -> str | None:
         parameters: dict[str, str] = {}
@@ -178,20 +186,22 @@ class _Exchange:
         self._idle = idle
         self.begun = False
 
-    async def send(self, answer: Answer, host: str) -> None:
+    async def send(self, answer: Answer, request: McpRequest) -> None:
         """Pass on head and body.
 
         An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
         just ends, which is what clients resume from.
         """
         headers = build_answer_headers(answer.raw_headers())
+        if not request.inbound.whole:
+            headers += [(name.encode(), value.encode()) for name, value in _LAST.items()]
         self.begun = True
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
             await self._send_pieces(answer)
         except (Failure, TimeoutError) as exc:
             reason = exc.reason if isinstance(exc, Failure) else f"nothing moved for {self._idle:g} s"
-            _log.warning("The answer of %s broke off: %s", host, reason)
+            _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
             types = [value for name, value in headers if name == b"content-type"]
             if not types or not types[0].lower().startswith(EVENT_STREAM):
                 return  # without an end: the server closes the connection

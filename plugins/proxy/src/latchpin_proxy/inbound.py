@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -35,6 +36,11 @@ class Inbound:
         self._whole = asyncio.Event()
         self.failure: LatchpinError | ClientDisconnect | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether the body has been read to its end."""
+        return self._whole.is_set()
+
     async def hold(self, most: int) -> bytes | None:
         """Read the whole body if it has at most ``most`` bytes; None if it has more, and ``pieces`` gives it.
 
@@ -49,6 +55,13 @@ class Inbound:
             if held > most:
                 return None
         return b"".join(self._ahead)
+
+    async def skip(self, most: int) -> None:
+        """Read on and throw away, up to ``most`` bytes: who is still sending may not see an answer before that."""
+        enough = self._seen + most
+        with contextlib.suppress(LatchpinError, ClientDisconnect):
+            while not self._whole.is_set() and self._seen < enough:
+                await self._next()
 
     async def pieces(self, progress: Callable[[], None]) -> AsyncIterator[bytes]:
         """Give the body from its beginning, once; ``progress`` is called for each piece."""

@@ -10,7 +10,7 @@ from latchpin.web.identity import services_of
 from latchpin.web.limits import StreamingRoute
 from latchpin.web.routes_oauth import check_gateway_id
 
-from latchpin_proxy.endpoint import McpEndpoint
+from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path
 
 __all__ = ["latchpin_routes"]
@@ -30,8 +30,6 @@ def latchpin_routes() -> list[APIRouter]:
     """Offer the MCP endpoint."""
     endpoint = McpEndpoint()
     router = APIRouter(lifespan=endpoint.lifespan)
-    route = StreamingRoute("/gateways/{gateway_id}/mcp", endpoint, methods=["POST", "GET", "DELETE"])
-    (route.methods or set()).discard("HEAD")  # which the framework adds to GET
-    router.routes.append(route)
+    router.routes.append(StreamingRoute("/gateways/{gateway_id}/mcp", endpoint, methods=list(METHODS)))
     router.add_api_route(WELL_KNOWN + "/{path:path}", show_metadata, methods=["GET"])
     return [router]

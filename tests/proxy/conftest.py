@@ -1,0 +1,54 @@
+"""One gateway process with the MCP endpoint, for all tests of a file; each test adds its own gateways to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.flow.rig import ALICE, Rig, start_rig
+from tests.providers import FaultSwitch, start_fault_switch
+from tests.proxy.scripted import ScriptedServer, start_scripted
+from tests.servers import GatewayBackend
+
+NEEDS = ("latchpin_proxy", "latchpin_memory_store", "latchpin_dcr")
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = Path(tmp_path_factory.mktemp("gateway"))
+    environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+    with start_rig(
+        GatewayBackend("memory", environment, shared=False, label="memory"),
+        folder,
+        PROXY_HELD_BYTES="65536",
+        PROXY_MAX_REQUEST_BYTES="50000000",
+    ) as rig:
+        yield rig
+
+
+@pytest.fixture
+def fault_switch() -> Iterator[FaultSwitch]:
+    with start_fault_switch() as switch:
+        yield switch
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    with start_scripted() as server:
+        yield server
+
+
+@pytest.fixture
+async def opened(proxy: Rig, scripted: ScriptedServer) -> str:
+    """The endpoint of a gateway without OAuth before the scripted server."""
+    return f"{proxy.url}/gateways/{await proxy.add(scripted.url, auth_type='none')}/mcp"
+
+
+@pytest.fixture
+async def alice(proxy: Rig) -> AsyncIterator[httpx.AsyncClient]:
+    """Alice's program."""
+    async with proxy.api(ALICE) as client:
+        yield client

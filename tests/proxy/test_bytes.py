@@ -1,0 +1,107 @@
+"""Bodies pass byte for byte, in both directions, however they are framed, and above the guard's limit."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import random
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.flow.rig import Rig
+from tests.proxy.scripted import ScriptedServer, begin, read, reply
+
+HELD = 65_536
+SIZES = [0, 1, HELD - 1, HELD, HELD + 1, 1_048_577, 5_000_000]
+
+
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    cuts = random.Random(len(body))
+    while body:
+        size = cuts.randint(1, 100_000)
+        yield body[:size]
+        body = body[size:]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_requests(alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer, size: int, chunked: bool):
+    body = random.Random(size).randbytes(size)
+    answer = await alice.post(opened, content=pieces(body) if chunked else body)
+    assert answer.text == hashlib.sha256(body).hexdigest()
+    (arrived,) = scripted.arrived
+    if not chunked:
+        assert arrived.all("content-length") == [str(size)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_answers(alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer, size: int, chunked: bool):
+    body = random.Random(size).randbytes(size)
+
+    async def script(_scope, receive, send):
+        await read(receive)
+        if not chunked:
+            await reply(send, 200, [], body)
+            return
+        await begin(send, 200, [])
+        async for piece in pieces(body):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    scripted.script = script
+    answer = await alice.get(opened)
+    assert hashlib.sha256(answer.content).digest() == hashlib.sha256(body).digest()
+    assert answer.headers.get("content-length") == (None if chunked else str(size))
+
+
+@pytest.mark.parametrize("asked", ["gzip", "gzip, br", None])
+async def test_an_encoded_answer_passes_as_it_is(alice: httpx.AsyncClient, opened: str, scripted, asked: str | None):
+    encoded = gzip.compress(b"a" * 10_000, mtime=0)
+
+    async def script(_scope, receive, send):
+        await read(receive)
+        await reply(send, 200, [("content-encoding", "gzip")], encoded)
+
+    scripted.script = script
+    del alice.headers["accept-encoding"]
+    headers = {"accept-encoding": asked} if asked else {}
+    async with alice.stream("GET", opened, headers=headers) as answer:
+        raw = b"".join([piece async for piece in answer.aiter_raw()])
+    assert raw == encoded
+    assert answer.headers["content-encoding"] == "gzip"
+    assert scripted.arrived[0].all("accept-encoding") == [asked or "identity"]
+
+
+async def test_a_body_over_the_limit_is_refused_while_it_comes(alice: httpx.AsyncClient, opened: str):
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 500_000_000:
+            sent += 1_000_000
+            yield b"a" * 1_000_000
+
+    with contextlib.suppress(httpx.TransportError):  # not every client reads an answer that comes while it sends
+        assert (await alice.post(opened, content=endless())).status_code == 413
+    assert 50_000_000 <= sent < 100_000_000
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 400, 404, 406, 429, 500, 503])
+async def test_statuses_pass(alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer, status: int):
+    async def script(_scope, receive, send):
+        await read(receive)
+        await reply(send, status, [("retry-after", "7")], b"" if status == 204 else b"said")
+
+    scripted.script = script
+    answer = await alice.post(opened, content=b"{}")
+    assert (answer.status_code, answer.text) == (status, "" if status == 204 else "said")
+    assert answer.headers["retry-after"] == "7"
+
+
+async def test_the_guard_still_limits_other_routes(proxy: Rig, alice: httpx.AsyncClient):
+    answer = await alice.post("/gateways", content=b"a" * 1_048_577)
+    assert answer.status_code == 413

@@ -1,0 +1,181 @@
+"""The endpoint is a protected resource: who is let in, and how the others are told what to do."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from latchpin.configuration import CoreSettings
+from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
+
+from tests.flow.rig import ALICE, USER_HEADER, Rig
+from tests.proxy.scripted import ScriptedServer, begin, reply
+
+GATEWAY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+async def nobody(proxy: Rig):
+    async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=30) as client:
+        yield client
+
+
+async def test_without_an_identity_the_challenge_leads_to_the_metadata(nobody: httpx.AsyncClient, opened, scripted):
+    answer = await nobody.post(opened, content=b"{}")
+    assert answer.status_code == 401
+    assert answer.json()["cause"] == "not-signed-in"
+    challenge = answer.headers["www-authenticate"]
+    assert "error=" not in challenge
+    (where,) = re.findall(r'^Bearer resource_metadata="([^"]+)"$', challenge)
+    assert where == opened.replace("/gateways/", "/.well-known/oauth-protected-resource/gateways/")
+    document = (await nobody.get(where)).json()
+    assert document["resource"] == opened
+    assert document["bearer_methods_supported"] == ["header"]
+    assert scripted.arrived == []
+
+
+@pytest.mark.parametrize("claims", [{"aud": "https://another.example"}, {"exp": 1}, {"iss": "https://evil.example"}])
+async def test_a_token_for_another_audience_is_refused(nobody: httpx.AsyncClient, proxy: Rig, opened, scripted, claims):
+    headers = {"Authorization": f"Bearer {proxy.bearer(ALICE, **claims)}"}
+    answer = await nobody.post(opened, content=b"{}", headers=headers)
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+    assert scripted.arrived == []
+
+
+async def test_a_session_cookie_does_not_count(nobody: httpx.AsyncClient, proxy: Rig, opened: str, scripted):
+    link = await _login_link(proxy)
+    page = await nobody.get(link)
+    token = re.search(r'name="token" value="([^"]+)"', page.text)
+    assert token is not None
+    signed_in = await nobody.post(
+        "/login", data={"token": token[1]}, headers={"origin": proxy.url, "sec-fetch-site": "same-origin"}
+    )
+    assert signed_in.status_code == 303, signed_in.text
+    assert nobody.cookies
+    assert (await nobody.get("/gateways", headers={"accept": "application/json"})).status_code == 200
+    for method in ("GET", "POST", "DELETE"):
+        assert (await nobody.request(method, opened)).status_code == 401
+    assert scripted.arrived == []
+
+
+async def _login_link(proxy: Rig) -> str:
+    async with proxy.api() as admin:
+        del admin
+    line = proxy.process.wait_for_output("/login?token=")
+    found = re.search(r"http\S+/login\?token=\S+", line)
+    assert found is not None
+    return found[0]
+
+
+async def test_the_trusted_proxys_header_counts(nobody: httpx.AsyncClient, opened: str, scripted: ScriptedServer):
+    answer = await nobody.post(opened, content=b"{}", headers={USER_HEADER: ALICE})
+    assert answer.status_code == 200
+    assert scripted.arrived[0].all(USER_HEADER.lower()) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "{base}.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "{base}"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "{base}"}, 200),
+        ({}, 200),
+    ],
+)
+async def test_pages_of_other_origins_are_refused(
+    alice: httpx.AsyncClient, proxy: Rig, opened, scripted, headers, status
+):
+    headers = {name: value.format(base=proxy.url) for name, value in headers.items()}
+    answer = await alice.post(opened, content=b"{}", headers=headers)
+    assert answer.status_code == status
+    assert len(scripted.arrived) == (status == 200)
+
+
+async def test_a_foreign_origin_is_refused_before_anything_is_told(nobody: httpx.AsyncClient, opened: str):
+    assert (await nobody.post(opened, headers={"Origin": "https://evil.example"})).status_code == 403
+
+
+@pytest.mark.parametrize("gateway", [GATEWAY, "not-an-id", "..%2f..%2fhealth"])
+async def test_unknown_gateways(alice: httpx.AsyncClient, nobody: httpx.AsyncClient, gateway: str):
+    assert (await nobody.post(f"/gateways/{gateway}/mcp")).status_code in {401, 404}
+    assert (await alice.post(f"/gateways/{gateway}/mcp")).status_code == 404
+
+
+async def test_a_gateway_that_is_not_for_this_caller_reads_as_unknown(alice, proxy: Rig, scripted: ScriptedServer):
+    gateway = await proxy.add(scripted.url, auth_type="none", allowed_users=["bob@example.com"])
+    assert (await alice.post(f"/gateways/{gateway}/mcp")).status_code == 404
+    assert scripted.arrived == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "HEAD"])
+async def test_other_methods_are_refused(alice: httpx.AsyncClient, opened: str, scripted, method: str):
+    assert (await alice.request(method, opened)).status_code == 405
+    assert scripted.arrived == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_redirects_do_not_reach_the_caller(alice: httpx.AsyncClient, opened: str, scripted, status: int):
+    async def script(_scope, _receive, send):
+        await reply(send, status, [("location", "https://elsewhere.example/mcp")], b"")
+
+    scripted.script = script
+    answer = await alice.post(opened, content=b"{}")
+    assert answer.status_code == 502
+    assert "location" not in answer.headers
+    assert f"HTTP {status}" in answer.json()["detail"]
+
+
+async def test_a_server_that_wants_a_token_where_none_is_configured(alice: httpx.AsyncClient, opened: str, scripted):
+    async def script(_scope, _receive, send):
+        await reply(send, 401, [("www-authenticate", 'Bearer resource_metadata="https://up.example"')], b"")
+
+    scripted.script = script
+    answer = await alice.post(opened, content=b"{}")
+    assert (answer.status_code, answer.json()["cause"]) == (502, "server-refused")
+    assert "www-authenticate" not in answer.headers
+    assert len(scripted.arrived) == 1
+
+
+async def test_a_server_that_is_away(alice: httpx.AsyncClient, proxy: Rig):
+    gateway = await proxy.add("http://127.0.0.1:1/mcp", auth_type="none")
+    answer = await alice.post(f"/gateways/{gateway}/mcp", content=b"{}")
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_hang_up_without_an_answer(alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer):
+    async def script(_scope, receive, send):
+        await begin(send, 200, [("content-length", "10")])
+
+    scripted.script = script
+    with pytest.raises(httpx.RemoteProtocolError):
+        await alice.post(opened, content=b"{}")
+
+
+def test_a_path_prefix_goes_behind_the_well_known_part():
+    base = "https://host.example/gw"
+    assert metadata_url(base, GATEWAY) == (
+        f"https://host.example/.well-known/oauth-protected-resource/gw/gateways/{GATEWAY}/mcp"
+    )
+    assert parse_resource_path(f"gw/gateways/{GATEWAY}/mcp", "/gw") == GATEWAY
+    assert parse_resource_path(f"gateways/{GATEWAY}/mcp", "/gw") == GATEWAY
+    assert parse_resource_path("gateways/mcp", "/gw") is None
+
+
+def test_the_authorization_server_is_named_where_there_is_one():
+    facts = {"jwt_jwks_url": "https://idp.example/keys", "jwt_issuer": "https://idp.example", "jwt_audience": "a"}
+    settings = CoreSettings(_env_file=None, **facts)
+    assert build_metadata(settings, GATEWAY)["authorization_servers"] == ["https://idp.example"]
+    assert "authorization_servers" not in build_metadata(CoreSettings(_env_file=None), GATEWAY)
+
+
+def test_nothing_breaks_out_of_a_challenge():
+    challenge = build_challenge("https://host.example", GATEWAY, scope='a" b\\c\r\nSet-Cookie: x=1')
+    assert '\\"' in challenge
+    assert "\n" not in challenge
+    assert "\r" not in challenge

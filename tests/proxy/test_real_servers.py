@@ -1,0 +1,75 @@
+"""The official client calls tools of real servers of each protocol age through the gateway."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from fastmcp import FastMCP
+from latchpin.demo.loopback import bind, url_of
+from mcp.server.mcpserver import MCPServer
+
+from tests.flow.rig import ALICE, BOB, Rig
+from tests.providers import start_sdk_provider
+from tests.providers.mcp_call import Age, call_tool, list_tools
+from tests.servers import serve_asgi
+
+
+def shout(text: str) -> str:
+    """Make it loud."""
+    return text.upper() + "!"
+
+
+@contextlib.contextmanager
+def open_sdk_server(*, stateless: bool = False, json: bool = False) -> Iterator[str]:
+    server: MCPServer[None] = MCPServer("open", log_level="WARNING")
+    server.tool()(shout)
+    with bind() as listener:
+        app = server.streamable_http_app(stateless_http=stateless, json_response=json)
+        with serve_asgi(app, sock=listener):
+            yield f"{url_of(listener)}/mcp"
+
+
+@contextlib.contextmanager
+def open_fastmcp_server() -> Iterator[str]:
+    server: FastMCP[None] = FastMCP("open")
+    server.tool(shout)
+    with bind() as listener, serve_asgi(server.http_app(path="/mcp"), sock=listener):
+        yield f"{url_of(listener)}/mcp"
+
+
+def endpoint(proxy: Rig, gateway: str) -> str:
+    return f"{proxy.url}/gateways/{gateway}/mcp"
+
+
+@pytest.mark.parametrize("age", ["legacy", "2026-07-28", "auto"])
+@pytest.mark.parametrize("stateless", [False, True])
+@pytest.mark.parametrize("json", [False, True])
+async def test_an_sdk_server_without_oauth(proxy: Rig, age: Age, stateless: bool, json: bool):
+    with open_sdk_server(stateless=stateless, json=json) as url:
+        gateway = await proxy.add(url, auth_type="none")
+        here, token = endpoint(proxy, gateway), proxy.bearer(ALICE)
+        assert await list_tools(here, token, age) == {"shout"}
+        assert await call_tool(here, token, "shout", {"text": "hi"}, age) == "HI!"
+
+
+@pytest.mark.parametrize("age", ["legacy", "auto"])
+async def test_a_fastmcp_server(proxy: Rig, age: Age):
+    with open_fastmcp_server() as url:
+        gateway = await proxy.add(url, auth_type="none")
+        here, token = endpoint(proxy, gateway), proxy.bearer(ALICE)
+        assert await list_tools(here, token, age) == {"shout"}
+        assert await call_tool(here, token, "shout", {"text": "hi"}, age) == "HI!"
+
+
+@pytest.mark.parametrize("age", ["legacy", "2026-07-28"])
+async def test_a_protected_sdk_server_sees_each_callers_own_token(proxy: Rig, age: Age):
+    with start_sdk_provider() as provider:
+        gateway = await proxy.add(provider.mcp_url)
+        async with proxy.browser() as browser:
+            await proxy.authorize(browser, gateway)
+        here = endpoint(proxy, gateway)
+        assert await call_tool(here, proxy.bearer(ALICE), "whose", {}, age) == "alice@example.com"
+        with pytest.raises(BaseException):  # noqa: B017  the SDK raises groups
+            await call_tool(here, proxy.bearer(BOB), "whose", {}, age)

@@ -1,0 +1,179 @@
+"""Whose token goes upstream, what a refusal leads to, and that nothing of the caller's own is sent along."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.flow.rig import ALICE, BOB, Rig
+from tests.providers import FaultSwitch
+from tests.providers.faults import status
+from tests.proxy.scripted import ScriptedServer, read, reply
+
+LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{}}}'
+JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+async def authorized(proxy: Rig, switch: FaultSwitch, *emails: str) -> str:
+    gateway = await proxy.add(switch.provider.mcp_url)
+    for email in emails:
+        async with proxy.browser(email) as browser:
+            await proxy.authorize(browser, gateway)
+    switch.forget()
+    return gateway
+
+
+async def post(proxy: Rig, email: str, gateway: str, content: bytes = LIST) -> httpx.Response:
+    async with proxy.api(email) as client:
+        return await client.post(f"/gateways/{gateway}/mcp", content=content, headers=JSON)
+
+
+def sent(switch: FaultSwitch) -> list[str]:
+    return [asked.headers.get("authorization", "") for asked in switch.asked("mcp")]
+
+
+async def test_without_a_token_the_challenge_names_the_authorize_url(proxy: Rig, fault_switch: FaultSwitch):
+    gateway = await proxy.add(fault_switch.provider.mcp_url)
+    answer = await post(proxy, ALICE, gateway)
+    url = f"{proxy.url}/oauth/authorize/{gateway}"
+    assert answer.status_code == 401
+    assert answer.json()["authorize_url"] == url
+    assert f'authorize_url="{url}"' in answer.headers["www-authenticate"]
+    assert "resource_metadata=" in answer.headers["www-authenticate"]
+    assert fault_switch.asked("mcp") == []
+
+
+async def test_each_caller_goes_out_with_their_own_token_and_never_with_the_one_they_came_with(proxy, fault_switch):
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    assert (await post(proxy, BOB, gateway)).status_code == 401
+    assert fault_switch.asked("mcp") == []
+    async with proxy.browser(BOB) as browser:
+        await proxy.authorize(browser, gateway)
+    fault_switch.forget()
+    await post(proxy, ALICE, gateway)
+    await post(proxy, BOB, gateway)
+    first, second = sent(fault_switch)
+    assert first.startswith("Bearer ")
+    assert second.startswith("Bearer ")
+    assert first != second
+    inbound = {proxy.bearer(email).partition(".")[0] for email in (ALICE, BOB)}
+    assert not any(part in value for part in inbound for value in (first, second))
+
+
+async def test_a_401_is_answered_with_a_new_token_and_the_same_body_once(proxy: Rig, fault_switch: FaultSwitch):
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    fault_switch.arm("mcp", status(401, www_authenticate="Bearer"), times=1)
+    answer = await post(proxy, ALICE, gateway)
+    assert answer.status_code != 401
+    first, second = fault_switch.asked("mcp")
+    assert first.headers["authorization"] != second.headers["authorization"]
+    assert first.body == second.body == LIST
+    assert [asked.form["grant_type"] for asked in fault_switch.asked("token")] == ["refresh_token"]
+
+
+async def test_a_server_that_refuses_every_token_is_asked_twice(proxy: Rig, fault_switch: FaultSwitch):
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    fault_switch.arm("mcp", status(401, www_authenticate='Bearer error="invalid_token"'))
+    answer = await post(proxy, ALICE, gateway)
+    assert answer.status_code == 401
+    assert answer.json()["authorize_url"]
+    assert len(fault_switch.asked("mcp")) == 2
+    assert len(fault_switch.asked("token")) == 1
+
+
+async def test_a_large_body_is_not_repeated_but_the_next_one_has_a_new_token(proxy: Rig, fault_switch: FaultSwitch):
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    fault_switch.arm("mcp", status(401, www_authenticate="Bearer"), times=1)
+    large = LIST + b" " * 200_000
+    answer = await post(proxy, ALICE, gateway, large)
+    assert (answer.status_code, answer.json()["cause"]) == (503, "token-replaced")
+    assert answer.headers["retry-after"] == "1"
+    again = await post(proxy, ALICE, gateway, large)
+    assert again.status_code not in {401, 503}
+    first, second = sent(fault_switch)
+    assert first != second
+
+
+def lacks(scope: str):
+    return status(403, www_authenticate=f'Bearer error="insufficient_scope", scope="{scope}"')
+
+
+async def test_missing_scopes_are_asked_for_at_the_next_authorization_of_this_user_only(proxy: Rig, fault_switch):
+    gateway = await authorized(proxy, fault_switch, ALICE, BOB)
+    fault_switch.arm("mcp", lacks("files:write mcp:read"), times=1)
+    answer = await post(proxy, ALICE, gateway)
+    assert (answer.status_code, answer.json()["cause"]) == (403, "insufficient-scope")
+    assert answer.json()["authorize_url"] == f"{proxy.url}/oauth/authorize/{gateway}"
+    challenge = answer.headers["www-authenticate"]
+    assert 'error="insufficient_scope", scope="files:write mcp:read"' in challenge
+    assert await asked_for(proxy, ALICE, gateway) == {"mcp:read", "files:write"}
+    assert await asked_for(proxy, BOB, gateway) == {"mcp:read"}
+
+
+async def asked_for(proxy: Rig, email: str, gateway: str) -> set[str]:
+    async with proxy.api(email) as client:
+        answer = await client.get(f"/oauth/authorize/{gateway}")
+    assert answer.status_code == 302, answer.text
+    return set(httpx.URL(answer.headers["location"]).params["scope"].split())
+
+
+async def test_three_tokens_that_did_not_help_end_it(proxy: Rig, fault_switch: FaultSwitch):
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    fault_switch.arm("mcp", lacks("mcp:read"))
+    for _ in range(2):
+        for _repeated in range(2):  # without a new authorization nothing is counted
+            answer = await post(proxy, ALICE, gateway)
+            assert answer.status_code == 403, answer.text
+        async with proxy.browser() as browser:
+            await proxy.authorize(browser, gateway)
+    answer = await post(proxy, ALICE, gateway)
+    assert (answer.status_code, answer.json()["cause"]) == (502, "server-refused")
+    other = LIST.replace(b'"add"', b'"search"')
+    assert (await post(proxy, ALICE, gateway, other)).status_code == 403
+
+
+async def test_another_403_passes_as_it_is(proxy: Rig, fault_switch: FaultSwitch):
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    fault_switch.arm("mcp", status(403, "no"))
+    answer = await post(proxy, ALICE, gateway)
+    assert (answer.status_code, answer.text) == (403, "no")
+
+
+@pytest.fixture
+async def own(proxy: Rig, scripted: ScriptedServer) -> str:
+    """A gateway that authorizes itself."""
+    config = {
+        "grant_type": "client_credentials",
+        "client_id": "latchpin",
+        "client_secret": "a secret",
+        "token_url": f"{scripted.origin}/token",
+    }
+    return await proxy.add(scripted.url, auth_type="oauth", oauth_config=config)
+
+
+async def test_the_gateways_own_token_serves_everybody(proxy: Rig, own: str, scripted: ScriptedServer):
+    for email in (ALICE, BOB):
+        assert (await post(proxy, email, own)).status_code == 200
+    assert [arrived.all("authorization") for arrived in scripted.arrived] == [["Bearer issued-1"]] * 2
+
+
+async def test_the_gateways_own_token_is_renewed_too(proxy: Rig, own: str, scripted: ScriptedServer):
+    async def script(scope, receive, send):
+        body = await read(receive)
+        fresh = scripted.arrived[-1].all("authorization") == ["Bearer issued-2"]
+        await reply(send, 200 if fresh else 401, [], body)
+
+    scripted.script = script
+    answer = await post(proxy, ALICE, own)
+    assert (answer.status_code, answer.content) == (200, LIST)
+    assert len(scripted.arrived) == 2
+
+
+async def test_a_server_that_refuses_the_gateways_own_token_is_not_the_callers_to_mend(proxy, own, scripted):
+    async def script(_scope, _receive, send):
+        await reply(send, 401, [], b"")
+
+    scripted.script = script
+    answer = await post(proxy, ALICE, own)
+    assert (answer.status_code, answer.json()["cause"]) == (502, "server-refused")
+    assert "authorize_url" not in answer.json()
