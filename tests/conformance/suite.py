@@ -13,7 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PACKAGE", "VERSION", "Node", "Result", "Run", "find_node", "install_suite", "run_suite"]
+__all__ = [
+    "PACKAGE",
+    "VERSION",
+    "Node",
+    "Result",
+    "Run",
+    "find_node",
+    "install_suite",
+    "judge_end",
+    "read_result",
+    "run_suite",
+]
 
 PACKAGE, VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
 OLDEST_NODE = 22
@@ -126,7 +137,9 @@ def run_suite(node: Node, program: Path, run: Run, settings: Mapping[str, str], 
         raise RuntimeError(f"{' '.join(command)} gave no summary:\n{said[-4000:]}")
     unscored = parse_unscored(said)
     files = {_STAMP.sub("", str(path.parent.relative_to(output))): path for path in output.rglob("checks.json")}
-    return [_read(run, name, passed, name not in unscored, files.get(name)) for name, passed in marks.items()]
+    return [
+        read_result(run.name, name, passed, name not in unscored, files.get(name)) for name, passed in marks.items()
+    ]
 
 
 def parse_summary(said: str) -> dict[str, bool]:
@@ -141,7 +154,16 @@ def parse_unscored(said: str) -> frozenset[str]:
     return frozenset(re.findall(r"^\s+[✓✗] (\S+) \(", tail, re.MULTILINE))
 
 
-def _read(run: Run, scenario: str, marked: bool, scored: bool, path: Path | None) -> Result:
+def read_result(run: str, scenario: str, marked: bool, scored: bool, path: Path | None) -> Result:
+    """One scenario's result, from the suite's mark and the files that it wrote.
+
+    Args:
+        run: the part's name.
+        scenario: the scenario's.
+        marked: the suite's mark says that it passed.
+        scored: whether it counts.
+        path: its ``checks.json``, None if there is none.
+    """
     checks: Sequence[Mapping[str, str]] = json.loads(path.read_text()) if path is not None else ()
     problems = [
         f"{check['id']}: {check.get('errorMessage') or check['description']}"
@@ -153,7 +175,7 @@ def _read(run: Run, scenario: str, marked: bool, scored: bool, path: Path | None
         problems.append(wrong)
     judged = sum(check["status"] in {"SUCCESS", "FAILURE", "WARNING"} for check in checks)
     passed = marked and not problems
-    return Result(run.name, scenario, passed, scored, judged, tuple(dict.fromkeys(problems)))
+    return Result(run, scenario, passed, scored, judged, tuple(dict.fromkeys(problems)))
 
 
 def judge_end(scenario: str, said: str) -> str | None:

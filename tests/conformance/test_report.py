@@ -1,0 +1,89 @@
+"""The verdict on a run: nothing that fails goes by, neither in the suite's marks nor in how a client ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.report import judge, parse_baseline, render_table
+from tests.conformance.suite import REFUSED_AS, Result, judge_end, parse_summary, parse_unscored, read_result
+
+SAID = """
+Running requirements 2026-07-28 (3 scenarios) in parallel...
+
+=== SUITE SUMMARY ===
+
+✓ tools_call: 1 passed, 0 failed
+    - nothing: of the sort
+✗ auth/dpop: 10 passed, 3 failed
+✗ auth/basic-cimd: 13 passed, 0 failed, 1 warnings
+- sse-retry: skipped
+
+Total: 24 passed, 3 failed, 1 warnings
+
+Not scored for 2026-07-28: 1 scenario(s) run, 1 failing. These do not affect conformance.
+  ✗ auth/dpop (extension)
+"""
+
+
+def result(scenario: str, *, passed: bool, scored: bool = True) -> Result:
+    return Result("auth", scenario, passed, scored, 3, () if passed else ("check: it failed",))
+
+
+def test_the_suites_summary_is_read():
+    assert parse_summary(SAID) == {"tools_call": True, "auth/dpop": False, "auth/basic-cimd": False}
+    assert parse_unscored(SAID) == {"auth/dpop"}
+    assert parse_summary("it crashed") == {}
+
+
+@pytest.mark.parametrize(
+    ("marked", "status", "said", "passed"),
+    [
+        (True, "SUCCESS", "", True),
+        (False, "SUCCESS", "", False),
+        (True, "WARNING", "", False),
+        (True, "FAILURE", "", False),
+        (True, "SUCCESS", "HTTP 502", False),
+    ],
+)
+def test_a_pass_needs_the_mark_every_check_and_a_client_that_finished(tmp_path: Path, marked, status, said, passed):
+    checks = [{"id": "one", "description": "it works", "status": status}, {"id": "two", "status": "INFO"}]
+    (tmp_path / "checks.json").write_text(json.dumps(checks))
+    (tmp_path / "stderr.txt").write_text(said)
+    read = read_result("auth", "tools_call", marked, True, tmp_path / "checks.json")
+    assert (read.passed, read.checks) == (passed, 1)
+
+
+def test_no_results_are_no_pass():
+    assert not read_result("auth", "tools_call", True, True, None).passed
+
+
+@pytest.mark.parametrize("scenario", REFUSED_AS)
+def test_what_must_be_refused_is_refused_for_its_reason(scenario):
+    right = f'{{"type": "http://127.0.0.1:1/problems/{REFUSED_AS[scenario]}", "title": "..."}}'
+    assert judge_end(scenario, right) is None
+    assert "let pass" in str(judge_end(scenario, ""))
+    assert "but not as" in str(judge_end(scenario, '{"type": "http://127.0.0.1:1/problems/internal"}'))
+
+
+def test_unknown_failures_and_stale_entries_speak_against_a_run():
+    results = [result("a", passed=False), result("b", passed=True), result("c", passed=False)]
+    lines = judge(results, {"b": "why", "c": "why"})
+    assert [line.partition(" ")[2].partition(" ")[0] for line in lines] == ["a", "b"]
+    assert judge(results, {"a": "why", "c": "why"}) == []
+
+
+def test_a_known_failure_needs_a_reason():
+    assert parse_baseline("# words\n\na/b: because\n") == {"a/b": "because"}
+    with pytest.raises(ValueError, match="needs a reason"):
+        parse_baseline("a/b")
+
+
+def test_the_table_counts_what_is_scored():
+    results = [result("a", passed=True), result("b", passed=False), result("c", passed=False, scored=False)]
+    page = render_table(results, {"b": "not done"})
+    assert "| auth | 2 | 1 |" in page
+    assert "| `c` | **fails**, not scored |" in page
+    assert "- `b`: not done" in page
