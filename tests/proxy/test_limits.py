@@ -1,0 +1,108 @@
+"""How many exchanges may be under way, and how long one may be silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.flow.rig import ALICE, BOB, Rig, start_rig
+from tests.proxy.scripted import ScriptedServer, begin, read
+from tests.servers import GatewayBackend
+
+NEEDS = ("latchpin_proxy", "latchpin_memory_store")
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+    limits = {"PROXY_MAX_EXCHANGES": "3", "PROXY_MAX_EXCHANGES_PER_USER": "2", "PROXY_IDLE_TIMEOUT": "1"}
+    backend = GatewayBackend("memory", environment, shared=False, label="memory")
+    with start_rig(backend, Path(tmp_path_factory.mktemp("gateway")), **limits) as rig:
+        yield rig
+
+
+async def keeps_talking(_scope, receive, send):
+    await read(receive)
+    await begin(send, 200, [("content-type", "text/event-stream")])
+    gone = asyncio.ensure_future(_gone(receive))
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
+        await asyncio.wait({gone}, timeout=0.2)
+
+
+async def _gone(receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def test_streams_are_counted_by_user_and_in_all(proxy: Rig, opened: str, scripted: ScriptedServer):
+    scripted.script = keeps_talking
+    async with proxy.api(ALICE) as alice, proxy.api(BOB) as bob, proxy.api("carol@example.com") as carol:
+        async with alice.stream("GET", opened) as first, alice.stream("GET", opened):
+            third = await alice.get(opened)
+            assert (third.status_code, third.json()["cause"]) == (429, "too-many-exchanges")
+            assert third.headers["retry-after"] == "30"
+            async with bob.stream("GET", opened) as bobs:
+                assert bobs.status_code == first.status_code == 200
+                assert (await carol.get(opened)).status_code == 429
+        assert await _served_in_the_end(carol, opened) == 200
+
+
+async def _served_in_the_end(client: httpx.AsyncClient, url: str) -> int:
+    """Ask until the streams that were closed are seen to be."""
+    async with asyncio.timeout(10):
+        while True:
+            async with client.stream("GET", url) as answer:
+                if answer.status_code != 429:
+                    return answer.status_code
+
+
+async def silent(_scope, receive, send):
+    await read(receive)
+    await _gone(receive)
+
+
+async def silent_later(_scope, receive, send):
+    await begin(send, 200, [("content-type", "text/event-stream")])
+    await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+    await _gone(receive)
+
+
+async def test_a_server_that_says_nothing_is_given_up(proxy: Rig, opened: str, scripted: ScriptedServer):
+    scripted.script = silent
+    async with proxy.api(ALICE) as alice:
+        answer = await alice.post(opened, content=b"{}")
+    assert (answer.status_code, answer.json()["cause"]) == (504, "provider-timeout")
+
+
+async def test_a_stream_that_falls_silent_ends(proxy: Rig, opened: str, scripted: ScriptedServer):
+    scripted.script = silent_later
+    async with proxy.api(ALICE) as alice:
+        assert (await alice.get(opened)).content == b"data: 1\n\n"
+
+
+async def test_a_stream_that_keeps_talking_outlives_the_idle_limit(proxy: Rig, opened: str, scripted: ScriptedServer):
+    scripted.script = keeps_talking
+    loop = asyncio.get_running_loop()
+    async with proxy.api(ALICE) as alice, alice.stream("GET", opened) as answer:
+        began = loop.time()
+        async for _ in answer.aiter_raw():
+            if loop.time() - began > 2:
+                return
+    pytest.fail("the stream ended")
+
+
+async def test_a_caller_who_does_not_finish_a_body_is_told(proxy: Rig, opened: str, scripted: ScriptedServer):
+    async def body():
+        yield b"{"
+        await asyncio.sleep(3)
+
+    async with proxy.api(ALICE) as alice:
+        try:
+            assert (await alice.post(opened, content=body())).status_code == 408
+        except httpx.TransportError:
+            assert scripted.arrived == []
