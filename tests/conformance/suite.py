@@ -111,7 +111,7 @@ def install_suite(node: Node, folder: Path) -> Path:
     npm = node.folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(node.folder / "node"), str(npm)] if npm.is_file() else ["npm"]
     subprocess.run(
-        [*command, "install", "--no-audit", "--no-fund", "--silent", f"{PACKAGE}@{VERSION}"],
+        [*command, "install", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1", f"{PACKAGE}@{VERSION}"],
         cwd=folder,
         env=node.environment({}),
         check=True,
