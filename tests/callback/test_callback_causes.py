@@ -210,7 +210,7 @@ TOKEN_FAULTS = {
     "no token": (faults.without("access_token"), 502),
     "not Bearer": (faults.changed(token_type="mac"), 502),
     "invalid_grant": (faults.oauth_error("invalid_grant", "code expired"), 502),
-    "invalid_client": (faults.oauth_error("invalid_client", code=401), 502),
+    "invalid_client": (faults.oauth_error("invalid_client", code=401), 401),  # start again, with another client
     "redirect": (faults.redirect("http://127.0.0.1:1/"), 502),
     "cut": (faults.cut(), 502),
     "bomb": (faults.bomb(16), 502),

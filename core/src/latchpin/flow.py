@@ -15,8 +15,10 @@ from latchpin.admission import Admission
 from latchpin.clients import ClientDirectory
 from latchpin.contracts import StateStore
 from latchpin.errors import (
+    DiscoveryFailed,
     InvalidRequest,
     LatchpinError,
+    RegistrationFailed,
     StateStorageDisabled,
     Unsealable,
     VerifierLost,
@@ -129,12 +131,16 @@ class AuthorizationFlow:
     async def _prepare(self, states: StateStore, attempt: _Attempt) -> str:
         metadata, services = attempt.found.metadata, self._services
         if metadata.authorization_endpoint is None:
-            raise InvalidRequest(
+            raise DiscoveryFailed(
                 f"{metadata.issuer or attempt.gateway.url} names no authorization endpoint",
                 remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
             )
         redirect_uri = attempt.config.redirect_uri or services.settings.redirect_uri
-        client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
+        try:
+            client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
+        except RegistrationFailed:
+            self._servers.forget(attempt.gateway.id)  # its metadata may have been mended by the next try
+            raise
         verifier = build_verifier(secrets.token_bytes)
         state = build_state(self._payload(attempt), services.signer)
         pending = self._pending(attempt, client.client_id, redirect_uri, state, verifier)

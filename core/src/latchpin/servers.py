@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock, Upstream
-from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing
+from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, PkceUnsupported
 from latchpin.found import FoundServer, Step
 from latchpin.model import Gateway, OAuthConfig
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
@@ -63,7 +63,11 @@ class ServerDirectory:
         self._check_pin(gateway, config, found)
         if config.grant_type == "authorization_code":
             method = self._settings.oauth_preferred_code_challenge_method
-            check_pkce(found.metadata, method, assume=config.assume_pkce)
+            try:
+                check_pkce(found.metadata, method, assume=config.assume_pkce)
+            except PkceUnsupported:
+                self.forget(gateway.id)  # once the server's operator has mended it, it works at once
+                raise
         return found
 
     def carry(self, gateway: Gateway, pinned: Gateway) -> None:

@@ -33,9 +33,9 @@ _FILES = {
 }
 _CACHED = {"cache-control": "public, max-age=3600"}
 
-# Swagger UI sets style attributes and draws its icons from data: URLs; scripts still come from files of ours only.
+# Swagger UI draws its icons from data: URLs; scripts and styles come from files of ours only.
 _DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
