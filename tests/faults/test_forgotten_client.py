@@ -52,10 +52,8 @@ async def test_at_the_callback_the_user_is_sent_to_start_again(gateway: InnerGat
 async def test_a_server_that_refuses_every_client_is_not_asked_for_more(gateway: InnerGateway, provider: FaultSwitch):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     provider.arm("token", REFUSED)
-    statuses = []
     async with gateway.browser() as browser:
-        for _ in range(4):
-            statuses.append((await browser.open(await gateway.returned(browser, gateway_id))).status)
+        statuses = [(await browser.open(await gateway.returned(browser, gateway_id))).status for _ in range(4)]
     assert statuses == [401, 502, 502, 502]
     assert len(provider.asked("register")) == 2
     gateway.clock.advance(hours=1, seconds=1)
