@@ -118,7 +118,7 @@ def breaks_off(headers):
     return script
 
 
-@pytest.mark.parametrize("headers", [[("content-length", "8")], [("content-type", "application/json")]])
+@pytest.mark.parametrize("headers", [[("content-length", "8")], [("content-type", "application/json")], []])
 @pytest.mark.filterwarnings("ignore")
 async def test_half_an_answer_is_never_taken_for_a_whole(alice, opened: str, scripted: ScriptedServer, headers):
     scripted.script = breaks_off(headers)
