@@ -104,7 +104,8 @@ def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
 
 
 def _name(gateway_id: str, email: str) -> str:
-    return f"step-up:{gateway_id}:{email}"
+    # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
+    return f"step-up:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
 
 
 def _format(note: _Note) -> str:
