@@ -20,7 +20,15 @@ from latchpin.web.app import create_app
 
 __all__ = ["commands", "endpoints", "error_kinds", "hooks", "setting_aliases", "settings", "suites"]
 
-DISTRIBUTIONS = {"latchpin", "latchpin-dcr", "latchpin-memory-store", "latchpin-redis-store", "latchpin-sql-store"}
+DISTRIBUTIONS = {
+    "latchpin",
+    "latchpin-cimd",
+    "latchpin-dcr",
+    "latchpin-memory-store",
+    "latchpin-proxy",
+    "latchpin-redis-store",
+    "latchpin-sql-store",
+}
 
 
 def settings() -> dict[str, str]:

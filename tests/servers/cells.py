@@ -21,13 +21,15 @@ __all__ = ["PLUGIN_FOLDERS", "SEPARATE", "Cell", "backends_of", "missing_imports
 OPTIONAL = frozenset(
     {
         *DISTRIBUTIONS.values(),
+        "latchpin_cimd",
         "latchpin_dcr",
+        "latchpin_proxy",
+        "acme_file_store",
         "alembic",
         "fastmcp",
         "psycopg",
         "redis",
         "sqlalchemy",
-        "third_party_store",
     }
 )
 """What a test file may import at its top although not every cell has it installed."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+from pydantic_settings import BaseSettings
 
 from latchpin.contracts import (
     Backend,
@@ -39,6 +40,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def latchpin_commands() -> Sequence[typer.Typer]:  # type: ignore[empty-body]
     """Add commands. A Typer app with a ``name`` in its info becomes a group; without, its commands join the root."""
+
+
+@hookspec
+def latchpin_settings() -> Sequence[type[BaseSettings]]:  # type: ignore[empty-body]
+    """Name the settings models that no backend of the plugin names, so that they are listed, checked and spelt right."""
 
 
 @hookspec

@@ -29,6 +29,9 @@ def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
             if model not in models.values():
                 taken = offer.plugin.distribution in models
                 models[f"{offer.plugin.distribution} ({offer.name})" if taken else offer.plugin.distribution] = model
+    for offer in plugins.offers("latchpin_settings"):
+        if offer.value not in models.values():
+            models.setdefault(offer.plugin.distribution, offer.value)
     return models
 
 

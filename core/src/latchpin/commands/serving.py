@@ -104,6 +104,7 @@ def _reasons(installed: Plugins) -> dict[tuple[str, str], str]:
             ("latchpin_commands", "all"),
             ("latchpin_event_listeners", "all"),
             ("latchpin_routes", "all"),
+            ("latchpin_settings", "all"),
         )
     }
     try:

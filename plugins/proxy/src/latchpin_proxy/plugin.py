@@ -12,8 +12,9 @@ from latchpin.web.routes_oauth import check_gateway_id
 
 from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path
+from latchpin_proxy.settings import ProxySettings
 
-__all__ = ["latchpin_routes"]
+__all__ = ["latchpin_routes", "latchpin_settings"]
 
 
 async def show_metadata(request: Request, path: str) -> Response:
@@ -23,6 +24,12 @@ async def show_metadata(request: Request, path: str) -> Response:
     if gateway_id is None:
         raise NotFound("there is no protected resource of that path")
     return JSONResponse(build_metadata(settings, check_gateway_id(gateway_id)))
+
+
+@latchpin.hookimpl
+def latchpin_settings() -> list[type[ProxySettings]]:
+    """Name the variables of the MCP endpoint."""
+    return [ProxySettings]
 
 
 @latchpin.hookimpl
