@@ -26,7 +26,12 @@ class Application:
             records=services.records, cipher=services.cipher, registrars=services.registrars, clock=services.clock
         )
         self.gateways = GatewayBook(services)
-        self.tokens = TokenKeeper(services, self.servers, self.clients)
+        self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
         self.flow = AuthorizationFlow(services, self.gateways, self.servers, self.clients, self.tokens)
         self.toolbox = Toolbox(services, self.tokens)
         self.status = StatusDesk(services, self.tokens)
+
+    async def close(self) -> None:
+        """Let what is under way with other servers end, while the stores are still open."""
+        await self.tokens.close()
+        await self.clients.close()

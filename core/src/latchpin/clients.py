@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +23,9 @@ from latchpin.errors import (
     RegistrationFailed,
 )
 from latchpin.kept_clients import KeptClients
+from latchpin.leases import Leases
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
+from latchpin.shared_tasks import SharedTasks
 
 __all__ = ["ClientDirectory", "Forgotten"]
 
@@ -32,9 +33,8 @@ _log = logging.getLogger("latchpin.clients")
 
 LEASE = timedelta(seconds=120)
 """How long one process may take to register; a process that dies gives way after this."""
-PAUSE = 0.2
-PATIENCE = 300
-"""How often a process that lost the lease looks again, and how many times: a minute in all."""
+PATIENCE = timedelta(seconds=60)
+"""How long another waits for what it keeps."""
 
 HEALING = timedelta(hours=1)
 """For how long after a client was dropped for ``invalid_client`` its successor is kept whatever happens."""
@@ -73,8 +73,8 @@ class ClientDirectory:
         self._kept = KeptClients(records, cipher, clock, registrars)
         self._registrars = registrars
         self._clock = clock
-        self._pause = pause
-        self._under_way: dict[tuple[str, str, str], asyncio.Task[RegisteredClient | ClientCredentials | None]] = {}
+        self._under_way: SharedTasks[tuple[str, str, str], RegisteredClient | ClientCredentials | None] = SharedTasks()
+        self._leases = Leases(records.kept, clock, pause=pause)
 
     async def client_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
@@ -99,6 +99,10 @@ class ClientDirectory:
         if kept is not None:
             return self._kept.open(kept)
         raise RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
+
+    async def close(self) -> None:
+        """Let registrations that are under way end, before the stores are closed."""
+        await self._under_way.close()
 
     async def existing(self, gateway: Gateway, server: ServerMetadata) -> ClientCredentials | None:
         """Give the client that is there already, None if there is none; it registers nothing.
@@ -210,17 +214,7 @@ class ClientDirectory:
     ) -> RegisteredClient | ClientCredentials | None:
         """Let everybody in this process who wants the same client wait for one task."""
         key = (request.gateway.id, request.server.issuer or "", request.redirect_uri)
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._once_anywhere(registrar, request))
-            self._under_way[key] = task
-            task.add_done_callback(lambda done: self._finish(key, done))
-        return await asyncio.shield(task)  # one who goes away does not take the others' registration along
-
-    def _finish(self, key: tuple[str, str, str], done: asyncio.Task[object]) -> None:
-        del self._under_way[key]
-        if not done.cancelled():
-            done.exception()  # seen, also if everybody who waited has gone
+        return await self._under_way.run(key, lambda: self._once_anywhere(registrar, request))
 
     async def _once_anywhere(
         self, registrar: ClientRegistrar, request: RegistrationRequest
@@ -228,21 +222,24 @@ class ClientDirectory:
         """Register under a lease that all processes see, or wait for what its holder keeps."""
         if request.server.issuer is None:
             return _unkept(await registrar.register(request))
-        place = f"{request.gateway.id}\n{request.server.issuer}".encode()
-        lease, mine = f"lease:client:{hashlib.sha256(place).hexdigest()}", secrets.token_hex(16)
-        for _ in range(PATIENCE):
-            if await self._records.kept.put(lease, mine, expires_at=self._clock() + LEASE) == mine:
-                try:
-                    return await self._kept.fitting(request) or await self._register(registrar, request)
-                finally:
-                    await self._records.kept.take(lease, value=mine)
-            await self._pause(PAUSE)
-            if (kept := await self._kept.fitting(request)) is not None:
-                return kept
-        raise RegistrationFailed(
-            "Another process has been registering this gateway's client for a minute.",
-            remedy="Try again in two minutes: the registration then counts as abandoned.",
-        )
+
+        async def kept_meanwhile() -> RegisteredClient | None:
+            return await self._kept.fitting(request)
+
+        try:
+            async with self._leases.hold(
+                "client",
+                (request.gateway.id, request.server.issuer),
+                life=LEASE,
+                patience=PATIENCE,
+                meanwhile=kept_meanwhile,
+            ) as made:
+                return made or await kept_meanwhile() or await self._register(registrar, request)
+        except TimeoutError as exc:
+            raise RegistrationFailed(
+                "Another process has been registering this gateway's client and does not finish.",
+                remedy="Try again in two minutes: the registration then counts as abandoned.",
+            ) from exc
 
     async def _register(
         self, registrar: ClientRegistrar, request: RegistrationRequest

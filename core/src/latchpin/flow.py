@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from latchpin.admission import Admission
+from latchpin.client_grant import require_pinned
 from latchpin.clients import ClientDirectory
 from latchpin.contracts import StateStore
 from latchpin.errors import (
@@ -125,6 +126,7 @@ class AuthorizationFlow:
             self._admission.release(attempt.flow_id)
             raise
         pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
+        require_pinned(gateway, found, pinned)
         self._servers.carry(gateway, pinned)
         return url
 

@@ -44,7 +44,7 @@ def latchpin_commands() -> Sequence[typer.Typer]:  # type: ignore[empty-body]
 
 @hookspec
 def latchpin_settings() -> Sequence[type[BaseSettings]]:  # type: ignore[empty-body]
-    """Name the settings models that no backend of the plugin names, so that they are listed, checked and spelt right."""
+    """Name the settings models that no backend names, so that they are listed and spelt right."""
 
 
 @hookspec

@@ -8,19 +8,14 @@ owner tries the old refresh token once.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
+from latchpin.client_grant import INVALID_CLIENT, ClientGrant, PinIssuer
 from latchpin.clients import ClientDirectory
 from latchpin.errors import (
     AuthorizationRequired,
-    LatchpinError,
     ProviderError,
     ProviderTimeout,
     RecordConflict,
@@ -28,21 +23,22 @@ from latchpin.errors import (
     Unsealable,
 )
 from latchpin.found import FoundServer
+from latchpin.leases import Leases
 from latchpin.model import CLIENT_ITSELF, ClientCredentials, Gateway, StoredToken, TokenGrant
-from latchpin.oauth.authorize import choose_scopes
 from latchpin.oauth.lifetime import is_expired, is_fresh
-from latchpin.sealing import TokenOrigin, build_token, open_token, seal_grant
+from latchpin.sealing import open_token, seal_grant
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
+from latchpin.shared_tasks import SharedTasks
 from latchpin.token_endpoint import TokenEndpoint
 
-__all__ = ["INVALID_CLIENT", "Refresher"]
+__all__ = ["Refresher"]
 
 _log = logging.getLogger("latchpin.refresh")
 
-INVALID_CLIENT, INVALID_GRANT = "invalid_client", "invalid_grant"
-PAUSE_SECONDS = 0.05
+INVALID_GRANT = "invalid_grant"
 LEASE_MARGIN = timedelta(seconds=15)
+"""What a lease lives longer than the one token request that is made under it."""
 
 
 class Refresher:
@@ -53,7 +49,8 @@ class Refresher:
         servers: knows each gateway's authorization server.
         clients: knows the client that acts there.
         endpoint: asks the token endpoint.
-        pause: waits a number of seconds between two looks at a token that another worker renews.
+        pin: remembers the issuer found on first use.
+        leases: make one worker renew a token while the others wait.
     """
 
     def __init__(
@@ -63,16 +60,18 @@ class Refresher:
         clients: ClientDirectory,
         endpoint: TokenEndpoint,
         *,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pin: PinIssuer,
+        leases: Leases | None = None,
     ) -> None:
         self._services = services
         self._tokens = services.records.tokens
         self._servers = servers
         self._clients = clients
         self._endpoint = endpoint
-        self._pause = pause
-        self._lease = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
-        self._running: dict[tuple[str, str], asyncio.Task[StoredToken]] = {}
+        self._own = ClientGrant(services, clients, endpoint, pin)
+        self._leases = leases or Leases(services.records.kept, services.clock)
+        self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
+        self._running: SharedTasks[tuple[str, str], StoredToken] = SharedTasks()
 
     async def current(self, gateway: Gateway, email: str, stored: StoredToken | None) -> StoredToken:
         """A token that is good for a while, from ``stored`` if it still is.
@@ -80,95 +79,92 @@ class Refresher:
         Raises:
             AuthorizationRequired: there is none and no way to one without the user.
             ProviderError: it has expired, and the server gave no answer that decides.
+            BackendUnavailable: the store cannot be asked.
         """
-        if stored is not None and not stored.needs_reauth and is_fresh(stored, self._services.clock()):
+        if stored is not None and self._serves(stored, None):
             return stored
-        return await self._once(gateway, email, lambda: self._renew(gateway, email, refused=None))
+        return await self._running.run((gateway.id, email), lambda: self._renew(gateway, email, refused=None))
 
     async def renew(self, gateway: Gateway, email: str, refused: StoredToken) -> StoredToken:
         """A newer token than ``refused``, which the MCP server did not accept; raises as ``current`` does."""
-        return await self._once(gateway, email, lambda: self._renew(gateway, email, refused=refused))
+        return await self._running.run((gateway.id, email), lambda: self._renew(gateway, email, refused=refused))
 
-    async def _once(
-        self, gateway: Gateway, email: str, start: Callable[[], Coroutine[Any, Any, StoredToken]]
-    ) -> StoredToken:
-        """Share one task among this process's callers; a caller that goes away does not stop it."""
-        key = (gateway.id, email)
-        task = self._running.get(key)
-        if task is None:
-            task = self._running[key] = asyncio.create_task(start())
-            task.add_done_callback(lambda done: self._finish(key, done))
-        return await asyncio.shield(task)
-
-    def _finish(self, key: tuple[str, str], task: asyncio.Task[StoredToken]) -> None:
-        self._running.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # everybody who waited has it; nobody may be left
+    async def close(self) -> None:
+        """Let what is under way end: a token that the server has rotated must be kept."""
+        await self._running.close()
 
     async def _renew(self, gateway: Gateway, email: str, *, refused: StoredToken | None) -> StoredToken:
-        async with self._lease_of(gateway, email, refused) as found:
-            if found is not None:
-                return found
-            stored = await self._tokens.get(gateway.id, email)
-            if stored is not None and self._serves(stored, refused):
-                return stored
-            if email == CLIENT_ITSELF:
-                return await self._client_grant(gateway, stored)
-            return await self._refresh(gateway, self._refreshable(gateway, stored, refused))
-
-    @asynccontextmanager
-    async def _lease_of(
-        self, gateway: Gateway, email: str, refused: StoredToken | None
-    ) -> AsyncIterator[StoredToken | None]:
-        """Hold the right to renew; yields a token instead if somebody else renewed it while we waited."""
-        kept, clock = self._services.records.kept, self._services.clock
-        name, owner = f"refresh:{gateway.id}:{email}", secrets.token_hex(16)
-        waited = 0.0
-        while await kept.put(name, owner, expires_at=clock() + self._lease) != owner:
-            if waited > self._lease.total_seconds():
-                raise ProviderTimeout("another worker holds the refresh of this token and does not finish")
-            await self._pause(PAUSE_SECONDS)
-            waited += PAUSE_SECONDS
-            stored = await self._tokens.get(gateway.id, email)
-            if stored is not None and self._serves(stored, refused):
-                yield stored
-                return
+        stored = await self._tokens.get(gateway.id, email)
+        if stored is not None and self._serves(stored, refused):
+            return stored
+        if email != CLIENT_ITSELF and self._renewable(gateway, stored, refused) is None and stored is not None:
+            return stored
         try:
-            yield None
-        finally:
-            await kept.take(name, value=owner)
+            found = await self._servers.find(gateway)  # before the lease: it may take as long as a lease lives
+            return await self._renew_alone(gateway, email, found, refused)
+        except ProviderError as exc:
+            return self._still_good(stored, refused, exc)
+
+    async def _renew_alone(
+        self, gateway: Gateway, email: str, found: FoundServer, refused: StoredToken | None
+    ) -> StoredToken:
+        """Renew under the lease, unless somebody else has."""
+
+        async def renewed_meanwhile() -> StoredToken | None:
+            newer = await self._tokens.get(gateway.id, email)
+            return newer if newer is not None and self._serves(newer, refused) else None
+
+        try:
+            async with self._leases.hold(
+                "refresh", (gateway.id, email), life=self._life, meanwhile=renewed_meanwhile
+            ) as made:
+                return made or await renewed_meanwhile() or await self._renew_now(gateway, email, found, refused)
+        except TimeoutError as exc:
+            raise ProviderTimeout(str(exc)) from exc
+
+    async def _renew_now(
+        self, gateway: Gateway, email: str, found: FoundServer, refused: StoredToken | None
+    ) -> StoredToken:
+        stored = await self._tokens.get(gateway.id, email)
+        try:
+            if email == CLIENT_ITSELF:
+                return await self._own.renew(gateway, found, stored)
+            refresh_token = self._renewable(gateway, stored, refused)
+            if stored is None or refresh_token is None:
+                raise self._required(gateway, "your token was replaced while it was to be renewed")
+            return await self._refresh(gateway, found, stored, refresh_token)
+        except RecordConflict as exc:
+            newer = await self._tokens.get(gateway.id, email)
+            if newer is not None and self._serves(newer, stored):
+                return newer
+            raise self._required(gateway, "your token was replaced or removed while it was renewed") from exc
 
     def _serves(self, stored: StoredToken, refused: StoredToken | None) -> bool:
         newer = refused is None or (stored.id, stored.revision) != (refused.id, refused.revision)
         return newer and not stored.needs_reauth and is_fresh(stored, self._services.clock())
 
-    def _refreshable(self, gateway: Gateway, stored: StoredToken | None, refused: StoredToken | None) -> StoredToken:
+    def _renewable(self, gateway: Gateway, stored: StoredToken | None, refused: StoredToken | None) -> str | None:
+        """The refresh token, open; None if there is none and the access token serves on until it expires."""
         if stored is None:
             raise self._required(gateway, "you have not authorized this gateway yet")
         if stored.needs_reauth:
             raise self._required(gateway, "the server no longer takes your refresh token", needs_reauth=True)
-        if stored.refresh_token is None:
-            if refused is None and not is_expired(stored, self._services.clock()):
-                return stored
+        try:
+            refresh_token = open_token(self._services.cipher, stored).refresh_token
+        except Unsealable as exc:
+            text = f"your stored token cannot be opened: {exc.detail}"
+            raise self._required(gateway, text, needs_reauth=True) from exc
+        if refresh_token is None and (refused is not None or is_expired(stored, self._services.clock())):
             raise self._required(gateway, "your token expired, and the server gave no refresh token", needs_reauth=True)
-        return stored
+        return refresh_token
 
     def _required(self, gateway: Gateway, detail: str, *, needs_reauth: bool = False) -> AuthorizationRequired:
         url = f"{self._services.settings.base_url}/oauth/authorize/{gateway.id}"
         return AuthorizationRequired(detail, authorize_url=url, needs_reauth=needs_reauth)
 
-    # -- a user's refresh ---------------------------------------------------------------------------------
-
-    async def _refresh(self, gateway: Gateway, stored: StoredToken) -> StoredToken:
-        if stored.refresh_token is None:
-            return stored
-        try:
-            refresh_token = open_token(self._services.cipher, stored).refresh_token or ""
-        except Unsealable as exc:
-            raise self._required(
-                gateway, f"your stored token cannot be opened: {exc.detail}", needs_reauth=True
-            ) from exc
-        found = await self._servers.find(gateway)
+    async def _refresh(
+        self, gateway: Gateway, found: FoundServer, stored: StoredToken, refresh_token: str
+    ) -> StoredToken:
         client = await self._clients.existing(gateway, found.metadata)
         if client is None or client.client_id != stored.client_id or found.metadata.issuer != stored.issuer:
             raise self._required(gateway, "the client or server that issued your token was replaced", needs_reauth=True)
@@ -179,21 +175,13 @@ class Refresher:
         except TokenRefused as exc:
             if exc.error == INVALID_GRANT or await self._client_gone(gateway, found, client, exc):
                 return await self._spent(gateway, begun)
-            return self._still_good(begun, exc)
-        except ProviderError as exc:
-            return self._still_good(begun, exc)
+            raise
         return await self._keep(begun, grant, kept_refresh=refresh_token)
 
     async def _keep(self, begun: StoredToken, grant: TokenGrant, *, kept_refresh: str | None) -> StoredToken:
         renewed = replace(begun, revision=begun.revision + 1, refresh_begun_at=None, updated_at=self._services.clock())
         renewed = seal_grant(self._services.cipher, renewed, grant, kept_refresh=kept_refresh)
-        try:
-            await self._tokens.put(renewed, replacing=begun)
-        except RecordConflict:
-            newer = await self._tokens.get(begun.gateway_id, begun.app_user_email)
-            if newer is None or not self._serves(newer, begun):
-                raise
-            return newer
+        await self._tokens.put(renewed, replacing=begun)
         _log.info("Refreshed the token for gateway %s, user %s", begun.gateway_id, begun.app_user_email)
         self._services.events.tell("token.refreshed", gateway_id=begun.gateway_id)
         return renewed
@@ -207,74 +195,22 @@ class Refresher:
             refresh_begun_at=None,
             updated_at=self._services.clock(),
         )
-        try:
-            await self._tokens.put(spent, replacing=begun)
-        except RecordConflict:
-            newer = await self._tokens.get(begun.gateway_id, begun.app_user_email)
-            if newer is not None and self._serves(newer, begun):
-                return newer
+        await self._tokens.put(spent, replacing=begun)
         _log.warning("The refresh token for gateway %s, user %s is spent", gateway.id, begun.app_user_email)
         self._services.events.tell("token.spent", gateway_id=gateway.id)
         raise self._required(gateway, "the server no longer takes your refresh token", needs_reauth=True)
 
-    def _still_good(self, begun: StoredToken, exc: LatchpinError) -> StoredToken:
+    def _still_good(self, stored: StoredToken | None, refused: StoredToken | None, exc: ProviderError) -> StoredToken:
         """No decision came: everything is kept, and the old token serves while it lasts."""
+        if stored is None or refused is not None or is_expired(stored, self._services.clock()):
+            raise exc
         _log.warning(
-            "Refreshing the token for gateway %s, user %s failed: %s",
-            begun.gateway_id,
-            begun.app_user_email,
+            "Renewing the token for gateway %s, user %s failed, and the old one still serves: %s",
+            stored.gateway_id,
+            stored.app_user_email,
             exc.detail or exc.public,
         )
-        if is_expired(begun, self._services.clock()):
-            raise exc
-        return begun
-
-    # -- the gateway's own token --------------------------------------------------------------------------
-
-    async def _client_grant(self, gateway: Gateway, stored: StoredToken | None) -> StoredToken:
-        found = await self._servers.find(gateway)
-        config = gateway.oauth
-        scopes = choose_scopes(
-            configured=config.scopes if config else (),
-            challenged=found.challenge_scopes,
-            resource_supports=found.resource_scopes,
-            server_supports=found.metadata.scopes_supported,
-        )
-        client, grant = await self._ask_for_itself(gateway, found, scopes)
-        origin = TokenOrigin(
-            gateway_id=gateway.id,
-            app_user_email=CLIENT_ITSELF,
-            issuer=found.metadata.issuer,
-            resource=found.resource,
-            client_id=client.client_id,
-            scopes=scopes,
-        )
-        grant = replace(grant, refresh_token=None)  # RFC 6749 section 4.4.3: it should not come, and is not needed
-        now = self._services.clock()
-        token = build_token(self._services.cipher, grant, origin=origin, earlier=stored, now=now)
-        await self._tokens.put(token, replacing=stored)
-        return token
-
-    async def _ask_for_itself(
-        self, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]
-    ) -> tuple[ClientCredentials, TokenGrant]:
-        """Ask for the gateway's own token; a registered client that the server has forgotten is registered anew."""
-        redirect_uri = self._services.settings.redirect_uri
-        client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
-        try:
-            return client, await self._ask_as(client, gateway, found, scopes)
-        except TokenRefused as exc:
-            if not await self._client_gone(gateway, found, client, exc):
-                raise
-        client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
-        return client, await self._ask_as(client, gateway, found, scopes)
-
-    async def _ask_as(
-        self, client: ClientCredentials, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]
-    ) -> TokenGrant:
-        return await self._endpoint.client_credentials(
-            gateway, found.metadata, client, scopes=scopes, resource=found.resource
-        )
+        return stored
 
     async def _client_gone(
         self, gateway: Gateway, found: FoundServer, client: ClientCredentials, exc: TokenRefused

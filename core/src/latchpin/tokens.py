@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from latchpin.client_grant import INVALID_CLIENT, PinIssuer
 from latchpin.clients import ClientDirectory
 from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
-from latchpin.refresh import INVALID_CLIENT, Refresher
+from latchpin.refresh import Refresher
 from latchpin.sealing import TokenOrigin, build_token, open_token
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
@@ -30,12 +31,14 @@ class UsableToken:
 class TokenKeeper:
     """Keeps tokens per user and gateway; nobody is given another's."""
 
-    def __init__(self, services: Services, servers: ServerDirectory, clients: ClientDirectory) -> None:
+    def __init__(
+        self, services: Services, servers: ServerDirectory, clients: ClientDirectory, *, pin: PinIssuer
+    ) -> None:
         self._services = services
         self._servers = servers
         self._clients = clients
         self._endpoint = TokenEndpoint(services)
-        self._refresher = Refresher(services, servers, clients, self._endpoint)
+        self._refresher = Refresher(services, servers, clients, self._endpoint, pin=pin)
 
     async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str) -> StoredToken:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
@@ -114,6 +117,10 @@ class TokenKeeper:
             needs_reauth=True,
         )
 
+    async def close(self) -> None:
+        """Let renewals that are under way end, before the stores are closed."""
+        await self._refresher.close()
+
     async def find(self, gateway: Gateway, email: str) -> StoredToken | None:
         """Look: the stored token, for status."""
         return await self._services.records.tokens.get(gateway.id, email)
@@ -131,11 +138,10 @@ class TokenKeeper:
         stored = await self._services.records.tokens.get(gateway.id, email)
         if stored is None:
             return None
-        said = await self._revoke(gateway, stored)
         await self._services.records.tokens.delete(gateway.id, email)
         await self._services.records.tools.replace(gateway.id, email, {})
         self._services.events.tell("token.disconnected", gateway_id=gateway.id)
-        return said
+        return await self._revoke(gateway, stored)  # last: it may take long, and nobody may use the token meanwhile
 
     def _changed(self, gateway: Gateway) -> AuthorizationRequired:
         return AuthorizationRequired(

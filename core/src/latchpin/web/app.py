@@ -82,6 +82,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             await _invite(app.state.application)
             async with maintained(services):
                 yield
+            await app.state.application.close()
     except LatchpinError as exc:
         _log.critical("Cannot start: %s; remedy: %s", exc.detail or exc.public, exc.remedy)
         raise

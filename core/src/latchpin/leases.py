@@ -1,0 +1,84 @@
+"""Leases: of all workers and machines, one at a time does a thing; the others wait and take what it made.
+
+A lease is a kept value with an owner and an expiry, so a worker that dies gives way by itself. What is done under a
+lease must fit into its life: ask other servers before, not under it, wherever that is possible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TypeVar
+
+from latchpin.contracts import Clock, KeptRecords
+from latchpin.errors import BackendUnavailable
+
+__all__ = ["Leases"]
+
+MadeT = TypeVar("MadeT")
+Pause = Callable[[float], Awaitable[object]]
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 0.5
+"""Seconds between two looks at what another worker is making: short at first, then twice as long each time."""
+
+
+class Leases:
+    """Gives out leases that all workers on one record store respect.
+
+    Args:
+        kept: where they are kept.
+        clock: judges their expiry.
+        pause: waits that many seconds; tests give one that does not.
+    """
+
+    def __init__(self, kept: KeptRecords, clock: Clock, *, pause: Pause = asyncio.sleep) -> None:
+        self._kept = kept
+        self._clock = clock
+        self._pause = pause
+
+    @asynccontextmanager
+    async def hold(
+        self,
+        purpose: str,
+        subject: Sequence[str],
+        *,
+        life: timedelta,
+        patience: timedelta | None = None,
+        meanwhile: Callable[[], Awaitable[MadeT | None]],
+    ) -> AsyncIterator[MadeT | None]:
+        """Hold the lease of ``purpose`` for ``subject``, or get what somebody else made meanwhile.
+
+        Yields None to the holder, who does the work; else what ``meanwhile`` found, and there is nothing to do.
+
+        Raises:
+            TimeoutError: another worker held it for all of ``patience`` (``life``, if not given) and made nothing.
+            BackendUnavailable: the store cannot be asked.
+        """
+        name = f"lease:{purpose}:{hashlib.sha256(chr(0).join(subject).encode()).hexdigest()}"
+        owner = secrets.token_hex(16)
+        waited, pause = 0.0, FIRST_PAUSE
+        try:
+            while not await self._take(name, owner, life):
+                if waited >= (patience or life).total_seconds():
+                    raise TimeoutError(f"another worker holds the lease for {purpose} and does not finish")
+                await self._pause(pause)
+                waited, pause = waited + pause, min(pause * 2, LONGEST_PAUSE)
+                if (made := await meanwhile()) is not None:
+                    yield made
+                    return
+            yield None
+        finally:
+            # Also if taking it failed: the store may have done it all the same. If giving it back fails, it expires.
+            with suppress(BackendUnavailable):
+                await self._kept.take(name, value=owner)
+
+    async def _take(self, name: str, owner: str, life: timedelta) -> bool:
+        """Look first: waiting must not cost the store a write each time."""
+        if await self._kept.get(name) is not None:
+            return False
+        return await self._kept.put(name, owner, expires_at=self._clock() + life) == owner

@@ -1,0 +1,36 @@
+"""One task for all callers in this process who want the same thing at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+__all__ = ["SharedTasks"]
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ResultT = TypeVar("ResultT")
+
+
+class SharedTasks(Generic[KeyT, ResultT]):
+    """Runs at most one task for a key; a caller who goes away does not take the others' work along."""
+
+    def __init__(self) -> None:
+        self._running: dict[KeyT, asyncio.Task[ResultT]] = {}
+
+    async def run(self, key: KeyT, start: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Wait for the task of ``key``, started now if none is under way."""
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.create_task(start())
+            task.add_done_callback(lambda done: self._finish(key, done))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way: what another server has done for us must still be kept."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _finish(self, key: KeyT, task: asyncio.Task[ResultT]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # everybody who waited has it; nobody may be left
