@@ -5,7 +5,7 @@
 .PHONY: help demo dev serve test check lint type unit format example env setup tools clean
 
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?=
 
 # The newest Python on the path that is new enough, really runs (pyenv's shims may not) and has pip.
 PYTHON ?= $(shell IFS=:; for name in python3.13 python3.12 python3.11 python3; do for folder in $$PATH; do \
@@ -39,8 +39,8 @@ demo: env ## a demo provider, MCP server and gateway on this machine (ARGS=--onc
 dev: env ## the gateway with one worker and debug log, on port 4444
 	LOG_LEVEL=$${LOG_LEVEL:-DEBUG} $(BIN)/latchpin serve --workers 1 $(ARGS)
 
-serve: env ## the gateway with WORKERS=2 processes
-	$(BIN)/latchpin serve --workers $(WORKERS) $(ARGS)
+serve: env ## the gateway as .env says (WORKERS=4: with four processes)
+	$(BIN)/latchpin serve $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 test: $(VENV)/.tox-installed ## everything: tox over all interpreters and backends (ARGS="-e py311-redis": a part)
 	@$(BIN)/python tests/matrix.py $(ARGS)

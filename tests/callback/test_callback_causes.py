@@ -305,4 +305,6 @@ async def test_a_gateway_changed_meanwhile_gets_no_code_and_keeps_no_token(gatew
     assert page.status == 401
     assert "changed while you authorized" in page.text
     assert provider.asked("token") == []
-    assert await gateway.application.services.records.tokens.list() == []
+    records = gateway.application.services.records
+    assert await records.tokens.list() == []
+    assert await records.clients.list() == []  # the registered secret must not reach the new token endpoint either

@@ -94,7 +94,9 @@ def test_the_built_in_parts_come_through_the_same_door():
 def test_a_setting_that_does_not_hold_names_itself_and_masks_secrets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("JWT_SECRET_KEY", "short-secret")
     monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("BASE_URL", "https://ann:hunter2@example.com")
     with pytest.raises(SettingsError) as caught:
         load(CoreSettings)
     assert "PORT holds 'many'" in caught.value.detail
     assert "short-secret" not in caught.value.detail
+    assert "hunter2" not in caught.value.detail

@@ -62,6 +62,11 @@ def test_a_state_reads_back_as_what_was_signed():
     assert parse_state(build_state(PAYLOAD, SIGNER), SIGNER) == PAYLOAD
 
 
+def test_the_longest_address_still_fits():
+    payload = replace(PAYLOAD, app_user_email="ü" * 240 + "@example.com")
+    assert parse_state(build_state(payload, SIGNER), SIGNER) == payload
+
+
 def test_a_state_is_url_safe_text_of_two_base64url_parts():
     head, tail = build_state(PAYLOAD, SIGNER).split(".")
     assert json.loads(base64.urlsafe_b64decode(head + "=="))["gateway_id"] == "a" * 32

@@ -76,4 +76,5 @@ class FlowLog:
                 )
             case _:
                 facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
-                return f"{exc.public}: {facts} (gateway {gateway})" if facts else f"{exc.public} (gateway {gateway})"
+                said = exc.public.rstrip(".")
+                return f"{said}: {facts} (gateway {gateway})" if facts else f"{said} (gateway {gateway})"

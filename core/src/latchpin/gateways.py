@@ -137,12 +137,18 @@ class GatewayBook:
         """
         gateway = change.gateway
         if change.drops_tokens:
-            await self._records.tokens.delete_all(gateway.id)
+            await self._drop_credentials(gateway.id)
         await self._records.gateways.replace(gateway)
         if change.drops_tokens:
-            await self._records.tokens.delete_all(gateway.id)
+            await self._drop_credentials(gateway.id)
             _log.warning("Gateway %s leads elsewhere now: its users' tokens were dropped", gateway.id)
         _log.info("Changed gateway %s to revision %s", gateway.id, gateway.revision)
+
+    async def _drop_credentials(self, gateway_id: str) -> None:
+        """Forget what was issued for the gateway as it was: tokens, and clients with their secrets."""
+        await self._records.tokens.delete_all(gateway_id)
+        for client in await self._records.clients.list(gateway_id=gateway_id):
+            await self._records.clients.delete(client.id)
 
 
 def _check_admin(caller: Caller) -> None:

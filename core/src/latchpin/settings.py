@@ -113,7 +113,7 @@ def _explain(model: type[BaseSettings], error: ErrorDetails) -> str:
     name = location[0].upper()
     field = model.model_fields.get(location[0].lower())
     secret = field is not None and "Secret" in repr(field.annotation)
-    held = "**********" if secret or name in _URLS_WITH_PASSWORDS else repr(error.get("input"))[:100]
+    held = "**********" if secret or name in _URLS_WITH_PASSWORDS else repr(mask(error.get("input")))[:100]
     return f"{name} holds {held}: {error['msg'].removeprefix('Value error, ')}"
 
 

@@ -48,9 +48,9 @@ class TokenKeeper:
         """
         pending = validated.pending
         found = await self._servers.find(gateway)
-        client = await self._clients.client_for(gateway, found.metadata, pending.redirect_uri, pending.scopes)
-        asked = (pending.client_id, pending.issuer, pending.token_url)
-        if asked != (client.client_id, found.metadata.issuer, found.metadata.token_endpoint):
+        client = await self._clients.existing(gateway, found.metadata)
+        now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
+        if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
         grant = await self._exchange(gateway, validated, verifier, client)
         origin = TokenOrigin(

@@ -70,7 +70,9 @@ class StatePayload:
 
 def build_state(payload: StatePayload, signer: Signer) -> str:
     """Write and sign the state. ``payload.key_id`` must be the signer's."""
-    body = json.dumps({name: getattr(payload, name) for name in payload.__slots__}, separators=(",", ":")).encode()
+    body = json.dumps(
+        {name: getattr(payload, name) for name in payload.__slots__}, separators=(",", ":"), ensure_ascii=False
+    ).encode()
     return f"{_encode(body)}.{_encode(signer.sign(body))}"
 
 
