@@ -32,6 +32,9 @@ URL = "https://mcp.example/.well-known/oauth-protected-resource/mcp"
         ("", None),
         (",,, = \x00 \" ' \\", None),
         ("Bearer \u00e9\u00e9, scope=a", Challenge(None, ("a",))),
+        ('Bearer scope="a \ud800 \x01 \u00e9 q\\"q b"', Challenge(None, ("a", "b"))),
+        (f'Bearer scope="{"x" * 201} a"', Challenge(None, ("a",))),
+        (f'Bearer scope="{" ".join(map(str, range(99)))}"', Challenge(None, tuple(map(str, range(50))))),
     ],
 )
 def test_parse(header: str, expected: Challenge | None) -> None:

@@ -104,6 +104,46 @@ def test_where_a_servers_resource_metadata_may_be() -> None:
     assert origin_of(SERVER) == "https://mcp.example"
 
 
+LONGEST = "x" * 200
+ODD_SCOPES = ["a", "\ud800", "b c", 'q"', "back\\", "", "\x7f", "\n", "\u00e9", "x" * 201, "y" * 500_000, LONGEST, "a"]
+
+
+def test_what_cannot_be_a_scope_is_left_out() -> None:
+    metadata = parse_server_metadata(reply({**GOOD, "scopes_supported": ODD_SCOPES}), ISSUER)
+    assert metadata.scopes_supported == ("a", LONGEST)
+    document = {"resource": SERVER, "scopes_supported": ODD_SCOPES}
+    assert parse_resource_metadata(reply(document), SERVER).scopes_supported == ("a", LONGEST)
+
+
+def test_a_resource_names_at_most_fifty_scopes_and_a_server_may_list_more() -> None:
+    names = [f"s{number}" for number in range(200)]
+    resource = parse_resource_metadata(reply({"resource": SERVER, "scopes_supported": names}), SERVER)
+    assert resource.scopes_supported == tuple(names[:50])
+    listed = parse_server_metadata(reply({**GOOD, "scopes_supported": [*names, "offline_access"]}), ISSUER)
+    assert listed.scopes_supported is not None
+    assert "offline_access" in listed.scopes_supported
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "\n", "\x7f", "\u202e", " "])
+@pytest.mark.parametrize(
+    "name", ["authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"]
+)
+def test_no_endpoint_holds_what_cannot_travel(name: str, odd: str) -> None:
+    with pytest.raises(ProviderUnreadable, match=name) as caught:
+        parse_server_metadata(reply({**GOOD, name: f"https://as.example/{odd}"}), ISSUER)
+    assert caught.value.detail.isascii()
+    assert caught.value.detail.isprintable()
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "\n", "\x7f", "\u202e", " "])
+def test_no_issuer_or_resource_holds_what_cannot_travel(odd: str) -> None:
+    with pytest.raises(DiscoveryFailed, match="issuer") as caught:
+        build_server_metadata_urls(f"https://as.example/{odd}")
+    assert caught.value.detail.isascii()
+    with pytest.raises(ProviderUnreadable, match="resource"):
+        parse_resource_metadata(reply({"resource": f"{SERVER}{odd}"}), SERVER)
+
+
 def test_good_metadata() -> None:
     metadata = parse_server_metadata(reply(GOOD), ISSUER)
     assert metadata.issuer == ISSUER

@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
 from latchpin.oauth.authorize import RESERVED_PARAMETERS
+from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
 
 __all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
@@ -82,7 +83,7 @@ def _check_user(value: str) -> str:
 
 
 def _check_scope(value: str) -> str:
-    if not re.fullmatch(r"[\x21\x23-\x5B\x5D-\x7E]+", value):
+    if not is_scope(value):
         raise ValueError("must be a scope: visible ASCII without blank, quote or backslash (RFC 6749 section 3.3)")
     return value
 
@@ -113,7 +114,7 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=2048)]
 Visible = Annotated[Text, Field(pattern=r"^[\x20-\x7E]+$")]
 Url = Annotated[Text, AfterValidator(_check_url)]
 Issuer = Annotated[Text, AfterValidator(_check_issuer)]
-Scope = Annotated[str, Field(strict=True, max_length=256), AfterValidator(_check_scope)]
+Scope = Annotated[str, Field(strict=True, max_length=LONGEST_SCOPE), AfterValidator(_check_scope)]
 User = Annotated[str, Field(strict=True, max_length=320), AfterValidator(_check_user)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=16_384)]
 Param = Annotated[str, Field(strict=True, max_length=1024)]

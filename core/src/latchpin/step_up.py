@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +17,7 @@ from datetime import timedelta
 from latchpin.contracts import Clock, KeptRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
+from latchpin.oauth.scopes import MOST_SCOPES, is_scope
 
 __all__ = ["MOST_STEPS", "StepUp"]
 
@@ -25,9 +25,7 @@ MOST_STEPS = 3
 """How many authorizations of a user may fail to please one operation, the first one included: then it is refused."""
 LIFETIME = timedelta(hours=1)
 """How long a note stands after its last change."""
-MOST_SCOPES = 50
 MOST_OPERATIONS = 50
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 section 3.3
 _ATTEMPTS = 5
 
 
@@ -74,7 +72,7 @@ class StepUp:
                 note = _Note(refused.issuer)
             if not _count(note, refused, operation):
                 return False
-            wanted = (*note.scopes, *refused.scopes, *(scope for scope in scopes if _SCOPE.fullmatch(scope)))
+            wanted = (*note.scopes, *refused.scopes, *(scope for scope in scopes if is_scope(scope)))
             note.scopes = list(dict.fromkeys(wanted))[:MOST_SCOPES]
             if await self._replace(name, text, _format(note)):
                 return True

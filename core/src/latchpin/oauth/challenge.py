@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from latchpin.oauth.scopes import keep_scopes
+
 __all__ = ["Challenge", "parse_challenge"]
 
 _LONGEST = 8_192
@@ -22,7 +24,7 @@ class Challenge:
 
     Attributes:
         resource_metadata: where the protected resource's metadata is (RFC 9728 section 5.1).
-        scopes: what the request would have needed, in order; empty if not said.
+        scopes: what the request would have needed, in order; empty if not said. What cannot be a scope is left out.
         error: RFC 6750 section 3.1, such as ``invalid_token`` or ``insufficient_scope``.
     """
 
@@ -43,7 +45,7 @@ def parse_challenge(header: str) -> Challenge | None:
     best = next((parameters for parameters in found if "resource_metadata" in parameters), found[0])
     return Challenge(
         resource_metadata=best.get("resource_metadata") or None,
-        scopes=tuple(dict.fromkeys(best.get("scope", "").split())),
+        scopes=keep_scopes(best.get("scope", "").split()),
         error=best.get("error") or None,
     )
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
-from latchpin.oauth.documents import parse_flag, parse_object, parse_url, parse_words, shown, split_url
+from latchpin.oauth.documents import parse_flag, parse_object, parse_scopes, parse_url, parse_words, shown, split_url
 
 __all__ = [
     "ResourceMetadata",
@@ -35,6 +35,7 @@ FROM_DEFAULTS = "the default endpoints of MCP 2025-03-26"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OK = 200
+_MOST_LISTED = 1_000  # only looked up in, as for offline_access; never asked for as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def parse_server_metadata(reply: Reply, asked_issuer: str, *, allow_http: bool =
         token_endpoint=token_endpoint,
         registration_endpoint=parse_url(document, "registration_endpoint", allow_http=allow_http),
         revocation_endpoint=parse_url(document, "revocation_endpoint", allow_http=allow_http),
-        scopes_supported=parse_words(document, "scopes_supported"),
+        scopes_supported=parse_scopes(document, "scopes_supported", most=_MOST_LISTED),
         code_challenge_methods_supported=parse_words(document, "code_challenge_methods_supported"),
         token_endpoint_auth_methods_supported=parse_words(document, "token_endpoint_auth_methods_supported"),
         grant_types_supported=parse_words(document, "grant_types_supported"),
@@ -146,7 +147,7 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
     return ResourceMetadata(
         resource=resource,
         authorization_servers=servers,
-        scopes_supported=parse_words(document, "scopes_supported") or (),
+        scopes_supported=parse_scopes(document, "scopes_supported") or (),
     )
 
 

@@ -9,8 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from latchpin.errors import ProviderUnreadable
 from latchpin.model import Reply
+from latchpin.oauth.scopes import MOST_SCOPES, keep_scopes
 
-__all__ = ["parse_flag", "parse_object", "parse_url", "parse_words", "shown", "split_url"]
+__all__ = ["parse_flag", "parse_object", "parse_scopes", "parse_url", "parse_words", "shown", "split_url"]
 
 _LONGEST_URL = 2_048
 _MOST_WORDS = 1_000
@@ -72,6 +73,16 @@ def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | Non
     if not isinstance(value, list) or len(value) > _MOST_WORDS or not all(isinstance(item, str) for item in value):
         raise ProviderUnreadable(f"{name} is not a list of strings")
     return tuple(value)
+
+
+def parse_scopes(document: Mapping[str, Any], name: str, *, most: int = MOST_SCOPES) -> tuple[str, ...] | None:
+    """Read a list of scopes, without what cannot be one and what is beyond ``most``; None if it is absent.
+
+    Raises:
+        ProviderUnreadable: it is not a list of strings.
+    """
+    words = parse_words(document, name)
+    return None if words is None else keep_scopes(words, most=most)
 
 
 def parse_flag(document: Mapping[str, Any], name: str) -> bool:

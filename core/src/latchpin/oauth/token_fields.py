@@ -8,15 +8,16 @@ import math
 import re
 from datetime import timedelta
 
+from latchpin.oauth.scopes import keep_scopes
+
 __all__ = ["LONGEST_LIFETIME", "read_lifetime", "read_scopes", "read_subject"]
 
 LONGEST_LIFETIME = timedelta(days=3650)
 """A server that promises more is taken at this; beyond, dates overflow."""
 
-_SCOPES_LIMIT = 500
+_MOST_GRANTED = 500  # more than are asked for: an administrator may enter 200, and servers add their own
 _ID_TOKEN_LIMIT = 32 * 1024
 _SUBJECT = re.compile(r"[\x20-\x7E]{1,255}")  # OpenID Connect Core section 2
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
 
 
@@ -48,7 +49,7 @@ def read_scopes(value: object) -> tuple[str, ...] | None:
         parts = [part for part in value if isinstance(part, str)]
     else:
         return None
-    return tuple(dict.fromkeys(part for part in parts if _SCOPE_TOKEN.fullmatch(part)))[:_SCOPES_LIMIT]
+    return keep_scopes(parts, most=_MOST_GRANTED)
 
 
 def read_subject(id_token: object) -> str | None:

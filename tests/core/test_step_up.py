@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.step_up import MOST_SCOPES, MOST_STEPS, StepUp
-from latchpin.testing import MovedClock
+from latchpin.contracts import KeptRecords
+from latchpin.oauth.scopes import MOST_SCOPES
+from latchpin.step_up import MOST_STEPS, StepUp
+from latchpin.testing import MovedClock, SuiteContext
 from latchpin.testing.samples import stored_token
-from latchpin_memory_store.records import MemoryRecordStore
+
+pytestmark = pytest.mark.needs("latchpin_memory_store")
 
 
 @pytest.fixture
@@ -18,8 +22,16 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture
-def notes(clock: MovedClock) -> StepUp:
-    return StepUp(MemoryRecordStore(clock).kept, clock)
+async def kept(clock: MovedClock) -> AsyncIterator[KeptRecords]:
+    from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
+
+    async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
+        yield records.kept
+
+
+@pytest.fixture
+def notes(kept: KeptRecords, clock: MovedClock) -> StepUp:
+    return StepUp(kept, clock)
 
 
 @pytest.fixture
@@ -59,11 +71,22 @@ async def test_what_is_no_scope_is_left_out_and_there_is_an_end(notes, token):
     assert len(await wanted(notes, token)) == MOST_SCOPES
 
 
-async def test_an_operation_is_refused_once_enough_tokens_did_not_help(notes, token):
-    for revision in range(1, MOST_STEPS):
-        again = replace(token, revision=revision)
-        assert await notes.note(again, ["c"], operation="one")
-        assert await notes.note(again, ["c"], operation="one")
-    last = replace(token, revision=MOST_STEPS)
-    assert not await notes.note(last, ["c"], operation="one")
-    assert await notes.note(last, ["c"], operation="two")
+async def test_the_third_token_under_which_an_operation_is_refused_is_the_last(notes, token):
+    assert MOST_STEPS == 3
+    first, second, third = (replace(token, revision=revision) for revision in (1, 2, 3))
+    assert await notes.note(first, ["c"], operation="one")
+    assert await notes.note(first, ["c"], operation="one")  # the same token again is no further step
+    assert await notes.note(second, ["c"], operation="one")
+    assert not await notes.note(third, ["c"], operation="one")
+    assert not await notes.note(third, ["c"], operation="one")
+    assert await notes.note(third, ["c"], operation="two")
+
+
+async def test_steps_count_for_each_user_and_end_with_the_note(notes, token, clock):
+    for revision in (1, 2):
+        assert await notes.note(replace(token, revision=revision), ["c"], operation="one")
+    third = replace(token, revision=3)
+    assert await notes.note(replace(third, app_user_email="other@example.com"), ["c"], operation="one")
+    assert not await notes.note(third, ["c"], operation="one")
+    clock.advance(timedelta(hours=1, seconds=1))
+    assert await notes.note(third, ["c"], operation="one")
