@@ -91,8 +91,11 @@ async def test_another_issuers_admin_claim_and_unverified_addresses_count_for_no
     async with open_gateway(upstream=Keys(jwk(RSA, "one")), admin_emails="root@example.com", **IDP) as gateway:
         caller = await identify(gateway, issued(gateway.clock, **{ADMIN_CLAIM: True, "admin": True}))
         assert not caller.is_admin
-        with pytest.raises(NotSignedIn, match="not verified"):
-            await identify(gateway, issued(gateway.clock, email="root@example.com", email_verified=False))
+        for said in (False, "false", "no", 0, []):
+            with pytest.raises(NotSignedIn, match="not verified"):
+                await identify(gateway, issued(gateway.clock, email="root@example.com", email_verified=said))
+        for said in (True, "true"):
+            assert await identify(gateway, issued(gateway.clock, email="root@example.com", email_verified=said))
 
 
 async def test_an_unknown_key_id_is_asked_for_once_and_not_in_a_flood():

@@ -75,7 +75,7 @@ class BearerIdentity:
         )
 
     def _email(self, claims: Mapping[str, Any]) -> str:
-        if self._key_set is not None and claims.get("email_verified") is False:
+        if self._key_set is not None and claims.get("email_verified", True) not in (True, "true"):
             raise NotSignedIn("the bearer token's e-mail address is not verified by its issuer")
         try:
             return parse_email(claims.get(self._email_claim))
