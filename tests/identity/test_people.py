@@ -26,6 +26,8 @@ def test_addresses_are_lower_case(text):
         "a@b\n",
         "a\x00@b",
         "a\u200b@b",
+        "\u212aim@example.com",
+        "\xe4da@ban\u212a.example",
         "a" * 260 + "@b",
     ],
 )

@@ -25,6 +25,8 @@ def parse_email(text: object) -> str:
         raise InvalidRequest(f"the e-mail address has more than {MAX_EMAIL_CHARACTERS} characters")
     if any(character.isspace() or not character.isprintable() for character in text):
         raise InvalidRequest("the e-mail address holds a space or a control character")
+    if any(character.lower().isascii() and not character.isascii() for character in text):  # the Kelvin sign
+        raise InvalidRequest("the e-mail address holds a character that only looks like a letter of ASCII")
     local, separator, domain = text.partition("@")
     if not (local and separator and domain) or "@" in domain:
         raise InvalidRequest("the e-mail address must have one @ with something on both sides, as in you@example.com")
