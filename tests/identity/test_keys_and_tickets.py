@@ -9,7 +9,7 @@ from datetime import timedelta
 import jwt
 import pytest
 from latchpin.errors import InvalidRequest, SettingsError
-from latchpin.keys import random_key, random_keys
+from latchpin.keys import random_keys
 from latchpin.testing import MovedClock
 from latchpin.tickets import BearerSettings, Tickets
 from latchpin_memory_store.records import MemoryRecordStore
@@ -35,18 +35,22 @@ def tickets_with(kept, clock, *, secret=A, old=(), base_url=BASE, **settings):
     return Tickets(bearer, base_url=base_url, kept=kept, cipher=cipher_of(secret, *old), clock=clock)
 
 
+async def todays_key(kept, cipher, name):
+    return (await random_keys(kept, cipher, name))[0]
+
+
 # -- keys ---------------------------------------------------------------------------------------------
 
 
 async def test_all_workers_get_one_random_key(kept):
-    keys = await asyncio.gather(*(random_key(kept, cipher_of(A), "tickets") for _ in range(20)))
+    keys = await asyncio.gather(*(todays_key(kept, cipher_of(A), "tickets") for _ in range(20)))
     assert len(set(keys)) == 1
     assert len(keys[0]) == 32
-    assert await random_key(kept, cipher_of(A), "bearer") != keys[0]
+    assert await todays_key(kept, cipher_of(A), "bearer") != keys[0]
 
 
 async def test_a_copy_of_the_store_does_not_tell_the_key(kept):
-    key = await random_key(kept, cipher_of(A), "tickets")
+    key = await todays_key(kept, cipher_of(A), "tickets")
     stored = await kept.get("key:tickets:1")
     assert key.hex() not in stored
     assert base64.urlsafe_b64encode(key).decode() not in stored
@@ -54,23 +58,23 @@ async def test_a_copy_of_the_store_does_not_tell_the_key(kept):
 
 async def test_the_key_does_not_follow_from_the_secret(clock):
     first, second = (MemoryRecordStore(clock).kept for _ in range(2))
-    assert await random_key(first, cipher_of(A), "tickets") != await random_key(second, cipher_of(A), "tickets")
+    assert await todays_key(first, cipher_of(A), "tickets") != await todays_key(second, cipher_of(A), "tickets")
 
 
 async def test_a_changed_secret_makes_a_new_key_and_keeps_the_earlier_one_where_it_can(kept):
-    first = await random_key(kept, cipher_of(A), "tickets")
-    second = await random_key(kept, cipher_of(B), "tickets")
+    first = await todays_key(kept, cipher_of(A), "tickets")
+    second = await todays_key(kept, cipher_of(B), "tickets")
     assert second != first
     assert await random_keys(kept, cipher_of(B, A), "tickets") == (second, first)
     assert await random_keys(kept, cipher_of(B), "tickets") == (second,)
     assert (await random_keys(kept, cipher_of(C, B, A), "tickets"))[1:] == (second, first)
-    assert await random_key(kept, cipher_of(A), "tickets") == first
+    assert await todays_key(kept, cipher_of(A), "tickets") == first
 
 
 async def test_a_key_moved_to_another_name_is_not_taken(kept):
-    await random_key(kept, cipher_of(A), "bearer")
+    await todays_key(kept, cipher_of(A), "bearer")
     await kept.put("key:tickets:1", await kept.get("key:bearer:1"))
-    assert await random_key(kept, cipher_of(A), "tickets") != await random_key(kept, cipher_of(A), "bearer")
+    assert await todays_key(kept, cipher_of(A), "tickets") != await todays_key(kept, cipher_of(A), "bearer")
 
 
 # -- tickets ------------------------------------------------------------------------------------------
@@ -113,14 +117,14 @@ async def test_forged_tickets_are_refused(kept, clock):
     tickets = tickets_with(kept, clock)
     good = await tickets.sign("success", {"a": 1}, lifetime=timedelta(minutes=1))
     claims = {"iss": BASE, "aud": "latchpin:success", "exp": int(clock().timestamp()) + 60}
-    key = await random_key(kept, cipher_of(A), "tickets")
+    key = await todays_key(kept, cipher_of(A), "tickets")
     assert await tickets.verify("success", _forge("HS256", claims, lambda signed: hmac.digest(key, signed, "sha256")))
     head, body, signature = good.split(".")
     for ticket in (
         _forge("none", claims, lambda signed: b""),
         _forge("HS512", claims, lambda signed: hmac.digest(key, signed, "sha512")),
         jwt.encode(claims, A, algorithm="HS256"),  # the root secret signs no ticket
-        jwt.encode(claims, await random_key(kept, cipher_of(A), "bearer"), algorithm="HS256"),
+        jwt.encode(claims, await todays_key(kept, cipher_of(A), "bearer"), algorithm="HS256"),
         jwt.encode({name: value for name, value in claims.items() if name != "exp"}, key),
         f"{head}.{body[:-2]}AA.{signature}",
         f"{head}.{body}.",

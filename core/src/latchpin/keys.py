@@ -13,22 +13,13 @@ from latchpin.contracts import Cipher, KeptRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 
-__all__ = ["KEY_BYTES", "SharedKeys", "random_key", "random_keys"]
+__all__ = ["KEY_BYTES", "SharedKeys", "random_keys"]
 
 KEY_BYTES = 32
 
 
-async def random_key(kept: KeptRecords, cipher: Cipher, name: str) -> bytes:
-    """The key called ``name`` to sign with today: 32 bytes, the same for all workers.
-
-    Raises:
-        BackendUnavailable: the store cannot be asked.
-    """
-    return (await random_keys(kept, cipher, name))[0]
-
-
 async def random_keys(kept: KeptRecords, cipher: Cipher, name: str) -> tuple[bytes, ...]:
-    """Today's key called ``name``, then the earlier ones that can still be unsealed.
+    """Today's key called ``name``, then the earlier ones that can still be unsealed; the same for all workers.
 
     Each AUTH_ENCRYPTION_SECRET has its own generation, kept with the key id it is sealed under. A changed
     secret therefore makes a new key instead of failing: people sign in again, or, while the earlier secret

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -118,8 +117,3 @@ def _explain(model: type[BaseSettings], error: ErrorDetails) -> str:
 
 
 _URLS_WITH_PASSWORDS = frozenset({"DATABASE_URL", "REDIS_URL"})
-
-
-def from_environment(name: str, default: str = "") -> str:
-    """One raw variable, for what must be known before models are read."""
-    return os.environ.get(name, default)
