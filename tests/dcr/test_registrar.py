@@ -165,6 +165,32 @@ async def test_the_reply_is_believed_not_the_request(dcr, request_for, server):
     assert (registration.registration_client_uri, registration.registration_access_token) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("uri", "kept"),
+    [
+        ("{base}/register/client-1?key=1", True),
+        ("https://AS.example:443/clients/1", True),
+        ("https://victim.example/admin/users/1", False),
+        ("https://as.example.victim.example/1", False),
+        ("https://as.example@victim.example/1", False),
+        ("https://as.example\\@victim.example/1", False),
+        ("https://as.example:8443/1", False),
+        ("http://as.example/1", False),
+        ("https://as.example/a b", False),
+        ("https://as.example:99999/1", False),
+        ("https:///1", False),
+        ("/register/client-1", False),
+        (7, False),
+    ],
+)
+async def test_a_client_is_managed_only_where_it_was_registered(*, dcr, request_for, server, uri, kept):
+    uri = uri.replace("{base}", server.base) if isinstance(uri, str) else uri
+    server.answer = lambda wishes: (201, server.reply_to(wishes) | {"registration_client_uri": uri})
+    registration = await dcr().register(request_for(server={"issuer": "https://as.example"}))
+    held = (registration.registration_client_uri, registration.registration_access_token)
+    assert held == ((uri, "manage-1") if kept else (None, None))
+
+
 async def test_what_the_reply_leaves_out_is_as_asked(dcr, request_for, server):
     server.answer = lambda _: (201, {"client_id": "c"})
     registration = await dcr().register(request_for())

@@ -12,7 +12,16 @@ from urllib.parse import urlsplit
 
 from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
-from latchpin.oauth.documents import parse_flag, parse_object, parse_scopes, parse_url, parse_words, shown, split_url
+from latchpin.oauth.documents import (
+    parse_flag,
+    parse_object,
+    parse_scopes,
+    parse_url,
+    parse_words,
+    shown,
+    split_origin,
+    split_url,
+)
 
 __all__ = [
     "ResourceMetadata",
@@ -33,7 +42,6 @@ PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 FROM_SETTINGS = "settings"
 FROM_DEFAULTS = "the default endpoints of MCP 2025-03-26"
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _OK = 200
 _MOST_LISTED = 1_000  # only looked up in, as for offline_access; never asked for as they are
 
@@ -164,11 +172,10 @@ def _speaks_for(resource: str, server_url: str, document_url: str) -> bool:
 
 def _identity(url: str) -> tuple[str, str, int | None, str, str] | None:
     """What makes two URLs the same server: case of the host, default ports and a last slash do not matter."""
-    parts = split_url(url)
-    if parts is None:
+    parts, origin = split_url(url), split_origin(url)
+    if parts is None or origin is None:
         return None
-    port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    return parts.scheme, (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/"), parts.query
+    return *origin, parts.path.rstrip("/"), parts.query
 
 
 # -- what the gateway's entry says ----------------------------------------------------------------------

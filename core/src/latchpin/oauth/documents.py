@@ -11,11 +11,20 @@ from latchpin.errors import ProviderUnreadable
 from latchpin.model import Reply
 from latchpin.oauth.scopes import MOST_SCOPES, keep_scopes
 
-__all__ = ["parse_flag", "parse_object", "parse_scopes", "parse_url", "parse_words", "shown", "split_url"]
+__all__ = [
+    "parse_flag",
+    "parse_object",
+    "parse_scopes",
+    "parse_url",
+    "parse_words",
+    "shown",
+    "split_origin",
+    "split_url",
+]
 
 _LONGEST_URL = 2_048
 _MOST_WORDS = 1_000
-_SCHEMES = frozenset({"http", "https"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def parse_object(reply: Reply) -> dict[str, Any]:
@@ -61,8 +70,16 @@ def split_url(url: str) -> SplitResult | None:
         port = parts.port
     except ValueError:
         return None
-    usable = parts.scheme in _SCHEMES and bool(parts.hostname) and "@" not in parts.netloc and port != 0
+    usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and "@" not in parts.netloc and port != 0
     return parts if usable else None
+
+
+def split_origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of a URL, fit to be compared (RFC 6454 section 4); None where ``split_url`` has none."""
+    parts = split_url(url)
+    if parts is None:
+        return None
+    return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
 def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | None:

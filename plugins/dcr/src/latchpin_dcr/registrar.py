@@ -106,7 +106,7 @@ class DynamicRegistrar:
         )
         headers = {"content-type": "application/json", "accept": "application/json"}
         reply = await self.upstream.send("POST", endpoint, headers=headers, body=metadata.encode())
-        return parse_registration(reply, metadata, now=self.clock())
+        return parse_registration(reply, metadata, issuer=request.server.issuer, now=self.clock())
 
 
 def _heading(exc: LatchpinError) -> str:

@@ -14,6 +14,7 @@ from latchpin.configuration import is_loopback_host
 from latchpin.contracts import Registration, RegistrationRequest
 from latchpin.errors import RegistrationFailed
 from latchpin.model import ClientCredentials, Reply
+from latchpin.oauth.documents import split_origin
 from latchpin.oauth.refusal import plain_code, plain_words
 
 __all__ = ["ClientMetadata", "build_metadata", "parse_registration"]
@@ -128,11 +129,18 @@ def _client_name(template: str, gateway_name: str) -> str:
 # -- the answer ---------------------------------------------------------------------------------------
 
 
-def parse_registration(reply: Reply, asked: ClientMetadata, *, now: datetime) -> Registration:
+def parse_registration(reply: Reply, asked: ClientMetadata, *, issuer: str | None, now: datetime) -> Registration:
     """Parse the server's answer; what it says counts, not what was asked.
 
     Members that the reply leaves out, although the standard wants them, are read as asked for. Status 200 is
-    taken for 201.
+    taken for 201. Where the client is managed (RFC 7592) is believed only at the registration endpoint's or the
+    issuer's own origin: else any server could aim requests of ours, with a token of its choice, at any other.
+
+    Args:
+        reply: what the registration endpoint answered.
+        asked: what it was asked for.
+        issuer: whose endpoint it is.
+        now: the current time.
 
     Raises:
         RegistrationFailed: the server refused, or registered something that we cannot use.
@@ -152,13 +160,14 @@ def parse_registration(reply: Reply, asked: ClientMetadata, *, now: datetime) ->
     grant_types = _words(document, "grant_types", asked.grant_types)
     if asked.grant_types[0] not in grant_types:
         raise _unusable(host, f"no {asked.grant_types[0]} grant")
+    managed_at = _own_url(document, "registration_client_uri", reply.url, issuer)
     return Registration(
         credentials=ClientCredentials(client_id, secret if method != "none" else None, method),
         redirect_uris=redirect_uris,
         grant_types=grant_types,
         scope=_text(document, "scope") or ("" if "scope" in document else asked.scope),
-        registration_client_uri=_url(document, "registration_client_uri"),
-        registration_access_token=_text(document, "registration_access_token"),
+        registration_client_uri=managed_at,
+        registration_access_token=_text(document, "registration_access_token") if managed_at else None,
         secret_expires_at=_expiry(document, host, now) if method != "none" else None,
     )
 
@@ -211,9 +220,11 @@ def _words(document: Mapping[str, Any], name: str, otherwise: tuple[str, ...]) -
     return tuple(word for word in value if isinstance(word, str) and _VISIBLE.fullmatch(word))
 
 
-def _url(document: Mapping[str, Any], name: str) -> str | None:
+def _own_url(document: Mapping[str, Any], name: str, *homes: str | None) -> str | None:
+    """A URL at the origin of one of ``homes``, else None."""
     value = _text(document, name)
-    return value if value and value.startswith(("https://", "http://")) else None
+    origin = split_origin(value) if value else None
+    return value if origin and origin in [split_origin(home) for home in homes if home] else None
 
 
 def _expiry(document: Mapping[str, Any], host: str, now: datetime) -> datetime | None:
