@@ -23,7 +23,11 @@ class Application:
         self.tickets = Tickets.of(services)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock)
         self.clients = ClientDirectory(
-            records=services.records, cipher=services.cipher, registrars=services.registrars, clock=services.clock
+            records=services.records,
+            cipher=services.cipher,
+            registrars=services.registrars,
+            clock=services.clock,
+            redirect_uri=services.settings.redirect_uri,
         )
         self.gateways = GatewayBook(services)
         self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)

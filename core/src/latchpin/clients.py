@@ -56,6 +56,7 @@ class ClientDirectory:
         cipher: seals their secrets.
         registrars: in the order of their rank.
         clock: the gateway's.
+        redirect_uri: what gateways use that have none of their own.
         pause: waits that many seconds; tests give one that does not.
     """
 
@@ -66,6 +67,7 @@ class ClientDirectory:
         cipher: Cipher,
         registrars: Sequence[ClientRegistrar],
         clock: Clock,
+        redirect_uri: str = "",
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._records = records
@@ -73,6 +75,7 @@ class ClientDirectory:
         self._kept = KeptClients(records, cipher, clock, registrars)
         self._registrars = registrars
         self._clock = clock
+        self._redirect_uri = redirect_uri
         self._under_way: SharedTasks[tuple[str, str, str], RegisteredClient | ClientCredentials | None] = SharedTasks()
         self._leases = Leases(records.kept, clock, pause=pause)
 
@@ -110,9 +113,8 @@ class ClientDirectory:
         Raises:
             Unsealable, BackendUnavailable: as for ``client_for``.
         """
-        config = gateway.oauth
-        redirect_uri = config.redirect_uri if config is not None else None
-        request = self._request(gateway, server, redirect_uri or "", config.scopes if config is not None else ())
+        own, scopes = (gateway.oauth.redirect_uri, gateway.oauth.scopes) if gateway.oauth is not None else (None, ())
+        request = self._request(gateway, server, own or self._redirect_uri, scopes)
         for registrar in self._registrars:
             if not registrar.keeps:
                 answer = _computed(await registrar.register(request))
