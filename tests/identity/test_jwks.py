@@ -1,5 +1,6 @@
 """Bearer tokens of an identity provider, proven by its published keys."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from latchpin.contracts import Upstream
+from latchpin.defaults import jwks
+from latchpin.defaults.jwks import PATIENCE
 from latchpin.errors import NotSignedIn, ProviderUnreachable, ProviderUnreadable
 from latchpin.model import Reply
 from latchpin.testing import MovedClock
@@ -33,9 +36,12 @@ class Keys(Upstream):
         self.entries = list(entries)
         self.asked = 0
         self.answer = None
+        self.answering = asyncio.Event()  # cleared: the server takes what is sent and says nothing
+        self.answering.set()
 
     async def get(self, url, *, headers=None):
         self.asked += 1
+        await self.answering.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         body = self.answer if self.answer is not None else json.dumps({"keys": self.entries}).encode()
@@ -144,6 +150,51 @@ async def test_a_server_that_is_away_is_named_and_known_keys_go_on():
         keys.answer = ProviderUnreachable("away again")
         gateway.clock.advance(timedelta(hours=2))
         assert await identify(gateway, issued(gateway.clock))
+
+
+async def test_callers_with_an_unknown_key_wait_for_one_fetch_and_not_one_after_the_other():
+    keys = Keys(jwk(RSA, "one"))
+    keys.answer = ProviderUnreachable("idp.example did not answer within 30 s")
+    keys.answering.clear()
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        async with asyncio.TaskGroup() as group:
+            callers = [group.create_task(refusal(gateway, issued(gateway.clock))) for _ in range(20)]
+            while not keys.asked:
+                await asyncio.wait(callers, timeout=0)
+            gateway.clock.advance(timedelta(seconds=40))
+            keys.answering.set()
+        assert {type(caller.result()) for caller in callers} == {ProviderUnreachable}
+        assert isinstance(await refusal(gateway, issued(gateway.clock)), ProviderUnreachable)
+        assert keys.asked == 1
+
+
+@pytest.mark.parametrize("failed_before", [False, True])
+async def test_a_server_that_says_nothing_holds_up_no_known_key(monkeypatch, failed_before):
+    monkeypatch.setattr(jwks, "PATIENCE", PATIENCE if failed_before else 0.01)
+    keys = Keys(jwk(RSA, "one"))
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        await identify(gateway, issued(gateway.clock))
+        gateway.clock.advance(timedelta(hours=2))
+        if failed_before:
+            keys.answer = ProviderUnreachable("away")
+            await identify(gateway, issued(gateway.clock))
+            gateway.clock.advance(timedelta(seconds=31))
+        before, keys.answer = keys.asked, None
+        keys.answering.clear()
+        async with asyncio.timeout(PATIENCE / 2):
+            for _ in range(5):
+                assert await identify(gateway, issued(gateway.clock))
+        assert keys.asked == before + 1
+        keys.entries[:] = [jwk(OTHER_RSA, "new")]
+        keys.answering.set()
+        assert await identify(gateway, issued(gateway.clock, OTHER_RSA, kid="new"))
+        assert keys.asked == before + 1  # what was under way brought the new key
+
+
+async def refusal(gateway, token):
+    with pytest.raises((ProviderUnreachable, NotSignedIn)) as raised:
+        await identify(gateway, token)
+    return raised.value
 
 
 @pytest.mark.parametrize(

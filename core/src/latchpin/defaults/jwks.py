@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,12 +13,16 @@ import jwt
 
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import LatchpinError, ProviderUnreadable
+from latchpin.shared_tasks import SharedTasks
 
 __all__ = ["KeySet", "parse_key_set"]
 
 KEPT_FOR = timedelta(hours=1)
 ASKED_AGAIN_AFTER = timedelta(seconds=30)
-"""At the earliest: tokens with invented key ids must not turn into a flood of requests."""
+"""At the earliest, from the last answer or failure: invented key ids must not turn into a flood of requests."""
+
+PATIENCE = 2.0
+"""Seconds to wait for newer keys where a known one would do."""
 
 SIGNING_ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -32,7 +37,7 @@ class KeySet:
         self._url = url
         self._upstream = upstream
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._fetching: SharedTasks[str, None] = SharedTasks()
         self._keys: tuple[jwt.PyJWK, ...] = ()
         self._fetched_at: datetime | None = None
         self._asked_at: datetime | None = None
@@ -41,7 +46,8 @@ class KeySet:
     async def find(self, key_id: object) -> jwt.PyJWK | None:
         """The key that a token names, or the only one if it names none. None if there is no such key.
 
-        An unknown name makes the keys be fetched once more, at most every 30 seconds.
+        An unknown name makes the keys be fetched once more, at most every 30 seconds, by one task for all who ask.
+        A known key is not held up by a server that does not answer, however old it is.
 
         Raises:
             ProviderError: no keys are known, and they cannot be fetched.
@@ -49,21 +55,28 @@ class KeySet:
         found = _pick(self._keys, key_id)
         if found is not None and self._fresh():
             return found
-        async with self._lock:
-            if _pick(self._keys, key_id) is None or not self._fresh():
-                await self._refresh()
+        if self._may_ask():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience(found)):
+                    await self._fetching.run(self._url, self._refresh)
         if not self._keys and self._failure is not None:
             raise self._failure.with_traceback(None)  # the same one each time: it must not grow
         return _pick(self._keys, key_id)
+
+    def _patience(self, found: jwt.PyJWK | None) -> float | None:
+        """Seconds to wait for newer keys: a withdrawn one must go, but not at the price of an outage."""
+        if found is None:
+            return None  # the request's own limit holds
+        return 0 if self._failure is not None else PATIENCE
+
+    def _may_ask(self) -> bool:
+        return self._asked_at is None or self._clock() - self._asked_at >= ASKED_AGAIN_AFTER
 
     def _fresh(self) -> bool:
         return self._fetched_at is not None and self._clock() - self._fetched_at < KEPT_FOR
 
     async def _refresh(self) -> None:
         now = self._clock()
-        if self._asked_at is not None and now - self._asked_at < ASKED_AGAIN_AFTER:
-            return
-        self._asked_at = now
         try:
             reply = await self._upstream.get(self._url, headers={"accept": "application/json"})
             if reply.status != 200:  # noqa: PLR2004
@@ -72,6 +85,8 @@ class KeySet:
             self._fetched_at, self._failure = now, None
         except LatchpinError as exc:
             self._failure = exc  # earlier keys go on being used while the server is away
+        finally:
+            self._asked_at = self._clock()
 
 
 def parse_key_set(body: bytes) -> tuple[jwt.PyJWK, ...]:
