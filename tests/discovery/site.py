@@ -33,11 +33,12 @@ class Page:
 
 @dataclass
 class Site:
-    """A running site; tests write its ``pages`` ("GET /path" to answer)."""
+    """A running site; tests write its ``pages`` ("GET /path" to answer); what is ``silent`` never answers."""
 
     url: str
     pages: dict[str, Page] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     touched: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,6 +75,8 @@ async def open_site() -> AsyncIterator[Site]:
             site.asked.append(asked)
             site.touched.set()
             await site.gate.wait()
+            if asked in site.silent:
+                await reader.read()  # until whoever asked hangs up
             writer.write(site.pages.get(asked, Page(b"<h1>no</h1>", 404)).encode())
             await writer.drain()
         writer.close()

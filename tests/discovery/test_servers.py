@@ -29,7 +29,7 @@ async def site() -> AsyncIterator[Site]:
 
 def core(**more: Any) -> CoreSettings:
     return CoreSettings(
-        _env_file=None, oauth_allow_private_networks=True, oauth_max_retries=0, oauth_request_timeout=5, **more
+        **{"oauth_request_timeout": 5, **more}, _env_file=None, oauth_allow_private_networks=True, oauth_max_retries=0
     )
 
 
@@ -200,6 +200,26 @@ async def test_the_second_server_counts_where_the_first_is_dead(site: Site, upst
     site.protect("http://127.0.0.1:1", "nonsense", site.url)
     found = await find(upstream, gateway(f"{site.url}/mcp"))
     assert found.metadata.issuer == site.url
+
+
+async def test_one_deadline_holds_for_the_whole_search(site: Site, upstream: HttpUpstream) -> None:
+    issuers = [f"{site.url}/{number}" for number in range(5)]
+    site.protect(*issuers)
+    site.pages[f"{AS}/0"] = Page(b"<html>")
+    site.silent = {f"{OIDC}/0", *(f"{AS}/{number}" for number in range(1, 5))}
+    with pytest.raises(DiscoveryFailed) as caught:
+        await find(upstream, gateway(f"{site.url}/mcp"), oauth_request_timeout=2)
+    assert caught.value.status == 504
+    assert caught.value.detail.endswith(f"{OIDC.replace('/.', f'{site.url}/.')}/0: no whole answer in time")
+    assert site.asked[-1] == f"{OIDC}/0"
+
+
+async def test_a_server_that_never_answers_takes_nothing_from_what_is_known(site: Site, upstream: HttpUpstream) -> None:
+    site.publish(site.url)
+    site.silent = {"POST /mcp"}
+    found = await find(upstream, gateway(f"{site.url}/mcp", issuer=site.url), oauth_request_timeout=1)
+    assert (found.metadata.issuer, found.resource) == (site.url, None)
+    assert "no whole answer in time" in str(found.steps[-1])
 
 
 async def test_pkce_must_be_offered(site: Site, upstream: HttpUpstream) -> None:

@@ -6,8 +6,9 @@ that a failure names the exact request that went wrong.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -60,16 +61,28 @@ class Search:
         config: the gateway's OAuth entry.
         preferred: the issuer to take first if the server names several.
         allow_http: http endpoints are acceptable.
+        timeout: how long all of it may take, in seconds: a server that names many others, each of them slow,
+            must not hold everybody who waits.
     """
 
     def __init__(
-        self, upstream: Upstream, url: str, config: OAuthConfig, *, preferred: str | None, allow_http: bool
+        self,
+        upstream: Upstream,
+        url: str,
+        config: OAuthConfig,
+        *,
+        preferred: str | None,
+        allow_http: bool,
+        timeout: float,
     ) -> None:
         self._upstream = upstream
         self._url = url
         self._config = config
         self._preferred = preferred
         self._allow_http = allow_http
+        self._timeout = timeout
+        self._deadline = 0.0
+        self._late = False
         self._steps: list[Step] = []
         self._unreadable: ProviderError | None = None
         self._challenge = Challenge()
@@ -79,9 +92,11 @@ class Search:
         """Find the server.
 
         Raises:
-            DiscoveryFailed: a step failed; the detail lists what was asked and what came back.
+            DiscoveryFailed: a step failed, or time was up (status 504); the detail lists what was asked and what
+                came back.
             IssuerMissing: nothing names an authorization server.
         """
+        self._deadline = asyncio.get_running_loop().time() + self._timeout
         try:
             return await self._discover()
         except (DiscoveryFailed, IssuerMissing):
@@ -144,7 +159,9 @@ class Search:
     async def _ask_bare(self) -> Challenge:
         asked = f"POST {_bare(self._url)}"
         try:
-            reply = await self._upstream.send("POST", self._url, headers=_BARE_HEADERS, body=_BARE_REQUEST)
+            reply = await self._in_time(
+                self._upstream.send("POST", self._url, headers=_BARE_HEADERS, body=_BARE_REQUEST)
+            )
         except ProviderUnreachable as exc:
             raise self._failed(asked, exc) from exc
         except ProviderError as exc:
@@ -167,6 +184,8 @@ class Search:
             try:
                 metadata = await self._ask_issuer(issuer)
             except DiscoveryFailed as exc:
+                if self._late:
+                    raise
                 last = exc
                 continue
             if metadata is not None:
@@ -223,7 +242,7 @@ class Search:
         """Ask one URL. None if nothing usable is there, which ``_steps`` explains."""
         asked = f"GET {_bare(url)}"
         try:
-            reply = await self._upstream.get(url, headers={"accept": "application/json"})
+            reply = await self._in_time(self._upstream.get(url, headers={"accept": "application/json"}))
             document = parse(reply) if reply.status == HTTPStatus.OK else None
         except (ProviderUnreachable, DiscoveryFailed) as exc:
             raise self._failed(asked, exc) from exc
@@ -235,6 +254,15 @@ class Search:
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise self._nothing_usable()
         return document
+
+    async def _in_time(self, asked: Awaitable[Reply]) -> Reply:
+        """Wait for an answer, under the deadline of the whole search."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await asked
+        except TimeoutError as exc:
+            self._late = True
+            raise ProviderTimeout("no whole answer in time", sent=True) from exc
 
     def _failed(self, asked: str, cause: ProviderError) -> DiscoveryFailed:
         self._steps.append(Step(asked, cause.detail))

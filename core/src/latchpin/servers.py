@@ -50,8 +50,9 @@ class ServerDirectory:
         """Find where this gateway's users authorize.
 
         Raises:
-            DiscoveryFailed: the server's metadata could not be had or believed, or names an issuer other than
-                the one pinned; the detail lists what was asked and what came back.
+            DiscoveryFailed: the server's metadata could not be had or believed, not within OAUTH_REQUEST_TIMEOUT
+                (status 504), or names an issuer other than the one pinned; the detail lists what was asked and
+                what came back.
             IssuerMissing: nothing names an authorization server.
             PkceUnsupported: the server does not offer PKCE, and the entry does not assume it.
             ConfigurationError: the gateway does not use OAuth.
@@ -120,6 +121,7 @@ class ServerDirectory:
             config,
             preferred=gateway.pinned_issuer,
             allow_http=self._settings.oauth_allow_private_networks,
+            timeout=self._settings.oauth_request_timeout,
         )
         found = await search.run()
         while len(self._remembered) >= _MOST_REMEMBERED:
