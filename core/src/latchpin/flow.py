@@ -8,6 +8,7 @@ age, the store's atomic consume, gateway, issuer, the provider's error, then the
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -200,7 +201,12 @@ class AuthorizationFlow:
     # -- complete -----------------------------------------------------------------------------------------
 
     async def complete(
-        self, query: str, *, path_gateway: str | None, browser: str | None, caller: Caller | None
+        self,
+        query: str,
+        *,
+        path_gateway: str | None,
+        browser: str | None,
+        caller: Callable[[], Awaitable[Caller | None]],
     ) -> Completed:
         """Judge a callback and, if it holds, exchange the code and keep the tokens.
 
@@ -208,7 +214,8 @@ class AuthorizationFlow:
             query: the callback's query, as it came.
             path_gateway: the gateway in the callback's path, if there was one.
             browser: the browser's cookie.
-            caller: who is signed in, if anybody.
+            caller: tells who is signed in, if anybody; asked once signature and browser are proven, because it
+                may need the store.
 
         Raises:
             CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
@@ -218,7 +225,9 @@ class AuthorizationFlow:
             states = self._states()
             parameters = parse_callback(query)
             payload = parse_state(parameters.state, self._services.signer)
-            check_browser(payload, cookie=browser, signed_in=caller.email if caller else None)
+            check_browser(payload, cookie=browser, signed_in=None)
+            signed_in = await caller()
+            check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
             check_age(payload, now=self._services.clock(), lifetime=self._lifetime)
             validated = await self._consume(states, parameters, payload, path_gateway)
             return await self._exchange(validated)

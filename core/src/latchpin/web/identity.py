@@ -30,6 +30,7 @@ __all__ = [
     "set_browser_cookie",
     "set_session_cookie",
     "tickets_of",
+    "valid_caller",
 ]
 
 BROWSER_COOKIE_BYTES = 32
@@ -69,6 +70,18 @@ async def current_caller(request: Request) -> Caller | None:
         request.scope[_CALLER] = await _identify(services_of(request), evidence_of(request))
     caller: Caller | None = request.scope[_CALLER]
     return caller
+
+
+async def valid_caller(request: Request) -> Caller | None:
+    """Who is asking, where none is needed: an identity that does not hold counts as none.
+
+    Raises:
+        BackendUnavailable, ProviderError: what would decide it cannot be asked.
+    """
+    try:
+        return await current_caller(request)
+    except NotSignedIn:
+        return None
 
 
 async def require_caller(request: Request) -> Caller:

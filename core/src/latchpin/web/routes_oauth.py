@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -15,18 +16,17 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from latchpin.application import Application
-from latchpin.errors import LatchpinError, NotFound, NotSignedIn, ProviderError
+from latchpin.errors import LatchpinError, NotFound, ProviderError
 from latchpin.flow import Completed
-from latchpin.model import Caller
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import FLOW_ID, answer, wants_html
 from latchpin.web.identity import (
     browser_cookie,
-    current_caller,
     new_browser_cookie,
     require_caller,
     set_browser_cookie,
+    valid_caller,
 )
 
 __all__ = ["add_flow_routes", "application_of", "check_gateway_id", "router"]
@@ -74,7 +74,7 @@ async def callback(request: Request) -> Response:
             request.scope["query_string"].decode("latin-1"),
             path_gateway=request.path_params.get("gateway_id"),
             browser=browser_cookie(request),
-            caller=await _signed_in(request),
+            caller=partial(valid_caller, request),
         )
     except LatchpinError as exc:
         if exc.flow_id is not None:
@@ -94,7 +94,7 @@ async def show_success(request: Request) -> Response:
     application = application_of(request)
     claims = await application.tickets.verify(RESULT, request.query_params.get("result", ""))
     gateway = await application.gateways.get_any(str(claims["gateway_id"]))
-    caller = await _signed_in(request)
+    caller = await valid_caller(request)
     mine = caller is not None and caller.email == claims["email"]
     return pages.success(
         base=application.services.settings.base_path,
@@ -112,14 +112,6 @@ def add_flow_routes(app: FastAPI) -> None:
     app.router.add_route("/oauth/authorize/{gateway_id}", authorize, methods=["GET"])
     app.router.add_route("/oauth/callback", callback, methods=["GET"])
     app.router.add_route("/oauth/callback/{gateway_id}", callback, methods=["GET"])
-
-
-async def _signed_in(request: Request) -> Caller | None:
-    """Who is signed in; an identity that is no longer valid counts as none here, where none is needed."""
-    try:
-        return await current_caller(request)
-    except NotSignedIn:
-        return None
 
 
 def _may_reveal(exc: LatchpinError) -> bool | None:
