@@ -60,9 +60,9 @@ class Outgoing:
     """
 
     method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes | AsyncIterable[bytes]
+    url: str = field(repr=False)  # its query may hold a key
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes | AsyncIterable[bytes] = field(repr=False)
     deadline: float | None
     allowance: Allowance
     fresh: bool = False

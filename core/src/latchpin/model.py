@@ -1,7 +1,8 @@
 """The values that travel through the gateway: frozen, slotted, without behaviour that does I/O.
 
 Times are aware ``datetime`` in UTC. A field whose type is ``Sealed`` holds ciphertext made by the
-selected cipher, never a plain secret; what crosses a store is built only from these values.
+selected cipher, never a plain secret; what crosses a store is built only from these values. What is secret in a
+value is left out when it is printed.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Evidence:
     """
 
     peer: str
-    headers: Mapping[str, tuple[str, ...]]
-    cookies: Mapping[str, str]
+    headers: Mapping[str, tuple[str, ...]] = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class StateKey:
     """Names one pending authorization: the signed state text and the gateway it was made for."""
 
     gateway_id: str
-    state: str
+    state: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +228,8 @@ class Reply:
 
     url: str
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -98,8 +98,8 @@ class Registration:
     redirect_uris: tuple[str, ...]
     grant_types: tuple[str, ...]
     scope: str
-    registration_client_uri: str | None
-    registration_access_token: str | None
+    registration_client_uri: str | None = field(repr=False)  # servers may put a key into its query
+    registration_access_token: str | None = field(repr=False)
     secret_expires_at: datetime | None
 
 
@@ -107,8 +107,8 @@ class Registration:
 class TokenRequestParts:
     """What a client authentication adds to a token request."""
 
-    headers: Mapping[str, str]
-    fields: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
 
 
 class ClientAuthentication(Protocol):

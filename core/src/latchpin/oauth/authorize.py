@@ -36,7 +36,7 @@ class AuthorizationRequest:
     authorization_endpoint: str
     client_id: str
     redirect_uri: str
-    state: str
+    state: str = field(repr=False)
     code_challenge: str
     code_challenge_method: str
     scopes: tuple[str, ...] = ()
