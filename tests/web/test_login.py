@@ -217,6 +217,37 @@ async def test_another_site_cannot_sign_a_user_out(gateway, client):
     assert (await client.get("/me")).status_code == 200
 
 
+PROXY = {"trusted_user_header": "X-User", "trusted_proxies": "203.0.113.7"}
+
+
+async def test_who_the_proxy_contradicts_can_still_sign_out():
+    async with open_gateway(**PROXY) as gateway, gateway.client() as client:
+        await sign_in(client, gateway, "admin@localhost", admin=True)
+        copy = client.cookies[SESSION]
+        client.headers["x-user"] = "ann@example.com"
+        refused = await client.get("/admin/gateways", headers=HTML)
+        assert refused.status_code == 401
+        assert f"{BASE}/logout" in refused.text
+        assert (await client.get("/login", headers=HTML)).status_code == 200
+        page = (await client.get("/logout", headers=HTML)).text
+        assert "signed in as <strong>admin@localhost</strong>" in page
+        assert ">Sign out</button>" in page
+        assert (await client.post("/logout", headers={"sec-fetch-site": "cross-site"})).status_code == 403
+        assert (await client.post("/logout", headers=SAME_ORIGIN)).status_code == 303
+        assert (await client.get("/me")).json()["email"] == "ann@example.com"
+        del client.headers["x-user"]
+        async with gateway.client(cookies={SESSION: copy}) as other:
+            assert (await other.get("/me")).status_code == 401
+
+
+async def test_a_link_works_in_a_browser_whose_session_the_proxy_contradicts():
+    async with open_gateway(**PROXY) as gateway, gateway.client() as client:
+        await sign_in(client, gateway, "admin@localhost", admin=True)
+        client.headers["x-user"] = "ann@example.com"
+        assert (await sign_in(client, gateway, "ann@example.com", admin=True)).status_code == 303
+        assert (await client.get("/me")).json()["is_admin"]
+
+
 async def test_a_session_ends_by_itself(gateway, client):
     await sign_in(client, gateway, "ada@example.com")
     gateway.clock.advance(timedelta(hours=12))

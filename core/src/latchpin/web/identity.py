@@ -12,10 +12,18 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import Response
 
-from latchpin.errors import Forbidden, NotSignedIn
+from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence
 from latchpin.services import Services
-from latchpin.sessions import SESSION_LIFETIME, cookie_name, session_cookie_name
+from latchpin.sessions import (
+    SESSION,
+    SESSION_LIFETIME,
+    Session,
+    cookie_name,
+    parse_session,
+    session_cookie_name,
+    was_ended,
+)
 from latchpin.tickets import Tickets
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "require_admin",
     "require_caller",
     "services_of",
+    "session_of",
     "set_browser_cookie",
     "set_session_cookie",
     "tickets_of",
@@ -131,7 +140,10 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
         return None
     if len({caller.email for caller in found}) > 1:
         ways = " and ".join(caller.via for caller in found)
-        raise NotSignedIn(f"the identities of {ways} disagree", remedy="Send one identity only, or sign out first.")
+        raise NotSignedIn(
+            f"the identities of {ways} disagree",
+            remedy=f"Send one identity only, or sign out first: {services.settings.base_url}/logout",
+        )
     first = found[0]
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
     return replace(first, is_admin=is_admin)
@@ -156,6 +168,20 @@ def set_browser_cookie(request: Request, response: Response, value: str) -> None
     settings = services_of(request).settings
     seconds = settings.state_ttl_seconds + int(BROWSER_COOKIE_LIFETIME.total_seconds())
     _set_cookie(request, response, cookie_name("browser", settings.base_url), value, seconds)
+
+
+async def session_of(request: Request) -> Session | None:
+    """The session in the browser's cookie; None if there is none, or it has expired or was ended.
+
+    It tells what there is to end, not who is asking: another identity may contradict it.
+    """
+    services = services_of(request)
+    ticket = request.cookies.get(session_cookie_name(services.settings.base_url))
+    try:
+        session = parse_session(await tickets_of(request).verify(SESSION, ticket)) if ticket else None
+    except InvalidRequest:
+        return None
+    return None if session is None or await was_ended(services.records.kept, session.id) else session
 
 
 def set_session_cookie(request: Request, response: Response, ticket: str) -> None:

@@ -7,16 +7,16 @@ from fastapi.responses import RedirectResponse, Response
 
 from latchpin.errors import InvalidRequest
 from latchpin.login import consume_link, get_link
-from latchpin.model import Caller
 from latchpin.sessions import end_session, start_session
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
 from latchpin.web.identity import (
     clear_session_cookie,
-    current_caller,
     services_of,
+    session_of,
     set_session_cookie,
     tickets_of,
+    valid_caller,
 )
 from latchpin.web.targets import parse_target
 
@@ -35,7 +35,7 @@ async def show_login(request: Request) -> Response:
     link = await get_link(services, token) if token else None
     if token and link is None:
         raise _spent()
-    caller = await current_caller(request)
+    caller = await valid_caller(request)
     return pages.render(
         "login",
         title="Sign in",
@@ -80,38 +80,39 @@ async def sign_in(request: Request) -> Response:
 @router.get("/logout")
 async def show_logout(request: Request) -> Response:
     """Ask before signing out: a link or an image of another page must not do it."""
-    caller = await current_caller(request)
+    caller = await valid_caller(request)
+    session = await session_of(request)
     return pages.render(
         "logout",
-        title="Sign out" if caller else "Signed out",
+        title="Sign out" if caller or session else "Signed out",
         base=services_of(request).settings.base_path,
         caller=caller.email if caller else None,
         csrf_token=await csrf_token(request, caller) if caller else "",
+        session=session.email if session else None,
     )
 
 
 @router.post("/logout")
 async def sign_out(request: Request) -> Response:
-    """End the session, also for whoever has a copy of its cookie."""
-    caller = await current_caller(request)
+    """End the session, also for whoever has a copy of its cookie.
+
+    It ends where another identity contradicts it too: signing out is the way out of that.
+    """
+    caller = await valid_caller(request)
     if caller is not None:
         await check_csrf(request, caller)
-        await _end(request, caller)
+    else:
+        check_same_origin(request)
+    await _end_current_session(request)
     response = RedirectResponse(f"{services_of(request).settings.base_url}/logout", 303)
     clear_session_cookie(request, response)
     return response
 
 
 async def _end_current_session(request: Request) -> None:
-    caller = await current_caller(request)
-    if caller is not None:
-        await _end(request, caller)
-
-
-async def _end(request: Request, caller: Caller) -> None:
-    services = services_of(request)
-    if caller.session_id:
-        await end_session(services.records.kept, caller.session_id, now=services.clock())
+    services, session = services_of(request), await session_of(request)
+    if session is not None:
+        await end_session(services.records.kept, session.id, now=services.clock())
 
 
 def _spent() -> InvalidRequest:
