@@ -26,6 +26,7 @@ class Desk:
     records: MemoryRecordStore
     cipher: SuiteCipher
     clock: MovedClock
+    services: Services
 
     async def create(self, **body) -> Gateway:
         return await self.book.create(parse_gateway_body({"url": "https://mcp.example.com/mcp"} | body), ADMIN)
@@ -85,4 +86,4 @@ def desk(tmp_path, monkeypatch) -> Desk:
         authentications={one.name: one for one in latchpin_client_authentications()},
         events=Events(()),
     )
-    return Desk(GatewayBook(services), records, cipher, clock)
+    return Desk(GatewayBook(services), records, cipher, clock, services)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from latchpin.clients import ClientDirectory
+from latchpin.clients import ClientDirectory, Forgotten
 from latchpin.flow import AuthorizationFlow
 from latchpin.gateways import GatewayBook
+from latchpin.model import Caller, Gateway
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.status import StatusDesk
@@ -16,7 +17,7 @@ __all__ = ["Application"]
 
 
 class Application:
-    """Everything the gateway can do, each thing in one attribute."""
+    """Everything the gateway can do, each thing in one attribute; what needs several of them is a method."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -34,6 +35,21 @@ class Application:
         self.flow = AuthorizationFlow(services, self.gateways, self.servers, self.clients, self.tokens)
         self.toolbox = Toolbox(services, self.tokens)
         self.status = StatusDesk(services, self.tokens)
+
+    async def remove_gateway(self, gateway_id: str, caller: Caller) -> tuple[Gateway, list[Forgotten]]:
+        """Remove a gateway with its tokens, tools and clients, asking the servers to forget those first.
+
+        Returns:
+            What it was, and what each server said. A server that refuses, or is away, does not keep a gateway.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            NotFound: there is none, or somebody else removed it at the same time.
+            BackendUnavailable: the store cannot be asked; some of its clients may be gone then.
+        """
+        gateway = await self.gateways.get_to_change(gateway_id, caller)
+        forgotten = await self.clients.delete_all(gateway.id)
+        return await self.gateways.remove(gateway.id, caller), forgotten
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""

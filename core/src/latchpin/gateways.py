@@ -61,6 +61,16 @@ class GatewayBook:
         """
         return await self.get(gateway_id, _LOCAL)
 
+    async def get_to_change(self, gateway_id: str, caller: Caller) -> Gateway:
+        """Look, for a caller who is about to change or remove it.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            NotFound: there is none.
+        """
+        _check_admin(caller)
+        return await self.get(gateway_id, caller)
+
     async def list(self, caller: Caller) -> list[Gateway]:
         """Those that the caller may use, oldest first."""
         return [gateway for gateway in await self._records.gateways.list() if may_use(gateway, caller)]
@@ -84,12 +94,12 @@ class GatewayBook:
         """Change a gateway; see ``change_gateway`` for what is kept and dropped.
 
         Raises:
-            Forbidden, NotFound, InvalidRequest: as elsewhere.
-            Conflict: the body names a revision that is no longer the gateway's.
+            Forbidden, NotFound: as for ``get_to_change``.
+            InvalidRequest: the body does not hold, or contradicts what is there.
+            Conflict: the body names a revision that is no longer the gateway's, or others keep changing it.
         """
-        _check_admin(caller)
         for _ in range(_ATTEMPTS):
-            gateway = await self.get(gateway_id, caller)
+            gateway = await self.get_to_change(gateway_id, caller)
             if body.revision not in (None, gateway.revision):
                 raise Conflict(f"the gateway's revision is {gateway.revision} now, not {body.revision}")
             change = change_gateway(gateway, body, rules=self._rules, now=self._clock(), cipher=self._cipher)
@@ -104,17 +114,23 @@ class GatewayBook:
         """Remove a gateway with its tokens, clients and tools; return what it was.
 
         Raises:
-            Forbidden, NotFound: as elsewhere.
+            Forbidden, NotFound: as for ``get_to_change``; NotFound also if somebody else was faster.
         """
-        _check_admin(caller)
-        gateway = await self.get(gateway_id, caller)
+        gateway = await self.get_to_change(gateway_id, caller)
         if not await self._records.gateways.delete(gateway.id):
             raise NotFound(f"gateway {gateway.id} was removed by somebody else")
         _log.info("Removed gateway %s", gateway.id)
         return gateway
 
     async def pin_issuer(self, gateway: Gateway, issuer: str | None) -> Gateway:
-        """Remember the issuer found on first use; an issuer already pinned stays as it is."""
+        """Remember the issuer found on first use; an issuer already pinned stays as it is.
+
+        Returns:
+            The gateway as it stands now: pinned here or by somebody else, or changed meanwhile and left alone.
+
+        Raises:
+            NotFound: the gateway was removed meanwhile.
+        """
         while gateway.oauth is not None and gateway.pinned_issuer is None and issuer is not None:
             pinned = replace(gateway, pinned_issuer=issuer, revision=gateway.revision + 1, updated_at=self._clock())
             try:

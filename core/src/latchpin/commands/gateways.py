@@ -115,8 +115,7 @@ def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="
 
     async def work(gateway: Gateway) -> None:
         async with opened() as application:
-            await application.clients.delete_all(gateway.id)
-            await application.gateways.remove(gateway.id, OPERATOR)
+            await application.remove_gateway(gateway.id, OPERATOR)
 
     gateway = run(look())
     if not yes:

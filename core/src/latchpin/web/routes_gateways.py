@@ -62,9 +62,7 @@ async def delete_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
     """Remove a gateway with its tokens, tools and registered clients."""
     caller, application = await require_admin(request), application_of(request)
     await check_csrf(request, caller)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
-    forgotten = await application.clients.delete_all(gateway.id)
-    await application.gateways.remove(gateway.id, caller)
+    gateway, forgotten = await application.remove_gateway(check_gateway_id(gateway_id), caller)
     return {
         "success": True,
         "message": f"Removed the gateway {gateway.name}",
