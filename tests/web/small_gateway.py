@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
+from latchpin.application import Application
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Upstream
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.identities import ProxySettings, open_bearer, open_proxy, open_session
 from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.errors import BackendUnavailable, LatchpinError, ProviderUnreadable
+from latchpin.events import Events
 from latchpin.services import Services
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.tickets import BearerSettings, Tickets
@@ -76,7 +78,19 @@ async def open_gateway(
     bearer = BearerSettings(_env_file=None, **{name: getattr(settings, name) for name in BearerSettings.model_fields})
     proxy = ProxySettings(_env_file=None, **{name: getattr(settings, name) for name in ProxySettings.model_fields})
     async with open_bearer(bearer, context) as a, open_session(bearer, context) as b, open_proxy(proxy, context) as c:
-        services = services_with(settings=settings, clock=clock, records=records, cipher=cipher, identities=[a, b, c])
+        services = services_with(
+            settings=settings,
+            clock=clock,
+            records=records,
+            cipher=cipher,
+            identities=[a, b, c],
+            events=Events([]),
+            upstream=context.upstream,
+            registrars=(),
+            authentications={},
+            state_backend=None,
+            instance_id="one",
+        )
         yield SmallGateway(build_app(services), services, clock, Tickets.of(services))
 
 
@@ -96,6 +110,7 @@ def cipher_of(secret: str, *old: str) -> AesGcmCipher:
 def build_app(services: Services) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None)
     app.state.services = services
+    app.state.application = Application(services)
     install_errors(app)
     install_guard(app, services.settings)
     app.include_router(people_router)

@@ -1,24 +1,27 @@
 """The pages: what stands on them, in which words, and that nothing foreign runs on them (threats 8, 14 and 18)."""
 
+import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
-from latchpin.model import OAuthConfig
+from latchpin.model import OAuthConfig, TokenGrant
 from latchpin.oauth.status import is_authorized, status_of
+from latchpin.sealing import seal_grant
 from latchpin.testing import MovedClock, samples
 from latchpin.web import pages
 from latchpin.web.identity import set_browser_cookie
 
-from tests.web.small_gateway import HTML
+from tests.web.small_gateway import HTML, cipher_of
 from tests.web.test_login import sign_in
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example onerror=x>\"'{{7*7}}"
 EMAIL = "ada@example.com"
 
 
-async def add_gateway(gateway, *, status="missing", tools=None, **changes):
+async def add_gateway(gateway, *, status="missing", tools=None, cipher=None, **changes):
     now, records = gateway.clock(), gateway.services.records
     row = samples.gateway(now, **{"allowed_users": (), "auth_type": "oauth", "oauth": OAuthConfig(), **changes})
     await records.gateways.put(row)
@@ -30,9 +33,9 @@ async def add_gateway(gateway, *, status="missing", tools=None, **changes):
             app_user_email=EMAIL,
             expires_at=now + timedelta(seconds=left),
             needs_reauth=status == "needs_reauth",
-            revision=1,
-            **({} if status == "renewable" else {"refresh_token": None}),
         )
+        grant = TokenGrant("an-access-token", "Bearer", token.expires_at, "more" if status == "renewable" else None)
+        token = seal_grant(cipher or gateway.services.cipher, replace(token, refresh_token=None), grant)
         await records.tokens.put(token, replacing=None)
     if tools:
         await records.tools.replace(row.id, EMAIL, tools)
@@ -64,6 +67,31 @@ async def test_the_list_says_how_i_am_connected(gateway, client, status, text):
     assert f'href="/oauth/authorize/{row.id}"' in page
     assert f'action="/oauth/fetch-tools/{row.id}"' in page
     assert (f'action="/oauth/tokens/{row.id}/disconnect"' in page) == (status != "missing")
+
+
+async def test_a_token_under_a_secret_that_is_gone_asks_to_authorize_again(gateway, client):
+    row = await add_gateway(gateway, status="valid", cipher=cipher_of("an-earlier-secret-of-at-least-32-bytes"))
+    page = await gateways_page(gateway, client)
+    assert ">Authorize again</span>" in page
+    assert f'action="/oauth/tokens/{row.id}/disconnect"' in page
+
+
+async def test_the_list_asks_for_one_gateways_tools_after_the_others(gateway, client, monkeypatch):
+    kind = type(gateway.services.records.tools)
+    listed, asking = kind.list, []
+
+    async def slow_list(records, gateway_id, email):
+        asking.append(gateway_id)
+        assert len(asking) == 1, "several gateways' tools are asked for at once"
+        await asyncio.to_thread(lambda: None)
+        asking.remove(gateway_id)
+        return await listed(records, gateway_id, email)
+
+    monkeypatch.setattr(kind, "list", slow_list)
+    for name in "abc":
+        await add_gateway(gateway, name=name, tools={f"tool_{name}": {"name": f"tool_{name}"}})
+    page = await gateways_page(gateway, client)
+    assert all(f"tool_{name}" in page for name in "abc")
 
 
 async def test_the_guides_walk_is_there_in_its_words(gateway, client):

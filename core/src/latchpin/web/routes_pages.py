@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
+from latchpin.application import Application
 from latchpin.errors import LatchpinError, NotFound
-from latchpin.gateway_rules import may_use
-from latchpin.model import Caller, Gateway, StoredToken
-from latchpin.oauth.status import TokenStatus, is_authorized, status_of
-from latchpin.services import Services
-from latchpin.tokens import owner_of
+from latchpin.model import Caller, Gateway
+from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
 from latchpin.web.identity import require_caller, services_of
+from latchpin.web.routes_oauth import application_of
 
 __all__ = ["router"]
 
@@ -51,29 +50,29 @@ _STATUS_TEXTS: dict[TokenStatus, str] = {
 @router.get("/")
 async def show_home(request: Request) -> Response:
     """The Admin Panel: where to go from here."""
-    caller, services = await require_caller(request), services_of(request)
-    gateways = [each for each in await services.records.gateways.list() if may_use(each, caller)]
+    caller, application = await require_caller(request), application_of(request)
     return pages.render(
         "home",
         title="Admin Panel",
-        base=services.settings.base_path,
+        base=application.services.settings.base_path,
         caller=caller.email,
         csrf_token=await csrf_token(request, caller),
         admin=caller.is_admin,
-        gateways=len(gateways),
+        gateways=len(await application.gateways.list(caller)),
     )
 
 
 @router.get("/admin/gateways")
 async def show_gateways(request: Request) -> Response:
     """The gateways that the caller may use, with what can be done about each."""
-    caller, services = await require_caller(request), services_of(request)
-    gateways = [each for each in await services.records.gateways.list() if may_use(each, caller)]
-    rows = await asyncio.gather(*(_row(services, gateway, caller) for gateway in gateways))
+    caller, application = await require_caller(request), application_of(request)
+    gateways = await application.gateways.list(caller)
+    # One after the other: a thousand tools each, asked for at once, would keep everybody else's reads waiting.
+    rows = [await _row(application, gateway, caller) for gateway in gateways]
     return pages.render(
         "gateways",
         title="Gateways",
-        base=services.settings.base_path,
+        base=application.services.settings.base_path,
         caller=caller.email,
         csrf_token=await csrf_token(request, caller),
         admin=caller.is_admin,
@@ -81,12 +80,10 @@ async def show_gateways(request: Request) -> Response:
     )
 
 
-async def _row(services: Services, gateway: Gateway, caller: Caller) -> pages.GatewayRow:
-    records, oauth = services.records, gateway.oauth
-    owner = owner_of(gateway, caller)
-    token = await records.tokens.get(gateway.id, owner) if oauth is not None else None
-    personal = oauth is not None and oauth.grant_type == "authorization_code"
-    status, text = _status(token, services) if personal else ("", "")
+async def _row(application: Application, gateway: Gateway, caller: Caller) -> pages.GatewayRow:
+    said = await application.status.describe(gateway, caller)
+    personal = said.get("grant_type") == "authorization_code"
+    status, text = _status(said["user_token_status"]) if personal else ("", "")
     return pages.GatewayRow(
         id=gateway.id,
         name=gateway.name,
@@ -95,15 +92,15 @@ async def _row(services: Services, gateway: Gateway, caller: Caller) -> pages.Ga
         status=status,
         status_text=text,
         authorizes=personal,
-        connected=personal and token is not None,
-        tools=pages.shown_tools(await records.tools.list(gateway.id, caller.email)),
+        connected=personal and status != "missing",
+        tools=pages.shown_tools(await application.toolbox.stored(gateway, caller)),
     )
 
 
-def _status(token: StoredToken | None, services: Services) -> tuple[TokenStatus, str]:
-    now = services.clock()
-    status = status_of(token, now)
-    if status == "expired" and is_authorized(token, now):
+def _status(token: Mapping[str, Any]) -> tuple[TokenStatus, str]:
+    """The status of the API's answer, and the same for people."""
+    status: TokenStatus = token["status"]
+    if status == "expired" and token["authorized"]:
         return "near_expiry", "Connected, renewed at next use"
     return status, _STATUS_TEXTS[status]
 
