@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -308,3 +309,28 @@ async def test_a_gateway_changed_meanwhile_gets_no_code_and_keeps_no_token(gatew
     records = gateway.application.services.records
     assert await records.tokens.list() == []
     assert await records.clients.list() == []  # the registered secret must not reach the new token endpoint either
+
+
+async def test_looking_with_head_completes_nothing(gateway, provider):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        url = await gateway.returned(browser, gateway_id)
+        async with gateway.client() as looking:
+            looking.cookies = browser.cookies
+            assert (await looking.head(url)).status_code == 405
+            assert (await looking.head(f"{BASE}/oauth/authorize/{gateway_id}")).status_code == 405
+        assert provider.asked("token") == []
+        assert (await browser.open(url)).title == "OAuth Authorization Successful"
+
+
+async def test_identities_that_disagree_are_refused_at_the_callback_too(gateway, provider):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        url = await gateway.returned(browser, gateway_id)
+        bearer = await gateway.application.tickets.create_bearer("bob@example.com", admin=False, lifetime=timedelta(hours=1))
+        async with gateway.client(Accept="application/json", Authorization=f"Bearer {bearer}") as both:
+            both.cookies = browser.cookies
+            refused = await both.get(url)
+        assert (refused.status_code, refused.json()["cause"]) == (401, "not-signed-in")
+        assert provider.asked("token") == []
+        assert (await browser.open(url)).title == "OAuth Authorization Successful"

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from latchpin.application import Application
 from latchpin.errors import LatchpinError, NotFound, ProviderError
@@ -23,6 +24,7 @@ from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import FLOW_ID, answer, wants_html
 from latchpin.web.identity import (
     browser_cookie,
+    current_caller,
     new_browser_cookie,
     require_caller,
     set_browser_cookie,
@@ -74,7 +76,7 @@ async def callback(request: Request) -> Response:
             request.scope["query_string"].decode("latin-1"),
             path_gateway=request.path_params.get("gateway_id"),
             browser=browser_cookie(request),
-            caller=partial(valid_caller, request),
+            caller=partial(current_caller, request),  # two identities that disagree are refused here too
         )
     except LatchpinError as exc:
         if exc.flow_id is not None:
@@ -109,9 +111,14 @@ async def show_success(request: Request) -> Response:
 
 def add_flow_routes(app: FastAPI) -> None:
     """Add the hot path to ``app``."""
-    app.router.add_route("/oauth/authorize/{gateway_id}", authorize, methods=["GET"])
-    app.router.add_route("/oauth/callback", callback, methods=["GET"])
-    app.router.add_route("/oauth/callback/{gateway_id}", callback, methods=["GET"])
+    for path, endpoint in (
+        ("/oauth/authorize/{gateway_id}", authorize),
+        ("/oauth/callback", callback),
+        ("/oauth/callback/{gateway_id}", callback),
+    ):
+        route = Route(path, endpoint, methods=["GET"])
+        (route.methods or set()).discard("HEAD")  # which would begin or complete a flow, and show nobody
+        app.router.routes.append(route)
 
 
 def _may_reveal(exc: LatchpinError) -> bool | None:
