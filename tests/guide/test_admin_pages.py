@@ -33,7 +33,8 @@ async def come_in(rig: Rig, browser: Browser) -> None:
 
 async def test_the_admin_flow_step_by_step(backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path):
     panel, gateways, auth_type, authorize, fetch = guide.ADMIN_FLOW.text.splitlines()
-    with start_rig(backend, tmp_path, **dict(in_guides_place(backend))) as rig:
+    by_link = {"TRUSTED_USER_HEADER": "", "TRUSTED_PROXIES": ""}  # the first link is for where no proxy signs people in
+    with start_rig(backend, tmp_path, **(dict(in_guides_place(backend)) | by_link)) as rig:
         client = hand_made_client(provider, rig.url)
         gateway = await rig.add(provider.provider.mcp_url, name="Notes", oauth_config=client)
         open_one = await rig.add(provider.provider.mcp_url, name="Open", auth_type="none")

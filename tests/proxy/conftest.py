@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -16,16 +17,21 @@ from tests.servers import GatewayBackend
 NEEDS = ("latchpin_proxy", "latchpin_memory_store", "latchpin_dcr")
 
 
+def start_proxy(folder: Path, **settings: str) -> AbstractContextManager[Rig]:
+    """Serve a gateway with the endpoint; ``settings`` come on top."""
+    environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+    memory = GatewayBackend("memory", environment, shared=False, label="memory")
+    return start_rig(memory, folder, PROXY_HELD_BYTES="65536", PROXY_MAX_REQUEST_BYTES="50000000", **settings)
+
+
+async def open_endpoint(proxy: Rig, scripted: ScriptedServer) -> str:
+    """The endpoint of a gateway without OAuth before the scripted server."""
+    return f"{proxy.url}/gateways/{await proxy.add(scripted.url, auth_type='none')}/mcp"
+
+
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    folder = Path(tmp_path_factory.mktemp("gateway"))
-    environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
-    with start_rig(
-        GatewayBackend("memory", environment, shared=False, label="memory"),
-        folder,
-        PROXY_HELD_BYTES="65536",
-        PROXY_MAX_REQUEST_BYTES="50000000",
-    ) as rig:
+    with start_proxy(Path(tmp_path_factory.mktemp("gateway"))) as rig:
         yield rig
 
 
@@ -43,8 +49,7 @@ def scripted() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 async def opened(proxy: Rig, scripted: ScriptedServer) -> str:
-    """The endpoint of a gateway without OAuth before the scripted server."""
-    return f"{proxy.url}/gateways/{await proxy.add(scripted.url, auth_type='none')}/mcp"
+    return await open_endpoint(proxy, scripted)
 
 
 @pytest.fixture

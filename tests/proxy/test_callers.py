@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from latchpin.configuration import CoreSettings
 from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
 
 from tests.flow.rig import ALICE, USER_HEADER, Rig
+from tests.proxy.conftest import open_endpoint, start_proxy
 from tests.proxy.scripted import ScriptedServer, begin, reply
 
 GATEWAY = "0123456789abcdef0123456789abcdef"
@@ -44,20 +46,22 @@ async def test_a_token_for_another_audience_is_refused(nobody: httpx.AsyncClient
     assert scripted.arrived == []
 
 
-async def test_a_session_cookie_does_not_count(nobody: httpx.AsyncClient, proxy: Rig, opened: str, scripted):
-    link = _login_link(proxy)
-    page = await nobody.get(link)
-    token = re.search(r'name="token" value="([^"]+)"', page.text)
-    assert token is not None
-    signed_in = await nobody.post(
-        "/login", data={"token": token[1]}, headers={"origin": proxy.url, "sec-fetch-site": "same-origin"}
-    )
-    assert signed_in.status_code == 303, signed_in.text
-    assert nobody.cookies
-    assert (await nobody.get("/gateways", headers={"accept": "application/json"})).status_code == 200
-    for method in ("GET", "POST", "DELETE"):
-        assert (await nobody.request(method, opened)).status_code == 401
-    assert scripted.arrived == []
+async def test_a_session_cookie_does_not_count(tmp_path: Path, scripted: ScriptedServer):
+    with start_proxy(tmp_path, TRUSTED_USER_HEADER="", TRUSTED_PROXIES="") as proxy:  # so that a first link is made
+        link, opened = _login_link(proxy), await open_endpoint(proxy, scripted)
+        async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=30) as browser:
+            page = await browser.get(link)
+            token = re.search(r'name="token" value="([^"]+)"', page.text)
+            assert token is not None
+            signed_in = await browser.post(
+                "/login", data={"token": token[1]}, headers={"origin": proxy.url, "sec-fetch-site": "same-origin"}
+            )
+            assert signed_in.status_code == 303, signed_in.text
+            assert browser.cookies
+            assert (await browser.get("/gateways", headers={"accept": "application/json"})).status_code == 200
+            for method in ("GET", "POST", "DELETE"):
+                assert (await browser.request(method, opened)).status_code == 401
+        assert scripted.arrived == []
 
 
 def _login_link(proxy: Rig) -> str:

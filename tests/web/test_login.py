@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.login import create_first_link, create_link, get_link
+from latchpin.testing import samples
 from latchpin.web.targets import parse_target
 
 from tests.web.small_gateway import BASE, HTML, SAME_ORIGIN, open_gateway
@@ -277,3 +278,17 @@ async def test_an_unused_first_link_makes_room_for_another_until_somebody_signs_
     await client.post("/login", data={"token": token_of(url)}, headers=SAME_ORIGIN)
     gateway.clock.advance(timedelta(days=300))
     assert await create_first_link(gateway.services) is None
+
+
+async def test_no_first_link_is_made_once_a_gateway_exists(gateway):
+    await gateway.services.records.gateways.put(samples.gateway(gateway.clock()))
+    assert await create_first_link(gateway.services) is None
+
+
+JWKS = {"jwt_jwks_url": "https://idp.example/keys", "jwt_issuer": "https://idp.example", "jwt_audience": "latchpin"}
+
+
+@pytest.mark.parametrize(("settings", "made"), [(PROXY, False), (JWKS, False), ({"jwt_secret_key": "k" * 64}, True)])
+async def test_no_first_link_is_made_where_people_sign_in_elsewhere(settings, made):
+    async with open_gateway(**settings) as gateway:
+        assert bool(await create_first_link(gateway.services)) is made

@@ -58,20 +58,26 @@ async def create_link(services: Services, email: str, *, admin: bool = False) ->
 async def create_first_link(services: Services) -> tuple[str, str] | None:
     """Make the administrator's link of a first start; return its URL and the address.
 
-    Every worker of every instance may ask; one of them gets it. None for the others, and once somebody has
-    signed in by a link. A link that nobody used makes room for another after its ten minutes.
+    Every worker of every instance may ask; one of them gets it. None for the others, once somebody has signed in
+    by a link or a gateway exists, and where an identity provider or a proxy tells who people are. A link that
+    nobody used makes room for another after its ten minutes.
 
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
-    kept = services.records.kept
-    if await kept.get(_SIGNED_IN) is not None:
+    kept, gateways = services.records.kept, services.records.gateways
+    if _signs_in_elsewhere(services) or await kept.get(_SIGNED_IN) is not None or await gateways.list():
         return None
     ours = secrets.token_urlsafe(16)
     if await kept.put(_FIRST, ours, expires_at=services.clock() + LINK_LIFETIME) != ours:
         return None
     email = next(iter(services.settings.admin_emails), LOCAL_ADMINISTRATOR)
     return await create_link(services, email, admin=True), email
+
+
+def _signs_in_elsewhere(services: Services) -> bool:
+    """Whether administrators are known without a link: nobody would use it up, and each start would print one."""
+    return bool(services.settings.jwt_jwks_url or services.settings.trusted_user_header)
 
 
 def invitation(url: str, email: str) -> str:
