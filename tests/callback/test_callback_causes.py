@@ -327,7 +327,8 @@ async def test_identities_that_disagree_are_refused_at_the_callback_too(gateway,
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         url = await gateway.returned(browser, gateway_id)
-        bearer = await gateway.application.tickets.create_bearer("bob@example.com", admin=False, lifetime=timedelta(hours=1))
+        create = gateway.application.tickets.create_bearer
+        bearer = await create("bob@example.com", admin=False, lifetime=timedelta(hours=1))
         async with gateway.client(Accept="application/json", Authorization=f"Bearer {bearer}") as both:
             both.cookies = browser.cookies
             refused = await both.get(url)
