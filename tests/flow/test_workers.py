@@ -8,14 +8,14 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
 from latchpin.demo.browser import Browser
 
 from tests.flow.rig import ALICE, USER_HEADER, Rig, settings_of, start_rig
-from tests.providers import FaultSwitch, sign_in
+from tests.providers import FaultSwitch, Provider, sign_in, start_sdk_provider
 from tests.servers import GatewayBackend, run_latchpin
 
 MOST_CONNECTIONS = 200
@@ -51,24 +51,51 @@ def issued_by(callback_url: str) -> str:
     return str(json.loads(base64.urlsafe_b64decode(head + "=="))["instance"])
 
 
-@pytest.mark.backends("sqlite", "postgres", "redis")
-async def test_what_one_worker_began_the_other_completes(pair: Rig, fault_switch: FaultSwitch):
-    gateway = await pair.add(fault_switch.provider.mcp_url)
+async def callback_of(pair: Rig, browser: Browser, gateway: str) -> str:
+    """Go through the provider, whether it asks for consent or not, and stop before the callback."""
+    page = await browser.open(f"{pair.url}/oauth/authorize/{gateway}", follow=False)
+    while (location := page.headers.get("location")) and not location.startswith(f"{pair.url}/oauth/callback"):
+        page = await browser.open(urljoin(page.url, location), follow=False)
+    return str(location or (await sign_in(browser, follow=False)).headers["location"])
+
+
+async def complete_on_the_other(pair: Rig, provider: Provider) -> None:
+    """Begin on one worker, complete on the other, and fetch the tools there."""
+    gateway = await pair.add(provider.mcp_url)
     async with one_browser_on_each(pair) as (first, second, one, two):
-        await first.open(f"{pair.url}/oauth/authorize/{gateway}")
-        returned = str((await sign_in(first, follow=False)).headers["location"])
+        returned = await callback_of(pair, first, gateway)
         second.cookies.update(first.cookies)  # one person's browser, two connections
         page = await second.open(returned)
         assert page.title == "OAuth Authorization Successful", page.text
         assert issued_by(returned) == one
         assert one != two
         page = await second.submit(page.form(action="fetch-tools"))
-        assert "Successfully fetched and created 3 tools" in page.text
+        assert f"Successfully fetched and created {len(provider.tools)} tools" in page.text
     stored = re.search(r"(\d+) latchpin\.flow DEBUG - Stored", pair.log)
     completed = re.search(r"(\d+) latchpin\.flow INFO - Completed", pair.log)
     assert stored
     assert completed
     assert stored[1] != completed[1], "the same process did both"
+
+
+@pytest.mark.backends("sqlite", "postgres", "redis")
+async def test_what_one_worker_began_the_other_completes(pair: Rig, fault_switch: FaultSwitch):
+    await complete_on_the_other(pair, fault_switch.provider)
+
+
+@pytest.mark.backends("postgres", "redis")
+async def test_so_with_the_mcp_sdks_own_servers(pair: Rig):
+    with start_sdk_provider() as provider:
+        await complete_on_the_other(pair, provider)
+
+
+@pytest.mark.needs("fastmcp")
+@pytest.mark.backends("postgres", "redis")
+async def test_so_with_fastmcps_servers(pair: Rig):
+    from tests.providers.fastmcp_provider import start_fastmcp_provider
+
+    with start_fastmcp_provider() as provider:
+        await complete_on_the_other(pair, provider)
 
 
 @pytest.mark.backends("memory")
