@@ -335,3 +335,18 @@ async def test_identities_that_disagree_are_refused_at_the_callback_too(gateway,
         assert (refused.status_code, refused.json()["cause"]) == (401, "not-signed-in")
         assert provider.asked("token") == []
         assert (await browser.open(url)).title == "OAuth Authorization Successful"
+
+
+async def test_only_administrators_disconnect_somebody_else(gateway, provider):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        await browser.open(await gateway.returned(browser, gateway_id))
+    create = gateway.application.tickets.create_bearer
+    answers = []
+    for email, admin in (("bob@example.com", False), ("boss@example.com", True), ("boss@example.com", True)):
+        bearer = await create(email, admin=admin, lifetime=timedelta(hours=1))
+        async with gateway.client(None, Authorization=f"Bearer {bearer}") as caller:
+            answers.append(await caller.delete(f"{BASE}/oauth/tokens/{gateway_id}?user=alice@example.com"))
+    assert [answer.status_code for answer in answers] == [403, 200, 404]
+    assert "revoked" in answers[1].json()["authorization_server"]
+    assert len(provider.asked("revoke")) == 1
