@@ -307,3 +307,11 @@ def test_pkce_offered_or_not_knowable() -> None:
     offered = ServerMetadata(ISSUER, None, "https://t", source="x", code_challenge_methods_supported=("plain", "S256"))
     check_pkce(offered)
     check_pkce(ServerMetadata(None, None, "https://t"))
+
+
+@pytest.mark.parametrize("server_url", ["not a url", "https://mcp.example:99999/mcp"])
+def test_nothing_speaks_for_an_address_that_is_none(server_url):
+    document = {"resource": "https://mcp.example/mcp", "authorization_servers": ["https://as.example"]}
+    reply = Reply("https://mcp.example/.well-known/oauth-protected-resource", 200, {}, json.dumps(document).encode())
+    with pytest.raises(DiscoveryFailed, match="speaks for"):
+        parse_resource_metadata(reply, server_url)
