@@ -98,6 +98,7 @@ def test_contrast(visit, demo, scheme):
     connect(page, demo.origin)
     assert low_contrasts(page)[1] == []
     press(page, "Fetch Tools")
+    expect(page).to_have_title("Tools fetched")  # measured while it still loads, the page would be gone
     for path in [None, *PATHS]:
         if path is not None:
             page.goto(demo.origin + path)

@@ -126,7 +126,7 @@ def test_a_store_serves_several_workers_where_the_guide_says_so(backend: Gateway
     if backend.name == "postgres":
         assert run_latchpin("db", "upgrade", env=env, cwd=tmp_path).returncode == 0
     with start_latchpin("serve", "--workers", "2", env=env, cwd=tmp_path) as process:
-        process.wait_for_output("Application startup complete", timeout=30)
+        process.wait_for_output("Application startup complete", times=2)  # each worker titles itself before
         for way in ways("ps"):
             shell = open_shell(tmp_path, env, way=way)
             titles = " ".join(processes_in(tmp_path, shell.lines(guide.SHOW_WORKERS)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import ServerProcess
+from tests.servers.processes import DEADLINE, ServerProcess
 
 __all__ = ["LatchpinProcess", "latchpin_command", "run_latchpin", "start_latchpin"]
 
@@ -31,7 +31,7 @@ class LatchpinProcess(ServerProcess):
     base_url: str
     port: int
 
-    def wait_until_healthy(self, *, timeout: float = 30) -> None:
+    def wait_until_healthy(self, *, timeout: float = DEADLINE) -> None:
         """Return when ``GET /health`` answers 200.
 
         Raises:
@@ -90,7 +90,7 @@ def start_latchpin(
     env: Mapping[str, str],
     cwd: Path,
     ready: bool = True,
-    timeout: float = 30,
+    timeout: float = DEADLINE,
     executable: str | None = None,
 ) -> Iterator[LatchpinProcess]:
     """Run ``latchpin serve`` (or what ``arguments`` say) on a free port until the block ends.

@@ -14,7 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-__all__ = ["NotReady", "ServerProcess", "drop_to"]
+__all__ = ["DEADLINE", "NotReady", "ServerProcess", "drop_to"]
+
+DEADLINE = 60.0
+"""Seconds that a server may take to do what it is waited for: far more than it needs, on a machine that is busy."""
 
 # Ends the process group and removes the folder if the test process dies without saying so (SIGKILL, os._exit).
 # It waits for the end of its standard input, which only our death or our word "released" brings.
@@ -108,17 +111,22 @@ class ServerProcess:
         with self._changed:
             return "".join(self._lines)
 
-    def wait_for_output(self, text: str, *, timeout: float = 30) -> str:
-        """Wait until ``text`` is in the output, and return the first line that has it.
+    def wait_for_output(self, text: str, *, times: int = 1, timeout: float = DEADLINE) -> str:
+        """Wait until ``times`` lines of the output have ``text``, and return the last of these.
 
         Raises:
             NotReady: the process ended or ``timeout`` seconds passed without it.
         """
-        return self.wait_until(
-            lambda: next((line for line in self.output.splitlines() if text in line), None), timeout=timeout
-        )
 
-    def wait_until(self, look: Callable[[], str | None], *, timeout: float = 30, tick: float | None = None) -> str:
+        def look() -> str | None:
+            found = [line for line in self.output.splitlines() if text in line]
+            return found[times - 1] if len(found) >= times else None
+
+        return self.wait_until(look, timeout=timeout)
+
+    def wait_until(
+        self, look: Callable[[], str | None], *, timeout: float = DEADLINE, tick: float | None = None
+    ) -> str:
         """Call ``look`` whenever there is new output, and every ``tick`` seconds, until it gives a text.
 
         Raises:
@@ -137,7 +145,7 @@ class ServerProcess:
                 if len(self._lines) == seen and not self._closed:
                     self._changed.wait(left if tick is None else min(tick, left))
 
-    def wait(self, *, timeout: float = 30) -> int:
+    def wait(self, *, timeout: float = DEADLINE) -> int:
         """Wait for its own end and return the exit status, with all output read.
 
         Raises:

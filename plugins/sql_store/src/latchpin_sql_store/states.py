@@ -1,8 +1,9 @@
 """Pending authorizations in the table ``oauth_states``.
 
-Puts and consumes that wait at the same time go out together. In one transaction: all INSERTs, one SELECT ... FOR
-UPDATE of the keys in their order, one UPDATE that makes tombstones of the winners' rows. Every process locks in
-the same order, so none waits for another in a circle; the lock (on SQLite: BEGIN IMMEDIATE) lets one of them win.
+Puts and consumes that wait at the same time go out together. In one transaction: all INSERTs in the order of their
+states, one SELECT ... FOR UPDATE of the keys in theirs, one UPDATE that makes tombstones of the winners' rows. Every
+process locks in the same order, so none waits for another in a circle; the lock (on SQLite: BEGIN IMMEDIATE) lets
+one of them win.
 """
 
 from __future__ import annotations
@@ -98,9 +99,10 @@ class SqlStates:
         await self._database.write("", run=run)
 
     def _apply(self, connection: Connection, items: Sequence[_Put | _Consume]) -> Outcomes[PendingAuthorization | None]:
-        rows = [_to_row(item.pending) for item in items if isinstance(item, _Put)]
-        if rows:
-            connection.execute(_INSERT, rows)
+        # In their order too: two processes that put the same states the other way round would wait in a circle.
+        new = sorted((item.pending for item in items if isinstance(item, _Put)), key=lambda each: each.key.state)
+        if new:
+            connection.execute(_INSERT, [_to_row(pending) for pending in new])
         keys = sorted({item.key.state for item in items if isinstance(item, _Consume)})
         if not keys:
             return [None] * len(items)
