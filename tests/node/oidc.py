@@ -1,0 +1,106 @@
+"""The certified oidc-provider as a process: DCR and its management, PKCE, resources, ``iss``, rotation, revocation."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from latchpin.demo.browser import Browser, Page
+
+from tests.servers.node import Node
+from tests.servers.ports import HOST, Reservation
+from tests.servers.processes import ServerProcess
+
+__all__ = ["OidcProvider", "Setup", "answer_pages", "start_oidc_provider"]
+
+SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the provider is to be.
+
+    Attributes:
+        clients: entered clients, as RFC 7591 metadata (``client_id``, ``client_secret``, ``redirect_uris``, ...).
+        accounts: claims of an account by its login; any other login is an account with that verified address.
+        scopes: besides ``openid`` and ``offline_access``.
+        resource: the one resource (RFC 8707) that it issues tokens for; refresh tokens then come without
+            ``offline_access`` too. None: it knows no resources.
+        registration: whether anybody may register a client.
+        claims_in_id_token: whether ``email`` and ``groups`` are in the ID token, not only at the userinfo endpoint.
+    """
+
+    clients: Sequence[Mapping[str, Any]] = ()
+    accounts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    resource: str | None = None
+    registration: bool = False
+    claims_in_id_token: bool = False
+    access_token_seconds: int = 3600
+
+    def to_json(self, issuer: str, port: int) -> str:
+        """What the script reads."""
+        return json.dumps(
+            {
+                "issuer": issuer,
+                "port": port,
+                "clients": [dict(client) for client in self.clients],
+                "accounts": {login: dict(claims) for login, claims in self.accounts.items()},
+                "scopes": self.scopes,
+                "resource": self.resource,
+                "registration": self.registration,
+                "claimsInIdToken": self.claims_in_id_token,
+                "accessTokenSeconds": self.access_token_seconds,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProvider:
+    """A running provider."""
+
+    issuer: str
+    process: ServerProcess
+
+    def told(self, event: str = "") -> list[dict[str, Any]]:
+        """What it did so far: ``registered``, ``granted``, ``refused``, ``revoked``, ``forgotten``; or all."""
+        lines = [json.loads(line) for line in self.process.output.splitlines() if line.startswith('{"event"')]
+        return [line for line in lines if event in {"", line["event"]}]
+
+
+@contextlib.contextmanager
+def start_oidc_provider(node: Node, packages: Path, setup: Setup) -> Iterator[OidcProvider]:
+    """Serve it on a free port until the block ends; the issuer is its origin.
+
+    Args:
+        node: runs it.
+        packages: the folder whose ``node_modules`` has oidc-provider.
+        setup: how it is to be.
+    """
+    script = shutil.copy(SCRIPT, packages)
+    with Reservation() as reservation:
+        issuer = f"http://{HOST}:{reservation.port}"
+        env = node.environment({"SETUP": setup.to_json(issuer, reservation.port)})
+        with ServerProcess([node.program, str(script)], env=env, cwd=packages) as process:
+            process.wait_for_output('{"event":"listening"}', timeout=60)
+            yield OidcProvider(issuer, process)
+
+
+async def answer_pages(browser: Browser, *, login: str, allow: bool = True) -> Page:
+    """Sign in and consent on the provider's pages until the browser has left them.
+
+    Start on the page that an authorization request leads to. Whoever is signed in there already is not asked again.
+    """
+    page = browser.page
+    assert page is not None
+    while (form := next((form for form in page.forms if "/interaction/" in form.action), None)) is not None:
+        if not allow and form.fields.get("prompt") == "consent":
+            return await browser.open(f"{form.action.rstrip('/')}/abort")
+        entries = {"login": login, "password": "any"} if form.fields.get("prompt") == "login" else {}
+        page = await browser.submit(form, **entries)
+    return page

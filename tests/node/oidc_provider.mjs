@@ -1,0 +1,55 @@
+// The certified oidc-provider, set up by the JSON in the environment variable SETUP, on 127.0.0.1.
+// What it does is told on standard output, one JSON object a line.
+import Provider from "oidc-provider";
+
+const setup = JSON.parse(process.env.SETUP);
+const tell = (event, facts = {}) => console.log(JSON.stringify({ event, ...facts }));
+
+const claimsOf = (login) => setup.accounts[login] ?? { email: login, email_verified: true };
+
+const provider = new Provider(setup.issuer, {
+  clients: setup.clients,
+  scopes: ["openid", "offline_access", ...setup.scopes],
+  claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups"] },
+  conformIdTokenClaims: !setup.claimsInIdToken,
+  cookies: { keys: ["of-the-tests"] },
+  findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub, ...claimsOf(sub) }) }),
+  issueRefreshToken: (ctx, client, code) =>
+    client.grantTypeAllowed("refresh_token") && (Boolean(setup.resource) || code.scopes.has("offline_access")),
+  pkce: { required: () => true },
+  rotateRefreshToken: true,
+  ttl: {
+    AccessToken: setup.accessTokenSeconds, AuthorizationCode: 60, Grant: 86400, IdToken: 3600, Interaction: 3600,
+    RefreshToken: 86400, Session: 86400,
+  },
+  features: {
+    devInteractions: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: () => true },
+    registration: { enabled: setup.registration },
+    registrationManagement: { enabled: setup.registration, rotateRegistrationAccessToken: false },
+    revocation: { enabled: true, allowedPolicy: () => true },
+    rpInitiatedLogout: { enabled: true },
+    resourceIndicators: {
+      enabled: Boolean(setup.resource),
+      defaultResource: () => undefined,
+      useGrantedResource: () => true,
+      getResourceServerInfo: (ctx, resource) => {
+        if (resource !== setup.resource) throw new provider.InvalidTarget();
+        return { scope: setup.scopes.join(" "), audience: resource, accessTokenFormat: "opaque" };
+      },
+    },
+  },
+});
+provider.InvalidTarget = (await import("oidc-provider")).errors.InvalidTarget;
+
+provider.on("registration_create.success", (ctx, client) => tell("registered", { client: client.clientId }));
+provider.on("registration_delete.success", (ctx, client) => tell("forgotten", { client: client.clientId }));
+provider.on("grant.success", (ctx) => tell("granted", {
+  grant: ctx.oidc.params.grant_type, client: ctx.oidc.client.clientId, resource: ctx.oidc.params.resource ?? null,
+}));
+provider.on("grant.revoked", (ctx, id) => tell("revoked", {}));
+for (const name of ["authorization.error", "grant.error", "registration_create.error", "server_error"]) {
+  provider.on(name, (ctx, error) => tell("refused", { at: name, error: error.message, why: error.error_description }));
+}
+
+provider.listen(setup.port, "127.0.0.1", () => tell("listening"));
