@@ -22,6 +22,7 @@ from latchpin.contracts import (
     ClientRegistrar,
     EventListener,
     Identity,
+    NavigationEntry,
     PkceMethod,
     RecordStore,
     Signer,
@@ -95,3 +96,8 @@ def latchpin_event_listeners() -> Sequence[EventListener]:  # type: ignore[empty
 @hookspec
 def latchpin_routes() -> Sequence[APIRouter]:  # type: ignore[empty-body]
     """Add routes to the web application. They come after the core's own and cannot replace them."""
+
+
+@hookspec
+def latchpin_navigation() -> Sequence[NavigationEntry]:  # type: ignore[empty-body]
+    """Link to pages that ``latchpin_routes`` adds: in the menu, beside the list of gateways, or at each gateway."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic_settings import BaseSettings
 
 from latchpin.configuration import CoreSettings
 from latchpin.plugins import Plugins
-from latchpin.settings import near_misses, variables
+from latchpin.settings import load, masked, near_misses, variables
 
-__all__ = ["misspelt_settings", "settings_models"]
+__all__ = ["misspelt_settings", "settings_models", "shown_settings"]
 
 _BACKEND_HOOKS = (
     "latchpin_signer",
@@ -33,6 +35,22 @@ def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
         if offer.value not in models.values():
             models.setdefault(offer.plugin.distribution, offer.value)
     return models
+
+
+def shown_settings(plugins: Plugins) -> dict[str, Mapping[str, str]]:
+    """What each of these models holds as it is read now, by who reads it and by variable, with secrets masked.
+
+    Raises:
+        SettingsError: a value does not hold.
+    """
+    seen: set[str] = set()
+    shown: dict[str, Mapping[str, str]] = {}
+    for reader, model in settings_models(plugins).items():
+        values = {name: value for name, value in masked(load(model)).items() if name not in seen}
+        seen |= values.keys()
+        if values:
+            shown[reader] = values
+    return shown
 
 
 def misspelt_settings(plugins: Plugins) -> list[str]:

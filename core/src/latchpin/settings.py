@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchpin.errors import SettingsError
 
-__all__ = ["Settings", "load", "near_misses", "variables"]
+__all__ = ["Settings", "load", "mask", "masked", "near_misses", "variables"]
 
 ENV_FILE = ".env"
 

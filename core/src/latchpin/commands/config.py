@@ -10,9 +10,8 @@ from rich.table import Table
 
 from latchpin.commands.console import out, print_json
 from latchpin.env_example import write_example
-from latchpin.known_settings import misspelt_settings, settings_models
+from latchpin.known_settings import misspelt_settings, settings_models, shown_settings
 from latchpin.plugins import Plugins
-from latchpin.settings import load, masked
 
 app = typer.Typer(name="config", help="Show the settings.", no_args_is_help=True)
 
@@ -25,10 +24,8 @@ def group() -> None:
 @app.command()
 def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show every setting as it is read now, with secrets masked."""
-    values: dict[str, str] = {}
     plugins = Plugins()
-    for model in settings_models(plugins).values():
-        values |= {name: value for name, value in masked(load(model)).items() if name not in values}
+    values = {name: value for held in shown_settings(plugins).values() for name, value in held.items()}
     if as_json:
         print_json(values)
     else:

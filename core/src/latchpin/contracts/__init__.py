@@ -7,6 +7,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
+from latchpin.contracts.pages import NavigationEntry
 from latchpin.contracts.people import EventListener, Identity
 from latchpin.contracts.servers import (
     ClientAuthentication,
@@ -38,6 +39,7 @@ __all__ = [
     "GatewayRecords",
     "Identity",
     "KeptRecords",
+    "NavigationEntry",
     "PkceMethod",
     "RecordStore",
     "Registration",

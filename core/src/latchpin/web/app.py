@@ -66,6 +66,8 @@ def create_app(
     routers: list[APIRouter] = [offer.value for offer in plugins.offers("latchpin_routes")]
     for router in routers:
         app.include_router(router)
+    app.state.plugins = plugins
+    app.state.navigation = [offer.value for offer in plugins.offers("latchpin_navigation")]
     install_guard(app, settings, [route for router in routers for route in router.routes])
     app.add_middleware(QuietStart)
     return app

@@ -11,13 +11,33 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from latchpin.contracts import NavigationEntry
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
 from latchpin.model import StoredTool
 
-__all__ = ["SUCCESS_TITLE", "GatewayRow", "ShownTool", "failure", "fetched", "render", "shown_tools", "success"]
+__all__ = [
+    "SUCCESS_TITLE",
+    "WITH_SCRIPTS",
+    "GatewayRow",
+    "ShownTool",
+    "failure",
+    "fetched",
+    "render",
+    "render_text",
+    "shown_tools",
+    "success",
+]
 
 SUCCESS_TITLE = "OAuth Authorization Successful"
 _TEMPLATES = Path(__file__).parent / "templates"
+
+WITH_SCRIPTS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+"""The header of a page that uses one of our script files: no inline script or style runs there either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +79,12 @@ def render(
     headers: Mapping[str, str] | None = None,
     caller: str | None = None,
     csrf_token: str = "",
+    navigation: Sequence[NavigationEntry] = (),
+    here: str = "",
+    folder: Path | None = None,
     **values: Any,  # noqa: ANN401  what the template wants
 ) -> HTMLResponse:
-    """Render one page.
+    """Render one page. For a signed-in person most of it comes from ``latchpin.web.frame``.
 
     Args:
         template: a file in ``templates/`` without its ending.
@@ -71,14 +94,19 @@ def render(
         headers: added to the answer.
         caller: the signed-in user's address, shown on every page.
         csrf_token: for the page's forms; see ``latchpin.web.csrf``.
+        navigation: the links to plugins' pages that the user is shown.
+        here: the page's own path, marked in the menu.
+        folder: a plugin's own templates, looked at first; they may extend ``layout.html``.
         values: what else the template wants; a missing one is an error, not an empty place.
     """
-    text = (
-        _environment()
-        .get_template(f"{template}.html")
-        .render(title=title, base=base, caller=caller, csrf_token=csrf_token, **values)
-    )
+    known = {"title": title, "base": base, "caller": caller, "csrf_token": csrf_token}
+    text = render_text(template, folder=folder, navigation=navigation, here=here, **known, **values)
     return HTMLResponse(text.encode("utf-8", "replace"), status, dict(headers or {}))
+
+
+def render_text(template: str, *, folder: Path | None = None, **values: Any) -> str:  # noqa: ANN401
+    """Render a template to text: a piece of a page, or a page that is sent in pieces."""
+    return _environment(folder).get_template(f"{template}.html").render(values)
 
 
 def failure(
@@ -111,7 +139,15 @@ def failure(
 
 
 def success(
-    *, base: str, email: str, gateway_id: str, gateway_name: str, gateway_url: str, issuer: str | None, csrf_token: str
+    *,
+    base: str,
+    email: str,
+    gateway_id: str,
+    gateway_name: str,
+    gateway_url: str,
+    issuer: str | None,
+    csrf_token: str,
+    navigation: Sequence[NavigationEntry] = (),
 ) -> HTMLResponse:
     """The page after a finished authorization: whose account was connected to what, and the next step.
 
@@ -123,6 +159,7 @@ def success(
         gateway_url: the MCP server's URL.
         issuer: the authorization server that issued the token, if known.
         csrf_token: for the form; empty where nobody is signed in, then there is a link to the list instead.
+        navigation: the menu.
     """
     return render(
         "success",
@@ -130,6 +167,7 @@ def success(
         base=base,
         caller=email if csrf_token else None,
         csrf_token=csrf_token,
+        navigation=navigation,
         email=email,
         gateway_id=gateway_id,
         gateway_name=gateway_name,
@@ -148,6 +186,7 @@ def fetched(
     removed: int,
     tools: Sequence[ShownTool],
     csrf_token: str = "",
+    navigation: Sequence[NavigationEntry] = (),
 ) -> HTMLResponse:
     """The page after Fetch Tools: what was found, and what changed."""
     return render(
@@ -156,6 +195,7 @@ def fetched(
         base=base,
         caller=email,
         csrf_token=csrf_token,
+        navigation=navigation,
         gateway_name=gateway_name,
         message=message,
         updated=updated,
@@ -174,9 +214,9 @@ def shown_tools(tools: Sequence[StoredTool]) -> list[ShownTool]:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path | None) -> Environment:
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([_TEMPLATES] if folder is None else [folder, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -15,6 +15,7 @@ from latchpin.tokens import owner_of
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, csrf_token
 from latchpin.web.errors import wants_html
+from latchpin.web.frame import navigation_for
 from latchpin.web.identity import require_admin, require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id
 
@@ -60,6 +61,7 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
             removed=fetched.removed,
             tools=pages.shown_tools(await application.toolbox.stored(gateway, caller)),
             csrf_token=await csrf_token(request, caller),
+            navigation=navigation_for(request, caller),
         )
     return JSONResponse(
         {

@@ -22,6 +22,7 @@ from latchpin.flow import Completed
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import FLOW_ID, answer, wants_html
+from latchpin.web.frame import navigation_for
 from latchpin.web.identity import (
     browser_cookie,
     current_caller,
@@ -97,7 +98,7 @@ async def show_success(request: Request) -> Response:
     claims = await application.tickets.verify(RESULT, request.query_params.get("result", ""))
     gateway = await application.gateways.get_any(str(claims["gateway_id"]))
     caller = await valid_caller(request)
-    mine = caller is not None and caller.email == claims["email"]
+    mine = caller if caller is not None and caller.email == claims["email"] else None
     return pages.success(
         base=application.services.settings.base_path,
         email=str(claims["email"]),
@@ -105,7 +106,8 @@ async def show_success(request: Request) -> Response:
         gateway_name=gateway.name,
         gateway_url=gateway.url,
         issuer=gateway.pinned_issuer or (gateway.oauth.issuer if gateway.oauth else None),
-        csrf_token=await csrf_token(request, caller) if caller is not None and mine else "",
+        csrf_token=await csrf_token(request, mine) if mine is not None else "",
+        navigation=navigation_for(request, mine) if mine is not None else (),
     )
 
 

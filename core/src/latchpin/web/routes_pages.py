@@ -14,7 +14,7 @@ from latchpin.errors import LatchpinError, NotFound
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
-from latchpin.web.csrf import csrf_token
+from latchpin.web.frame import frame
 from latchpin.web.identity import require_caller, services_of
 from latchpin.web.routes_oauth import application_of
 
@@ -54,10 +54,7 @@ async def show_home(request: Request) -> Response:
     return pages.render(
         "home",
         title="Admin Panel",
-        base=application.services.settings.base_path,
-        caller=caller.email,
-        csrf_token=await csrf_token(request, caller),
-        admin=caller.is_admin,
+        **await frame(request, caller),
         gateways=len(await application.gateways.list(caller)),
     )
 
@@ -72,10 +69,7 @@ async def show_gateways(request: Request) -> Response:
     return pages.render(
         "gateways",
         title="Gateways",
-        base=application.services.settings.base_path,
-        caller=caller.email,
-        csrf_token=await csrf_token(request, caller),
-        admin=caller.is_admin,
+        **await frame(request, caller),
         rows=rows,
     )
 

@@ -1,0 +1,110 @@
+"""What the installed plugins offer, and what is selected and why: for ``latchpin plugins`` and for pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latchpin.assembly import select_stores
+from latchpin.configuration import CoreSettings
+from latchpin.errors import LatchpinError, PluginError
+from latchpin.plugins import Offer, Plugin, Plugins
+from latchpin.settings import load
+
+__all__ = ["OfferRow", "PluginReport", "build_plugin_report"]
+
+_ALL_USED = {
+    "latchpin_client_registrar": "all are asked, in order of rank",
+    "latchpin_identity": "all are asked",
+    "latchpin_client_authentications": "chosen for each gateway",
+    "latchpin_commands": "all",
+    "latchpin_event_listeners": "all",
+    "latchpin_routes": "all",
+    "latchpin_navigation": "all",
+    "latchpin_settings": "all",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRow:
+    """One offer of one plugin.
+
+    Attributes:
+        offers: the hook in words.
+        name: what settings select it by.
+        selected: ``no``, or ``yes`` with the setting or the rule that decided.
+    """
+
+    distribution: str
+    version: str
+    plugin: str
+    offers: str
+    name: str
+    selected: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginReport:
+    """Every offer, and what is wrong.
+
+    Attributes:
+        broken: plugins that failed to load; each has a row too.
+        clash: what is wrong with the offers together, empty if nothing.
+        warning: why it is not known which stores are selected, empty if it is.
+    """
+
+    rows: list[OfferRow]
+    broken: list[Plugin]
+    clash: str
+    warning: str
+
+
+def build_plugin_report(installed: Plugins) -> PluginReport:
+    """Look at what is installed, with the settings as they are read now. It never fails."""
+    broken = [plugin for plugin in installed.installed if plugin.error is not None]
+    rows, clash, warning = _offered(installed)
+    rows += [_row_without_offer(plugin, "(broken)", f"failed to load: {plugin.error}") for plugin in broken]
+    return PluginReport(rows, broken, clash, warning)
+
+
+def _offered(installed: Plugins) -> tuple[list[OfferRow], str, str]:
+    """A row for each offer, and what is wrong with them together, if anything."""
+    try:
+        offers = installed.all_offers()
+    except PluginError as exc:
+        sound = [each for each in installed.installed if each.error is None]
+        return [_row_without_offer(each, "", "unknown: see the error") for each in sound], exc.detail, ""
+    reasons, warning = _reasons(installed)
+    return [_row(offer, reasons) for offer in offers], "", warning
+
+
+def _row(offer: Offer, reasons: dict[tuple[str, str], str]) -> OfferRow:
+    return OfferRow(
+        distribution=offer.plugin.distribution,
+        version=offer.plugin.version,
+        plugin=offer.plugin.name,
+        offers=offer.hook.removeprefix("latchpin_").replace("_", " "),
+        name=offer.name,
+        selected=reasons.get((offer.hook, offer.name), reasons.get((offer.hook, "*"), "no")),
+    )
+
+
+def _row_without_offer(plugin: Plugin, offers: str, selected: str) -> OfferRow:
+    return OfferRow(plugin.distribution, plugin.version, plugin.name, offers, "", selected)
+
+
+def _reasons(installed: Plugins) -> tuple[dict[tuple[str, str], str], str]:
+    """Why each offer is selected, by hook and name; ``*`` stands for all of a hook. And why that is not known."""
+    reasons = {(hook, "*"): f"yes: {why}" for hook, why in _ALL_USED.items()}
+    try:
+        settings = load(CoreSettings)
+        pkce = settings.oauth_preferred_code_challenge_method
+        reasons["latchpin_signer", settings.signer] = f"yes: SIGNER={settings.signer}"
+        reasons["latchpin_cipher", settings.cipher] = f"yes: CIPHER={settings.cipher}"
+        reasons["latchpin_pkce_methods", pkce] = f"yes: OAUTH_PREFERRED_CODE_CHALLENGE_METHOD={pkce}"
+        selection = select_stores(installed, settings)
+    except LatchpinError as exc:
+        return reasons, exc.detail or exc.public
+    if selection.state is not None:
+        reasons["latchpin_state_store", selection.state.name] = f"yes: {selection.state_reason}"
+    reasons["latchpin_record_store", selection.record.name] = f"yes: {selection.record_reason}"
+    return reasons, ""
