@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.sessions import session_cookie_name, start_session
@@ -22,7 +24,7 @@ def kept_away(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
 
 
 async def signed_in(gateway: InnerGateway) -> dict[str, str]:
-    ticket = await start_session(gateway.application.tickets, ALICE, admin=False)
+    ticket = await start_session(gateway.application.tickets, ALICE, admin=False, lifetime=timedelta(hours=1))
     return {session_cookie_name(BASE): ticket}
 
 

@@ -67,7 +67,12 @@ def settings_of(**values: Any) -> CoreSettings:
 
 @contextlib.asynccontextmanager
 async def open_gateway(
-    *, clock: MovedClock | None = None, upstream: Upstream | None = None, records: Any = None, **values: Any
+    *,
+    clock: MovedClock | None = None,
+    upstream: Upstream | None = None,
+    records: Any = None,
+    sign_ins: Any = (),
+    **values: Any,
 ) -> AsyncIterator[SmallGateway]:
     settings, clock = settings_of(**values), clock or MovedClock()
     records = records or MemoryRecordStore(clock)
@@ -85,6 +90,7 @@ async def open_gateway(
             cipher=cipher,
             identities=[a, b, c],
             events=Events([]),
+            sign_ins=sign_ins,
             upstream=context.upstream,
             registrars=(),
             authentications={},

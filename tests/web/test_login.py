@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from latchpin.contracts import SignIn
 from latchpin.login import create_first_link, create_link, get_link
 from latchpin.testing import samples
 from latchpin.web.targets import parse_target
@@ -255,6 +256,54 @@ async def test_a_session_ends_by_itself(gateway, client):
     assert (await client.get("/me", headers=HTML)).status_code == 303
 
 
+async def test_the_lifetime_of_a_session_is_a_setting():
+    async with open_gateway(session_lifetime_seconds=600) as gateway, gateway.client() as client:
+        cookie = (await sign_in(client, gateway, "ada@example.com")).headers["set-cookie"]
+        assert "Max-Age=600" in cookie
+        gateway.clock.advance(timedelta(seconds=599))
+        assert (await client.get("/me")).status_code == 200
+        gateway.clock.advance(timedelta(seconds=1))
+        assert (await client.get("/me")).status_code == 401
+
+
+async def test_an_ended_session_stays_ended_when_the_setting_is_lowered():
+    async with open_gateway() as before, before.client() as client:
+        await sign_in(client, before, "ada@example.com")
+        copy = client.cookies[SESSION]
+        records, clock = before.services.records, before.clock
+        async with open_gateway(session_lifetime_seconds=60, records=records, clock=clock) as after:
+            async with after.client(cookies={SESSION: copy}) as signing_out:
+                page = (await signing_out.get("/logout", headers=HTML)).text
+                form = {"csrf_token": re.search(r'name="csrf_token" value="([^"]+)"', page)[1]}
+                assert (await signing_out.post("/logout", data=form, headers=SAME_ORIGIN)).status_code == 303
+            clock.advance(timedelta(hours=1))
+            async with after.client(cookies={SESSION: copy}) as thief:
+                assert (await thief.get("/me")).status_code == 401
+
+
+# -- other ways to sign in ------------------------------------------------------------------------------
+
+COMPANY = SignIn("Example & <Co>", "/login/company", sign_out_path="/login/company/sign-out")
+
+
+async def test_the_login_page_links_to_each_way_and_carries_the_target():
+    async with open_gateway(sign_ins=[COMPANY]) as gateway, gateway.client() as client:
+        page = (await client.get("/login", params={"next": "/oauth/authorize/a?b=c&d=e"}, headers=HTML)).text
+        assert 'href="/login/company?next=/oauth/authorize/a%3Fb%3Dc%26d%3De"' in page
+        assert "Sign in with Example &amp; &lt;Co&gt;</a>" in page
+        foreign = (await client.get("/login", params={"next": "https://evil.example"}, headers=HTML)).text
+        assert 'href="/login/company?next=/"' in foreign
+
+
+async def test_who_signed_out_is_told_where_else_to_sign_out():
+    quiet = SignIn("Other", "/login/other")
+    async with open_gateway(sign_ins=[COMPANY, quiet]) as gateway, gateway.client() as client:
+        assert "sign-out" not in (await client.get("/login", headers=HTML)).text
+        page = (await client.get("/logout", headers=HTML)).text
+        assert 'href="/login/company/sign-out"' in page
+        assert "Other" not in page
+
+
 # -- the first start ----------------------------------------------------------------------------------
 
 
@@ -286,6 +335,19 @@ async def test_no_first_link_is_made_once_a_gateway_exists(gateway):
 
 
 JWKS = {"jwt_jwks_url": "https://idp.example/keys", "jwt_issuer": "https://idp.example", "jwt_audience": "latchpin"}
+
+
+@pytest.mark.parametrize(
+    ("way", "settings", "made"),
+    [
+        (SignIn("Example", "/login/x"), {}, True),  # nobody would be an administrator
+        (SignIn("Example", "/login/x"), {"admin_emails": "ann@example.com"}, False),
+        (SignIn("Example", "/login/x", names_administrators=True), {}, False),
+    ],
+)
+async def test_no_first_link_is_made_where_administrators_sign_in_otherwise(way, settings, made):
+    async with open_gateway(sign_ins=[way], **settings) as gateway:
+        assert bool(await create_first_link(gateway.services)) is made
 
 
 @pytest.mark.parametrize(("settings", "made"), [(PROXY, False), (JWKS, False), ({"jwt_secret_key": "k" * 64}, True)])

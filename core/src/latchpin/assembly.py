@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from latchpin.configuration import CoreSettings
-from latchpin.contracts import Backend, Cipher, Clock, RecordStore, StateStore, Upstream
+from latchpin.contracts import Backend, Cipher, Clock, RecordStore, SignIn, StateStore, Upstream
 from latchpin.errors import PluginError, SettingsError
 from latchpin.events import Events
 from latchpin.plugins import Offer, Plugins
@@ -68,6 +68,18 @@ def select_stores(plugins: Plugins, settings: CoreSettings) -> Selection:
             )
     record = plugins.select("latchpin_record_store", name, variable="RECORD_STORE")
     return Selection(state, f"CACHE_TYPE={settings.cache_type}", record, reason)
+
+
+def _sign_ins(plugins: Plugins) -> list[SignIn]:
+    """The ways to sign in that are set up.
+
+    Raises:
+        PluginError: two plugins offer one name.
+        SettingsError: a setting of one of them does not hold.
+    """
+    offers = [offer.value for offer in plugins.offers("latchpin_sign_ins")]
+    found = (offer.describe(load(offer.settings)) for offer in offers)
+    return [way for way in found if way is not None]
 
 
 @dataclass(slots=True)
@@ -148,6 +160,7 @@ async def assemble(
             upstream=context.upstream,
             registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
             identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
+            sign_ins=_sign_ins(plugins),
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
             events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
         )

@@ -97,6 +97,9 @@ class CoreSettings(Settings):
     jwt_audience: str | None = Field(None, description="Required aud of callers' bearer tokens.")
     jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
     admin_emails: Words = Field((), description="Administrators, whatever the identity source.")
+    session_lifetime_seconds: int = Field(
+        43_200, ge=60, le=86_400 * 30, description="How long a sign-in in a browser lasts, in seconds."
+    )
     trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
     trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
 

@@ -26,6 +26,7 @@ from latchpin.contracts import (
     PkceMethod,
     RecordStore,
     Signer,
+    SignInOffer,
     StateStore,
 )
 
@@ -86,6 +87,11 @@ def latchpin_client_registrar() -> Backend[Any, ClientRegistrar]:  # type: ignor
 @hookspec
 def latchpin_identity() -> Sequence[Backend[Any, Identity]]:  # type: ignore[empty-body]
     """Offer ways to know callers; all are asked, and two answers that disagree are refused."""
+
+
+@hookspec
+def latchpin_sign_ins() -> Sequence[SignInOffer[Any]]:  # type: ignore[empty-body]
+    """Offer ways to sign in; the login page links to each that is set up, and the plugin's routes do the work."""
 
 
 @hookspec

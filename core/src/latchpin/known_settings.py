@@ -19,6 +19,7 @@ _BACKEND_HOOKS = (
     "latchpin_record_store",
     "latchpin_client_registrar",
     "latchpin_identity",
+    "latchpin_sign_ins",
 )
 
 

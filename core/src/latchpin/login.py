@@ -77,7 +77,9 @@ async def create_first_link(services: Services) -> tuple[str, str] | None:
 
 def _signs_in_elsewhere(services: Services) -> bool:
     """Whether administrators are known without a link: nobody would use it up, and each start would print one."""
-    return bool(services.settings.jwt_jwks_url or services.settings.trusted_user_header)
+    settings, ways = services.settings, services.sign_ins
+    by_page = bool(ways and settings.admin_emails) or any(way.names_administrators for way in ways)
+    return by_page or bool(settings.jwt_jwks_url or settings.trusted_user_header)
 
 
 def invitation(url: str, email: str) -> str:

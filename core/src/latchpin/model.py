@@ -273,3 +273,4 @@ class TokenGrant:
     refresh_token: str | None = field(repr=False, default=None)
     scopes: tuple[str, ...] | None = None
     subject: str | None = None
+    id_token: str | None = field(repr=False, default=None)

@@ -95,6 +95,7 @@ def _row_without_offer(plugin: Plugin, offers: str, selected: str) -> OfferRow:
 def _reasons(installed: Plugins) -> tuple[dict[tuple[str, str], str], str]:
     """Why each offer is selected, by hook and name; ``*`` stands for all of a hook. And why that is not known."""
     reasons = {(hook, "*"): f"yes: {why}" for hook, why in _ALL_USED.items()}
+    reasons |= {(offer.hook, offer.name): _about_sign_in(offer) for offer in installed.offers("latchpin_sign_ins")}
     try:
         settings = load(CoreSettings)
         pkce = settings.oauth_preferred_code_challenge_method
@@ -108,3 +109,11 @@ def _reasons(installed: Plugins) -> tuple[dict[tuple[str, str], str], str]:
         reasons["latchpin_state_store", selection.state.name] = f"yes: {selection.state_reason}"
     reasons["latchpin_record_store", selection.record.name] = f"yes: {selection.record_reason}"
     return reasons, ""
+
+
+def _about_sign_in(offer: Offer) -> str:
+    try:
+        way = offer.value.describe(load(offer.value.settings))
+    except LatchpinError as exc:
+        return f"unknown: {exc.detail or exc.public}"
+    return f"yes: the login page links to {way.path}" if way else f"no: not set up; set {offer.value.needs}"

@@ -17,6 +17,7 @@ from latchpin.contracts import (
     PkceMethod,
     RecordStore,
     Signer,
+    SignIn,
     StateStore,
     Upstream,
 )
@@ -34,6 +35,7 @@ class Services:
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
         registrars: in the order of their rank.
         identities: in the order of their rank.
+        sign_ins: those that are set up.
         authentications: by ``token_endpoint_auth_method``.
     """
 
@@ -50,5 +52,6 @@ class Services:
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
+    sign_ins: Sequence[SignIn]
     authentications: Mapping[str, ClientAuthentication]
     events: Events

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +16,6 @@ from latchpin.tickets import Tickets
 
 __all__ = [
     "SESSION",
-    "SESSION_LIFETIME",
     "Session",
     "cookie_name",
     "end_session",
@@ -27,7 +26,6 @@ __all__ = [
 ]
 
 SESSION = "session"
-SESSION_LIFETIME = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +35,13 @@ class Session:
     id: str
     email: str
     is_admin: bool
+    expires_at: datetime
 
 
-async def start_session(tickets: Tickets, email: str, *, admin: bool) -> str:
+async def start_session(tickets: Tickets, email: str, *, admin: bool, lifetime: timedelta) -> str:
     """Make the cookie value of a new session."""
     claims = {"sub": email, "sid": secrets.token_urlsafe(16), "admin": admin}
-    return await tickets.sign(SESSION, claims, lifetime=SESSION_LIFETIME)
+    return await tickets.sign(SESSION, claims, lifetime=lifetime)
 
 
 def parse_session(claims: Mapping[str, Any]) -> Session:
@@ -50,12 +49,16 @@ def parse_session(claims: Mapping[str, Any]) -> Session:
     session_id = claims.get("sid")
     if not isinstance(session_id, str) or not session_id:
         raise InvalidRequest("the session has no id")
-    return Session(session_id, parse_email(claims.get("sub")), claims.get("admin") is True)
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    return Session(session_id, parse_email(claims.get("sub")), claims.get("admin") is True, expires_at)
 
 
-async def end_session(kept: KeptRecords, session_id: str, *, now: datetime) -> None:
-    """Make a session useless before it expires, for whoever holds a copy of its cookie."""
-    await kept.put(_ended(session_id), "1", expires_at=now + SESSION_LIFETIME)
+async def end_session(kept: KeptRecords, session: Session) -> None:
+    """Make a session useless before it expires, for whoever holds a copy of its cookie.
+
+    The note lasts as long as the ticket would: SESSION_LIFETIME_SECONDS may be another by then.
+    """
+    await kept.put(_ended(session.id), "1", expires_at=session.expires_at)
 
 
 async def was_ended(kept: KeptRecords, session_id: str) -> bool:

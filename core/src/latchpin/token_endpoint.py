@@ -36,16 +36,43 @@ class TokenEndpoint:
             ProviderError: refused, unreachable or unreadable.
         """
         pending = validated.pending
-        request = build_code_request(
+        return await self.redeem(
+            client,
+            issuer=pending.issuer,
             token_url=pending.token_url,
-            client_id=client.client_id,
-            authentication=self._authenticate(client, pending.issuer, pending.token_url),
             code=validated.code,
-            code_verifier=verifier,
+            verifier=verifier,
             redirect_uri=pending.redirect_uri,
             resource=pending.resource,
         )
-        return await self._send(request, hidden=(validated.code, verifier))
+
+    async def redeem(
+        self,
+        client: ClientCredentials,
+        *,
+        issuer: str | None,
+        token_url: str,
+        code: str,
+        verifier: str,
+        redirect_uri: str,
+        resource: str | None = None,
+    ) -> TokenGrant:
+        """Redeem the code of an answer that was judged elsewhere, once.
+
+        Raises:
+            ProviderError: refused, unreachable or unreadable.
+            ConfigurationError: the client cannot prove itself in its way.
+        """
+        request = build_code_request(
+            token_url=token_url,
+            client_id=client.client_id,
+            authentication=self._authenticate(client, issuer, token_url),
+            code=code,
+            code_verifier=verifier,
+            redirect_uri=redirect_uri,
+            resource=resource,
+        )
+        return await self._send(request, hidden=(code, verifier))
 
     async def refresh(
         self, server: ServerMetadata, client: ClientCredentials, refresh_token: str, *, resource: str | None

@@ -8,7 +8,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
 from latchpin.contracts.pages import NavigationEntry
-from latchpin.contracts.people import EventListener, Identity
+from latchpin.contracts.people import EventListener, Identity, SignIn, SignInOffer
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -44,6 +44,8 @@ __all__ = [
     "RecordStore",
     "Registration",
     "RegistrationRequest",
+    "SignIn",
+    "SignInOffer",
     "Signer",
     "StateStore",
     "TokenRecords",

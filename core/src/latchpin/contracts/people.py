@@ -1,13 +1,18 @@
-"""How callers are known, and who is told what happened."""
+"""How callers are known, where people can sign in, and who is told what happened."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from pydantic_settings import BaseSettings
 
 from latchpin.model import Caller, Evidence
 
-__all__ = ["EventListener", "Identity"]
+__all__ = ["EventListener", "Identity", "SignIn", "SignInOffer"]
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 class Identity(Protocol):
@@ -19,6 +24,40 @@ class Identity(Protocol):
         Raises:
             NotSignedIn: something is there and it is not valid; no other way is then asked.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A way to sign in that is set up: the login page shows a link to it. The plugin's own routes do the work.
+
+    Attributes:
+        label: whose account it takes, as in "Sign in with <label>".
+        path: begins with ``/``; GET begins the sign-in there, and a ``next`` in the query is where to go after it.
+        sign_out_path: GET leads on to where the same account can be signed out elsewhere; None if nowhere.
+        names_administrators: whether it tells by itself who is an administrator.
+    """
+
+    label: str
+    path: str
+    sign_out_path: str | None = None
+    names_administrators: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignInOffer(Generic[SettingsT]):
+    """One offer of a plugin: a descriptor that a hook returns.
+
+    Attributes:
+        name: names it in ``latchpin plugins``. Lower case.
+        settings: a pydantic-settings model (``latchpin.Settings``), validated before any I/O.
+        needs: what has to be set before it is shown, in words, as in "A and B".
+        describe: settings to what the login page shows; None where it is not set up. Does no I/O.
+    """
+
+    name: str
+    settings: type[SettingsT]
+    needs: str
+    describe: Callable[[SettingsT], SignIn | None]
 
 
 class EventListener(Protocol):

@@ -31,10 +31,18 @@ SIGNING_ALGORITHMS = frozenset(
 
 
 class KeySet:
-    """The keys behind JWT_JWKS_URL."""
+    """The keys behind JWT_JWKS_URL, or behind another server's ``jwks_uri``.
 
-    def __init__(self, url: str, *, upstream: Upstream, clock: Clock) -> None:
+    Args:
+        url: where they are published.
+        upstream: the guarded way there.
+        clock: judges how old they are.
+        name: what the URL is called in messages.
+    """
+
+    def __init__(self, url: str, *, upstream: Upstream, clock: Clock, name: str = "JWT_JWKS_URL") -> None:
         self._url = url
+        self._name = name
         self._upstream = upstream
         self._clock = clock
         self._fetching: SharedTasks[str, None] = SharedTasks()
@@ -80,8 +88,8 @@ class KeySet:
         try:
             reply = await self._upstream.get(self._url, headers={"accept": "application/json"})
             if reply.status != 200:  # noqa: PLR2004
-                raise ProviderUnreadable(f"JWT_JWKS_URL answered {reply.status}", http_status=reply.status)
-            self._keys = parse_key_set(reply.body)
+                raise ProviderUnreadable(f"{self._name} answered {reply.status}", http_status=reply.status)
+            self._keys = parse_key_set(reply.body, name=self._name)
             self._fetched_at, self._failure = now, None
         except LatchpinError as exc:
             self._failure = exc  # earlier keys go on being used while the server is away
@@ -89,8 +97,12 @@ class KeySet:
             self._asked_at = self._clock()
 
 
-def parse_key_set(body: bytes) -> tuple[jwt.PyJWK, ...]:
+def parse_key_set(body: bytes, *, name: str = "JWT_JWKS_URL") -> tuple[jwt.PyJWK, ...]:
     """Read a JWK Set; keys that we cannot or must not use are left out.
+
+    Args:
+        body: what came.
+        name: what its URL is called in messages.
 
     Raises:
         ProviderUnreadable: it is not a JWK Set.
@@ -98,10 +110,10 @@ def parse_key_set(body: bytes) -> tuple[jwt.PyJWK, ...]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise ProviderUnreadable("what JWT_JWKS_URL answers is not JSON") from exc
+        raise ProviderUnreadable(f"what {name} answers is not JSON") from exc
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise ProviderUnreadable("what JWT_JWKS_URL answers is not a JWK Set (RFC 7517 section 5)")
+        raise ProviderUnreadable(f"what {name} answers is not a JWK Set (RFC 7517 section 5)")
     return tuple(_usable(entries))
 
 

@@ -3,6 +3,7 @@
     LatchpinError
     ├── CallerError                 the person or program that called us
     │   ├── NotSignedIn             401
+    │   ├── SignInFailed            403   at another server
     │   ├── Forbidden               403
     │   ├── CsrfRefused             403
     │   ├── NotFound                404
@@ -84,6 +85,7 @@ from latchpin.errors.caller import (
     NotFound,
     NotSignedIn,
     RequestTooLarge,
+    SignInFailed,
     TooManyPending,
 )
 from latchpin.errors.configuration import (
@@ -145,6 +147,7 @@ __all__ = [
     "RequestTooLarge",
     "SchemaOutdated",
     "SettingsError",
+    "SignInFailed",
     "StateAlreadyUsed",
     "StateConflict",
     "StateExpired",

@@ -14,6 +14,7 @@ __all__ = [
     "NotFound",
     "NotSignedIn",
     "RequestTooLarge",
+    "SignInFailed",
     "TooManyPending",
 ]
 
@@ -30,6 +31,16 @@ class NotSignedIn(CallerError):
     title = "Sign in first"
     public = "This needs a signed-in caller."
     remedy = "Send 'Authorization: Bearer <token>' (make one with: latchpin token create --email you@example.com)."
+
+
+class SignInFailed(CallerError):
+    """A sign-in at another server did not come to a good end; nobody is signed in by it."""
+
+    code = "sign-in-failed"
+    status = 403
+    title = "You are not signed in"
+    public = "The sign-in did not succeed."
+    remedy = "Sign in again; if it repeats, ask an administrator to look for the flow id in the gateway's log."
 
 
 class Forbidden(CallerError):

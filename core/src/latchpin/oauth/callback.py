@@ -16,7 +16,14 @@ from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMism
 from latchpin.model import PendingAuthorization
 from latchpin.oauth.state import StatePayload
 
-__all__ = ["CallbackParameters", "ValidatedCallback", "parse_callback", "validate"]
+__all__ = [
+    "CallbackParameters",
+    "ValidatedCallback",
+    "build_refusal",
+    "check_issuer",
+    "parse_callback",
+    "validate",
+]
 
 MAX_VALUE_LENGTH = 8192
 MAX_PARAMETERS = 50
@@ -136,9 +143,9 @@ def validate(
         AuthorizationRefused: the provider answered with an error.
     """
     _check_gateway(payload, pending, path_gateway)
-    _check_issuer(parameters.iss, pending)
+    check_issuer(parameters.iss, pending.issuer, expected=pending.iss_expected)
     if parameters.error is not None:
-        raise _refusal(parameters)
+        raise build_refusal(parameters)
     if parameters.code is None:  # parse_callback lets neither-nor not pass
         raise CallbackMalformed("the parameter 'code' is missing")
     return ValidatedCallback(code=parameters.code, payload=payload, pending=pending)
@@ -151,18 +158,29 @@ def _check_gateway(payload: StatePayload, pending: PendingAuthorization, path_ga
         raise GatewayMismatch(f"signed for gateway {payload.gateway_id}, returned to the path of another gateway")
 
 
-def _check_issuer(iss: str | None, pending: PendingAuthorization) -> None:
-    if pending.issuer is None:
-        return  # nothing was remembered to compare with
-    if iss is None:
-        if pending.iss_expected:
-            raise IssuerMismatch(f"{pending.issuer} promises 'iss' in its answers (RFC 9207), and this one has none")
+def check_issuer(iss: str | None, issuer: str | None, *, expected: bool) -> None:
+    """Compare the answer's ``iss`` with the issuer that was asked (RFC 9207 section 2.4).
+
+    Args:
+        iss: what the answer says.
+        issuer: what was remembered; None: there is nothing to compare with.
+        expected: whether the server promises to say it.
+
+    Raises:
+        IssuerMismatch: it names another issuer, or lacks what was promised.
+    """
+    if issuer is None:
         return
-    if iss != pending.issuer:
-        raise IssuerMismatch(f"asked {pending.issuer}, and the answer names another issuer")
+    if iss is None:
+        if expected:
+            raise IssuerMismatch(f"{issuer} promises 'iss' in its answers (RFC 9207), and this one has none")
+        return
+    if iss != issuer:
+        raise IssuerMismatch(f"asked {issuer}, and the answer names another issuer")
 
 
-def _refusal(parameters: CallbackParameters) -> AuthorizationRefused:
+def build_refusal(parameters: CallbackParameters) -> AuthorizationRefused:
+    """The provider's error in our own words; what it says itself is shown only if it is plain text."""
     code = parameters.error if parameters.error and _ERROR_TEXT.fullmatch(parameters.error) else "(unreadable)"
     what, remedy = EXPLAINED.get(code, ("the provider gave a code that is not in the standards", None))
     said = parameters.error_description

@@ -14,7 +14,7 @@ from latchpin.contracts import TokenRequestParts
 from latchpin.errors import ProviderUnreadable
 from latchpin.model import Reply, TokenGrant
 from latchpin.oauth.refusal import explain, plain_code, token_refused
-from latchpin.oauth.token_fields import read_lifetime, read_scopes, read_subject
+from latchpin.oauth.token_fields import read_id_token, read_lifetime, read_scopes, read_subject
 
 __all__ = [
     "TokenRequest",
@@ -168,6 +168,7 @@ def parse_token_reply(
         refresh_token=_text(reply, host, document, "refresh_token", _VISIBLE),
         scopes=read_scopes(document.get("scope")),
         subject=read_subject(document.get("id_token")),
+        id_token=read_id_token(document.get("id_token")),
     )
 
 

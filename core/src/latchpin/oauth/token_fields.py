@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from latchpin.oauth.scopes import keep_scopes
 
-__all__ = ["LONGEST_LIFETIME", "read_lifetime", "read_scopes", "read_subject"]
+__all__ = ["LONGEST_LIFETIME", "read_id_token", "read_lifetime", "read_scopes", "read_subject"]
 
 LONGEST_LIFETIME = timedelta(days=3650)
 """A server that promises more is taken at this; beyond, dates overflow."""
@@ -52,15 +52,23 @@ def read_scopes(value: object) -> tuple[str, ...] | None:
     return keep_scopes(parts, most=_MOST_GRANTED)
 
 
+def read_id_token(value: object) -> str | None:
+    """What may be an ID token, unproven: three parts and not endless. None for anything else."""
+    if not isinstance(value, str) or value.count(".") != 2 or len(value) > _ID_TOKEN_LIMIT:  # noqa: PLR2004
+        return None
+    return value
+
+
 def read_subject(id_token: object) -> str | None:
     """The ``sub`` of an ID token, whose signature need not be checked here.
 
     It came straight from the token endpoint over TLS (OpenID Connect Core section 3.1.3.7), and it only
     labels the account; nobody is signed in by it. What cannot be read gives None.
     """
-    if not isinstance(id_token, str) or id_token.count(".") != 2 or len(id_token) > _ID_TOKEN_LIMIT:  # noqa: PLR2004
+    token = read_id_token(id_token)
+    if token is None:
         return None
-    payload = id_token.split(".")[1]
+    payload = token.split(".")[1]
     try:
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (ValueError, RecursionError):

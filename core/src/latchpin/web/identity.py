@@ -17,7 +17,6 @@ from latchpin.model import Caller, Evidence
 from latchpin.services import Services
 from latchpin.sessions import (
     SESSION,
-    SESSION_LIFETIME,
     Session,
     cookie_name,
     parse_session,
@@ -184,10 +183,10 @@ async def session_of(request: Request) -> Session | None:
     return None if session is None or await was_ended(services.records.kept, session.id) else session
 
 
-def set_session_cookie(request: Request, response: Response, ticket: str) -> None:
+def set_session_cookie(request: Request, response: Response, ticket: str, *, lifetime: timedelta) -> None:
     """Sign the browser in."""
     name = session_cookie_name(services_of(request).settings.base_url)
-    _set_cookie(request, response, name, ticket, int(SESSION_LIFETIME.total_seconds()))
+    _set_cookie(request, response, name, ticket, int(lifetime.total_seconds()))
 
 
 def clear_session_cookie(request: Request, response: Response) -> None:

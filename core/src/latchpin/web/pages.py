@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from latchpin.contracts import NavigationEntry
-from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
+from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.model import StoredTool
 
 __all__ = [
@@ -121,7 +121,7 @@ def failure(
     link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", error.remedy
     if isinstance(error, AuthorizationRequired):  # its own remedy names the document's field
         link, label, remedy = error.authorize_url, "Authorize", "Authorize this gateway, then try again."
-    elif isinstance(error, NotSignedIn):
+    elif isinstance(error, NotSignedIn | SignInFailed):
         link, label = f"{base}/login", "Sign in"
     return render(
         "failure",

@@ -7,24 +7,20 @@ from fastapi.responses import RedirectResponse, Response
 
 from latchpin.errors import InvalidRequest
 from latchpin.login import consume_link, get_link
-from latchpin.sessions import end_session, start_session
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
 from latchpin.web.identity import (
     clear_session_cookie,
     services_of,
     session_of,
-    set_session_cookie,
-    tickets_of,
     valid_caller,
 )
+from latchpin.web.signing_in import answer_signed_in, end_current_session
 from latchpin.web.targets import parse_target
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-
-_LEADS_AWAY = "/oauth/authorize/"
 
 
 @router.get("/login")
@@ -46,6 +42,7 @@ async def show_login(request: Request) -> Response:
         next=parse_target(request.query_params.get("next", "")),
         email=link.email if link else None,
         admin=link.is_admin if link else False,
+        sign_ins=services.sign_ins,
     )
 
 
@@ -62,19 +59,7 @@ async def sign_in(request: Request) -> Response:
     link = await consume_link(services, token) if isinstance(token, str) else None
     if link is None:
         raise _spent()
-    await _end_current_session(request)
-    ticket = await start_session(tickets_of(request), link.email, admin=link.is_admin)
-    response: Response
-    if target.startswith(_LEADS_AWAY):
-        # A redirect on to the provider would be stopped by form-action 'self': browsers hold it against
-        # the whole chain of redirects. A link on a page begins a new one, and shows the address once more.
-        response = pages.render(
-            "continue", title="Signed in", base=services.settings.base_path, caller=link.email, next=target
-        )
-    else:
-        response = RedirectResponse(services.settings.base_url + target, 303)
-    set_session_cookie(request, response, ticket)
-    return response
+    return await answer_signed_in(request, link.email, admin=link.is_admin, target=target)
 
 
 @router.get("/logout")
@@ -89,6 +74,7 @@ async def show_logout(request: Request) -> Response:
         caller=caller.email if caller else None,
         csrf_token=await csrf_token(request, caller) if caller else "",
         session=session.email if session else None,
+        sign_outs=[way for way in services_of(request).sign_ins if way.sign_out_path],
     )
 
 
@@ -103,16 +89,10 @@ async def sign_out(request: Request) -> Response:
         await check_csrf(request, caller)
     else:
         check_same_origin(request)
-    await _end_current_session(request)
+    await end_current_session(request)
     response = RedirectResponse(f"{services_of(request).settings.base_url}/logout", 303)
     clear_session_cookie(request, response)
     return response
-
-
-async def _end_current_session(request: Request) -> None:
-    services, session = services_of(request), await session_of(request)
-    if session is not None:
-        await end_session(services.records.kept, session.id, now=services.clock())
 
 
 def _spent() -> InvalidRequest:

@@ -1,0 +1,56 @@
+"""What every way to sign in ends with: the earlier session is over, a new one begins, and the browser goes on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from latchpin.sessions import end_session, start_session
+from latchpin.web import pages
+from latchpin.web.identity import services_of, session_of, set_session_cookie, tickets_of
+
+__all__ = ["answer_signed_in", "end_current_session"]
+
+_LEADS_AWAY = "/oauth/authorize/"
+
+
+async def answer_signed_in(
+    request: Request, email: str, *, admin: bool, target: str, lifetime: timedelta | None = None
+) -> Response:
+    """Start a session for who has proven to be ``email``, and send the browser on.
+
+    The session is new, and the browser's earlier one ends: whoever planted or copied that has nothing.
+
+    Args:
+        request: what the sign-in ended with.
+        email: from ``parse_email``.
+        admin: whether the way of signing in makes an administrator, beside ADMIN_EMAILS.
+        target: where to go, from ``parse_target``.
+        lifetime: how long the session lasts; at most SESSION_LIFETIME_SECONDS, and that if None.
+
+    Raises:
+        BackendUnavailable: nobody is signed in.
+    """
+    settings = services_of(request).settings
+    longest = timedelta(seconds=settings.session_lifetime_seconds)
+    lifetime = longest if lifetime is None else min(lifetime, longest)
+    await end_current_session(request)
+    ticket = await start_session(tickets_of(request), email, admin=admin, lifetime=lifetime)
+    response: Response
+    if target.startswith(_LEADS_AWAY):
+        # A redirect on to the provider would be stopped by form-action 'self': browsers hold it against
+        # the whole chain of redirects. A link on a page begins a new one, and shows the address once more.
+        response = pages.render("continue", title="Signed in", base=settings.base_path, caller=email, next=target)
+    else:
+        response = RedirectResponse(settings.base_url + target, 303)
+    set_session_cookie(request, response, ticket, lifetime=lifetime)
+    return response
+
+
+async def end_current_session(request: Request) -> None:
+    """End the session in the browser's cookie, if there is one, for copies of the cookie too."""
+    session = await session_of(request)
+    if session is not None:
+        await end_session(services_of(request).records.kept, session)
