@@ -150,6 +150,19 @@ class RevisionOnly(MemoryRecordStore):
         self.tokens.put = put
 
 
+class Undue(MemoryRecordStore):
+    """Takes what comes first, then looks which of it is due, as a query with its limit in the wrong place does."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+
+        async def list_due(now, *, limit):
+            found = [token for token in list(self.tokens.rows.values())[:limit] if token.renew_at]
+            return sorted((token for token in found if token.renew_at <= now), key=lambda token: token.renew_at)
+
+        self.tokens.list_due = list_due
+
+
 class NoSettings(latchpin.Settings):
     pass
 

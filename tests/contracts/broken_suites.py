@@ -72,6 +72,10 @@ class TestRevisionOnly(Records):
     kind = broken_stores.RevisionOnly
 
 
+class TestUndue(Records):
+    kind = broken_stores.Undue
+
+
 class FourProcessesOnly:
     """Keeps this file quick: of the whole suite only what other processes do."""
 

@@ -25,9 +25,16 @@ class OnRedis:
         async with Redis.from_url(settings.redis_url) as client:
             held = b""
             async for key in client.scan_iter():
-                whole = await client.hgetall(key) if await client.type(key) == b"hash" else await client.get(key)
-                held += key + repr(whole).encode()
+                held += key + repr(await self.read(client, key)).encode()
             return held
+
+    async def read(self, client, key):
+        match await client.type(key):
+            case b"hash":
+                return await client.hgetall(key)
+            case b"zset":
+                return await client.zrange(key, 0, -1)
+        return await client.get(key)
 
 
 class TestRedisStates(OnRedis, SharedStateStoreContract):

@@ -70,7 +70,7 @@ async def test_nothing_is_left_of_a_deleted_gateway(redis_url, client):
         await records.tokens.put(samples.stored_token(now, gateway_id=gateway.id), replacing=None)
         await records.clients.put(samples.registered_client(now, gateway_id=gateway.id))
         await records.tools.replace(gateway.id, "ada@example.com", samples.tools("add"))
-        assert len(await client.keys("latchpin:*")) == 5
+        assert len(await client.keys("latchpin:*")) == 6
         await records.gateways.delete(gateway.id)
     assert await client.keys("*") == []
 

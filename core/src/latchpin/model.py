@@ -147,6 +147,7 @@ class StoredToken:
         revision: 1 at first, one more with every write; see ``TokenRecords.put``.
         needs_reauth: the refresh token is spent; only a new authorization helps.
         refresh_begun_at: a refresh was begun and its outcome is not known yet.
+        renew_at: from when on it is renewed in the background, where that is switched on; None: never.
     """
 
     id: str
@@ -166,6 +167,7 @@ class StoredToken:
     refresh_begun_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    renew_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from latchpin.contracts import Cipher
 from latchpin.model import Sealed, StoredToken, TokenGrant
+from latchpin.oauth.lifetime import choose_renewal
 
 __all__ = ["OpenedToken", "TokenOrigin", "build_token", "open_token", "place_of", "seal_grant"]
 
@@ -45,7 +46,7 @@ def seal_grant(
     ``kept_refresh`` is the refresh token to keep if the grant brings none (RFC 6749 section 6).
     """
     refresh = grant.refresh_token if grant.refresh_token is not None else kept_refresh
-    return replace(
+    sealed = replace(
         token,
         access_token=cipher.seal(grant.access_token, place=_place(token, "access_token")),
         refresh_token=None if refresh is None else cipher.seal(refresh, place=_place(token, "refresh_token")),
@@ -53,6 +54,7 @@ def seal_grant(
         scopes=token.scopes if grant.scopes is None else grant.scopes,
         expires_at=grant.expires_at,
     )
+    return replace(sealed, renew_at=None if refresh is None else choose_renewal(sealed))
 
 
 def build_token(

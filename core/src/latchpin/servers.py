@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +12,7 @@ from latchpin.found import FoundServer, Step
 from latchpin.model import Gateway, OAuthConfig
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
 from latchpin.server_search import Search
+from latchpin.shared_tasks import SharedTasks
 
 __all__ = ["FoundServer", "ServerDirectory", "Step"]
 
@@ -44,7 +44,7 @@ class ServerDirectory:
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.dcr_metadata_cache_ttl)
         self._remembered: dict[str, _Remembered] = {}
-        self._searches: dict[tuple[str, int], asyncio.Task[FoundServer]] = {}
+        self._searches: SharedTasks[tuple[str, int], FoundServer] = SharedTasks()
 
     async def find(self, gateway: Gateway) -> FoundServer:
         """Find where this gateway's users authorize.
@@ -105,14 +105,7 @@ class ServerDirectory:
         return None
 
     async def _search(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
-        key = (gateway.id, gateway.revision)
-        task = self._searches.get(key)
-        if task is None:
-            task = asyncio.create_task(self._search_once(gateway, config))
-            self._searches[key] = task
-            task.add_done_callback(lambda done: self._finish(key, done))
-        # A caller who goes away does not take the others' search along.
-        return await asyncio.shield(task)
+        return await self._searches.run((gateway.id, gateway.revision), lambda: self._search_once(gateway, config))
 
     async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
         search = Search(
@@ -128,11 +121,6 @@ class ServerDirectory:
             self._remembered.pop(next(iter(self._remembered)))
         self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
         return found
-
-    def _finish(self, key: tuple[str, int], task: asyncio.Task[FoundServer]) -> None:
-        self._searches.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # everybody who waited has it; nobody may be left
 
     def _check_pin(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> None:
         pinned, named = gateway.pinned_issuer, found.metadata.issuer

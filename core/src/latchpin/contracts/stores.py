@@ -84,6 +84,12 @@ class TokenRecords(Protocol):
     async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
         """Look. None if there is none."""
 
+    async def list_due(self, now: datetime, *, limit: int) -> list[StoredToken]:
+        """Those whose ``renew_at`` is not after ``now``, the earliest first, at most ``limit``.
+
+        It is asked every few seconds, so it must not read all tokens where there are many.
+        """
+
     async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
         """Those that match every given filter, oldest first."""
 

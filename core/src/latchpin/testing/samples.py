@@ -119,6 +119,7 @@ def stored_token(now: datetime, **changes: Any) -> StoredToken:  # noqa: ANN401 
         refresh_begun_at=None,
         created_at=now,
         updated_at=now,
+        renew_at=now + timedelta(minutes=50),
     )
     return replace(value, **changes)
 

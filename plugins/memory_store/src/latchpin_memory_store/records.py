@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import heapq
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -64,6 +65,12 @@ class _Tokens:
             if gateway_id in {None, token.gateway_id} and app_user_email in {None, token.app_user_email}
         ]
         return sorted(matching, key=lambda token: token.created_at)
+
+    async def list_due(self, now: datetime, *, limit: int) -> builtins.list[StoredToken]:
+        due = [
+            (token.renew_at, place) for place, token in self.rows.items() if token.renew_at and token.renew_at <= now
+        ]
+        return [self.rows[place] for _, place in heapq.nsmallest(limit, due)]
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         place = (token.gateway_id, token.app_user_email)

@@ -5,12 +5,16 @@
     latchpin:{gateway}:issuers      issuer to the id of the client there
     latchpin:{gateway}:tokens       address to token
     latchpin:{gateway}:tools        address to that user's tools
+    latchpin:renewals               gateway and address of each token that is to be renewed, sorted by when
     latchpin:kept:name              a kept value, with its life
 
 The braces are hash tags: what belongs to one gateway lies together.
 """
 
 from __future__ import annotations
+
+import builtins
+from datetime import datetime
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
@@ -19,13 +23,22 @@ from latchpin.model import Gateway, RegisteredClient, StoredToken
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.kept import RedisKept
-from latchpin_redis_store.scripts import DELETE_ALL, DELETE_CLIENT, DELETE_GATEWAY, PUT_CLIENT, SWAP
+from latchpin_redis_store.scripts import (
+    DELETE_ALL,
+    DELETE_CLIENT,
+    DELETE_DUE,
+    DELETE_GATEWAY,
+    PUT_CLIENT,
+    SWAP,
+    SWAP_DUE,
+)
 from latchpin_redis_store.tools import RedisTools
 
 __all__ = ["RedisRecordStore"]
 
 GATEWAYS = "latchpin:gateways"
 CLIENTS = "latchpin:clients"
+RENEWALS = "latchpin:renewals"
 PROBE_MS = 5000
 
 _gateways = RecordCodec(Gateway)
@@ -35,6 +48,14 @@ _clients = RecordCodec(RegisteredClient)
 
 def _below(gateway_id: str, kind: str) -> str:
     return f"latchpin:{{{gateway_id}}}:{kind}"
+
+
+def _due_name(gateway_id: str, app_user_email: str) -> str:
+    return f"{gateway_id}:{app_user_email}"
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 class RedisGateways:
@@ -69,7 +90,7 @@ class RedisGateways:
     async def delete(self, gateway_id: str) -> bool:
         """Remove it with everything below it, in one step."""
         below = [_below(gateway_id, kind) for kind in ("issuers", "tokens", "tools")]
-        keys = [GATEWAYS, below[0], CLIENTS, *below[1:]]
+        keys = [GATEWAYS, below[0], CLIENTS, *below[1:], RENEWALS]
         return bool(await self._ask("EVAL", DELETE_GATEWAY, len(keys), *keys, gateway_id))
 
 
@@ -96,21 +117,31 @@ class RedisTokens:
         found = [_tokens.load(text) for group in groups for text in group if text is not None]
         return sorted(found, key=lambda token: (token.created_at, token.id))
 
+    async def list_due(self, now: datetime, *, limit: int) -> builtins.list[StoredToken]:
+        """Those that are due, the earliest first; one that is written meanwhile may be missing."""
+        names = await self._ask("ZRANGEBYSCORE", RENEWALS, "-inf", _ms(now), "LIMIT", 0, limit)
+        places = [name.decode().partition(":") for name in names]
+        texts = await self._ask_all([("HGET", _below(gateway_id, "tokens"), email) for gateway_id, _, email in places])
+        found = [_tokens.load(text) for text in texts if text is not None]
+        return [token for token in found if token.renew_at is not None and token.renew_at <= now]
+
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap by id and revision. Raises RecordConflict if something else is stored."""
         text = _tokens.dump(token, token.id, token.revision)
         before = "" if replacing is None else begins(replacing.id, replacing.revision)
-        key = _below(token.gateway_id, "tokens")
-        if not await self._ask("EVAL", SWAP, 1, key, token.app_user_email, before, text):
+        keys = (_below(token.gateway_id, "tokens"), RENEWALS)
+        due = (_due_name(token.gateway_id, token.app_user_email), "" if token.renew_at is None else _ms(token.renew_at))
+        if not await self._ask("EVAL", SWAP_DUE, len(keys), *keys, token.app_user_email, before, text, *due):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
 
     async def delete(self, gateway_id: str, app_user_email: str) -> bool:
         """Remove one."""
-        return bool(await self._ask("HDEL", _below(gateway_id, "tokens"), app_user_email))
+        keys, name = (_below(gateway_id, "tokens"), RENEWALS), _due_name(gateway_id, app_user_email)
+        return bool(await self._ask("EVAL", DELETE_DUE, len(keys), *keys, app_user_email, name))
 
     async def delete_all(self, gateway_id: str) -> int:
         """Remove every user's."""
-        return int(await self._ask("EVAL", DELETE_ALL, 1, _below(gateway_id, "tokens")))
+        return int(await self._ask("EVAL", DELETE_ALL, 2, _below(gateway_id, "tokens"), RENEWALS, gateway_id))
 
 
 class RedisClients:

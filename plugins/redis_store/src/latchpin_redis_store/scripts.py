@@ -24,20 +24,42 @@ return 1
 """
 """KEYS: a hash. ARGV: field, how the stored text must begin ('': must be absent), new text. 1 if written."""
 
+SWAP_DUE = """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == '' and held then return 0 end
+if ARGV[2] ~= '' and (not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+if ARGV[5] == '' then
+  redis.call('ZREM', KEYS[2], ARGV[4])
+else
+  redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
+end
+return 1
+"""
+"""KEYS: a gateway's tokens, what is due. ARGV: as SWAP's, then its name there, when in ms or ''. 1 if written."""
+
+DELETE_DUE = """
+redis.call('ZREM', KEYS[2], ARGV[2])
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+"""KEYS: as SWAP_DUE's. ARGV: field, its name among what is due. 1 if it was there."""
+
 DELETE_GATEWAY = """
 local there = redis.call('HDEL', KEYS[1], ARGV[1])
+for _, user in ipairs(redis.call('HKEYS', KEYS[4])) do redis.call('ZREM', KEYS[6], ARGV[1] .. ':' .. user) end
 for _, id in ipairs(redis.call('HVALS', KEYS[2])) do redis.call('HDEL', KEYS[3], id) end
 redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
 return there
 """
-"""KEYS: gateways, its issuers, clients, its tokens, its tools. ARGV: its id. 1 if it was there."""
+"""KEYS: gateways, its issuers, clients, its tokens, its tools, what is due. ARGV: its id. 1 if it was there."""
 
 DELETE_ALL = """
 local count = redis.call('HLEN', KEYS[1])
+for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('ZREM', KEYS[2], ARGV[1] .. ':' .. user) end
 redis.call('DEL', KEYS[1])
 return count
 """
-"""KEYS: a hash. Gives how many fields it had."""
+"""KEYS: a gateway's tokens, what is due. ARGV: the gateway's id. Gives how many there were."""
 
 PUT_CLIENT = """
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end

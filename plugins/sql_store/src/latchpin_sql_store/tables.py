@@ -109,6 +109,7 @@ tokens = Table(
     Column("refresh_begun_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("renew_at", UtcTime, index=True),
     UniqueConstraint("gateway_id", "app_user_email"),
     **_ON_MYSQL,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+from datetime import datetime
 from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model import Sealed, StoredToken
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
 
+from latchpin_sql_store.columns import UtcTime
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.rows import pack, unpack
 from latchpin_sql_store.tables import tokens
@@ -18,6 +21,12 @@ _OWNER = and_(tokens.c.gateway_id == bindparam("of_gateway"), tokens.c.app_user_
 _GET = select(tokens).where(_OWNER)
 _DELETE = delete(tokens).where(_OWNER)
 _DELETE_ALL = delete(tokens).where(tokens.c.gateway_id == bindparam("of_gateway"))
+_DUE = (
+    select(tokens)
+    .where(tokens.c.renew_at <= bindparam("now", type_=UtcTime))
+    .order_by(tokens.c.renew_at, tokens.c.id)
+    .limit(bindparam("most"))
+)
 _REPLACE = update(tokens).where(_OWNER, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
 
 
@@ -46,6 +55,14 @@ class SqlTokens:
 
         def run(connection: Connection) -> list[StoredToken]:
             return [_from_row(row) for row in connection.execute(statement).mappings()]
+
+        return await self._database.read(run, absent=[])
+
+    async def list_due(self, now: datetime, *, limit: int) -> builtins.list[StoredToken]:
+        """Those that are due, the earliest first."""
+
+        def run(connection: Connection) -> builtins.list[StoredToken]:
+            return [_from_row(row) for row in connection.execute(_DUE, {"now": now, "most": limit}).mappings()]
 
         return await self._database.read(run, absent=[])
 
@@ -111,4 +128,5 @@ def _from_row(row: RowMapping) -> StoredToken:
         refresh_begun_at=row["refresh_begun_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        renew_at=row["renew_at"],
     )
