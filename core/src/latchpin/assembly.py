@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from pydantic_settings import BaseSettings
+
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Cipher, Clock, RecordStore, SignIn, StateStore, Upstream
 from latchpin.errors import PluginError, SettingsError
@@ -92,6 +94,8 @@ class _OpenContext:
     state_ttl: timedelta
     stack: AsyncExitStack
     upstream: Upstream
+    as_found: bool = False
+    read: Callable[[type[BaseSettings]], BaseSettings] = load
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
     resources: dict[str, Any] = field(default_factory=dict)
@@ -115,21 +119,36 @@ class _OpenContext:
         return resource
 
     async def open(self, backend: Backend[Any, ServiceT]) -> ServiceT:
-        return await self.stack.enter_async_context(backend.open(load(backend.settings), self))
+        return await self.stack.enter_async_context(backend.open(self.read(backend.settings), self))
 
 
 @asynccontextmanager
 async def assemble(
-    plugins: Plugins, settings: CoreSettings, *, clock: Clock = utc_now, instance_id: str | None = None
+    plugins: Plugins,
+    settings: CoreSettings,
+    *,
+    clock: Clock = utc_now,
+    instance_id: str | None = None,
+    as_found: bool = False,
+    read: Callable[[type[BaseSettings]], BaseSettings] = load,
 ) -> AsyncIterator[Services]:
     """Open everything that the settings select and close it, in reverse, at the end.
+
+    Args:
+        plugins: what is installed.
+        settings: what selects among it.
+        clock: the gateway's clock.
+        instance_id: names this process; by default at random.
+        as_found: to look for what is wrong: broken plugins are passed over, and no store changes its schema.
+        read: reads the settings of each part.
 
     Raises:
         PluginError: a plugin is broken, or two clash.
         SettingsError: a setting does not hold, or names what is not installed.
         BackendUnavailable, SchemaOutdated: a store cannot be opened.
     """
-    plugins.require_sound()
+    if not as_found:
+        plugins.require_sound()
     selection = select_stores(plugins, settings)
     async with AsyncExitStack() as stack:
         context = _OpenContext(
@@ -139,6 +158,8 @@ async def assemble(
             state_ttl=timedelta(seconds=settings.state_ttl_seconds),
             stack=stack,
             upstream=await stack.enter_async_context(open_upstream(settings)),
+            as_found=as_found,
+            read=read,
         )
         signer = await context.open(plugins.select("latchpin_signer", settings.signer, variable="SIGNER"))
         context.opened_cipher = await context.open(

@@ -20,7 +20,7 @@ FAILED = 1
 
 def build() -> typer.Typer:
     """Put the commands together. A broken plugin only loses its own."""
-    from latchpin.commands import config, gateways, people, secret, serving, states  # noqa: PLC0415  see main
+    from latchpin.commands import config, doctor, gateways, people, secret, serving, states  # noqa: PLC0415  see main
     from latchpin.demo import command as demo  # noqa: PLC0415
     from latchpin.plugins import Plugins  # noqa: PLC0415
 
@@ -33,7 +33,17 @@ def build() -> typer.Typer:
     )
     app.callback()(_root)
     plugin_apps = _commands_of(Plugins())
-    for part in (serving.app, demo.app, people.app, people.token, gateways.app, states.app, config.app, secret.app):
+    for part in (
+        serving.app,
+        doctor.app,
+        demo.app,
+        people.app,
+        people.token,
+        gateways.app,
+        states.app,
+        config.app,
+        secret.app,
+    ):
         app.add_typer(part)
     for part in plugin_apps:
         app.add_typer(part)

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 
 from latchpin.contracts import (
     Backend,
+    Check,
     Cipher,
     ClientAuthentication,
     ClientRegistrar,
@@ -107,3 +108,8 @@ def latchpin_routes() -> Sequence[APIRouter]:  # type: ignore[empty-body]
 @hookspec
 def latchpin_navigation() -> Sequence[NavigationEntry]:  # type: ignore[empty-body]
     """Link to pages that ``latchpin_routes`` adds: in the menu, beside the list of gateways, or at each gateway."""
+
+
+@hookspec
+def latchpin_checks() -> Sequence[Check]:  # type: ignore[empty-body]
+    """Offer checks for ``latchpin doctor``; all are run, grouped by their headings."""

@@ -88,14 +88,25 @@ class Plugins:
         Raises:
             PluginError: two plugins offer the same name; it names both distributions.
         """
-        offers: list[Offer] = []
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            plugin = self._by_module[id(implementation.plugin)]
-            values = _call(implementation.function, plugin)
-            offers += [Offer(hook, _name_of(value, plugin), plugin, value) for value in values]
-        offers.sort(key=lambda offer: self.installed.index(offer.plugin))
+        offers, errors = self.offers_and_errors(hook)
+        if errors:
+            raise errors[0]
         _refuse_duplicates(offers)
         return offers
+
+    def offers_and_errors(self, hook: str) -> tuple[list[Offer], list[PluginError]]:
+        """What is offered through ``hook``, and the plugins that failed to say; for whoever goes on without those."""
+        offers: list[Offer] = []
+        errors: list[PluginError] = []
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            plugin = self._by_module[id(implementation.plugin)]
+            try:
+                values = _call(implementation.function, plugin)
+            except PluginError as exc:
+                errors.append(exc)
+                continue
+            offers += [Offer(hook, _name_of(value, plugin), plugin, value) for value in values]
+        return sorted(offers, key=lambda offer: self.installed.index(offer.plugin)), errors
 
     def all_offers(self) -> list[Offer]:
         """Everything that is offered through any hook, in the order of the hooks."""

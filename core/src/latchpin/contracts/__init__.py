@@ -6,6 +6,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context
+from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
 from latchpin.contracts.pages import NavigationEntry
 from latchpin.contracts.people import EventListener, Identity, SignIn, SignInOffer
@@ -29,6 +30,8 @@ from latchpin.contracts.stores import (
 
 __all__ = [
     "Backend",
+    "Check",
+    "CheckContext",
     "Cipher",
     "ClientAuthentication",
     "ClientRecords",
@@ -36,8 +39,11 @@ __all__ = [
     "Clock",
     "Context",
     "EventListener",
+    "Finding",
+    "Fix",
     "GatewayRecords",
     "Identity",
+    "Instance",
     "KeptRecords",
     "NavigationEntry",
     "PkceMethod",
@@ -46,6 +52,7 @@ __all__ = [
     "RegistrationRequest",
     "SignIn",
     "SignInOffer",
+    "Severity",
     "Signer",
     "StateStore",
     "TokenRecords",

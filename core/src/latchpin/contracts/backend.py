@@ -55,6 +55,10 @@ class Context(Protocol):
     def cipher(self) -> Cipher:
         """The selected cipher; raises if it is not open yet (it is opened before the stores)."""
 
+    @property
+    def as_found(self) -> bool:
+        """Whether to change nothing at opening, such as a schema: somebody looks for what is wrong."""
+
     async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> ResourceT:
         """Give the resource called ``name``, opened once and closed with the gateway.
 

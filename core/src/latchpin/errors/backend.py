@@ -29,13 +29,17 @@ class BackendUnavailable(BackendError):
 
 
 class SchemaOutdated(BackendError):
-    """The database schema is not the one this version works with; stops the start."""
+    """The database schema is not the one this version works with; stops the start.
+
+    ``by_itself`` says that it does not: the start mends it by itself, and only a look at it as it is did not.
+    """
 
     code = "schema-outdated"
     status = 503
     title = "The database schema is not up to date"
     public = "The database schema is not up to date."
     remedy = "Run: latchpin db upgrade"
+    by_itself: bool = False
 
 
 class StateConflict(BackendError):

@@ -28,6 +28,7 @@ class SuiteContext:
         upstream: the way to other servers, for backends that need one.
         records: the record store, for backends that need one.
         cipher: the cipher, for backends that need one.
+        as_found: whether the backend is opened to be looked at only.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class SuiteContext:
         upstream: Upstream | None = None,
         records: RecordStore | None = None,
         cipher: Cipher | None = None,
+        as_found: bool = False,
     ) -> None:
         self.clock: Clock = clock or MovedClock()
         self.instance_id = instance_id
         self.base_url = base_url
         self.state_ttl = state_ttl
+        self.as_found = as_found
         self._upstream = upstream
         self._records = records
         self._cipher = cipher

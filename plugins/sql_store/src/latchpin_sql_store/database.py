@@ -81,14 +81,14 @@ class Database:
         except Duplicate:
             raise RecordConflict("it exists already, or its gateway is gone") from None
 
-    async def open(self) -> None:
-        """Make sure that the schema is the one we work with.
+    async def open(self, *, as_found: bool = False) -> None:
+        """Make sure that the schema is the one we work with; with ``as_found`` without changing it.
 
         Raises:
             SchemaOutdated: it is not, and is not ours to change.
             BackendUnavailable: the database cannot be reached.
         """
-        await self._reader.run(lambda: ensure_schema(self._url, self._read_engine, self.where))
+        await self._reader.run(lambda: ensure_schema(self._url, self._read_engine, self.where, as_found=as_found))
 
     async def close(self) -> None:
         """Finish what was begun and hang up; a database that does not answer is not waited for."""
@@ -102,8 +102,8 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(url_text: str) -> AsyncIterator[Database]:
-    """Open the database of DATABASE_URL and close it at the end.
+async def open_database(url_text: str, *, as_found: bool = False) -> AsyncIterator[Database]:
+    """Open the database of DATABASE_URL and close it at the end; ``as_found`` leaves its schema alone.
 
     Raises:
         SettingsError: the URL does not hold, or its driver is missing.
@@ -112,7 +112,7 @@ async def open_database(url_text: str) -> AsyncIterator[Database]:
     """
     database = Database(url_text)
     try:
-        await database.open()
+        await database.open(as_found=as_found)
         yield database
     finally:
         await database.close()

@@ -35,8 +35,8 @@ def look_revision(engine: Engine, where: str) -> str | None:
     return None if found is None else str(found)
 
 
-def ensure_schema(url: URL, engine: Engine, where: str) -> None:
-    """Accept the current schema; bring an SQLite file up to date; refuse everything else.
+def ensure_schema(url: URL, engine: Engine, where: str, *, as_found: bool = False) -> None:
+    """Accept the current schema; bring an SQLite file up to date, unless ``as_found``; refuse everything else.
 
     A server's schema is the deployer's to change: other gateways may work on it.
 
@@ -48,17 +48,19 @@ def ensure_schema(url: URL, engine: Engine, where: str) -> None:
     file = sqlite_file(url)
     if file is not None and not file.parent.is_dir():
         raise SettingsError(f"DATABASE_URL names the folder {file.parent}, which does not exist")
-    found = look_revision(engine, where)
+    found = None if file is not None and not file.exists() else look_revision(engine, where)
     if found == HEAD:
         return
     refuse_unknown(found, where)
-    if file is not None:
+    state = "has no schema yet" if found is None else f"has schema {found}; this version works with {HEAD}"
+    if file is not None and not as_found:
         from latchpin_sql_store.migrate import migrate  # noqa: PLC0415  loads Alembic
 
         migrate(url, where)
         return
-    state = "has no schema yet" if found is None else f"has schema {found}; this version works with {HEAD}"
-    raise SchemaOutdated(f"the database at {where} {state}")
+    outdated = SchemaOutdated(f"the database at {where} {state}")
+    outdated.by_itself = file is not None
+    raise outdated
 
 
 def refuse_unknown(found: str | None, where: str) -> None:

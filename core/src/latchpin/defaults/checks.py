@@ -1,0 +1,37 @@
+"""The built-in checks of ``latchpin doctor``. What they import waits until one of them runs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Sequence
+
+from latchpin.contracts import Check, CheckContext, Finding
+from latchpin.hookspecs import hookimpl
+
+__all__ = ["latchpin_checks"]
+
+SETTINGS, PLUGINS, STORES, INSTANCES, GATEWAYS = "Settings", "Plugins", "Stores", "Instances", "Gateways"
+
+
+def _lazily(module: str, name: str) -> Callable[[CheckContext], Awaitable[Sequence[Finding]]]:
+    """A check's function, imported when it runs: a serving process needs none of them."""
+
+    async def run(context: CheckContext) -> Sequence[Finding]:
+        found: Sequence[Finding] = await getattr(importlib.import_module(f"latchpin.doctor.{module}"), name)(context)
+        return found
+
+    return run
+
+
+@hookimpl
+def latchpin_checks() -> Sequence[Check]:
+    """Offer the checks of what core itself knows."""
+    return [
+        Check("settings", SETTINGS, "the settings", _lazily("settings_checks", "check_settings")),
+        Check("secret", SETTINGS, "the secret", _lazily("settings_checks", "check_secret")),
+        Check("times", SETTINGS, "the time that people have", _lazily("settings_checks", "check_times")),
+        Check("plugins", PLUGINS, "the plugins", _lazily("plugin_checks", "check_plugins")),
+        Check("start", STORES, "the start", _lazily("store_checks", "check_start")),
+        Check("states", STORES, "where states are kept", _lazily("store_checks", "check_kind_of_states")),
+        Check("stores", STORES, "the stores", _lazily("store_checks", "check_stores")),
+    ]

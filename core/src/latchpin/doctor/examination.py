@@ -1,0 +1,124 @@
+"""What is examined: the gateway as far as it can be opened, or one that runs in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic_settings import BaseSettings
+
+from latchpin.application import Application
+from latchpin.assembly import NO_STATE_STORE, Selection, assemble, select_stores, utc_now
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore
+from latchpin.doctor.lenient import read, read_core
+from latchpin.errors import LatchpinError, PluginError
+from latchpin.plugins import Plugins
+
+__all__ = ["Examination", "look_at", "open_examination"]
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Implements ``latchpin.contracts.CheckContext``.
+
+    Attributes:
+        obstacle: why the gateway could not be opened, or not wholly; None if it could.
+        serving: the gateway runs in this process.
+    """
+
+    clock: Clock
+    offline: bool
+    gateway_id: str | None
+    settings: CoreSettings
+    plugins: Plugins
+    state_backend: Backend[Any, StateStore] | None
+    record_backend: Backend[Any, RecordStore] | None
+    application: Application | None
+    instances: Sequence[Instance] = ()
+    obstacle: LatchpinError | None = None
+    serving: bool = False
+
+    def load(self, model: type[SettingsT]) -> SettingsT:
+        """Read a settings model, with defaults in place of what does not hold."""
+        return read(model)
+
+
+async def look_at(
+    application: Application, plugins: Plugins, *, gateway_id: str | None = None, offline: bool = False
+) -> Examination:
+    """Examine a gateway that runs in this process."""
+    services = application.services
+    return Examination(
+        clock=services.clock,
+        offline=offline,
+        gateway_id=gateway_id,
+        settings=services.settings,
+        plugins=plugins,
+        state_backend=services.state_backend,
+        record_backend=services.record_backend,
+        application=application,
+        serving=True,
+    )
+
+
+@asynccontextmanager
+async def open_examination(
+    plugins: Plugins, *, gateway_id: str | None = None, offline: bool = False, clock: Clock = utc_now
+) -> AsyncIterator[Examination]:
+    """Open the gateway that the settings describe, as far as that goes, beside one that may be serving.
+
+    Nothing is changed by it. It does not raise for what is wrong with the gateway.
+    """
+    settings = read_core()
+    selection, obstacle = _select(plugins, settings)
+    async with AsyncExitStack() as stack:
+        application = None
+        if selection is not None and selection.record.shared:
+            application, obstacle = await _open(stack, plugins, settings, clock)
+        yield Examination(
+            clock=clock,
+            offline=offline,
+            gateway_id=gateway_id,
+            settings=settings,
+            plugins=plugins,
+            state_backend=None if selection is None else selection.state,
+            record_backend=None if selection is None else selection.record,
+            application=application,
+            obstacle=obstacle,
+        )
+
+
+def _select(plugins: Plugins, settings: CoreSettings) -> tuple[Selection | None, LatchpinError | None]:
+    """The stores; if the state store is not to be had, the record store alone."""
+    obstacle: LatchpinError | None = None
+    for cache_type in dict.fromkeys((settings.cache_type, NO_STATE_STORE)):
+        try:
+            return select_stores(plugins, settings.model_copy(update={"cache_type": cache_type})), obstacle
+        except LatchpinError as exc:
+            obstacle = obstacle or exc
+    return None, obstacle
+
+
+async def _open(
+    stack: AsyncExitStack, plugins: Plugins, settings: CoreSettings, clock: Clock
+) -> tuple[Application | None, LatchpinError | None]:
+    """The gateway; if it cannot be opened whole, without the state store."""
+    obstacle: LatchpinError | None = None
+    for cache_type in dict.fromkeys((settings.cache_type, NO_STATE_STORE)):
+        chosen = settings.model_copy(update={"cache_type": cache_type})
+        try:
+            services = await stack.enter_async_context(assemble(plugins, chosen, clock=clock, as_found=True, read=read))
+        except LatchpinError as exc:
+            obstacle = obstacle or exc
+        except Exception as exc:  # noqa: BLE001  a plugin may fail in any way
+            obstacle = obstacle or PluginError(f"a part of the gateway failed to open: {type(exc).__name__}")
+        else:
+            application = Application(services)
+            stack.push_async_callback(application.close)
+            return application, obstacle
+    return None, obstacle
