@@ -21,6 +21,7 @@ _ALL_USED = {
     "latchpin_routes": "all",
     "latchpin_navigation": "all",
     "latchpin_settings": "all",
+    "latchpin_checks": "doctor runs all",
 }
 
 
