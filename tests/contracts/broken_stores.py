@@ -163,6 +163,22 @@ class Undue(MemoryRecordStore):
         self.tokens.list_due = list_due
 
 
+class RacyFlows(MemoryRecordStore):
+    """Reads a flow, goes to its backend, then writes it back with the new steps."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        append = self.flows.append
+
+        async def slow_append(steps, *, life):
+            before = {step.flow_id: self.flows.rows.get(step.flow_id, ()) for step in steps}
+            await asyncio.sleep(0)
+            self.flows.rows |= before
+            await append(steps, life=life)
+
+        self.flows.append = slow_append
+
+
 class NoSettings(latchpin.Settings):
     pass
 

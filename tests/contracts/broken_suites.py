@@ -76,6 +76,10 @@ class TestUndue(Records):
     kind = broken_stores.Undue
 
 
+class TestRacyFlows(Records):
+    kind = broken_stores.RacyFlows
+
+
 class FourProcessesOnly:
     """Keeps this file quick: of the whole suite only what other processes do."""
 

@@ -55,6 +55,7 @@ def failures(tmp_path_factory):
         ("TestRacyTokens", {"test_token_swapped_by_many", "test_first_token_put_by_many"}),
         ("TestUndue", {"test_due_tokens_are_found_soonest_first"}),
         ("TestRevisionOnly", {"test_token_swap_after_deletion_and_recreation"}),
+        ("TestRacyFlows", {"test_flow_written_by_many_at_once"}),
     ],
 )
 def test_exactly_what_is_wrong_fails(failures, suite, expected):

@@ -148,6 +148,7 @@ class StoredToken:
         needs_reauth: the refresh token is spent; only a new authorization helps.
         refresh_begun_at: a refresh was begun and its outcome is not known yet.
         renew_at: from when on it is renewed in the background, where that is switched on; None: never.
+        flow_id: the authorization that it came from, None where a client got it for itself.
     """
 
     id: str
@@ -168,6 +169,7 @@ class StoredToken:
     created_at: datetime
     updated_at: datetime
     renew_at: datetime | None = None
+    flow_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
+from latchpin.contracts.flows import FlowRecords
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
 from latchpin.contracts.pages import NavigationEntry
 from latchpin.contracts.people import EventListener, Identity, SignIn, SignInOffer
@@ -41,6 +42,7 @@ __all__ = [
     "EventListener",
     "Finding",
     "Fix",
+    "FlowRecords",
     "GatewayRecords",
     "Identity",
     "Instance",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from latchpin.contracts.flows import FlowRecords
 from latchpin.model import (
     Gateway,
     PendingAuthorization,
@@ -158,7 +159,7 @@ class KeptRecords(Protocol):
 
 
 class RecordStore(Protocol):
-    """Keeps what must last. Deleting a gateway takes everything below it along."""
+    """Keeps what must last. Deleting a gateway takes everything below it along, but for the history of flows."""
 
     @property
     def gateways(self) -> GatewayRecords:
@@ -179,6 +180,10 @@ class RecordStore(Protocol):
     @property
     def kept(self) -> KeptRecords:
         """The small kept values."""
+
+    @property
+    def flows(self) -> FlowRecords:
+        """The history of flows."""
 
     async def purge(self) -> int:
         """Remove expired kept values. Return how many."""

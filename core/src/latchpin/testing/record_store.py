@@ -12,6 +12,7 @@ from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import Advance, AnySettings
 from latchpin.testing.records_clients import ClientRules
 from latchpin.testing.records_due import DueRules
+from latchpin.testing.records_flows import FlowRules
 from latchpin.testing.records_gateways import GatewayRules
 from latchpin.testing.records_kept import KeptRules
 from latchpin.testing.records_tokens import TokenRules
@@ -23,8 +24,8 @@ __all__ = ["RecordStoreContract"]
 
 
 @pytest.mark.asyncio
-class RecordStoreContract(GatewayRules, TokenRules, DueRules, ClientRules, ToolRules, KeptRules):
-    """Gateways, tokens, clients, tools and kept values, and what holds across them."""
+class RecordStoreContract(GatewayRules, TokenRules, DueRules, ClientRules, ToolRules, KeptRules, FlowRules):
+    """Gateways, tokens, clients, tools, kept values and flows, and what holds across them."""
 
     async def test_deleting_a_gateway_takes_everything_below_it(self, store: RecordStore, clock: MovedClock) -> None:
         """Its tokens, clients and tools go; another gateway's stay."""

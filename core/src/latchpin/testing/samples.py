@@ -11,6 +11,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from latchpin.flow_steps import (
+    Begun,
+    Consumed,
+    Exchanged,
+    Facts,
+    Failed,
+    FlowStep,
+    Redirected,
+    Returned,
+    Stored,
+    TokensSealed,
+    ToolsFetched,
+    Verified,
+)
 from latchpin.model import (
     Gateway,
     OAuthConfig,
@@ -22,7 +36,16 @@ from latchpin.model import (
 )
 from latchpin.testing.sealing import SuiteCipher
 
-__all__ = ["gateway", "new_id", "new_state", "pending_authorization", "registered_client", "stored_token", "tools"]
+__all__ = [
+    "flow",
+    "gateway",
+    "new_id",
+    "new_state",
+    "pending_authorization",
+    "registered_client",
+    "stored_token",
+    "tools",
+]
 
 _CIPHER = SuiteCipher()
 
@@ -120,6 +143,7 @@ def stored_token(now: datetime, **changes: Any) -> StoredToken:  # noqa: ANN401 
         created_at=now,
         updated_at=now,
         renew_at=now + timedelta(minutes=50),
+        flow_id=new_id(),
     )
     return replace(value, **changes)
 
@@ -159,3 +183,33 @@ def tools(*names: str) -> dict[str, Mapping[str, Any]]:
         }
         for name in names
     }
+
+
+def flow(
+    now: datetime,
+    *,
+    gateway_id: str | None = None,
+    app_user_email: str = "ada@example.com",
+    issuer: str | None = "https://as.example.com/tenant/1",
+    failed: bool = False,
+) -> list[FlowStep]:
+    """The steps of a completed flow that began ``now``, one a second, by two workers; ``failed`` adds a replay."""
+    scopes = ("mcp:read", "openid")
+    facts: list[Facts] = [
+        Begun(via="session"),
+        Stored("Redis", 300, issuer, 0.125, 0.25),
+        Redirected("as.example.com", "client-7", "https://gateway.example.com/oauth/callback", scopes, "S256"),
+        Returned(answer="code", away_seconds=12.5, issued_by="worker-1"),
+        Verified(key_id="k1", signed_in=True),
+        Consumed(store="Redis", fits=True),
+        Exchanged("as.example.com", "client_secret_basic", 3600, True, scopes),
+        TokensSealed(store="database", replaced=False),
+        ToolsFetched(count=3, created=2, updated=1, removed=0),
+    ]
+    if failed:
+        facts.append(Failed(cause="state-used", status=400, provider_error=None))
+    names = (new_id(), new_id() if gateway_id is None else gateway_id, app_user_email)
+    return [
+        FlowStep(*names, now + timedelta(seconds=number), 0.001 * number, f"worker-{1 + number // 3}", each)
+        for number, each in enumerate(facts)
+    ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from latchpin.contracts import RecordStore, StateStore
 from latchpin.errors import LatchpinError, RecordConflict, StateAlreadyUsed, StateConflict
+from latchpin.flow_steps import FlowStep
 from latchpin.model import PendingAuthorization, StateKey, StoredToken
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
@@ -123,6 +125,17 @@ class SharedRecordStoreContract(RecordStoreContract, WithProcesses):
             same(taken, list(standing), f"one process takes the kept value {name}")
             await gives(store.kept.get(name), None, "what another process took is gone here")
 
+    async def test_four_processes_append_to_the_same_flows(
+        self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """Each has another part of every flow: all parts are there in the end."""
+        flows = [samples.flow(clock(), failed=True) for _ in range(BATCH)]
+        works = [[flow[number::PROCESSES] for flow in flows] for number in range(PROCESSES)]
+        works = [work[::-1] if number % 2 else work for number, work in enumerate(works)]
+        await team.run(append_all, works, offer=offer, settings=settings, now=clock())
+        for flow in flows:
+            await gives(store.flows.get(flow[0].flow_id), tuple(flow), f"{PROCESSES} processes lose no step of a flow")
+
 
 # -- what the other processes do; at the top of the module, so that they can import it ----------------
 
@@ -173,6 +186,14 @@ async def keep_and_take(store: RecordStore, names: Sequence[str], meet: Meet) ->
     kept = await asyncio.gather(*(store.kept.put(name, mine) for name in names))
     meet()
     return kept, await asyncio.gather(*(store.kept.take(name) for name in names))
+
+
+async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], meet: Meet) -> None:
+    """Append some flows' parts together, then the others'."""
+    for begin in range(0, len(parts), 5):
+        meet()
+        steps = [step for part in parts[begin : begin + 5] for step in part]
+        await store.flows.append(steps, life=timedelta(hours=24))
 
 
 async def _consume(store: StateStore, key: StateKey) -> Answer:

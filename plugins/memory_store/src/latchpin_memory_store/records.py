@@ -14,6 +14,8 @@ from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import Gateway, RegisteredClient, StoredToken, StoredTool, ToolChanges
 
+from latchpin_memory_store.flows import MemoryFlows
+
 __all__ = ["MemoryRecordStore"]
 
 KEPT_LIMIT = 100_000
@@ -194,6 +196,7 @@ class MemoryRecordStore:
         self.clients = _Clients()
         self.tools = _Tools(clock)
         self.kept = _Kept(clock)
+        self.flows = MemoryFlows()
 
     async def purge(self) -> int:
         """Remove expired kept values. Return how many."""
@@ -204,4 +207,4 @@ class MemoryRecordStore:
 
     def held(self) -> builtins.list[object]:
         """Everything held, for whoever wants to look at it whole."""
-        return [part.rows for part in (self.gateways, self.tokens, self.clients, self.tools, self.kept)]
+        return [part.rows for part in (self.gateways, self.tokens, self.clients, self.tools, self.kept, self.flows)]

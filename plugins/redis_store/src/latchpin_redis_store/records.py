@@ -7,6 +7,7 @@
     latchpin:{gateway}:tools        address to that user's tools
     latchpin:renewals               gateway and address of each token that is to be renewed, sorted by when
     latchpin:kept:name              a kept value, with its life
+    latchpin:{flows}:...            the history of flows: see flows.py
 
 The braces are hash tags: what belongs to one gateway lies together.
 """
@@ -22,6 +23,7 @@ from latchpin.model import Gateway, RegisteredClient, StoredToken
 
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.flows import RedisFlows
 from latchpin_redis_store.kept import RedisKept
 from latchpin_redis_store.scripts import (
     DELETE_ALL,
@@ -190,6 +192,7 @@ class RedisRecordStore:
         self.clients = RedisClients(commands)
         self.tools = RedisTools(commands, clock)
         self.kept = RedisKept(commands, clock)
+        self.flows = RedisFlows(commands)
 
     async def purge(self) -> int:
         """0: Redis removes expired kept values by itself."""

@@ -98,3 +98,21 @@ redis.call('DEL', KEYS[1])
 return held
 """
 """KEYS: a kept value. ARGV: now, how the text must end or ''. Gives the text taken."""
+
+APPEND_FLOW = """
+redis.call('HSETNX', KEYS[1], 'of', ARGV[1])
+for i = 7, #ARGV do
+  if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[5]) then break end
+  redis.call('HSET', KEYS[1], ARGV[i], '')
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+for i = 2, #KEYS do
+  local held = redis.call('ZSCORE', KEYS[i], ARGV[2])
+  if not held or tonumber(held) < tonumber(ARGV[3]) then redis.call('ZADD', KEYS[i], ARGV[3], ARGV[2]) end
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. ARGV[6])
+  redis.call('PEXPIRE', KEYS[i], ARGV[4])
+end
+return 1
+"""
+"""KEYS: a flow, the indexes it is in. ARGV: whose it is, its id, its last step's time, its life in ms, the most steps,
+the time before which index entries are over, then the steps. A step that is there stays as it is."""

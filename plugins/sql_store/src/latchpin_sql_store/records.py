@@ -1,4 +1,4 @@
-"""What must last, in five tables; one module for each."""
+"""What must last, in six tables; one module for each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from latchpin_sql_store.clients import SqlClients
 from latchpin_sql_store.database import Database
+from latchpin_sql_store.flows import SqlFlows
 from latchpin_sql_store.gateways import SqlGateways
 from latchpin_sql_store.kept import SqlKept
 from latchpin_sql_store.tables import gateways, kept
@@ -28,6 +29,7 @@ class SqlRecords:
         self.clients = SqlClients(database)
         self.tools = SqlTools(database, clock)
         self.kept = SqlKept(database, clock)
+        self.flows = SqlFlows(database)
 
     async def purge(self) -> int:
         """Remove expired kept values."""

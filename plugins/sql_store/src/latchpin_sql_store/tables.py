@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from latchpin_sql_store.columns import Ascii, LongText, UtcTime
 
-__all__ = ["clients", "gateways", "kept", "metadata", "states", "tokens", "tools"]
+__all__ = ["clients", "flows", "gateways", "kept", "metadata", "states", "tokens", "tools"]
 
 EMAIL = String(320)
 ISSUER = String(700)
@@ -110,6 +110,7 @@ tokens = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("renew_at", UtcTime, index=True),
+    Column("flow_id", Ascii(64)),
     UniqueConstraint("gateway_id", "app_user_email"),
     **_ON_MYSQL,
 )
@@ -155,5 +156,22 @@ kept = Table(
     Column("name", String(255), primary_key=True),
     Column("value", LongText, nullable=False),
     Column("expires_at", UtcTime, index=True),
+    **_ON_MYSQL,
+)
+
+flows = Table(
+    "oauth_flows",
+    metadata,
+    Column("flow_id", Ascii(64), primary_key=True),
+    Column("gateway_id", Ascii(64), nullable=False),  # of a gateway that may be gone
+    Column("app_user_email", EMAIL, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False, index=True),
+    Column("outcome", String(16), nullable=False),
+    Column("cause", String(64)),
+    Column("step_count", Integer, nullable=False),
+    Column("steps", LongText, nullable=False),  # a line of JSON for each
+    Index("ix_oauth_flows_user", "app_user_email", "last_at"),
+    Index("ix_oauth_flows_gateway", "gateway_id", "last_at"),
     **_ON_MYSQL,
 )

@@ -129,4 +129,5 @@ def _from_row(row: RowMapping) -> StoredToken:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         renew_at=row["renew_at"],
+        flow_id=row["flow_id"],
     )
