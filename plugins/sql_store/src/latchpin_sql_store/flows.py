@@ -85,9 +85,10 @@ class SqlFlows:
 
         def look(connection: Connection) -> Sequence[str]:
             over = max(connection.execute(old).scalar_one(), connection.execute(held).scalar_one() - most)
-            return connection.execute(oldest.limit(min(over, PURGED_AT_ONCE))).scalars().all() if over > 0 else ()
+            return connection.execute(oldest.limit(min(over, PURGED_AT_ONCE))).scalars().all() if over > 0 else []
 
-        gone = await self._database.read(look, absent=())
+        nothing: Sequence[str] = []
+        gone = await self._database.read(look, absent=nothing)
         count = 0
         for start in range(0, len(gone), _CHUNK):
             count += await self._remove(gone[start : start + _CHUNK])
