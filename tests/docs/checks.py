@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from latchpin.errors import LatchpinError
+from latchpin.causes import Cause
 
 from tests.docs.markdown import ROOT, Page, read
 
@@ -56,21 +56,20 @@ def about_hooks(page: Page, hooks: Sequence[str]) -> list[str]:
     return wrong + [f"{name} has no text" for name in shown if not page.section(name).strip()]
 
 
-def about_errors(page: Page, kinds: Mapping[str, type[LatchpinError]]) -> list[str]:
+def about_errors(page: Page, causes: Mapping[str, Cause]) -> list[str]:
     """Each code is a heading, so that it can be linked to, above its status, public text and remedy."""
     shown = [text for level, text in page.headings if level == 3]
-    wrong = [f"{code} is missing" for code in kinds if code not in shown]
-    wrong += [f"{code} is no error code" for code in shown if code not in kinds]
+    wrong = [f"{code} is missing" for code in causes if code not in shown]
+    wrong += [f"{code} is no error code" for code in shown if code not in causes]
     wrong += [f"{code} cannot be linked to" for code in shown if code not in page.anchors]
-    for code in set(shown) & kinds.keys():
-        section, kind = page.section(code), kinds[code]
+    for code in set(shown) & causes.keys():
+        section, cause = page.section(code), causes[code]
+        status = "stops the start" if cause.stops else cause.status
         wrong += [
             f"{code}: {text!r} is missing"
-            for text in (f"| {kind.public} |", f"Remedy: {kind.remedy}")
+            for text in (f"| {status} | {cause.public} | {cause.fault} |", f"Remedy: {cause.remedy}")
             if text not in section
         ]
-        if not re.search(rf"(?m)^\| [^|]*({kind.status}|stops the start|502)[^|]* \|", section):
-            wrong.append(f"{code}: the status {kind.status} is missing")
     return wrong
 
 

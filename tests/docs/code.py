@@ -11,14 +11,13 @@ from latchpin import Backend, hookspecs, testing
 from latchpin.cli import build
 from latchpin.configuration import CoreSettings
 from latchpin.env_example import write_example
-from latchpin.errors import LatchpinError
 from latchpin.known_settings import settings_models
 from latchpin.logs import tear_down_logging
 from latchpin.plugins import Plugins
 from latchpin.settings import variables
 from latchpin.web.app import create_app
 
-__all__ = ["commands", "endpoints", "error_kinds", "hooks", "setting_aliases", "settings", "suites"]
+__all__ = ["commands", "endpoints", "hooks", "setting_aliases", "settings", "suites"]
 
 DISTRIBUTIONS = {
     "latchpin",
@@ -51,21 +50,6 @@ def setting_aliases() -> set[str]:
 def hooks() -> list[str]:
     """The names of the hooks, in their order."""
     return [name for name in vars(hookspecs) if name.startswith("latchpin_")]
-
-
-def error_kinds() -> dict[str, type[LatchpinError]]:
-    """Each error code with the class that has it."""
-    kinds: dict[str, type[LatchpinError]] = {}
-    for kind in _tree(LatchpinError):
-        kinds.setdefault(kind.code, kind)
-    return kinds
-
-
-def _tree(kind: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        if child.__module__.startswith("latchpin.errors."):
-            yield from _tree(child)
 
 
 def suites() -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from latchpin.causes import CAUSES
 
-from tests.docs import checks, code
+from tests.docs import checks, code, errors_page
 from tests.docs.markdown import ROOT, Page, parse, read
 
 
@@ -40,7 +41,11 @@ def test_suites(document):
 
 
 def test_errors(document):
-    assert checks.about_errors(document("errors.md"), code.error_kinds()) == []
+    assert checks.about_errors(document("errors.md"), CAUSES) == []
+
+
+def test_the_errors_are_written_from_the_catalogue():
+    assert errors_page.PAGE.read_text(encoding="utf-8") == errors_page.render(), "run: python -m tests.docs.errors_page"
 
 
 def test_commands(document):
@@ -80,7 +85,7 @@ def test_a_missing_hook_is_seen(document):
 
 def test_a_missing_error_code_is_seen(document):
     page = without(document("errors.md"), "### state-used", "### state-spent")
-    assert checks.about_errors(page, code.error_kinds()) == [
+    assert checks.about_errors(page, CAUSES) == [
         "state-used is missing",
         "state-spent is no error code",
     ]
@@ -89,9 +94,9 @@ def test_a_missing_error_code_is_seen(document):
 def test_a_wrong_remedy_and_status_are_seen(document):
     page = without(document("errors.md"), "| 504 | The server did not answer", "| 500 | The server did not answer")
     page = without(page, "Remedy: Run: latchpin db upgrade", "Remedy: Run: latchpin upgrade")
-    found = checks.about_errors(page, code.error_kinds())
+    found = checks.about_errors(page, CAUSES)
     assert sorted(found) == [
-        "provider-timeout: the status 504 is missing",
+        "provider-timeout: '| 504 | The server did not answer in time. | the authorization server |' is missing",
         "schema-outdated: 'Remedy: Run: latchpin db upgrade' is missing",
     ]
 

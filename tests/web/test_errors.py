@@ -4,7 +4,7 @@ import pytest
 
 from tests.web.small_gateway import HTML
 
-FIELDS = {"type", "title", "status", "detail", "cause", "remedy", "flow_id"}
+FIELDS = {"documentation", "type", "title", "status", "detail", "cause", "remedy", "flow_id"}
 
 
 @pytest.mark.parametrize(

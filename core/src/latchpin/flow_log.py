@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from latchpin.errors import LatchpinError, StateAlreadyUsed, StateExpired, StateNotFound
+from latchpin.errors import LatchpinError, StateNotFound
 from latchpin.model import PendingAuthorization
 from latchpin.oauth.state import StatePayload
 from latchpin.services import Services
@@ -63,18 +63,17 @@ class FlowLog:
         return self._backend is not None and not self._backend.shared and payload.instance != self._instance
 
     def _warning(self, exc: LatchpinError, payload: StatePayload | None) -> str:
+        """The guide's line where it has one, the facts, and the cause."""
         gateway = payload.gateway_id if payload else "(unproven)"
-        match exc:
-            case StateNotFound():
-                return f"State not found in {self._store} for gateway {gateway}"
-            case StateExpired():
-                return f"State has expired for gateway {gateway}"
-            case StateAlreadyUsed(used_at=used_at):
-                return (
-                    f"State was already used for gateway {gateway} - possible replay attack "
-                    f"(this state has already been used at {used_at.isoformat(timespec='seconds')})"
-                )
+        facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
+        said = f": {facts}" if facts else ""
+        match exc.cause.general or exc.code:
+            case "state-not-found":
+                line = f"State not found in {self._store} for gateway {gateway}{said}"
+            case "state-expired":
+                line = f"State has expired for gateway {gateway}{said}"
+            case "state-used":
+                line = f"State was already used for gateway {gateway} - possible replay attack ({exc.detail})"
             case _:
-                facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
-                said = exc.public.rstrip(".")
-                return f"{said}: {facts} (gateway {gateway})" if facts else f"{said} (gateway {gateway})"
+                line = f"{exc.public.rstrip('.')}{said} (gateway {gateway})"
+        return f"{line} [cause={exc.code}]"

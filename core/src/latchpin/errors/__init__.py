@@ -50,9 +50,13 @@
 
 Each carries five texts, kept apart because they have different readers: ``title`` (a heading),
 ``public`` (anybody), ``detail`` (the flow's own user: facts of this very flow), ``hint`` (the log) and
-``remedy`` (whoever can act: one action). Secrets go into none of them.
+``remedy`` (whoever can act: one action). Secrets go into none of them. What is true of every such failure stands
+in the catalogue, ``latchpin.causes``.
 """
 
+from collections.abc import Iterator
+
+from latchpin.causes import CAUSES, Cause
 from latchpin.errors.backend import (
     BackendError,
     BackendUnavailable,
@@ -161,4 +165,16 @@ __all__ = [
     "UserChanged",
     "VerifierLost",
     "WeakSecret",
+    "known_causes",
 ]
+
+
+def known_causes() -> dict[str, Cause]:
+    """Every cause by its slug: the catalogue's, and those of the plugins that are loaded."""
+    return {**{kind.cause.slug: kind.cause for kind in _kinds(LatchpinError)}, **CAUSES}
+
+
+def _kinds(root: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _kinds(child)

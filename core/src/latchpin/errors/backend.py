@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from latchpin.causes import installation
 from latchpin.errors.root import LatchpinError
 
 __all__ = [
@@ -20,11 +21,7 @@ class BackendError(LatchpinError):
 class BackendUnavailable(BackendError):
     """The store cannot be reached or does not answer; nothing is known to have happened."""
 
-    code = "store-unavailable"
-    status = 503
-    title = "The store is not reachable"
-    public = "The gateway's store is not reachable at the moment."
-    remedy = "Try again in a moment; operators: see /ready and the log."
+    cause = installation.STORE_UNAVAILABLE
     retry_after: int = 2
 
 
@@ -34,26 +31,17 @@ class SchemaOutdated(BackendError):
     ``by_itself`` says that it does not: the start mends it by itself, and only a look at it as it is did not.
     """
 
-    code = "schema-outdated"
-    status = 503
-    title = "The database schema is not up to date"
-    public = "The database schema is not up to date."
-    remedy = "Run: latchpin db upgrade"
+    cause = installation.SCHEMA_OUTDATED
     by_itself: bool = False
 
 
 class StateConflict(BackendError):
     """A state was put that exists already: the random source is broken, or a caller put twice."""
 
-    code = "state-conflict"
-    title = "That state exists already"
+    cause = installation.STATE_CONFLICT
 
 
 class RecordConflict(BackendError):
     """A record was changed, deleted or created by somebody else since it was read."""
 
-    code = "record-conflict"
-    status = 409
-    title = "The record changed meanwhile"
-    public = "The record was changed by somebody else meanwhile."
-    remedy = "Read it again and repeat the change."
+    cause = installation.RECORD_CONFLICT

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from latchpin.causes import callback, missing, refusals
+from latchpin.causes.cause import OPAQUE
 from latchpin.errors.root import LatchpinError
 
 __all__ = [
@@ -32,69 +34,48 @@ class CallbackError(LatchpinError):
     """
 
     status = 400
-    proven: ClassVar[bool] = True
-    remedy = "Start again with Authorize."
+    proven: ClassVar[bool | None] = True
+    remedy = callback.AGAIN
 
 
 class CallbackMalformed(CallbackError):
     """A parameter is missing, repeated, too long, or not text we can read."""
 
-    code = "callback-malformed"
-    title = "The callback is incomplete"
-    public = "The callback's parameters are missing, repeated or malformed."
+    cause = callback.CALLBACK_MALFORMED
     proven = False
 
 
 class StateSignatureInvalid(CallbackError):
     """The state's signature does not hold: damaged, altered, or signed under another secret."""
 
-    code = "state-signature"
-    title = "This link was not made by this gateway"
-    public = "Invalid state signature - possible CSRF attack"
+    cause = callback.STATE_SIGNATURE
     proven = False
-    remedy = (
-        "Start again with Authorize. If it happens to everybody: AUTH_ENCRYPTION_SECRET must be the same on "
-        "every instance, and an earlier one belongs in AUTH_ENCRYPTION_SECRETS_OLD."
-    )
 
 
 class BrowserChanged(CallbackError):
     """The callback reached another browser than the one that began."""
 
-    code = "browser-changed"
-    status = 403
-    title = "This browser did not start the authorization"
-    public = "The authorization was started in another browser."
+    cause = callback.BROWSER_CHANGED
     proven = False
-    remedy = "Start and finish in the same browser, with cookies allowed, at the gateway's own address."
 
 
 class UserChanged(CallbackError):
     """Somebody else is signed in than the user who began."""
 
-    code = "user-changed"
-    status = 403
-    title = "Another user is signed in"
-    public = "The authorization was started by another user."
+    cause = callback.USER_CHANGED
     proven = False
-    remedy = "Sign in as the user who started, or start again."
 
 
 class StateRefused(CallbackError):
     """The state is not usable; which of the three facts holds, the subclass says."""
 
-    public = "Invalid or expired state parameter - possible replay attack"
+    public = OPAQUE
 
 
 class StateNotFound(StateRefused):
     """The store does not know the state."""
 
-    code = "state-not-found"
-    title = "The store does not know this authorization"
-    remedy = (
-        "Start again with Authorize. If it happens now and then: CACHE_TYPE=memory is not shared between "
-        "workers; use database or redis."
-    )
+    cause = missing.STATE_NOT_FOUND
 
 
 class StateExpired(StateRefused):
@@ -104,9 +85,7 @@ class StateExpired(StateRefused):
         expired_at: when the lifetime ended.
     """
 
-    code = "state-expired"
-    title = "The authorization took too long"
-    remedy = "Start again with Authorize; raise STATE_TTL_SECONDS if your identity provider is slow."
+    cause = callback.STATE_EXPIRED
 
     def __init__(self, detail: str = "", *, expired_at: datetime) -> None:
         super().__init__(detail)
@@ -117,44 +96,33 @@ class StateAlreadyUsed(StateRefused):
     """The state was consumed before.
 
     Args:
+        detail: what the store has to add, for the log.
         used_at: when that was.
     """
 
-    code = "state-used"
-    title = "This authorization was already used"
-    remedy = "Do not reload the callback page; if nothing is connected, start again with Authorize."
+    cause = callback.STATE_USED
 
     def __init__(self, detail: str = "", *, used_at: datetime) -> None:
-        super().__init__(detail)
+        super().__init__(self.cause.tell(used_at=used_at.isoformat(timespec="seconds")), hint=detail)
         self.used_at = used_at
 
 
 class GatewayMismatch(CallbackError):
     """State, stored row and callback path name different gateways."""
 
-    code = "gateway-mismatch"
-    title = "The callback belongs to another gateway"
-    public = "State parameter gateway mismatch"
-    remedy = "Check that the redirect URI registered at the provider is this gateway's own, then start again."
+    cause = callback.GATEWAY_MISMATCH
 
 
 class IssuerMismatch(CallbackError):
     """The ``iss`` of the answer is not the remembered issuer, or is missing though promised (RFC 9207)."""
 
-    code = "issuer-mismatch"
-    title = "The answer came from another authorization server"
-    public = "The answer's issuer is not the one that was asked."
-    remedy = "Start again; if it repeats, check the gateway's issuer with: latchpin gateways show."
+    cause = callback.ISSUER_MISMATCH
 
 
 class VerifierLost(CallbackError):
     """The PKCE verifier kept with the state cannot be unsealed."""
 
-    code = "verifier-lost"
-    status = 503
-    title = "The PKCE verifier cannot be read"
-    public = "The PKCE code verifier kept with this authorization cannot be read."
-    remedy = "Put the earlier secret into AUTH_ENCRYPTION_SECRETS_OLD, then start again with Authorize."
+    cause = callback.VERIFIER_LOST
 
 
 class AuthorizationRefused(CallbackError):
@@ -164,11 +132,8 @@ class AuthorizationRefused(CallbackError):
         error: the error code; one of ours or the server's, already checked to be plain text.
     """
 
-    code = "authorization-refused"
-    title = "The provider refused"
-    public = "The provider refused the authorization."
+    cause = refusals.AUTHORIZATION_REFUSED
 
     def __init__(self, detail: str = "", *, error: str, hint: str = "", remedy: str | None = None) -> None:
         super().__init__(detail, hint=hint, remedy=remedy)
         self.error = error
-        self.status = 403 if error == "access_denied" else 502

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from latchpin.causes import provider, refusals
 from latchpin.errors.root import LatchpinError
 
 __all__ = [
@@ -32,9 +33,7 @@ class ProviderUnreachable(ProviderError):
         sent: whether any part of the request left, so that repeating it could do a thing twice.
     """
 
-    code = "provider-unreachable"
-    title = "The server cannot be reached"
-    public = "The server could not be reached."
+    cause = provider.PROVIDER_UNREACHABLE
 
     def __init__(self, detail: str = "", *, sent: bool = False, hint: str = "", remedy: str | None = None) -> None:
         super().__init__(detail, hint=hint, remedy=remedy)
@@ -44,19 +43,13 @@ class ProviderUnreachable(ProviderError):
 class ProviderTimeout(ProviderUnreachable):
     """No whole answer within OAUTH_REQUEST_TIMEOUT."""
 
-    code = "provider-timeout"
-    status = 504
-    title = "The server took too long"
-    public = "The server did not answer in time."
+    cause = provider.PROVIDER_TIMEOUT
 
 
 class AddressRefused(ProviderUnreachable):
     """The URL leads to an address that the gateway does not connect to."""
 
-    code = "address-refused"
-    title = "That address is not allowed"
-    public = "The server's address is not one this gateway connects to."
-    remedy = "Use a public https URL, or set OAUTH_ALLOW_PRIVATE_NETWORKS=true where upstreams are private."
+    cause = provider.ADDRESS_REFUSED
 
 
 class ProviderUnreadable(ProviderError):
@@ -66,9 +59,7 @@ class ProviderUnreadable(ProviderError):
         http_status: the answer's HTTP status, if it had one.
     """
 
-    code = "provider-unreadable"
-    title = "The server's answer cannot be read"
-    public = "The server's answer is not what the protocol says."
+    cause = provider.PROVIDER_UNREADABLE
 
     def __init__(self, detail: str = "", *, http_status: int | None = None, hint: str = "") -> None:
         super().__init__(detail, hint=hint)
@@ -82,9 +73,7 @@ class TokenRefused(ProviderError):
         error: its error code, e.g. ``invalid_grant``.
     """
 
-    code = "token-refused"
-    title = "The provider refused the token request"
-    public = "The provider refused the token request."
+    cause = refusals.TOKEN_REFUSED_AT_ALL
 
     def __init__(self, detail: str = "", *, error: str, hint: str = "", remedy: str | None = None) -> None:
         super().__init__(detail, hint=hint, remedy=remedy)
@@ -99,10 +88,7 @@ class AccessRefused(TokenRefused):
         scopes: what the server's challenge asks for, in order; empty if it does not say.
     """
 
-    code = "access-refused"
-    title = "The MCP server refused the token"
-    public = "The MCP server did not accept the access token."
-    remedy = "Authorize again; if it repeats, the server expects a token from elsewhere or for another resource."
+    cause = provider.ACCESS_REFUSED
 
     def __init__(self, detail: str = "", *, error: str, scopes: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(detail, error=error, hint=hint)
@@ -112,25 +98,16 @@ class AccessRefused(TokenRefused):
 class DiscoveryFailed(ProviderError):
     """No usable metadata was found (RFC 8414, RFC 9728)."""
 
-    code = "discovery-failed"
-    title = "Metadata discovery failed"
-    public = "Metadata discovery failed"
-    remedy = "Check the issuer and that its metadata URL answers, or enter authorization_url and token_url by hand."
+    cause = provider.DISCOVERY_FAILED
 
 
 class PkceUnsupported(ProviderError):
     """The authorization server does not say that it supports PKCE with S256."""
 
-    code = "pkce-unsupported"
-    title = "The provider does not offer PKCE with S256"
-    public = "The authorization server does not offer PKCE with S256."
-    remedy = "If it is known to support S256 without saying so, set assume_pkce on the gateway."
+    cause = provider.PKCE_UNSUPPORTED
 
 
 class RegistrationFailed(ProviderError):
     """Dynamic Client Registration was refused or is not offered (RFC 7591)."""
 
-    code = "dcr-failed"
-    title = "DCR failed"
-    public = "DCR failed"
-    remedy = "Register a client by hand and enter its client_id (and client_secret) on the gateway."
+    cause = provider.DCR_FAILED

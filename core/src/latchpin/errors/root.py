@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+from latchpin.causes import Cause
+from latchpin.causes.installation import INTERNAL
 
 __all__ = [
     "LatchpinError",
 ]
 
+_SAID = {"slug": "code", "status": "status", "title": "title", "public": "public", "remedy": "remedy"}
+"""What an error takes from its cause, and what it is called there."""
+
 
 class LatchpinError(Exception):
     """The root of the tree.
 
-    Class attributes are what is true of every such failure; the constructor takes what is true of this
-    one. ``code`` is the stable slug: it names the cause in problem answers, logs and the docs. Whoever has
-    written it to the log sets ``logged``, so that the web does not do it again, and ``flow_id`` where the
-    failure belongs to a known flow.
+    A class names its ``cause``, which is where its code, status and texts come from; a class of a plugin may give
+    those instead, and then has a cause made of them. One error may be a narrower case: ``explain_as`` says which. The
+    constructor takes what is true of this one. ``code`` is the cause's slug: it names it in problem answers, logs and
+    the docs. Whoever has written it to the log sets ``logged``, so that the web does not do it again, and ``flow_id``
+    where the failure belongs to a known flow.
 
     Args:
         detail: what happened, in one sentence, with this case's own facts.
@@ -24,11 +32,13 @@ class LatchpinError(Exception):
         remedy: overrides the one action that mends it.
     """
 
-    code: ClassVar[str] = "internal"
-    status: int = 500
-    title: ClassVar[str] = "Something went wrong"
-    public: str = "The gateway could not do this."
-    remedy: str = "Look for the flow id in the gateway's log."
+    cause: Cause = INTERNAL
+    code: str = INTERNAL.slug
+    status: int = INTERNAL.status
+    title: str = INTERNAL.title
+    public: str = INTERNAL.public
+    remedy: str = INTERNAL.remedy
+    proven: ClassVar[bool | None] = None
     logged: bool = False
     flow_id: str | None = None
 
@@ -47,3 +57,34 @@ class LatchpinError(Exception):
         if remedy is not None:
             self.remedy = remedy
         super().__init__(detail or self.public)
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401  handed on
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "cause" not in own and "code" in own:  # a plugin's, in its own words
+            said = {name: getattr(cls, ours) for name, ours in _SAID.items()}
+            cls.cause = replace(cls.cause, **said, general="", see="")
+        for name, ours in _SAID.items():
+            if ours not in own and "cause" in own:
+                setattr(cls, ours, getattr(cls.cause, name))
+
+    def as_cause(self) -> Cause:
+        """Its cause, with the texts that this case overrides."""
+        said = {name: getattr(self, ours) for name, ours in _SAID.items() if name != "slug"}
+        return replace(self.cause, **said)
+
+    def explain_as(self, cause: Cause, *, remedy: str | None = None, **facts: object) -> Self:
+        """Take a narrower cause, with this case's facts, and give the error back to be raised.
+
+        Args:
+            cause: which.
+            remedy: overrides the cause's.
+            facts: what ``cause.happened`` wants; without any, the detail stays.
+        """
+        self.cause = cause
+        self.code, self.title, self.status, self.public = cause.slug, cause.title, cause.status, cause.public
+        self.remedy = remedy or cause.remedy
+        if facts:
+            self.detail = cause.tell(**facts)
+            self.args = (self.detail,)
+        return self

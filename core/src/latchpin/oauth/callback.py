@@ -8,10 +8,10 @@ the pending authorization from the store.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from latchpin.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED
 from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch
 from latchpin.model import PendingAuthorization
 from latchpin.oauth.state import StatePayload
@@ -29,45 +29,6 @@ MAX_VALUE_LENGTH = 8192
 MAX_PARAMETERS = 50
 _KNOWN = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _ERROR_TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")
-
-EXPLAINED: Mapping[str, tuple[str, str]] = {
-    "access_denied": (
-        "the user or the provider declined",
-        "Start again and consent, or ask the provider's administrator.",
-    ),
-    "invalid_request": (
-        "the provider found the request malformed",
-        "Check extra_authorize_params and the endpoint URLs.",
-    ),
-    "unauthorized_client": (
-        "this client may not use the authorization code grant",
-        "Allow the grant for this client at the provider.",
-    ),
-    "unsupported_response_type": (
-        "the provider does not offer response_type=code",
-        "Use a server that supports the authorization code grant.",
-    ),
-    "invalid_scope": ("the provider does not know or allow the scopes asked for", "Correct 'scopes' on the gateway."),
-    "invalid_target": (
-        "the provider does not accept the resource indicator",
-        "Correct 'resource' on the gateway, or set omit_resource.",
-    ),
-    "server_error": ("the provider failed", "Try again later; if it repeats, ask the provider's operator."),
-    "temporarily_unavailable": ("the provider is overloaded or in maintenance", "Try again later."),
-    "login_required": (
-        "the provider wants the user to sign in there first",
-        "Sign in at the provider, then start again.",
-    ),
-    "consent_required": (
-        "the provider wants the user's consent",
-        "Start again and consent; remove prompt=none if it is configured.",
-    ),
-    "interaction_required": (
-        "the provider must ask the user something",
-        "Start again; remove prompt=none if it is configured.",
-    ),
-}
-"""Error codes of RFC 6749 4.1.2.1, RFC 8707 and OpenID Connect: what happened, what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +143,7 @@ def check_issuer(iss: str | None, issuer: str | None, *, expected: bool) -> None
 def build_refusal(parameters: CallbackParameters) -> AuthorizationRefused:
     """The provider's error in our own words; what it says itself is shown only if it is plain text."""
     code = parameters.error if parameters.error and _ERROR_TEXT.fullmatch(parameters.error) else "(unreadable)"
-    what, remedy = EXPLAINED.get(code, ("the provider gave a code that is not in the standards", None))
     said = parameters.error_description
-    readable = said if said and _ERROR_TEXT.fullmatch(said) else None
-    detail = f"{code}: {what}" + (f" (it says: {readable})" if readable else "")
-    return AuthorizationRefused(detail, error=code, remedy=remedy)
+    words = f" (it says: {said})" if said and _ERROR_TEXT.fullmatch(said) else ""
+    cause = AUTHORIZATION.get(code, AUTHORIZATION_REFUSED)
+    return AuthorizationRefused(error=code).explain_as(cause, code=code, words=words)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple
 
+from latchpin.causes.refusals import SAID, TOKEN, TOKEN_REFUSED_AT_ALL
 from latchpin.errors import TokenRefused
 
-__all__ = ["Explained", "explain", "plain_code", "plain_words", "token_refused"]
+__all__ = ["explain", "plain_code", "plain_words", "token_refused"]
 
 UNNAMED = "unnamed_error"
 _CODE_LIMIT = 64
@@ -22,50 +22,6 @@ _LONG_AND_OPAQUE = re.compile(r"[A-Za-z0-9_\-.~+/=]{32,}")
 _SHORTEST_SECRET = 4
 
 
-class Explained(NamedTuple):
-    """What a code means, and the one action that mends it."""
-
-    meaning: str
-    remedy: str
-
-
-_AGAIN = "Start again with Authorize."
-_OPERATOR = "Ask the server's operator, naming the time and this gateway's client_id."
-_KNOWN = {
-    "invalid_client": Explained(
-        "it does not accept this gateway's client: unknown, deleted, or proven in the wrong way",
-        "Check client_id, client_secret and token_endpoint_auth_method on the gateway; a client registered by "
-        "DCR can be deleted and is then registered anew.",
-    ),
-    "invalid_grant": Explained(
-        "the authorization code or refresh token is used up, expired, revoked, or belongs to another client or "
-        "redirect URI",
-        _AGAIN,
-    ),
-    "unauthorized_client": Explained(
-        "this client may not use this kind of grant",
-        "Allow the grant type for this client at the provider, or change grant_type on the gateway.",
-    ),
-    "invalid_scope": Explained(
-        "it does not know one of the scopes, or does not grant it to this client",
-        "Correct the scopes on the gateway.",
-    ),
-    "invalid_request": Explained(
-        "it finds the request incomplete or contradictory",
-        "Compare the gateway's redirect_uri, resource and token_endpoint_auth_method with what the provider expects.",
-    ),
-    "unsupported_grant_type": Explained(
-        "it does not offer this kind of grant", "Change grant_type on the gateway to one that the provider offers."
-    ),
-    "invalid_target": Explained(
-        "it does not issue tokens for the resource that was named (RFC 8707)",
-        "Correct the gateway's resource, or set omit_resource if the provider does not know resources.",
-    ),
-    "access_denied": Explained("the user or a policy of the provider said no", _AGAIN),
-    "server_error": Explained("it failed inside", "Try again later; if it repeats, ask the server's operator."),
-    "temporarily_unavailable": Explained("it is overloaded or being maintained", "Try again later."),
-    "slow_down": Explained("it was asked too often", "Try again later."),
-}
 # What well-known servers say instead of the registered code.
 _SYNONYMS = {
     "bad_verification_code": "invalid_grant",
@@ -76,8 +32,7 @@ _SYNONYMS = {
     "incorrect_client_credentials": "invalid_client",
     "invalid_client_id": "invalid_client",
     "bad_client_secret": "invalid_client",
-    "redirect_uri_mismatch": "invalid_request",
-    "bad_redirect_uri": "invalid_request",
+    "bad_redirect_uri": "redirect_uri_mismatch",
 }
 
 
@@ -106,13 +61,13 @@ def plain_words(value: object, *, hidden: Collection[str] = ()) -> str:
     return " ".join(_NOT_IN_A_CODE.sub(" ", text).split())[:_WORDS_LIMIT]
 
 
-def explain(code: str) -> tuple[str, Explained]:
+def explain(code: str) -> tuple[str, str]:
     """The registered code that ``code`` stands for, and what it means.
 
     An unknown code stands for itself.
     """
     registered = _SYNONYMS.get(code, code)
-    return registered, _KNOWN.get(registered, Explained("a code that this gateway does not know", _OPERATOR))
+    return registered, SAID.get(registered, "a code that this gateway does not know")
 
 
 def token_refused(error: object, description: object, *, host: str, hidden: Collection[str] = ()) -> TokenRefused:
@@ -122,7 +77,12 @@ def token_refused(error: object, description: object, *, host: str, hidden: Coll
     are only in ``detail``, which is for the flow's own user.
     """
     said = plain_code(error)
-    registered, explained = explain(said)
+    registered, what = explain(said)
     words = plain_words(description, hidden=hidden)
-    fact = f"{host} answered '{said}': {explained.meaning}."
-    return TokenRefused(f'{fact} It adds: "{words}"' if words else fact, error=registered, remedy=explained.remedy)
+    return TokenRefused(error=registered).explain_as(
+        TOKEN.get(registered, TOKEN_REFUSED_AT_ALL),
+        host=host,
+        code=said,
+        what=what,
+        words=f' It adds: "{words}"' if words else "",
+    )

@@ -211,7 +211,7 @@ def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> Provide
     if reply.status < 500 and reply.status != 429:  # noqa: PLR2004  HTTP
         return None
     code = plain_code(document["error"]) if document.get("error") else ""
-    why = f"saying '{code}': {explain(code)[1].meaning}" if code else "which says that it has a problem of its own"
+    why = f"saying '{code}': {explain(code)[1]}" if code else "which says that it has a problem of its own"
     return _unreadable(reply, host, why)
 
 

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from latchpin.causes import CAUSES, Cause
 from latchpin.errors import (
     AuthorizationRequired,
     CallerError,
@@ -71,8 +72,8 @@ def answer(
     log_failure(error, flow)
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
     if page:
-        detail = text_for(error, reveal=reveal)
-        return pages.failure(error, detail=detail, flow_id=flow, base=settings.base_path, headers=extra)
+        seen, detail = as_seen(error, reveal=reveal), text_for(error, reveal=reveal)
+        return pages.failure(error, detail=detail, flow_id=flow, base=settings.base_path, seen=seen, headers=extra)
     return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, headers=extra)
 
 
@@ -85,13 +86,15 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A failure as an RFC 9457 document. ``cause`` is the stable code, ``remedy`` the one action that mends it."""
+    seen = as_seen(error, reveal=reveal)
     document = {
-        "type": f"{base_url}/problems/{error.code}",
-        "title": error.title,
+        "type": f"{base_url}/problems/{seen.slug}",
+        "title": seen.title,
         "status": error.status,
         "detail": text_for(error, reveal=reveal),
-        "cause": error.code,
-        "remedy": error.remedy,
+        "cause": seen.slug,
+        "remedy": seen.remedy,
+        "documentation": f"{base_url}/problems#{seen.slug}",
         "flow_id": flow,
     }
     if isinstance(error, AuthorizationRequired):
@@ -102,10 +105,19 @@ def problem(
 
 def text_for(error: LatchpinError, *, reveal: bool | None = None) -> str:
     """The public text, with the detail behind it if that may be shown."""
-    shown = isinstance(error, CallerError | ProviderError) if reveal is None else reveal
-    if not (shown and error.detail) or error.detail in error.public:
-        return error.public
-    return f"{error.public.rstrip('.')}: {error.detail}"
+    shown = _may_show(error, reveal)
+    public = as_seen(error, reveal=shown).public
+    if not (shown and error.detail) or error.detail in public:
+        return public
+    return f"{public.rstrip('.')}: {error.detail}"
+
+
+def as_seen(error: LatchpinError, *, reveal: bool | None = None) -> Cause:
+    """The cause as this caller may know it: who may not know the facts is told the wider cause, if there is one."""
+    wider = CAUSES.get(error.cause.general)
+    if wider is not None and not _may_show(error, reveal):
+        return wider
+    return error.as_cause()
 
 
 def flow_id(scope: MutableMapping[str, Any]) -> str:
@@ -134,7 +146,13 @@ def log_failure(error: LatchpinError, flow: str) -> None:
     error.logged = True
     facts = "; ".join(text for text in (error.detail, error.hint) if text)
     text = f"{error.public.rstrip('.')}: {facts}" if facts else error.public
-    _log.warning("%s [%s, flow %s]", one_line(text), error.code, flow, extra={"flow_id": flow, "cause": error.code})
+    _log.warning(
+        "%s [cause=%s, flow %s]", one_line(text), error.code, flow, extra={"flow_id": flow, "cause": error.code}
+    )
+
+
+def _may_show(error: LatchpinError, reveal: bool | None) -> bool:
+    return isinstance(error, CallerError | ProviderError) if reveal is None else reveal
 
 
 def _headers(error: LatchpinError, request: Request, base_url: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from latchpin.causes import Cause
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.model import StoredTool
@@ -22,6 +23,8 @@ __all__ = [
     "ShownTool",
     "failure",
     "fetched",
+    "problem",
+    "problems",
     "render",
     "render_text",
     "shown_tools",
@@ -115,27 +118,48 @@ def failure(
     detail: str,
     flow_id: str,
     base: str,
+    seen: Cause | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """The failure page: what happened, why, and the one action that mends it."""
-    link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", error.remedy
+    """The failure page: what happened, why, and the one action that mends it.
+
+    Args:
+        error: what happened.
+        detail: the public text, with the facts if they may be shown.
+        flow_id: what to look for in the log.
+        base: BASE_URL's path prefix.
+        seen: its cause, as the person in front may know it; the error's own if None.
+        headers: added to the answer.
+    """
+    seen = seen or error.as_cause()
+    link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", seen.remedy
     if isinstance(error, AuthorizationRequired):  # its own remedy names the document's field
         link, label, remedy = error.authorize_url, "Authorize", "Authorize this gateway, then try again."
     elif isinstance(error, NotSignedIn | SignInFailed):
         link, label = f"{base}/login", "Sign in"
     return render(
         "failure",
-        title=error.title,
+        title=seen.title,
         base=base,
         status=error.status,
         headers=headers,
         detail=detail,
         remedy=remedy,
-        cause=error.code,
+        cause=seen.slug,
         flow_id=flow_id,
         link=link,
         label=label,
     )
+
+
+def problem(cause: Cause, *, base: str) -> HTMLResponse:
+    """What is true of every failure with this cause."""
+    return render("problem", title=cause.title, base=base, cause=cause)
+
+
+def problems(causes: Iterable[Cause], *, base: str) -> HTMLResponse:
+    """The catalogue of causes."""
+    return render("problems", title="Causes", base=base, causes=list(causes))
 
 
 def success(

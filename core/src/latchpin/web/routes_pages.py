@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
 from latchpin.application import Application
-from latchpin.errors import LatchpinError, NotFound
+from latchpin.errors import NotFound, known_causes
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
@@ -99,27 +99,19 @@ def _status(token: Mapping[str, Any]) -> tuple[TokenStatus, str]:
     return status, _STATUS_TEXTS[status]
 
 
+@router.get("/problems")
+async def show_problems(request: Request) -> Response:
+    """Every cause, with an anchor each: what a problem document's ``documentation`` points to."""
+    return pages.problems(known_causes().values(), base=services_of(request).settings.base_path)
+
+
 @router.get("/problems/{code}")
 async def show_problem(request: Request, code: str) -> Response:
     """What a problem document's ``type`` points to: the cause in general, and what to do about it."""
-    kind = next((each for each in _kinds(LatchpinError) if each.code == code), None)
-    if kind is None:
+    cause = known_causes().get(code)
+    if cause is None:
         raise NotFound("there is no such cause")
-    return pages.render(
-        "problem",
-        title=kind.title,
-        base=services_of(request).settings.base_path,
-        public=kind.public,
-        remedy=kind.remedy,
-        code=kind.code,
-        http_status=kind.status,
-    )
-
-
-def _kinds(root: type[LatchpinError]) -> Iterator[type[LatchpinError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _kinds(child)
+    return pages.problem(cause, base=services_of(request).settings.base_path)
 
 
 @router.get("/docs")

@@ -69,7 +69,7 @@ class FileStateStore:
             tombstone = json.loads(file.with_suffix(".used").read_bytes())
         except FileNotFoundError:
             return StateNotFound("there is no file for it")
-        return StateAlreadyUsed("it was consumed before", used_at=datetime.fromisoformat(tombstone["used_at"]))
+        return StateAlreadyUsed(used_at=datetime.fromisoformat(tombstone["used_at"]))
 
     def _purge(self, everything: bool) -> int:
         removed = 0

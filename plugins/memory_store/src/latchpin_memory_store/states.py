@@ -62,7 +62,7 @@ class MemoryStateStore:
         if entry is None:
             raise StateNotFound("this process's memory does not hold it")
         if isinstance(entry, _Used):
-            raise StateAlreadyUsed("it was consumed before", used_at=entry.used_at)
+            raise StateAlreadyUsed(used_at=entry.used_at)
         if entry.expires_at <= now:
             raise StateExpired("its time was over", expired_at=entry.expires_at)
         self._entries[key] = _Used(now, entry.expires_at)

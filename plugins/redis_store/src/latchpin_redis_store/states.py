@@ -100,7 +100,7 @@ def _key_of(key: StateKey) -> str:
 def _taken(held: dict[str, Any], key: StateKey, now: datetime) -> PendingAuthorization:
     """What the script's answer means: its rule for a live state is repeated here."""
     if held["used"]:
-        raise StateAlreadyUsed("it was consumed before", used_at=datetime.fromisoformat(held["used_at"]))
+        raise StateAlreadyUsed(used_at=datetime.fromisoformat(held["used_at"]))
     expires_at = datetime.fromisoformat(held["expires_at"])
     if expires_at <= now:
         raise StateExpired("its time was over", expired_at=expires_at)

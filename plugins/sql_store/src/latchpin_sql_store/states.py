@@ -125,7 +125,7 @@ def _hand_out(
         if row is None:
             results.append(None)
         elif row["used"] or row["id"] in taken:
-            results.append(StateAlreadyUsed("the state was used before", used_at=row["used_at"] or now))
+            results.append(StateAlreadyUsed(used_at=row["used_at"] or now))
         elif row["expires_at"] <= now:
             results.append(StateExpired("the state is past its lifetime", expired_at=row["expires_at"]))
         else:
