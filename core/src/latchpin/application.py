@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from latchpin.clients import ClientDirectory, Forgotten
+from latchpin.connections import ConnectionDesk
 from latchpin.flow import AuthorizationFlow
 from latchpin.gateways import GatewayBook
 from latchpin.model import Caller, Gateway
@@ -34,6 +35,7 @@ class Application:
         self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
         self.flow = AuthorizationFlow(services, self.gateways, self.servers, self.clients, self.tokens)
         self.toolbox = Toolbox(services, self.tokens)
+        self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.status = StatusDesk(services, self.tokens)
 
     async def remove_gateway(self, gateway_id: str, caller: Caller) -> tuple[Gateway, list[Forgotten]]:
@@ -53,5 +55,6 @@ class Application:
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
+        await self.connections.close()
         await self.tokens.close()
         await self.clients.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
-from latchpin.oauth.status import is_authorized, status_of
 from latchpin.services import Services
 from latchpin.tokens import TokenKeeper, owner_of
 
@@ -40,13 +39,12 @@ class StatusDesk:
         }
 
     def _describe_token(self, stored: StoredToken | None) -> dict[str, Any]:
-        now = self._services.clock()
         if stored is None:
             return {"status": "missing", "authorized": False, "scopes": [], "expires_at": None, "updated_at": None}
-        readable = self._tokens.readable(stored)
+        health = self._tokens.health(stored)
         return {
-            "status": status_of(stored, now) if readable else "needs_reauth",
-            "authorized": readable and is_authorized(stored, now),
+            "status": health.status,
+            "authorized": health.authorized,
             "scopes": list(stored.scopes),
             "expires_at": stored.expires_at.isoformat(),
             "updated_at": stored.updated_at.isoformat(),

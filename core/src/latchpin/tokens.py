@@ -9,13 +9,14 @@ from latchpin.clients import ClientDirectory
 from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
+from latchpin.oauth.status import TokenStatus, is_authorized, status_of
 from latchpin.refresh import Refresher
 from latchpin.sealing import TokenOrigin, build_token, open_token
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
 
-__all__ = ["TokenKeeper", "UsableToken"]
+__all__ = ["TokenHealth", "TokenKeeper", "UsableToken"]
 
 _ATTEMPTS = 5
 
@@ -26,6 +27,14 @@ class UsableToken:
 
     access_token: str = field(repr=False)
     stored: StoredToken
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHealth:
+    """What a stored token is good for. ``authorized``: the gateway can act with it, or renew it without the user."""
+
+    status: TokenStatus
+    authorized: bool
 
 
 class TokenKeeper:
@@ -125,13 +134,15 @@ class TokenKeeper:
         """Look: the stored token, for status."""
         return await self._services.records.tokens.get(gateway.id, email)
 
-    def readable(self, stored: StoredToken) -> bool:
-        """Whether a key we have opens it."""
-        try:
-            open_token(self._services.cipher, stored)
-        except Unsealable:
-            return False
-        return True
+    def health(self, stored: StoredToken | None) -> TokenHealth:
+        """Judge a stored token by its times, and by whether a key we have opens it. Asks nobody."""
+        now = self._services.clock()
+        if stored is not None:
+            try:
+                open_token(self._services.cipher, stored)
+            except Unsealable:
+                return TokenHealth("needs_reauth", authorized=False)
+        return TokenHealth(status_of(stored, now), is_authorized(stored, now))
 
     async def disconnect(self, gateway: Gateway, email: str) -> str | None:
         """Revoke upstream where offered, and delete here. Return what the server said, None if there was no token."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from latchpin.errors import Forbidden, InvalidRequest, NotFound
+from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, RegisteredClient
 from latchpin.people import parse_email
 from latchpin.tokens import owner_of
@@ -75,6 +75,31 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
     )
 
 
+@router.get("/tokens")
+async def list_connections(request: Request, user: str | None = None, gateway_id: str | None = None) -> dict[str, Any]:
+    """Who is connected to what, and how well: the caller's own, for administrators everybody's."""
+    caller, application = await require_caller(request), application_of(request)
+    found = await application.connections.list(
+        caller,
+        user=None if user is None else parse_email(user),
+        gateway_id=None if gateway_id is None else check_gateway_id(gateway_id),
+    )
+    return {"connections": [each.describe() for each in found], "total": len(found)}
+
+
+@router.delete("/tokens")
+async def delete_tokens(request: Request, user: str) -> dict[str, Any]:
+    """Disconnect a user from everything, as when somebody leaves; one's own, for administrators anybody's."""
+    caller, application = await require_caller(request), application_of(request)
+    await check_csrf(request, caller)
+    owner = parse_email(user)
+    ended = [
+        {"gateway_id": each.gateway.id, "gateway_name": each.gateway.name, "authorization_server": each.answer}
+        async for each in application.connections.disconnect_everything(owner, caller)
+    ]
+    return {"success": True, "message": f"Disconnected {owner} from {len(ended)} gateways", "connections": ended}
+
+
 @router.delete("/tokens/{gateway_id}")
 async def delete_token(request: Request, gateway_id: str, user: str | None = None) -> dict[str, Any]:
     """Disconnect: revoke the token upstream where offered, and delete it here. ``user`` is for administrators."""
@@ -137,12 +162,12 @@ async def _disconnect(request: Request, gateway_id: str, caller: Caller, user: s
     application = application_of(request)
     gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
     owner = owner_of(gateway, caller) if user is None else parse_email(user)
-    if owner != caller.email and not caller.is_admin:
-        raise Forbidden("only administrators may disconnect somebody else, or the gateway itself")
-    said = await application.tokens.disconnect(gateway, owner)
-    if said is None:
-        raise NotFound(f"{owner} has no token for this gateway")
-    return {"success": True, "message": f"Disconnected {owner} from {gateway.name}", "authorization_server": said}
+    ended = await application.connections.disconnect(gateway.id, owner, caller)
+    return {
+        "success": True,
+        "message": f"Disconnected {owner} from {gateway.name}",
+        "authorization_server": ended.answer,
+    }
 
 
 def _describe(client: RegisteredClient) -> dict[str, Any]:

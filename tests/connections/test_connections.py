@@ -1,0 +1,102 @@
+"""Who is connected to what: everybody sees their own, administrators all; all of somebody who leaves ends at once."""
+
+import asyncio
+
+import pytest
+from latchpin.errors import Forbidden
+from latchpin.model import Caller
+
+from tests.callback.gateway import ADMIN, ALICE, BASE
+from tests.providers import faults
+
+BOB = "bob@example.com"
+
+
+@pytest.fixture
+async def both(connected):
+    """Alice and Bob are connected to the one gateway, and Alice has fetched its tools."""
+    await connected.authorize(BOB)
+    assert (await connected.fetch()).status_code == 200
+    return connected
+
+
+async def listed(connected, email, query=""):
+    answer = await connected.call("GET", f"/oauth/tokens{query}", email)
+    return answer.status_code, [each["app_user_email"] for each in answer.json().get("connections", [])]
+
+
+async def test_everybody_sees_their_own_and_administrators_all(both):
+    assert await listed(both, ALICE) == (200, [ALICE])
+    assert await listed(both, ALICE, f"?user={ALICE}") == (200, [ALICE])
+    assert await listed(both, ADMIN) == (200, [ALICE, BOB])
+    assert await listed(both, ADMIN, f"?user={BOB}") == (200, [BOB])
+    assert await listed(both, ADMIN, f"?gateway_id={'0' * 32}") == (200, [])
+    assert await listed(both, ALICE, f"?user={BOB}") == (403, [])
+    assert (await listed(both, ADMIN, "?user=nobody"))[0] == 400
+
+
+async def test_a_connection_says_how_it_is_and_nothing_secret(both, gateway, provider):
+    answer = await both.call("GET", "/oauth/tokens", ALICE)
+    [told] = answer.json()["connections"]
+    assert (told["status"], told["authorized"], told["gateway_id"]) == ("valid", True, both.id)
+    assert told["issuer"] == provider.provider.issuer
+    assert len(both.bearers()) == 1
+    assert both.bearers()[0].removeprefix("Bearer ") not in answer.text
+    gateway.clock.advance(days=400)
+    [told] = (await both.call("GET", "/oauth/tokens", ALICE)).json()["connections"]
+    assert (told["status"], told["authorized"]) == ("expired", True)  # there is a refresh token
+
+
+async def test_a_gateway_that_i_may_not_use_any_more_is_not_named(both, gateway):
+    async with gateway.client(None, **await both.bearer(ADMIN)) as admin:
+        changed = await admin.put(f"{BASE}/gateways/{both.id}", json={"allowed_users": [BOB]})
+        assert changed.status_code == 200
+    assert await listed(both, ALICE) == (200, [])
+    assert await listed(both, ADMIN) == (200, [ALICE, BOB])
+
+
+async def test_everything_of_somebody_who_leaves_ends_at_once(both, gateway, provider):
+    assert (await both.call("DELETE", f"/oauth/tokens?user={ALICE}", BOB)).status_code == 403
+    answer = await both.call("DELETE", f"/oauth/tokens?user={ALICE}", ADMIN)
+    assert answer.status_code == 200
+    [ended] = answer.json()["connections"]
+    assert ended["gateway_id"] == both.id
+    assert "revoked the token" in ended["authorization_server"]
+    assert len(provider.asked("revoke")) == 1
+    assert await listed(both, ADMIN) == (200, [BOB])
+    assert await gateway.application.services.records.tools.list(both.id, ALICE) == []
+    again = await both.call("DELETE", f"/oauth/tokens?user={ALICE}", ADMIN)
+    assert (again.status_code, again.json()["connections"]) == (200, [])
+
+
+async def test_tools_go_where_there_is_no_token_to_end(connected, gateway):
+    tools = gateway.application.services.records.tools
+    await tools.replace(connected.id, "carol@example.com", {"add": {"name": "add"}})
+    await connected.call("DELETE", "/oauth/tokens?user=carol@example.com", ADMIN)
+    assert await tools.list(connected.id, "carol@example.com") == []
+
+
+async def test_what_was_begun_goes_on_when_nobody_listens_any_more(connected, gateway, provider):
+    other = await gateway.add(provider.provider.mcp_url + "?other")
+    records = gateway.application.services.records.tokens
+    [token] = await records.list()
+    moved = {"gateway_id": other, "id": "f" * 32}
+    await records.put(type(token)(**{name: getattr(token, name) for name in token.__slots__} | moved), replacing=None)
+    provider.arm("revoke", faults.hang())
+    desk = gateway.application.connections
+    async for _ in desk.disconnect_everything(ALICE, Caller(ADMIN, is_admin=True)):
+        break
+    await desk.close()
+    assert await records.list() == []
+    with pytest.raises(Forbidden):
+        await anext(desk.disconnect_everything(ALICE, Caller(BOB)))
+
+
+async def test_two_who_end_the_same_are_both_told(both, gateway, provider):
+    desk, admin = gateway.application.connections, Caller(ADMIN, is_admin=True)
+
+    async def end():
+        return [each.gateway.id async for each in desk.disconnect_everything(ALICE, admin)]
+
+    assert await asyncio.gather(end(), end()) == [[both.id], [both.id]]
+    assert len(provider.asked("revoke")) == 1
