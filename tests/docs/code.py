@@ -21,6 +21,7 @@ __all__ = ["commands", "endpoints", "hooks", "setting_aliases", "settings", "sui
 
 DISTRIBUTIONS = {
     "latchpin",
+    "latchpin-admin-ui",
     "latchpin-cimd",
     "latchpin-dcr",
     "latchpin-memory-store",

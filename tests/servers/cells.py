@@ -21,6 +21,7 @@ __all__ = ["PLUGIN_FOLDERS", "SEPARATE", "Cell", "backends_of", "missing_imports
 OPTIONAL = frozenset(
     {
         *DISTRIBUTIONS.values(),
+        "latchpin_admin_ui",
         "latchpin_cimd",
         "latchpin_dcr",
         "latchpin_proxy",

@@ -1,0 +1,51 @@
+"""What Latchpin finds: the pages, and the links to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import latchpin
+from latchpin.contracts import NavigationEntry
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+__all__ = ["latchpin_navigation", "latchpin_routes"]
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[APIRouter]:
+    """Offer the pages."""
+    from latchpin_admin_ui import routes  # noqa: PLC0415  FastAPI is not loaded by commands
+
+    return routes.ROUTERS
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to them."""
+    return (
+        NavigationEntry("My connections", "/admin/my-connections", "What your account is connected to.", rank=20),
+        NavigationEntry(
+            "Connections",
+            "/admin/connections",
+            "Who is connected to which gateway, and how well. Disconnect one, or all of somebody who leaves.",
+            admin_only=True,
+            rank=30,
+        ),
+        NavigationEntry(
+            "Clients",
+            "/admin/clients",
+            "The OAuth clients that authorization servers registered for this gateway.",
+            admin_only=True,
+            rank=40,
+        ),
+        NavigationEntry(
+            "Settings", "/admin/settings", "Every setting as it is read now, without secrets.", admin_only=True, rank=70
+        ),
+        NavigationEntry(
+            "Plugins", "/admin/plugins", "What is installed, what is selected, and why.", admin_only=True, rank=80
+        ),
+        NavigationEntry("Open", "/admin/gateways/{gateway_id}", place="gateway"),
+    )

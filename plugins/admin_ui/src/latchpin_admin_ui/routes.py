@@ -1,0 +1,15 @@
+"""All pages, in the order in which their paths are matched."""
+
+from __future__ import annotations
+
+from latchpin_admin_ui import routes_clients, routes_connections, routes_files, routes_gateway, routes_operation
+
+__all__ = ["ROUTERS"]
+
+ROUTERS = (
+    routes_files.router,
+    routes_gateway.router,
+    routes_connections.router,
+    routes_clients.router,
+    routes_operation.router,
+)

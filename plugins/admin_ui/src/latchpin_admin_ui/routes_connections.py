@@ -1,0 +1,171 @@
+"""Connections: my own, everybody's for administrators, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from latchpin.application import Application
+from latchpin.errors import LatchpinError
+from latchpin.model import Caller, Gateway
+from latchpin.people import parse_email
+from latchpin.web.csrf import check_csrf
+from latchpin.web.identity import require_admin, require_caller
+from latchpin.web.routes_oauth import application_of, check_gateway_id
+
+from latchpin_admin_ui.pages import is_live, show, show_piece, stream
+from latchpin_admin_ui.views import HEALTHS, ConnectionRow, Mine
+
+__all__ = ["find_mine", "router"]
+
+router = APIRouter(prefix="/admin", include_in_schema=False)
+
+
+# -- my own -------------------------------------------------------------------------------------------
+
+
+async def find_mine(application: Application, gateway: Gateway, caller: Caller) -> Mine:
+    """How ``caller`` is connected to one gateway."""
+    found = await application.connections.list(caller, user=caller.email, gateway_id=gateway.id)
+    return Mine.of(gateway, found[0] if found else None, application.services.clock())
+
+
+@router.get("/my-connections")
+async def show_mine(request: Request) -> Response:
+    """The gateways that the caller may use, and how the caller is connected to each."""
+    caller, application = await require_caller(request), application_of(request)
+    own = {each.gateway.id: each for each in await application.connections.list(caller, user=caller.email)}
+    now = application.services.clock()
+    gateways = await application.gateways.list(caller)
+    all_mine = [Mine.of(gateway, own.get(gateway.id), now) for gateway in gateways]
+    return await show(request, caller, "my_connections", title="My connections", all_mine=all_mine)
+
+
+@router.get("/my-connections/{gateway_id}")
+async def show_my_piece(request: Request, gateway_id: str) -> Response:
+    """One of these alone: for the page that is open while its user authorizes in another window."""
+    caller, application = await require_caller(request), application_of(request)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    if not is_live(request):
+        return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways/{gateway.id}", 303)
+    return await show_piece(request, caller, "mine", mine=await find_mine(application, gateway, caller))
+
+
+@router.post("/my-connections/{gateway_id}/disconnect")
+async def disconnect_mine(request: Request, gateway_id: str) -> Response:
+    """End the caller's own connection."""
+    caller, application = await require_caller(request), application_of(request)
+    await check_csrf(request, caller)
+    ended = await application.connections.disconnect(check_gateway_id(gateway_id), caller.email, caller)
+    if is_live(request):
+        mine = await find_mine(application, ended.gateway, caller)
+        return await show_piece(request, caller, "mine", mine=mine, said=f"Disconnected. {ended.answer}")
+    return await show(
+        request,
+        caller,
+        "disconnected",
+        title="Disconnected",
+        owner=caller.email,
+        gateway_name=ended.gateway.name,
+        answer=ended.answer,
+        back="/admin/my-connections",
+    )
+
+
+# -- everybody's --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the list is narrowed down to; empty means everything."""
+
+    user: str
+    gateway: str
+    health: str
+
+    def holds(self, row: ConnectionRow) -> bool:
+        return (
+            self.user in row.owner.lower() and self.gateway in ("", row.gateway_id) and self.health in ("", row.status)
+        )
+
+
+@router.get("/connections")
+async def show_connections(request: Request, user: str = "", gateway: str = "", health: str = "") -> Response:
+    """Who is connected to which gateway, and how well."""
+    caller, application = await require_admin(request), application_of(request)
+    wanted = _Wanted(user.strip().lower()[:320], gateway, health)
+    now = application.services.clock()
+    everything = [ConnectionRow.of(each, now) for each in await application.connections.list(caller)]
+    rows = [row for row in everything if wanted.holds(row)]
+    known = any(row.owner == wanted.user for row in rows)
+    values: dict[str, Any] = {"rows": rows, "total": len(everything), "person": wanted.user if known else ""}
+    if is_live(request):
+        return await show_piece(request, caller, "connections_table", **values)
+    gateways = await application.gateways.list(caller)
+    return await show(
+        request,
+        caller,
+        "connections",
+        title="Connections",
+        wanted=wanted,
+        gateways=gateways,
+        healths=HEALTHS,
+        **values,
+    )
+
+
+@router.post("/connections/disconnect")
+async def disconnect(request: Request) -> Response:
+    """End one connection of anybody."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    form = await request.form()
+    gateway_id = check_gateway_id(str(form.get("gateway", "")))
+    ended = await application.connections.disconnect(gateway_id, str(form.get("owner", "")), caller)
+    values: dict[str, Any] = {"owner": ended.owner, "gateway_name": ended.gateway.name, "answer": ended.answer}
+    if is_live(request):
+        return await show_piece(request, caller, "connection_ended", **values)
+    return await show(request, caller, "disconnected", title="Disconnected", back="/admin/connections", **values)
+
+
+# -- all of one user ----------------------------------------------------------------------------------
+
+
+@router.get("/connections/end")
+async def ask_to_end(request: Request, user: str = "") -> Response:
+    """Ask before everything of a user is disconnected."""
+    caller, application = await require_admin(request), application_of(request)
+    owner, now = parse_email(user), application.services.clock()
+    rows = [ConnectionRow.of(each, now) for each in await application.connections.list(caller, user=owner)]
+    return await show(request, caller, "end", title="Disconnect everything", user=owner, rows=rows)
+
+
+@router.post("/connections/end")
+async def end(request: Request) -> Response:
+    """Disconnect everything of a user, and say what each server answers as it does."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    owner = parse_email((await request.form()).get("user"))
+    return await stream(
+        request,
+        caller,
+        "ended",
+        _end_all(application, owner, caller),
+        title="Disconnecting everything",
+    )
+
+
+async def _end_all(application: Application, owner: str, caller: Caller) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    count, text = 0, ""
+    try:
+        async for ended in application.connections.disconnect_everything(owner, caller):
+            count += 1
+            yield "step", {"outcome": "good", "what": ended.gateway.name, "text": ended.answer}
+        text = f"{owner} is disconnected from {count} gateway{'' if count == 1 else 's'}."
+    except LatchpinError as exc:
+        yield "step", {"outcome": "bad", "what": exc.title, "text": exc.public}
+        text = f"Not everything is done: {exc.remedy}"
+    yield "steps_end", {"text": text}

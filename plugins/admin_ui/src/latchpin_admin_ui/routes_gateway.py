@@ -1,0 +1,63 @@
+"""The page of one gateway: my connection, its tools with their schemas, and for administrators its entry."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from latchpin.application import Application
+from latchpin.model import Gateway
+from latchpin.web.identity import require_caller
+from latchpin.web.routes_oauth import application_of, check_gateway_id
+
+from latchpin_admin_ui.pages import show
+from latchpin_admin_ui.routes_connections import find_mine
+from latchpin_admin_ui.views import ToolView
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/admin/gateways", include_in_schema=False)
+
+
+@router.get("/{gateway_id}")
+async def show_gateway(request: Request, gateway_id: str) -> Response:
+    """One gateway, for whoever may use it."""
+    caller, application = await require_caller(request), application_of(request)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    people, clients = 0, 0
+    if caller.is_admin:
+        people = len(await application.connections.list(caller, gateway_id=gateway.id))
+        clients = len(await application.services.records.clients.list(gateway_id=gateway.id))
+    return await show(
+        request,
+        caller,
+        "gateway",
+        title=gateway.name,
+        gateway=gateway,
+        mine=await find_mine(application, gateway, caller),
+        tools=[ToolView.of(tool) for tool in await application.toolbox.stored(gateway, caller)],
+        assumes_pkce=gateway.oauth is not None and gateway.oauth.assume_pkce,
+        facts=_facts(application, gateway) if caller.is_admin else (),
+        people=people,
+        clients=clients,
+    )
+
+
+def _facts(application: Application, gateway: Gateway) -> list[tuple[str, str]]:
+    """What an administrator entered or the gateway found out, in words."""
+    users = ", ".join(gateway.allowed_users) or "everyone who is signed in"
+    config = gateway.oauth
+    if config is None:
+        return [("Who may use it", users), ("OAuth", "none")]
+    issuer = config.issuer or gateway.pinned_issuer
+    trust = f"tokens from {issuer} will be sent to {gateway.url}" if issuer else "found at the first authorization"
+    client = "registered or published by the gateway itself"
+    if config.client_id is not None:
+        client = f"{config.client_id}, {'with' if config.client_secret else 'without'} a secret"
+    return [
+        ("Who may use it", users),
+        ("Grant", config.grant_type),
+        ("Trust", trust),
+        ("Client", client),
+        ("Scopes", " ".join(config.scopes) or "what the server asks for"),
+        ("Redirect URI", config.redirect_uri or application.services.settings.redirect_uri),
+    ]

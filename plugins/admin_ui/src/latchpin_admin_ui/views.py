@@ -1,0 +1,217 @@
+"""What pages show of the gateway's values: words and times instead of records, and nothing that is secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from latchpin.connections import Connection
+from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
+from latchpin.oauth.status import TokenStatus
+from latchpin.tokens import TokenHealth
+
+from latchpin_admin_ui.moments import Moment
+
+__all__ = ["HEALTHS", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health"]
+
+HEALTHS: tuple[tuple[TokenStatus, str], ...] = (
+    ("valid", "Connected"),
+    ("near_expiry", "Connected, expires soon"),
+    ("expired", "Expired"),
+    ("needs_reauth", "Authorize again"),
+)
+_HINTS: dict[str, str] = {
+    "none": "This server asks for no authorization. Fetch its tools.",
+    "client_credentials": "The gateway authorizes itself here. Fetch its tools.",
+    "authorization_code": "Authorize to connect your account, then fetch the tools.",
+}
+
+
+def describe_health(health: TokenHealth) -> tuple[TokenStatus, str]:
+    """A connection's health as a kind and as words."""
+    if health.status == "expired" and health.authorized:
+        return "near_expiry", "Connected, renewed at next use"
+    return health.status, dict(HEALTHS).get(health.status, "Not connected")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """One connection in the list of all. ``itself``: the token is the gateway's own, not a person's."""
+
+    gateway_id: str
+    gateway_name: str
+    owner: str
+    itself: bool
+    status: TokenStatus
+    status_text: str
+    issuer: str | None
+    scopes: tuple[str, ...]
+    expires: Moment
+    updated: Moment
+
+    @classmethod
+    def of(cls, connection: Connection, now: datetime) -> ConnectionRow:
+        """``connection`` as seen from ``now``."""
+        status, text = describe_health(connection.health)
+        return cls(
+            gateway_id=connection.gateway.id,
+            gateway_name=connection.gateway.name,
+            owner=connection.owner,
+            itself=connection.owner == CLIENT_ITSELF,
+            status=status,
+            status_text=text,
+            issuer=connection.issuer,
+            scopes=connection.scopes,
+            expires=Moment.of(connection.expires_at, now),
+            updated=Moment.of(connection.updated_at, now),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """One gateway as one user is, or could be, connected to it.
+
+    Attributes:
+        authorizes: there is something to authorize for a person.
+        connected: there is a token; the fields after it say more.
+        works: the gateway can act with it.
+    """
+
+    id: str
+    name: str
+    url: str
+    authorizes: bool
+    connected: bool
+    works: bool
+    status: str
+    status_text: str
+    hint: str
+    issuer: str | None = None
+    scopes: tuple[str, ...] = ()
+    expires: Moment | None = None
+    updated: Moment | None = None
+
+    @classmethod
+    def of(cls, gateway: Gateway, connection: Connection | None, now: datetime) -> Mine:
+        """``connection`` is the user's own, if there is one."""
+        grant = gateway.oauth.grant_type if gateway.oauth is not None else "none"
+        status, text = "", "No authorization needed"
+        if connection is not None:
+            status, text = describe_health(connection.health)
+        elif grant == "authorization_code":
+            status, text = "missing", "Not connected"
+        return cls(
+            id=gateway.id,
+            name=gateway.name,
+            url=gateway.url,
+            authorizes=grant == "authorization_code",
+            connected=connection is not None,
+            works=connection is not None and connection.health.authorized,
+            status=status,
+            status_text=text,
+            hint=_HINTS[grant],
+            issuer=connection.issuer if connection else None,
+            scopes=connection.scopes if connection else (),
+            expires=Moment.of(connection.expires_at, now) if connection else None,
+            updated=Moment.of(connection.updated_at, now) if connection else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """A registered client, without its secrets."""
+
+    id: str
+    gateway_id: str
+    gateway_name: str
+    issuer: str
+    client_id: str
+    auth_method: str
+    redirect_uris: tuple[str, ...]
+    grant_types: tuple[str, ...]
+    scope: str
+    is_active: bool
+    created: Moment
+    expires: Moment | None
+
+    @classmethod
+    def of(cls, client: RegisteredClient, gateway_name: str, now: datetime) -> ClientRow:
+        """``client`` as seen from ``now``."""
+        return cls(
+            id=client.id,
+            gateway_id=client.gateway_id,
+            gateway_name=gateway_name,
+            issuer=client.issuer,
+            client_id=client.client_id,
+            auth_method=client.token_endpoint_auth_method,
+            redirect_uris=client.redirect_uris,
+            grant_types=client.grant_types,
+            scope=client.scope,
+            is_active=client.is_active,
+            created=Moment.of(client.created_at, now),
+            expires=Moment.of(client.expires_at, now) if client.expires_at else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of a tool."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolView:
+    """A tool with what its schema says; a server may have put anything into a definition."""
+
+    name: str
+    title: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    json: str
+
+    @classmethod
+    def of(cls, tool: StoredTool) -> ToolView:
+        """Read the definition."""
+        definition = tool.definition
+        return cls(
+            name=tool.name,
+            title=_text(definition.get("title")),
+            description=_text(definition.get("description")),
+            parameters=tuple(_parameters(definition.get("inputSchema"))),
+            json=json.dumps(definition, indent=2, ensure_ascii=False),
+        )
+
+
+def _parameters(schema: object) -> list[Parameter]:
+    if not isinstance(schema, Mapping) or not isinstance(properties := schema.get("properties"), Mapping):
+        return []
+    needed = schema.get("required")
+    required = needed if isinstance(needed, list) else []
+    return [
+        Parameter(str(name), _type_of(each), name in required, _text(_get(each, "description")))
+        for name, each in properties.items()
+    ]
+
+
+def _type_of(schema: object) -> str:
+    kind = _get(schema, "type")
+    if isinstance(options := _get(schema, "enum"), list):
+        return "one of " + ", ".join(json.dumps(option, ensure_ascii=False) for option in options[:20])
+    if isinstance(kind, list):
+        return " or ".join(str(each) for each in kind)
+    return _text(kind) or "any"
+
+
+def _get(schema: object, key: str) -> Any:  # noqa: ANN401  whatever JSON held
+    return schema.get(key) if isinstance(schema, Mapping) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
