@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
     "latchpin-cimd",
     "latchpin-dcr",
     "latchpin-memory-store",
+    "latchpin-oidc-login",
     "latchpin-proxy",
     "latchpin-redis-store",
     "latchpin-sql-store",

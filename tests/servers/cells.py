@@ -24,6 +24,7 @@ OPTIONAL = frozenset(
         "latchpin_admin_ui",
         "latchpin_cimd",
         "latchpin_dcr",
+        "latchpin_oidc_login",
         "latchpin_proxy",
         "acme_file_store",
         "alembic",

@@ -178,6 +178,8 @@ FOREIGN = [
     None,
     "/login",
     "/login?token=abc",
+    "/login/company?next=/",
+    "/%6cogin/company",
     "/logout",
 ]
 

@@ -27,9 +27,14 @@ def parse_target(text: object) -> str:
             return HOME
         decoded = unquote(seen, errors="replace")
         if decoded == seen:
-            return HOME if seen.partition("?")[0].rstrip("/") in _NOT_A_TARGET else text
+            return HOME if _signs_in_or_out(seen) else text
         seen = decoded
     return HOME
+
+
+def _signs_in_or_out(text: str) -> bool:
+    path = text.partition("?")[0].rstrip("/")
+    return any(path == each or path.startswith(f"{each}/") for each in _NOT_A_TARGET)
 
 
 def _is_local(text: str) -> bool:

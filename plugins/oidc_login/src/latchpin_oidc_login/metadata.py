@@ -1,0 +1,65 @@
+"""What an OpenID Connect provider says about itself, believed or not (OpenID Connect Discovery 1.0). No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latchpin.defaults.jwks import SIGNING_ALGORITHMS
+from latchpin.errors import ProviderUnreadable
+from latchpin.model import Reply, ServerMetadata
+from latchpin.oauth.discovery import parse_server_metadata
+from latchpin.oauth.documents import parse_url, parse_words
+
+__all__ = ["OpenIdProvider", "build_metadata_url", "parse_provider"]
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIdProvider:
+    """A provider, its metadata checked.
+
+    Attributes:
+        server: what every authorization server says.
+        issuer: the one that was asked for.
+        algorithms: those that may sign its ID tokens; asymmetric ones only.
+    """
+
+    server: ServerMetadata
+    issuer: str
+    authorization_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None
+    end_session_endpoint: str | None
+    algorithms: frozenset[str]
+
+
+def build_metadata_url(issuer: str) -> str:
+    """Where an issuer's metadata is (section 4.1)."""
+    return issuer.rstrip("/") + WELL_KNOWN
+
+
+def parse_provider(reply: Reply, issuer: str, *, allow_http: bool) -> OpenIdProvider:
+    """Read the metadata (section 4.3).
+
+    Raises:
+        DiscoveryFailed: it speaks for another issuer; they are compared character by character.
+        ProviderUnreadable: it is not metadata, or lacks what a sign-in needs.
+    """
+    server = parse_server_metadata(reply, issuer, allow_http=allow_http)
+    jwks_uri = parse_url(server.extra, "jwks_uri", allow_http=allow_http)
+    if server.authorization_endpoint is None or jwks_uri is None:
+        raise ProviderUnreadable("the metadata has no authorization_endpoint or no jwks_uri")
+    named = parse_words(server.extra, "id_token_signing_alg_values_supported")
+    algorithms = SIGNING_ALGORITHMS if named is None else SIGNING_ALGORITHMS & frozenset(named)
+    if not algorithms:
+        raise ProviderUnreadable("the provider signs its ID tokens with no algorithm that has a published key")
+    return OpenIdProvider(
+        server=server,
+        issuer=issuer,
+        authorization_endpoint=server.authorization_endpoint,
+        jwks_uri=jwks_uri,
+        userinfo_endpoint=parse_url(server.extra, "userinfo_endpoint", allow_http=allow_http),
+        end_session_endpoint=parse_url(server.extra, "end_session_endpoint", allow_http=allow_http),
+        algorithms=algorithms,
+    )

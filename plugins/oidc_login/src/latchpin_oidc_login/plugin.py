@@ -1,0 +1,44 @@
+"""What Latchpin finds: a link on the login page, and the addresses behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import latchpin
+from latchpin.contracts import SignIn, SignInOffer
+
+from latchpin_oidc_login.settings import OidcLoginSettings
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+__all__ = ["latchpin_routes", "latchpin_sign_ins"]
+
+BEGIN = "/login/oidc"
+SIGN_OUT = "/login/oidc/sign-out"
+
+
+def _describe(settings: OidcLoginSettings) -> SignIn | None:
+    if not settings.configured:
+        return None
+    return SignIn(
+        label=settings.label,
+        path=BEGIN,
+        sign_out_path=SIGN_OUT,
+        names_administrators=bool(settings.oidc_login_admin_groups),
+    )
+
+
+@latchpin.hookimpl
+def latchpin_sign_ins() -> Sequence[SignInOffer[OidcLoginSettings]]:
+    """Offer the provider that the settings name."""
+    return [SignInOffer("oidc", OidcLoginSettings, "OIDC_LOGIN_ISSUER and OIDC_LOGIN_CLIENT_ID", _describe)]
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[APIRouter]:
+    """Offer the sign-in's addresses; where nothing is set up, each answers 404."""
+    from latchpin_oidc_login.routes import build_router  # noqa: PLC0415  FastAPI is not loaded by commands
+
+    return [build_router(BEGIN, SIGN_OUT)]

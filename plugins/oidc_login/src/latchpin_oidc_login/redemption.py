@@ -1,0 +1,94 @@
+"""An authorization code to a person: the token request, the ID token's proof, and userinfo where that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from latchpin.contracts import Upstream
+from latchpin.defaults.jwks import KeySet
+from latchpin.errors import ProviderUnreadable
+from latchpin.model import ClientCredentials, TokenGrant
+from latchpin.oauth.documents import parse_object
+from latchpin.services import Services
+from latchpin.token_endpoint import TokenEndpoint
+
+from latchpin_oidc_login.errors import IdTokenInvalid
+from latchpin_oidc_login.id_token import Expected, check_id_token, read_key_id
+from latchpin_oidc_login.metadata import OpenIdProvider
+from latchpin_oidc_login.person import Person, lacks_claims, read_person
+from latchpin_oidc_login.settings import OidcLoginSettings
+
+__all__ = ["Redemption"]
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """What one code is redeemed with.
+
+    Attributes:
+        keys: the provider's published ones.
+        nonce: what the ID token has to repeat.
+        begun_at: when the sign-in began.
+    """
+
+    provider: OpenIdProvider
+    keys: KeySet
+    client: ClientCredentials
+    redirect_uri: str
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    begun_at: datetime
+
+    async def redeem(self, code: str, services: Services, settings: OidcLoginSettings) -> Person:
+        """Find out whose code it is. The tokens are used here and kept nowhere.
+
+        Raises:
+            ProviderError: the provider refused, could not be reached, or answered what cannot be read.
+            IdTokenInvalid: what it says does not hold.
+            NotAdmitted: the person may not sign in.
+        """
+        grant = await TokenEndpoint(services).redeem(
+            self.client,
+            issuer=self.provider.issuer,
+            token_url=self.provider.server.token_endpoint,
+            code=code,
+            verifier=self.verifier,
+            redirect_uri=self.redirect_uri,
+        )
+        leeway = timedelta(seconds=settings.oidc_login_clock_leeway_seconds)
+        claims = await self._prove(grant, services.clock(), leeway)
+        needed = self.provider.userinfo_endpoint is not None and lacks_claims(claims, settings)
+        userinfo = await self._ask_userinfo(services.upstream, grant, claims) if needed else {}
+        return read_person(claims, userinfo, settings)
+
+    async def _prove(self, grant: TokenGrant, now: datetime, leeway: timedelta) -> dict[str, Any]:
+        if grant.id_token is None:
+            raise IdTokenInvalid("the provider's token answer has no ID token that can be read")
+        key = await self.keys.find(read_key_id(grant.id_token))
+        if key is None:
+            raise IdTokenInvalid("the ID token is signed with a key that the provider does not publish")
+        expected = Expected(
+            issuer=self.provider.issuer,
+            client_id=self.client.client_id,
+            nonce=self.nonce,
+            access_token=grant.access_token,
+            now=now,
+            begun_at=self.begun_at,
+            leeway=leeway,
+        )
+        return check_id_token(grant.id_token, key, self.provider.algorithms, expected)
+
+    async def _ask_userinfo(self, upstream: Upstream, grant: TokenGrant, claims: Mapping[str, Any]) -> dict[str, Any]:
+        """What the ID token leaves open (OpenID Connect Core section 5.3)."""
+        headers = {"authorization": f"Bearer {grant.access_token}"}
+        reply = await upstream.get(self.provider.userinfo_endpoint or "", headers=headers)
+        if reply.status != HTTPStatus.OK:
+            raise ProviderUnreadable(f"the userinfo endpoint answered HTTP {reply.status}", http_status=reply.status)
+        userinfo = parse_object(reply)
+        if userinfo.get("sub") != claims["sub"]:
+            raise IdTokenInvalid("the userinfo endpoint speaks of another account (sub) than the ID token")
+        return userinfo

@@ -1,0 +1,100 @@
+"""The sign-in's three addresses: where it begins, where the provider answers, and where to sign out there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from latchpin.errors import LatchpinError, NotFound
+from latchpin.settings import load
+from latchpin.web.errors import FLOW_ID, answer
+from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, tickets_of
+from latchpin.web.signing_in import answer_signed_in
+from latchpin.web.targets import parse_target
+
+from latchpin_oidc_login.desk import CALLBACK, SignInDesk
+from latchpin_oidc_login.errors import OidcFailed
+from latchpin_oidc_login.settings import OidcLoginSettings
+
+__all__ = ["build_router"]
+
+_log = logging.getLogger("latchpin.oidc_login")
+
+
+def build_router(begin: str, sign_out: str) -> APIRouter:
+    """Make the routes; ``begin`` and ``sign_out`` are the paths that pages link to."""
+    router = APIRouter(include_in_schema=False, lifespan=_announced)
+    router.add_api_route(begin, begin_sign_in, methods=["GET"])
+    router.add_api_route(CALLBACK, complete_sign_in, methods=["GET"])
+    router.add_api_route(sign_out, begin_sign_out, methods=["GET"])
+    return router
+
+
+async def begin_sign_in(request: Request) -> Response:
+    """Send the browser to the provider.
+
+    A GET, so that it is a link: browsers hold ``form-action`` against the redirects behind a form too. Whoever else
+    makes a browser come here only begins what that browser's own account at the provider has to finish.
+    """
+    browser = browser_cookie(request) or new_browser_cookie()
+    target = parse_target(request.query_params.get("next", ""))
+    response = RedirectResponse(await _desk_of(request).begin(target, browser=browser), status_code=302)
+    set_browser_cookie(request, response, browser)
+    return response
+
+
+async def complete_sign_in(request: Request) -> Response:
+    """Sign in whom the provider's answer proves; what failed is answered with its cause."""
+    desk, settings = _desk_of(request), load(OidcLoginSettings)
+    try:
+        done = await desk.complete(request.scope["query_string"].decode("latin-1"), browser=browser_cookie(request))
+    except LatchpinError as exc:
+        if exc.flow_id is not None:
+            request.scope[FLOW_ID] = exc.flow_id
+        return answer(request, exc, reveal=exc.told if isinstance(exc, OidcFailed) else None)
+    request.scope[FLOW_ID] = done.flow_id
+    seconds = settings.oidc_login_session_seconds
+    response = await answer_signed_in(
+        request,
+        done.person.email,
+        admin=done.person.is_admin,
+        target=done.target,
+        lifetime=timedelta(seconds=seconds) if seconds is not None else None,
+    )
+    _log.info("Signed in user %s at %s", done.person.email, settings.label, extra={"flow_id": done.flow_id})
+    return response
+
+
+async def begin_sign_out(request: Request) -> Response:
+    """Send the browser to where the provider signs the account out, after asking."""
+    return RedirectResponse(await _desk_of(request).sign_out_url(), status_code=302)
+
+
+def _desk_of(request: Request) -> SignInDesk:
+    """The desk, made at first use: one for each application, because it remembers the provider's metadata and keys."""
+    state = request.app.state
+    desk: SignInDesk | None = getattr(state, "oidc_login_desk", None)
+    if desk is None:
+        settings = load(OidcLoginSettings)
+        if not settings.configured:
+            raise NotFound("sign-in with OpenID Connect is not set up", remedy="Use a login link.")
+        desk = state.oidc_login_desk = SignInDesk(services_of(request), tickets_of(request), settings)
+    return desk
+
+
+@contextlib.asynccontextmanager
+async def _announced(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001  a lifespan's shape
+    """Say at the start who may sign in, and loudly what is believed without proof."""
+    settings = load(OidcLoginSettings)
+    if settings.configured:
+        _log.info("People sign in at %s", settings.oidc_login_issuer)
+        if settings.oidc_login_trust_unverified_email:
+            _log.warning(
+                "OIDC_LOGIN_TRUST_UNVERIFIED_EMAIL=true: whoever can choose an address at %s signs in as that user",
+                settings.oidc_login_issuer,
+            )
+    yield

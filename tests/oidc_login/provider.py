@@ -1,0 +1,156 @@
+"""An OpenID Connect provider that signs one account in at once, and lies on demand, as no real one does."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tests.servers import serve_asgi
+from tests.servers.ports import HOST
+
+__all__ = ["CLIENT", "KEY", "SECRET", "Asked", "LyingProvider", "hash_of", "start_provider"]
+
+CLIENT, SECRET = "the-gateway", "a-client-secret-of-the-tests"
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+ACCESS_TOKEN = "an-access-token-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that reached the token endpoint."""
+
+    form: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+@dataclass
+class LyingProvider:
+    """The provider; by default it is honest and Ada's address is verified. Each attribute changes one thing.
+
+    Attributes:
+        claims: put into the ID token; None takes one out.
+        userinfo: what the userinfo endpoint answers; None: it is not offered.
+        answer: put into the authorization answer; None takes one out.
+        metadata: put into the metadata; None takes one out.
+        token_answer: instead of what the token endpoint would answer: status and body.
+        sign: makes the ID token from its claims.
+        asked: what reached the token endpoint.
+        begun: the parameters of each authorization request.
+    """
+
+    issuer: str
+    claims: dict[str, Any] = field(default_factory=dict)
+    userinfo: dict[str, Any] | None = None
+    answer: dict[str, str | None] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    token_answer: tuple[int, Any] | None = None
+    sign: Callable[[dict[str, Any]], str] = field(default_factory=lambda: signed)
+    asked: list[Asked] = field(default_factory=list)
+    begun: list[dict[str, str]] = field(default_factory=list)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    metadata_asked: int = 0
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/.well-known/openid-configuration", self._metadata),
+            Route("/authorize", self._authorize),
+            Route("/token", self._token, methods=["POST"]),
+            Route("/keys", self._keys),
+            Route("/me", self._userinfo),
+        ]
+
+    async def _metadata(self, request: Request) -> Response:
+        self.metadata_asked += 1
+        document = {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/keys",
+            "end_session_endpoint": f"{self.issuer}/end",
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "authorization_response_iss_parameter_supported": True,
+            "userinfo_endpoint": None if self.userinfo is None else f"{self.issuer}/me",
+        }
+        return JSONResponse(changed(document, self.metadata))
+
+    async def _authorize(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        self.begun.append(asked)
+        code = secrets.token_urlsafe(16)
+        self.codes[code] = asked
+        answer = changed({"code": code, "state": asked["state"], "iss": self.issuer}, self.answer)
+        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", 302)
+
+    async def _token(self, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode(), strict_parsing=True))
+        self.asked.append(Asked(form, dict(request.headers)))
+        if self.token_answer is not None:
+            return JSONResponse(self.token_answer[1], self.token_answer[0])
+        asked = self.codes.pop(form.get("code", ""), None)
+        if asked is None or not _proves(form["code_verifier"], asked) or form["redirect_uri"] != asked["redirect_uri"]:
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        token = self.sign(self._id_token(asked["nonce"]))
+        return JSONResponse({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": token})
+
+    async def _keys(self, request: Request) -> Response:
+        key = json.loads(RSAAlgorithm.to_jwk(KEY.public_key()))
+        return JSONResponse({"keys": [{**key, "kid": "one", "use": "sig"}]})
+
+    async def _userinfo(self, request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {ACCESS_TOKEN}":
+            return JSONResponse({"error": "invalid_token"}, 401)
+        return JSONResponse(self.userinfo)
+
+    def _id_token(self, nonce: str) -> dict[str, Any]:
+        now = int(time.time())
+        claims = {"iss": self.issuer, "aud": CLIENT, "sub": "account-1", "iat": now, "exp": now + 300, "nonce": nonce}
+        return changed({**claims, "email": "ada@example.com", "email_verified": True}, self.claims)
+
+
+def signed(claims: dict[str, Any], key: Any = KEY, *, algorithm: str = "RS256", kid: str | None = "one") -> str:
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid} if kid else None)
+
+
+def hash_of(token: str = ACCESS_TOKEN) -> str:
+    """The ``at_hash`` of an access token under RS256."""
+    return _base64url(hashlib.sha256(token.encode()).digest()[:16])
+
+
+def changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**document, **changes}.items() if value is not None}
+
+
+def _proves(verifier: str, asked: Mapping[str, str]) -> bool:
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return asked["code_challenge_method"] == "S256" and asked["code_challenge"] == _base64url(digest)
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@contextlib.contextmanager
+def start_provider() -> Iterator[LyingProvider]:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((HOST, 0))
+    provider = LyingProvider(f"http://{HOST}:{listener.getsockname()[1]}")
+    with serve_asgi(Starlette(routes=provider.routes()), sock=listener):
+        yield provider

@@ -1,0 +1,222 @@
+"""People sign in: the whole way, who they are afterwards, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.callback.gateway import ADMIN, BASE, open_gateway
+from tests.oidc_login.conftest import HTML, Desk
+from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider, hash_of
+
+SESSION = "latchpin-session-4444"
+
+
+async def test_from_the_login_page_to_where_the_person_wanted_to_go(desk: Desk, log):
+    async with desk.gateway.browser(None) as browser:
+        page = await desk.sign_in(browser, "/admin/gateways%3Fa=b")
+        assert page.url == f"{BASE}/admin/gateways?a=b"
+        assert page.status == 200
+        assert await desk.who(browser) == "ada@example.com"
+    assert "Signed in user ada@example.com at Example" in log()
+
+
+async def test_what_is_asked_of_the_provider(desk: Desk):
+    async with desk.gateway.browser(None) as browser:
+        await desk.sign_in(browser)
+    (begun,) = desk.provider.begun
+    assert begun["scope"] == "openid email"
+    assert begun["client_id"] == CLIENT
+    assert begun["redirect_uri"] == f"{BASE}/login/oidc/callback"
+    assert (begun["response_type"], begun["code_challenge_method"]) == ("code", "S256")
+    assert len(begun["nonce"]) == len(begun["code_challenge"]) == 43
+    assert len(begun["state"]) < 1024
+    (asked,) = desk.provider.asked
+    assert asked.form["grant_type"] == "authorization_code"
+    assert asked.headers["authorization"].startswith("Basic ")
+    assert "client_secret" not in asked.form
+
+
+async def test_nothing_of_two_sign_ins_is_the_same(desk: Desk):
+    async with desk.gateway.browser(None) as browser:
+        await desk.sign_in(browser)
+        await desk.sign_in_again(browser)
+    first, second = desk.provider.begun
+    for name in ("state", "nonce", "code_challenge"):
+        assert first[name] != second[name]
+
+
+async def test_on_the_way_to_a_provider_a_page_names_the_person(desk: Desk):
+    async with desk.gateway.browser(None) as browser:
+        page = await desk.sign_in(browser, "/oauth/authorize/" + "a" * 32)
+    assert urlsplit(page.url).path == "/login/oidc/callback"
+    assert "ada@example.com" in page.text
+    assert f'href="/oauth/authorize/{"a" * 32}"' in page.text
+
+
+@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/%5cevil.example", "/login/oidc"])
+async def test_nobody_is_sent_elsewhere_afterwards(desk: Desk, target: str):
+    async with desk.gateway.browser(None) as browser:
+        page = await browser.open(f"{BASE}/login/oidc?next={target}")
+    assert page.url == f"{BASE}/"
+
+
+async def test_the_state_does_not_tell_where_the_person_is_going(desk: Desk):
+    async with desk.gateway.client(None) as client:
+        sent = await client.get(f"{BASE}/login/oidc", params={"next": "/admin/gateways?secret-plan"})
+    state = parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
+    payload = state.split(".")[1]
+    assert b"secret-plan" not in base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+
+
+async def test_beginning_stores_nothing(desk: Desk):
+    kept = desk.gateway.application.services.records.kept
+    before = repr(vars(kept))
+    async with desk.gateway.client(None) as client:
+        assert (await client.get(f"{BASE}/login/oidc")).status_code == 302  # the keys are made now
+        before = repr(vars(kept))
+        for _ in range(5):
+            assert (await client.get(f"{BASE}/login/oidc")).status_code == 302
+    assert repr(vars(kept)) == before
+
+
+# -- the session ----------------------------------------------------------------------------------------
+
+
+async def test_each_sign_in_starts_a_new_session_and_ends_the_earlier_one(desk: Desk):
+    async with desk.gateway.browser(None) as browser, desk.gateway.client(None) as thief:
+        await desk.sign_in(browser)
+        planted = browser.cookies[SESSION]
+        await desk.sign_in_again(browser)
+        assert browser.cookies[SESSION] != planted
+        assert (await thief.get(f"{BASE}/", headers={**HTML, "cookie": f"{SESSION}={planted}"})).status_code == 303
+
+
+async def test_a_failed_sign_in_leaves_the_earlier_session(desk: Desk):
+    async with desk.gateway.browser(None) as browser:
+        await desk.sign_in(browser)
+        desk.provider.claims["email_verified"] = False
+        assert (await desk.sign_in_again(browser)).status == 403
+        assert await desk.who(browser) == "ada@example.com"
+
+
+async def test_a_session_lasts_as_long_as_the_settings_say(company: pytest.MonkeyPatch, provider: LyingProvider):
+    company.setenv("OIDC_LOGIN_SESSION_SECONDS", "600")
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        desk = Desk(gateway, provider)
+        await desk.sign_in(browser)
+        gateway.clock.advance(seconds=590)
+        assert await desk.who(browser) == "ada@example.com"
+        gateway.clock.advance(seconds=20)
+        assert await desk.who(browser) is None
+
+
+async def test_cores_limit_on_sessions_holds(company: pytest.MonkeyPatch, provider: LyingProvider):
+    company.setenv("OIDC_LOGIN_SESSION_SECONDS", "6000")
+    company.setenv("SESSION_LIFETIME_SECONDS", "60")
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        desk = Desk(gateway, provider)
+        await desk.sign_in(browser)
+        gateway.clock.advance(seconds=61)
+        assert await desk.who(browser) is None
+
+
+async def test_who_signs_out_here_is_led_to_the_providers_sign_out(desk: Desk):
+    async with desk.gateway.browser(None) as browser:
+        page = await desk.sign_in(browser)
+        page = await browser.submit(page.form(action="/logout"))
+        assert await desk.who(browser) is None
+        assert 'href="/login/oidc/sign-out"' in page.text
+        sent = await browser.open(f"{BASE}/login/oidc/sign-out", follow=False)
+    location = urlsplit(str(sent.headers["location"]))
+    assert f"{location.scheme}://{location.netloc}{location.path}" == f"{desk.provider.issuer}/end"
+    assert parse_qs(location.query) == {"client_id": [CLIENT], "post_logout_redirect_uri": [f"{BASE}/logout"]}
+
+
+async def test_a_provider_without_a_sign_out_is_named(desk: Desk):
+    desk.provider.metadata["end_session_endpoint"] = None
+    async with desk.gateway.browser(None) as browser:
+        page = await browser.open(f"{BASE}/login/oidc/sign-out")
+    assert page.status == 404
+    assert "close the browser" in page.text
+
+
+# -- who the person is ----------------------------------------------------------------------------------
+
+
+async def is_admin(desk: Desk) -> bool:
+    async with desk.gateway.browser(None) as browser:
+        page = await desk.sign_in(browser)
+        return "an administrator" in page.text
+
+
+async def test_an_administrator_by_address(desk: Desk):
+    desk.provider.claims["email"] = ADMIN.upper()
+    assert await is_admin(desk)
+
+
+async def test_nobody_else_is_one(desk: Desk):
+    desk.provider.claims["groups"] = ["admins"]  # no group is set
+    assert not await is_admin(desk)
+
+
+@pytest.mark.parametrize(
+    ("groups", "admin"),
+    [(["staff", "Gateway Admins"], True), ("Gateway Admins", True), (["staff"], False), ([["Gateway Admins"]], False)],
+)
+async def test_an_administrator_by_group(company: pytest.MonkeyPatch, provider: LyingProvider, groups, admin: bool):
+    company.setenv("OIDC_LOGIN_ADMIN_GROUPS", '["Gateway Admins", "ops"]')
+    company.setenv("OIDC_LOGIN_GROUPS_CLAIM", "roles")
+    provider.claims["roles"] = groups
+    async with open_gateway() as gateway:
+        assert await is_admin(Desk(gateway, provider)) is admin
+
+
+async def test_userinfo_tells_what_the_id_token_leaves_open(company: pytest.MonkeyPatch, provider: LyingProvider):
+    company.setenv("OIDC_LOGIN_ADMIN_GROUPS", "ops")
+    provider.claims |= {"email": None, "email_verified": None}
+    provider.userinfo = {"sub": "account-1", "email": "ada@example.com", "email_verified": True, "groups": ["ops"]}
+    async with open_gateway() as gateway:
+        assert await is_admin(Desk(gateway, provider))
+
+
+async def test_an_at_hash_that_holds_is_fine(desk: Desk):
+    desk.provider.claims["at_hash"] = hash_of()
+    async with desk.gateway.browser(None) as browser:
+        await desk.sign_in(browser)
+        assert await desk.who(browser) == "ada@example.com"
+
+
+async def test_many_who_begin_at_once_ask_for_the_metadata_once(desk: Desk):
+    async with desk.gateway.client(None) as client:
+        answers = await asyncio.gather(*(client.get(f"{BASE}/login/oidc") for _ in range(10)))
+        assert {answer.status_code for answer in answers} == {302}
+        assert desk.provider.metadata_asked == 1
+        desk.gateway.clock.advance(hours=2)
+        await client.get(f"{BASE}/login/oidc")
+    assert desk.provider.metadata_asked == 2
+
+
+# -- how the client proves itself -----------------------------------------------------------------------
+
+
+async def test_the_secret_in_the_body(company: pytest.MonkeyPatch, provider: LyingProvider):
+    company.setenv("OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD", "client_secret_post")
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        await Desk(gateway, provider).sign_in(browser)
+    (asked,) = provider.asked
+    assert asked.form["client_secret"] == SECRET
+    assert "authorization" not in asked.headers
+
+
+async def test_a_public_client(company: pytest.MonkeyPatch, provider: LyingProvider):
+    company.delenv("OIDC_LOGIN_CLIENT_SECRET")
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        await Desk(gateway, provider).sign_in(browser)
+    (asked,) = provider.asked
+    assert asked.form["client_id"] == CLIENT
+    assert not {"client_secret", "client_assertion"} & asked.form.keys()
+    assert "authorization" not in asked.headers
