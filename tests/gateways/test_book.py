@@ -33,12 +33,13 @@ async def test_a_url_alone_is_enough(desk):
         "redirect_uri": None,
         "scopes": [],
         "resource": None,
-        "omit_resource": False,
+        "omit_resource": None,
         "audience": None,
         "token_endpoint_auth_method": None,
         "extra_authorize_params": {},
-        "scope_separator": " ",
-        "assume_pkce": False,
+        "scope_separator": None,
+        "assume_pkce": None,
+        "provider": None,
     }
 
 

@@ -94,6 +94,7 @@ async def open_gateway(
             upstream=context.upstream,
             registrars=(),
             authentications={},
+            providers=(),
             state_backend=None,
             instance_id="one",
         )

@@ -16,8 +16,9 @@ it does, the suites in ``latchpin.testing``.
 from latchpin import contracts, errors, model
 from latchpin.contracts import Backend, Context
 from latchpin.hookspecs import hookimpl
+from latchpin.providers import Provider
 from latchpin.settings import Settings
 
 __version__ = "0.1.0"
 
-__all__ = ["Backend", "Context", "Settings", "__version__", "contracts", "errors", "hookimpl", "model"]
+__all__ = ["Backend", "Context", "Provider", "Settings", "__version__", "contracts", "errors", "hookimpl", "model"]

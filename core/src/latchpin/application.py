@@ -23,7 +23,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.tickets = Tickets.of(services)
-        self.servers = ServerDirectory(services.upstream, services.settings, services.clock)
+        self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,
             cipher=services.cipher,

@@ -17,6 +17,7 @@ from latchpin.contracts import Backend, Cipher, Clock, RecordStore, SignIn, Stat
 from latchpin.errors import PluginError, SettingsError
 from latchpin.events import Events
 from latchpin.plugins import Offer, Plugins
+from latchpin.provider_file import build_provider_table
 from latchpin.services import Services
 from latchpin.settings import load
 from latchpin.upstream import open_upstream
@@ -150,6 +151,7 @@ async def assemble(
     if not as_found:
         plugins.require_sound()
     selection = select_stores(plugins, settings)
+    providers = build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
     async with AsyncExitStack() as stack:
         context = _OpenContext(
             clock=clock,
@@ -184,6 +186,7 @@ async def assemble(
             sign_ins=_sign_ins(plugins),
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
             events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
+            providers=providers,
         )
 
 

@@ -78,17 +78,15 @@ class ClientGrant:
         redirect_uri = self._services.settings.redirect_uri
         client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
         try:
-            return client, await self._ask_as(client, gateway, found, scopes)
+            return client, await self._ask_as(client, found, scopes)
         except TokenRefused as exc:
             gone = exc.error == INVALID_CLIENT
             if not gone or not await self._clients.heal(gateway.id, found.metadata.issuer, client.client_id):
                 raise
         client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
-        return client, await self._ask_as(client, gateway, found, scopes)
+        return client, await self._ask_as(client, found, scopes)
 
-    async def _ask_as(
-        self, client: ClientCredentials, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]
-    ) -> TokenGrant:
+    async def _ask_as(self, client: ClientCredentials, found: FoundServer, scopes: tuple[str, ...]) -> TokenGrant:
         return await self._endpoint.client_credentials(
-            gateway, found.metadata, client, scopes=scopes, resource=found.resource
+            found.config, found.metadata, client, scopes=scopes, resource=found.resource
         )

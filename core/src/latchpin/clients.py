@@ -195,7 +195,7 @@ class ClientDirectory:
             redirect_uri=redirect_uri,
             scopes=tuple(scopes),
             configured=configured,
-            auth_method=config.token_endpoint_auth_method if config is not None else None,
+            auth_method=_auth_method(gateway, server),
         )
 
     # -- registering --------------------------------------------------------------------------------------
@@ -248,6 +248,14 @@ class ClientDirectory:
     ) -> RegisteredClient | ClientCredentials | None:
         answer = await registrar.register(request)
         return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer
+
+
+def _auth_method(gateway: Gateway, server: ServerMetadata) -> str | None:
+    """How the client is to prove itself: as the entry says, else as the provider is known to want an entered one."""
+    own = gateway.oauth
+    if own is None or own.token_endpoint_auth_method is not None or own.client_id is None or server.provider is None:
+        return own.token_endpoint_auth_method if own is not None else None
+    return server.provider.token_endpoint_auth_method
 
 
 def _computed(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:

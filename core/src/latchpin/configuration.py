@@ -76,6 +76,8 @@ class CoreSettings(Settings):
     oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
     oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
 
+    providers_file: str | None = Field(None, description="TOML file with what more providers need.")
+
     # discovery's cache; the other DCR_* variables are the dcr plugin's
     dcr_metadata_cache_ttl: int = Field(
         3600,

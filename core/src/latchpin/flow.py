@@ -66,10 +66,11 @@ class _Attempt:
     def scopes(self) -> tuple[str, ...]:
         """What to ask for: the usual, and what the MCP server has asked of this user since (step-up)."""
         usual = choose_scopes(
-            configured=self.config.scopes,
+            configured=self.found.config.scopes,
             challenged=self.found.challenge_scopes,
             resource_supports=self.found.resource_scopes,
             server_supports=self.found.metadata.scopes_supported,
+            added=provider.add_scopes if (provider := self.found.metadata.provider) else (),
         )
         return tuple(dict.fromkeys((*usual, *self.wanted)))
 
@@ -132,13 +133,13 @@ class AuthorizationFlow:
         return url
 
     async def _prepare(self, states: StateStore, attempt: _Attempt) -> str:
-        metadata, services = attempt.found.metadata, self._services
+        metadata, config, services = attempt.found.metadata, attempt.found.config, self._services
         if metadata.authorization_endpoint is None:
             raise DiscoveryFailed(
                 f"{metadata.issuer or attempt.gateway.url} names no authorization endpoint",
                 remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
             )
-        redirect_uri = attempt.config.redirect_uri or services.settings.redirect_uri
+        redirect_uri = config.redirect_uri or services.settings.redirect_uri
         try:
             client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
         except RegistrationFailed:
@@ -158,10 +159,11 @@ class AuthorizationFlow:
                 code_challenge=services.pkce.challenge(verifier),
                 code_challenge_method=services.pkce.name,
                 scopes=attempt.scopes,
-                scope_separator=attempt.config.scope_separator,
+                scope_separator=config.scope_separator or " ",
+                scope_parameter=metadata.provider.scope_parameter if metadata.provider else "scope",
                 resource=attempt.found.resource,
-                audience=attempt.config.audience,
-                extra=attempt.config.extra_authorize_params,
+                audience=config.audience,
+                extra=config.extra_authorize_params,
             )
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from latchpin.model import ServerMetadata
+from latchpin.model import OAuthConfig, ServerMetadata
 
 __all__ = ["FoundServer", "Step"]
 
@@ -27,6 +27,7 @@ class FoundServer:
     Attributes:
         metadata: the authorization server's.
         resource: the resource indicator to send (RFC 8707): the entry's, else as published; None: send none.
+        config: the gateway's entry, with what it leaves open filled from the provider table.
         challenge_scopes: what the MCP server asked for in its challenge.
         resource_scopes: ``scopes_supported`` of its resource metadata.
         steps: what was asked on the way, for diagnosis.
@@ -34,6 +35,7 @@ class FoundServer:
 
     metadata: ServerMetadata
     resource: str | None = None
+    config: OAuthConfig = field(default_factory=OAuthConfig)
     challenge_scopes: tuple[str, ...] = ()
     resource_scopes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -151,6 +151,7 @@ class OAuthConfigBody(_Body):
     ) = None
     scope_separator: Literal[" ", ",", ";", "|", "+"] | None = None
     assume_pkce: StrictBool | None = None
+    provider: Visible | None = None
     client_secret_set: bool | None = Field(None, description="Only read.")
 
 

@@ -15,6 +15,7 @@ from latchpin.contracts import Cipher
 from latchpin.errors import InvalidRequest
 from latchpin.gateway_body import GatewayBody, OAuthConfigBody
 from latchpin.model import Caller, Gateway, OAuthConfig
+from latchpin.oauth.providers import NO_PROVIDER
 
 __all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe", "may_use"]
 
@@ -29,10 +30,12 @@ class GatewayRules:
     Attributes:
         base_url: BASE_URL; redirect URIs must lead there.
         auth_methods: the installed client authentication methods.
+        providers: the names in the provider table.
     """
 
     base_url: str
     auth_methods: Collection[str] = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+    providers: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,9 @@ def _change_config(
         raise InvalidRequest(
             f"oauth_config.token_endpoint_auth_method holds '{method}': must be one of {', '.join(rules.auth_methods)}"
         )
+    if config.provider not in (None, NO_PROVIDER, *rules.providers):
+        names = ", ".join((*sorted(rules.providers), NO_PROVIDER))
+        raise InvalidRequest(f"oauth_config.provider holds '{config.provider}': must be one of {names}")
     if "redirect_uri" not in values:  # one kept from before BASE_URL changed is not this body's fault
         return config
     return replace(config, redirect_uri=_own_redirect_uri(config.redirect_uri, gateway_id, rules))

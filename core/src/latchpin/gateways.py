@@ -37,7 +37,11 @@ class GatewayBook:
         self._records = services.records
         self._cipher = services.cipher
         self._clock = services.clock
-        self._rules = GatewayRules(services.settings.base_url, tuple(services.authentications))
+        self._rules = GatewayRules(
+            services.settings.base_url,
+            tuple(services.authentications),
+            tuple(each.name for each in services.providers),
+        )
         self._new_id = new_id
 
     # -- reading ------------------------------------------------------------------------------------------

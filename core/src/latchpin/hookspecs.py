@@ -30,6 +30,7 @@ from latchpin.contracts import (
     SignInOffer,
     StateStore,
 )
+from latchpin.providers import Provider
 
 if TYPE_CHECKING:
     import typer
@@ -68,6 +69,11 @@ def latchpin_pkce_methods() -> Sequence[PkceMethod]:  # type: ignore[empty-body]
 @hookspec
 def latchpin_client_authentications() -> Sequence[ClientAuthentication]:  # type: ignore[empty-body]
     """Offer client authentication methods for token requests; gateway and server choose by name."""
+
+
+@hookspec
+def latchpin_providers() -> Sequence[Provider]:  # type: ignore[empty-body]
+    """Offer what real providers need beyond the standard; PROVIDERS_FILE comes before it, the built-in table after."""
 
 
 @hookspec

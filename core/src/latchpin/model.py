@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NewType
 
+from latchpin.providers import Provider
+
 Sealed = NewType("Sealed", str)
 """Ciphertext of a secret, as URL-safe text. Only a ``Cipher`` makes or opens one."""
 
@@ -49,9 +51,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class OAuthConfig:
-    """How one gateway does OAuth. ``None`` means: find it out (discovery, registration).
+    """How one gateway does OAuth. ``None`` means: find it out (discovery, registration, the provider table).
 
-    ``client_secret`` holds, for ``private_key_jwt``, the private key as PEM or JWK instead.
+    ``client_secret`` holds, for ``private_key_jwt``, the private key as PEM or JWK instead. ``provider`` names an entry
+    of the provider table, or is ``none`` for a server that is to be treated as the standard has it.
     """
 
     grant_type: GrantType = "authorization_code"
@@ -63,12 +66,13 @@ class OAuthConfig:
     redirect_uri: str | None = None
     scopes: tuple[str, ...] = ()
     resource: str | None = None
-    omit_resource: bool = False
+    omit_resource: bool | None = None
     audience: str | None = None
     token_endpoint_auth_method: str | None = None
     extra_authorize_params: Mapping[str, str] = field(default_factory=dict)
-    scope_separator: str = " "
-    assume_pkce: bool = False
+    scope_separator: str | None = None
+    assume_pkce: bool | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +245,8 @@ class ServerMetadata:
     """An authorization server's metadata (RFC 8414 section 2), as far as we use it, checked.
 
     ``source`` is the URL it came from, or ``"settings"`` where the gateway's own entry says it all.
-    Endpoints are absolute http(s) URLs. ``extra`` is the whole document for what plugins read.
+    Endpoints are absolute http(s) URLs. ``extra`` is the whole document for what plugins read. ``provider`` is what is
+    known of the server beyond its metadata, None for one that follows the standard.
     """
 
     issuer: str | None
@@ -256,6 +261,7 @@ class ServerMetadata:
     iss_parameter_supported: bool = False
     source: str = "settings"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    provider: Provider | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from latchpin.assembly import select_stores
 from latchpin.configuration import CoreSettings
 from latchpin.errors import SettingsError
 from latchpin.plugins import Plugins
+from latchpin.provider_file import build_provider_table
 
 __all__ = ["require_servable", "serve"]
 
@@ -28,6 +29,7 @@ def require_servable(plugins: Plugins, settings: CoreSettings) -> None:
     """
     plugins.require_sound()
     selection = select_stores(plugins, settings)
+    build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
     if settings.workers == 1:
         return
     for variable, backend in (("CACHE_TYPE", selection.state), ("RECORD_STORE", selection.record)):

@@ -119,7 +119,7 @@ class Search:
         resource = self._config.resource or (published.resource if published else None)
         return FoundServer(
             metadata=apply_settings(metadata, self._config),
-            resource=None if self._config.omit_resource else resource,
+            resource=resource,
             challenge_scopes=self._challenge.scopes,
             resource_scopes=published.scopes_supported if published else (),
             steps=tuple(self._steps),

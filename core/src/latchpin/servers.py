@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,6 +12,8 @@ from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, 
 from latchpin.found import FoundServer, Step
 from latchpin.model import Gateway, OAuthConfig
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
+from latchpin.oauth.providers import apply_provider, find_provider
+from latchpin.providers import Provider
 from latchpin.server_search import Search
 from latchpin.shared_tasks import SharedTasks
 
@@ -36,10 +39,14 @@ class ServerDirectory:
         upstream: the guarded way out.
         settings: the core's.
         clock: the current time.
+        providers: what real providers need beyond the standard; the first that holds counts.
     """
 
-    def __init__(self, upstream: Upstream, settings: CoreSettings, clock: Clock) -> None:
+    def __init__(
+        self, upstream: Upstream, settings: CoreSettings, clock: Clock, providers: Sequence[Provider] = ()
+    ) -> None:
         self._upstream = upstream
+        self._providers = providers
         self._settings = settings
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.dcr_metadata_cache_ttl)
@@ -62,10 +69,11 @@ class ServerDirectory:
             raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
         found = self._stated(config) or self._recall(gateway) or await self._search(gateway, config)
         self._check_pin(gateway, config, found)
+        found = self._complete(config, found)
         if config.grant_type == "authorization_code":
             method = self._settings.oauth_preferred_code_challenge_method
             try:
-                check_pkce(found.metadata, method, assume=config.assume_pkce)
+                check_pkce(found.metadata, method, assume=bool(found.config.assume_pkce))
             except PkceUnsupported:
                 self.forget(gateway.id)  # once the server's operator has mended it, it works at once
                 raise
@@ -90,13 +98,24 @@ class ServerDirectory:
         searchable = self._settings.oauth_discovery_enabled
         metadata = build_metadata_from_settings(config)
         if metadata is not None and (config.client_id is not None or not searchable):
-            return FoundServer(metadata, resource=None if config.omit_resource else config.resource)
+            return FoundServer(metadata, resource=config.resource)
         if not searchable:
             raise IssuerMissing(
                 "discovery is switched off (OAUTH_DISCOVERY_ENABLED=false), and the gateway's entry lacks its URLs",
                 remedy="Set authorization_url, token_url and client_id on the gateway, or switch discovery on.",
             )
         return None
+
+    def _complete(self, config: OAuthConfig, found: FoundServer) -> FoundServer:
+        """Add what is known of the server beyond what it and the entry say."""
+        provider = find_provider(self._providers, config, found.metadata)
+        complete = apply_provider(config, provider, resource=found.resource)
+        return replace(
+            found,
+            metadata=replace(found.metadata, provider=provider),
+            resource=None if complete.omit_resource else found.resource,
+            config=complete,
+        )
 
     def _recall(self, gateway: Gateway) -> FoundServer | None:
         kept = self._remembered.get(gateway.id)

@@ -22,6 +22,7 @@ from latchpin.contracts import (
     Upstream,
 )
 from latchpin.events import Events
+from latchpin.providers import Provider
 
 __all__ = ["Services"]
 
@@ -36,6 +37,7 @@ class Services:
         registrars: in the order of their rank.
         identities: in the order of their rank.
         sign_ins: those that are set up.
+        providers: what real providers need beyond the standard, the deployer's first.
         authentications: by ``token_endpoint_auth_method``.
     """
 
@@ -55,3 +57,4 @@ class Services:
     sign_ins: Sequence[SignIn]
     authentications: Mapping[str, ClientAuthentication]
     events: Events
+    providers: Sequence[Provider] = ()

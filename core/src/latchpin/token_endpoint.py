@@ -7,7 +7,7 @@ from typing import Literal
 
 from latchpin.contracts import TokenRequestParts
 from latchpin.errors import ConfigurationError, LatchpinError
-from latchpin.model import ClientCredentials, Gateway, ServerMetadata, TokenGrant
+from latchpin.model import ClientCredentials, OAuthConfig, ServerMetadata, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.token import (
     TokenRequest,
@@ -17,6 +17,7 @@ from latchpin.oauth.token import (
     build_revocation_request,
     parse_token_reply,
 )
+from latchpin.providers import Provider
 from latchpin.services import Services
 
 __all__ = ["TokenEndpoint"]
@@ -29,7 +30,9 @@ class TokenEndpoint:
         self._services = services
         self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
 
-    async def exchange(self, validated: ValidatedCallback, verifier: str, client: ClientCredentials) -> TokenGrant:
+    async def exchange(
+        self, server: ServerMetadata, validated: ValidatedCallback, verifier: str, client: ClientCredentials
+    ) -> TokenGrant:
         """Exchange an authorization code, once.
 
         Raises:
@@ -44,6 +47,7 @@ class TokenEndpoint:
             verifier=verifier,
             redirect_uri=pending.redirect_uri,
             resource=pending.resource,
+            provider=server.provider,
         )
 
     async def redeem(
@@ -56,6 +60,7 @@ class TokenEndpoint:
         verifier: str,
         redirect_uri: str,
         resource: str | None = None,
+        provider: Provider | None = None,
     ) -> TokenGrant:
         """Redeem the code of an answer that was judged elsewhere, once.
 
@@ -72,7 +77,7 @@ class TokenEndpoint:
             redirect_uri=redirect_uri,
             resource=resource,
         )
-        return await self._send(request, hidden=(code, verifier))
+        return await self._send(provider, request, hidden=(code, verifier))
 
     async def refresh(
         self, server: ServerMetadata, client: ClientCredentials, refresh_token: str, *, resource: str | None
@@ -85,11 +90,11 @@ class TokenEndpoint:
             refresh_token=refresh_token,
             resource=resource,
         )
-        return await self._send(request, hidden=(refresh_token,))
+        return await self._send(server.provider, request, hidden=(refresh_token,))
 
     async def client_credentials(
         self,
-        gateway: Gateway,
+        config: OAuthConfig,
         server: ServerMetadata,
         client: ClientCredentials,
         *,
@@ -97,17 +102,16 @@ class TokenEndpoint:
         resource: str | None,
     ) -> TokenGrant:
         """Get a token for the gateway itself; safe to repeat."""
-        config = gateway.oauth
         request = build_client_credentials_request(
             token_url=server.token_endpoint,
             client_id=client.client_id,
             authentication=self._authenticate(client, server.issuer, server.token_endpoint),
             scopes=scopes,
-            scope_separator=config.scope_separator if config else " ",
+            scope_separator=config.scope_separator or " ",
             resource=resource,
-            audience=config.audience if config else None,
+            audience=config.audience,
         )
-        return await self._send(request, repeatable=True)
+        return await self._send(server.provider, request, repeatable=True)
 
     async def revoke(
         self,
@@ -137,14 +141,22 @@ class TokenEndpoint:
         return f"The authorization server answered the revocation with HTTP {reply.status}."
 
     async def _send(
-        self, request: TokenRequest, *, hidden: tuple[str, ...] = (), repeatable: bool = False
+        self,
+        provider: Provider | None,
+        request: TokenRequest,
+        *,
+        hidden: tuple[str, ...] = (),
+        repeatable: bool = False,
     ) -> TokenGrant:
+        """Send what was built, as the provider is known to want it."""
+        lifetime = self._default_lifetime
+        if provider is not None:
+            request = request.as_json() if provider.json_token_requests else request
+            lifetime = provider.token_lifetime or lifetime
         reply = await self._services.upstream.send(
             "POST", request.url, headers=request.headers, body=request.body, repeatable=repeatable
         )
-        return parse_token_reply(
-            reply, now=self._services.clock(), default_lifetime=self._default_lifetime, hidden=hidden
-        )
+        return parse_token_reply(reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden)
 
     def _authenticate(self, client: ClientCredentials, issuer: str | None, token_url: str) -> TokenRequestParts:
         method = self._services.authentications.get(client.auth_method)

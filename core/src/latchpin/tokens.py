@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from latchpin.client_grant import INVALID_CLIENT, PinIssuer
 from latchpin.clients import ClientDirectory
 from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
-from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
+from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, ServerMetadata, StoredToken, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.status import TokenStatus, is_authorized, status_of
 from latchpin.refresh import Refresher
@@ -61,7 +61,7 @@ class TokenKeeper:
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
-        grant = await self._exchange(gateway, validated, verifier, client)
+        grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
         origin = TokenOrigin(
             gateway_id=gateway.id,
             app_user_email=pending.app_user_email,
@@ -79,10 +79,15 @@ class TokenKeeper:
         return token
 
     async def _exchange(
-        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, client: ClientCredentials
+        self,
+        gateway: Gateway,
+        server: ServerMetadata,
+        validated: ValidatedCallback,
+        verifier: str,
+        client: ClientCredentials,
     ) -> TokenGrant:
         try:
-            return await self._endpoint.exchange(validated, verifier, client)
+            return await self._endpoint.exchange(server, validated, verifier, client)
         except TokenRefused as exc:
             issuer = validated.pending.issuer
             if exc.error != INVALID_CLIENT or not await self._clients.heal(gateway.id, issuer, client.client_id):

@@ -41,6 +41,7 @@ class AuthorizationRequest:
     code_challenge_method: str
     scopes: tuple[str, ...] = ()
     scope_separator: str = " "
+    scope_parameter: str = "scope"
     resource: str | None = None
     audience: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -57,8 +58,8 @@ def build_authorization_url(request: AuthorizationRequest) -> str:
         "code_challenge": request.code_challenge,
         "code_challenge_method": request.code_challenge_method,
     }
-    if request.scopes:
-        parameters["scope"] = request.scope_separator.join(request.scopes)
+    if request.scopes and request.scope_parameter not in parameters:  # one by another name may be configured
+        parameters[request.scope_parameter] = request.scope_separator.join(request.scopes)
     if request.resource is not None:
         parameters["resource"] = request.resource
     if request.audience is not None:
@@ -74,13 +75,16 @@ def choose_scopes(
     challenged: tuple[str, ...] | None,
     resource_supports: tuple[str, ...] | None,
     server_supports: tuple[str, ...] | None,
+    added: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """Decide what to ask for: what is configured, else the challenge's, else the resource's, else nothing.
 
-    ``offline_access`` is left out of what was found unless the authorization server lists it.
+    ``offline_access`` is left out of what was found unless the authorization server lists it. Besides what was found,
+    ``added`` is asked for: what the provider is known to want.
     """
     if configured:
         return configured
     found = challenged or resource_supports or ()
     offline = server_supports is not None and OFFLINE_ACCESS in server_supports
-    return tuple(scope for scope in found if scope != OFFLINE_ACCESS or offline)
+    kept = tuple(scope for scope in found if scope != OFFLINE_ACCESS or offline)
+    return tuple(dict.fromkeys((*kept, *added))) if kept else ()

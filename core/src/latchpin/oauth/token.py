@@ -42,6 +42,12 @@ class TokenRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
+    def as_json(self) -> TokenRequest:
+        """The same fields as a JSON object, for the providers that read nothing else."""
+        fields = dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+        headers = {**self.headers, "content-type": "application/json"}
+        return TokenRequest(self.url, headers, json.dumps(fields).encode())
+
 
 def build_code_request(
     *,
