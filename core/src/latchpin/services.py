@@ -54,7 +54,7 @@ class Services:
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
-    sign_ins: Sequence[SignIn]
     authentications: Mapping[str, ClientAuthentication]
     events: Events
+    sign_ins: Sequence[SignIn] = ()
     providers: Sequence[Provider] = ()
