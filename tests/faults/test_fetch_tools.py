@@ -48,7 +48,7 @@ async def test_a_misbehaving_server_is_named_and_the_stored_tools_stay(connected
     assert "latchpin.web ERROR" not in log()
 
 
-async def test_a_fresh_token_that_is_refused_is_renewed_once_and_then_authorized_again(connected: Connected, provider):
+async def test_a_fresh_token_that_is_refused_is_renewed_once_and_then_authorized_again(connected, gateway, provider):
     provider.arm("mcp", faults.status(401, www_authenticate='Bearer error="invalid_token"'))
     refused = await connected.fetch()
     assert (refused.status_code, refused.json()["cause"]) == (401, "authorization-required")
@@ -57,6 +57,9 @@ async def test_a_fresh_token_that_is_refused_is_renewed_once_and_then_authorized
     provider.heal()
     assert (await connected.fetch()).status_code == 200
     provider.arm("mcp", refusing(connected.bearers()[-1]))
+    assert (await connected.fetch()).status_code == 401  # another one so soon would not help
+    assert len(connected.refreshes()) == 1
+    gateway.clock.advance(seconds=61)
     assert (await connected.fetch()).status_code == 200  # the renewed one was taken
     assert len(connected.refreshes()) == 2
 

@@ -71,6 +71,7 @@ class CoreSettings(Settings):
     oauth_default_timeout: PositiveSeconds = Field(
         3600, description="Token lifetime if the server names none, seconds."
     )
+    freshen: bool = Field(False, description="Renew tokens in the background before they expire.")
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
     oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")

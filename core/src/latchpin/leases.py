@@ -59,7 +59,7 @@ class Leases:
             TimeoutError: another worker held it for all of ``patience`` (``life``, if not given) and made nothing.
             BackendUnavailable: the store cannot be asked.
         """
-        name = f"lease:{purpose}:{hashlib.sha256(chr(0).join(subject).encode()).hexdigest()}"
+        name = _name(purpose, subject)
         owner = secrets.token_hex(16)
         waited, pause = 0.0, FIRST_PAUSE
         try:
@@ -73,12 +73,41 @@ class Leases:
                     return
             yield None
         finally:
-            # Also if taking it failed: the store may have done it all the same. If giving it back fails, it expires.
-            with suppress(BackendUnavailable):
-                await self._kept.take(name, value=owner)
+            await self._give_back(name, owner)  # also if taking it failed: the store may have done it all the same
+
+    @asynccontextmanager
+    async def hold_any(self, purpose: str, subject: str, *, places: int, life: timedelta) -> AsyncIterator[bool]:
+        """Hold one of ``places`` leases for a subject; say whether one was free. Nobody waits for another.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        owner = secrets.token_hex(16)
+        taken: str | None = None
+        first = secrets.randbelow(places)  # or all would try them in the same order
+        try:
+            for place in (*range(first, places), *range(first)):
+                taken = _name(purpose, (subject, str(place)))
+                if await self._take(taken, owner, life):
+                    yield True
+                    return
+            taken = None
+            yield False
+        finally:
+            if taken is not None:
+                await self._give_back(taken, owner)
+
+    async def _give_back(self, name: str, owner: str) -> None:
+        """If it cannot be given back, it expires."""
+        with suppress(BackendUnavailable):
+            await self._kept.take(name, value=owner)
 
     async def _take(self, name: str, owner: str, life: timedelta) -> bool:
         """Look first: waiting must not cost the store a write each time."""
         if await self._kept.get(name) is not None:
             return False
         return await self._kept.put(name, owner, expires_at=self._clock() + life) == owner
+
+
+def _name(purpose: str, subject: Sequence[str]) -> str:
+    return f"lease:{purpose}:{hashlib.sha256(chr(0).join(subject).encode()).hexdigest()}"

@@ -119,6 +119,15 @@ class TokenKeeper:
         stored = await self._refresher.renew(gateway, owner_of(gateway, caller), refused)
         return self._open(gateway, stored)
 
+    async def freshen(self, gateway: Gateway, due: StoredToken) -> None:
+        """Renew a token ahead of time, in the background.
+
+        Raises:
+            AuthorizationRequired: only its user can help.
+            ProviderError: the server gave no answer that decides.
+        """
+        await self._refresher.freshen(gateway, due)
+
     def refused(self, gateway: Gateway, exc: LatchpinError) -> AuthorizationRequired:
         """After the MCP server refused a fresh token too: the user authorizes again.
 

@@ -26,12 +26,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [HOST].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [PORT].")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes [WORKERS].")] = None,
+    freshen: Annotated[bool, typer.Option("--freshen", help="Renew tokens before they expire [FRESHEN].")] = False,
 ) -> None:
     """Serve the gateway until Ctrl-C.
 
     Settings come from the environment and .env; an option here wins over both. Workers read the same.
     """
-    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("FRESHEN", freshen or None)):
         if value is not None:
             os.environ[name] = str(value)
     settings = load(CoreSettings)

@@ -7,10 +7,16 @@ from datetime import datetime, timedelta
 
 from latchpin.model import StoredToken
 
-__all__ = ["choose_renewal", "is_expired", "is_fresh"]
+__all__ = ["POSTPONED", "choose_renewal", "is_expired", "is_fresh"]
 
 EARLY = timedelta(seconds=60)
 """A token is renewed this long before it expires, or in the last fifth of a shorter life."""
+
+_USED_PART = 0.75
+"""How much of the last fifth of their lives the moments of renewing in the background are spread over."""
+
+POSTPONED = timedelta(minutes=5)
+"""How long the background leaves a token alone once a renewal of it was begun, or could not be."""
 
 
 def is_expired(token: StoredToken, now: datetime) -> bool:
@@ -35,7 +41,3 @@ def choose_renewal(token: StoredToken) -> datetime:
     digest = hashlib.sha256(f"{token.id}:{token.revision}".encode()).digest()
     share = int.from_bytes(digest[:4]) / 2**32
     return token.expires_at - fifth + fifth * share * _USED_PART
-
-
-_USED_PART = 0.75
-"""How much of that fifth the moments are spread over."""

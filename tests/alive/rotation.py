@@ -1,0 +1,125 @@
+"""An authorization server that rotates refresh tokens and takes a second use for theft, with an MCP server beside it.
+
+It is small, so that a thousand callers cost little, and tells what it saw: ``GET /seen``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+__all__ = ["RotatingServer", "Seen"]
+
+Hook = Callable[[str], Awaitable[None]]
+
+
+@dataclass
+class Seen:
+    """What arrived.
+
+    Attributes:
+        refreshes: each refresh token that came to the token endpoint, in order.
+        answers: what became of each.
+        bearers: how often the MCP server was shown each access token that it took.
+        most: the most refreshes under way at one moment.
+    """
+
+    refreshes: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    bearers: Counter[str] = field(default_factory=Counter)
+    most: int = 0
+
+
+async def _at_once(_refresh_token: str) -> None:
+    return
+
+
+class RotatingServer:
+    """A family of tokens begins with any refresh token ``name.0``; its next ones are ``name.1``, ``name.2``, ...
+
+    Args:
+        lifetime: of the access tokens, seconds.
+        rotates: whether each refresh token is good once.
+
+    Attributes:
+        before: awaited before a refresh is carried out, with its refresh token.
+        after: awaited when it has been, before the answer leaves.
+        under_way: refreshes that are under way now.
+        refusing: access tokens that the MCP server answers with 401; ``"*"`` means all.
+    """
+
+    def __init__(self, *, lifetime: int = 3600, rotates: bool = True) -> None:
+        self.seen = Seen()
+        self.before: Hook = _at_once
+        self.after: Hook = _at_once
+        self.refusing: set[str] = set()
+        self._lifetime = lifetime
+        self._rotates = rotates
+        self._current: dict[str, int] = {}
+        self._stolen: set[str] = set()
+        self.under_way = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if scope["path"] == "/token":
+            await self._token(body, send)
+        elif scope["path"] == "/seen":
+            await _answer(send, 200, self.tell())
+        else:
+            await self._mcp(dict(scope["headers"]), send)
+
+    def tell(self) -> dict[str, Any]:
+        """What was seen, for JSON."""
+        return {"refreshes": len(self.seen.refreshes), "bearers": dict(self.seen.bearers), "most": self.seen.most}
+
+    async def _token(self, body: bytes, send: Any) -> None:
+        refresh_token = parse_qs(body.decode())["refresh_token"][0]
+        self.seen.refreshes.append(refresh_token)
+        self.under_way += 1
+        self.seen.most = max(self.seen.most, self.under_way)
+        try:
+            await self.before(refresh_token)
+            status, document = self._redeem(refresh_token)
+            await self.after(refresh_token)
+        finally:
+            self.under_way -= 1
+        self.seen.answers.append(document.get("access_token") or document["error"])
+        await _answer(send, status, document)
+
+    def _redeem(self, refresh_token: str) -> tuple[int, dict[str, Any]]:
+        family, _, number = refresh_token.rpartition(".")
+        current = self._current.setdefault(family, 0)
+        if self._rotates and int(number) != current:
+            self._stolen.add(family)
+        if family in self._stolen:
+            return 400, {"error": "invalid_grant"}
+        self._current[family] = current + 1
+        answer = {
+            "access_token": f"{family}-access-{current + 1}",
+            "token_type": "Bearer",
+            "expires_in": self._lifetime,
+        }
+        return 200, answer | ({"refresh_token": f"{family}.{current + 1}"} if self._rotates else {})
+
+    async def _mcp(self, headers: dict[bytes, bytes], send: Any) -> None:
+        token = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
+        if token in self.refusing or "*" in self.refusing:
+            await _answer(send, 401, {"error": "invalid_token"})
+            return
+        self.seen.bearers[token] += 1
+        await _answer(send, 200, {"jsonrpc": "2.0", "id": 1, "result": {}})
+
+
+async def _answer(send: Any, status: int, document: Any) -> None:
+    body = json.dumps(document).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
