@@ -1,110 +1,79 @@
-"""A state is a file; that it was used is a second one. Linking a finished file to a new name is the atomic step."""
-
-from __future__ import annotations
+"""States in one file, kept with nothing but Python's own sqlite3: a write lock makes each step atomic."""
 
 import asyncio
-import hashlib
-import json
-import os
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
-from uuid import uuid4
+from typing import TypeVar
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
 from latchpin.model import PendingAuthorization, StateKey
 from pydantic import TypeAdapter
 
-Arguments = ParamSpec("Arguments")
 ResultT = TypeVar("ResultT")
-_pending = TypeAdapter(PendingAuthorization)
+TABLE = "CREATE TABLE IF NOT EXISTS states (name TEXT PRIMARY KEY, pending BLOB, ends REAL, used REAL)"
+PENDING = TypeAdapter(PendingAuthorization)
 
 
 class FileStateStore:
-    """Implements ``latchpin.contracts.StateStore`` in ``folder``."""
+    """Implements ``latchpin.contracts.StateStore`` in ``file``."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder, self._clock = folder, clock
+    def __init__(self, file: Path, clock: Clock) -> None:
+        self._file, self._clock = file, clock
 
     async def put(self, pending: PendingAuthorization) -> None:
-        """Create ``<digest>.json``."""
-        await self._in_thread(self._put, pending)
+        """Insert a row."""
+        row = (_name(pending.key), PENDING.dump_json(pending), pending.expires_at.timestamp())
+        try:
+            await self._run(lambda database: database.execute("INSERT INTO states VALUES (?, ?, ?, NULL)", row))
+        except sqlite3.IntegrityError:
+            raise StateConflict("there is a row for it already") from None
 
     async def consume(self, key: StateKey) -> PendingAuthorization:
-        """Create ``<digest>.used``, which one caller can, and remove ``<digest>.json``."""
-        return await self._in_thread(self._consume, self._file(key))
+        """Make a tombstone of the row: without the authorization, with the time."""
+        return await self._run(lambda database: self._take(database, _name(key)))
 
     async def purge(self, *, everything: bool = False) -> int:
-        """Remove the files that are over, or all."""
-        return await self._in_thread(self._purge, everything)
+        """Delete the rows that are over, or all."""
+        over = (everything, self._clock().timestamp())
+        return await self._run(
+            lambda database: database.execute("DELETE FROM states WHERE ? OR ends <= ?", over).rowcount
+        )
 
     async def check(self) -> None:
-        """Create a file and remove it."""
-        await self._in_thread(self._probe)
+        """Take the write lock."""
+        await self._run(lambda _: None)
 
-    def _put(self, pending: PendingAuthorization) -> None:
-        file = self._file(pending.key)
-        if file.with_suffix(".used").exists() or not self._create(file, _pending.dump_json(pending)):
-            raise StateConflict("there is a file for it already")
-
-    def _consume(self, file: Path) -> PendingAuthorization:
-        try:
-            pending = _pending.validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise self._absence(file) from None
+    def _take(self, database: sqlite3.Connection, name: str) -> PendingAuthorization:
         now = self._clock()
+        row = database.execute("SELECT pending, ends, used FROM states WHERE name = ?", [name]).fetchone()
+        if row is None:
+            raise StateNotFound("there is no row for it")
+        if row[2] is not None:
+            raise StateAlreadyUsed(used_at=datetime.fromtimestamp(row[2], now.tzinfo))
+        pending = PENDING.validate_json(row[0])
         if pending.expires_at <= now:
             raise StateExpired("its time was over", expired_at=pending.expires_at)
-        tombstone = {"used_at": now.isoformat(), "expires_at": pending.expires_at.isoformat()}
-        if not self._create(file.with_suffix(".used"), json.dumps(tombstone).encode()):
-            raise self._absence(file)
-        file.unlink()
+        database.execute("UPDATE states SET pending = NULL, used = ? WHERE name = ?", [now.timestamp(), name])
         return pending
 
-    def _absence(self, file: Path) -> StateAlreadyUsed | StateNotFound:
+    async def _run(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        def transact() -> ResultT:
+            with closing(sqlite3.connect(self._file, isolation_level=None)) as database:
+                database.execute("PRAGMA secure_delete = ON")  # a used verifier is overwritten, not only unlinked
+                database.execute("BEGIN IMMEDIATE")  # one writer at a time, in all processes
+                with database:  # COMMIT, or ROLLBACK if work raises
+                    database.execute(TABLE)
+                    return work(database)
+
         try:
-            tombstone = json.loads(file.with_suffix(".used").read_bytes())
-        except FileNotFoundError:
-            return StateNotFound("there is no file for it")
-        return StateAlreadyUsed(used_at=datetime.fromisoformat(tombstone["used_at"]))
+            return await asyncio.to_thread(transact)
+        except sqlite3.OperationalError as exc:
+            raise BackendUnavailable(f"the file {self._file}: {exc}") from exc
 
-    def _purge(self, everything: bool) -> int:
-        removed = 0
-        for file in [*self._folder.glob("*.json"), *self._folder.glob("*.used")]:
-            with suppress(FileNotFoundError):  # consumed, or purged by somebody else, meanwhile
-                ends = datetime.fromisoformat(json.loads(file.read_bytes())["expires_at"])
-                if everything or ends <= self._clock():
-                    file.unlink()
-                    removed += 1
-        return removed
 
-    def _create(self, file: Path, content: bytes) -> bool:
-        """Make ``file`` appear with its whole content, or say False if it exists."""
-        draft = self._folder / f"{uuid4().hex}.draft"
-        try:
-            draft.write_bytes(content)
-            os.link(draft, file)
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink(missing_ok=True)
-        return True
-
-    def _probe(self) -> None:
-        probe = self._folder / f"{uuid4().hex}.probe"
-        self._create(probe, b"")
-        probe.unlink()
-
-    def _file(self, key: StateKey) -> Path:
-        return self._folder / (hashlib.sha256(f"{key.gateway_id}\n{key.state}".encode()).hexdigest() + ".json")
-
-    async def _in_thread(
-        self, work: Callable[Arguments, ResultT], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> ResultT:
-        try:
-            return await asyncio.to_thread(work, *args, **kwargs)
-        except OSError as exc:
-            raise BackendUnavailable(f"the folder {self._folder}: {exc.strerror}") from exc
+def _name(key: StateKey) -> str:
+    return f"{key.gateway_id}:{key.state}"
