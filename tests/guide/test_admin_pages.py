@@ -14,6 +14,8 @@ from tests.guide.stage import Stage, hand_made_client, in_guides_place
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
 
+pytestmark = pytest.mark.slow
+
 
 def link(text: str, words: str) -> str:
     """Where the first link with these words leads."""

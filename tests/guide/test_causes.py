@@ -13,6 +13,8 @@ from tests.guide.stage import Stage, open_stage, payload_of, state_of
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, Reservation
 
+pytestmark = pytest.mark.slow
+
 OPAQUE_FAILURE = FAILED + guide.OPAQUE.text
 
 
@@ -72,7 +74,6 @@ async def test_a_reloaded_a_forged_and_a_misdirected_callback_are_three_differen
         assert f"ERROR - {FAILED}{guide.MISMATCH.text}" in error
 
 
-@pytest.mark.slow
 async def test_states_are_lost_in_a_restart_with_memory_and_with_nothing_else(
     backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path
 ):
@@ -96,7 +97,6 @@ async def test_states_are_lost_in_a_restart_with_memory_and_with_nothing_else(
             assert guide.OPAQUE.text in page.text
 
 
-@pytest.mark.slow
 @pytest.mark.backends("sqlite", "postgres", "redis")
 async def test_a_changed_secret_is_an_invalid_signature(backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path):
     with Reservation() as place:

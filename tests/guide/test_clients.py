@@ -15,7 +15,7 @@ from tests.guide.stage import Stage, open_stage
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend
 
-pytestmark = pytest.mark.needs("latchpin_dcr")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("latchpin_dcr")]
 
 
 @pytest.mark.parametrize("way", ways("curl", "jq"))

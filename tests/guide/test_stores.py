@@ -13,6 +13,8 @@ from tests.guide.lines import EXPIRED, FAILED, NOT_FOUND, STORED, named, without
 from tests.guide.shell import ways
 from tests.guide.stage import state_of
 
+pytestmark = pytest.mark.slow
+
 TTL = int(guide.STATE_TTL.text.rpartition(" ")[2])
 GRACE = 60
 """Redis forgets a state this much later, so that a late callback is told that it is late."""

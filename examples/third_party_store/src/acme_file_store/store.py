@@ -62,7 +62,7 @@ class FileStateStore:
 
     async def _run(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         def transact() -> ResultT:
-            with closing(sqlite3.connect(self._file, isolation_level=None)) as database:
+            with closing(sqlite3.connect(self._file, isolation_level=None, timeout=60)) as database:
                 database.execute("PRAGMA secure_delete = ON")  # a used verifier is overwritten, not only unlinked
                 database.execute("BEGIN IMMEDIATE")  # one writer at a time, in all processes
                 with database:  # COMMIT, or ROLLBACK if work raises
