@@ -54,10 +54,16 @@ class Desk:
         return page.text.partition('title="Signed in as ')[2].partition('"')[0] if page.status == 200 else None
 
 
-@pytest.fixture
-def provider() -> Iterator[LyingProvider]:
+@pytest.fixture(scope="session")
+def running() -> Iterator[LyingProvider]:
     with start_provider() as started:
         yield started
+
+
+@pytest.fixture
+def provider(running: LyingProvider) -> LyingProvider:
+    running.reset()
+    return running
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ class LyingProvider:
         answer: put into the authorization answer; None takes one out.
         metadata: put into the metadata; None takes one out.
         token_answer: instead of what the token endpoint would answer: status and body.
+        pkce: whether the code verifier is checked.
         sign: makes the ID token from its claims.
         asked: what reached the token endpoint.
         begun: the parameters of each authorization request.
@@ -61,11 +62,16 @@ class LyingProvider:
     answer: dict[str, str | None] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     token_answer: tuple[int, Any] | None = None
+    pkce: bool = True
     sign: Callable[[dict[str, Any]], str] = field(default_factory=lambda: signed)
     asked: list[Asked] = field(default_factory=list)
     begun: list[dict[str, str]] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     metadata_asked: int = 0
+
+    def reset(self) -> None:
+        """Be honest again, and forget."""
+        vars(self).update(vars(LyingProvider(self.issuer)))
 
     def routes(self) -> list[Route]:
         return [
@@ -105,7 +111,11 @@ class LyingProvider:
         if self.token_answer is not None:
             return JSONResponse(self.token_answer[1], self.token_answer[0])
         asked = self.codes.pop(form.get("code", ""), None)
-        if asked is None or not _proves(form["code_verifier"], asked) or form["redirect_uri"] != asked["redirect_uri"]:
+        if (
+            asked is None
+            or (self.pkce and not _proves(form["code_verifier"], asked))
+            or form["redirect_uri"] != asked["redirect_uri"]
+        ):
             return JSONResponse({"error": "invalid_grant"}, 400)
         token = self.sign(self._id_token(asked["nonce"]))
         return JSONResponse({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": token})
