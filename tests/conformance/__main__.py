@@ -11,9 +11,11 @@ import secrets
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import jwt
+from latchpin.tickets import ADMIN_CLAIM
 
 from tests.conformance.desk import open_desk
 from tests.conformance.report import judge, parse_baseline, write_table
@@ -57,10 +59,10 @@ def settings_of_gateway(key: str) -> dict[str, str]:
     }
 
 
-def bearer_for(base_url: str, key: str) -> str:
-    """What proves the administrator at the API."""
-    claims = {"iss": base_url, "aud": base_url, "email": ADMIN, "exp": int(time.time()) + 3600}
-    return jwt.encode(claims, key, algorithm="HS256")
+def bearer_for(base_url: str, key: str, email: str | None) -> str:
+    """What proves somebody at the API, who may also create gateways; by default the administrator."""
+    claims = {"iss": base_url, "aud": base_url, "email": email or ADMIN, "exp": int(time.time()) + 3600}
+    return jwt.encode(claims | {ADMIN_CLAIM: True}, key, algorithm="HS256")
 
 
 def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> list[Result]:
@@ -70,7 +72,7 @@ def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> l
     with (
         tempfile.TemporaryDirectory() as place,
         start_latchpin(env=settings_of_gateway(key), cwd=Path(place)) as gateway,
-        open_desk(Path(place) / "person", gateway.base_url, bearer_for(gateway.base_url, key)),
+        open_desk(Path(place) / "person", gateway.base_url, partial(bearer_for, gateway.base_url, key)),
     ):
         for run in runs:
             folder = output / run.name.replace(" ", "-")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.conformance.mcp_session import Refused
@@ -20,15 +20,15 @@ MOST_AT_ONCE = 6
 
 
 @contextlib.contextmanager
-def open_desk(path: Path, base_url: str, bearer: str) -> Iterator[None]:
+def open_desk(path: Path, base_url: str, bearer_for: Callable[[str | None], str]) -> Iterator[None]:
     """Serve drivers at the socket ``path`` from a thread, until the block ends.
 
     Args:
         path: of the socket; it must not exist.
         base_url: the gateway's.
-        bearer: proves the person to the gateway.
+        bearer_for: gives what proves the person with that address to the gateway.
     """
-    desk = _Desk(base_url, bearer)
+    desk = _Desk(base_url, bearer_for)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="desk")
     thread.start()
@@ -43,15 +43,15 @@ def open_desk(path: Path, base_url: str, bearer: str) -> Iterator[None]:
 
 
 class _Desk:
-    def __init__(self, base_url: str, bearer: str) -> None:
+    def __init__(self, base_url: str, bearer_for: Callable[[str | None], str]) -> None:
         self._base_url = base_url
-        self._bearer = bearer
+        self._bearer_for = bearer_for
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one scenario; answer null, or the words of the refusal."""
         scenario = Scenario(**json.loads(await reader.readline()))
-        async with self._places, Person(self._base_url, self._bearer) as person:
+        async with self._places, Person(self._base_url, self._bearer_for(scenario.user)) as person:
             refusal = await _refusal(scenario, person)
         writer.write(json.dumps(refusal).encode() + b"\n")
         await writer.drain()

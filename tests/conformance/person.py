@@ -37,6 +37,16 @@ class Person:
         await self.api.aclose()
         await self._browser.aclose()
 
+    async def hand_in(self, gateway_id: str, id_token: str) -> None:
+        """Give the gateway one's own ID token, as a program does whose user has signed in at the company.
+
+        Raises:
+            Refused: the gateway does not take it.
+        """
+        answer = await self.api.put(f"/oauth/identity-assertion/{gateway_id}", json={"id_token": id_token})
+        if not answer.is_success:
+            raise Refused(f"the ID token was not taken: {answer.text}")
+
     async def authorize(self, authorize_url: str) -> None:
         """Open the gateway's authorize URL and follow it to the end: the suite's server consents by itself.
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import jwt
+from latchpin.model import JWT_BEARER
 
 from tests.conformance.mcp_session import Refused, converse
 from tests.conformance.person import Person
@@ -21,7 +23,18 @@ __all__ = ["Scenario", "drive"]
 GRANT_OF_SCENARIO = {
     "auth/client-credentials-basic": "client_credentials",
     "auth/client-credentials-jwt": "client_credentials",
+    "auth/enterprise-managed-authorization": JWT_BEARER,
+    "auth/wif-jwt-bearer": JWT_BEARER,
 }
+KEY_OF_CONTEXT = {
+    "client_id": "client_id",
+    "client_secret": "client_secret",
+    "issuer": "issuer",
+    "idp_issuer": "identity_provider",
+    "idp_client_id": "identity_provider_client_id",
+    "valid_jwt": "assertion",
+}
+"""What an administrator enters of what a scenario gives, and under which key."""
 # What an administrator has to know of such a server: it publishes nothing, so nothing says that it does PKCE.
 OLD_SERVERS = frozenset({"auth/2025-03-26-oauth-endpoint-fallback"})
 MOST_AUTHORIZATIONS = 8
@@ -42,6 +55,12 @@ class Scenario:
     name: str
     context: Mapping[str, Any]
     version: str
+
+    @property
+    def user(self) -> str | None:
+        """Whom the scenario's identity provider speaks of, if it has one."""
+        token = self.context.get("idp_id_token")
+        return None if token is None else str(jwt.decode(token, options={"verify_signature": False})["email"])
 
 
 async def drive(scenario: Scenario, person: Person) -> None:
@@ -68,7 +87,7 @@ async def drive(scenario: Scenario, person: Person) -> None:
 def build_oauth_config(scenario: Scenario) -> dict[str, Any]:
     """What an administrator enters on the gateway: the credentials that the scenario gives, nothing else."""
     context = scenario.context
-    config: dict[str, Any] = {key: context[key] for key in ("client_id", "client_secret", "issuer") if key in context}
+    config: dict[str, Any] = {key: context[given] for given, key in KEY_OF_CONTEXT.items() if given in context}
     if "private_key_pem" in context:
         config |= {"client_secret": context["private_key_pem"], "token_endpoint_auth_method": "private_key_jwt"}
     if scenario.name in GRANT_OF_SCENARIO:
@@ -85,4 +104,7 @@ async def _register(scenario: Scenario, person: Person) -> str:
     answer = await person.api.post("/gateways", json=body)
     if answer.status_code != httpx.codes.CREATED:
         raise Refused(f"the gateway was not created: {answer.text}")
-    return str(answer.json()["id"])
+    gateway_id = str(answer.json()["id"])
+    if "idp_id_token" in scenario.context:
+        await person.hand_in(gateway_id, scenario.context["idp_id_token"])
+    return gateway_id

@@ -40,6 +40,12 @@ async def test_a_url_alone_is_enough(desk):
         "scope_separator": None,
         "assume_pkce": None,
         "provider": None,
+        "assertion_set": False,
+        "assertion_file": None,
+        "identity_provider": None,
+        "identity_provider_token_url": None,
+        "identity_provider_client_id": None,
+        "identity_provider_client_secret_set": False,
     }
 
 

@@ -184,6 +184,9 @@ async def assemble(
             registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
             identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
             sign_ins=_sign_ins(plugins),
+            assertion_sources=[
+                await context.open(backend) for backend in plugins.ranked("latchpin_identity_assertions")
+            ],
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
             events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
             providers=providers,

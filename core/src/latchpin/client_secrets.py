@@ -20,31 +20,36 @@ __all__ = [
 ]
 
 _CONFIGURED = "client_secret"
+_AT_IDENTITY_PROVIDER = "identity_provider_client_secret"
 _REGISTERED = "client_secret_encrypted"
 _REGISTRATION_TOKEN = "registration_access_token_encrypted"  # noqa: S105  a column's name
 
 
-def seal_configured_secret(secret: str, *, gateway_id: str, issuer: str | None, cipher: Cipher) -> Sealed:
-    """Seal the secret that an administrator entered for a gateway whose entry names that issuer."""
-    return cipher.seal(secret, place=(gateway_id, "", issuer or "", _CONFIGURED))
+def seal_configured_secret(
+    secret: str, *, gateway_id: str, issuer: str | None, cipher: Cipher, column: str = _CONFIGURED
+) -> Sealed:
+    """Seal the secret that an administrator entered, in that field, for a gateway whose entry names that issuer."""
+    return cipher.seal(secret, place=(gateway_id, "", issuer or "", column))
 
 
-def open_configured_secret(gateway: Gateway, cipher: Cipher) -> str | None:
-    """Open the secret on a gateway's entry, None if there is none.
+def open_configured_secret(gateway: Gateway, cipher: Cipher, *, column: str = _CONFIGURED) -> str | None:
+    """Open the secret in that field of a gateway's entry, None if there is none.
 
     Raises:
         Unsealable: it was sealed under a secret that is gone; says how to mend it.
     """
     config = gateway.oauth
-    if config is None or config.client_secret is None:
+    sealed: Sealed | None = getattr(config, column) if config is not None else None
+    if config is None or sealed is None:
         return None
+    issuer = config.identity_provider if column == _AT_IDENTITY_PROVIDER else config.issuer
     try:
-        return cipher.unseal(config.client_secret, place=(gateway.id, "", config.issuer or "", _CONFIGURED))
+        return cipher.unseal(sealed, place=(gateway.id, "", issuer or "", column))
     except Unsealable as exc:
         raise Unsealable(
-            f"The client_secret of gateway '{gateway.name}' cannot be opened: {exc.detail}.",
+            f"The {column} of gateway '{gateway.name}' cannot be opened: {exc.detail}.",
             remedy="Put the earlier AUTH_ENCRYPTION_SECRET into AUTH_ENCRYPTION_SECRETS_OLD, or enter the "
-            "gateway's client_secret anew.",
+            f"gateway's {column} anew.",
         ) from exc
 
 

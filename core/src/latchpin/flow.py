@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from latchpin.admission import Admission
-from latchpin.client_grant import require_pinned
+from latchpin.client_grant import needs_browser, require_pinned
 from latchpin.clients import ClientDirectory
 from latchpin.contracts import StateStore
 from latchpin.errors import (
@@ -272,9 +272,9 @@ def _authorization_config(gateway: Gateway) -> OAuthConfig:
         raise InvalidRequest(
             f"gateway '{gateway.name}' does not use OAuth", remedy="There is nothing to authorize; fetch its tools."
         )
-    if gateway.oauth.grant_type != "authorization_code":
+    if not needs_browser(gateway):
         raise InvalidRequest(
-            f"gateway '{gateway.name}' authorizes itself with {gateway.oauth.grant_type}",
+            f"gateway '{gateway.name}' gets its tokens with {gateway.oauth.grant_type}",
             remedy="There is nothing for a person to authorize; fetch its tools.",
         )
     return gateway.oauth

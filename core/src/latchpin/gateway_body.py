@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
+from latchpin.model import GrantType
 from latchpin.oauth.authorize import RESERVED_PARAMETERS
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
@@ -32,7 +33,7 @@ from latchpin.settings import mask
 __all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 
 _SHOWN = 80
-_SECRETS = frozenset({"client_secret"})
+_SECRETS = frozenset({"client_secret", "assertion", "identity_provider_client_secret"})
 
 
 # -- single values ------------------------------------------------------------------------------------
@@ -88,6 +89,12 @@ def _check_scope(value: str) -> str:
     return value
 
 
+def _check_file_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}", value):
+        raise ValueError("must be the bare name of a file in ASSERTION_FOLDER")
+    return value
+
+
 def _check_name(value: str) -> str:
     text = value.strip()
     if not text or not text.isprintable():
@@ -134,7 +141,7 @@ class _Body(BaseModel):
 class OAuthConfigBody(_Body):
     """``oauth_config``. With nothing in it, everything is discovered."""
 
-    grant_type: Literal["authorization_code", "client_credentials"] | None = None
+    grant_type: GrantType | None = None
     client_id: Visible | None = None
     client_secret: Secret | None = None
     issuer: Issuer | None = None
@@ -152,7 +159,16 @@ class OAuthConfigBody(_Body):
     scope_separator: Literal[" ", ",", ";", "|", "+"] | None = None
     assume_pkce: StrictBool | None = None
     provider: Visible | None = None
+
+    assertion: Secret | None = None
+    assertion_file: Annotated[Text, AfterValidator(_check_file_name)] | None = None
+    identity_provider: Issuer | None = None
+    identity_provider_token_url: Url | None = None
+    identity_provider_client_id: Visible | None = None
+    identity_provider_client_secret: Secret | None = None
     client_secret_set: bool | None = Field(None, description="Only read.")
+    assertion_set: bool | None = Field(None, description="Only read.")
+    identity_provider_client_secret_set: bool | None = Field(None, description="Only read.")
 
 
 class GatewayBody(_Body):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from latchpin.client_secrets import seal_configured_secret
 from latchpin.contracts import Cipher
+from latchpin.entered_secrets import SECRETS, with_secrets
 from latchpin.errors import InvalidRequest
 from latchpin.gateway_body import GatewayBody, OAuthConfigBody
+from latchpin.grant_rules import check_grant
 from latchpin.model import Caller, Gateway, OAuthConfig
 from latchpin.oauth.providers import NO_PROVIDER
 
@@ -31,11 +30,18 @@ class GatewayRules:
         base_url: BASE_URL; redirect URIs must lead there.
         auth_methods: the installed client authentication methods.
         providers: the names in the provider table.
+
+
+        identity_provider: IDENTITY_PROVIDER is set.
+        assertion_folder: ASSERTION_FOLDER is set.
     """
 
     base_url: str
     auth_methods: Collection[str] = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
     providers: Collection[str] = ()
+
+    identity_provider: bool = False
+    assertion_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ def change_gateway(
 
     A change of url, issuer, token_url or resource (or of the pinned issuer) drops the client secret, unless a
     new one comes with it, and every user's token: they were given for the old place. A new url or issuer also
-    forgets the pinned issuer.
+    forgets the pinned issuer. A change of the identity provider drops the tokens that came on its word, and the
+    secret that was meant for it.
 
     Raises:
         InvalidRequest: as for ``build_gateway``.
@@ -107,8 +114,10 @@ def change_gateway(
     drops = _place_of(moved) != _place_of(gateway) or _trust_of(moved, gateway) != gateway.pinned_issuer
     if moved.auth_type == "none":
         return GatewayChange(replace(moved, oauth=None, pinned_issuer=None), gateway.auth_type != "none")
-    config = _with_secret(config, body.oauth_config, gateway.id, cipher, drop=drops)
-    return GatewayChange(replace(moved, oauth=config), drops or gateway.auth_type == "none")
+    config = with_secrets(config, earlier, body.oauth_config, gateway.id, cipher, moved=drops)
+    check_grant(config, earlier, rules.identity_provider, rules.assertion_folder)
+    vouched = config.identity_provider == earlier.identity_provider
+    return GatewayChange(replace(moved, oauth=config), drops or not vouched or gateway.auth_type == "none")
 
 
 def _place_of(gateway: Gateway) -> tuple[str | None, ...]:
@@ -169,11 +178,11 @@ def describe(gateway: Gateway, caller: Caller | None = None) -> dict[str, Any]:
 
 def _describe_config(config: OAuthConfig) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        item.name: getattr(config, item.name) for item in fields(config) if item.name != "client_secret"
+        item.name: getattr(config, item.name) for item in fields(config) if item.name not in SECRETS
     }
     shown["scopes"] = list(config.scopes)
     shown["extra_authorize_params"] = dict(config.extra_authorize_params)
-    return shown | {"client_secret_set": config.client_secret is not None}
+    return shown | {f"{name}_set": getattr(config, name) is not None for name in SECRETS}
 
 
 def _name_of(url: str) -> str:
@@ -196,10 +205,10 @@ def _change_config(
 ) -> OAuthConfig:
     """Everything but the secret."""
     if body is None:
-        return replace(_DEFAULTS, client_secret=earlier.client_secret)
+        return replace(_DEFAULTS, **{name: getattr(earlier, name) for name in SECRETS})
     values: dict[str, Any] = {}
     for name, value in body.given().items():
-        if name in {"client_secret", "client_secret_set"}:
+        if name.removesuffix("_set") in SECRETS:
             continue
         values[name] = tuple(value) if isinstance(value, list) else value
         if value is None:
@@ -229,21 +238,3 @@ def _own_redirect_uri(redirect_uri: str | None, gateway_id: str, rules: GatewayR
         f"oauth_config.redirect_uri holds '{redirect_uri[:200]}': must be {shared} or {shared}/{{gateway_id}}",
         remedy="Use one of those two, or correct BASE_URL.",
     )
-
-
-def _with_secret(
-    config: OAuthConfig, body: OAuthConfigBody | None, gateway_id: str, cipher: Cipher, *, drop: bool
-) -> OAuthConfig:
-    """The entered secret: a new one in, null or a move out, else as it was."""
-    given: Mapping[str, Any] = body.given() if body is not None else {}
-    secret = given.get("client_secret")
-    if isinstance(secret, SecretStr):
-        if config.client_id is None:
-            raise InvalidRequest("oauth_config.client_secret is given without a client_id")
-        sealed = seal_configured_secret(
-            secret.get_secret_value(), gateway_id=gateway_id, issuer=config.issuer, cipher=cipher
-        )
-        return replace(config, client_secret=sealed)
-    if drop or "client_secret" in given or config.client_id is None:
-        return replace(config, client_secret=None)
-    return config

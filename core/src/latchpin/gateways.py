@@ -41,6 +41,8 @@ class GatewayBook:
             services.settings.base_url,
             tuple(services.authentications),
             tuple(each.name for each in services.providers),
+            identity_provider=services.settings.identity_provider is not None,
+            assertion_folder=services.settings.assertion_folder is not None,
         )
         self._new_id = new_id
 

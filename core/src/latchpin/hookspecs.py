@@ -16,6 +16,7 @@ import pluggy
 from pydantic_settings import BaseSettings
 
 from latchpin.contracts import (
+    AssertionSource,
     Backend,
     Check,
     Cipher,
@@ -99,6 +100,11 @@ def latchpin_identity() -> Sequence[Backend[Any, Identity]]:  # type: ignore[emp
 @hookspec
 def latchpin_sign_ins() -> Sequence[SignInOffer[Any]]:  # type: ignore[empty-body]
     """Offer ways to sign in; the login page links to each that is set up, and the plugin's routes do the work."""
+
+
+@hookspec
+def latchpin_identity_assertions() -> Sequence[Backend[Any, AssertionSource]]:  # type: ignore[empty-body]
+    """Offer ways to an identity provider's word for who a caller is; all are asked, lowest rank first."""
 
 
 @hookspec

@@ -81,5 +81,5 @@ class KeptClients:
 def _fits(client: RegisteredClient, request: RegistrationRequest) -> bool:
     oauth = request.gateway.oauth
     grant = oauth.grant_type if oauth is not None else "authorization_code"
-    reachable = request.redirect_uri in client.redirect_uris or grant == "client_credentials"
+    reachable = request.redirect_uri in client.redirect_uris or grant != "authorization_code"
     return reachable and grant in client.grant_types

@@ -17,7 +17,10 @@ from latchpin.providers import Provider
 Sealed = NewType("Sealed", str)
 """Ciphertext of a secret, as URL-safe text. Only a ``Cipher`` makes or opens one."""
 
-GrantType = Literal["authorization_code", "client_credentials"]
+JWT_BEARER: Literal["urn:ietf:params:oauth:grant-type:jwt-bearer"] = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+"""The grant that redeems a signed assertion (RFC 7523 section 2.1)."""
+
+GrantType = Literal["authorization_code", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"]
 AuthType = Literal["oauth", "none"]
 
 CLIENT_ITSELF = "(client)"
@@ -25,13 +28,33 @@ CLIENT_ITSELF = "(client)"
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityAssertion:
+    """What an identity provider says, in a token that it signed, of who somebody is.
+
+    Attributes:
+        token: to be shown to that provider only.
+        issuer: the provider, by its ``iss``.
+        token_type: what the provider is told that it is (RFC 8693 section 3).
+    """
+
+    token: str = field(repr=False)
+    issuer: str
+    expires_at: datetime
+    token_type: str = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105  a type
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking, as an identity source established it. ``email`` is lower case."""
+    """Who is asking, as an identity source established it. ``email`` is lower case.
+
+    ``assertion`` is the proof that came along, if a company's identity provider issued it.
+    """
 
     email: str
     is_admin: bool = False
     via: Literal["bearer", "session", "proxy", "local"] = "session"
     session_id: str = ""
+    assertion: IdentityAssertion | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,9 @@ class OAuthConfig:
 
     ``client_secret`` holds, for ``private_key_jwt``, the private key as PEM or JWK instead. ``provider`` names an entry
     of the provider table, or is ``none`` for a server that is to be treated as the standard has it.
+
+    With the JWT bearer grant, either a workload vouches for the gateway itself (``assertion``, or the file of that
+    name), or an identity provider vouches for each person (``identity_provider``, by default the settings').
     """
 
     grant_type: GrantType = "authorization_code"
@@ -73,6 +99,22 @@ class OAuthConfig:
     scope_separator: str | None = None
     assume_pkce: bool | None = None
     provider: str | None = None
+    assertion: Sealed | None = None
+    assertion_file: str | None = None
+    identity_provider: str | None = None
+    identity_provider_token_url: str | None = None
+    identity_provider_client_id: str | None = None
+    identity_provider_client_secret: Sealed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """A company's identity provider, and this gateway's client there, with its secret open. Never stored."""
+
+    issuer: str
+    token_url: str | None
+    client_id: str
+    client_secret: str | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)

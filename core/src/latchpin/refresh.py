@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from latchpin.client_grant import ClientGrant, PinIssuer
+from latchpin.client_grant import ClientGrant, PinIssuer, needs_browser
 from latchpin.clients import ClientDirectory
-from latchpin.errors import ProviderError, ProviderTimeout
+from latchpin.errors import IdentityAssertionRequired, LatchpinError, ProviderError, ProviderTimeout
 from latchpin.found import FoundServer
 from latchpin.leases import Leases
-from latchpin.model import CLIENT_ITSELF, Gateway, StoredToken
+from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.oauth.lifetime import is_expired
 from latchpin.renewal import Renewal, Wanted
 from latchpin.servers import ServerDirectory
@@ -66,26 +66,33 @@ class Refresher:
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
         self._running: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()
 
-    async def current(self, gateway: Gateway, email: str, stored: StoredToken | None) -> StoredToken:
+    async def current(
+        self, gateway: Gateway, email: str, stored: StoredToken | None, caller: Caller | None = None
+    ) -> StoredToken:
         """A token that is good for a while, from ``stored`` if it still is.
+
+        ``caller`` is who asks: where an identity provider vouches for people, a token is asked for with their proof.
 
         Raises:
             AuthorizationRequired: there is none and no way to one without the user.
+            IdentityAssertionRequired: the same, where the user's identity provider has to vouch for them.
             ProviderError: it has expired, and the server gave no answer that decides.
             BackendUnavailable: the store cannot be asked.
         """
-        wanted = Wanted(gateway, email)
+        wanted = Wanted(gateway, email, caller=caller)
         if stored is not None and self._renewal.serves(stored, wanted):
             return stored
         return await self._shared(wanted)
 
-    async def renew(self, gateway: Gateway, email: str, refused: StoredToken) -> StoredToken:
+    async def renew(
+        self, gateway: Gateway, email: str, refused: StoredToken, caller: Caller | None = None
+    ) -> StoredToken:
         """A newer token than ``refused``, which the MCP server did not accept; raises as ``current`` does.
 
         Raises:
             AccessRefused: the gateway's own token was renewed for the same reason a moment ago.
         """
-        return await self._shared(Wanted(gateway, email, than=refused, because="refused"))
+        return await self._shared(Wanted(gateway, email, than=refused, because="refused", caller=caller))
 
     async def freshen(self, gateway: Gateway, due: StoredToken) -> StoredToken:
         """A newer token than ``due``, ahead of time; ``due`` if another worker is at it. Raises as ``current`` does."""
@@ -104,12 +111,13 @@ class Refresher:
         stored = await self._tokens.get(wanted.gateway.id, wanted.email)
         if stored is not None and (self._renewal.serves(stored, wanted) or self._serves_meanwhile(stored, wanted)):
             return stored
-        if wanted.email != CLIENT_ITSELF and self._renewal.renewable(wanted, stored) is None and stored is not None:
+        alone = needs_browser(wanted.gateway) and self._renewal.renewable(wanted, stored) is None
+        if alone and stored is not None:
             return stored
         try:
             found = await self._servers.find(wanted.gateway)  # before the lease: it may take as long as a lease lives
             return await self._renew_alone(wanted, found)
-        except ProviderError as exc:
+        except (ProviderError, IdentityAssertionRequired) as exc:
             return self._still_good(stored, wanted, exc)
 
     async def _renew_alone(self, wanted: Wanted, found: FoundServer) -> StoredToken:
@@ -139,7 +147,7 @@ class Refresher:
         lately = begun is not None and now < begun + TRY_AGAIN
         return lately and wanted.than is None and not stored.needs_reauth and not is_expired(stored, now)
 
-    def _still_good(self, stored: StoredToken | None, wanted: Wanted, exc: ProviderError) -> StoredToken:
+    def _still_good(self, stored: StoredToken | None, wanted: Wanted, exc: LatchpinError) -> StoredToken:
         """No decision came: everything is kept, and the old token serves while it lasts."""
         if stored is None or wanted.than is not None or is_expired(stored, self._clock()):
             raise exc

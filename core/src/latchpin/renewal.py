@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
-from latchpin.client_grant import INVALID_CLIENT, ClientGrant
+from latchpin.client_grant import INVALID_CLIENT, ClientGrant, needs_browser
 from latchpin.clients import ClientDirectory
 from latchpin.errors import (
     AccessRefused,
@@ -23,7 +23,7 @@ from latchpin.errors import (
     Unsealable,
 )
 from latchpin.found import FoundServer
-from latchpin.model import CLIENT_ITSELF, ClientCredentials, Gateway, StoredToken, TokenGrant
+from latchpin.model import Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import POSTPONED, is_expired, is_fresh
 from latchpin.sealing import open_token, seal_grant
 from latchpin.services import Services
@@ -54,12 +54,14 @@ class Wanted:
         email: the owner's address, or ``CLIENT_ITSELF``.
         than: one newer than this is wanted; None: any that is good for a while.
         because: it is ``expiring``; the MCP server ``refused`` it; or it is ``due`` in the background.
+        caller: who asks, where somebody does.
     """
 
     gateway: Gateway
     email: str
     than: StoredToken | None = None
     because: Literal["expiring", "refused", "due"] = "expiring"
+    caller: Caller | None = None
 
 
 class Renewal:
@@ -69,7 +71,7 @@ class Renewal:
         services: the gateway's services.
         clients: knows the client that acts at the server.
         endpoint: asks the token endpoint.
-        own: gets a gateway's own token.
+        own: gets tokens that need no browser.
         pause: waits that many seconds; tests give one that does not.
     """
 
@@ -150,13 +152,13 @@ class Renewal:
         if await self._services.records.kept.get(_mark(stored)) is None:
             return
         text = f"the MCP server refused the token before this one too, less than {ONCE_IN.seconds} seconds ago"
-        if wanted.email == CLIENT_ITSELF:
+        if not needs_browser(wanted.gateway):
             raise AccessRefused(text, error=INVALID_TOKEN)
         raise self._required(wanted, text, needs_reauth=True)
 
     async def _replace(self, wanted: Wanted, found: FoundServer, stored: StoredToken | None) -> StoredToken:
-        if wanted.email == CLIENT_ITSELF:
-            return await self._own.renew(wanted.gateway, found, stored)
+        if not needs_browser(wanted.gateway):
+            return await self._own.renew(wanted.gateway, found, stored, wanted.caller)
         refresh_token = self.renewable(wanted, stored)
         if stored is None or refresh_token is None:
             raise self._required(wanted, "your token was replaced while it was to be renewed")

@@ -8,6 +8,7 @@ from typing import Any
 
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import (
+    AssertionSource,
     Backend,
     Cipher,
     ClientAuthentication,
@@ -38,6 +39,9 @@ class Services:
         identities: in the order of their rank.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
+
+
+        assertion_sources: in the order of their rank.
         authentications: by ``token_endpoint_auth_method``.
     """
 
@@ -54,7 +58,9 @@ class Services:
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
+
     authentications: Mapping[str, ClientAuthentication]
     events: Events
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[Provider] = ()
+    assertion_sources: Sequence[AssertionSource] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
+from latchpin.oauth.grants import voucher_of
 from latchpin.services import Services
 from latchpin.tokens import TokenKeeper, owner_of
 
@@ -52,8 +53,13 @@ class StatusDesk:
 
 
 def _message(config: OAuthConfig, token: dict[str, Any]) -> str:
-    if config.grant_type == "client_credentials":
-        return "Gateway authorizes itself with client credentials"
+    match voucher_of(config):
+        case "client":
+            return "Gateway authorizes itself with client credentials"
+        case "workload":
+            return "Gateway authorizes itself with its workload's JWT"
+        case "identity-provider":
+            return "Your identity provider vouches for you at this gateway: there is nothing to authorize"
     if token["authorized"]:
         return "You have authorized this gateway"
     if token["status"] == "needs_reauth":

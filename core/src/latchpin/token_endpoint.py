@@ -7,8 +7,9 @@ from typing import Literal
 
 from latchpin.contracts import TokenRequestParts
 from latchpin.errors import ConfigurationError, LatchpinError
-from latchpin.model import ClientCredentials, OAuthConfig, ServerMetadata, TokenGrant
+from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, ServerMetadata, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
+from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
 from latchpin.oauth.token import (
     TokenRequest,
     build_client_credentials_request,
@@ -24,7 +25,7 @@ __all__ = ["TokenEndpoint"]
 
 
 class TokenEndpoint:
-    """One method for each grant. What is safe to repeat is said here: only a client's own grant is."""
+    """One method for each grant. What is safe to repeat is said here."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -112,6 +113,54 @@ class TokenEndpoint:
             audience=config.audience,
         )
         return await self._send(server.provider, request, repeatable=True)
+
+    async def jwt_bearer(
+        self,
+        config: OAuthConfig,
+        server: ServerMetadata,
+        client: ClientCredentials,
+        assertion: str,
+        *,
+        scopes: tuple[str, ...],
+        resource: str | None,
+    ) -> TokenGrant:
+        """Redeem an assertion, once: a server may take each only once (RFC 7523 section 3)."""
+        request = build_jwt_bearer_request(
+            token_url=server.token_endpoint,
+            client_id=client.client_id,
+            authentication=self._authenticate(client, server.issuer, server.token_endpoint),
+            assertion=assertion,
+            scopes=scopes,
+            scope_separator=config.scope_separator or " ",
+            resource=resource,
+            audience=config.audience,
+        )
+        return await self._send(server.provider, request, hidden=(assertion,))
+
+    async def exchange_identity(
+        self,
+        server: ServerMetadata,
+        client: ClientCredentials,
+        subject: IdentityAssertion,
+        *,
+        audience: str,
+        resource: str | None,
+        scopes: tuple[str, ...],
+    ) -> str:
+        """Exchange an identity assertion for an ID-JAG at the identity provider ``server``; safe to repeat."""
+        request = build_exchange_request(
+            token_url=server.token_endpoint,
+            client_id=client.client_id,
+            authentication=self._authenticate(client, server.issuer, server.token_endpoint),
+            subject=subject,
+            audience=audience,
+            resource=resource,
+            scopes=scopes,
+        )
+        reply = await self._services.upstream.send(
+            "POST", request.url, headers=request.headers, body=request.body, repeatable=True
+        )
+        return parse_exchange_reply(reply, hidden=(subject.token,))
 
     async def revoke(
         self,

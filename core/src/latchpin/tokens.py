@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from latchpin.client_grant import INVALID_CLIENT, PinIssuer
+from latchpin.client_grant import INVALID_CLIENT, PinIssuer, owner_of
 from latchpin.clients import ClientDirectory
 from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
-from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, ServerMetadata, StoredToken, TokenGrant
+from latchpin.model import Caller, ClientCredentials, Gateway, ServerMetadata, StoredToken, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.status import TokenStatus, is_authorized, status_of
 from latchpin.refresh import Refresher
@@ -16,7 +16,7 @@ from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
 
-__all__ = ["TokenHealth", "TokenKeeper", "UsableToken"]
+__all__ = ["TokenHealth", "TokenKeeper", "UsableToken", "owner_of"]
 
 _ATTEMPTS = 5
 
@@ -107,7 +107,7 @@ class TokenKeeper:
         """
         email = owner_of(gateway, caller)
         stored = await self._services.records.tokens.get(gateway.id, email)
-        stored = await self._refresher.current(gateway, email, stored)
+        stored = await self._refresher.current(gateway, email, stored, caller)
         return self._open(gateway, stored)
 
     async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
@@ -116,7 +116,7 @@ class TokenKeeper:
         Raises:
             AuthorizationRequired: it cannot be renewed.
         """
-        stored = await self._refresher.renew(gateway, owner_of(gateway, caller), refused)
+        stored = await self._refresher.renew(gateway, owner_of(gateway, caller), refused, caller)
         return self._open(gateway, stored)
 
     async def freshen(self, gateway: Gateway, due: StoredToken) -> None:
@@ -212,10 +212,3 @@ class TokenKeeper:
         if opened.refresh_token is not None:
             return await self._endpoint.revoke(found.metadata, client, opened.refresh_token, "refresh_token")
         return await self._endpoint.revoke(found.metadata, client, opened.access_token, "access_token")
-
-
-def owner_of(gateway: Gateway, caller: Caller) -> str:
-    """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
-    if gateway.oauth is not None and gateway.oauth.grant_type == "client_credentials":
-        return CLIENT_ITSELF
-    return caller.email

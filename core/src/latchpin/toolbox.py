@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from latchpin.client_grant import needs_browser
 from latchpin.errors import TokenRefused
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredTool
+from latchpin.model import Caller, Gateway, StoredTool
 from latchpin.services import Services
 from latchpin.tokens import TokenKeeper, UsableToken
 
@@ -75,7 +76,7 @@ class Toolbox:
         try:
             return await self._ask(gateway, renewed)
         except TokenRefused as exc:
-            if exc.error != INVALID_TOKEN or renewed.stored.app_user_email == CLIENT_ITSELF:
+            if exc.error != INVALID_TOKEN or not needs_browser(gateway):
                 raise
             raise self._tokens.refused(gateway, exc) from exc
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from latchpin.causes.assertion import ASSERTIONS
 from latchpin.causes.callback import CALLBACK
 from latchpin.causes.caller import CALLER
 from latchpin.causes.cause import Cause, Fault
@@ -24,6 +25,7 @@ CHAPTERS: Mapping[str, tuple[Cause, ...]] = {
     "The state is not in the store": MISSING,
     "The provider refuses": REFUSED,
     "The token endpoint refuses": TOKEN_REFUSED,
+    "Assertions": ASSERTIONS,
     "Servers": PROVIDER,
     "The configuration": CONFIGURATION,
     "The store": STORE,

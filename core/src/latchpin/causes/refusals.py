@@ -130,8 +130,8 @@ TOKEN_REFUSED_AT_ALL = Cause(
 SAID: Mapping[str, str] = {
     "invalid_client": "it does not accept this gateway's client: unknown, deleted, or proven in the wrong way",
     "invalid_grant": (
-        "the authorization code or refresh token is used up, expired, revoked, or belongs to another client or "
-        "redirect URI"
+        "the authorization code, refresh token or assertion is used up, expired, revoked, or belongs to another "
+        "client or redirect URI"
     ),
     "unauthorized_client": "this client may not use this kind of grant",
     "invalid_scope": "it does not know one of the scopes, or does not grant it to this client",

@@ -10,7 +10,7 @@ from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instanc
 from latchpin.contracts.flows import FlowRecords
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
 from latchpin.contracts.pages import NavigationEntry
-from latchpin.contracts.people import EventListener, Identity, SignIn, SignInOffer
+from latchpin.contracts.people import AssertionSource, EventListener, Identity, SignIn, SignInOffer
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -30,6 +30,7 @@ from latchpin.contracts.stores import (
 )
 
 __all__ = [
+    "AssertionSource",
     "Backend",
     "Check",
     "CheckContext",

@@ -8,9 +8,9 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from latchpin.model import Caller, Evidence
+from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
 
-__all__ = ["EventListener", "Identity", "SignIn", "SignInOffer"]
+__all__ = ["AssertionSource", "EventListener", "Identity", "SignIn", "SignInOffer"]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -58,6 +58,17 @@ class SignInOffer(Generic[SettingsT]):
     settings: type[SettingsT]
     needs: str
     describe: Callable[[SettingsT], SignIn | None]
+
+
+class AssertionSource(Protocol):
+    """One way to an identity provider's word for who somebody is (SEP-990). All are asked, lowest rank first."""
+
+    async def find(self, caller: Caller, provider: IdentityProvider) -> IdentityAssertion | None:
+        """Give an assertion about ``caller`` that ``provider`` issued and that has not expired; None if there is none.
+
+        It goes to that provider's token endpoint and nowhere else. A source answers for the person, not for the
+        request: what it gives must be about ``caller.email``.
+        """
 
 
 class EventListener(Protocol):

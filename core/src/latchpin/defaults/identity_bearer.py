@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -11,7 +12,8 @@ from latchpin.contracts import Clock
 from latchpin.defaults.jwks import KeySet
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.jwts import decode, explain
-from latchpin.model import Caller, Evidence
+from latchpin.model import Caller, Evidence, IdentityAssertion
+from latchpin.oauth.assertions import type_of
 from latchpin.people import parse_email
 from latchpin.tickets import ADMIN_CLAIM, Tickets
 
@@ -56,7 +58,12 @@ class BearerIdentity:
             claims = await self._claims(token.strip())
         except jwt.InvalidTokenError as exc:
             raise NotSignedIn(f"the bearer token was refused: {explain(exc)}") from exc
-        return Caller(self._email(claims), is_admin=self._is_admin(claims), via="bearer")
+        return Caller(
+            self._email(claims),
+            is_admin=self._is_admin(claims),
+            via="bearer",
+            assertion=self._assertion(token.strip(), claims),
+        )
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if self._key_set is None:
@@ -81,6 +88,13 @@ class BearerIdentity:
             return parse_email(claims.get(self._email_claim))
         except InvalidRequest as exc:
             raise NotSignedIn(f"the bearer token's claim '{self._email_claim}': {exc.detail}") from exc
+
+    def _assertion(self, token: str, claims: Mapping[str, Any]) -> IdentityAssertion | None:
+        """The token as its issuer's word for who the caller is; one of our own is nobody else's word."""
+        if self._key_set is None:
+            return None
+        issuer = self._tickets.bearer_issuer
+        return IdentityAssertion(token, issuer, datetime.fromtimestamp(claims["exp"], UTC), type_of(token))
 
     def _is_admin(self, claims: Mapping[str, Any]) -> bool:
         # Only under our own keys: what another issuer puts into its tokens decides nothing here.

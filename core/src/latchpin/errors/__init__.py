@@ -11,7 +11,8 @@
     │   ├── RequestTooLarge         413
     │   ├── Conflict                409
     │   ├── TooManyPending          429
-    │   └── AuthorizationRequired   401   no usable token: authorize (again)
+    │   ├── AuthorizationRequired   401   no usable token: authorize (again)
+    │   └── IdentityAssertionRequired 401 no usable token: the identity provider has to vouch (again)
     ├── CallbackError               the callback of an authorization
     │   ├── CallbackMalformed       400
     │   ├── StateSignatureInvalid   400   damaged, tampered with, or signed by a secret we no longer have
@@ -31,7 +32,8 @@
     │   ├── ProviderUnreadable      502
     │   ├── AddressRefused          502   an address we do not connect to
     │   ├── TokenRefused            502   the token endpoint said no
-    │   │   └── AccessRefused       502   the MCP server did not take the token
+    │   │   ├── AccessRefused       502   the MCP server did not take the token
+    │   │   └── AssertionRefused    403   the identity provider, or who trusts it, said no
     │   ├── DiscoveryFailed         502
     │   ├── PkceUnsupported         502
     │   └── RegistrationFailed      502
@@ -39,6 +41,7 @@
     │   ├── SettingsError           stops the start
     │   ├── PluginError             stops the start
     │   ├── IssuerMissing           502   "No issuer configured"
+    │   ├── AssertionUnusable       503   a workload's JWT is missing or has expired
     │   ├── StateStorageDisabled    503   CACHE_TYPE=none
     │   ├── Unsealable              503   sealed under a secret we no longer have
     │   └── WeakSecret              503   a default secret, and a request that is not plainly from this machine
@@ -57,6 +60,7 @@ in the catalogue, ``latchpin.causes``.
 from collections.abc import Iterator
 
 from latchpin.causes import CAUSES, Cause
+from latchpin.errors.assertion import AssertionRefused, AssertionUnusable, IdentityAssertionRequired
 from latchpin.errors.backend import (
     BackendError,
     BackendUnavailable,
@@ -120,6 +124,8 @@ from latchpin.errors.root import (
 __all__ = [
     "AccessRefused",
     "AddressRefused",
+    "AssertionRefused",
+    "AssertionUnusable",
     "AuthorizationRefused",
     "AuthorizationRequired",
     "BackendError",
@@ -134,6 +140,7 @@ __all__ = [
     "DiscoveryFailed",
     "Forbidden",
     "GatewayMismatch",
+    "IdentityAssertionRequired",
     "InvalidRequest",
     "IssuerMismatch",
     "IssuerMissing",

@@ -19,10 +19,13 @@ from latchpin.oauth.token_fields import read_id_token, read_lifetime, read_scope
 __all__ = [
     "TokenRequest",
     "build_client_credentials_request",
+    "build_token_request",
     "build_code_request",
     "build_refresh_request",
     "build_revocation_request",
+    "parse_token_document",
     "parse_token_reply",
+    "read_token",
 ]
 
 _BODY_LIMIT = 256 * 1024
@@ -67,7 +70,7 @@ def build_code_request(
         "code_verifier": code_verifier,
         "resource": resource,
     }
-    return _build(token_url, client_id, authentication, fields)
+    return build_token_request(token_url, client_id, authentication, fields)
 
 
 def build_refresh_request(
@@ -80,7 +83,7 @@ def build_refresh_request(
 ) -> TokenRequest:
     """A refresh (RFC 6749 section 6). It names no scope, so the server keeps what was granted."""
     fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, "resource": resource}
-    return _build(token_url, client_id, authentication, fields)
+    return build_token_request(token_url, client_id, authentication, fields)
 
 
 def build_client_credentials_request(
@@ -100,7 +103,7 @@ def build_client_credentials_request(
         "resource": resource,
         "audience": audience,
     }
-    return _build(token_url, client_id, authentication, fields)
+    return build_token_request(token_url, client_id, authentication, fields)
 
 
 def build_revocation_request(
@@ -113,12 +116,13 @@ def build_revocation_request(
 ) -> TokenRequest:
     """A revocation (RFC 7009 section 2.1). Any 2xx answer means done, also for a token unknown there."""
     fields = {"token": token, "token_type_hint": token_type_hint}
-    return _build(revocation_url, client_id, authentication, fields)
+    return build_token_request(revocation_url, client_id, authentication, fields)
 
 
-def _build(
+def build_token_request(
     url: str, client_id: str, authentication: TokenRequestParts, fields: Mapping[str, str | None]
 ) -> TokenRequest:
+    """Any POST to a token endpoint: the fields that are not None, and what proves the client."""
     given = {name: value for name, value in fields.items() if value is not None}
     body = urlencode({**authentication.fields, "client_id": client_id, **given})
     headers = {
@@ -152,20 +156,10 @@ def parse_token_reply(
         TokenRefused: the server said no; ``error`` is the registered code.
         ProviderUnreadable: the answer is a 5xx or 429, or is not what the protocol says.
     """
-    host = urlsplit(reply.url).hostname or "the token endpoint"
-    document = _parse_document(reply, host)
-    failed = _overloaded(reply, document, host)
-    if failed is not None:
-        raise failed
-    if document.get("error"):
-        raise token_refused(document["error"], document.get("error_description"), host=host, hidden=hidden)
-    if not 200 <= reply.status < 300:  # noqa: PLR2004  what HTTP calls success
-        raise _unreadable(reply, host, "without saying why")
-    document = _unnest(document)
+    host = _host_of(reply)
+    document = _unnest(parse_token_document(reply, hidden=hidden))
     _check_type(reply, document, host)
-    access_token = _text(reply, host, document, "access_token", _HEADER_TOKEN)
-    if access_token is None:
-        raise _unreadable(reply, host, "without an access_token")
+    access_token = read_token(reply, document)
     lifetime = read_lifetime(document.get("expires_in"), default_lifetime)
     return TokenGrant(
         access_token=access_token,
@@ -176,6 +170,33 @@ def parse_token_reply(
         subject=read_subject(document.get("id_token")),
         id_token=read_id_token(document.get("id_token")),
     )
+
+
+def parse_token_document(reply: Reply, *, hidden: Collection[str] = ()) -> dict[str, Any]:
+    """The members of an answer that grants something; arguments and errors are those of ``parse_token_reply``."""
+    host = _host_of(reply)
+    document = _parse_document(reply, host)
+    failed = _overloaded(reply, document, host)
+    if failed is not None:
+        raise failed
+    if document.get("error"):
+        raise token_refused(document["error"], document.get("error_description"), host=host, hidden=hidden)
+    if not 200 <= reply.status < 300:  # noqa: PLR2004  what HTTP calls success
+        raise _unreadable(reply, host, "without saying why")
+    return document
+
+
+def read_token(reply: Reply, document: Mapping[str, Any]) -> str:
+    """The ``access_token`` of an answer; ProviderUnreadable if there is none that could be one."""
+    host = _host_of(reply)
+    access_token = _text(reply, host, document, "access_token", _HEADER_TOKEN)
+    if access_token is None:
+        raise _unreadable(reply, host, "without an access_token")
+    return access_token
+
+
+def _host_of(reply: Reply) -> str:
+    return urlsplit(reply.url).hostname or "the token endpoint"
 
 
 def _parse_document(reply: Reply, host: str) -> dict[str, Any]:

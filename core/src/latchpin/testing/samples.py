@@ -113,6 +113,12 @@ def gateway(now: datetime, **changes: Any) -> Gateway:  # noqa: ANN401  any fiel
             extra_authorize_params={"access_type": "offline"},
             scope_separator=",",
             assume_pkce=True,
+            assertion=_sealed("assertion"),
+            assertion_file="token",
+            identity_provider="https://idp.example.com",
+            identity_provider_token_url="https://idp.example.com/token",  # noqa: S106  an address
+            identity_provider_client_id="client-at-idp",
+            identity_provider_client_secret=_sealed("identity_provider_client_secret"),
         ),
         pinned_issuer="https://as.example.com/tenant/1",
         revision=1,

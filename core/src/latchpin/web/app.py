@@ -23,7 +23,15 @@ from latchpin.maintenance import maintained
 from latchpin.plugins import Plugins
 from latchpin.serve import require_servable
 from latchpin.settings import load
-from latchpin.web import routes_api, routes_gateways, routes_health, routes_oauth, routes_pages, routes_people
+from latchpin.web import (
+    routes_api,
+    routes_assertions,
+    routes_gateways,
+    routes_health,
+    routes_oauth,
+    routes_pages,
+    routes_people,
+)
 from latchpin.web.errors import install_errors
 from latchpin.web.guard import install_guard
 from latchpin.web.lifespan import QuietStart
@@ -62,7 +70,15 @@ def create_app(
     )
     install_errors(app)
     routes_oauth.add_flow_routes(app)
-    for module in (routes_oauth, routes_api, routes_gateways, routes_health, routes_people, routes_pages):
+    for module in (
+        routes_oauth,
+        routes_api,
+        routes_assertions,
+        routes_gateways,
+        routes_health,
+        routes_people,
+        routes_pages,
+    ):
         app.include_router(module.router)
     routers: list[APIRouter] = [offer.value for offer in plugins.offers("latchpin_routes")]
     for router in routers:

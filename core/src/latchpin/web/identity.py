@@ -144,8 +144,9 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
             remedy=f"Send one identity only, or sign out first: {services.settings.base_url}/logout",
         )
     first = found[0]
+    assertion = next((caller.assertion for caller in found if caller.assertion is not None), None)
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
-    return replace(first, is_admin=is_admin)
+    return replace(first, is_admin=is_admin, assertion=assertion)
 
 
 # -- cookies ------------------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ def build_metadata(
         RegistrationFailed: the server offers no authentication method that a registered client could use.
     """
     server = request.server
-    for_itself = request.gateway.oauth is not None and request.gateway.oauth.grant_type == "client_credentials"
+    grant = request.gateway.oauth.grant_type if request.gateway.oauth is not None else "authorization_code"
+    for_itself = grant != "authorization_code"
     loopback = is_loopback_host(urlsplit(request.redirect_uri).hostname or "")
     scopes: Sequence[str] = request.scopes
     if not scopes:
@@ -90,7 +91,7 @@ def build_metadata(
         scopes = [scope for scope in default_scopes if listed is None or scope in listed]
     return ClientMetadata(
         redirect_uris=() if for_itself else (request.redirect_uri,),
-        grant_types=("client_credentials",) if for_itself else _grant_types(server.grant_types_supported),
+        grant_types=(grant,) if for_itself else _grant_types(server.grant_types_supported),
         response_types=() if for_itself else ("code",),
         application_type="native" if loopback else "web",
         token_endpoint_auth_method=_method(request, default_method, public=not for_itself),

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from latchpin.application import Application
+from latchpin.client_grant import needs_browser
 from latchpin.decoding import Allowance
 from latchpin.errors import AuthorizationRequired, ProviderTimeout, ProviderUnreadable
 from latchpin.failure import Failure
 from latchpin.http import Answer, GuardedSession, Outgoing
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.step_up import StepUp
 from latchpin.tokens import UsableToken
@@ -143,7 +144,7 @@ class Relay:
                 remedy="An administrator sets the gateway's auth_type to oauth.",
             )
         self._application.servers.forget(gateway.id)
-        if token.stored.app_user_email == CLIENT_ITSELF:
+        if not needs_browser(gateway):
             raise ServerRefused(f"{host} refused a token that had just been issued (HTTP 401)")
         raise AuthorizationRequired(
             f"{host} refused your token, and another one that had just been issued",
@@ -155,7 +156,7 @@ class Relay:
         """Step-up (MCP authorization): note the scopes for the next authorization, and ask for it, three times."""
         host, shown = host_of(request.gateway.url), " ".join(scopes)[:200]
         detail = f"{host} wants the scopes {shown!a}" if shown else f"{host} wants more scopes, and does not say which"
-        if token is None or token.stored.app_user_email == CLIENT_ITSELF:
+        if token is None or not needs_browser(request.gateway):
             raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")

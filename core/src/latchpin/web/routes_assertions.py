@@ -1,0 +1,99 @@
+"""Handing in an identity provider's word for who the caller is, for gateways that get their tokens by it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from latchpin.assertion_shelf import AssertionShelf
+from latchpin.errors import InvalidRequest, NotFound
+from latchpin.identity_providers import provider_of
+from latchpin.model import Caller, IdentityAssertion, IdentityProvider
+from latchpin.oauth.assertions import check_about, parse_identity_assertion
+from latchpin.oauth.grants import voucher_of
+from latchpin.services import Services
+from latchpin.web.csrf import check_csrf
+from latchpin.web.identity import require_caller
+from latchpin.web.routes_oauth import application_of, check_gateway_id
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/oauth/identity-assertion", tags=["oauth"])
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["id_token"],
+                    "properties": {"id_token": {"type": "string", "writeOnly": True}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.put("/{gateway_id}", openapi_extra=_BODY)
+async def put_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
+    """Keep the caller's own ID token, sealed, until it expires: the gateway gets tokens with it."""
+    services, caller, provider = await _asked(request, gateway_id)
+    token = _id_token(await request.body())
+    assertion = parse_identity_assertion(
+        token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
+    )
+    check_about(token, caller.email, claim=services.settings.jwt_email_claim)
+    await AssertionShelf(services.records.kept, services.cipher).put(caller.email, provider, assertion)
+    return _describe(assertion, provider)
+
+
+@router.get("/{gateway_id}")
+async def get_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
+    """Which identity provider vouches for the gateway's users, and until when it has vouched for the caller."""
+    services, caller, provider = await _asked(request, gateway_id)
+    shelf = AssertionShelf(services.records.kept, services.cipher)
+    return _describe(await shelf.get(caller.email, provider, now=services.clock()), provider)
+
+
+@router.delete("/{gateway_id}")
+async def delete_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
+    """Forget the caller's ID token. Tokens that came by it stay until they expire or are disconnected."""
+    services, caller, provider = await _asked(request, gateway_id)
+    if not await AssertionShelf(services.records.kept, services.cipher).take(caller.email, provider):
+        raise NotFound("no ID token of yours is kept")
+    return {"success": True, "message": f"Forgot what {provider.issuer} said of {caller.email}"}
+
+
+async def _asked(request: Request, gateway_id: str) -> tuple[Services, Caller, IdentityProvider]:
+    caller, application = await require_caller(request), application_of(request)
+    if request.method != "GET":
+        await check_csrf(request, caller)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    if gateway.oauth is None or voucher_of(gateway.oauth) != "identity-provider":
+        raise InvalidRequest(
+            f"gateway '{gateway.name}' needs no identity provider's word", remedy="There is nothing to hand in."
+        )
+    return application.services, caller, provider_of(gateway, application.services)
+
+
+def _id_token(body: bytes) -> str:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest("the body is not JSON") from exc
+    token = document.get("id_token") if isinstance(document, dict) else None
+    if not isinstance(token, str):
+        raise InvalidRequest('the body must be a JSON object such as {"id_token": "..."}')
+    return token.strip()
+
+
+def _describe(assertion: IdentityAssertion | None, provider: IdentityProvider) -> dict[str, Any]:
+    return {
+        "identity_provider": provider.issuer,
+        "client_id": provider.client_id,
+        "expires_at": assertion.expires_at.isoformat() if assertion is not None else None,
+    }
