@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -177,6 +178,21 @@ class RacyFlows(MemoryRecordStore):
             await append(steps, life=life)
 
         self.flows.append = slow_append
+
+
+class Patterned(MemoryRecordStore):
+    """Lists kept values with LIKE, which takes upper case for lower and % for anything."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+
+        async def list_like(prefix):
+            pattern = re.compile("".join(".*" if c == "%" else re.escape(c) for c in prefix), re.IGNORECASE)
+            now = self.kept._clock()
+            standing = {name: value for name, (value, ends) in self.kept.rows.items() if ends is None or ends > now}
+            return {name: value for name, value in standing.items() if pattern.match(name)}
+
+        self.kept.list = list_like
 
 
 class NoSettings(latchpin.Settings):

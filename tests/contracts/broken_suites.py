@@ -80,6 +80,10 @@ class TestRacyFlows(Records):
     kind = broken_stores.RacyFlows
 
 
+class TestPatterned(Records):
+    kind = broken_stores.Patterned
+
+
 class FourProcessesOnly:
     """Keeps this file quick: of the whole suite only what other processes do."""
 

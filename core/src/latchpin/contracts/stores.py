@@ -154,6 +154,9 @@ class KeptRecords(Protocol):
     async def get(self, name: str) -> str | None:
         """Look. None if there is none or it expired."""
 
+    async def list(self, prefix: str) -> Mapping[str, str]:
+        """Those whose name begins with ``prefix`` and that have not expired. It may read through everything kept."""
+
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         """Remove and return it, atomically: one caller gets it. With ``value``, only if it is that."""
 

@@ -34,4 +34,9 @@ def latchpin_checks() -> Sequence[Check]:
         Check("start", STORES, "the start", _lazily("store_checks", "check_start")),
         Check("states", STORES, "where states are kept", _lazily("store_checks", "check_kind_of_states")),
         Check("stores", STORES, "the stores", _lazily("store_checks", "check_stores")),
+        Check("sealed", STORES, "what is sealed", _lazily("sealed_checks", "check_sealed")),
+        Check("workers", INSTANCES, "the workers", _lazily("instance_checks", "check_workers")),
+        Check("secrets", INSTANCES, "the instances' secrets", _lazily("instance_checks", "check_secrets")),
+        Check("instances", INSTANCES, "the instances", _lazily("instance_checks", "check_instances")),
+        Check("gateways", GATEWAYS, "the gateways", _lazily("gateway_checks", "check_gateways")),
     ]

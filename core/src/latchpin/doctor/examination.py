@@ -15,6 +15,7 @@ from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore
 from latchpin.doctor.lenient import read, read_core
 from latchpin.errors import LatchpinError, PluginError
+from latchpin.instances import list_instances
 from latchpin.plugins import Plugins
 
 __all__ = ["Examination", "look_at", "open_examination"]
@@ -62,6 +63,7 @@ async def look_at(
         state_backend=services.state_backend,
         record_backend=services.record_backend,
         application=application,
+        instances=await _instances(application),
         serving=True,
     )
 
@@ -89,8 +91,20 @@ async def open_examination(
             state_backend=None if selection is None else selection.state,
             record_backend=None if selection is None else selection.record,
             application=application,
+            instances=await _instances(application),
             obstacle=obstacle,
         )
+
+
+async def _instances(application: Application | None) -> Sequence[Instance]:
+    """Who serves; nobody is known where the store cannot be asked, which other checks say."""
+    if application is None:
+        return ()
+    services = application.services
+    try:
+        return await list_instances(services.records.kept, services.clock)
+    except LatchpinError:
+        return ()
 
 
 def _select(plugins: Plugins, settings: CoreSettings) -> tuple[Selection | None, LatchpinError | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 
 from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, SchemaOutdated, StateNotFound, StateStorageDisabled
 
 __all__ = ["check_kind_of_states", "check_start", "check_stores"]
@@ -19,15 +20,7 @@ async def check_start(context: CheckContext) -> Sequence[Finding]:
         return []
     if isinstance(obstacle, SchemaOutdated) and obstacle.by_itself:
         return [Finding(Severity.WARNING, "The next start changes the schema", obstacle.detail, cause=obstacle.code)]
-    return [
-        Finding(
-            Severity.FAILURE,
-            "A gateway cannot start, or not serve, on these stores",
-            obstacle.detail or obstacle.public,
-            obstacle.remedy,
-            cause=obstacle.code,
-        )
-    ]
+    return [finding_of(obstacle, "A gateway cannot start, or not serve, on these stores")]
 
 
 async def check_kind_of_states(context: CheckContext) -> Sequence[Finding]:
@@ -92,7 +85,5 @@ async def _try(check: Awaitable[None], title: str) -> Finding:
     try:
         await check
     except LatchpinError as exc:
-        return Finding(
-            Severity.FAILURE, f"Not so: {title[0].lower()}{title[1:]}", exc.detail, exc.remedy, cause=exc.code
-        )
+        return finding_of(exc, f"Not so: {title[0].lower()}{title[1:]}")
     return Finding(Severity.OK, title)

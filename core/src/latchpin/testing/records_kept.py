@@ -76,6 +76,20 @@ class KeptRules(OpenedBackend):
         await gives(store.kept.get(NAME), "worker-2", "a late holder cannot give up another's lease")
         await gives(store.kept.take(NAME, value="worker-2"), "worker-2", "the holder gives up its own lease")
 
+    async def test_kept_listed_by_prefix(self, store: RecordStore, clock: MovedClock, advance: Advance) -> None:
+        """All that stand and begin so, and nothing else, whatever characters there are."""
+        for name in ("list:a", "list:b%", "LIST:c", "list_:d", "lis", "list[x]*:e", "alist:f"):
+            await store.kept.put(name, f"value of {name}")
+        await store.kept.put("list:short", "gone soon", expires_at=clock() + LEASE)
+        await store.kept.put("list:long", "stays", expires_at=clock() + 2 * LEASE)
+        await advance(LEASE)
+        expected = {"list:a": "value of list:a", "list:b%": "value of list:b%", "list:long": "stays"}
+        await gives(store.kept.list("list:"), expected, "list gives what begins with the prefix and has not expired")
+        await gives(store.kept.list("list[x]*"), {"list[x]*:e": "value of list[x]*:e"}, "a prefix is no pattern")
+        await gives(store.kept.list("list%"), {}, "a prefix is no pattern")
+        await store.kept.take("list:a")
+        await gives(store.kept.list("list:a"), {}, "what was taken is not listed")
+
     async def test_kept_put_by_many(self, store: RecordStore) -> None:
         """Fifty writers at once agree on one value."""
         results = await outcomes(store.kept.put(NAME, f"writer-{number}") for number in range(50))

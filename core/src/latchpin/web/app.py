@@ -16,6 +16,7 @@ from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
 from latchpin.errors import LatchpinError
 from latchpin.freshening import freshened
+from latchpin.instances import announced
 from latchpin.known_settings import misspelt_settings
 from latchpin.login import create_first_link, invitation
 from latchpin.logs import set_up_logging
@@ -99,7 +100,8 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             app.state.tickets = app.state.application.tickets
             _warn(app.state.application, plugins)
             await _invite(app.state.application)
-            async with maintained(services), freshened(services, app.state.application.tokens):
+            tokens = app.state.application.tokens
+            async with maintained(services), freshened(services, tokens), announced(services):
                 yield
             await app.state.application.close()
     except LatchpinError as exc:

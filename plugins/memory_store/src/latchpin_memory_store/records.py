@@ -172,6 +172,14 @@ class _Kept:
         value, expires_at = self.rows.get(name, (None, None))
         return value if expires_at is None or expires_at > self._clock() else None
 
+    async def list(self, prefix: str) -> Mapping[str, str]:
+        now = self._clock()
+        return {
+            name: value
+            for name, (value, expires_at) in self.rows.items()
+            if name.startswith(prefix) and (expires_at is None or expires_at > now)
+        }
+
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         standing = await self.get(name)
         if standing is None or value not in {None, standing}:

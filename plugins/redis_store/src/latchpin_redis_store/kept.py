@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from datetime import datetime
 
 from latchpin.contracts import Clock
@@ -12,6 +14,9 @@ from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.scripts import KEEP, TAKE
 
 __all__ = ["RedisKept"]
+
+_SPECIAL = re.compile(r"[\\\[\]*?^-]")
+"""What a pattern of SCAN understands as more than itself."""
 
 NEVER = "never"
 """Stands where there is no end; as text it is greater than every time."""
@@ -46,6 +51,21 @@ class RedisKept:
             return None
         end, value = _load(text, name)
         return value if end > text_of(self._clock()) else None
+
+    async def list(self, prefix: str) -> Mapping[str, str]:
+        """Those whose name begins with ``prefix``. It goes through all keys."""
+        pattern = _key(_SPECIAL.sub(r"\\\g<0>", prefix)) + "*"
+        found: set[bytes] = set()
+        cursor = 0
+        while True:
+            cursor, keys = await self._ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            cursor = int(cursor)
+            found.update(keys)
+            if not cursor:
+                break
+        names = [key.decode().removeprefix(_key("")) for key in found]
+        values = [await self.get(name) for name in names]
+        return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         """Remove and return it; with ``value``, only if it is that."""

@@ -1,13 +1,13 @@
-"""What pluggy sees: two offers named ``redis``, one connection below both."""
+"""What pluggy sees: two offers named ``redis``, one connection below both, and a check."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import latchpin
-from latchpin.contracts import Backend, Context, RecordStore, StateStore
+from latchpin.contracts import Backend, Check, CheckContext, Context, Finding, RecordStore, StateStore
 from pydantic import Field, field_validator
 
 __all__ = ["RedisSettings", "latchpin_record_store", "latchpin_state_store"]
@@ -74,3 +74,15 @@ def latchpin_state_store() -> Backend[RedisSettings, StateStore]:
 def latchpin_record_store() -> Backend[RedisSettings, RecordStore]:
     """Offer ``RECORD_STORE=redis``."""
     return Backend("redis", "Redis", RedisSettings, _open_records)
+
+
+@latchpin.hookimpl
+def latchpin_checks() -> Sequence[Check]:
+    """Offer what ``latchpin doctor`` asks Redis."""
+    return [Check("redis", "Stores", "Redis", _check)]
+
+
+async def _check(context: CheckContext) -> Sequence[Finding]:
+    from latchpin_redis_store.checks import check_redis  # noqa: PLC0415  redis loads only when it is selected
+
+    return await check_redis(context)

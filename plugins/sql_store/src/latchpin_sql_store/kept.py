@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.tables import kept
@@ -57,6 +58,17 @@ class SqlKept:
             return str(row["value"]) if row is not None and self._stands(row) else None
 
         return await self._database.read(run, absent=None)
+
+    async def list(self, prefix: str) -> Mapping[str, str]:
+        """Those whose name begins with ``prefix``."""
+        # Not LIKE: on SQLite it takes A for a, and % and _ would stand for others.
+        statement = select(kept).where(func.substr(kept.c.name, 1, len(prefix)) == prefix)
+
+        def run(connection: Connection) -> Mapping[str, str]:
+            rows = connection.execute(statement).mappings().all()
+            return {str(row["name"]): str(row["value"]) for row in rows if self._stands(row)}
+
+        return await self._database.read(run, absent={})
 
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         """Remove and return it: one caller gets it."""

@@ -1,4 +1,4 @@
-"""What the gateway sees of this plugin: two offers, one group of commands, one setting.
+"""What the gateway sees of this plugin: two offers, one group of commands, one check, one setting.
 
 Neither SQLAlchemy nor Alembic is imported until an offer is opened or a command runs.
 """
@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from latchpin import Backend, Context, Settings, hookimpl
-from latchpin.contracts import RecordStore, StateStore
+from latchpin.contracts import Check, CheckContext, Finding, RecordStore, StateStore
 from latchpin.settings import load, mask
 from pydantic import Field, Secret, field_validator
 
@@ -105,6 +105,18 @@ def upgrade() -> None:
         typer.echo(f"The schema of {where} is up to date ({after}).")
     else:
         typer.echo(f"Upgraded the schema of {where} from {before or 'nothing'} to {after}.")
+
+
+@hookimpl
+def latchpin_checks() -> Sequence[Check]:
+    """Offer what ``latchpin doctor`` asks the database."""
+    return [Check("database", "Stores", "the database", _check)]
+
+
+async def _check(context: CheckContext) -> Sequence[Finding]:
+    from latchpin_sql_store.checks import check_database  # noqa: PLC0415  loads SQLAlchemy
+
+    return await check_database(context)
 
 
 @asynccontextmanager

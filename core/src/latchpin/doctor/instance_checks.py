@@ -1,0 +1,132 @@
+"""Do all that serve this gateway use one secret, one store for states and one address?"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from latchpin.contracts import CheckContext, Finding, Instance, Severity
+from latchpin.doctor.processes import is_alive, serving_processes
+from latchpin.doctor.store_checks import OTHER_STORE
+from latchpin.errors import BrowserChanged, StateNotFound, StateSignatureInvalid, Unsealable
+from latchpin.instances import describe_here
+
+__all__ = ["check_instances", "check_secrets", "check_workers", "living"]
+
+SAME_EVERYWHERE = (
+    "Set the same AUTH_ENCRYPTION_SECRET for every instance, put the earlier one into AUTH_ENCRYPTION_SECRETS_OLD, "
+    "and restart them."
+)
+
+
+def living(context: CheckContext) -> list[Instance]:
+    """The instances, without those of this machine that died without a word."""
+    here = socket.gethostname()
+    return [each for each in context.instances if each.host != here or is_alive(each.facts.get("pid", ""))]
+
+
+async def check_workers(context: CheckContext) -> Sequence[Finding]:
+    """Several processes, and each with a memory of its own: WORKERS, this machine's processes, other machines'."""
+    backend = context.state_backend
+    if backend is None or backend.shared:
+        return []
+    apart = [each for each in living(context) if each.facts.get("state_store_shared") == "no"]
+    processes = serving_processes(Path.cwd())
+    facts = []
+    if context.settings.workers > 1:
+        facts.append(f"WORKERS is {context.settings.workers}.")
+    if len(processes) > 1:
+        facts.append(f"{len(processes)} processes serve it here: {', '.join(str(each.pid) for each in processes)}.")
+    if len(apart) > 1:
+        facts.append(f"{len(apart)} instances announced themselves: {_named(apart)}.")
+    if not facts:
+        return [Finding(Severity.OK, f"One process at most serves with CACHE_TYPE={backend.name}")]
+    return [
+        Finding(
+            Severity.FAILURE,
+            f"Several processes with CACHE_TYPE={backend.name}: each has a memory of its own",
+            f"A callback fails whenever another process gets it than the one that began. {' '.join(facts)}",
+            f"{OTHER_STORE} Or run a single worker and no second instance.",
+            "CACHE_TYPE=database",
+            StateNotFound.code,
+        )
+    ]
+
+
+async def check_secrets(context: CheckContext) -> Sequence[Finding]:
+    """Whether all instances sign and seal with one secret, and whether it is the one in these settings."""
+    application, instances = context.application, living(context)
+    if application is None or not instances:
+        return [] if application is None else [_nobody()]
+    keys = {(each.facts.get("signing_key"), each.facts.get("sealing_key")) for each in instances}
+    if len(keys) > 1:
+        return [
+            Finding(
+                Severity.FAILURE,
+                "Instances have different secrets",
+                f"What one of them signs, another takes for forged. Keys: {_named(instances, 'signing_key')}.",
+                SAME_EVERYWHERE,
+                cause=StateSignatureInvalid.code,
+            )
+        ]
+    here = describe_here(application.services)
+    if keys == {(here["signing_key"], here["sealing_key"])}:
+        return [Finding(Severity.OK, f"{_count(instances)} and these settings have one secret")]
+    return [_changed(context, instances)]
+
+
+def _changed(context: CheckContext, instances: Sequence[Instance]) -> Finding:
+    """The settings were changed after the instances started."""
+    known = all(_known(context, each.facts.get("signing_key", "")) for each in instances)
+    after = "Flows and tokens live on." if known else "Flows that are under way and stored tokens do not survive it."
+    return Finding(
+        Severity.WARNING if known else Severity.FAILURE,
+        "The running gateway has another secret than these settings",
+        f"{_count(instances)} started with another AUTH_ENCRYPTION_SECRET; a restart changes it. {after}",
+        "Restart every instance." if known else SAME_EVERYWHERE,
+        cause=StateSignatureInvalid.code,
+    )
+
+
+def _known(context: CheckContext, key_id: str) -> bool:
+    """Whether that signing key is one of AUTH_ENCRYPTION_SECRETS_OLD."""
+    assert context.application is not None  # noqa: S101  callers have looked
+    try:
+        context.application.services.signer.verify(b"", b"", key_id=key_id)
+    except Unsealable:
+        return False
+    return True
+
+
+async def check_instances(context: CheckContext) -> Sequence[Finding]:
+    """Whether all instances keep states in one place and have one address."""
+    instances = living(context)
+    findings = []
+    for fact, title, detail, cause in (
+        ("state_store", "Instances keep states in different stores", "None finds what the other began.", StateNotFound),
+        ("base_url", "Instances have different BASE_URLs", "Cookies of one host do not reach another.", BrowserChanged),
+    ):
+        if len({each.facts.get(fact) for each in instances}) > 1:
+            remedy = "Give every instance the same settings, and restart them."
+            facts = f"{detail} {_named(instances, fact)}."
+            findings.append(Finding(Severity.FAILURE, title, facts, remedy, "latchpin config show", cause.code))
+    return findings
+
+
+def _nobody() -> Finding:
+    return Finding(
+        Severity.SKIPPED, "No running instance was found", "None announced itself in the record store in 3 minutes."
+    )
+
+
+def _count(instances: Sequence[Instance]) -> str:
+    return f"{len(instances)} running instance{'' if len(instances) == 1 else 's'}"
+
+
+def _named(instances: Sequence[Instance], fact: str = "") -> str:
+    """Who they are, with one of their facts."""
+    names = [f"{each.host} process {each.facts.get('pid', '?')}" for each in instances]
+    if fact:
+        names = [f"{name}: {each.facts.get(fact, '?')}" for name, each in zip(names, instances, strict=True)]
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")  # noqa: PLR2004  enough to act on

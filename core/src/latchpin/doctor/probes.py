@@ -1,0 +1,109 @@
+"""Asks an authorization server about our client without anybody's authorization: nothing is issued or used up."""
+
+from __future__ import annotations
+
+import secrets
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
+
+from latchpin.client_grant import INVALID_CLIENT
+from latchpin.contracts import Finding, Severity
+from latchpin.doctor.refused import finding_of
+from latchpin.errors import AuthorizationRefused, ConfigurationError, GatewayMismatch, ProviderError, TokenRefused
+from latchpin.found import FoundServer
+from latchpin.model import ClientCredentials, Gateway, Reply
+from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
+from latchpin.oauth.refusal import explain, plain_code
+from latchpin.services import Services
+from latchpin.token_endpoint import TokenEndpoint
+
+__all__ = ["ask_authorization_endpoint", "ask_token_endpoint", "scopes_of"]
+
+
+async def ask_token_endpoint(services: Services, found: FoundServer, client: ClientCredentials) -> Finding:
+    """Whether the server knows the client and takes its proof.
+
+    It is asked to redeem a refresh token that does not exist. A server proves the client first (RFC 6749 section
+    5.2), so ``invalid_client`` means what it says, and every other refusal that the client is known.
+    """
+    nonsense = f"latchpin-doctor-{secrets.token_urlsafe(16)}"
+    try:
+        await TokenEndpoint(services).refresh(found.metadata, client, nonsense, resource=None)
+    except TokenRefused as exc:
+        if exc.error == INVALID_CLIENT:
+            return finding_of(exc, "its server does not accept the client")
+    except (ProviderError, ConfigurationError) as exc:
+        return finding_of(exc, "the token endpoint cannot be asked")
+    return Finding(Severity.OK, "its server knows the client")
+
+
+async def ask_authorization_endpoint(
+    services: Services, gateway: Gateway, found: FoundServer, client: ClientCredentials
+) -> list[Finding]:
+    """Whether the server would show a sign-in for our request: it refuses unknown clients and redirect URIs here.
+
+    Nothing is said where that cannot be told: a page for robots, a server that wants a browser.
+    """
+    assert gateway.oauth is not None  # noqa: S101  callers have looked
+    endpoint = found.metadata.authorization_endpoint
+    if endpoint is None or gateway.oauth.grant_type != "authorization_code":
+        return []
+    redirect_uri = gateway.oauth.redirect_uri or services.settings.redirect_uri
+    request = AuthorizationRequest(
+        authorization_endpoint=endpoint,
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        state=f"latchpin-doctor-{secrets.token_urlsafe(16)}",
+        code_challenge=services.pkce.challenge(secrets.token_urlsafe(48)),
+        code_challenge_method=services.pkce.name,
+        scopes=scopes_of(gateway, found),
+        scope_separator=gateway.oauth.scope_separator,
+        resource=found.resource,
+        audience=gateway.oauth.audience,
+        extra=gateway.oauth.extra_authorize_params,
+    )
+    try:
+        reply = await services.upstream.get(build_authorization_url(request), headers={"accept": "text/html"})
+    except ProviderError as exc:
+        return [finding_of(exc, "the authorization endpoint cannot be asked")]
+    return _judge(reply, redirect_uri)
+
+
+def scopes_of(gateway: Gateway, found: FoundServer) -> tuple[str, ...]:
+    """What an authorization would ask for."""
+    return choose_scopes(
+        configured=gateway.oauth.scopes if gateway.oauth is not None else (),
+        challenged=found.challenge_scopes,
+        resource_supports=found.resource_scopes,
+        server_supports=found.metadata.scopes_supported,
+    )
+
+
+def _judge(reply: Reply, redirect_uri: str) -> list[Finding]:
+    error = _error_in(reply.headers.get("location", ""), redirect_uri)
+    if error is not None:
+        code, explained = explain(error)
+        title, cause = f"its server answers an authorization with '{code}'", AuthorizationRefused.code
+        return [Finding(Severity.FAILURE, title, f"{explained.meaning}.", explained.remedy, cause=cause)]
+    refused = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if not refused or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return []
+    return [
+        Finding(
+            Severity.WARNING,
+            "its server shows an error instead of a sign-in",
+            f"HTTP {reply.status} for the authorization request; most often the redirect URI or the client is not "
+            "registered there.",
+            f"Register {redirect_uri} as the redirect URI of this client at the provider, character by character.",
+            cause=GatewayMismatch.code,
+        )
+    ]
+
+
+def _error_in(location: str, redirect_uri: str) -> str | None:
+    """The error that the server sends to our redirect URI, if it does."""
+    parts = urlsplit(location)
+    if f"{parts.scheme}://{parts.netloc}{parts.path}" != redirect_uri:
+        return None
+    errors = parse_qs(parts.query).get("error", [])
+    return plain_code(errors[0]) if errors else None

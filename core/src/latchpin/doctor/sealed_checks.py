@@ -1,0 +1,60 @@
+"""Can what is stored sealed be opened with the secrets in the settings?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from latchpin.client_secrets import open_configured_secret, open_registered_secret
+from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.errors import Unsealable
+from latchpin.sealing import open_token
+
+__all__ = ["check_sealed", "opens"]
+
+RecordT = TypeVar("RecordT")
+
+
+async def check_sealed(context: CheckContext) -> Sequence[Finding]:
+    """How many tokens and client secrets no key opens."""
+    if context.application is None:
+        return []
+    services = context.application.services
+    records, cipher = services.records, services.cipher
+    closed = {
+        "users' tokens": _closed(await records.tokens.list(), lambda token: open_token(cipher, token)),
+        "registered clients": _closed(await records.clients.list(), lambda one: open_registered_secret(one, cipher)),
+        "entered client secrets": _closed(
+            await records.gateways.list(), lambda gateway: open_configured_secret(gateway, cipher)
+        ),
+    }
+    counts = {what: count for what, count in closed.items() if count}
+    if not counts:
+        return [Finding(Severity.OK, "Every stored secret opens with the secrets in these settings")]
+    return [
+        Finding(
+            Severity.FAILURE,
+            "Stored secrets open with no key",
+            f"Sealed under an AUTH_ENCRYPTION_SECRET that is gone: {_listed(counts)}.",
+            "Put the earlier secret into AUTH_ENCRYPTION_SECRETS_OLD and restart; else people authorize again, "
+            "and clients are registered or entered anew.",
+            cause=Unsealable.code,
+        )
+    ]
+
+
+def opens(record: RecordT, open_it: Callable[[RecordT], object]) -> bool:
+    """Whether a key we have opens what is sealed in ``record``."""
+    try:
+        open_it(record)
+    except Unsealable:
+        return False
+    return True
+
+
+def _closed(records: Iterable[RecordT], open_it: Callable[[RecordT], object]) -> int:
+    return sum(not opens(record, open_it) for record in records)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items())

@@ -1,0 +1,98 @@
+"""The serving processes that work on one record store: each says that it is there, and what it runs with.
+
+Doctor compares them: two that sign with different keys, or keep states where the other does not look, fail users
+now and then. Keys are named by their ids, from which nothing of a key can be learnt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+
+from latchpin.contracts import Clock, Instance, KeptRecords
+from latchpin.errors import LatchpinError
+from latchpin.services import Services
+
+__all__ = ["announced", "describe_here", "list_instances"]
+
+_log = logging.getLogger("latchpin.instances")
+
+PREFIX = "instance:"
+INTERVAL_SECONDS = 60.0
+LIFE = timedelta(seconds=180)
+"""A process that died without a word is believed to be there for so long."""
+
+
+@asynccontextmanager
+async def announced(services: Services) -> AsyncIterator[None]:
+    """Keep this process's entry up to date while the body runs, and take it back at the end."""
+    await _announce(services)
+    task = asyncio.create_task(_announce_forever(services))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        with suppress(LatchpinError):  # it expires
+            await services.records.kept.take(f"{PREFIX}{services.instance_id}")
+
+
+async def list_instances(kept: KeptRecords, clock: Clock) -> Sequence[Instance]:
+    """Those that announced themselves lately, by their ids.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    found = await kept.list(PREFIX)
+    instances = [_parse(name.removeprefix(PREFIX), text, clock()) for name, text in sorted(found.items())]
+    return [instance for instance in instances if instance is not None]
+
+
+def describe_here(services: Services) -> dict[str, str]:
+    """What this process runs with."""
+    state = services.state_backend
+    return {
+        "pid": str(os.getpid()),
+        "signing_key": services.signer.key_id,
+        "sealing_key": services.cipher.key_id,
+        "state_store": "none" if state is None else state.name,
+        "state_store_shared": "no" if state is not None and not state.shared else "yes",
+        "base_url": services.settings.base_url,
+    }
+
+
+async def _announce_forever(services: Services) -> None:
+    while True:
+        await asyncio.sleep(INTERVAL_SECONDS)
+        await _announce(services)
+
+
+async def _announce(services: Services) -> None:
+    """Say it once; a store that is away is told the next time."""
+    name, now = f"{PREFIX}{services.instance_id}", services.clock()
+    entry = {"host": socket.gethostname(), "seen_at": now.isoformat(), "facts": describe_here(services)}
+    try:
+        await services.records.kept.take(name)
+        await services.records.kept.put(name, json.dumps(entry), expires_at=now + LIFE)
+    except LatchpinError as exc:
+        _log.debug("This process could not be announced: %s", exc.detail or exc.public)
+    except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
+        _log.exception("This process could not be announced")
+
+
+def _parse(id_: str, text: str, now: datetime) -> Instance | None:
+    """An entry, or None if it is of a later version's kind or of times that are over."""
+    try:
+        entry = json.loads(text)
+        facts = {str(key): str(value) for key, value in entry["facts"].items()}
+        seen_at = datetime.fromisoformat(entry["seen_at"])
+        return Instance(id_, str(entry["host"]), facts, seen_at) if seen_at + LIFE > now else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,203 @@
+"""What ``latchpin doctor`` asks Redis: is it there, may it forget things, and what time is it there?
+
+On a connection of its own, so that it can be asked also when the gateway does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.doctor.clocks import compare_clocks
+from latchpin.errors import BackendUnavailable, StateNotFound
+from latchpin.settings import mask
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from latchpin_redis_store.plugin import RedisSettings
+from latchpin_redis_store.states import PREFIX
+
+__all__ = ["check_redis"]
+
+TIMEOUT_SECONDS = 2.0
+OLDEST = (6, 0)  # SET ... KEEPTTL
+FULL = 0.9
+MOST_SCANS = 100
+"""Looks for states without an end in at most so many thousand keys."""
+
+NOEVICTION = "redis-cli config set maxmemory-policy noeviction"
+
+
+async def check_redis(context: CheckContext) -> Sequence[Finding]:
+    """Everything, if Redis is selected for anything."""
+    selected = [backend for backend in (context.state_backend, context.record_backend) if backend is not None]
+    if "redis" not in {backend.name for backend in selected}:
+        return []
+    settings = context.load(RedisSettings)
+    try:
+        async with _connected(settings) as client:
+            return await _look(client, context)
+    except (RedisError, OSError) as exc:
+        reason = " ".join(str(exc).split())[:300] or type(exc).__name__
+        return [
+            Finding(
+                Severity.FAILURE,
+                "Redis cannot be asked",
+                f"REDIS_URL holds {mask(settings.redis_url)}: {reason}",
+                "Start Redis, or correct REDIS_URL.",
+                _ping(settings.redis_url),
+                BackendUnavailable.code,
+            )
+        ]
+
+
+@asynccontextmanager
+async def _connected(settings: RedisSettings) -> AsyncIterator[Redis]:
+    client = Redis.from_url(
+        settings.redis_url,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def _look(client: Redis, context: CheckContext) -> list[Finding]:
+    info = await client.info()
+    before = context.clock()
+    seconds, microseconds = await client.time()
+    theirs = datetime.fromtimestamp(seconds + microseconds / 1_000_000, UTC)
+    clock = compare_clocks("Redis", theirs, before=before, after=context.clock())
+    keeps_records = context.record_backend is not None and context.record_backend.name == "redis"
+    findings = [_version(info), _role(info), *_memory(info), *await _persistence(client, info, keeps_records), clock]
+    return [*(finding for finding in findings if finding is not None), *await _leftovers(client)]
+
+
+def _version(info: Mapping[str, Any]) -> Finding:
+    name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
+    shown = str(info.get("valkey_version", info.get("redis_version", "?")))
+    speaks = tuple(int(part) for part in str(info.get("redis_version", "0.0")).split(".")[:2] if part.isdigit())
+    if speaks >= OLDEST:
+        return Finding(Severity.OK, f"{name} {shown} answers")
+    return Finding(
+        Severity.FAILURE,
+        f"{name} {shown} is too old",
+        "It does not know SET with KEEPTTL.",
+        "Use Redis 6.0 or newer, or any Valkey.",
+        "redis-cli info server",
+        BackendUnavailable.code,
+    )
+
+
+def _role(info: Mapping[str, Any]) -> Finding | None:
+    if info.get("role") == "master":
+        return None
+    return Finding(
+        Severity.FAILURE,
+        "REDIS_URL leads to a replica",
+        "Nothing can be written there.",
+        "Set REDIS_URL to the primary.",
+        "redis-cli info replication",
+        BackendUnavailable.code,
+    )
+
+
+def _memory(info: Mapping[str, Any]) -> list[Finding]:
+    """Whether Redis throws keys away, has done so, or will soon refuse to take more."""
+    policy, limit = str(info.get("maxmemory_policy", "noeviction")), int(info.get("maxmemory", 0))
+    evicted, used = int(info.get("evicted_keys", 0)), int(info.get("used_memory", 0))
+    findings = []
+    if policy != "noeviction":
+        findings.append(_evicting(policy, limited=limit > 0))
+    elif limit and used > limit * FULL:
+        detail = f"{used * 100 // limit} % of maxmemory are used; when it is full, no authorization can begin."
+        remedy = "Raise maxmemory, or find what else fills it."
+        command, cause = "redis-cli info memory", BackendUnavailable.code
+        findings.append(Finding(Severity.WARNING, "Redis is nearly full", detail, remedy, command, cause))
+    else:
+        findings.append(Finding(Severity.OK, "Redis evicts nothing (maxmemory-policy noeviction)"))
+    if evicted:
+        title = f"Redis evicted {evicted} key{'' if evicted == 1 else 's'} since its start"
+        detail = "States among them are unknown at the callback."
+        findings.append(Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, StateNotFound.code))
+    return findings
+
+
+_KEEP = "Set maxmemory-policy noeviction, also in redis.conf, and give it memory enough."
+
+
+def _evicting(policy: str, *, limited: bool) -> Finding:
+    if limited:
+        detail = "When its memory is full, authorizations under way disappear, with RECORD_STORE=redis gateways and "
+        detail += "tokens too."
+        title = f"Redis may evict what is kept (maxmemory-policy {policy})"
+        return Finding(Severity.FAILURE, title, detail, _KEEP, NOEVICTION, StateNotFound.code)
+    detail = "It does once anybody sets maxmemory."
+    title = f"Redis would evict what is kept (maxmemory-policy {policy})"
+    return Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, StateNotFound.code)
+
+
+async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bool) -> list[Finding]:
+    """Whether a restart of Redis forgets what is kept."""
+    failing = [name for name in ("rdb_last_bgsave_status", "aof_last_write_status") if info.get(name) == "err"]
+    if failing:
+        title, remedy = "Redis fails to write to its disk", "See the log of Redis; make room or mend the disk."
+        detail, command = ", ".join(failing), "redis-cli info persistence"
+        return [Finding(Severity.FAILURE, title, detail, remedy, command, BackendUnavailable.code)]
+    if info.get("aof_enabled") or await _saves(client):
+        return [Finding(Severity.OK, "Redis persists what is kept")]
+    lost = "gateways, tokens and clients are lost" if keeps_records else "authorizations under way are lost"
+    return [
+        Finding(
+            Severity.FAILURE if keeps_records else Severity.WARNING,
+            "Redis keeps nothing over a restart",
+            f"Neither AOF nor snapshots are on: at a restart of Redis {lost}.",
+            "Switch AOF on, also in redis.conf.",
+            "redis-cli config set appendonly yes",
+            StateNotFound.code,
+        )
+    ]
+
+
+async def _saves(client: Redis) -> bool:
+    """Whether snapshots are made; True where we may not ask."""
+    try:
+        held = await client.config_get("save")
+    except RedisError:
+        return True
+    return bool(held.get("save", "?"))
+
+
+async def _leftovers(client: Redis) -> list[Finding]:
+    """States that never end: somebody else's doing, such as a restored dump."""
+    endless, cursor = 0, 0
+    for _ in range(MOST_SCANS):
+        cursor, keys = await client.scan(cursor, match=f"{PREFIX}*", count=1000)
+        lives = [await client.pttl(key) for key in keys]
+        endless += sum(life == -1 for life in lives)
+        if not cursor:
+            break
+    if not endless:
+        return [Finding(Severity.OK, "No expired or used state is left over")]
+    title, detail = f"{endless} states have no end", "They were not written by the gateway, or their life was taken."
+    remedy = "Remove all states; who is authorizing starts again."
+    return [Finding(Severity.WARNING, title, detail, remedy, "latchpin states purge --all")]
+
+
+def _ping(url: str) -> str:
+    """A command that tries the same, without a password."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"redis-cli -s {parts.path} ping"
+    tls = " --tls" if parts.scheme == "rediss" else ""
+    return f"redis-cli -h {parts.hostname} -p {parts.port or 6379}{tls} ping"
