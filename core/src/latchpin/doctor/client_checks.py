@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from latchpin.application import Application
+from latchpin.causes.callback import REDIRECT_MISMATCH
+from latchpin.causes.refusals import CLIENT_FORGOTTEN, TOKEN
+from latchpin.client_grant import INVALID_CLIENT
 from latchpin.client_secrets import open_configured_secret, open_registered_secret
 from latchpin.contracts import Finding, Fix, Severity
 from latchpin.doctor.probes import ask_authorization_endpoint, ask_token_endpoint, scopes_of
 from latchpin.doctor.refused import finding_of
-from latchpin.errors import GatewayMismatch, LatchpinError, RegistrationFailed, TokenRefused, Unsealable
+from latchpin.errors import LatchpinError, RegistrationFailed, Unsealable
 from latchpin.found import FoundServer
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient
 
@@ -32,7 +35,7 @@ async def check_client(application: Application, gateway: Gateway, found: FoundS
         return [Finding(Severity.SKIPPED, "it has no client yet", "Whether it can get one was not asked.")]
     computed = await application.clients.existing(gateway, found.metadata)
     if computed is not None:
-        return await _ask(application, gateway, found, computed)
+        return await _ask(application, found, computed)
     return [_unregistered(application, found)]
 
 
@@ -44,7 +47,7 @@ async def _check_entered(application: Application, gateway: Gateway, found: Foun
     client = await application.clients.existing(gateway, found.metadata) if found is not None else None
     if found is None or client is None:
         return [Finding(Severity.OK, "its client is entered")]
-    return await _ask(application, gateway, found, client)
+    return await _ask(application, found, client)
 
 
 async def _check_kept(
@@ -57,7 +60,7 @@ async def _check_kept(
     findings = [_expiring(application, kept)]
     if found is not None:
         client = await application.clients.existing(gateway, found.metadata)
-        asked = await _ask(application, gateway, found, client) if client is not None else []
+        asked = await _ask(application, found, client) if client is not None else []
         findings += [_fixed(each, fix) for each in asked]
     return [each for each in findings if each is not None]
 
@@ -79,7 +82,7 @@ def _wrong_with(application: Application, gateway: Gateway, kept: RegisteredClie
     if oauth.grant_type == "authorization_code" and redirect_uri not in kept.redirect_uris:
         detail = f"Registered is {', '.join(kept.redirect_uris)[:300]}; BASE_URL makes it {redirect_uri}."
         title = "its client is registered with another redirect URI"
-        return _unusable(by_itself, title, detail, fix, cause=GatewayMismatch.code)
+        return _unusable(by_itself, title, detail, fix, cause=REDIRECT_MISMATCH.slug)
     return None
 
 
@@ -108,21 +111,19 @@ def _unregistered(application: Application, found: FoundServer) -> Finding:
     return Finding(Severity.FAILURE, title, why, remedy, cause=cause)
 
 
-async def _ask(
-    application: Application, gateway: Gateway, found: FoundServer, client: ClientCredentials
-) -> list[Finding]:
+async def _ask(application: Application, found: FoundServer, client: ClientCredentials) -> list[Finding]:
     services = application.services
     known = await ask_token_endpoint(services, found, client)
     if known.severity is not Severity.OK:
         return [known]
-    return [known, *await ask_authorization_endpoint(services, gateway, found, client)]
+    return [known, *await ask_authorization_endpoint(services, found, client)]
 
 
 def _fixed(finding: Finding, fix: Fix | None) -> Finding:
     """A client that its server does not know can be replaced."""
-    if finding.cause != TokenRefused.code or fix is None:
+    if fix is None or finding.cause != TOKEN[INVALID_CLIENT].slug:
         return finding
-    return _unusable(finding.severity, finding.title, finding.detail, fix, cause=finding.cause)
+    return _unusable(finding.severity, finding.title, finding.detail, fix, cause=CLIENT_FORGOTTEN.slug)
 
 
 def _fix(application: Application, gateway: Gateway, kept: RegisteredClient, found: FoundServer | None) -> Fix | None:
@@ -143,9 +144,7 @@ def _register_anew(
         clients = application.services.records.clients
         await clients.delete(kept.id)
         try:
-            client = await application.clients.client_for(
-                gateway, found.metadata, redirect_uri, scopes_of(gateway, found)
-            )
+            client = await application.clients.client_for(gateway, found.metadata, redirect_uri, scopes_of(found))
         except LatchpinError:
             await clients.put(kept)  # better the one that may still serve some than none
             raise

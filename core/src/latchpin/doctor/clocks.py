@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from latchpin.causes.callback import CLOCK_SKEW
 from latchpin.contracts import Finding, Severity
 
 __all__ = ["compare_clocks"]
@@ -31,5 +32,5 @@ def compare_clocks(label: str, theirs: datetime, *, before: datetime, after: dat
         "States and tokens expire too early or too late, and instances disagree about which are good.",
         "Let every machine keep its time with NTP, and check which of the two is wrong.",
         "timedatectl status",
-        "state-expired",
+        CLOCK_SKEW.slug,
     )

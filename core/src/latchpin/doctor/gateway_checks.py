@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from latchpin.application import Application
+from latchpin.causes.callback import REDIRECT_MISMATCH
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.doctor.client_checks import check_client
 from latchpin.doctor.refused import finding_of
 from latchpin.doctor.token_checks import check_tokens
-from latchpin.errors import GatewayMismatch, LatchpinError
+from latchpin.errors import LatchpinError
 from latchpin.found import FoundServer
 from latchpin.model import Gateway
 from latchpin.servers import ServerDirectory
@@ -130,6 +131,6 @@ def _check_redirect(application: Application, gateway: Gateway) -> list[Finding]
             f"Set oauth_config.redirect_uri to {shared} or {shared}/{gateway.id}, and register that at the provider; "
             "or correct BASE_URL.",
             f"latchpin gateways show {gateway.id}",
-            GatewayMismatch.code,
+            REDIRECT_MISMATCH.slug,
         )
     ]

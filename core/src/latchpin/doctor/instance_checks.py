@@ -6,10 +6,12 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from latchpin.causes.callback import BROWSER_CHANGED, STATE_SECRET_CHANGED
+from latchpin.causes.missing import STATE_NEVER_STORED, STATE_OTHER_MACHINE, STATE_OTHER_WORKER
 from latchpin.contracts import CheckContext, Finding, Instance, Severity
 from latchpin.doctor.processes import is_alive, serving_processes
 from latchpin.doctor.store_checks import OTHER_STORE
-from latchpin.errors import BrowserChanged, StateNotFound, StateSignatureInvalid, Unsealable
+from latchpin.errors import Unsealable
 from latchpin.instances import describe_here
 
 __all__ = ["check_instances", "check_secrets", "check_workers", "living"]
@@ -49,7 +51,7 @@ async def check_workers(context: CheckContext) -> Sequence[Finding]:
             f"A callback fails whenever another process gets it than the one that began. {' '.join(facts)}",
             f"{OTHER_STORE} Or run a single worker and no second instance.",
             "CACHE_TYPE=database",
-            StateNotFound.code,
+            (STATE_OTHER_MACHINE if len({each.host for each in apart}) > 1 else STATE_OTHER_WORKER).slug,
         )
     ]
 
@@ -67,7 +69,7 @@ async def check_secrets(context: CheckContext) -> Sequence[Finding]:
                 "Instances have different secrets",
                 f"What one of them signs, another takes for forged. Keys: {_named(instances, 'signing_key')}.",
                 SAME_EVERYWHERE,
-                cause=StateSignatureInvalid.code,
+                cause=STATE_SECRET_CHANGED.slug,
             )
         ]
     here = describe_here(application.services)
@@ -85,7 +87,7 @@ def _changed(context: CheckContext, instances: Sequence[Instance]) -> Finding:
         "The running gateway has another secret than these settings",
         f"{_count(instances)} started with another AUTH_ENCRYPTION_SECRET; a restart changes it. {after}",
         "Restart every instance." if known else SAME_EVERYWHERE,
-        cause=StateSignatureInvalid.code,
+        cause=STATE_SECRET_CHANGED.slug,
     )
 
 
@@ -104,13 +106,23 @@ async def check_instances(context: CheckContext) -> Sequence[Finding]:
     instances = living(context)
     findings = []
     for fact, title, detail, cause in (
-        ("state_store", "Instances keep states in different stores", "None finds what the other began.", StateNotFound),
-        ("base_url", "Instances have different BASE_URLs", "Cookies of one host do not reach another.", BrowserChanged),
+        (
+            "state_store",
+            "Instances keep states in different stores",
+            "None finds what the other began.",
+            STATE_NEVER_STORED,
+        ),
+        (
+            "base_url",
+            "Instances have different BASE_URLs",
+            "Cookies of one host do not reach another.",
+            BROWSER_CHANGED,
+        ),
     ):
         if len({each.facts.get(fact) for each in instances}) > 1:
             remedy = "Give every instance the same settings, and restart them."
             facts = f"{detail} {_named(instances, fact)}."
-            findings.append(Finding(Severity.FAILURE, title, facts, remedy, "latchpin config show", cause.code))
+            findings.append(Finding(Severity.FAILURE, title, facts, remedy, "latchpin config show", cause.slug))
     return findings
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
+from latchpin.causes.callback import REDIRECT_MISMATCH
+from latchpin.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED, TOKEN
 from latchpin.client_grant import INVALID_CLIENT
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.refused import finding_of
-from latchpin.errors import AuthorizationRefused, ConfigurationError, GatewayMismatch, ProviderError, TokenRefused
+from latchpin.errors import ConfigurationError, ProviderError, TokenRefused
 from latchpin.found import FoundServer
-from latchpin.model import ClientCredentials, Gateway, Reply
+from latchpin.model import ClientCredentials, Reply
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
 from latchpin.oauth.refusal import explain, plain_code
 from latchpin.services import Services
@@ -31,24 +34,25 @@ async def ask_token_endpoint(services: Services, found: FoundServer, client: Cli
         await TokenEndpoint(services).refresh(found.metadata, client, nonsense, resource=None)
     except TokenRefused as exc:
         if exc.error == INVALID_CLIENT:
-            return finding_of(exc, "its server does not accept the client")
+            finding = finding_of(exc, "its server does not accept the client")
+            return replace(finding, cause=TOKEN[INVALID_CLIENT].slug)
     except (ProviderError, ConfigurationError) as exc:
         return finding_of(exc, "the token endpoint cannot be asked")
     return Finding(Severity.OK, "its server knows the client")
 
 
 async def ask_authorization_endpoint(
-    services: Services, gateway: Gateway, found: FoundServer, client: ClientCredentials
+    services: Services, found: FoundServer, client: ClientCredentials
 ) -> list[Finding]:
     """Whether the server would show a sign-in for our request: it refuses unknown clients and redirect URIs here.
 
     Nothing is said where that cannot be told: a page for robots, a server that wants a browser.
     """
-    assert gateway.oauth is not None  # noqa: S101  callers have looked
-    endpoint = found.metadata.authorization_endpoint
-    if endpoint is None or gateway.oauth.grant_type != "authorization_code":
+    config, metadata = found.config, found.metadata
+    endpoint = metadata.authorization_endpoint
+    if endpoint is None or config.grant_type != "authorization_code":
         return []
-    redirect_uri = gateway.oauth.redirect_uri or services.settings.redirect_uri
+    redirect_uri = config.redirect_uri or services.settings.redirect_uri
     request = AuthorizationRequest(
         authorization_endpoint=endpoint,
         client_id=client.client_id,
@@ -56,11 +60,12 @@ async def ask_authorization_endpoint(
         state=f"latchpin-doctor-{secrets.token_urlsafe(16)}",
         code_challenge=services.pkce.challenge(secrets.token_urlsafe(48)),
         code_challenge_method=services.pkce.name,
-        scopes=scopes_of(gateway, found),
-        scope_separator=gateway.oauth.scope_separator,
+        scopes=scopes_of(found),
+        scope_separator=config.scope_separator or " ",
+        scope_parameter=metadata.provider.scope_parameter if metadata.provider else "scope",
         resource=found.resource,
-        audience=gateway.oauth.audience,
-        extra=gateway.oauth.extra_authorize_params,
+        audience=config.audience,
+        extra=config.extra_authorize_params,
     )
     try:
         reply = await services.upstream.get(build_authorization_url(request), headers={"accept": "text/html"})
@@ -69,10 +74,10 @@ async def ask_authorization_endpoint(
     return _judge(reply, redirect_uri)
 
 
-def scopes_of(gateway: Gateway, found: FoundServer) -> tuple[str, ...]:
+def scopes_of(found: FoundServer) -> tuple[str, ...]:
     """What an authorization would ask for."""
     return choose_scopes(
-        configured=gateway.oauth.scopes if gateway.oauth is not None else (),
+        configured=found.config.scopes,
         challenged=found.challenge_scopes,
         resource_supports=found.resource_scopes,
         server_supports=found.metadata.scopes_supported,
@@ -82,9 +87,10 @@ def scopes_of(gateway: Gateway, found: FoundServer) -> tuple[str, ...]:
 def _judge(reply: Reply, redirect_uri: str) -> list[Finding]:
     error = _error_in(reply.headers.get("location", ""), redirect_uri)
     if error is not None:
-        code, explained = explain(error)
-        title, cause = f"its server answers an authorization with '{code}'", AuthorizationRefused.code
-        return [Finding(Severity.FAILURE, title, f"{explained.meaning}.", explained.remedy, cause=cause)]
+        code, _ = explain(error)
+        cause = AUTHORIZATION.get(code, AUTHORIZATION_REFUSED)
+        title = f"its server answers an authorization with '{code}'"
+        return [Finding(Severity.FAILURE, title, cause.meaning, cause.remedy, cause=cause.slug)]
     refused = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
     if not refused or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return []
@@ -95,7 +101,7 @@ def _judge(reply: Reply, redirect_uri: str) -> list[Finding]:
             f"HTTP {reply.status} for the authorization request; most often the redirect URI or the client is not "
             "registered there.",
             f"Register {redirect_uri} as the redirect URI of this client at the provider, character by character.",
-            cause=GatewayMismatch.code,
+            cause=REDIRECT_MISMATCH.slug,
         )
     ]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 
+from latchpin.causes.missing import STATE_BEFORE_RESTART
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.doctor.refused import finding_of
-from latchpin.errors import LatchpinError, SchemaOutdated, StateNotFound, StateStorageDisabled
+from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled
 
 __all__ = ["check_kind_of_states", "check_start", "check_stores"]
 
@@ -49,7 +50,7 @@ async def check_kind_of_states(context: CheckContext) -> Sequence[Finding]:
             "knows nothing of what the first began.",
             OTHER_STORE,
             "CACHE_TYPE=database",
-            StateNotFound.code,
+            STATE_BEFORE_RESTART.slug,
         )
     ]
 

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from latchpin.causes.missing import STATE_EVICTED, STATE_REMOVED
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.doctor.clocks import compare_clocks
-from latchpin.errors import BackendUnavailable, StateNotFound
+from latchpin.errors import BackendUnavailable
 from latchpin.settings import mask
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -129,7 +130,7 @@ def _memory(info: Mapping[str, Any]) -> list[Finding]:
     if evicted:
         title = f"Redis evicted {evicted} key{'' if evicted == 1 else 's'} since its start"
         detail = "States among them are unknown at the callback."
-        findings.append(Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, StateNotFound.code))
+        findings.append(Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, STATE_EVICTED.slug))
     return findings
 
 
@@ -141,10 +142,10 @@ def _evicting(policy: str, *, limited: bool) -> Finding:
         detail = "When its memory is full, authorizations under way disappear, with RECORD_STORE=redis gateways and "
         detail += "tokens too."
         title = f"Redis may evict what is kept (maxmemory-policy {policy})"
-        return Finding(Severity.FAILURE, title, detail, _KEEP, NOEVICTION, StateNotFound.code)
+        return Finding(Severity.FAILURE, title, detail, _KEEP, NOEVICTION, STATE_EVICTED.slug)
     detail = "It does once anybody sets maxmemory."
     title = f"Redis would evict what is kept (maxmemory-policy {policy})"
-    return Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, StateNotFound.code)
+    return Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, STATE_EVICTED.slug)
 
 
 async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bool) -> list[Finding]:
@@ -164,7 +165,7 @@ async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bo
             f"Neither AOF nor snapshots are on: at a restart of Redis {lost}.",
             "Switch AOF on, also in redis.conf.",
             "redis-cli config set appendonly yes",
-            StateNotFound.code,
+            STATE_REMOVED.slug,
         )
     ]
 
