@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from latchpin.logs import tear_down_logging
 from latchpin.plugin_report import build_plugin_report
 from latchpin.plugins import Plugins
+from latchpin_oidc_login import causes
 
-from tests.callback.gateway import open_gateway
+from tests.callback.gateway import BASE, open_gateway
 
 
 async def started(capfd: pytest.CaptureFixture[str]) -> str:
@@ -39,3 +42,22 @@ def test_what_is_set_up_is_listed(company: pytest.MonkeyPatch):
     assert "OIDC_LOGIN_CLIENT_ID must be set together" in selected()
     company.delenv("OIDC_LOGIN_ISSUER")
     assert selected() == "no: not set up; set OIDC_LOGIN_ISSUER and OIDC_LOGIN_CLIENT_ID"
+
+
+@pytest.mark.parametrize("cause", causes.__all__)
+async def test_each_cause_has_a_page_of_its_own(company: pytest.MonkeyPatch, cause: str):
+    told = getattr(causes, cause)
+    async with open_gateway() as gateway, gateway.client(None) as client:
+        page = await client.get(f"{BASE}/problems/{told.slug}", headers={"accept": "text/html"})
+    tear_down_logging()
+    assert page.status_code == 200
+    assert told.public.replace("'", "&#39;") in page.text
+
+
+def test_each_cause_is_in_the_documentation():
+    text = (Path(__file__).parents[2] / "docs" / "sign-in.md").read_text()
+    table = text.partition("## When it fails")[2]
+    for name in causes.__all__:
+        told = getattr(causes, name)
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{told.slug}` |")]
+        assert str(told.status) in row

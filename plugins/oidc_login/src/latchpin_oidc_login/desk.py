@@ -232,7 +232,7 @@ def _read_code(parameters: CallbackParameters, provider: OpenIdProvider) -> str:
         raise AnswerForeign(exc.detail) from exc
     if parameters.code is None:
         refusal: AuthorizationRefused = build_refusal(parameters)
-        error = SignInRefused(refusal.detail, remedy="Sign in again, or ask the provider's administrator.")
+        error = SignInRefused(refusal.detail)
         error.status = refusal.status
         raise error
     return parameters.code

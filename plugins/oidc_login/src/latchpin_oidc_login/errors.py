@@ -1,10 +1,12 @@
-"""Why a sign-in at the provider does not sign anybody in here."""
+"""Why a sign-in at the provider does not sign anybody in here; the texts are in ``causes``."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from latchpin.errors import LatchpinError, ProviderTimeout, SignInFailed, TokenRefused
+
+from latchpin_oidc_login import causes
 
 __all__ = [
     "AnswerForeign",
@@ -16,6 +18,11 @@ __all__ = [
     "StateInvalid",
     "explain",
 ]
+
+_WRONG_CLIENT = (
+    "An administrator corrects OIDC_LOGIN_CLIENT_ID, OIDC_LOGIN_CLIENT_SECRET and "
+    "OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD: the provider does not accept this gateway's client."
+)
 
 
 class OidcFailed(SignInFailed):
@@ -31,63 +38,39 @@ class OidcFailed(SignInFailed):
 class StateInvalid(OidcFailed):
     """The answer does not belong to a sign-in that this browser began and has not finished."""
 
-    code = "sign-in-state"
-    status = 400
-    title = "This sign-in is not one of this browser's"
-    public = "The sign-in was not begun in this browser, took too long, or was finished before."
-    remedy = "Sign in again, from beginning to end in one browser, with cookies allowed."
+    cause = causes.STATE_INVALID
 
 
 class AnswerForeign(OidcFailed):
     """The answer names another issuer than the one asked, or none where one is promised (RFC 9207)."""
 
-    code = "sign-in-issuer"
-    status = 400
-    title = "The answer came from another provider"
-    public = "The answer did not come from the provider that was asked."
-    remedy = "Sign in again. If it repeats, an administrator compares OIDC_LOGIN_ISSUER with the provider's."
+    cause = causes.ANSWER_FOREIGN
 
 
 class SignInRefused(OidcFailed):
     """The provider answered with an error (OpenID Connect Core section 3.1.2.6)."""
 
-    code = "sign-in-refused"
-    title = "The provider refused the sign-in"
-    public = "The provider refused the sign-in."
+    cause = causes.SIGN_IN_REFUSED
     told = True
 
 
 class ProviderFailed(OidcFailed):
     """The provider's metadata, keys, token or userinfo endpoint did not give what was asked for."""
 
-    code = "sign-in-provider"
-    status = 502
-    title = "The provider could not be asked"
-    public = "The sign-in could not be completed with the provider."
-    remedy = (
-        "Try again. If it repeats, an administrator finds the reason in the log by the flow id, and compares the "
-        "OIDC_LOGIN_ settings with what the provider has."
-    )
+    cause = causes.PROVIDER_FAILED
 
 
 class IdTokenInvalid(OidcFailed):
     """The ID token, or the claims beside it, do not hold (OpenID Connect Core section 3.1.3.7)."""
 
-    code = "id-token"
-    status = 502
-    title = "The provider's ID token does not hold"
-    public = "What the provider says about you could not be proven."
-    remedy = "Sign in again. If it repeats, an administrator finds the reason in the log by the flow id."
+    cause = causes.ID_TOKEN_INVALID
 
 
 class NotAdmitted(OidcFailed):
     """The account is known at the provider, and may not sign in here."""
 
-    code = "not-admitted"
-    title = "Your account may not sign in here"
-    public = "Your account at the provider may not sign in here."
+    cause = causes.NOT_ADMITTED
     told = True
-    remedy = "Ask an administrator of this gateway."
 
 
 def explain(exc: LatchpinError) -> ProviderFailed:
@@ -96,8 +79,5 @@ def explain(exc: LatchpinError) -> ProviderFailed:
     if isinstance(exc, ProviderTimeout):
         error.status = exc.status
     if isinstance(exc, TokenRefused) and exc.error == "invalid_client":
-        error.remedy = (
-            "An administrator corrects OIDC_LOGIN_CLIENT_ID, OIDC_LOGIN_CLIENT_SECRET and "
-            "OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD: the provider does not accept this gateway's client."
-        )
+        error.remedy = _WRONG_CLIENT
     return error
