@@ -280,7 +280,7 @@ async def test_program_callers_get_json_and_people_a_page_without_code_and_state
         assert "state=" not in page.url
 
 
-async def test_listeners_hear_of_begun_completed_and_failed(gateway, provider):
+async def test_listeners_hear_of_every_step(gateway, provider):
     heard: list[tuple[str, dict]] = []
     listener = type("Listener", (), {"on_event": lambda _, name, facts: heard.append((name, facts))})()
     gateway.application.services.events._listeners = [listener]
@@ -289,9 +289,12 @@ async def test_listeners_hear_of_begun_completed_and_failed(gateway, provider):
         url = await gateway.returned(browser, gateway_id)
         await browser.open(url)
         await browser.open(url)
-    assert [name for name, _ in heard] == ["authorization.begun", "authorization.completed", "authorization.failed"]
-    assert heard[2][1]["cause"] == "state-used"
-    assert len({facts["flow_id"] for _, facts in heard}) == 1
+    assert {name for name, _ in heard} == {"flow.step"}
+    steps = "begun stored redirected returned verified consumed exchanged sealed returned verified failed"
+    assert [facts["step"] for _, facts in heard] == steps.split()
+    assert (heard[-1][1]["outcome"], heard[-1][1]["cause"]) == ("failed", "state-used")
+    assert len({(facts["flow_id"], facts["gateway_id"]) for _, facts in heard}) == 1
+    assert all(facts["seconds"] >= 0 and "alice" not in str(facts) for _, facts in heard)
 
 
 async def test_a_gateway_changed_meanwhile_gets_no_code_and_keeps_no_token(gateway, provider):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from latchpin import maintenance
 from latchpin.errors import BackendUnavailable
+
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
 
 class Store:
@@ -25,23 +28,41 @@ class Store:
         return 3
 
 
+class Flows:
+    """Remembers what it was asked to keep."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[datetime, int]] = []
+
+    async def purge(self, *, before: datetime, most: int) -> int:
+        self.asked.append((before, most))
+        return 0
+
+
+def services_with(states: Store, records: Store) -> SimpleNamespace:
+    records.flows = Flows()
+    settings = SimpleNamespace(flow_history_hours=24)
+    return SimpleNamespace(states=states, records=records, clock=lambda: NOW, settings=settings)
+
+
 def test_it_happens_within_the_promised_minute():
     assert maintenance.INTERVAL_SECONDS <= 60
 
 
 async def test_states_and_records_are_purged_and_a_failing_store_is_a_warning(caplog):
     states, records = Store(failures=1), Store()
-    services = SimpleNamespace(states=states, records=records)
+    services = services_with(states, records)
     with caplog.at_level(logging.WARNING, "latchpin.maintenance"):
         await maintenance.purge(services)
     assert "away" in caplog.text
     await maintenance.purge(services)
     assert (states.calls, records.calls) == (2, 1)
+    assert records.flows.asked == [(NOW - timedelta(hours=24), 100_000)]
 
 
 async def test_it_runs_in_the_background_until_the_gateway_stops(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0)
     states = Store(failures=2)
-    async with maintenance.maintained(SimpleNamespace(states=states, records=Store())):
+    async with maintenance.maintained(services_with(states, Store())):
         await asyncio.wait_for(states.often.wait(), timeout=10)
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from latchpin.clients import ClientDirectory, Forgotten
 from latchpin.connections import ConnectionDesk
 from latchpin.flow import AuthorizationFlow
+from latchpin.flow_history import FlowHistory
+from latchpin.flow_journal import FlowJournal, StepEvents
+from latchpin.flow_log import FlowLog
 from latchpin.gateways import GatewayBook
 from latchpin.model import Caller, Gateway
 from latchpin.servers import ServerDirectory
@@ -33,8 +38,17 @@ class Application:
         )
         self.gateways = GatewayBook(services)
         self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
-        self.flow = AuthorizationFlow(services, self.gateways, self.servers, self.clients, self.tokens)
-        self.toolbox = Toolbox(services, self.tokens)
+        life = timedelta(hours=services.settings.flow_history_hours)
+        self.history = FlowHistory(services.records.flows, life=life)
+        self.journal = FlowJournal(
+            [FlowLog(services.state_backend), StepEvents(services.events), self.history],
+            clock=services.clock,
+            worker=services.instance_id,
+        )
+        self.flow = AuthorizationFlow(
+            services, self.gateways, self.servers, self.clients, self.tokens, journal=self.journal
+        )
+        self.toolbox = Toolbox(services, self.tokens, self.journal)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.status = StatusDesk(services, self.tokens)
 
@@ -58,3 +72,4 @@ class Application:
         await self.connections.close()
         await self.tokens.close()
         await self.clients.close()
+        await self.history.close()

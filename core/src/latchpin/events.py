@@ -13,9 +13,7 @@ __all__ = ["EventName", "Events"]
 _log = logging.getLogger("latchpin.events")
 
 EventName = Literal[
-    "authorization.begun",
-    "authorization.completed",
-    "authorization.failed",
+    "flow.step",
     "token.refreshed",
     "token.spent",
     "token.disconnected",

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from latchpin.admission import Admission
 from latchpin.client_grant import needs_browser, require_pinned
@@ -25,7 +26,8 @@ from latchpin.errors import (
     Unsealable,
     VerifierLost,
 )
-from latchpin.flow_log import FlowLog
+from latchpin.flow_facts import Begun, Consumed, Redirected, Returned, Stored, Verified
+from latchpin.flow_journal import FlowJournal, Trail
 from latchpin.gateways import GatewayBook
 from latchpin.model import Caller, Gateway, OAuthConfig, PendingAuthorization, StateKey
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
@@ -37,6 +39,7 @@ from latchpin.servers import FoundServer, ServerDirectory
 from latchpin.services import Services
 from latchpin.step_up import StepUp
 from latchpin.tokens import TokenKeeper
+from latchpin.upstream import host_of
 
 __all__ = ["AuthorizationFlow", "Completed"]
 
@@ -60,6 +63,8 @@ class _Attempt:
     found: FoundServer
     email: str
     browser: str = field(repr=False)
+    trail: Trail
+    discovery_seconds: float
     wanted: tuple[str, ...] = ()
 
     @property
@@ -85,6 +90,8 @@ class AuthorizationFlow:
         servers: ServerDirectory,
         clients: ClientDirectory,
         tokens: TokenKeeper,
+        *,
+        journal: FlowJournal,
     ) -> None:
         self._services = services
         self._gateways = gateways
@@ -92,7 +99,8 @@ class AuthorizationFlow:
         self._clients = clients
         self._tokens = tokens
         self._step_up = StepUp(services.records.kept, services.clock)
-        self._log = FlowLog(services)
+        self._journal = journal
+        self._store = services.state_backend.label if services.state_backend is not None else "nothing"
         self._lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
         self._admission = Admission(
             per_user=services.settings.max_pending_per_user,
@@ -103,25 +111,35 @@ class AuthorizationFlow:
 
     # -- begin --------------------------------------------------------------------------------------------
 
-    async def begin(self, gateway_id: str, caller: Caller, *, browser: str) -> str:
+    async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str) -> str:
         """Prepare an authorization and return the URL to send the browser to.
 
         Args:
             gateway_id: which gateway.
             caller: who will own the token.
             browser: the browser's cookie; only its hash leaves this process.
+            flow_id: what the flow is called: 32 random hexadecimal digits.
 
         Raises:
             StateStorageDisabled, NotFound, InvalidRequest, TooManyPending, ProviderError, ConfigurationError,
             BackendUnavailable.
         """
+        trail = self._journal.open("authorize")
         states = self._states()
         gateway = await self._gateways.get(gateway_id, caller)
         config = _authorization_config(gateway)
-        found = await self._servers.find(gateway)
-        wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
-        attempt = _Attempt(secrets.token_hex(16), gateway, config, found, caller.email, browser, wanted)
-        self._admission.admit(attempt.flow_id, caller.email)
+        trail.name(flow_id, gateway.id, caller.email)
+        with trail:
+            trail.step(Begun(via=caller.via))
+            found = await self._servers.find(gateway)
+            wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
+            seconds = trail.elapsed()
+            attempt = _Attempt(flow_id, gateway, config, found, caller.email, browser, trail, seconds, wanted)
+            return await self._begin(states, attempt)
+
+    async def _begin(self, states: StateStore, attempt: _Attempt) -> str:
+        gateway, found = attempt.gateway, attempt.found
+        self._admission.admit(attempt.flow_id, attempt.email)
         try:
             url = await self._prepare(states, attempt)
         except BaseException:
@@ -145,17 +163,41 @@ class AuthorizationFlow:
         except RegistrationFailed:
             self._servers.forget(attempt.gateway.id)  # its metadata may have been mended by the next try
             raise
+        client_seconds = round(attempt.trail.elapsed() - attempt.discovery_seconds, 6)
         verifier = build_verifier(secrets.token_bytes)
         state = build_state(self._payload(attempt), services.signer)
         pending = self._pending(attempt, client.client_id, redirect_uri, state, verifier)
         await states.put(pending)
-        self._log.stored(pending)
+        attempt.trail.step(self._stored(pending, attempt.discovery_seconds, client_seconds))
+        url = self._build_url(attempt, pending, metadata.authorization_endpoint, verifier)
+        attempt.trail.step(
+            Redirected(
+                server=host_of(metadata.authorization_endpoint),
+                client_id=pending.client_id,
+                redirect_uri=pending.redirect_uri,
+                scopes=pending.scopes,
+                code_challenge_method=services.pkce.name,
+            )
+        )
+        return url
+
+    def _stored(self, pending: PendingAuthorization, discovery_seconds: float, client_seconds: float) -> Stored:
+        return Stored(
+            store=self._store,
+            lifetime_seconds=round(self._lifetime.total_seconds()),
+            issuer=pending.issuer,
+            discovery_seconds=discovery_seconds,
+            client_seconds=client_seconds,
+        )
+
+    def _build_url(self, attempt: _Attempt, pending: PendingAuthorization, endpoint: str, verifier: str) -> str:
+        services = self._services
         return build_authorization_url(
             AuthorizationRequest(
-                authorization_endpoint=metadata.authorization_endpoint,
-                client_id=client.client_id,
-                redirect_uri=redirect_uri,
-                state=state,
+                authorization_endpoint=endpoint,
+                client_id=pending.client_id,
+                redirect_uri=pending.redirect_uri,
+                state=pending.key.state,
                 code_challenge=services.pkce.challenge(verifier),
                 code_challenge_method=services.pkce.name,
                 scopes=attempt.scopes,
@@ -222,31 +264,44 @@ class AuthorizationFlow:
         Raises:
             CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
         """
-        payload: StatePayload | None = None
-        try:
+        with self._journal.open("callback") as trail:
             states = self._states()
             parameters = parse_callback(query)
             payload = parse_state(parameters.state, self._services.signer)
+            self._note_return(trail, parameters, payload)
             check_browser(payload, cookie=browser, signed_in=None)
             signed_in = await caller()
             check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
             check_age(payload, now=self._services.clock(), lifetime=self._lifetime)
-            validated = await self._consume(states, parameters, payload, path_gateway)
-            return await self._exchange(validated)
-        except LatchpinError as exc:
-            self._log.failed(exc, payload)
-            raise
+            trail.step(Verified(key_id=payload.key_id, signed_in=signed_in is not None))
+            pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
+            self._admission.release(payload.flow_id)
+            validated = self._validate(trail, parameters, payload, pending, path_gateway)
+            return await self._exchange(trail, validated)
 
-    async def _consume(
-        self, states: StateStore, parameters: CallbackParameters, payload: StatePayload, path_gateway: str | None
+    def _note_return(self, trail: Trail, parameters: CallbackParameters, payload: StatePayload) -> None:
+        trail.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
+        away = (self._services.clock() - payload.issued_at).total_seconds()
+        answer: Literal["code", "error"] = "error" if parameters.error is not None else "code"
+        trail.step(Returned(answer=answer, away_seconds=round(away, 3), issued_by=payload.instance))
+
+    def _validate(
+        self,
+        trail: Trail,
+        parameters: CallbackParameters,
+        payload: StatePayload,
+        pending: PendingAuthorization,
+        path_gateway: str | None,
     ) -> ValidatedCallback:
-        pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
-        self._admission.release(payload.flow_id)
-        validated = validate(parameters, payload, pending, path_gateway=path_gateway)
-        self._log.validated(payload)
+        try:
+            validated = validate(parameters, payload, pending, path_gateway=path_gateway)
+        except LatchpinError:
+            trail.step(Consumed(self._store, fits=False))
+            raise
+        trail.step(Consumed(self._store, fits=True))
         return validated
 
-    async def _exchange(self, validated: ValidatedCallback) -> Completed:
+    async def _exchange(self, trail: Trail, validated: ValidatedCallback) -> Completed:
         pending, payload = validated.pending, validated.payload
         gateway = await self._gateways.get_any(payload.gateway_id)
         place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
@@ -254,8 +309,7 @@ class AuthorizationFlow:
             verifier = self._services.cipher.unseal(pending.code_verifier, place=place)
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
-        await self._tokens.redeem(gateway, validated, verifier)
-        self._log.completed(payload)
+        await self._tokens.redeem(gateway, validated, verifier, trail)
         return Completed(gateway, pending.app_user_email, payload.flow_id)
 
     # -- both ---------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from latchpin.contracts import Backend, StateStore
 from latchpin.errors import LatchpinError, StateNotFound
-from latchpin.model import PendingAuthorization
-from latchpin.oauth.state import StatePayload
-from latchpin.services import Services
+from latchpin.flow_facts import Consumed, Failed, Stored, TokensSealed
+from latchpin.flow_steps import FlowStep
 
 __all__ = ["FlowLog"]
 
@@ -15,56 +16,50 @@ _log = logging.getLogger("latchpin.flow")
 
 
 class FlowLog:
-    """Writes a flow's lines; a failure is two, WARNING with the facts and ERROR with the public text."""
+    """The journal's reader that writes lines; a failed callback is two, WARNING with the facts and ERROR with the text.
 
-    def __init__(self, services: Services) -> None:
-        self._events = services.events
-        self._instance = services.instance_id
-        self._backend = services.state_backend
-        self._store = services.state_backend.label if services.state_backend is not None else "nothing"
+    Other failures are logged where they are answered.
 
-    def stored(self, pending: PendingAuthorization) -> None:
-        """The state is kept."""
-        extra = {"flow_id": pending.id}
-        _log.debug("Stored OAuth state in %s for gateway %s", self._store, pending.key.gateway_id, extra=extra)
-        self._events.tell("authorization.begun", flow_id=pending.id, gateway_id=pending.key.gateway_id)
+    Args:
+        backend: the state store's, None where there is none.
+    """
 
-    def validated(self, payload: StatePayload) -> None:
-        """The callback was judged and holds."""
-        extra = {"flow_id": payload.flow_id}
-        _log.debug(
-            "Successfully validated OAuth state from %s for gateway %s", self._store, payload.gateway_id, extra=extra
-        )
+    def __init__(self, backend: Backend[Any, StateStore] | None) -> None:
+        self._backend = backend
+        self._store = backend.label if backend is not None else "nothing"
 
-    def completed(self, payload: StatePayload) -> None:
-        """The tokens are kept."""
-        extra = {"flow_id": payload.flow_id}
-        _log.info(
-            "Completed OAuth flow for gateway %s, user %s", payload.gateway_id, payload.app_user_email, extra=extra
-        )
-        self._events.tell("authorization.completed", flow_id=payload.flow_id, gateway_id=payload.gateway_id)
+    def read(self, step: FlowStep, error: LatchpinError | None) -> None:
+        """Write the step's line, if it has one."""
+        extra = {"flow_id": step.flow_id}
+        match step.facts:
+            case Stored(store=store):
+                _log.debug("Stored OAuth state in %s for gateway %s", store, step.gateway_id, extra=extra)
+            case Consumed(store=store, fits=True):
+                text = "Successfully validated OAuth state from %s for gateway %s"
+                _log.debug(text, store, step.gateway_id, extra=extra)
+            case TokensSealed():
+                text = "Completed OAuth flow for gateway %s, user %s"
+                _log.info(text, step.gateway_id, step.app_user_email, extra=extra)
+            case Failed(during="callback") as failed if error is not None:
+                self._write_failure(step, failed, error)
 
-    def failed(self, exc: LatchpinError, payload: StatePayload | None) -> None:
-        """The callback failed; ``payload`` is the state's, if its signature was proven."""
-        exc.logged, exc.flow_id = True, payload.flow_id if payload else None
-        extra = {"flow_id": exc.flow_id, "cause": exc.code}
-        _log.warning("%s", self._warning(exc, payload), extra=extra)
-        _log.error("OAuth callback failed: %s", exc.public, extra=extra)
-        gateway_id = payload.gateway_id if payload else None
-        self._events.tell("authorization.failed", flow_id=exc.flow_id, gateway_id=gateway_id, cause=exc.code)
-        if isinstance(exc, StateNotFound) and payload is not None and self._issued_elsewhere(payload):
+    def _write_failure(self, step: FlowStep, failed: Failed, error: LatchpinError) -> None:
+        error.logged = True
+        extra = {"flow_id": step.flow_id or None, "cause": error.code}
+        _log.warning("%s", self._warning(error, step.gateway_id or "(unproven)"), extra=extra)
+        _log.error("OAuth callback failed: %s", error.public, extra=extra)
+        if isinstance(error, StateNotFound) and self._issued_elsewhere(step, failed):
             _log.error(
                 "The state was issued by another process, and CACHE_TYPE=memory is not shared between processes: "
                 "run one worker, or set CACHE_TYPE=database or redis",
                 extra=extra,
             )
 
-    def _issued_elsewhere(self, payload: StatePayload) -> bool:
-        return self._backend is not None and not self._backend.shared and payload.instance != self._instance
+    def _issued_elsewhere(self, step: FlowStep, failed: Failed) -> bool:
+        return self._backend is not None and not self._backend.shared and failed.issued_by != step.worker
 
-    def _warning(self, exc: LatchpinError, payload: StatePayload | None) -> str:
+    def _warning(self, exc: LatchpinError, gateway: str) -> str:
         """The guide's line where it has one, the facts, and the cause."""
-        gateway = payload.gateway_id if payload else "(unproven)"
         facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
         said = f": {facts}" if facts else ""
         match exc.cause.general or exc.code:

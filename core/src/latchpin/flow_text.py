@@ -8,7 +8,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from latchpin.flow_steps import FACTS, FlowStep
+from latchpin.flow_facts import FACTS
+from latchpin.flow_steps import FlowStep
 
 __all__ = ["dump_step", "parse_steps"]
 

@@ -10,6 +10,7 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 from latchpin.configuration import CoreSettings
+from latchpin.flow_journal import current_flow
 
 __all__ = ["set_up_logging", "tear_down_logging"]
 
@@ -32,7 +33,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with ``flow_id`` and ``cause`` where there are any."""
+    """One JSON object a line: ``cause`` where there is one, ``flow_id`` on every line of a flow, whoever wrote it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the line."""
@@ -44,6 +45,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         line |= {name: value for name in _FACTS if (value := getattr(record, name, None)) is not None}
+        if "flow_id" not in line and (flow := current_flow()) is not None:
+            line["flow_id"] = flow
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=True)

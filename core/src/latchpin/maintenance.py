@@ -1,4 +1,4 @@
-"""What the gateway does on the side: expired and used states are gone within a minute of their expiry."""
+"""What the gateway does on the side: expired and used states, and old flows, are gone within a minute."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 from latchpin.errors import LatchpinError
+from latchpin.flow_history import MOST_FLOWS
 from latchpin.services import Services
 
 __all__ = ["maintained"]
@@ -41,6 +43,8 @@ async def purge(services: Services) -> None:
         if services.states is not None and (count := await services.states.purge()):
             _log.debug("Purged %d expired OAuth states", count)
         await services.records.purge()
+        before = services.clock() - timedelta(hours=services.settings.flow_history_hours)
+        await services.records.flows.purge(before=before, most=MOST_FLOWS)
     except LatchpinError as exc:
         _log.warning("Purging expired states failed: %s", exc.detail or exc.public)
     except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged

@@ -23,6 +23,7 @@ class TokenOrigin:
     resource: str | None
     client_id: str
     scopes: tuple[str, ...]
+    flow_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def build_token(
         refresh_begun_at=None,
         created_at=now if earlier is None else earlier.created_at,
         updated_at=now,
+        flow_id=origin.flow_id,
     )
     return seal_grant(cipher, bare, grant)
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from latchpin.client_grant import INVALID_CLIENT, PinIssuer, owner_of
 from latchpin.clients import ClientDirectory
 from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
-from latchpin.model import Caller, ClientCredentials, Gateway, ServerMetadata, StoredToken, TokenGrant
+from latchpin.flow_facts import Exchanged, TokensSealed
+from latchpin.flow_journal import Trail
+from latchpin.model import (
+    Caller,
+    ClientCredentials,
+    Gateway,
+    PendingAuthorization,
+    ServerMetadata,
+    StoredToken,
+    TokenGrant,
+)
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.status import TokenStatus, is_authorized, status_of
 from latchpin.refresh import Refresher
@@ -15,6 +26,7 @@ from latchpin.sealing import TokenOrigin, build_token, open_token
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
+from latchpin.upstream import host_of
 
 __all__ = ["TokenHealth", "TokenKeeper", "UsableToken", "owner_of"]
 
@@ -49,7 +61,7 @@ class TokenKeeper:
         self._endpoint = TokenEndpoint(services)
         self._refresher = Refresher(services, servers, clients, self._endpoint, pin=pin)
 
-    async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str) -> StoredToken:
+    async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: Trail) -> StoredToken:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
 
         Raises:
@@ -62,6 +74,7 @@ class TokenKeeper:
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
         grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
+        trail.step(_exchanged(pending, client, grant, self._services.clock()))
         origin = TokenOrigin(
             gateway_id=gateway.id,
             app_user_email=pending.app_user_email,
@@ -69,6 +82,7 @@ class TokenKeeper:
             resource=pending.resource,
             client_id=pending.client_id,
             scopes=pending.scopes,
+            flow_id=pending.id,
         )
         token = await self._keep(origin, grant)
         current = await self._services.records.gateways.get(gateway.id)
@@ -76,6 +90,7 @@ class TokenKeeper:
             # A change drops every token, but this one may have come after it.
             await self._services.records.tokens.delete(gateway.id, pending.app_user_email)
             raise self._changed(gateway)
+        trail.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
 
     async def _exchange(
@@ -212,3 +227,13 @@ class TokenKeeper:
         if opened.refresh_token is not None:
             return await self._endpoint.revoke(found.metadata, client, opened.refresh_token, "refresh_token")
         return await self._endpoint.revoke(found.metadata, client, opened.access_token, "access_token")
+
+
+def _exchanged(pending: PendingAuthorization, client: ClientCredentials, grant: TokenGrant, now: datetime) -> Exchanged:
+    return Exchanged(
+        server=host_of(pending.token_url),
+        auth_method=client.auth_method,
+        lifetime_seconds=round((grant.expires_at - now).total_seconds()),
+        refresh_token=grant.refresh_token is not None,
+        scopes=pending.scopes if grant.scopes is None else grant.scopes,
+    )

@@ -9,6 +9,8 @@ from typing import Any
 
 from latchpin.client_grant import needs_browser
 from latchpin.errors import TokenRefused
+from latchpin.flow_facts import ToolsFetched
+from latchpin.flow_journal import FlowJournal
 from latchpin.model import Caller, Gateway, StoredTool
 from latchpin.services import Services
 from latchpin.tokens import TokenKeeper, UsableToken
@@ -22,13 +24,14 @@ INVALID_TOKEN = "invalid_token"  # noqa: S105  an error code (RFC 6750 section 3
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What fetching a gateway's tools brought."""
+    """What fetching a gateway's tools brought. ``flow_id`` is the flow that the token came from, if it is known."""
 
     gateway: Gateway
     created: int
     updated: int
     removed: int
     tools: list[Mapping[str, Any]]
+    flow_id: str | None = None
 
     @property
     def message(self) -> str:
@@ -39,9 +42,10 @@ class Fetched:
 class Toolbox:
     """Tools of gateways, by user."""
 
-    def __init__(self, services: Services, tokens: TokenKeeper) -> None:
+    def __init__(self, services: Services, tokens: TokenKeeper, journal: FlowJournal) -> None:
         self._services = services
         self._tokens = tokens
+        self._journal = journal
 
     async def fetch(self, gateway: Gateway, caller: Caller) -> Fetched:
         """List the MCP server's tools as ``caller`` sees them, and keep them for this caller.
@@ -52,21 +56,33 @@ class Toolbox:
             AuthorizationRequired: the caller has no usable token.
             ProviderError: the MCP server cannot be reached or read, or refuses.
         """
-        definitions = await self._list(gateway, caller)
-        by_name = {str(definition["name"]): definition for definition in definitions}
-        changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
-        _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
-        self._services.events.tell("tools.fetched", gateway_id=gateway.id, count=len(by_name))
-        return Fetched(gateway, changes.created, changes.updated, changes.removed, list(by_name.values()))
+        trail = self._journal.open("fetch-tools")
+        token = await self._tokens.token_for(gateway, caller) if gateway.auth_type == "oauth" else None
+        if token is not None and token.stored.flow_id is not None:
+            trail.name(token.stored.flow_id, gateway.id, caller.email)
+        with trail:
+            fetched = await self._fetch(gateway, caller, token)
+            counts = (fetched.created, fetched.updated, fetched.removed)
+            trail.step(ToolsFetched(len(fetched.tools), *counts))
+            return fetched
 
     async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
         """Look at what was fetched before, by name."""
         return await self._services.records.tools.list(gateway.id, caller.email)
 
-    async def _list(self, gateway: Gateway, caller: Caller) -> list[Mapping[str, Any]]:
-        if gateway.auth_type != "oauth":
+    async def _fetch(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Fetched:
+        definitions = await self._list(gateway, caller, token)
+        by_name = {str(definition["name"]): definition for definition in definitions}
+        changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
+        _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
+        self._services.events.tell("tools.fetched", gateway_id=gateway.id, count=len(by_name))
+        flow_id = token.stored.flow_id if token is not None else None
+        tools = list(by_name.values())
+        return Fetched(gateway, changes.created, changes.updated, changes.removed, tools, flow_id)
+
+    async def _list(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> list[Mapping[str, Any]]:
+        if token is None:
             return await self._ask(gateway, None)
-        token = await self._tokens.token_for(gateway, caller)
         try:
             return await self._ask(gateway, token)
         except TokenRefused as exc:

@@ -11,13 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from latchpin.flow_steps import (
+from latchpin.flow_facts import (
     Begun,
     Consumed,
     Exchanged,
     Facts,
     Failed,
-    FlowStep,
     Redirected,
     Returned,
     Stored,
@@ -25,6 +24,7 @@ from latchpin.flow_steps import (
     ToolsFetched,
     Verified,
 )
+from latchpin.flow_steps import FlowStep
 from latchpin.model import (
     Gateway,
     OAuthConfig,
@@ -213,7 +213,7 @@ def flow(
         ToolsFetched(count=3, created=2, updated=1, removed=0),
     ]
     if failed:
-        facts.append(Failed(cause="state-used", status=400, provider_error=None))
+        facts.append(Failed("callback", "state-used", 400, "it was used before", False, None, "worker-1"))
     names = (new_id(), new_id() if gateway_id is None else gateway_id, app_user_email)
     return [
         FlowStep(*names, now + timedelta(seconds=number), 0.001 * number, f"worker-{1 + number // 3}", each)

@@ -68,6 +68,8 @@ def answer(
     if page and _should_sign_in(request, error):  # no failure: nothing is logged
         target = quote(request.url.path.removeprefix(settings.base_path) + _query(request), safe="")
         return RedirectResponse(f"{settings.base_url}/login?next={target}", 303)
+    if error.flow_id is not None:
+        request.scope[FLOW_ID] = error.flow_id  # the access line and the answer name the flow, not the request
     flow = flow or flow_id(request.scope)
     log_failure(error, flow)
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}

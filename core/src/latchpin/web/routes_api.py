@@ -14,7 +14,7 @@ from latchpin.people import parse_email
 from latchpin.tokens import owner_of
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, csrf_token
-from latchpin.web.errors import wants_html
+from latchpin.web.errors import FLOW_ID, wants_html
 from latchpin.web.frame import navigation_for
 from latchpin.web.identity import require_admin, require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id
@@ -51,6 +51,8 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
     await check_csrf(request, caller)
     gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
     fetched = await application.toolbox.fetch(gateway, caller)
+    if fetched.flow_id is not None:
+        request.scope[FLOW_ID] = fetched.flow_id
     if wants_html(request):
         return pages.fetched(
             base=application.services.settings.base_path,

@@ -21,7 +21,7 @@ from latchpin.errors import LatchpinError, NotFound, ProviderError
 from latchpin.flow import Completed
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
-from latchpin.web.errors import FLOW_ID, answer, wants_html
+from latchpin.web.errors import FLOW_ID, answer, flow_id, wants_html
 from latchpin.web.frame import navigation_for
 from latchpin.web.identity import (
     browser_cookie,
@@ -63,7 +63,7 @@ async def authorize(request: Request) -> Response:
     caller = await require_caller(request)
     gateway_id = check_gateway_id(request.path_params["gateway_id"])
     browser = browser_cookie(request) or new_browser_cookie()
-    url = await application_of(request).flow.begin(gateway_id, caller, browser=browser)
+    url = await application_of(request).flow.begin(gateway_id, caller, browser=browser, flow_id=flow_id(request.scope))
     response = RedirectResponse(url, status_code=302)
     set_browser_cookie(request, response, browser)
     return response
@@ -80,9 +80,8 @@ async def callback(request: Request) -> Response:
             caller=partial(current_caller, request),  # two identities that disagree are refused here too
         )
     except LatchpinError as exc:
-        if exc.flow_id is not None:
-            request.scope[FLOW_ID] = exc.flow_id  # the access line and the answer name the flow, not the request
         return answer(request, exc, reveal=_may_reveal(exc))
+    request.scope[FLOW_ID] = completed.flow_id
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))
     claims = {"gateway_id": completed.gateway.id, "email": completed.app_user_email}
