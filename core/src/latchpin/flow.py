@@ -191,7 +191,7 @@ class AuthorizationFlow:
         )
 
     def _build_url(self, attempt: _Attempt, pending: PendingAuthorization, endpoint: str, verifier: str) -> str:
-        services = self._services
+        services, config, provider = self._services, attempt.config, attempt.found.metadata.provider
         return build_authorization_url(
             AuthorizationRequest(
                 authorization_endpoint=endpoint,
@@ -202,7 +202,7 @@ class AuthorizationFlow:
                 code_challenge_method=services.pkce.name,
                 scopes=attempt.scopes,
                 scope_separator=config.scope_separator or " ",
-                scope_parameter=metadata.provider.scope_parameter if metadata.provider else "scope",
+                scope_parameter=provider.scope_parameter if provider else "scope",
                 resource=attempt.found.resource,
                 audience=config.audience,
                 extra=config.extra_authorize_params,
