@@ -7,13 +7,13 @@ age, the store's atomic consume, gateway, issuer, the provider's error, then the
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from latchpin.admission import Admission
+from latchpin.attempt import Attempt, build_request
 from latchpin.client_grant import needs_browser, require_pinned
 from latchpin.clients import ClientDirectory
 from latchpin.contracts import StateStore
@@ -26,16 +26,14 @@ from latchpin.errors import (
     Unsealable,
     VerifierLost,
 )
-from latchpin.flow_facts import Begun, Consumed, Redirected, Returned, Stored, Verified
+from latchpin.flow_facts import Begun, Consumed, Returned, Stored, Verified
 from latchpin.flow_journal import FlowJournal, Trail
 from latchpin.gateways import GatewayBook
-from latchpin.model import Caller, Gateway, OAuthConfig, PendingAuthorization, StateKey
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
+from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
-from latchpin.oauth.pkce import build_verifier
-from latchpin.oauth.state import StatePayload, build_state, check_age, check_browser, hash_browser, parse_state
+from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
 from latchpin.sealing import place_of
-from latchpin.servers import FoundServer, ServerDirectory
+from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.step_up import StepUp
 from latchpin.tokens import TokenKeeper
@@ -51,33 +49,6 @@ class Completed:
     gateway: Gateway
     app_user_email: str
     flow_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What one authorization is begun with."""
-
-    flow_id: str
-    gateway: Gateway
-    config: OAuthConfig
-    found: FoundServer
-    email: str
-    browser: str = field(repr=False)
-    trail: Trail
-    discovery_seconds: float
-    wanted: tuple[str, ...] = ()
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """What to ask for: the usual, and what the MCP server has asked of this user since (step-up)."""
-        usual = choose_scopes(
-            configured=self.found.config.scopes,
-            challenged=self.found.challenge_scopes,
-            resource_supports=self.found.resource_scopes,
-            server_supports=self.found.metadata.scopes_supported,
-            added=provider.add_scopes if (provider := self.found.metadata.provider) else (),
-        )
-        return tuple(dict.fromkeys((*usual, *self.wanted)))
 
 
 class AuthorizationFlow:
@@ -127,17 +98,17 @@ class AuthorizationFlow:
         trail = self._journal.open("authorize")
         states = self._states()
         gateway = await self._gateways.get(gateway_id, caller)
-        config = _authorization_config(gateway)
+        _check_authorizes(gateway)
         trail.name(flow_id, gateway.id, caller.email)
         with trail:
             trail.step(Begun(via=caller.via))
             found = await self._servers.find(gateway)
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
             seconds = trail.elapsed()
-            attempt = _Attempt(flow_id, gateway, config, found, caller.email, browser, trail, seconds, wanted)
+            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, trail, seconds)
             return await self._begin(states, attempt)
 
-    async def _begin(self, states: StateStore, attempt: _Attempt) -> str:
+    async def _begin(self, states: StateStore, attempt: Attempt) -> str:
         gateway, found = attempt.gateway, attempt.found
         self._admission.admit(attempt.flow_id, attempt.email)
         try:
@@ -150,97 +121,33 @@ class AuthorizationFlow:
         self._servers.carry(gateway, pinned)
         return url
 
-    async def _prepare(self, states: StateStore, attempt: _Attempt) -> str:
-        metadata, config, services = attempt.found.metadata, attempt.found.config, self._services
+    async def _prepare(self, states: StateStore, attempt: Attempt) -> str:
+        metadata = attempt.found.metadata
         if metadata.authorization_endpoint is None:
             raise DiscoveryFailed(
                 f"{metadata.issuer or attempt.gateway.url} names no authorization endpoint",
                 remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
             )
-        redirect_uri = config.redirect_uri or services.settings.redirect_uri
+        redirect_uri = attempt.found.config.redirect_uri or self._services.settings.redirect_uri
         try:
             client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
         except RegistrationFailed:
             self._servers.forget(attempt.gateway.id)  # its metadata may have been mended by the next try
             raise
-        client_seconds = round(attempt.trail.elapsed() - attempt.discovery_seconds, 6)
-        verifier = build_verifier(secrets.token_bytes)
-        state = build_state(self._payload(attempt), services.signer)
-        pending = self._pending(attempt, client.client_id, redirect_uri, state, verifier)
-        await states.put(pending)
-        attempt.trail.step(self._stored(pending, attempt.discovery_seconds, client_seconds))
-        url = self._build_url(attempt, pending, metadata.authorization_endpoint, verifier)
+        client_seconds = attempt.trail.elapsed() - attempt.discovery_seconds
+        request = build_request(attempt, self._services, client_id=client.client_id, redirect_uri=redirect_uri)
+        await states.put(request.pending)
         attempt.trail.step(
-            Redirected(
-                server=host_of(metadata.authorization_endpoint),
-                client_id=pending.client_id,
-                redirect_uri=pending.redirect_uri,
-                scopes=pending.scopes,
-                code_challenge_method=services.pkce.name,
+            Stored(
+                store=self._store,
+                lifetime_seconds=round(self._lifetime.total_seconds()),
+                issuer=metadata.issuer,
+                discovery_seconds=attempt.discovery_seconds,
+                client_seconds=round(client_seconds, 6),
             )
         )
-        return url
-
-    def _stored(self, pending: PendingAuthorization, discovery_seconds: float, client_seconds: float) -> Stored:
-        return Stored(
-            store=self._store,
-            lifetime_seconds=round(self._lifetime.total_seconds()),
-            issuer=pending.issuer,
-            discovery_seconds=discovery_seconds,
-            client_seconds=client_seconds,
-        )
-
-    def _build_url(self, attempt: _Attempt, pending: PendingAuthorization, endpoint: str, verifier: str) -> str:
-        services, config, provider = self._services, attempt.config, attempt.found.metadata.provider
-        return build_authorization_url(
-            AuthorizationRequest(
-                authorization_endpoint=endpoint,
-                client_id=pending.client_id,
-                redirect_uri=pending.redirect_uri,
-                state=pending.key.state,
-                code_challenge=services.pkce.challenge(verifier),
-                code_challenge_method=services.pkce.name,
-                scopes=attempt.scopes,
-                scope_separator=config.scope_separator or " ",
-                scope_parameter=provider.scope_parameter if provider else "scope",
-                resource=attempt.found.resource,
-                audience=config.audience,
-                extra=config.extra_authorize_params,
-            )
-        )
-
-    def _payload(self, attempt: _Attempt) -> StatePayload:
-        return StatePayload(
-            gateway_id=attempt.gateway.id,
-            app_user_email=attempt.email,
-            nonce=secrets.token_urlsafe(16),
-            timestamp=self._services.clock().isoformat(),
-            browser=hash_browser(attempt.browser),
-            key_id=self._services.signer.key_id,
-            instance=self._services.instance_id,
-            flow_id=attempt.flow_id,
-        )
-
-    def _pending(
-        self, attempt: _Attempt, client_id: str, redirect_uri: str, state: str, verifier: str
-    ) -> PendingAuthorization:
-        metadata, now = attempt.found.metadata, self._services.clock()
-        place = place_of(attempt.gateway.id, attempt.email, metadata.issuer, "code_verifier")
-        return PendingAuthorization(
-            id=attempt.flow_id,
-            key=StateKey(attempt.gateway.id, state),
-            code_verifier=self._services.cipher.seal(verifier, place=place),
-            app_user_email=attempt.email,
-            redirect_uri=redirect_uri,
-            issuer=metadata.issuer,
-            iss_expected=metadata.iss_parameter_supported,
-            token_url=metadata.token_endpoint,
-            client_id=client_id,
-            resource=attempt.found.resource,
-            scopes=attempt.scopes,
-            created_at=now,
-            expires_at=now + self._lifetime,
-        )
+        attempt.trail.step(request.describe(host_of(metadata.authorization_endpoint)))
+        return request.url
 
     # -- complete -----------------------------------------------------------------------------------------
 
@@ -320,8 +227,8 @@ class AuthorizationFlow:
         return self._services.states
 
 
-def _authorization_config(gateway: Gateway) -> OAuthConfig:
-    """The gateway's OAuth settings, if a person can authorize it."""
+def _check_authorizes(gateway: Gateway) -> None:
+    """Raise InvalidRequest if there is nothing that a person could authorize."""
     if gateway.auth_type != "oauth" or gateway.oauth is None:
         raise InvalidRequest(
             f"gateway '{gateway.name}' does not use OAuth", remedy="There is nothing to authorize; fetch its tools."
@@ -331,4 +238,3 @@ def _authorization_config(gateway: Gateway) -> OAuthConfig:
             f"gateway '{gateway.name}' gets its tokens with {gateway.oauth.grant_type}",
             remedy="There is nothing for a person to authorize; fetch its tools.",
         )
-    return gateway.oauth
