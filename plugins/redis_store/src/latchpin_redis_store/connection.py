@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from hiredis import pack_command
 from latchpin.batching import Batcher
 from latchpin.errors import BackendUnavailable
+from latchpin.patience import patience
 from latchpin.settings import mask
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -68,7 +69,7 @@ class Commands:
             BackendUnavailable: there is no reply, or it is an error; the command may have been carried out.
         """
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with patience(ANSWER_SECONDS):
                 return await self._batcher.submit(words)
         except (RedisError, OSError) as exc:  # OSError: TimeoutError too
             raise self._unavailable(exc) from exc
@@ -95,7 +96,7 @@ class Commands:
 
     async def _send(self, batch: Sequence[tuple[Word, ...]]) -> Sequence[Reply]:
         pool = self._client.connection_pool
-        async with asyncio.timeout(BATCH_SECONDS):
+        async with patience(BATCH_SECONDS):
             connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 await self._prove(connection)
@@ -114,7 +115,7 @@ class Commands:
         if asyncio.get_running_loop().time() - self._replied_at < IDLE_SECONDS:
             return
         try:
-            async with asyncio.timeout(PROOF_SECONDS):
+            async with patience(PROOF_SECONDS):
                 await connection.send_packed_command(pack_command(("PING",)))
                 await _read(connection)
         except (RedisError, OSError):

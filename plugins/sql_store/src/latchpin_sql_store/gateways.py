@@ -39,7 +39,7 @@ class SqlGateways:
             row = connection.execute(_GET, {"wanted": gateway_id}).mappings().first()
             return None if row is None else _from_row(row)
 
-        return await self._database.read(run, absent=None)
+        return await self._database.read(run, absent=None, same=("gateway", gateway_id))
 
     async def list(self) -> list[Gateway]:
         """All, oldest first."""

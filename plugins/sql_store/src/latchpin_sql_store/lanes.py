@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from latchpin.batching import Batcher
 from latchpin.errors import BackendUnavailable
+from latchpin.patience import patience
 from sqlalchemy import Connection, Engine
 
 from latchpin_sql_store.faults import Duplicate, Fault, Unstorable, judge, unavailable
@@ -104,7 +105,7 @@ class Lane(Generic[ItemT, ResultT]):
             BackendUnavailable: the database cannot be reached or does not answer in time.
         """
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with patience(PATIENCE):
                 return await self._batcher.submit(item)
         except TimeoutError:
             raise BackendUnavailable(f"the database at {self._where} does not answer") from None
@@ -112,7 +113,7 @@ class Lane(Generic[ItemT, ResultT]):
     async def close(self) -> None:
         """Wait until all that was submitted is done, if the database answers."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with patience(PATIENCE):
                 await self._batcher.close()
 
     async def _send(self, items: Sequence[ItemT]) -> Outcomes[ResultT]:

@@ -43,7 +43,7 @@ class SqlTokens:
             row = connection.execute(_GET, _owner(gateway_id, app_user_email)).mappings().first()
             return None if row is None else _from_row(row)
 
-        return await self._database.read(run, absent=None)
+        return await self._database.read(run, absent=None, same=("token", gateway_id, app_user_email))
 
     async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
         """Those that match, oldest first."""
