@@ -236,7 +236,7 @@ async def test_a_moved_issuer_needs_an_administrator(site: Site, upstream: HttpU
     moved = gateway(f"{site.url}/mcp", pinned="https://famous.example")
     with pytest.raises(DiscoveryFailed, match=r"famous\.example was pinned") as caught:
         await find(upstream, moved)
-    assert site.url in caught.value.remedy
+    assert f"confirm-issuer {moved.id}" in caught.value.remedy
     assert (await find(upstream, moved, oauth_follow_issuer_change=True)).metadata.issuer == site.url
     assert (await find(upstream, gateway(f"{site.url}/mcp", pinned=site.url))).metadata.issuer == site.url
 

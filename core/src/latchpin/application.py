@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from latchpin.clients import ClientDirectory, Forgotten
 from latchpin.connections import ConnectionDesk
+from latchpin.errors import Conflict, InvalidRequest
 from latchpin.flow import AuthorizationFlow
 from latchpin.flow_history import FlowHistory
 from latchpin.flow_journal import FlowJournal, StepEvents
 from latchpin.flow_log import FlowLog
-from latchpin.gateways import GatewayBook
+from latchpin.gateways import GatewayBook, parse_gateway_body
+from latchpin.inspection import Inspector
 from latchpin.model import Caller, Gateway
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
@@ -51,6 +53,7 @@ class Application:
         self.toolbox = Toolbox(services, self.tokens, self.journal)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.status = StatusDesk(services, self.tokens)
+        self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
 
     async def remove_gateway(self, gateway_id: str, caller: Caller) -> tuple[Gateway, list[Forgotten]]:
         """Remove a gateway with its tokens, tools and clients, asking the servers to forget those first.
@@ -66,6 +69,29 @@ class Application:
         gateway = await self.gateways.get_to_change(gateway_id, caller)
         forgotten = await self.clients.delete_all(gateway.id)
         return await self.gateways.remove(gateway.id, caller), forgotten
+
+    async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
+        """Trust the issuer that a gateway's server names now, in place of the one pinned when it was first used.
+
+        Every user's token and the registered clients go: they were the old issuer's.
+
+        Raises:
+            Forbidden, NotFound: as for every change.
+            InvalidRequest: the issuer is entered on the gateway, so nobody else names it.
+            Conflict: the server names another one now.
+            ProviderError: it cannot be asked.
+        """
+        gateway = await self.gateways.get_to_change(gateway_id, caller)
+        if gateway.oauth is None or gateway.oauth.issuer is not None:
+            raise InvalidRequest(
+                "the gateway's issuer is not found but entered, or it has none",
+                remedy="Change oauth_config.issuer instead.",
+            )
+        named = await self.servers.named_issuer(gateway)
+        if named != issuer:
+            raise Conflict(f"{gateway.url} names the issuer {named} now, not {issuer[:200]!a}")
+        body = parse_gateway_body({"pinned_issuer": issuer, "revision": gateway.revision})
+        return await self.gateways.change(gateway.id, body, caller)
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""

@@ -25,6 +25,7 @@ from latchpin.errors import (
 from latchpin.kept_clients import KeptClients
 from latchpin.leases import Leases
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
+from latchpin.registration_ways import Ways, explain_refusal, list_ways
 from latchpin.shared_tasks import SharedTasks
 
 __all__ = ["ClientDirectory", "Forgotten"]
@@ -92,16 +93,32 @@ class ClientDirectory:
         """
         request = self._request(gateway, server, redirect_uri, scopes)
         for registrar in self._registrars:
-            if registrar.keeps and request.configured is None:
-                answer = await self._kept_or_registered(registrar, request)
-            else:
-                answer = _computed(await registrar.register(request))
+            try:
+                answer = await self._ask(registrar, request)
+            except RegistrationFailed as exc:
+                raise explain_refusal(exc, self._registrars, registrar, request) from exc
             if answer is not None:
                 return answer
         kept = await self._kept.fitting(request)
         if kept is not None:
             return self._kept.open(kept)
-        raise RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
+        refused = RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
+        raise explain_refusal(refused, self._registrars, None, request)
+
+    async def ways(self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]) -> Ways:
+        """Say which way to a client would be taken, and why not the others. Registers nothing.
+
+        Raises:
+            Unsealable, BackendUnavailable: as for ``client_for``.
+        """
+        request = self._request(gateway, server, redirect_uri, scopes)
+        kept = await self._kept.fitting(request)
+        return list_ways(self._registrars, request, None if kept is None else kept.client_id)
+
+    async def _ask(self, registrar: ClientRegistrar, request: RegistrationRequest) -> ClientCredentials | None:
+        if registrar.keeps and request.configured is None:
+            return await self._kept_or_registered(registrar, request)
+        return _computed(await registrar.register(request))
 
     async def close(self) -> None:
         """Let registrations that are under way end, before the stores are closed."""

@@ -30,6 +30,8 @@ class FoundServer:
         config: the gateway's entry, with what it leaves open filled from the provider table.
         challenge_scopes: what the MCP server asked for in its challenge.
         resource_scopes: ``scopes_supported`` of its resource metadata.
+        resource_source: where its resource metadata was, None if there is none.
+        challenged: the MCP server refused a request without a token (401).
         steps: what was asked on the way, for diagnosis.
     """
 
@@ -38,4 +40,6 @@ class FoundServer:
     config: OAuthConfig = field(default_factory=OAuthConfig)
     challenge_scopes: tuple[str, ...] = ()
     resource_scopes: tuple[str, ...] = ()
+    resource_source: str | None = None
+    challenged: bool = False
     steps: tuple[Step, ...] = ()

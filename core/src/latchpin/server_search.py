@@ -122,6 +122,8 @@ class Search:
             resource=resource,
             challenge_scopes=self._challenge.scopes,
             resource_scopes=published.scopes_supported if published else (),
+            resource_source=published.source if published else None,
+            challenged=self._protected,
             steps=tuple(self._steps),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from latchpin.causes.provider import ISSUER_MOVED
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, PkceUnsupported
@@ -89,6 +90,15 @@ class ServerDirectory:
         ):
             self._remembered[gateway.id] = replace(kept, revision=pinned.revision)
 
+    async def named_issuer(self, gateway: Gateway) -> str | None:
+        """The issuer that the gateway's server names now, asked anew, whatever is pinned; raises as ``find`` does."""
+        if gateway.oauth is None:
+            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        self.forget(gateway.id)
+        found = await self._search(gateway, gateway.oauth)
+        self.forget(gateway.id)
+        return found.metadata.issuer
+
     def forget(self, gateway_id: str) -> None:
         """Search anew next time: the MCP server no longer takes fresh tokens, so it may have moved."""
         self._remembered.pop(gateway_id, None)
@@ -147,10 +157,12 @@ class ServerDirectory:
         if pinned is None or not theirs_to_say or named == pinned or self._settings.oauth_follow_issuer_change:
             return
         self.forget(gateway.id)
-        raise DiscoveryFailed(
-            f"{gateway.url} now names the issuer {named}, and {pinned} was pinned when it was first used",
-            remedy=(
-                f"If the server really moved, an administrator confirms it by setting oauth_config.issuer to {named}; "
-                "OAUTH_FOLLOW_ISSUER_CHANGE=true follows every such change."
-            ),
+        raise DiscoveryFailed().explain_as(
+            ISSUER_MOVED,
+            url=gateway.url,
+            named=named,
+            pinned=pinned,
+            remedy=f"If the server really moved, an administrator confirms it with: latchpin gateways confirm-issuer "
+            f"{gateway.id} (or POST /gateways/{gateway.id}/issuer); OAUTH_FOLLOW_ISSUER_CHANGE=true follows every "
+            "such change.",
         )

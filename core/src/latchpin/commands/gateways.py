@@ -6,11 +6,13 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from latchpin.application import Application
 from latchpin.commands.console import opened, out, print_json, run, say
-from latchpin.errors import LatchpinError, NotFound, SettingsError
+from latchpin.commands.inspection import print_inspection
+from latchpin.errors import NotFound, SettingsError
 from latchpin.gateways import describe, parse_gateway_body
 from latchpin.model import Caller, Gateway
 
@@ -33,9 +35,10 @@ def add(  # noqa: PLR0917  typer passes them by name
     auth: Annotated[str, typer.Option(help="oauth or none.")] = "oauth",
     allow: Annotated[list[str] | None, typer.Option(help="Who may use it: address or *@domain; repeatable.")] = None,
     config: Annotated[str, typer.Option(help='oauth_config as JSON, e.g. \'{"issuer": "..."}\'.')] = "{}",
+    no_discover: Annotated[bool, typer.Option("--no-discover", help="Do not ask the servers now.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add a gateway; its URL is enough, the rest is found out at the first authorization."""
+    """Add a gateway; its URL is enough, the rest is found out: now to be shown, and at the first authorization."""
     document: dict[str, Any] = {"url": url, "auth_type": auth}
     if name is not None:
         document["name"] = name
@@ -44,16 +47,22 @@ def add(  # noqa: PLR0917  typer passes them by name
     if auth == "oauth":
         document["oauth_config"] = _parse_config(config)
 
-    async def work() -> tuple[Gateway, str]:
+    async def work() -> tuple[Gateway, dict[str, Any] | None, str]:
         async with opened() as application:
             gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
-            return gateway, application.services.settings.base_url
+            wanted = gateway.oauth is not None and not no_discover
+            found = await application.inspector.inspect(gateway) if wanted else None
+            return gateway, found, application.services.settings.base_url
 
-    gateway, base_url = run(work())
+    gateway, found, base_url = run(work())
     if as_json:
-        print_json(describe(gateway))
+        print_json(describe(gateway) | ({"discovery": found} if found is not None else {}))
         return
-    out.print(f"Added [bold]{gateway.name}[/bold] as {gateway.id}", highlight=False, soft_wrap=True)
+    out.print(f"Added [bold]{escape(gateway.name)}[/bold] as {gateway.id}", highlight=False, soft_wrap=True)
+    if found is not None:
+        print_inspection(found)
+    if found is not None and found["why"]:
+        return
     if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
         say(f"Authorize it in a browser: {base_url}/oauth/authorize/{gateway.id}")
 
@@ -91,18 +100,53 @@ def show(which: Which, as_json: Json = False) -> None:
                 gateway.oauth and gateway.oauth.redirect_uri
             ) or application.services.settings.redirect_uri
             if gateway.oauth is not None:
-                shown["discovery"] = await _discover(application, gateway)
+                shown["discovery"] = await application.inspector.inspect(gateway)
             return shown
 
     shown = run(work())
     if as_json:
         print_json(shown)
         return
+    found = shown.pop("discovery", None)
     table = Table("key", "value", show_lines=False)
     for key, value in shown.items():
         text = json.dumps(value, indent=2) if isinstance(value, dict | list) else str(value)
-        table.add_row(key, text)
+        table.add_row(key, escape(text))
     out.print(table)
+    if found is not None:
+        print_inspection(found)
+
+
+@app.command("confirm-issuer")
+def confirm_issuer(
+    which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, as_json: Json = False
+) -> None:
+    """Trust the issuer that a gateway's server names now, in place of the pinned one; users authorize anew."""
+
+    async def look() -> tuple[Gateway, str | None]:
+        async with opened() as application:
+            gateway = await _find(application, which)
+            return gateway, await application.servers.named_issuer(gateway)
+
+    async def work(gateway: Gateway, issuer: str) -> Gateway:
+        async with opened() as application:
+            return await application.confirm_issuer(gateway.id, issuer, OPERATOR)
+
+    gateway, named = run(look())
+    if named is None:
+        raise NotFound(f"{gateway.url} names no issuer")
+    if not yes:
+        typer.confirm(
+            f"{gateway.name} trusts {gateway.pinned_issuer}, and its server names {named}. From now on tokens from "
+            f"{named} will be sent to {gateway.url}, and every user authorizes anew. Confirm?",
+            abort=True,
+            err=True,
+        )
+    gateway = run(work(gateway, named))
+    if as_json:
+        print_json(describe(gateway))
+        return
+    say(f"Gateway {gateway.name} trusts the issuer {gateway.pinned_issuer} from now on")
 
 
 @app.command()
@@ -134,24 +178,6 @@ async def _find(application: Application, which: str) -> Gateway:
             f"{len(found)} gateways are called {which!r}", remedy="Name it by its id: latchpin gateways list"
         )
     return found[0]
-
-
-async def _discover(application: Application, gateway: Gateway) -> dict[str, Any]:
-    try:
-        found = await application.servers.find(gateway)
-    except LatchpinError as exc:
-        return {"found": False, "why": exc.detail or exc.public, "remedy": exc.remedy}
-    metadata = found.metadata
-    return {
-        "found": True,
-        "source": metadata.source,
-        "issuer": metadata.issuer,
-        "authorization_endpoint": metadata.authorization_endpoint,
-        "token_endpoint": metadata.token_endpoint,
-        "registration_endpoint": metadata.registration_endpoint,
-        "resource": found.resource,
-        "steps": [str(step) for step in found.steps],
-    }
 
 
 def _parse_config(text: str) -> dict[str, Any]:

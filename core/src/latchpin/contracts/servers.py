@@ -75,8 +75,15 @@ class ClientRegistrar(Protocol):
     """
 
     @property
+    def label(self) -> str:
+        """What people call this way, such as "Dynamic Client Registration"."""
+
+    @property
     def keeps(self) -> bool:
         """Whether an answer is to be kept as a registered client (False: it can be computed each time)."""
+
+    def obstacle(self, request: RegistrationRequest) -> str | None:
+        """Say why this way does not apply here, None if it does (the server may refuse yet). Does no I/O."""
 
     async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
         """Give a client, or None if this way does not apply here.

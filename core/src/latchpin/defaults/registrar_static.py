@@ -14,14 +14,25 @@ from latchpin.settings import Settings
 
 __all__ = ["StaticRegistrar"]
 
+LABEL = "entered by an administrator"
+
 
 class StaticRegistrar:
     """Gives the entered client, with the authentication method that entry, server and secret allow."""
 
     @property
+    def label(self) -> str:
+        """What people call it."""
+        return LABEL
+
+    @property
     def keeps(self) -> bool:
         """False: the gateway's entry is the record."""
         return False
+
+    def obstacle(self, request: RegistrationRequest) -> str | None:
+        """It needs a client_id."""
+        return "no client_id is entered on the gateway" if request.configured is None else None
 
     async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
         """Give the entered client, or None if none is entered."""
@@ -51,4 +62,4 @@ async def _open(settings: NoSettings, context: Context) -> AsyncIterator[ClientR
 @hookimpl
 def latchpin_client_registrar() -> Backend[NoSettings, ClientRegistrar]:
     """Offer the entered client, before every other way."""
-    return Backend(name="static", label="entered by an administrator", settings=NoSettings, open=_open, rank=10)
+    return Backend(name="static", label=LABEL, settings=NoSettings, open=_open, rank=10)

@@ -53,6 +53,7 @@ class ResourceMetadata:
     resource: str
     authorization_servers: tuple[str, ...]
     scopes_supported: tuple[str, ...]
+    source: str
 
 
 # -- where to look --------------------------------------------------------------------------------------
@@ -156,6 +157,7 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
         resource=resource,
         authorization_servers=servers,
         scopes_supported=parse_scopes(document, "scopes_supported") or (),
+        source=reply.url,
     )
 
 

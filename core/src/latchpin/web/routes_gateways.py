@@ -22,6 +22,17 @@ _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": GatewayBody.model_json_schema()}}}
 }
 
+_ISSUER: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "properties": {"issuer": {"type": "string"}}, "required": ["issuer"]}
+            }
+        },
+    }
+}
+
 
 @router.get("")
 async def list_gateways(request: Request) -> dict[str, Any]:
@@ -70,6 +81,26 @@ async def delete_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
     }
 
 
+@router.get("/{gateway_id}/discovery")
+async def inspect_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+    """What discovery finds now, from where, and what follows; nothing is registered or pinned."""
+    caller, application = await require_admin(request), application_of(request)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    return await application.inspector.inspect(gateway)
+
+
+@router.post("/{gateway_id}/issuer", openapi_extra=_ISSUER)
+async def confirm_issuer(request: Request, gateway_id: str) -> dict[str, Any]:
+    """Confirm that the MCP server has moved to another issuer; every user authorizes anew."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    document = await _read_json(request)
+    issuer = document.get("issuer") if isinstance(document, dict) else None
+    if not isinstance(issuer, str) or not issuer:
+        raise InvalidRequest('the body must be JSON such as {"issuer": "https://as.example.com"}')
+    return describe(await application.confirm_issuer(check_gateway_id(gateway_id), issuer, caller), caller)
+
+
 @router.get("/{gateway_id}/tools")
 async def list_tools(request: Request, gateway_id: str) -> dict[str, Any]:
     """The tools that the caller fetched, by name."""
@@ -80,8 +111,12 @@ async def list_tools(request: Request, gateway_id: str) -> dict[str, Any]:
 
 
 async def _read(request: Request) -> GatewayBody:
+    return parse_gateway_body(await _read_json(request))
+
+
+async def _read_json(request: Request) -> object:
     try:
-        document = json.loads(await request.body())
+        document: object = json.loads(await request.body())
     except (ValueError, RecursionError) as exc:
         raise InvalidRequest("the body is not JSON") from exc
-    return parse_gateway_body(document)
+    return document

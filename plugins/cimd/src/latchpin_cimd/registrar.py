@@ -16,6 +16,8 @@ __all__ = ["DocumentRegistrar"]
 
 _log = logging.getLogger("latchpin.cimd")
 
+LABEL = "Client ID Metadata Document"
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentRegistrar:
@@ -23,16 +25,27 @@ class DocumentRegistrar:
 
     Attributes:
         client: None: it gives nobody anything.
+        reason: why there is no client, empty if there is one.
         open_key: gives the key that proves the client; asked only where the client has one.
     """
 
     client: PublishedClient | None
     open_key: Callable[[], Awaitable[SigningKey]]
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return LABEL
 
     @property
     def keeps(self) -> bool:
         """False: the client_id is the document's URL, at every server."""
         return False
+
+    def obstacle(self, request: RegistrationRequest) -> str | None:
+        """It needs a public https URL, and a server that understands documents."""
+        return self.reason if self.client is None else unfit(request, self.client)
 
     async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
         """Give the published client, or None where it does not serve.

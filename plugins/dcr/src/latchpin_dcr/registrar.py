@@ -17,6 +17,8 @@ __all__ = ["DynamicRegistrar"]
 
 _log = logging.getLogger("latchpin.dcr")
 
+LABEL = "Dynamic Client Registration"
+
 
 @dataclass(frozen=True, slots=True)
 class DynamicRegistrar:
@@ -27,9 +29,28 @@ class DynamicRegistrar:
     clock: Clock
 
     @property
+    def label(self) -> str:
+        """What people call it."""
+        return LABEL
+
+    @property
     def keeps(self) -> bool:
         """True: a registration is made once and kept."""
         return True
+
+    def obstacle(self, request: RegistrationRequest) -> str | None:
+        """Settings, an entered client or the server's metadata may rule it out."""
+        if request.configured is not None:
+            return "a client is entered on the gateway"
+        if not self.settings.dcr_enabled:
+            return "DCR_ENABLED is false"
+        if not self.settings.dcr_auto_register_on_missing_credentials:
+            return "DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS is false"
+        try:
+            self._endpoint(request)
+        except LatchpinError as exc:
+            return (exc.detail or exc.public).rstrip(".")
+        return None
 
     async def register(self, request: RegistrationRequest) -> ClientCredentials | Registration | None:
         """Register a client, or give None where a client is entered or DCR is switched off.
@@ -46,6 +67,7 @@ class DynamicRegistrar:
             registration = await self._register(request, self._endpoint(request))
         except LatchpinError as exc:
             _log.warning("%s for gateway %s: %s", _heading(exc), request.gateway.id, exc.detail or exc.public)
+            exc.logged = True
             raise
         _log.info(
             "DCR: Dynamic Client Registration gave gateway %s the client %s at %s",
