@@ -6,9 +6,11 @@ import asyncio
 import base64
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
+from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 
-from tests.callback.gateway import ADMIN, BASE, open_gateway
+from tests.callback.gateway import ADMIN, BASE, InnerGateway, open_gateway
 from tests.oidc_login.conftest import HTML, Desk
 from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider, hash_of
 
@@ -220,3 +222,38 @@ async def test_a_public_client(company: pytest.MonkeyPatch, provider: LyingProvi
     assert asked.form["client_id"] == CLIENT
     assert not {"client_secret", "client_assertion"} & asked.form.keys()
     assert "authorization" not in asked.headers
+
+
+# -- the ID token ---------------------------------------------------------------------------------------
+
+
+async def vouched(gateway: InnerGateway, email: str, issuer: str) -> IdentityAssertion | None:
+    """What core finds when a gateway gets its tokens by the provider's word."""
+    provider = IdentityProvider(issuer, None, CLIENT)
+    for source in gateway.application.services.assertion_sources:
+        found = await source.find(Caller(email), provider)
+        if found is not None:
+            return found
+    return None
+
+
+async def test_an_id_token_is_kept_only_if_that_is_wanted(desk: Desk):
+    async with desk.gateway.browser(None) as browser:
+        await desk.sign_in(browser)
+    assert await vouched(desk.gateway, "ada@example.com", desk.provider.issuer) is None
+
+
+async def test_a_kept_id_token_vouches_for_its_person_until_it_expires(
+    company: pytest.MonkeyPatch, provider: LyingProvider
+):
+    company.setenv("OIDC_LOGIN_KEEP_ID_TOKEN", "true")
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        await Desk(gateway, provider).sign_in(browser)
+        found = await vouched(gateway, "ada@example.com", provider.issuer)
+        assert found is not None
+        assert jwt.decode(found.token, options={"verify_signature": False})["sub"] == "account-1"
+        assert found.token not in repr(vars(gateway.application.services.records.kept))
+        assert await vouched(gateway, "eve@example.com", provider.issuer) is None
+        assert await vouched(gateway, "ada@example.com", "https://login.other.example") is None
+        gateway.clock.advance(seconds=301)
+        assert await vouched(gateway, "ada@example.com", provider.issuer) is None

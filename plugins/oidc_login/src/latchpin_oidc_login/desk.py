@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 
+from latchpin.assertion_shelf import AssertionShelf
 from latchpin.errors import (
     AuthorizationRefused,
     CallbackError,
@@ -15,7 +16,7 @@ from latchpin.errors import (
     NotFound,
     ProviderError,
 )
-from latchpin.model import ClientCredentials
+from latchpin.model import ClientCredentials, IdentityProvider
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
 from latchpin.oauth.client_auth import choose_method
@@ -26,7 +27,7 @@ from latchpin_oidc_login.discovery import Discovery
 from latchpin_oidc_login.errors import AnswerForeign, SignInRefused, StateInvalid, explain
 from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person
-from latchpin_oidc_login.redemption import Redemption
+from latchpin_oidc_login.redemption import Redeemed, Redemption
 from latchpin_oidc_login.settings import OidcLoginSettings
 from latchpin_oidc_login.state import (
     PURPOSE,
@@ -132,7 +133,9 @@ class SignInDesk:
         try:
             cookie = check_browser(attempt, browser)
             await self._use_up(attempt)
-            return SignedIn(await self._identify(parameters, attempt, cookie), attempt.target, attempt.flow_id)
+            redeemed = await self._redeem(parameters, attempt, cookie)
+            await self._keep(redeemed)
+            return SignedIn(redeemed.person, attempt.target, attempt.flow_id)
         except LatchpinError as exc:
             exc.flow_id = attempt.flow_id
             raise
@@ -150,7 +153,7 @@ class SignInDesk:
         if await self._services.records.kept.put(name, ours, expires_at=attempt.expires_at) != ours:
             raise StateInvalid("this sign-in was finished before")
 
-    async def _identify(self, parameters: CallbackParameters, attempt: Attempt, browser: str) -> Person:
+    async def _redeem(self, parameters: CallbackParameters, attempt: Attempt, browser: str) -> Redeemed:
         if attempt.issuer != self._issuer:
             raise StateInvalid("OIDC_LOGIN_ISSUER has changed since this sign-in was begun")
         provider = await self._find()
@@ -169,12 +172,20 @@ class SignInDesk:
         except ProviderError as exc:
             raise explain(exc) from exc
 
+    async def _keep(self, redeemed: Redeemed) -> None:
+        """Put the ID token where core looks for it, if that is wanted (enterprise-managed authorization)."""
+        if self._settings.oidc_login_keep_id_token:
+            client_id = self._settings.oidc_login_client_id or ""
+            shelf = AssertionShelf(self._services.records.kept, self._services.cipher)
+            provider = IdentityProvider(self._issuer, None, client_id)
+            await shelf.put(redeemed.person.email, provider, redeemed.assertion)
+
     # -- sign out -----------------------------------------------------------------------------------------
 
     async def sign_out_url(self) -> str:
         """Where the account can be signed out at the provider (OpenID Connect RP-Initiated Logout 1.0).
 
-        No ``id_token_hint`` goes along, since no ID token is kept: the provider asks the person.
+        No ``id_token_hint`` goes along, since no ID token is kept for it: the provider asks the person.
 
         Raises:
             NotFound: the provider does not offer it.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from latchpin.contracts import Upstream
 from latchpin.defaults.jwks import KeySet
 from latchpin.errors import ProviderUnreadable
-from latchpin.model import ClientCredentials, TokenGrant
+from latchpin.model import ClientCredentials, IdentityAssertion, TokenGrant
 from latchpin.oauth.documents import parse_object
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
@@ -22,7 +22,15 @@ from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person, lacks_claims, read_person
 from latchpin_oidc_login.settings import OidcLoginSettings
 
-__all__ = ["Redemption"]
+__all__ = ["Redeemed", "Redemption"]
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """Whose code it was, and the ID token that says so."""
+
+    person: Person
+    assertion: IdentityAssertion
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,8 @@ class Redemption:
     verifier: str = field(repr=False)
     begun_at: datetime
 
-    async def redeem(self, code: str, services: Services, settings: OidcLoginSettings) -> Person:
-        """Find out whose code it is. The tokens are used here and kept nowhere.
+    async def redeem(self, code: str, services: Services, settings: OidcLoginSettings) -> Redeemed:
+        """Find out whose code it is. Nothing is kept here; the access token is used up here.
 
         Raises:
             ProviderError: the provider refused, could not be reached, or answered what cannot be read.
@@ -63,7 +71,9 @@ class Redemption:
         claims = await self._prove(grant, services.clock(), leeway)
         needed = self.provider.userinfo_endpoint is not None and lacks_claims(claims, settings)
         userinfo = await self._ask_userinfo(services.upstream, grant, claims) if needed else {}
-        return read_person(claims, userinfo, settings)
+        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        assertion = IdentityAssertion(grant.id_token or "", self.provider.issuer, expires_at)
+        return Redeemed(read_person(claims, userinfo, settings), assertion)
 
     async def _prove(self, grant: TokenGrant, now: datetime, leeway: timedelta) -> dict[str, Any]:
         if grant.id_token is None:

@@ -42,6 +42,10 @@ class OidcLoginSettings(latchpin.Settings):
         30, ge=0, le=300, description="How far the provider's clock may be off, in seconds."
     )
 
+    oidc_login_keep_id_token: bool = Field(
+        False, description="Keep ID tokens, sealed, until they expire: to get tokens by the provider's word."
+    )
+
     @field_validator("oidc_login_issuer")
     @classmethod
     def _check_issuer(cls, value: str | None) -> str | None:
