@@ -9,8 +9,6 @@ from urllib.parse import urlencode
 
 from latchpin.assertion_shelf import AssertionShelf
 from latchpin.errors import (
-    AuthorizationRefused,
-    CallbackError,
     InvalidRequest,
     LatchpinError,
     NotFound,
@@ -18,13 +16,14 @@ from latchpin.errors import (
 )
 from latchpin.model import ClientCredentials, IdentityProvider
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
-from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
+from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.client_auth import choose_method
 from latchpin.services import Services
 from latchpin.tickets import Tickets
 
+from latchpin_oidc_login.answer import parse_answer, read_code
 from latchpin_oidc_login.discovery import Discovery
-from latchpin_oidc_login.errors import AnswerForeign, SignInRefused, StateInvalid, explain
+from latchpin_oidc_login.errors import StateInvalid, explain
 from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person
 from latchpin_oidc_login.redemption import Redeemed, Redemption
@@ -128,7 +127,7 @@ class SignInDesk:
             OidcFailed: nobody is signed in; ``flow_id`` is set once the state's signature was proven.
             ConfigurationError, BackendUnavailable.
         """
-        parameters = _parse(query)
+        parameters = parse_answer(query)
         attempt = await self._open_state(parameters.state)
         try:
             cookie = check_browser(attempt, browser)
@@ -157,7 +156,7 @@ class SignInDesk:
         if attempt.issuer != self._issuer:
             raise StateInvalid("OIDC_LOGIN_ISSUER has changed since this sign-in was begun")
         provider = await self._find()
-        code = _read_code(parameters, provider)
+        code = read_code(parameters, provider)
         redemption = Redemption(
             provider=provider,
             keys=self._discovery.keys_of(provider),
@@ -226,24 +225,3 @@ class SignInDesk:
             client_secret=secret.get_secret_value() if secret is not None else None,
             auth_method=method,
         )
-
-
-def _parse(query: str) -> CallbackParameters:
-    try:
-        return parse_callback(query)
-    except CallbackError as exc:
-        raise StateInvalid(exc.detail) from exc
-
-
-def _read_code(parameters: CallbackParameters, provider: OpenIdProvider) -> str:
-    """The code, if the answer is from the provider that was asked, and says yes."""
-    try:
-        check_issuer(parameters.iss, provider.issuer, expected=provider.server.iss_parameter_supported)
-    except CallbackError as exc:
-        raise AnswerForeign(exc.detail) from exc
-    if parameters.code is None:
-        refusal: AuthorizationRefused = build_refusal(parameters)
-        error = SignInRefused(refusal.detail)
-        error.status = refusal.status
-        raise error
-    return parameters.code

@@ -1,4 +1,4 @@
-"""What Latchpin finds: a link on the login page, and the addresses behind it."""
+"""What Latchpin finds: a link on the login page, the addresses behind it, and what doctor asks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import SignIn, SignInOffer
+from latchpin.contracts import Check, CheckContext, Finding, SignIn, SignInOffer
 
 from latchpin_oidc_login.settings import OidcLoginSettings
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-__all__ = ["latchpin_routes", "latchpin_sign_ins"]
+__all__ = ["latchpin_checks", "latchpin_routes", "latchpin_sign_ins"]
 
 BEGIN = "/login/oidc"
 SIGN_OUT = "/login/oidc/sign-out"
@@ -42,3 +42,15 @@ def latchpin_routes() -> Sequence[APIRouter]:
     from latchpin_oidc_login.routes import build_router  # noqa: PLC0415  FastAPI is not loaded by commands
 
     return [build_router(BEGIN, SIGN_OUT)]
+
+
+@latchpin.hookimpl
+def latchpin_checks() -> Sequence[Check]:
+    """Offer what ``latchpin doctor`` asks about the sign-in."""
+    return [Check("sign-in", "Sign-in", "the provider that people sign in with", _check)]
+
+
+async def _check(context: CheckContext) -> Sequence[Finding]:
+    from latchpin_oidc_login.checks import check_sign_in  # noqa: PLC0415  loaded when doctor runs
+
+    return await check_sign_in(context)

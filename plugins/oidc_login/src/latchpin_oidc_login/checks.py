@@ -1,0 +1,74 @@
+"""What ``latchpin doctor`` asks about the sign-in: does the provider answer, and is anything believed without proof?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from latchpin.application import Application
+from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.errors import ProviderError
+
+from latchpin_oidc_login.causes import PROVIDER_FAILED
+from latchpin_oidc_login.desk import CALLBACK
+from latchpin_oidc_login.discovery import Discovery
+from latchpin_oidc_login.settings import OidcLoginSettings
+
+__all__ = ["check_sign_in"]
+
+
+async def check_sign_in(context: CheckContext) -> Sequence[Finding]:
+    """Everything, if a provider is set up."""
+    settings = context.load(OidcLoginSettings)
+    if not settings.configured:
+        return []
+    return [await _check_provider(context, settings), *_check_trust(settings)]
+
+
+async def _check_provider(context: CheckContext, settings: OidcLoginSettings) -> Finding:
+    issuer = settings.oidc_login_issuer or ""
+    if context.offline or context.application is None:
+        why = "other servers are not to be asked" if context.offline else "the gateway could not be opened"
+        return Finding(Severity.SKIPPED, f"{issuer} was not asked", why)
+    try:
+        await _ask(context.application, issuer)
+    except ProviderError as exc:
+        return Finding(
+            Severity.FAILURE,
+            "Nobody can sign in with the provider",
+            f"OIDC_LOGIN_ISSUER holds {issuer}: {exc.detail or exc.public}",
+            "Correct OIDC_LOGIN_ISSUER: exactly what the provider's metadata calls its issuer.",
+            cause=PROVIDER_FAILED.slug,
+        )
+    redirect_uri = context.settings.base_url + CALLBACK
+    return Finding(Severity.OK, f"{issuer} answers", f"the redirect URI to register there is {redirect_uri}")
+
+
+async def _ask(application: Application, issuer: str) -> None:
+    """Fetch metadata and keys.
+
+    Raises:
+        ProviderError: they cannot be had, or cannot be believed.
+    """
+    services = application.services
+    discovery = Discovery(
+        issuer,
+        upstream=services.upstream,
+        clock=services.clock,
+        allow_http=services.settings.oauth_allow_private_networks,
+        lifetime=timedelta(),
+    )
+    await discovery.keys_of(await discovery.find()).find(None)
+
+
+def _check_trust(settings: OidcLoginSettings) -> Sequence[Finding]:
+    if not settings.oidc_login_trust_unverified_email:
+        return []
+    return [
+        Finding(
+            Severity.WARNING,
+            "Addresses that nobody verified are believed",
+            "OIDC_LOGIN_TRUST_UNVERIFIED_EMAIL=true: whoever can choose an address there signs in as that user",
+            "Let the provider send email_verified and switch it off, unless nobody can choose an address there.",
+        )
+    ]
