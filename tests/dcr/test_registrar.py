@@ -274,7 +274,7 @@ async def test_a_refusal_names_code_and_remedy(*, dcr, request_for, server, stat
     with pytest.raises(RegistrationFailed, match=code) as caught:
         await dcr().register(request_for())
     assert remedy in caught.value.remedy
-    assert (caught.value.public, caught.value.code) == ("DCR failed", "dcr-failed")
+    assert (caught.value.public, caught.value.code) == ("DCR failed", "dcr-refused")
 
 
 async def test_a_servers_words_are_only_plain_text(dcr, request_for, server):

@@ -101,7 +101,7 @@ async def test_programs_get_the_same_as_a_problem_document(name, gateway: InnerG
     assert problem["detail"].startswith(heading)
     assert fact in problem["detail"]
     assert problem["remedy"]
-    assert problem["cause"] in {"discovery-failed", "dcr-failed"}
+    assert problem["cause"] in {"discovery-failed", "dcr-refused", "dcr-unsupported"}
 
 
 async def test_an_mcp_server_that_is_not_there_is_named(gateway: InnerGateway, log):

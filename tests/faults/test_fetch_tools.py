@@ -22,13 +22,13 @@ async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
 
 
 FAULTS = {
-    "html": (faults.html(SCRIPT), 502, "provider-unreadable"),
-    "500": (faults.status(500, SCRIPT), 502, "provider-unreadable"),
-    "404": (faults.status(404), 502, "provider-unreadable"),
-    "a list": (faults.answer([1]), 502, "provider-unreadable"),
-    "endless": (faults.endless(), 502, "provider-unreadable"),
-    "redirect": (faults.redirect("http://127.0.0.1:1/"), 502, "provider-unreadable"),
-    "hang": (faults.hang(), 504, "provider-timeout"),
+    "html": (faults.html(SCRIPT), 502, "tools-unreadable"),
+    "500": (faults.status(500, SCRIPT), 502, "tools-unreadable"),
+    "404": (faults.status(404), 502, "tools-unreadable"),
+    "a list": (faults.answer([1]), 502, "tools-unreadable"),
+    "endless": (faults.endless(), 502, "tools-unreadable"),
+    "redirect": (faults.redirect("http://127.0.0.1:1/"), 502, "tools-unreadable"),
+    "hang": (faults.hang(), 504, "tools-timeout"),
 }
 
 

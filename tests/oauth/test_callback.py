@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch
+from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch, RedirectMismatch
 from latchpin.model import PendingAuthorization, Sealed, StateKey
 from latchpin.oauth.callback import CallbackParameters, parse_callback, validate
 from latchpin.oauth.state import StatePayload
@@ -69,9 +69,19 @@ def test_secrets_do_not_show_in_what_is_printed():
     assert "the-code" not in shown
 
 
-def test_a_good_answer_is_validated_on_both_paths():
-    assert validate(GOOD, PAYLOAD, PENDING, path_gateway=None).code == "the-code"
-    assert validate(GOOD, PAYLOAD, PENDING, path_gateway="g1").pending is PENDING
+OWN = replace(PENDING, redirect_uri=f"{PENDING.redirect_uri}/g1")
+FOREIGN = replace(PENDING, redirect_uri="https://front.example/back")
+
+
+@pytest.mark.parametrize(("pending", "path"), [(PENDING, None), (OWN, "g1"), (FOREIGN, None), (FOREIGN, "g1")])
+def test_a_good_answer_is_validated_at_the_redirect_uri_that_was_sent(pending, path):
+    assert validate(GOOD, PAYLOAD, pending, path_gateway=path).pending is pending
+
+
+@pytest.mark.parametrize(("pending", "path"), [(PENDING, "g1"), (OWN, None)])
+def test_an_answer_at_the_other_redirect_uri_is_refused(pending, path):
+    with pytest.raises(RedirectMismatch, match=f"{pending.redirect_uri} was asked for"):
+        validate(GOOD, PAYLOAD, pending, path_gateway=path)
 
 
 def test_another_gateway_in_the_row_or_the_path_is_a_mismatch():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Cipher, Clock, RecordStore, SignIn, StateStore, Upstream
 from latchpin.errors import PluginError, SettingsError
 from latchpin.events import Events
+from latchpin.instance_names import new_instance_name
 from latchpin.plugins import Offer, Plugins
 from latchpin.provider_file import build_provider_table
 from latchpin.services import Services
@@ -155,7 +155,7 @@ async def assemble(
     async with AsyncExitStack() as stack:
         context = _OpenContext(
             clock=clock,
-            instance_id=instance_id or secrets.token_hex(4),
+            instance_id=instance_id or new_instance_name(),
             base_url=settings.base_url,
             state_ttl=timedelta(seconds=settings.state_ttl_seconds),
             stack=stack,

@@ -70,10 +70,15 @@ class PreparedRequest:
         )
 
 
-def build_request(attempt: Attempt, services: Services, *, client_id: str, redirect_uri: str) -> PreparedRequest:
-    """Make state, PKCE verifier, pending row and URL. The server must have an authorization endpoint."""
+def build_request(
+    attempt: Attempt, services: Services, *, client_id: str, redirect_uri: str, store: str
+) -> PreparedRequest:
+    """Make state, PKCE verifier, pending row and URL. The server must have an authorization endpoint.
+
+    ``store`` names the data that the state is put into.
+    """
     verifier = build_verifier(secrets.token_bytes)
-    state = build_state(_payload(attempt, services), services.signer)
+    state = build_state(_payload(attempt, services, store), services.signer)
     pending = _pending(
         attempt, services, client_id=client_id, redirect_uri=redirect_uri, state=state, verifier=verifier
     )
@@ -97,7 +102,7 @@ def build_request(attempt: Attempt, services: Services, *, client_id: str, redir
     return PreparedRequest(pending, url, services.pkce.name)
 
 
-def _payload(attempt: Attempt, services: Services) -> StatePayload:
+def _payload(attempt: Attempt, services: Services, store: str) -> StatePayload:
     return StatePayload(
         gateway_id=attempt.gateway.id,
         app_user_email=attempt.email,
@@ -107,6 +112,7 @@ def _payload(attempt: Attempt, services: Services) -> StatePayload:
         key_id=services.signer.key_id,
         instance=services.instance_id,
         flow_id=attempt.flow_id,
+        store=store,
     )
 
 

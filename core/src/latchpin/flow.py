@@ -8,6 +8,7 @@ age, the store's atomic consume, gateway, issuer, the provider's error, then the
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -17,11 +18,14 @@ from latchpin.attempt import Attempt, build_request
 from latchpin.client_grant import needs_browser, require_pinned
 from latchpin.clients import ClientDirectory
 from latchpin.contracts import StateStore
+from latchpin.diagnosis import Diagnosis
 from latchpin.errors import (
+    BackendUnavailable,
     DiscoveryFailed,
     InvalidRequest,
     LatchpinError,
     RegistrationFailed,
+    StateRefused,
     StateStorageDisabled,
     Unsealable,
     VerifierLost,
@@ -36,6 +40,7 @@ from latchpin.sealing import place_of
 from latchpin.servers import ServerDirectory
 from latchpin.services import Services
 from latchpin.step_up import StepUp
+from latchpin.store_name import StoreName
 from latchpin.tokens import TokenKeeper
 from latchpin.upstream import host_of
 
@@ -71,6 +76,8 @@ class AuthorizationFlow:
         self._tokens = tokens
         self._step_up = StepUp(services.records.kept, services.clock)
         self._journal = journal
+        self._store_name = StoreName(services.clock)
+        self._diagnosis = Diagnosis(services, self._store_name)
         self._store = services.state_backend.label if services.state_backend is not None else "nothing"
         self._lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
         self._admission = Admission(
@@ -79,6 +86,12 @@ class AuthorizationFlow:
             lifetime=self._lifetime,
             clock=services.clock,
         )
+
+    async def meet_store(self) -> None:
+        """Learn at the start what the state store calls its data, so that a diagnosis can tell them from another's."""
+        if self._services.states is not None:
+            with suppress(BackendUnavailable):  # then the first authorization learns it, or fails
+                await self._store_name.of(self._services.states)
 
     # -- begin --------------------------------------------------------------------------------------------
 
@@ -135,7 +148,10 @@ class AuthorizationFlow:
             self._servers.forget(attempt.gateway.id)  # its metadata may have been mended by the next try
             raise
         client_seconds = attempt.trail.elapsed() - attempt.discovery_seconds
-        request = build_request(attempt, self._services, client_id=client.client_id, redirect_uri=redirect_uri)
+        store = await self._store_name.of(states)
+        request = build_request(
+            attempt, self._services, client_id=client.client_id, redirect_uri=redirect_uri, store=store
+        )
         await states.put(request.pending)
         attempt.trail.step(
             Stored(
@@ -179,12 +195,28 @@ class AuthorizationFlow:
             check_browser(payload, cookie=browser, signed_in=None)
             signed_in = await caller()
             check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
-            check_age(payload, now=self._services.clock(), lifetime=self._lifetime)
-            trail.step(Verified(key_id=payload.key_id, signed_in=signed_in is not None))
-            pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
-            self._admission.release(payload.flow_id)
+            verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
+            pending = await self._take(trail, states, parameters, payload, verified)
             validated = self._validate(trail, parameters, payload, pending, path_gateway)
             return await self._exchange(trail, validated)
+
+    async def _take(
+        self,
+        trail: Trail,
+        states: StateStore,
+        parameters: CallbackParameters,
+        payload: StatePayload,
+        verified: Verified,
+    ) -> PendingAuthorization:
+        try:
+            check_age(payload, now=self._services.clock(), lifetime=self._lifetime)
+            trail.step(verified)
+            pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
+        except StateRefused as exc:
+            await self._diagnosis.narrow(exc, payload)
+            raise
+        self._admission.release(payload.flow_id)
+        return pending
 
     def _note_return(self, trail: Trail, parameters: CallbackParameters, payload: StatePayload) -> None:
         trail.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
@@ -212,6 +244,8 @@ class AuthorizationFlow:
         pending, payload = validated.pending, validated.payload
         gateway = await self._gateways.get_any(payload.gateway_id)
         place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
+        if not pending.code_verifier:
+            raise VerifierLost("the store kept the authorization without its verifier")
         try:
             verifier = self._services.cipher.unseal(pending.code_verifier, place=place)
         except Unsealable as exc:

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from latchpin.contracts import Backend, StateStore
-from latchpin.errors import LatchpinError, StateNotFound
+from latchpin.errors import LatchpinError
 from latchpin.flow_facts import Consumed, Failed, Stored, TokensSealed
 from latchpin.flow_steps import FlowStep
 
@@ -16,16 +16,15 @@ _log = logging.getLogger("latchpin.flow")
 
 
 class FlowLog:
-    """The journal's reader that writes lines; a failed callback is two, WARNING with the facts and ERROR with the text.
+    """The journal's reader that writes lines.
 
-    Other failures are logged where they are answered.
+    A failed callback is three: what was refused, the public text, and the cause with its facts. Other failures are logged where they are answered.
 
     Args:
         backend: the state store's, None where there is none.
     """
 
     def __init__(self, backend: Backend[Any, StateStore] | None) -> None:
-        self._backend = backend
         self._store = backend.label if backend is not None else "nothing"
 
     def read(self, step: FlowStep, error: LatchpinError | None) -> None:
@@ -40,35 +39,34 @@ class FlowLog:
             case TokensSealed():
                 text = "Completed OAuth flow for gateway %s, user %s"
                 _log.info(text, step.gateway_id, step.app_user_email, extra=extra)
-            case Failed(during="callback") as failed if error is not None:
-                self._write_failure(step, failed, error)
+            case Failed(during="callback") if error is not None:
+                self._write_failure(step, error)
 
-    def _write_failure(self, step: FlowStep, failed: Failed, error: LatchpinError) -> None:
+    def _write_failure(self, step: FlowStep, error: LatchpinError) -> None:
         error.logged = True
         extra = {"flow_id": step.flow_id or None, "cause": error.code}
         _log.warning("%s", self._warning(error, step.gateway_id or "(unproven)"), extra=extra)
         _log.error("OAuth callback failed: %s", error.public, extra=extra)
-        if isinstance(error, StateNotFound) and self._issued_elsewhere(step, failed):
-            _log.error(
-                "The state was issued by another process, and CACHE_TYPE=memory is not shared between processes: "
-                "run one worker, or set CACHE_TYPE=database or redis",
-                extra=extra,
-            )
-
-    def _issued_elsewhere(self, step: FlowStep, failed: Failed) -> bool:
-        return self._backend is not None and not self._backend.shared and failed.issued_by != step.worker
+        _log.warning(
+            "Flow %s failed: cause=%s, fault of %s: %s; what to do: %s",
+            step.flow_id or "(unproven)",
+            error.code,
+            error.cause.fault,
+            error.detail or error.cause.title,
+            error.remedy,
+            extra=extra,
+        )
 
     def _warning(self, exc: LatchpinError, gateway: str) -> str:
-        """The guide's line where it has one, the facts, and the cause."""
-        facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
-        said = f": {facts}" if facts else ""
+        """The guide's line where it has one, which stands alone; else the public text with the facts."""
         match exc.cause.general or exc.code:
             case "state-not-found":
-                line = f"State not found in {self._store} for gateway {gateway}{said}"
+                return f"State not found in {self._store} for gateway {gateway}"
             case "state-expired":
-                line = f"State has expired for gateway {gateway}{said}"
+                return f"State has expired for gateway {gateway}"
             case "state-used":
-                line = f"State was already used for gateway {gateway} - possible replay attack ({exc.detail})"
+                return f"State was already used for gateway {gateway} - possible replay attack ({exc.detail})"
             case _:
-                line = f"{exc.public.rstrip('.')}{said} (gateway {gateway})"
-        return f"{line} [cause={exc.code}]"
+                facts = "; ".join(text for text in (exc.detail, exc.hint) if text)
+                said = exc.public.rstrip(".")
+                return f"{said}: {facts} (gateway {gateway})" if facts else f"{said} (gateway {gateway})"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
+from latchpin.causes.provider import AT_TOKEN_ENDPOINT
 from latchpin.contracts import TokenRequestParts
-from latchpin.errors import ConfigurationError, LatchpinError
+from latchpin.errors import ConfigurationError, LatchpinError, ProviderError
 from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, ServerMetadata, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
@@ -202,10 +203,14 @@ class TokenEndpoint:
         if provider is not None:
             request = request.as_json() if provider.json_token_requests else request
             lifetime = provider.token_lifetime or lifetime
-        reply = await self._services.upstream.send(
-            "POST", request.url, headers=request.headers, body=request.body, repeatable=repeatable
-        )
-        return parse_token_reply(reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden)
+        try:
+            reply = await self._services.upstream.send(
+                "POST", request.url, headers=request.headers, body=request.body, repeatable=repeatable
+            )
+            return parse_token_reply(reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden)
+        except ProviderError as exc:
+            exc.narrow(AT_TOKEN_ENDPOINT)
+            raise
 
     def _authenticate(self, client: ClientCredentials, issuer: str | None, token_url: str) -> TokenRequestParts:
         method = self._services.authentications.get(client.auth_method)

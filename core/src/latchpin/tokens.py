@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from latchpin.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.client_grant import INVALID_CLIENT, PinIssuer, owner_of
 from latchpin.clients import ClientDirectory
 from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
@@ -107,11 +108,8 @@ class TokenKeeper:
             issuer = validated.pending.issuer
             if exc.error != INVALID_CLIENT or not await self._clients.heal(gateway.id, issuer, client.client_id):
                 raise
-            raise AuthorizationRequired(
-                f"{issuer} no longer knows the client that it registered for this gateway; start again, and a new one "
-                "is registered",
-                authorize_url=self.authorize_url(gateway),
-            ) from exc
+            error = AuthorizationRequired(authorize_url=self.authorize_url(gateway))
+            raise error.explain_as(CLIENT_FORGOTTEN, issuer=issuer) from exc
 
     async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
         """The caller's own access token, refreshed if it is about to expire.

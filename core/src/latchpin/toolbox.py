@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from latchpin.causes.provider import AT_MCP_SERVER
 from latchpin.client_grant import needs_browser
-from latchpin.errors import TokenRefused
+from latchpin.errors import ProviderError, TokenRefused
 from latchpin.flow_facts import ToolsFetched
 from latchpin.flow_journal import FlowJournal
 from latchpin.model import Caller, Gateway, StoredTool
@@ -99,6 +100,9 @@ class Toolbox:
     async def _ask(self, gateway: Gateway, token: UsableToken | None) -> list[Mapping[str, Any]]:
         from latchpin.tools import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
 
-        return list(
-            await list_tools(self._services.upstream, gateway.url, access_token=token.access_token if token else None)
-        )
+        access_token = token.access_token if token else None
+        try:
+            return list(await list_tools(self._services.upstream, gateway.url, access_token=access_token))
+        except ProviderError as exc:
+            exc.narrow(AT_MCP_SERVER)
+            raise

@@ -47,7 +47,7 @@ STATE_SECRET_CHANGED = Cause(
     public=SIGNATURE,
     happened=(
         "signed under a key this instance does not have ({key_id}; it has {own_key_id}): AUTH_ENCRYPTION_SECRET "
-        "changed since, or differs between instances"
+        "changed since, differs between instances, or the state is made up"
     ),
     remedy=(
         "Give every instance the same AUTH_ENCRYPTION_SECRET, put the earlier one into AUTH_ENCRYPTION_SECRETS_OLD, "

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from latchpin.causes.cause import Cause
 
-__all__ = ["PROVIDER"]
+__all__ = ["AT_MCP_SERVER", "AT_TOKEN_ENDPOINT", "PROVIDER"]
 
 _OPERATOR = "Try again; if it repeats, ask the server's operator."
 
@@ -206,6 +206,10 @@ DCR_REFUSED = replace(
     ),
     general=DCR_FAILED.slug,
 )
+
+AT_TOKEN_ENDPOINT = {cause.general: cause for cause in (TOKEN_UNREACHABLE, TOKEN_TIMEOUT, TOKEN_UNREADABLE)}
+AT_MCP_SERVER = {cause.general: cause for cause in (TOOLS_UNREACHABLE, TOOLS_TIMEOUT, TOOLS_UNREADABLE)}
+"""What the general causes are called there, by the general slug."""
 
 PROVIDER = (
     PROVIDER_UNREACHABLE,

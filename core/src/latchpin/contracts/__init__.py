@@ -7,6 +7,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
+from latchpin.contracts.evidence import StoreFacts, StoreWitness
 from latchpin.contracts.flows import FlowRecords
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
 from latchpin.contracts.pages import NavigationEntry
@@ -58,6 +59,8 @@ __all__ = [
     "Severity",
     "Signer",
     "StateStore",
+    "StoreFacts",
+    "StoreWitness",
     "TokenRecords",
     "TokenRequestParts",
     "ToolRecords",

@@ -22,7 +22,9 @@
     │   │   ├── StateNotFound
     │   │   ├── StateExpired
     │   │   └── StateAlreadyUsed
+    │   ├── ClockSkew               400
     │   ├── GatewayMismatch         400
+    │   ├── RedirectMismatch        400
     │   ├── IssuerMismatch          400
     │   ├── VerifierLost            503   the state was there, its PKCE verifier could not be unsealed
     │   └── AuthorizationRefused    403 access_denied, else 502
@@ -73,8 +75,10 @@ from latchpin.errors.callback import (
     BrowserChanged,
     CallbackError,
     CallbackMalformed,
+    ClockSkew,
     GatewayMismatch,
     IssuerMismatch,
+    RedirectMismatch,
     StateAlreadyUsed,
     StateExpired,
     StateNotFound,
@@ -134,6 +138,7 @@ __all__ = [
     "CallbackError",
     "CallbackMalformed",
     "CallerError",
+    "ClockSkew",
     "ConfigurationError",
     "Conflict",
     "CsrfRefused",
@@ -154,6 +159,7 @@ __all__ = [
     "ProviderUnreachable",
     "ProviderUnreadable",
     "RecordConflict",
+    "RedirectMismatch",
     "RegistrationFailed",
     "RequestTooLarge",
     "SchemaOutdated",

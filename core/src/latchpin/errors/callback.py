@@ -14,8 +14,10 @@ __all__ = [
     "BrowserChanged",
     "CallbackError",
     "CallbackMalformed",
+    "ClockSkew",
     "GatewayMismatch",
     "IssuerMismatch",
+    "RedirectMismatch",
     "StateAlreadyUsed",
     "StateExpired",
     "StateNotFound",
@@ -107,10 +109,22 @@ class StateAlreadyUsed(StateRefused):
         self.used_at = used_at
 
 
+class ClockSkew(CallbackError):
+    """The clocks of the instances disagree, so that nobody can say how old the state is."""
+
+    cause = callback.CLOCK_SKEW
+
+
 class GatewayMismatch(CallbackError):
     """State, stored row and callback path name different gateways."""
 
     cause = callback.GATEWAY_MISMATCH
+
+
+class RedirectMismatch(CallbackError):
+    """The callback came to another redirect URI than the one that was asked for."""
+
+    cause = callback.REDIRECT_MISMATCH
 
 
 class IssuerMismatch(CallbackError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -88,3 +89,12 @@ class LatchpinError(Exception):
             self.detail = cause.tell(**facts)
             self.args = (self.detail,)
         return self
+
+    def narrow(self, cases: Mapping[str, Cause]) -> Self:
+        """Take the case that ``cases`` has of this error's cause, if there is one; what happened stays as it is.
+
+        Args:
+            cases: by the slug of the wider cause.
+        """
+        cause = cases.get(self.code)
+        return self if cause is None else self.explain_as(cause, remedy=vars(self).get("remedy"))

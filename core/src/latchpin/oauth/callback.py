@@ -11,8 +11,15 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from latchpin.causes.callback import REDIRECT_MISMATCH
 from latchpin.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED
-from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch
+from latchpin.errors import (
+    AuthorizationRefused,
+    CallbackMalformed,
+    GatewayMismatch,
+    IssuerMismatch,
+    RedirectMismatch,
+)
 from latchpin.model import PendingAuthorization
 from latchpin.oauth.state import StatePayload
 
@@ -27,6 +34,7 @@ __all__ = [
 
 MAX_VALUE_LENGTH = 8192
 MAX_PARAMETERS = 50
+_CALLBACK = "/oauth/callback"
 _KNOWN = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _ERROR_TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")
 
@@ -100,10 +108,12 @@ def validate(
 
     Raises:
         GatewayMismatch: the row's or the path's gateway is not the signed one.
+        RedirectMismatch: the callback came to the path of the other form of redirect URI than the one that was sent.
         IssuerMismatch: RFC 9207; the error fields are then neither acted on nor shown.
         AuthorizationRefused: the provider answered with an error.
     """
     _check_gateway(payload, pending, path_gateway)
+    _check_redirect(payload, pending, path_gateway)
     check_issuer(parameters.iss, pending.issuer, expected=pending.iss_expected)
     if parameters.error is not None:
         raise build_refusal(parameters)
@@ -117,6 +127,19 @@ def _check_gateway(payload: StatePayload, pending: PendingAuthorization, path_ga
         raise GatewayMismatch(f"signed for gateway {payload.gateway_id}, stored for gateway {pending.key.gateway_id}")
     if path_gateway is not None and path_gateway != payload.gateway_id:
         raise GatewayMismatch(f"signed for gateway {payload.gateway_id}, returned to the path of another gateway")
+
+
+def _check_redirect(payload: StatePayload, pending: PendingAuthorization, path_gateway: str | None) -> None:
+    """A gateway with a redirect URI of its own takes no answer at the common one, nor the other way round.
+
+    Telling servers apart by their redirect URIs (RFC 9700 section 4.4.2.2) needs it. A redirect URI with another
+    ending leads through somebody else's path, and is not judged.
+    """
+    own = f"{_CALLBACK}/{payload.gateway_id}"
+    came = _CALLBACK if path_gateway is None else own
+    asked = next((path for path in (own, _CALLBACK) if pending.redirect_uri.endswith(path)), came)
+    if asked != came:
+        raise RedirectMismatch(REDIRECT_MISMATCH.tell(asked=pending.redirect_uri, came=came))
 
 
 def check_issuer(iss: str | None, issuer: str | None, *, expected: bool) -> None:

@@ -12,13 +12,16 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from latchpin.causes.callback import CLOCK_SKEW, STATE_EXPIRED, STATE_SECRET_CHANGED, USER_CHANGED
 from latchpin.contracts import Signer
 from latchpin.errors import (
     BrowserChanged,
     CallbackMalformed,
+    ClockSkew,
     StateExpired,
     StateSignatureInvalid,
     Unsealable,
@@ -26,6 +29,7 @@ from latchpin.errors import (
 )
 
 __all__ = [
+    "LEEWAY",
     "MAX_STATE_LENGTH",
     "StatePayload",
     "build_state",
@@ -36,6 +40,10 @@ __all__ = [
 ]
 
 MAX_STATE_LENGTH = 2048
+LEEWAY = timedelta(seconds=60)
+"""How far clocks may be apart."""
+
+_KEY_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class StatePayload:
         key_id: the key that signed it.
         instance: the process that issued it.
         flow_id: 128 random bits that name the flow in logs and answers.
+        store: names the store that it was put into; ``""`` if that has no name.
     """
 
     gateway_id: str
@@ -61,6 +70,7 @@ class StatePayload:
     key_id: str
     instance: str
     flow_id: str
+    store: str = ""
 
     @property
     def issued_at(self) -> datetime:
@@ -90,9 +100,10 @@ def parse_state(text: str, signer: Signer) -> StatePayload:
     try:
         holds = signer.verify(body, signature, key_id=payload.key_id)
     except Unsealable as exc:
-        raise StateSignatureInvalid(
-            "signed under a key this instance does not have: AUTH_ENCRYPTION_SECRET changed since, or differs "
-            "between instances"
+        raise StateSignatureInvalid().explain_as(
+            STATE_SECRET_CHANGED,
+            key_id=payload.key_id if _KEY_ID.fullmatch(payload.key_id) else "(unreadable)",
+            own_key_id=signer.key_id,
         ) from exc
     if not holds:
         raise StateSignatureInvalid("the state was altered after it was signed")
@@ -111,7 +122,7 @@ def check_browser(payload: StatePayload, *, cookie: str | None, signed_in: str |
     if not hmac.compare_digest(hash_browser(cookie), payload.browser):
         raise BrowserChanged("the browser's cookie is not the one that began")
     if signed_in is not None and signed_in != payload.app_user_email:
-        raise UserChanged("another user is signed in than the one who began")
+        raise UserChanged(USER_CHANGED.tell())
 
 
 def check_age(payload: StatePayload, *, now: datetime, lifetime: timedelta) -> None:
@@ -119,13 +130,22 @@ def check_age(payload: StatePayload, *, now: datetime, lifetime: timedelta) -> N
 
     Raises:
         StateExpired: the lifetime is over.
+        ClockSkew: it is dated in the future, so that its lifetime could not be judged.
     """
+    ahead = payload.issued_at - now
+    if ahead > LEEWAY:
+        raise ClockSkew(
+            CLOCK_SKEW.tell(
+                whose="the clock of the instance that began it",
+                seconds=int(ahead.total_seconds()),
+                direction="ahead of this one's",
+                leeway=int(LEEWAY.total_seconds()),
+            )
+        )
     expired_at = payload.issued_at + lifetime
     if now >= expired_at:
-        late = int((now - expired_at).total_seconds())
-        raise StateExpired(
-            f"the callback came {late} s after the limit of {int(lifetime.total_seconds())} s", expired_at=expired_at
-        )
+        late, limit = int((now - expired_at).total_seconds()), int(lifetime.total_seconds())
+        raise StateExpired(STATE_EXPIRED.tell(late=late, limit=limit), expired_at=expired_at)
 
 
 def hash_browser(cookie: str) -> str:

@@ -99,6 +99,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             app.state.application = Application(services)
             app.state.tickets = app.state.application.tickets
             _warn(app.state.application, plugins)
+            await app.state.application.flow.meet_store()
             await _invite(app.state.application)
             tokens = app.state.application.tokens
             async with maintained(services), freshened(services, tokens), announced(services):

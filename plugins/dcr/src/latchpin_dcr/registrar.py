@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from latchpin.causes.provider import DCR_UNSUPPORTED
 from latchpin.contracts import Clock, Registration, RegistrationRequest, Upstream
 from latchpin.errors import IssuerMissing, LatchpinError, ProviderError, RegistrationFailed
 from latchpin.model import ClientCredentials, RegisteredClient
@@ -113,10 +114,7 @@ class DynamicRegistrar:
                 remedy="Add the issuer to DCR_ALLOWED_ISSUERS, or enter a client_id on the gateway.",
             )
         if server.registration_endpoint is None:
-            raise RegistrationFailed(
-                f"The authorization server {server.issuer} does not support RFC 7591: "
-                "its metadata names no registration_endpoint."
-            )
+            raise RegistrationFailed().explain_as(DCR_UNSUPPORTED, issuer=server.issuer)
         return server.registration_endpoint
 
     async def _register(self, request: RegistrationRequest, endpoint: str) -> Registration:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from latchpin.causes.provider import DCR_REFUSED
 from latchpin.configuration import is_loopback_host
 from latchpin.contracts import Registration, RegistrationRequest
 from latchpin.errors import RegistrationFailed
@@ -193,11 +194,12 @@ def _refused(reply: Reply, document: Mapping[str, Any], host: str) -> Registrati
     remedy = _REMEDIES.get(code) or _BY_STATUS.get(reply.status)
     if remedy is None and reply.status >= 500:  # noqa: PLR2004  HTTP
         remedy = "Try again later; if it repeats, register a client by hand and enter it on the gateway."
-    return RegistrationFailed(f'{fact} It adds: "{words}"' if words else fact, remedy=remedy)
+    what = f'{fact} It adds: "{words}"' if words else fact
+    return RegistrationFailed().explain_as(DCR_REFUSED, remedy=remedy, what=what)
 
 
 def _unusable(host: str, what: str) -> RegistrationFailed:
-    return RegistrationFailed(f"{host} answered the registration with {what}.")
+    return RegistrationFailed().explain_as(DCR_REFUSED, what=f"{host} answered the registration with {what}.")
 
 
 def _agreed_method(document: Mapping[str, Any], asked: ClientMetadata, host: str, *, has_secret: bool) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from latchpin.contracts import Clock
+from latchpin.contracts import Clock, StoreFacts
 from latchpin.errors import BackendUnavailable, StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
 from latchpin.model import PendingAuthorization, StateKey
 
@@ -35,6 +36,7 @@ class MemoryStateStore:
         self._clock = clock
         self._limit = limit
         self._entries: dict[StateKey, PendingAuthorization | _Used] = {}
+        self._facts = StoreFacts(secrets.token_hex(8), clock())
 
     async def put(self, pending: PendingAuthorization) -> None:
         """Keep ``pending``.
@@ -82,6 +84,10 @@ class MemoryStateStore:
                 f"the memory store is full: {self._limit} authorizations were begun and have not expired",
                 remedy="Wait until some expire, or set CACHE_TYPE=redis or database.",
             )
+
+    async def facts(self) -> StoreFacts:
+        """Tell what this memory is called, and since when it is there."""
+        return self._facts
 
     def _drop_oldest(self, end: datetime) -> None:
         """Drop from the front what expired before ``end``: entries stand in the order of their making."""

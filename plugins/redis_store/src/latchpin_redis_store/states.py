@@ -6,12 +6,13 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from latchpin.contracts import Clock
+from latchpin.contracts import Clock, StoreFacts
 from latchpin.errors import BackendUnavailable, StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
 from latchpin.model import PendingAuthorization, StateKey
 
 from latchpin_redis_store.codec import dump_state, foreign, life_ms, load_state, text_of
 from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.origin import read_facts
 from latchpin_redis_store.scripts import CONSUME
 
 __all__ = ["RedisStateStore"]
@@ -91,6 +92,10 @@ class RedisStateStore:
         )
         if not put or taken != probe.encode():
             raise BackendUnavailable("Redis did not give back what was put")
+
+    async def facts(self) -> StoreFacts:
+        """Tell what these data are called and since when, what time Redis has, and what it evicted."""
+        return await read_facts(self._commands, self._clock)
 
 
 def _key_of(key: StateKey) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from latchpin.contracts import Clock
+from latchpin.contracts import Clock, StoreFacts
 from latchpin.errors import StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
 from latchpin.model import PendingAuthorization, Sealed, StateKey
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
@@ -22,6 +22,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.lanes import Outcomes
+from latchpin_sql_store.origin import read_facts
 from latchpin_sql_store.rows import pack, unpack
 from latchpin_sql_store.tables import states
 
@@ -97,6 +98,10 @@ class SqlStates:
             connection.execute(delete(states).where(states.c.id == token))
 
         await self._database.write("", run=run)
+
+    async def facts(self) -> StoreFacts:
+        """Tell what these data are called and since when, and what time the database server has."""
+        return await read_facts(self._database, self._clock)
 
     def _apply(self, connection: Connection, items: Sequence[_Put | _Consume]) -> Outcomes[PendingAuthorization | None]:
         # In their order too: two processes that put the same states the other way round would wait in a circle.
