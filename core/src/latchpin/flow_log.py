@@ -18,7 +18,8 @@ _log = logging.getLogger("latchpin.flow")
 class FlowLog:
     """The journal's reader that writes lines.
 
-    A failed callback is three: what was refused, the public text, and the cause with its facts. Other failures are logged where they are answered.
+    A failed callback is three: what was refused, the public text, and the cause with its facts. Other failures are
+    logged where they are answered.
 
     Args:
         backend: the state store's, None where there is none.
