@@ -16,6 +16,9 @@ FOR_ADMINS = [
     "/admin/clients",
     "/admin/settings",
     "/admin/plugins",
+    "/admin/gateways/new",
+    "/admin/gateways/{id}/edit",
+    "/admin/gateways/{id}/remove",
 ]
 FOR_ALL = ["/admin/my-connections"]
 POSTS = [
@@ -23,12 +26,20 @@ POSTS = [
     "/admin/connections/disconnect",
     "/admin/connections/end",
     "/admin/clients/{id}/delete",
+    "/admin/gateways/new",
+    "/admin/gateways",
+    "/admin/gateways/{id}/edit",
+    "/admin/gateways/{id}/remove",
+    "/admin/gateways/{id}/test",
+    "/admin/gateways/{id}/fetch-tools",
 ]
+FOR_ADMINS_TO_SEND = [path for path in POSTS if "my-" not in path and "fetch" not in path]
 HOSTILE = "<script>alert(1)</script><img src=//evil.example onerror=x>\"'{{7*7}}"
 
 
 @pytest.mark.parametrize("path", FOR_ADMINS)
 async def test_pages_for_administrators(admin, alice, gateway, path):
+    path = path.format(id=await gateway.add("https://mcp.example.com/mcp"))
     assert (await admin.open(path)).status_code == 200
     assert (await alice.open(path)).status_code == 403
     async with gateway.client(None, Accept=HTML) as nobody:
@@ -83,11 +94,11 @@ async def test_every_form_needs_its_proof(admin, gateway, path):
         assert "This form is not ours" in answer.text
 
 
-@pytest.mark.parametrize("path", [path for path in POSTS if "my-" not in path])
+@pytest.mark.parametrize("path", FOR_ADMINS_TO_SEND)
 async def test_forms_for_administrators(alice, gateway, path):
-    await gateway.add("https://mcp.example.com/mcp")
+    gateway_id = await gateway.add("https://mcp.example.com/mcp")
     await alice.open("/admin/my-connections")
-    answer = await alice.send(path.format(id="0" * 32), gateway="0" * 32, owner=ADMIN, user=ADMIN)
+    answer = await alice.send(path.format(id=gateway_id), gateway="0" * 32, owner=ADMIN, user=ADMIN)
     assert answer.status_code == 403
     assert "Not allowed" in answer.text
 
@@ -136,14 +147,14 @@ async def test_no_page_holds_a_secret(admin, connected, environment):
     secrets = [SECRET, opened.access_token, opened.refresh_token, open_registered_secret(client, services.cipher)]
     assert all(secrets)
     for path in (*FOR_ADMINS, *FOR_ALL, f"/admin/gateways/{connected.id}"):
-        await admin.open(path)
+        await admin.open(path.format(id=connected.id))
         assert not [secret for secret in secrets if secret in admin.page], path
 
 
 async def test_every_page_has_its_policy_and_no_inline_script_or_style(admin, connected):
     await connected.fetch()
     for path in (*FOR_ADMINS, *FOR_ALL, f"/admin/gateways/{connected.id}"):
-        answer: httpx.Response = await admin.open(path)
+        answer: httpx.Response = await admin.open(path.format(id=connected.id))
         policy = answer.headers["content-security-policy"]
         assert "script-src 'self'" in policy
         assert "unsafe" not in policy

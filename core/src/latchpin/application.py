@@ -11,6 +11,7 @@ from latchpin.flow import AuthorizationFlow
 from latchpin.flow_history import FlowHistory
 from latchpin.flow_journal import FlowJournal, StepEvents
 from latchpin.flow_log import FlowLog
+from latchpin.gateway_trial import GatewayTrial
 from latchpin.gateways import GatewayBook, parse_gateway_body
 from latchpin.inspection import Inspector
 from latchpin.model import Caller, Gateway
@@ -51,6 +52,7 @@ class Application:
             services, self.gateways, self.servers, self.clients, self.tokens, journal=self.journal
         )
         self.toolbox = Toolbox(services, self.tokens, self.journal)
+        self.trial = GatewayTrial(self.servers, self.clients, self.tokens)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.status = StatusDesk(services, self.tokens)
         self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)

@@ -83,15 +83,23 @@ class GatewayBook:
 
     # -- writing ------------------------------------------------------------------------------------------
 
-    async def create(self, body: GatewayBody, caller: Caller) -> Gateway:
-        """Create a gateway.
+    def draft(self, body: GatewayBody, caller: Caller) -> Gateway:
+        """Build the gateway that ``create`` would keep.
 
         Raises:
             Forbidden: the caller is no administrator.
             InvalidRequest: the body does not hold.
         """
         _check_admin(caller)
-        gateway = build_gateway(body, rules=self._rules, id=self._new_id(), now=self._clock(), cipher=self._cipher)
+        return build_gateway(body, rules=self._rules, id=self._new_id(), now=self._clock(), cipher=self._cipher)
+
+    async def create(self, body: GatewayBody, caller: Caller) -> Gateway:
+        """Create a gateway.
+
+        Raises:
+            As ``draft``.
+        """
+        gateway = self.draft(body, caller)
         await self._records.gateways.put(gateway)
         _log.info("Created gateway %s", gateway.id)
         return gateway

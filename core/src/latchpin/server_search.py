@@ -38,9 +38,12 @@ from latchpin.oauth.discovery import (
 )
 from latchpin.oauth.documents import split_url
 
-__all__ = ["Search"]
+__all__ = ["OnStep", "Search", "tell_nobody"]
 
 DocumentT = TypeVar("DocumentT")
+
+OnStep = Callable[[Step], None]
+"""Is told what was asked and what came back."""
 
 # Enough to be asked for a token, and harmless where none is needed: it opens no session.
 _BARE_REQUEST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
@@ -50,6 +53,10 @@ _REMEDY_FOR_OLD = (
     "Set oauth_config.issuer on the gateway, or authorization_url, token_url and client_id. If the server follows MCP "
     "2025-03-26, with /authorize, /token and /register at its root, and is known to do PKCE, set assume_pkce."
 )
+
+
+def tell_nobody(step: Step) -> None:
+    """Tell nobody."""
 
 
 class Search:
@@ -63,6 +70,7 @@ class Search:
         allow_http: http endpoints are acceptable.
         timeout: how long all of it may take, in seconds: a server that names many others, each of them slow,
             must not hold everybody who waits.
+        on_step: is told each step when its answer is there.
     """
 
     def __init__(
@@ -74,6 +82,7 @@ class Search:
         preferred: str | None,
         allow_http: bool,
         timeout: float,
+        on_step: OnStep = tell_nobody,
     ) -> None:
         self._upstream = upstream
         self._url = url
@@ -81,6 +90,7 @@ class Search:
         self._preferred = preferred
         self._allow_http = allow_http
         self._timeout = timeout
+        self._on_step = on_step
         self._deadline = 0.0
         self._late = False
         self._steps: list[Step] = []
@@ -146,7 +156,7 @@ class Search:
         urls = list(build_resource_metadata_urls(self._url))
         if (named := self._challenge.resource_metadata) is not None:
             if split_url(named) is None:
-                self._steps.append(Step("the challenge's resource_metadata", "not an absolute http(s) URL"))
+                self._note(Step("the challenge's resource_metadata", "not an absolute http(s) URL"))
             else:
                 urls.insert(0, named)
         for url in dict.fromkeys(urls):
@@ -167,14 +177,14 @@ class Search:
         except ProviderUnreachable as exc:
             raise self._failed(asked, exc) from exc
         except ProviderError as exc:
-            self._steps.append(Step(asked, exc.detail))
+            self._note(Step(asked, exc.detail))
             return Challenge()
         challenge = None
         self._protected = reply.status == HTTPStatus.UNAUTHORIZED
         if self._protected:
             challenge = parse_challenge(reply.headers.get("www-authenticate", ""))
         names = "with" if challenge and challenge.resource_metadata else "without"
-        self._steps.append(Step(asked, f"HTTP {reply.status} {names} a challenge that names its metadata"))
+        self._note(Step(asked, f"HTTP {reply.status} {names} a challenge that names its metadata"))
         return challenge or Challenge()
 
     # -- the authorization server -----------------------------------------------------------------------
@@ -249,10 +259,10 @@ class Search:
         except (ProviderUnreachable, DiscoveryFailed) as exc:
             raise self._failed(asked, exc) from exc
         except ProviderUnreadable as exc:
-            self._steps.append(Step(asked, exc.detail))
+            self._note(Step(asked, exc.detail))
             self._unreadable = exc
             return None
-        self._steps.append(Step(asked, _status(reply)))
+        self._note(Step(asked, _status(reply)))
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise self._nothing_usable()
         return document
@@ -266,8 +276,12 @@ class Search:
             self._late = True
             raise ProviderTimeout("no whole answer in time", sent=True) from exc
 
+    def _note(self, step: Step) -> None:
+        self._steps.append(step)
+        self._on_step(step)
+
     def _failed(self, asked: str, cause: ProviderError) -> DiscoveryFailed:
-        self._steps.append(Step(asked, cause.detail))
+        self._note(Step(asked, cause.detail))
         remedy = cause.remedy if isinstance(cause, AddressRefused | DiscoveryFailed) else None
         error = DiscoveryFailed(self._told(), remedy=remedy)
         if isinstance(cause, ProviderTimeout):

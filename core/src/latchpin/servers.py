@@ -15,7 +15,7 @@ from latchpin.model import Gateway, OAuthConfig
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
 from latchpin.oauth.providers import apply_provider, find_provider
 from latchpin.providers import Provider
-from latchpin.server_search import Search
+from latchpin.server_search import OnStep, Search, tell_nobody
 from latchpin.shared_tasks import SharedTasks
 
 __all__ = ["FoundServer", "ServerDirectory", "Step"]
@@ -71,13 +71,26 @@ class ServerDirectory:
         found = self._stated(config) or self._recall(gateway) or await self._search(gateway, config)
         self._check_pin(gateway, config, found)
         found = self._complete(config, found)
-        if config.grant_type == "authorization_code":
-            method = self._settings.oauth_preferred_code_challenge_method
-            try:
-                check_pkce(found.metadata, method, assume=bool(found.config.assume_pkce))
-            except PkceUnsupported:
-                self.forget(gateway.id)  # once the server's operator has mended it, it works at once
-                raise
+        try:
+            self._check_pkce(config, found)
+        except PkceUnsupported:
+            self.forget(gateway.id)  # once the server's operator has mended it, it works at once
+            raise
+        return found
+
+    async def explore(self, gateway: Gateway, on_step: OnStep) -> FoundServer:
+        """Find it as ``find`` does, but anew, and tell each step; nothing of it is remembered.
+
+        Raises:
+            As ``find``.
+        """
+        config = gateway.oauth
+        if config is None:
+            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        found = self._stated(config) or await self._build_search(gateway, config, on_step).run()
+        self._check_pin(gateway, config, found)
+        found = self._complete(config, found)
+        self._check_pkce(config, found)
         return found
 
     def carry(self, gateway: Gateway, pinned: Gateway) -> None:
@@ -137,19 +150,27 @@ class ServerDirectory:
         return await self._searches.run((gateway.id, gateway.revision), lambda: self._search_once(gateway, config))
 
     async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
-        search = Search(
+        found = await self._build_search(gateway, config).run()
+        while len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
+        return found
+
+    def _build_search(self, gateway: Gateway, config: OAuthConfig, on_step: OnStep = tell_nobody) -> Search:
+        return Search(
             self._upstream,
             gateway.url,
             config,
             preferred=gateway.pinned_issuer,
             allow_http=self._settings.oauth_allow_private_networks,
             timeout=self._settings.oauth_request_timeout,
+            on_step=on_step,
         )
-        found = await search.run()
-        while len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.pop(next(iter(self._remembered)))
-        self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
-        return found
+
+    def _check_pkce(self, config: OAuthConfig, found: FoundServer) -> None:
+        if config.grant_type == "authorization_code":
+            method = self._settings.oauth_preferred_code_challenge_method
+            check_pkce(found.metadata, method, assume=bool(found.config.assume_pkce))
 
     def _check_pin(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> None:
         pinned, named = gateway.pinned_issuer, found.metadata.issuer

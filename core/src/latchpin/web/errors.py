@@ -52,6 +52,7 @@ def answer(
     reveal: bool | None = None,
     flow: str | None = None,
     headers: Mapping[str, str] | None = None,
+    announce: bool = False,
 ) -> Response:
     """The answer to a failed request; logs it once, unless ``error.logged`` says that somebody did.
 
@@ -62,6 +63,7 @@ def answer(
             and for what their provider did; facts about stores and settings stay in the log.
         flow: the flow's id where there is a flow; by default the request's own.
         headers: added to the answer.
+        announce: a page tells the gateway's other open pages that an authorization ended.
     """
     settings = request.app.state.services.settings
     page = wants_html(request)
@@ -75,7 +77,15 @@ def answer(
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
     if page:
         seen, detail = as_seen(error, reveal=reveal), text_for(error, reveal=reveal)
-        return pages.failure(error, detail=detail, flow_id=flow, base=settings.base_path, seen=seen, headers=extra)
+        return pages.failure(
+            error,
+            detail=detail,
+            flow_id=flow,
+            base=settings.base_path,
+            seen=seen,
+            headers=extra,
+            announce=announce,
+        )
     return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, headers=extra)
 
 

@@ -120,6 +120,7 @@ def failure(
     base: str,
     seen: Cause | None = None,
     headers: Mapping[str, str] | None = None,
+    announce: bool = False,
 ) -> HTMLResponse:
     """The failure page: what happened, why, and the one action that mends it.
 
@@ -130,6 +131,7 @@ def failure(
         base: BASE_URL's path prefix.
         seen: its cause, as the person in front may know it; the error's own if None.
         headers: added to the answer.
+        announce: tell the gateway's other open pages that an authorization ended.
     """
     seen = seen or error.as_cause()
     link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", seen.remedy
@@ -142,7 +144,8 @@ def failure(
         title=seen.title,
         base=base,
         status=error.status,
-        headers=headers,
+        headers={**(headers or {}), **(WITH_SCRIPTS if announce else {})},
+        announce=announce,
         detail=detail,
         remedy=remedy,
         cause=seen.slug,
@@ -189,6 +192,7 @@ def success(
         "success",
         title=SUCCESS_TITLE,
         base=base,
+        headers=WITH_SCRIPTS,
         caller=email if csrf_token else None,
         csrf_token=csrf_token,
         navigation=navigation,

@@ -80,7 +80,7 @@ async def callback(request: Request) -> Response:
             caller=partial(current_caller, request),  # two identities that disagree are refused here too
         )
     except LatchpinError as exc:
-        return answer(request, exc, reveal=_may_reveal(exc))
+        return answer(request, exc, reveal=_may_reveal(exc), announce=True)
     request.scope[FLOW_ID] = completed.flow_id
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))

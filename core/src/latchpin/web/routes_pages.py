@@ -26,6 +26,7 @@ _STATIC = Path(__file__).parent / "static"
 _FILES = {
     "latchpin.css": "text/css",
     "latchpin.svg": "image/svg+xml",
+    "authorization.js": "text/javascript",
     "docs.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",

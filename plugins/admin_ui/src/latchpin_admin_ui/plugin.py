@@ -47,5 +47,6 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
         NavigationEntry(
             "Plugins", "/admin/plugins", "What is installed, what is selected, and why.", admin_only=True, rank=80
         ),
+        NavigationEntry("Add a gateway", "/admin/gateways/new", place="gateways", admin_only=True),
         NavigationEntry("Open", "/admin/gateways/{gateway_id}", place="gateway"),
     )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
-from latchpin.errors import LatchpinError
 from latchpin.model import Caller, Gateway
 from latchpin.people import parse_email
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_admin, require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id
 
-from latchpin_admin_ui.pages import is_live, show, show_piece, stream
+from latchpin_admin_ui.growing import Tell, grow
+from latchpin_admin_ui.pages import is_live, show, show_piece
 from latchpin_admin_ui.views import HEALTHS, ConnectionRow, Mine
 
 __all__ = ["find_mine", "router"]
@@ -149,23 +148,22 @@ async def end(request: Request) -> Response:
     caller, application = await require_admin(request), application_of(request)
     await check_csrf(request, caller)
     owner = parse_email((await request.form()).get("user"))
-    return await stream(
-        request,
-        caller,
-        "ended",
-        _end_all(application, owner, caller),
-        title="Disconnecting everything",
-    )
 
-
-async def _end_all(application: Application, owner: str, caller: Caller) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    count, text = 0, ""
-    try:
+    async def work(tell: Tell) -> None:
+        count = 0
         async for ended in application.connections.disconnect_everything(owner, caller):
             count += 1
-            yield "step", {"outcome": "good", "what": ended.gateway.name, "text": ended.answer}
-        text = f"{owner} is disconnected from {count} gateway{'' if count == 1 else 's'}."
-    except LatchpinError as exc:
-        yield "step", {"outcome": "bad", "what": exc.title, "text": exc.public}
-        text = f"Not everything is done: {exc.remedy}"
-    yield "steps_end", {"text": text}
+            tell("step", outcome="good", what=ended.gateway.name, text=ended.answer)
+        tell("steps_end", text=f"{owner} is disconnected from {count} gateway{'' if count == 1 else 's'}.")
+
+    return await grow(
+        request,
+        caller,
+        "growing",
+        work,
+        title="Disconnecting everything",
+        trail=[("/admin/connections", "Connections")],
+        lead="",
+        label="What the servers said",
+        back=("/admin/connections", "Back to the connections"),
+    )

@@ -35,7 +35,7 @@ async def show_gateway(request: Request, gateway_id: str) -> Response:
         gateway=gateway,
         mine=await find_mine(application, gateway, caller),
         tools=[ToolView.of(tool) for tool in await application.toolbox.stored(gateway, caller)],
-        assumes_pkce=gateway.oauth is not None and gateway.oauth.assume_pkce,
+        assumes_pkce=gateway.oauth is not None and gateway.oauth.assume_pkce is True,
         facts=_facts(application, gateway) if caller.is_admin else (),
         people=people,
         clients=clients,

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from latchpin.connections import Connection
+from latchpin.found import FoundServer
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
 from latchpin.oauth.status import TokenStatus
 from latchpin.tokens import TokenHealth
 
 from latchpin_admin_ui.moments import Moment
 
-__all__ = ["HEALTHS", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health"]
+__all__ = ["HEALTHS", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health", "describe_server"]
 
 HEALTHS: tuple[tuple[TokenStatus, str], ...] = (
     ("valid", "Connected"),
@@ -28,6 +29,31 @@ _HINTS: dict[str, str] = {
     "client_credentials": "The gateway authorizes itself here. Fetch its tools.",
     "authorization_code": "Authorize to connect your account, then fetch the tools.",
 }
+
+
+def describe_server(found: FoundServer) -> list[tuple[str, str]]:
+    """What was found out about an authorization server, for somebody who decides whether to trust it."""
+    metadata = found.metadata
+    methods = metadata.code_challenge_methods_supported
+    ways = [
+        text
+        for text, offered in (
+            ("registers clients by itself (DCR)", metadata.registration_endpoint is not None),
+            ("reads client documents (CIMD)", metadata.extra.get("client_id_metadata_document_supported") is True),
+        )
+        if offered
+    ]
+    facts = [
+        ("Issuer", metadata.issuer or "not named"),
+        ("Authorization endpoint", metadata.authorization_endpoint or "none"),
+        ("Token endpoint", metadata.token_endpoint),
+        ("Clients", ", ".join(ways) or "have to be entered"),
+        ("PKCE", ", ".join(methods) if methods else "not named"),
+        ("Revocation", "offered" if metadata.revocation_endpoint else "not offered"),
+        ("Scopes", " ".join(found.challenge_scopes or found.resource_scopes) or "none asked for"),
+        ("Resource", found.resource or "none"),
+    ]
+    return [(name, value[:500]) for name, value in facts]
 
 
 def describe_health(health: TokenHealth) -> tuple[TokenStatus, str]:
@@ -112,7 +138,7 @@ class Mine:
             works=connection is not None and connection.health.authorized,
             status=status,
             status_text=text,
-            hint=_HINTS[grant],
+            hint=_HINTS.get(grant, "Nobody has to authorize here. Fetch its tools."),
             issuer=connection.issuer if connection else None,
             scopes=connection.scopes if connection else (),
             expires=Moment.of(connection.expires_at, now) if connection else None,

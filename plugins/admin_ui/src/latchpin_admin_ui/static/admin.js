@@ -3,20 +3,40 @@
 
 (() => {
   const CHANNEL = "latchpin-authorization";
-  const POPUP = "popup,width=520,height=720";
+  const MARK = "latchpin-popup";
+  const POPUP = "popup,width=560,height=760";
+  const GATEWAY_ID = /^[0-9a-f]{32}$/;
+
+  const announcer = Object.assign(document.createElement("p"), { className: "unseen" });
+  announcer.setAttribute("role", "status");
+  document.body.append(announcer);
 
   // Authorize in a window of its own; where that is not allowed, the link does what links do.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-popup]");
-    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (window.open(link.href, "_blank", POPUP) !== null) event.preventDefault();
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    sessionStorage.setItem(MARK, "1");  // the new window gets a copy: its last page then offers to close it
+    const opened = window.open(link.href, "_blank", POPUP);
+    sessionStorage.removeItem(MARK);
+    if (opened === null) location.assign(link.href);
   });
 
-  // The window's last page posts here. A channel is heard by pages of this origin only.
+  // The window's last page posts what came of it. A channel is heard by pages of this origin only, and what it says
+  // is not believed: it only names the gateway whose state is asked for anew.
   const channel = new BroadcastChannel(CHANNEL);
   channel.addEventListener("message", (event) => {
     if (event.origin !== location.origin) return;
-    htmx.trigger(document.body, "latchpin:authorized");
+    const { outcome, gateway } = event.data ?? {};
+    const shown = GATEWAY_ID.test(gateway) ? document.getElementById(`mine-${gateway}`) : null;
+    if (shown !== null) htmx.trigger(shown, "latchpin:authorized");
+    if (outcome === "failed") announcer.textContent = "The authorization did not succeed; its window says why.";
+  });
+
+  // Say what a piece that changed by itself shows now.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const name = event.detail.elt.querySelector("h2"), status = event.detail.elt.querySelector(".status");
+    if (name && status) announcer.textContent = `${name.textContent}: ${status.textContent}`;
   });
 
   // What went wrong with something that htmx asked for.

@@ -1,0 +1,209 @@
+"""Adding, changing and removing a gateway; for administrators."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from latchpin.application import Application
+from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
+from latchpin.found import FoundServer, Step
+from latchpin.gateways import parse_gateway_body
+from latchpin.model import Caller, Gateway
+from latchpin.oauth.providers import NO_PROVIDER
+from latchpin.web.csrf import check_csrf
+from latchpin.web.identity import require_admin
+from latchpin.web.routes_oauth import application_of, check_gateway_id
+
+from latchpin_admin_ui.forms import ASSERTION_TEXTS, SECRETS, TEXTS, parse_form, show_gateway, show_submitted
+from latchpin_admin_ui.growing import Tell, grow
+from latchpin_admin_ui.pages import show
+from latchpin_admin_ui.views import describe_server
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/admin/gateways", include_in_schema=False)
+
+_TRAIL = [("/admin/gateways", "Gateways")]
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+# -- adding -------------------------------------------------------------------------------------------
+
+
+@router.get("/new")
+async def show_new(request: Request) -> Response:
+    """Ask for the URL of an MCP server."""
+    caller = await require_admin(request)
+    return await show(request, caller, "new", title="Add a gateway", trail=_TRAIL, url="", wrong="")
+
+
+@router.post("/new")
+async def search(request: Request) -> Response:
+    """Find out about the server, shown live, and end with a form that adds it."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    url = (await _form(request)).get("url", "")
+    try:
+        draft = application.gateways.draft(parse_gateway_body({"url": url}), caller)
+    except InvalidRequest as exc:
+        return await show(
+            request, caller, "new", title="Add a gateway", status=exc.status, trail=_TRAIL, url=url, wrong=exc.detail
+        )
+
+    async def work(tell: Tell) -> None:
+        await _search(application, draft, tell)
+
+    return await grow(
+        request,
+        caller,
+        "growing",
+        work,
+        title="Looking at the server",
+        trail=_TRAIL,
+        lead=f"What {draft.url} and its authorization server say:",
+        label="Discovery",
+        back=("/admin/gateways/new", "Try another URL"),
+    )
+
+
+async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
+    asked: list[Step] = []
+
+    def on_step(step: Step) -> None:
+        asked.append(step)
+        tell("step", outcome="info", what=step.asked, text=step.got)
+
+    found: FoundServer | None = None
+    failure: LatchpinError | None = None
+    try:
+        found = await application.servers.explore(draft, on_step)
+    except LatchpinError as exc:
+        failure = exc
+    # A server that answers a bare request and names nobody to authorize at wants no authorization.
+    is_open = isinstance(failure, IssuerMissing) and bool(asked) and "HTTP 200" in asked[0].got
+    tell(
+        "new_found",
+        facts=describe_server(found) if found is not None else (),
+        trust=found.metadata.issuer if found is not None else None,
+        failure=None if is_open else failure,
+        is_open=is_open,
+        gateway=draft,
+    )
+
+
+@router.post("")
+async def create(request: Request) -> Response:
+    """Add it, and go to its page."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    form = await _form(request)
+    try:
+        gateway = await application.gateways.create(parse_gateway_body(parse_form(form)), caller)
+    except InvalidRequest as exc:
+        return await show(
+            request,
+            caller,
+            "new",
+            title="Add a gateway",
+            status=exc.status,
+            trail=_TRAIL,
+            url=form.get("url", ""),
+            wrong=exc.detail,
+        )
+    return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways/{gateway.id}", 303)
+
+
+# -- changing -----------------------------------------------------------------------------------------
+
+
+@router.get("/{gateway_id}/edit")
+async def show_form(request: Request, gateway_id: str) -> Response:
+    """Every key of the entry; secrets go in and never come out."""
+    caller, application = await require_admin(request), application_of(request)
+    gateway = await application.gateways.get_to_change(check_gateway_id(gateway_id), caller)
+    return await _show_form(request, caller, application, gateway, show_gateway(gateway))
+
+
+@router.post("/{gateway_id}/edit")
+async def change(request: Request, gateway_id: str) -> Response:
+    """Change it; what does not hold is shown above the form, with everything as it was entered."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    gateway = await application.gateways.get_to_change(check_gateway_id(gateway_id), caller)
+    form = await _form(request)
+    try:
+        await application.gateways.change(gateway.id, parse_gateway_body(parse_form(form)), caller)
+    except (InvalidRequest, Conflict) as exc:
+        fields = show_submitted(form, gateway)
+        return await _show_form(request, caller, application, gateway, fields, wrong=exc)
+    return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways/{gateway.id}", 303)
+
+
+async def _show_form(
+    request: Request,
+    caller: Caller,
+    application: Application,
+    gateway: Gateway,
+    fields: dict[str, str],
+    *,
+    wrong: LatchpinError | None = None,
+) -> Response:
+    return await show(
+        request,
+        caller,
+        "edit",
+        title=f"Edit {gateway.name}",
+        status=wrong.status if wrong else 200,
+        gateway=gateway,
+        fields=fields,
+        texts=TEXTS,
+        assertion_texts=ASSERTION_TEXTS,
+        secrets=SECRETS,
+        methods=[("", "as the server says"), *((name, name) for name in application.services.authentications)],
+        providers=[
+            ("", "recognized by its issuer"),
+            *((provider.name, provider.label) for provider in application.services.providers),
+            (NO_PROVIDER, "none: as the standard has it"),
+        ],
+        are_set={each.key for each in SECRETS if gateway.oauth is not None and getattr(gateway.oauth, each.key)},
+        redirect_uri=application.services.settings.redirect_uri,
+        wrong="" if wrong is None else wrong.detail,
+    )
+
+
+# -- removing -----------------------------------------------------------------------------------------
+
+
+@router.get("/{gateway_id}/remove")
+async def ask_to_remove(request: Request, gateway_id: str) -> Response:
+    """Ask before it is removed, and say what goes with it."""
+    caller, application = await require_admin(request), application_of(request)
+    gateway = await application.gateways.get_to_change(check_gateway_id(gateway_id), caller)
+    return await show(
+        request,
+        caller,
+        "remove",
+        title=f"Remove {gateway.name}",
+        gateway=gateway,
+        people=len(await application.connections.list(caller, gateway_id=gateway.id)),
+        clients=len(await application.services.records.clients.list(gateway_id=gateway.id)),
+    )
+
+
+@router.post("/{gateway_id}/remove")
+async def remove(request: Request, gateway_id: str) -> Response:
+    """Remove it, and say what the servers of its clients answered."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    gateway, forgotten = await application.remove_gateway(check_gateway_id(gateway_id), caller)
+    return await show(
+        request,
+        caller,
+        "removed",
+        title="Gateway removed",
+        name=gateway.name,
+        answers=[each.answer for each in forgotten],
+    )

@@ -1,0 +1,89 @@
+"""What takes a while with one gateway: trying it out, and fetching its tools."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from latchpin.contracts import Finding, Severity
+from latchpin.found import Step
+from latchpin.model import Gateway
+from latchpin.web.csrf import check_csrf
+from latchpin.web.identity import require_admin, require_caller
+from latchpin.web.routes_oauth import application_of, check_gateway_id
+
+from latchpin_admin_ui.growing import Tell, grow
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/admin/gateways", include_in_schema=False)
+
+OUTCOMES = {Severity.OK: "good", Severity.SKIPPED: "info", Severity.WARNING: "warn", Severity.FAILURE: "bad"}
+
+
+def _trail(gateway: Gateway) -> list[tuple[str, str]]:
+    return [("/admin/gateways", "Gateways"), (f"/admin/gateways/{gateway.id}", gateway.name)]
+
+
+def _sentences(*texts: str) -> str:
+    return " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in texts if text)
+
+
+@router.post("/{gateway_id}/test")
+async def try_out(request: Request, gateway_id: str) -> Response:
+    """Find the server, the client and the caller's token, each step shown as it happens."""
+    caller, application = await require_admin(request), application_of(request)
+    await check_csrf(request, caller)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+
+    async def work(tell: Tell) -> None:
+        failed = False
+
+        def on_step(step: Finding | Step) -> None:
+            nonlocal failed
+            if isinstance(step, Step):
+                tell("step", outcome="info", what=step.asked, text=step.got)
+                return
+            failed = failed or step.severity is Severity.FAILURE
+            tell("step", outcome=OUTCOMES[step.severity], what=step.title, text=_sentences(step.detail, step.remedy))
+
+        await application.trial.run(gateway, caller, on_step)
+        tell("steps_end", text="Something has to be mended." if failed else "Nothing is wrong.")
+
+    return await grow(
+        request,
+        caller,
+        "growing",
+        work,
+        title=f"Testing {gateway.name}",
+        trail=_trail(gateway),
+        lead="Nothing is registered and nothing is changed by it.",
+        label="Steps of the test",
+        back=(f"/admin/gateways/{gateway.id}", f"Back to {gateway.name}"),
+    )
+
+
+@router.post("/{gateway_id}/fetch-tools")
+async def fetch_tools(request: Request, gateway_id: str) -> Response:
+    """Fetch the tools as the caller sees them, with what is being done meanwhile."""
+    caller, application = await require_caller(request), application_of(request)
+    await check_csrf(request, caller)
+    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+
+    async def work(tell: Tell) -> None:
+        tell("step", outcome="info", what=f"Asking {gateway.url}", text="for its list of tools, as you see it")
+        fetched = await application.toolbox.fetch(gateway, caller)
+        changes = f"{fetched.created} new, {fetched.updated} changed, {fetched.removed} removed"
+        tell("step", outcome="good", what=f"{len(fetched.tools)} tools", text=changes)
+        tell("steps_end", text=fetched.message)
+
+    return await grow(
+        request,
+        caller,
+        "growing",
+        work,
+        title=f"Fetching the tools of {gateway.name}",
+        trail=_trail(gateway),
+        lead="",
+        label="Progress",
+        back=(f"/admin/gateways/{gateway.id}#tools", "Show the tools"),
+    )
