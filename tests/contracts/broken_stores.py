@@ -195,6 +195,18 @@ class Patterned(MemoryRecordStore):
         self.kept.list = list_like
 
 
+class ForkingAudit(MemoryRecordStore):
+    """Adds whatever comes: two workers that extend the same entry leave a log with two of them."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+
+        async def append(entries):
+            self.audit.rows += entries
+
+        self.audit.append = append
+
+
 class NoSettings(latchpin.Settings):
     pass
 

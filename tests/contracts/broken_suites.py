@@ -84,6 +84,10 @@ class TestPatterned(Records):
     kind = broken_stores.Patterned
 
 
+class TestForkingAudit(Records):
+    kind = broken_stores.ForkingAudit
+
+
 class FourProcessesOnly:
     """Keeps this file quick: of the whole suite only what other processes do."""
 

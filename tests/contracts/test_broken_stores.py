@@ -57,6 +57,7 @@ def failures(tmp_path_factory):
         ("TestPatterned", {"test_kept_listed_by_prefix"}),
         ("TestRevisionOnly", {"test_token_swap_after_deletion_and_recreation"}),
         ("TestRacyFlows", {"test_flow_written_by_many_at_once"}),
+        ("TestForkingAudit", {"test_audit_has_one_chain", "test_audit_extended_by_many"}),
     ],
 )
 def test_exactly_what_is_wrong_fails(failures, suite, expected):

@@ -5,6 +5,7 @@ implementation passes the suite that ``latchpin.testing`` ships for it, unchange
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``).
 """
 
+from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.evidence import StoreFacts, StoreWitness
@@ -32,6 +33,7 @@ from latchpin.contracts.stores import (
 
 __all__ = [
     "AssertionSource",
+    "AuditRecords",
     "Backend",
     "Check",
     "CheckContext",

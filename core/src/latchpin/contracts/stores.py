@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.flows import FlowRecords
 from latchpin.model import (
     Gateway,
@@ -162,7 +163,7 @@ class KeptRecords(Protocol):
 
 
 class RecordStore(Protocol):
-    """Keeps what must last. Deleting a gateway takes everything below it along, but for the history of flows."""
+    """Keeps what must last. Deleting a gateway takes everything below it along, but for the history of flows and the audit log."""
 
     @property
     def gateways(self) -> GatewayRecords:
@@ -187,6 +188,10 @@ class RecordStore(Protocol):
     @property
     def flows(self) -> FlowRecords:
         """The history of flows."""
+
+    @property
+    def audit(self) -> AuditRecords:
+        """The audit log."""
 
     async def purge(self) -> int:
         """Remove expired kept values. Return how many."""

@@ -10,6 +10,7 @@ from latchpin.contracts import RecordStore
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import Advance, AnySettings
+from latchpin.testing.records_audit import AuditRules
 from latchpin.testing.records_clients import ClientRules
 from latchpin.testing.records_due import DueRules
 from latchpin.testing.records_flows import FlowRules
@@ -24,8 +25,8 @@ __all__ = ["RecordStoreContract"]
 
 
 @pytest.mark.asyncio
-class RecordStoreContract(GatewayRules, TokenRules, DueRules, ClientRules, ToolRules, KeptRules, FlowRules):
-    """Gateways, tokens, clients, tools, kept values and flows, and what holds across them."""
+class RecordStoreContract(GatewayRules, TokenRules, DueRules, ClientRules, ToolRules, KeptRules, FlowRules, AuditRules):
+    """Gateways, tokens, clients, tools, kept values, flows and the audit log, and what holds across them."""
 
     async def test_deleting_a_gateway_takes_everything_below_it(self, store: RecordStore, clock: MovedClock) -> None:
         """Its tokens, clients and tools go; another gateway's stay."""

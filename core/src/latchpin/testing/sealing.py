@@ -1,8 +1,10 @@
-"""A real cipher for tests: AES-256-GCM under a key that lives as long as the object."""
+"""A real cipher for tests, AES-256-GCM under a key that lives as long as the object; and a signer with a known key."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 
-__all__ = ["SuiteCipher"]
+__all__ = ["SuiteCipher", "SuiteSigner"]
 
 _NONCE_BYTES = 12
 
@@ -43,6 +45,25 @@ class SuiteCipher:
             return self._aead.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], _associated(place)).decode()
         except (InvalidTag, ValueError) as exc:
             raise Unsealable("not sealed by this cipher for this place") from exc
+
+
+class SuiteSigner:
+    """Implements ``latchpin.contracts.Signer`` with a key that every process of a test knows."""
+
+    key_id = "suite"
+
+    def __init__(self, key: bytes = b"of the suite") -> None:
+        self._key = key
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign."""
+        return hmac.digest(self._key, message, hashlib.sha256)
+
+    def verify(self, message: bytes, signature: bytes, *, key_id: str) -> bool:
+        """Compare; raises Unsealable for another key's name."""
+        if key_id != self.key_id:
+            raise Unsealable("signed by another signer")
+        return hmac.compare_digest(self.sign(message), signature)
 
 
 def _associated(place: Sequence[str]) -> bytes:

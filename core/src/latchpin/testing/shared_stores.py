@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from latchpin.audit.entry import AuditEntry, AuditNote, build_chain, check_chain
 from latchpin.contracts import RecordStore, StateStore
 from latchpin.errors import LatchpinError, RecordConflict, StateAlreadyUsed, StateConflict
 from latchpin.flow_steps import FlowStep
@@ -20,6 +22,7 @@ from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcess
 from latchpin.testing.record_store import RecordStoreContract
 from latchpin.testing.records_tokens import next_revision
 from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
+from latchpin.testing.sealing import SuiteSigner
 from latchpin.testing.state_store import StateStoreContract
 
 __all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
@@ -27,6 +30,7 @@ __all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
 RACES = 100
 SWAPS = 25
 BATCH = 40
+NOTES = 10
 
 Answer = PendingAuthorization | str
 """What one process got for one state: the authorization, or the name of the error."""
@@ -136,6 +140,18 @@ class SharedRecordStoreContract(RecordStoreContract, WithProcesses):
         for flow in flows:
             await gives(store.flows.get(flow[0].flow_id), tuple(flow), f"{PROCESSES} processes lose no step of a flow")
 
+    async def test_four_processes_extend_the_audit_log(
+        self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
+    ) -> None:
+        """Each writes ten notes, behind whatever stands there: one unbroken chain has them all."""
+        names = [f"process-{number}" for number in range(PROCESSES)]
+        await team.run(record_often, names, offer=offer, settings=settings, now=clock())
+        entries = await store.audit.list(limit=PROCESSES * NOTES + 1)
+        same(len(entries), PROCESSES * NOTES, f"{PROCESSES} processes with {NOTES} notes each leave that many entries")
+        check_chain(entries, SuiteSigner())
+        written = Counter(entry.facts["by"] for entry in entries)
+        same(written, dict.fromkeys(names, NOTES), "each process's notes are there")
+
 
 # -- what the other processes do; at the top of the module, so that they can import it ----------------
 
@@ -194,6 +210,23 @@ async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], me
         meet()
         steps = [step for part in parts[begin : begin + 5] for step in part]
         await store.flows.append(steps, life=timedelta(hours=24))
+
+
+async def record_often(store: RecordStore, name: str, meet: Meet) -> None:
+    """Extend the audit log, one note after the other."""
+    meet()
+    last: AuditEntry | None = None
+    for _ in range(NOTES):
+        note = AuditNote(datetime.now(UTC), "token.refreshed", "gateway", "", "", {"by": name})
+        while True:
+            entries = build_chain(last, [note], SuiteSigner())
+            try:
+                await store.audit.append(entries)
+            except RecordConflict:
+                last = await store.audit.last()
+                continue
+            last = entries[0]
+            break
 
 
 async def _consume(store: StateStore, key: StateKey) -> Answer:

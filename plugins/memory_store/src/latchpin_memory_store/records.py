@@ -14,6 +14,7 @@ from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import Gateway, RegisteredClient, StoredToken, StoredTool, ToolChanges
 
+from latchpin_memory_store.audit import MemoryAudit
 from latchpin_memory_store.flows import MemoryFlows
 
 __all__ = ["MemoryRecordStore"]
@@ -204,6 +205,7 @@ class MemoryRecordStore:
         self.clients = _Clients()
         self.tools = _Tools(clock)
         self.kept = _Kept(clock)
+        self.audit = MemoryAudit()
         self.flows = MemoryFlows()
 
     async def purge(self) -> int:

@@ -8,6 +8,7 @@
     latchpin:renewals               gateway and address of each token that is to be renewed, sorted by when
     latchpin:kept:name              a kept value, with its life
     latchpin:{flows}:...            the history of flows: see flows.py
+    latchpin:audit                  the audit log, a list
 
 The braces are hash tags: what belongs to one gateway lies together.
 """
@@ -21,6 +22,7 @@ from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import Gateway, RegisteredClient, StoredToken
 
+from latchpin_redis_store.audit import RedisAudit
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.flows import RedisFlows
@@ -193,6 +195,7 @@ class RedisRecordStore:
         self.tools = RedisTools(commands, clock)
         self.kept = RedisKept(commands, clock)
         self.flows = RedisFlows(commands)
+        self.audit = RedisAudit(commands)
 
     async def purge(self) -> int:
         """0: Redis removes expired kept values by itself."""

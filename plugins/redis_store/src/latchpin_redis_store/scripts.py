@@ -116,3 +116,10 @@ return 1
 """
 """KEYS: a flow, the indexes it is in. ARGV: whose it is, its id, its last step's time, its life in ms, the most steps,
 the time before which index entries are over, then the steps. A step that is there stays as it is."""
+
+APPEND_AUDIT = """
+if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+for i = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+return 1
+"""
+"""KEYS: the audit log. ARGV: how many entries it must have, then the new ones. 1 if written."""

@@ -1,4 +1,4 @@
-"""What must last, in six tables; one module for each."""
+"""What must last, in seven tables; one module for each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 from latchpin.contracts import Clock
 from sqlalchemy import Connection, delete, insert, select
 
+from latchpin_sql_store.audit import SqlAudit
 from latchpin_sql_store.clients import SqlClients
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.flows import SqlFlows
@@ -30,6 +31,7 @@ class SqlRecords:
         self.tools = SqlTools(database, clock)
         self.kept = SqlKept(database, clock)
         self.flows = SqlFlows(database)
+        self.audit = SqlAudit(database)
 
     async def purge(self) -> int:
         """Remove expired kept values."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from latchpin_sql_store.columns import Ascii, LongText, UtcTime
 
-__all__ = ["clients", "flows", "gateways", "kept", "metadata", "states", "tokens", "tools"]
+__all__ = ["audit", "clients", "flows", "gateways", "kept", "metadata", "states", "tokens", "tools"]
 
 EMAIL = String(320)
 ISSUER = String(700)
@@ -173,5 +173,21 @@ flows = Table(
     Column("steps", LongText, nullable=False),  # a line of JSON for each
     Index("ix_oauth_flows_user", "app_user_email", "last_at"),
     Index("ix_oauth_flows_gateway", "gateway_id", "last_at"),
+    **_ON_MYSQL,
+)
+
+audit = Table(
+    "audit_log",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("gateway_id", Ascii(64), nullable=False),  # of a gateway that may be gone
+    Column("facts", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("signature", Text, nullable=False),
     **_ON_MYSQL,
 )

@@ -1,0 +1,110 @@
+"""Writes the audit log: notes that come at once go out together, and of all workers one at a time extends the chain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
+
+from latchpin.audit.entry import AuditEntry, AuditEvent, AuditNote, build_chain
+from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
+from latchpin.batching import Batcher
+from latchpin.contracts.backend import Clock
+from latchpin.contracts.keys import Signer
+from latchpin.contracts.stores import AuditRecords
+from latchpin.errors import LatchpinError, RecordConflict
+from latchpin.model import CLIENT_ITSELF
+
+__all__ = ["AuditTrail"]
+
+_log = logging.getLogger("latchpin.audit")
+
+_ATTEMPTS = 100
+_PAUSE = 0.005
+"""Seconds between two tries while other workers extend the chain."""
+
+
+class AuditTrail:
+    """Records what was done, once it was done.
+
+    Args:
+        records: where; None records nothing (``AUDIT_LOG=false``).
+        signer: signs each entry.
+        pseudonyms: stand for people.
+        clock: the gateway's.
+        pause: waits that many seconds; tests give one that does not.
+    """
+
+    def __init__(
+        self,
+        records: AuditRecords | None,
+        signer: Signer | None = None,
+        pseudonyms: Pseudonyms | None = None,
+        clock: Clock | None = None,
+        *,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._records = records
+        self._signer = signer
+        self._pseudonyms = pseudonyms
+        self._clock = clock
+        self._pause = pause
+        self._last: AuditEntry | None = None
+        self._batcher: Batcher[AuditNote, None] = Batcher(self._send)
+
+    @classmethod
+    def off(cls) -> Self:
+        """One that records nothing."""
+        return cls(None)
+
+    async def record(
+        self, event: AuditEvent, *, actor: str, gateway_id: str = "", subject: str = "", **facts: str
+    ) -> None:
+        """Record that ``event`` was done; returns once the entry is kept.
+
+        Args:
+            event: what.
+            actor: the address of who did it, or ``CLIENT_ITSELF`` for the gateway.
+            gateway_id: at which gateway.
+            subject: the address of whose connection it concerns.
+            facts: a few words more; no secret and no address.
+
+        What was done is not undone because its record fails: that is logged as an error, with what is missing.
+        """
+        if self._records is None or self._clock is None:
+            return
+        try:
+            names = [await self._name(actor), await self._name(subject)]
+            await self._batcher.submit(AuditNote(self._clock(), event, *names, gateway_id, facts))
+        except LatchpinError as exc:
+            _log.error(
+                "The audit log lacks the entry '%s' for gateway %s: %s",
+                event,
+                gateway_id or "(none)",
+                exc.detail or exc.public,
+            )
+
+    async def close(self) -> None:
+        """Let what was handed in be written, before the stores are closed."""
+        await self._batcher.close()
+
+    async def _name(self, person: str) -> str:
+        if not person or self._pseudonyms is None:
+            return ""
+        return GATEWAY if person == CLIENT_ITSELF else await self._pseudonyms.of(person)
+
+    async def _send(self, notes: Sequence[AuditNote]) -> Sequence[None]:
+        if self._records is None or self._signer is None:
+            return [None] * len(notes)
+        for _ in range(_ATTEMPTS):
+            entries = build_chain(self._last, notes, self._signer)
+            try:
+                await self._records.append(entries)
+            except RecordConflict:  # another worker was first: begin behind what it wrote
+                await self._pause(_PAUSE)
+                self._last = await self._records.last()
+                continue
+            self._last = entries[-1]
+            return [None] * len(notes)
+        raise RecordConflict("other workers kept extending the audit log")

@@ -1,0 +1,61 @@
+"""The rules of a record store's audit log: one chain, whoever extends it."""
+
+from __future__ import annotations
+
+import pytest
+
+from latchpin.contracts import RecordStore
+from latchpin.errors import RecordConflict
+from latchpin.testing import samples
+from latchpin.testing.clock import MovedClock
+from latchpin.testing.opening import OpenedBackend
+from latchpin.testing.rules import gives, outcomes, refused, same
+
+__all__ = ["AuditRules"]
+
+
+@pytest.mark.asyncio
+class AuditRules(OpenedBackend):
+    """Entries go behind the last one or nowhere."""
+
+    async def test_audit_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
+        """Every field comes back, in order and in pages."""
+        entries = samples.audit_entries(clock(), 5)
+        await gives(store.audit.last(), None, "an empty audit log has no last entry")
+        await gives(store.audit.list(limit=9), [], "an empty audit log has no entries")
+        await gives(store.audit.append([]), None, "appending nothing is nothing")
+        await store.audit.append(entries[:2])
+        await store.audit.append(entries[2:])
+        await gives(store.audit.last(), entries[4], "last is the newest entry")
+        await gives(store.audit.list(limit=9), entries, "entries come back exactly as they were, in their order")
+        await gives(store.audit.list(after=1, limit=2), entries[1:3], "a page begins behind 'after' and has 'limit'")
+        await gives(store.audit.list(after=5, limit=9), [], "behind the last entry there is none")
+
+    async def test_audit_has_one_chain(self, store: RecordStore, clock: MovedClock) -> None:
+        """What does not follow on the last entry is refused whole: a second first, a gap, a repetition."""
+        entries = samples.audit_entries(clock(), 6)
+        await store.audit.append(entries[:3])
+        for wrong in (entries[:1], entries[2:4], entries[4:]):
+            rule = "an entry that does not follow on the last one is RecordConflict"
+            await refused(store.audit.append(wrong), RecordConflict, rule)
+        await gives(store.audit.list(limit=9), entries[:3], "a refused append changes nothing")
+        await store.audit.append(entries[3:])
+        await gives(store.audit.list(limit=9), entries, "after a refusal the right entries are taken")
+
+    async def test_audit_extended_by_many(self, store: RecordStore, clock: MovedClock) -> None:
+        """Fifty callers at once with the same place in the chain: one gets it."""
+        tries = [samples.audit_entries(clock(), 1) for _ in range(50)]
+        results = await outcomes(store.audit.append(entries) for entries in tries)
+        same(results.count(None), 1, "of many callers with one place in the chain one gets it")
+        winner = tries[results.index(None)]
+        await gives(store.audit.list(limit=99), winner, "the one that was told so is the one that is kept")
+
+    async def test_audit_outlives_its_gateway(self, store: RecordStore, clock: MovedClock) -> None:
+        """Removing a gateway removes no entry about it."""
+        gateway = samples.gateway(clock())
+        await store.gateways.put(gateway)
+        entries = samples.audit_entries(clock(), 2, gateway_id=gateway.id)
+        await store.audit.append(entries)
+        await store.gateways.delete(gateway.id)
+        await store.purge()
+        await gives(store.audit.list(limit=9), entries, "the audit log stays when its gateway goes")

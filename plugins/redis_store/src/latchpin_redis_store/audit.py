@@ -1,0 +1,42 @@
+"""The audit log on Redis: one list, an entry's place in it is its number less one."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+
+from latchpin.audit.entry import AuditEntry, dump, parse
+from latchpin.errors import RecordConflict
+
+from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.scripts import APPEND_AUDIT
+
+__all__ = ["RedisAudit"]
+
+LOG = "latchpin:audit"
+
+
+class RedisAudit:
+    """Implements ``latchpin.contracts.AuditRecords``."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._ask = commands.ask
+
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Add them behind the last, in one step."""
+        if not entries:
+            return
+        texts = [dump(entry) for entry in entries]
+        if not await self._ask("EVAL", APPEND_AUDIT, 1, LOG, entries[0].number - 1, *texts):
+            raise RecordConflict(f"the audit log does not end before entry {entries[0].number}")
+
+    async def last(self) -> AuditEntry | None:
+        """The newest."""
+        text = await self._ask("LINDEX", LOG, -1)
+        return None if text is None else parse(text)
+
+    async def list(self, *, after: int = 0, limit: int) -> builtins.list[AuditEntry]:
+        """Those behind ``after``."""
+        if limit <= 0:
+            return []
+        return [parse(text) for text in await self._ask("LRANGE", LOG, after, after + limit - 1)]
