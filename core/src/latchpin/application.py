@@ -95,9 +95,17 @@ class Application:
         body = parse_gateway_body({"pinned_issuer": issuer, "revision": gateway.revision})
         return await self.gateways.change(gateway.id, body, caller)
 
+    async def delete_client(self, name: str, caller: Caller) -> Forgotten:
+        """Delete a registered client; see ``ClientDirectory.delete``."""
+        forgotten = await self.clients.delete(name)
+        gateway_id = forgotten.client.gateway_id
+        await self.services.audit.record("client.deleted", actor=caller.email, gateway_id=gateway_id)
+        return forgotten
+
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
         await self.connections.close()
         await self.tokens.close()
         await self.clients.close()
         await self.history.close()
+        await self.services.audit.close()

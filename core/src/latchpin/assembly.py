@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic_settings import BaseSettings
 
+from latchpin.audit.pseudonyms import Pseudonyms
+from latchpin.audit.trail import AuditTrail
 from latchpin.configuration import CoreSettings
-from latchpin.contracts import Backend, Cipher, Clock, RecordStore, SignIn, StateStore, Upstream
+from latchpin.contracts import Backend, Cipher, Clock, RecordStore, Signer, SignIn, StateStore, Upstream
 from latchpin.errors import PluginError, SettingsError
 from latchpin.events import Events
 from latchpin.instance_names import new_instance_name
@@ -183,6 +185,7 @@ async def assemble(
             upstream=context.upstream,
             registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
             identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
+            audit=_audit_trail(settings, context, signer),
             sign_ins=_sign_ins(plugins),
             assertion_sources=[
                 await context.open(backend) for backend in plugins.ranked("latchpin_identity_assertions")
@@ -191,6 +194,13 @@ async def assemble(
             events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
             providers=providers,
         )
+
+
+def _audit_trail(settings: CoreSettings, context: _OpenContext, signer: Signer) -> AuditTrail:
+    if not settings.audit_log:
+        return AuditTrail.off()
+    pseudonyms = Pseudonyms(context.records.kept, context.cipher)
+    return AuditTrail(context.records.audit, signer, pseudonyms, context.clock)
 
 
 def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook

@@ -20,7 +20,7 @@ FAILED = 1
 
 def build() -> typer.Typer:
     """Put the commands together. A broken plugin only loses its own."""
-    from latchpin.commands import config, doctor, gateways, people, secret, serving, states  # noqa: PLC0415  see main
+    from latchpin.commands import audit, config, doctor, gateways, people, secret, serving, states  # noqa: PLC0415  see main
     from latchpin.demo import command as demo  # noqa: PLC0415
     from latchpin.plugins import Plugins  # noqa: PLC0415
 
@@ -41,6 +41,7 @@ def build() -> typer.Typer:
         people.token,
         gateways.app,
         states.app,
+        audit.app,
         config.app,
         secret.app,
     ):

@@ -74,6 +74,7 @@ class CoreSettings(Settings):
     oauth_default_timeout: PositiveSeconds = Field(
         3600, description="Token lifetime if the server names none, seconds."
     )
+    audit_log: bool = Field(True, description="Keep a signed log of who authorized, disconnected and changed what.")
     freshen: bool = Field(False, description="Renew tokens in the background before they expire.")
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")

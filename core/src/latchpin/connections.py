@@ -68,6 +68,7 @@ class ConnectionDesk:
 
     def __init__(self, services: Services, gateways: GatewayBook, tokens: TokenKeeper) -> None:
         self._records = services.records
+        self._audit = services.audit
         self._gateways = gateways
         self._tokens = tokens
         self._ending: SharedTasks[tuple[str, str], Disconnected | None] = SharedTasks()
@@ -102,7 +103,7 @@ class ConnectionDesk:
         gateway = await self._gateways.get(gateway_id, caller)
         if owner != caller.email and not caller.is_admin:
             raise Forbidden("only administrators may disconnect somebody else, or the gateway itself")
-        ended = await self._end(gateway, owner)
+        ended = await self._end(gateway, owner, caller)
         if ended is None:
             raise NotFound(f"{owner} has no token for this gateway")
         return ended
@@ -121,7 +122,7 @@ class ConnectionDesk:
         waiting = []
         for gateway in await self._gateways.list(caller):
             if gateway.id in connected:
-                ending = self._ending.run((gateway.id, user), partial(self._end, gateway, user))
+                ending = self._ending.run((gateway.id, user), partial(self._end, gateway, user, caller))
                 waiting.append(asyncio.create_task(ending))
             else:
                 await self._records.tools.replace(gateway.id, user, {})
@@ -138,9 +139,12 @@ class ConnectionDesk:
         """Let what is under way end, before the stores are closed."""
         await self._ending.close()
 
-    async def _end(self, gateway: Gateway, owner: str) -> Disconnected | None:
+    async def _end(self, gateway: Gateway, owner: str, caller: Caller) -> Disconnected | None:
         answer = await self._tokens.disconnect(gateway, owner)
-        return None if answer is None else Disconnected(gateway, owner, answer)
+        if answer is None:
+            return None
+        await self._audit.record("token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner)
+        return Disconnected(gateway, owner, answer)
 
     def _connection(self, gateway: Gateway, token: StoredToken) -> Connection:
         return Connection(

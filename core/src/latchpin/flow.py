@@ -251,6 +251,10 @@ class AuthorizationFlow:
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
         await self._tokens.redeem(gateway, validated, verifier, trail)
+        email = pending.app_user_email
+        await self._services.audit.record(
+            "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id
+        )
         return Completed(gateway, pending.app_user_email, payload.flow_id)
 
     # -- both ---------------------------------------------------------------------------------------------

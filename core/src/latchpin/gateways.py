@@ -35,6 +35,7 @@ class GatewayBook:
 
     def __init__(self, services: Services, *, new_id: Callable[[], str] = _new_id) -> None:
         self._records = services.records
+        self._audit = services.audit
         self._cipher = services.cipher
         self._clock = services.clock
         self._rules = GatewayRules(
@@ -102,6 +103,7 @@ class GatewayBook:
         gateway = self.draft(body, caller)
         await self._records.gateways.put(gateway)
         _log.info("Created gateway %s", gateway.id)
+        await self._audit.record("gateway.created", actor=caller.email, gateway_id=gateway.id)
         return gateway
 
     async def change(self, gateway_id: str, body: GatewayBody, caller: Caller) -> Gateway:
@@ -121,6 +123,7 @@ class GatewayBook:
                 await self._write(change)
             except RecordConflict:
                 continue
+            await self._record_change(gateway, change, caller)
             return change.gateway
         raise Conflict("the gateway keeps being changed by others")
 
@@ -134,6 +137,7 @@ class GatewayBook:
         if not await self._records.gateways.delete(gateway.id):
             raise NotFound(f"gateway {gateway.id} was removed by somebody else")
         _log.info("Removed gateway %s", gateway.id)
+        await self._audit.record("gateway.removed", actor=caller.email, gateway_id=gateway.id)
         return gateway
 
     async def pin_issuer(self, gateway: Gateway, issuer: str | None) -> Gateway:
@@ -173,6 +177,16 @@ class GatewayBook:
             await self._drop_credentials(gateway.id)
             _log.warning("Gateway %s leads elsewhere now: its users' tokens were dropped", gateway.id)
         _log.info("Changed gateway %s to revision %s", gateway.id, gateway.revision)
+
+    async def _record_change(self, before: Gateway, change: GatewayChange, caller: Caller) -> None:
+        """Record which parts changed, by their names alone: a value may be a secret or an address."""
+        after = change.gateway
+        names = ("name", "url", "auth_type", "allowed_users", "oauth", "pinned_issuer")
+        parts = [name for name in names if getattr(before, name) != getattr(after, name)]
+        facts = {"revision": str(after.revision), "changed": " ".join(parts)}
+        if change.drops_tokens:
+            facts["tokens"] = "dropped"
+        await self._audit.record("gateway.changed", actor=caller.email, gateway_id=after.id, **facts)
 
     async def _drop_credentials(self, gateway_id: str) -> None:
         """Forget what was issued for the gateway as it was: tokens, and clients with their secrets."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
+from latchpin.audit.entry import AuditEvent
 from latchpin.client_grant import INVALID_CLIENT, ClientGrant, needs_browser
 from latchpin.clients import ClientDirectory
 from latchpin.errors import (
@@ -198,6 +199,7 @@ class Renewal:
             await self._put(renewed, begun)
         _log.info("Refreshed the token for gateway %s, user %s", begun.gateway_id, begun.app_user_email)
         self._services.events.tell("token.refreshed", gateway_id=begun.gateway_id)
+        await self._audit("token.refreshed", begun)
         return renewed
 
     async def _put(self, renewed: StoredToken, begun: StoredToken) -> None:
@@ -220,7 +222,13 @@ class Renewal:
         await self._tokens.put(spent, replacing=begun)
         _log.warning("The refresh token for gateway %s, user %s is spent", begun.gateway_id, begun.app_user_email)
         self._services.events.tell("token.spent", gateway_id=begun.gateway_id)
+        await self._audit("token.spent", begun)
         raise self._required(wanted, "the server no longer takes your refresh token", needs_reauth=True)
+
+    async def _audit(self, event: AuditEvent, begun: StoredToken) -> None:
+        await self._services.audit.record(
+            event, actor=CLIENT_ITSELF, gateway_id=begun.gateway_id, subject=begun.app_user_email
+        )
 
     async def _client_gone(
         self, gateway: Gateway, found: FoundServer, client: ClientCredentials, exc: TokenRefused

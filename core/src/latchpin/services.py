@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from latchpin.audit.trail import AuditTrail
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import (
     AssertionSource,
@@ -37,6 +38,7 @@ class Services:
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
         registrars: in the order of their rank.
         identities: in the order of their rank.
+        audit: records what was done.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
 
@@ -61,6 +63,7 @@ class Services:
 
     authentications: Mapping[str, ClientAuthentication]
     events: Events
+    audit: AuditTrail = field(default_factory=AuditTrail.off)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[Provider] = ()
     assertion_sources: Sequence[AssertionSource] = ()

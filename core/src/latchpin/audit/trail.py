@@ -10,9 +10,9 @@ from typing import Self
 from latchpin.audit.entry import AuditEntry, AuditEvent, AuditNote, build_chain
 from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
 from latchpin.batching import Batcher
+from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.backend import Clock
 from latchpin.contracts.keys import Signer
-from latchpin.contracts.stores import AuditRecords
 from latchpin.errors import LatchpinError, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 
@@ -75,8 +75,8 @@ class AuditTrail:
         if self._records is None or self._clock is None:
             return
         try:
-            names = [await self._name(actor), await self._name(subject)]
-            await self._batcher.submit(AuditNote(self._clock(), event, *names, gateway_id, facts))
+            who, whose = await self._name(actor), await self._name(subject)
+            await self._batcher.submit(AuditNote(self._clock(), event, who, whose, gateway_id, facts))
         except LatchpinError as exc:
             _log.error(
                 "The audit log lacks the entry '%s' for gateway %s: %s",

@@ -163,7 +163,10 @@ class KeptRecords(Protocol):
 
 
 class RecordStore(Protocol):
-    """Keeps what must last. Deleting a gateway takes everything below it along, but for the history of flows and the audit log."""
+    """Keeps what must last.
+
+    Deleting a gateway takes everything below it along, but for the history of flows and the audit log.
+    """
 
     @property
     def gateways(self) -> GatewayRecords:

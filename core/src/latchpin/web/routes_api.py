@@ -142,7 +142,7 @@ async def delete_client(request: Request, client_id: str) -> dict[str, Any]:
     """Delete a registered client, by its row's id or its client_id, and ask its server to forget it."""
     caller = await require_admin(request)
     await check_csrf(request, caller)
-    forgotten = await application_of(request).clients.delete(client_id)
+    forgotten = await application_of(request).delete_client(client_id, caller)
     return {
         "success": True,
         "message": f"Deleted the client registered at {forgotten.client.issuer}",

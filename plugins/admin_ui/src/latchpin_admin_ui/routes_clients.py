@@ -48,7 +48,7 @@ async def delete(request: Request, row_id: str) -> Response:
     """Delete one here, and ask its server to forget it."""
     caller, application = await require_admin(request), application_of(request)
     await check_csrf(request, caller)
-    forgotten = await application.clients.delete(check_gateway_id(row_id))
+    forgotten = await application.delete_client(check_gateway_id(row_id), caller)
     return await show(
         request,
         caller,

@@ -1,0 +1,75 @@
+"""Reads the audit log: page by page, proven from the first entry to the last, written out for programs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from latchpin.audit.entry import AuditEntry, ChainBroken, check_chain
+from latchpin.audit.pseudonyms import Pseudonyms
+from latchpin.contracts.audit import AuditRecords
+from latchpin.contracts.keys import Signer
+
+__all__ = ["Verdict", "describe", "read", "verify"]
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verifying found.
+
+    Attributes:
+        entries: how many entries hold.
+        head: the last one that holds, as ``number:signature``; empty for an empty log. Kept elsewhere, it shows later
+            whether the end was cut off.
+        broken: what is wrong with the next one, if anything.
+    """
+
+    entries: int
+    head: str
+    broken: str | None
+
+
+async def read(records: AuditRecords) -> AsyncIterator[AuditEntry]:
+    """Every entry, in order."""
+    after = 0
+    while page := await records.list(after=after, limit=PAGE):
+        for entry in page:
+            yield entry
+        after = page[-1].number
+
+
+async def verify(records: AuditRecords, signer: Signer, *, expect: str = "") -> Verdict:
+    """Prove the chain from its beginning.
+
+    Args:
+        records: where the log is.
+        signer: knows the keys, earlier ones too.
+        expect: a head that was noted before; the log must still have that entry.
+    """
+    last: AuditEntry | None = None
+    seen = not expect
+    try:
+        async for entry in read(records):
+            last = check_chain([entry], signer, last=last)
+            seen = seen or _head(last) == expect
+    except ChainBroken as exc:
+        return Verdict(exc.number - 1, _head(last), str(exc))
+    count = last.number if last is not None else 0
+    missing = None if seen else f"the entry {expect.partition(':')[0]} that was noted before is not in the log"
+    return Verdict(count, _head(last), missing)
+
+
+async def describe(entry: AuditEntry, pseudonyms: Pseudonyms | None = None) -> dict[str, Any]:
+    """An entry as JSON; with ``pseudonyms``, also the addresses of those who are not forgotten."""
+    shown = asdict(entry) | {"at": entry.at.isoformat()}
+    if pseudonyms is not None:
+        for role in ("actor", "subject"):
+            shown[f"{role}_address"] = await pseudonyms.name_of(shown[role]) or ""
+    return shown
+
+
+def _head(entry: AuditEntry | None) -> str:
+    return "" if entry is None else f"{entry.number}:{entry.signature}"

@@ -1,0 +1,118 @@
+"""The trail writes what was done, once, behind whatever other workers wrote; people can be forgotten."""
+
+import asyncio
+import logging
+
+import pytest
+from latchpin.audit.entry import check_chain
+from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
+from latchpin.audit.reading import read, verify
+from latchpin.audit.trail import AuditTrail
+from latchpin.errors import BackendUnavailable
+from latchpin.model import CLIENT_ITSELF
+from latchpin.testing import MovedClock
+from latchpin.testing.sealing import SuiteCipher, SuiteSigner
+from latchpin_memory_store.records import MemoryRecordStore
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+
+
+@pytest.fixture
+def clock():
+    return MovedClock()
+
+
+@pytest.fixture
+def store(clock):
+    return MemoryRecordStore(clock)
+
+
+@pytest.fixture
+def cipher():
+    return SuiteCipher()
+
+
+@pytest.fixture
+def pseudonyms(store, cipher):
+    return Pseudonyms(store.kept, cipher)
+
+
+async def no_pause(_seconds):
+    await asyncio.sleep(0)
+
+
+def trail_on(store, cipher, clock):
+    return AuditTrail(store.audit, SuiteSigner(), Pseudonyms(store.kept, cipher), clock, pause=no_pause)
+
+
+async def test_an_entry_names_nobody_and_holds_what_was_said(store, cipher, clock, pseudonyms):
+    trail = trail_on(store, cipher, clock)
+    await trail.record("token.disconnected", actor=ANN, subject=BOB, gateway_id="g", reason="left")
+    await trail.record("token.refreshed", actor=CLIENT_ITSELF, subject=ANN, gateway_id="g")
+    first, second = [entry async for entry in read(store.audit)]
+    assert (first.event, first.gateway_id, first.facts, first.at) == (
+        "token.disconnected",
+        "g",
+        {"reason": "left"},
+        clock(),
+    )
+    assert (first.actor, second.subject) == (await pseudonyms.of(ANN),) * 2
+    assert (first.subject, second.actor) == (await pseudonyms.of(BOB), GATEWAY)
+    assert "example.com" not in str(first)
+    assert await pseudonyms.name_of(first.actor) == ANN
+    assert await pseudonyms.name_of(GATEWAY) is None
+
+
+async def test_workers_that_write_at_once_leave_one_chain(store, cipher, clock):
+    trails = [trail_on(store, cipher, clock) for _ in range(4)]
+    await asyncio.gather(
+        *(
+            trail.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id=str(n))
+            for n in range(25)
+            for trail in trails
+        )
+    )
+    entries = [entry async for entry in read(store.audit)]
+    assert len(entries) == 100
+    check_chain(entries, SuiteSigner())
+
+
+async def test_a_forgotten_person_is_found_no_more_and_the_chain_holds(store, cipher, clock, pseudonyms):
+    trail = trail_on(store, cipher, clock)
+    await trail.record("gateway.created", actor=ANN)
+    old = await pseudonyms.of(ANN)
+    assert await pseudonyms.forget(ANN) is True
+    assert await pseudonyms.forget(ANN) is False
+    assert (await pseudonyms.name_of(old), await pseudonyms.find(ANN)) == (None, None)
+    await trail.record("gateway.changed", actor=ANN)
+    new = (await store.audit.last()).actor
+    assert new != old
+    assert (await verify(store.audit, SuiteSigner())).entries == 2
+
+
+async def test_a_noted_head_shows_that_the_end_was_cut_off(store, cipher, clock):
+    trail = trail_on(store, cipher, clock)
+    for _ in range(3):
+        await trail.record("gateway.changed", actor=ANN)
+    verdict = await verify(store.audit, SuiteSigner())
+    assert (verdict.entries, verdict.broken) == (3, None)
+    assert (await verify(store.audit, SuiteSigner(), expect=verdict.head)).broken is None
+    del store.audit.rows[-1]
+    assert (await verify(store.audit, SuiteSigner())).broken is None  # nothing in the log can tell
+    cut = await verify(store.audit, SuiteSigner(), expect=verdict.head)
+    assert cut.broken == "the entry 3 that was noted before is not in the log"
+
+
+async def test_what_was_done_is_not_undone_because_its_record_fails(store, cipher, clock, caplog):
+    async def away(_entries):
+        raise BackendUnavailable("the store is away")
+
+    store.audit.append = away
+    with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
+        await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
+    [line] = caplog.messages
+    assert line == "The audit log lacks the entry 'gateway.removed' for gateway g: the store is away"
+
+
+async def test_off_records_nothing():
+    await AuditTrail.off().record("gateway.removed", actor=ANN)
