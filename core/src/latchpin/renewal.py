@@ -24,7 +24,7 @@ from latchpin.errors import (
     Unsealable,
 )
 from latchpin.found import FoundServer
-from latchpin.model import Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
+from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import POSTPONED, is_expired, is_fresh
 from latchpin.sealing import open_token, seal_grant
 from latchpin.services import Services
