@@ -52,10 +52,10 @@ class Application:
             services, self.gateways, self.servers, self.clients, self.tokens, journal=self.journal
         )
         self.toolbox = Toolbox(services, self.tokens, self.journal)
-        self.trial = GatewayTrial(self.servers, self.clients, self.tokens)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.status = StatusDesk(services, self.tokens)
         self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
+        self.trial = GatewayTrial(self.servers, self.clients, self.tokens, self.inspector)
 
     async def remove_gateway(self, gateway_id: str, caller: Caller) -> tuple[Gateway, list[Forgotten]]:
         """Remove a gateway with its tokens, tools and clients, asking the servers to forget those first.

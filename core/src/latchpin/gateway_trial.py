@@ -8,7 +8,8 @@ from latchpin.clients import ClientDirectory
 from latchpin.contracts import Finding, Severity
 from latchpin.errors import AuthorizationRequired, LatchpinError
 from latchpin.found import FoundServer, Step
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.inspection import Inspector
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
 from latchpin.servers import ServerDirectory
 from latchpin.tokens import TokenKeeper, owner_of
 
@@ -21,7 +22,10 @@ Tell = Callable[[Finding | Step], None]
 class GatewayTrial:
     """Tries, in the order of an authorization. It registers nothing, and renews a token only as its use would."""
 
-    def __init__(self, servers: ServerDirectory, clients: ClientDirectory, tokens: TokenKeeper) -> None:
+    def __init__(
+        self, servers: ServerDirectory, clients: ClientDirectory, tokens: TokenKeeper, inspector: Inspector
+    ) -> None:
+        self._inspector = inspector
         self._servers = servers
         self._clients = clients
         self._tokens = tokens
@@ -36,7 +40,7 @@ class GatewayTrial:
             tell(Finding(Severity.SKIPPED, "It needs no authorization", "There is no server, client or token to find."))
             return
         found = await self._find_server(gateway, tell)
-        if found is not None and await self._find_client(gateway, found, tell):
+        if found is not None and await self._find_client(gateway, gateway.oauth, found, tell):
             await self._find_token(gateway, caller, tell)
 
     async def _find_server(self, gateway: Gateway, tell: Tell) -> FoundServer | None:
@@ -59,9 +63,10 @@ class GatewayTrial:
             )
         return found
 
-    async def _find_client(self, gateway: Gateway, found: FoundServer, tell: Tell) -> bool:
+    async def _find_client(self, gateway: Gateway, config: OAuthConfig, found: FoundServer, tell: Tell) -> bool:
         try:
             client = await self._clients.existing(gateway, found.metadata)
+            said = await self._inspector.describe_client(gateway, config, found)
         except LatchpinError as exc:
             tell(_failure("The client cannot be used", exc))
             return False
@@ -70,17 +75,12 @@ class GatewayTrial:
                 Finding(Severity.OK, f"The client is {client.client_id}", f"It proves itself by {client.auth_method}.")
             )
             return True
-        if found.metadata.registration_endpoint is not None:
-            how = f"It will be registered at {found.metadata.registration_endpoint} by the first authorization."
-            tell(Finding(Severity.OK, "There is no client yet", how))
-            return True
-        remedy = "Enter a client_id that the server's operator gave you."
-        tell(
-            Finding(
-                Severity.FAILURE, "There is no client", "The server offers no registration that works here.", remedy
-            )
-        )
-        return False
+        if said["why"] is not None:
+            tell(Finding(Severity.FAILURE, "People cannot authorize", said["why"], said["remedy"]))
+            return False
+        way = said["registration"]["way"]
+        tell(Finding(Severity.OK, "There is no client yet", f"The first authorization gets one by {way}."))
+        return True
 
     async def _find_token(self, gateway: Gateway, caller: Caller, tell: Tell) -> None:
         whose = "The gateway's own token" if owner_of(gateway, caller) == CLIENT_ITSELF else "Your token"

@@ -49,13 +49,21 @@ class Inspector:
         try:
             found = await self._servers.find(gateway)
             said |= describe_server(gateway, config, found)
-            scopes = scopes_of(config, found)
-            ways = await self._clients.ways(gateway, found.metadata, redirect_uri, scopes)
+            said |= await self.describe_client(gateway, config, found)
         except LatchpinError as exc:
             hint = "" if redirect_uri in exc.remedy else f" The redirect URI to enter at the provider: {redirect_uri}"
             return said | {"why": exc.detail or exc.public, "remedy": f"{exc.remedy}{hint}"}
-        said |= {"found": True, "registration": describe_ways(ways), **_next_step(config, found, ways)}
-        return said
+        return said | {"found": True}
+
+    async def describe_client(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+        """The way to a client at the server that was found, and what to do where there is none.
+
+        Raises:
+            Unsealable, BackendUnavailable: the client that is kept cannot be read.
+        """
+        redirect_uri = config.redirect_uri or self._redirect_uri
+        ways = await self._clients.ways(gateway, found.metadata, redirect_uri, scopes_of(config, found))
+        return {"registration": describe_ways(ways), **_next_step(config, found, ways)}
 
 
 def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:

@@ -42,6 +42,13 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             rank=40,
         ),
         NavigationEntry(
+            "Doctor",
+            "/admin/doctor",
+            "What is wrong with this gateway, or soon will be, and how to mend it.",
+            admin_only=True,
+            rank=60,
+        ),
+        NavigationEntry(
             "Settings", "/admin/settings", "Every setting as it is read now, without secrets.", admin_only=True, rank=70
         ),
         NavigationEntry(

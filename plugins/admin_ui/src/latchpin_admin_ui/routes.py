@@ -5,6 +5,7 @@ from __future__ import annotations
 from latchpin_admin_ui import (
     routes_clients,
     routes_connections,
+    routes_doctor,
     routes_entry,
     routes_files,
     routes_gateway,
@@ -21,5 +22,6 @@ ROUTERS = (
     routes_gateway.router,
     routes_connections.router,
     routes_clients.router,
+    routes_doctor.router,
     routes_operation.router,
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
 from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
-from latchpin.found import FoundServer, Step
+from latchpin.found import Step
 from latchpin.gateways import parse_gateway_body
-from latchpin.model import Caller, Gateway
+from latchpin.inspection import describe_server
+from latchpin.model import Caller, Gateway, OAuthConfig
 from latchpin.oauth.providers import NO_PROVIDER
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_admin
@@ -17,7 +20,7 @@ from latchpin.web.routes_oauth import application_of, check_gateway_id
 from latchpin_admin_ui.forms import ASSERTION_TEXTS, SECRETS, TEXTS, parse_form, show_gateway, show_submitted
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show
-from latchpin_admin_ui.views import describe_server
+from latchpin_admin_ui.views import describe_server as show_server
 
 __all__ = ["router"]
 
@@ -76,18 +79,21 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
         asked.append(step)
         tell("step", outcome="info", what=step.asked, text=step.got)
 
-    found: FoundServer | None = None
+    said: dict[str, Any] = {}
     failure: LatchpinError | None = None
     try:
+        config = draft.oauth or OAuthConfig()
         found = await application.servers.explore(draft, on_step)
+        said = describe_server(draft, config, found)
+        said |= await application.inspector.describe_client(draft, config, found)
     except LatchpinError as exc:
         failure = exc
     # A server that answers a bare request and names nobody to authorize at wants no authorization.
     is_open = isinstance(failure, IssuerMissing) and bool(asked) and "HTTP 200" in asked[0].got
     tell(
         "new_found",
-        facts=describe_server(found) if found is not None else (),
-        trust=found.metadata.issuer if found is not None else None,
+        facts=show_server(said) if said and failure is None else (),
+        said=said,
         failure=None if is_open else failure,
         is_open=is_open,
         gateway=draft,

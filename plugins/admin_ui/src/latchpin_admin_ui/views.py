@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from latchpin.connections import Connection
-from latchpin.found import FoundServer
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
 from latchpin.oauth.status import TokenStatus
 from latchpin.tokens import TokenHealth
@@ -31,29 +30,27 @@ _HINTS: dict[str, str] = {
 }
 
 
-def describe_server(found: FoundServer) -> list[tuple[str, str]]:
-    """What was found out about an authorization server, for somebody who decides whether to trust it."""
-    metadata = found.metadata
-    methods = metadata.code_challenge_methods_supported
-    ways = [
-        text
-        for text, offered in (
-            ("registers clients by itself (DCR)", metadata.registration_endpoint is not None),
-            ("reads client documents (CIMD)", metadata.extra.get("client_id_metadata_document_supported") is True),
-        )
-        if offered
+def describe_server(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What was found out about a server, for somebody who decides whether to trust it: what, which, from where.
+
+    Args:
+        said: what ``latchpin.inspection`` says of it.
+    """
+    registration, provider = said["registration"], said["provider"]
+    kept = registration["registered_client_id"]
+    way = f"{kept}, registered before" if kept else registration["way"] or "has to be entered"
+    known = "" if provider is None else ", ".join(f"{name}={value}" for name, value in provider["settings"].items())
+    rows = [
+        ("Issuer", said["issuer"]["value"] or "not named", said["issuer"]["from"]),
+        ("Authorization endpoint", said["authorization_endpoint"] or "none", said["source"]),
+        ("Token endpoint", said["token_endpoint"], said["source"]),
+        ("Client", way, "; ".join(f"not {other}: {why}" for other, why in registration["others"].items())),
+        ("Scopes", " ".join(said["scopes"]["value"]) or "none asked for", said["scopes"]["from"]),
+        ("Resource", said["resource"]["value"] or "none", said["resource"]["from"]),
     ]
-    facts = [
-        ("Issuer", metadata.issuer or "not named"),
-        ("Authorization endpoint", metadata.authorization_endpoint or "none"),
-        ("Token endpoint", metadata.token_endpoint),
-        ("Clients", ", ".join(ways) or "have to be entered"),
-        ("PKCE", ", ".join(methods) if methods else "not named"),
-        ("Revocation", "offered" if metadata.revocation_endpoint else "not offered"),
-        ("Scopes", " ".join(found.challenge_scopes or found.resource_scopes) or "none asked for"),
-        ("Resource", found.resource or "none"),
-    ]
-    return [(name, value[:500]) for name, value in facts]
+    if provider is not None:
+        rows.append(("Provider", provider.get("label", provider["name"]), known))
+    return [(what, which[:500], origin[:500]) for what, which, origin in rows]
 
 
 def describe_health(health: TokenHealth) -> tuple[TokenStatus, str]:
