@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from latchpin.services import Services
 from latchpin.settings import load
 from latchpin.upstream import open_upstream
 
-__all__ = ["Selection", "assemble", "select_stores", "utc_now"]
+__all__ = ["Looking", "Selection", "assemble", "select_stores", "utc_now"]
 
 _log = logging.getLogger("latchpin.assembly")
 
@@ -88,6 +88,19 @@ def _sign_ins(plugins: Plugins) -> list[SignIn]:
 
 
 @dataclass(slots=True)
+class Looking:
+    """How a gateway is opened to find out what is wrong with it.
+
+    Attributes:
+        read: reads the settings of each part, whatever is wrong with them.
+        failed: why parts that work side by side did not open; the others did.
+    """
+
+    read: Callable[[type[BaseSettings]], BaseSettings]
+    failed: list[Exception] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _OpenContext:
     """What backends see while the gateway is being assembled; see ``latchpin.contracts.Context``."""
 
@@ -97,8 +110,7 @@ class _OpenContext:
     state_ttl: timedelta
     stack: AsyncExitStack
     upstream: Upstream
-    as_found: bool = False
-    read: Callable[[type[BaseSettings]], BaseSettings] = load
+    looking: Looking | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
     resources: dict[str, Any] = field(default_factory=dict)
@@ -121,8 +133,24 @@ class _OpenContext:
         resource: ServiceT = self.resources[name]
         return resource
 
+    @property
+    def as_found(self) -> bool:
+        return self.looking is not None
+
     async def open(self, backend: Backend[Any, ServiceT]) -> ServiceT:
-        return await self.stack.enter_async_context(backend.open(self.read(backend.settings), self))
+        read = load if self.looking is None else self.looking.read
+        return await self.stack.enter_async_context(backend.open(read(backend.settings), self))
+
+    async def open_each(self, backends: Sequence[Backend[Any, ServiceT]]) -> list[ServiceT]:
+        opened: list[ServiceT] = []
+        for backend in backends:
+            try:
+                opened.append(await self.open(backend))
+            except Exception as exc:
+                if self.looking is None:
+                    raise
+                self.looking.failed.append(exc)
+        return opened
 
 
 @asynccontextmanager
@@ -132,8 +160,7 @@ async def assemble(
     *,
     clock: Clock = utc_now,
     instance_id: str | None = None,
-    as_found: bool = False,
-    read: Callable[[type[BaseSettings]], BaseSettings] = load,
+    looking: Looking | None = None,
 ) -> AsyncIterator[Services]:
     """Open everything that the settings select and close it, in reverse, at the end.
 
@@ -142,16 +169,17 @@ async def assemble(
         settings: what selects among it.
         clock: the gateway's clock.
         instance_id: names this process; by default at random.
-        as_found: to look for what is wrong: broken plugins are passed over, and no store changes its schema.
-        read: reads the settings of each part.
+        looking: to look for what is wrong: broken plugins are passed over, and no store changes its schema.
 
     Raises:
         PluginError: a plugin is broken, or two clash.
         SettingsError: a setting does not hold, or names what is not installed.
         BackendUnavailable, SchemaOutdated: a store cannot be opened.
     """
-    if not as_found:
+    if looking is None:
         plugins.require_sound()
+    else:
+        plugins = plugins.as_found()
     selection = select_stores(plugins, settings)
     providers = build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
     async with AsyncExitStack() as stack:
@@ -162,8 +190,7 @@ async def assemble(
             state_ttl=timedelta(seconds=settings.state_ttl_seconds),
             stack=stack,
             upstream=await stack.enter_async_context(open_upstream(settings)),
-            as_found=as_found,
-            read=read,
+            looking=looking,
         )
         signer = await context.open(plugins.select("latchpin_signer", settings.signer, variable="SIGNER"))
         context.opened_cipher = await context.open(
@@ -183,13 +210,11 @@ async def assemble(
             records=context.records,
             record_backend=selection.record,
             upstream=context.upstream,
-            registrars=[await context.open(backend) for backend in plugins.ranked("latchpin_client_registrar")],
-            identities=[await context.open(backend) for backend in plugins.ranked("latchpin_identity")],
+            registrars=await context.open_each(plugins.ranked("latchpin_client_registrar")),
+            identities=await context.open_each(plugins.ranked("latchpin_identity")),
             audit=_audit_trail(settings, context, signer),
             sign_ins=_sign_ins(plugins),
-            assertion_sources=[
-                await context.open(backend) for backend in plugins.ranked("latchpin_identity_assertions")
-            ],
+            assertion_sources=await context.open_each(plugins.ranked("latchpin_identity_assertions")),
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
             events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
             providers=providers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Plugins:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._by_module: dict[int, Plugin] = {}
+        self.tolerant = False
         self.installed: list[Plugin] = []
         found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
         for point in sorted(found, key=lambda point: (_distribution(point)[0] != "latchpin", point.name)):
@@ -89,10 +91,18 @@ class Plugins:
             PluginError: two plugins offer the same name; it names both distributions.
         """
         offers, errors = self.offers_and_errors(hook)
+        if self.tolerant:
+            return offers
         if errors:
             raise errors[0]
         _refuse_duplicates(offers)
         return offers
+
+    def as_found(self) -> Plugins:
+        """The same, passing over what fails or clashes: for whoever looks for what is wrong."""
+        found = copy.copy(self)
+        found.tolerant = True
+        return found
 
     def offers_and_errors(self, hook: str) -> tuple[list[Offer], list[PluginError]]:
         """What is offered through ``hook``, and the plugins that failed to say; for whoever goes on without those."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic_settings import BaseSettings
 
 from latchpin.application import Application
-from latchpin.assembly import NO_STATE_STORE, Selection, assemble, select_stores, utc_now
+from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore
 from latchpin.doctor.lenient import read, read_core
@@ -77,7 +77,7 @@ async def open_examination(
     Nothing is changed by it. It does not raise for what is wrong with the gateway.
     """
     settings = read_core()
-    selection, obstacle = _select(plugins, settings)
+    selection, obstacle = _select(plugins.as_found(), settings)
     async with AsyncExitStack() as stack:
         application = None
         if selection is not None and selection.record.shared:
@@ -124,15 +124,20 @@ async def _open(
     """The gateway; if it cannot be opened whole, without the state store."""
     obstacle: LatchpinError | None = None
     for cache_type in dict.fromkeys((settings.cache_type, NO_STATE_STORE)):
-        chosen = settings.model_copy(update={"cache_type": cache_type})
+        chosen, looking = settings.model_copy(update={"cache_type": cache_type}), Looking(read)
         try:
-            services = await stack.enter_async_context(assemble(plugins, chosen, clock=clock, as_found=True, read=read))
-        except LatchpinError as exc:
-            obstacle = obstacle or exc
+            services = await stack.enter_async_context(assemble(plugins, chosen, clock=clock, looking=looking))
         except Exception as exc:  # noqa: BLE001  a plugin may fail in any way
-            obstacle = obstacle or PluginError(f"a part of the gateway failed to open: {type(exc).__name__}")
+            obstacle = obstacle or _named(exc)
         else:
             application = Application(services)
             stack.push_async_callback(application.close)
-            return application, obstacle
+            return application, obstacle or next(map(_named, looking.failed), None)
     return None, obstacle
+
+
+def _named(error: Exception) -> LatchpinError:
+    """A failure that nobody foresaw is a plugin's."""
+    if isinstance(error, LatchpinError):
+        return error
+    return PluginError(f"a part of the gateway failed to open with {type(error).__name__}")

@@ -21,7 +21,7 @@ async def check_start(context: CheckContext) -> Sequence[Finding]:
         return []
     if isinstance(obstacle, SchemaOutdated) and obstacle.by_itself:
         return [Finding(Severity.WARNING, "The next start changes the schema", obstacle.detail, cause=obstacle.code)]
-    return [finding_of(obstacle, "A gateway cannot start, or not serve, on these stores")]
+    return [finding_of(obstacle, "A gateway cannot start, or not serve, as it is")]
 
 
 async def check_kind_of_states(context: CheckContext) -> Sequence[Finding]:

@@ -1,0 +1,93 @@
+"""What doctor asks Redis: version, role, eviction, room, persistence, and states without an end."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from latchpin.contracts import Severity
+from latchpin_redis_store.checks import _version
+
+from tests.doctor.reading import of_check, one
+from tests.servers import RedisServer
+
+pytestmark = pytest.mark.backends("redis")
+
+
+@contextlib.contextmanager
+def configured(server: RedisServer, **values: str):
+    """Configure it otherwise for a while."""
+    earlier = {"maxmemory": "0", "maxmemory-policy": "noeviction", "appendonly": "yes", "save": ""}
+    names = {name.replace("_", "-"): value for name, value in values.items()}
+    try:
+        for name, value in names.items():
+            server.command("CONFIG", "SET", name, value)
+        yield
+    finally:
+        for name in names:
+            server.command("CONFIG", "SET", name, earlier[name])
+
+
+async def test_a_healthy_one(settings, diagnose):
+    findings = of_check(await diagnose(), "redis")
+    assert {finding.severity for finding in findings} == {Severity.OK}
+    assert findings[0].title.startswith("Valkey 9")
+
+
+async def test_keys_that_were_evicted(settings, diagnose, redis_server: RedisServer):
+    with configured(redis_server, maxmemory="3mb", maxmemory_policy="allkeys-random"):
+        for number in range(40):
+            redis_server.command("SET", f"filler:{number}", "x" * 100_000)
+    report = await diagnose()
+    assert one(report, "since its start").cause == "state-evicted"
+    assert one(report, "Redis evicts nothing").severity is Severity.OK, "the policy is right again"
+
+
+async def test_a_policy_that_would_evict_once_there_is_a_limit(settings, diagnose, redis_server: RedisServer):
+    with configured(redis_server, maxmemory_policy="volatile-ttl"):
+        finding = one(await diagnose(), "Redis would evict what is kept (maxmemory-policy volatile-ttl)")
+    assert (finding.severity, finding.cause) == (Severity.WARNING, "state-evicted")
+
+
+async def test_one_that_is_nearly_full(settings, diagnose, redis_server: RedisServer):
+    info = dict(line.partition(":")[::2] for line in redis_server.command("INFO", "memory").decode().splitlines())
+    limit = int(info["used_memory"]) * 102 // 100
+    with configured(redis_server, maxmemory=str(limit)):
+        finding = one(await diagnose(), "Redis is nearly full")
+    assert (finding.severity, finding.cause) == (Severity.WARNING, "store-unavailable")
+
+
+async def test_a_replica(settings, diagnose, redis_server: RedisServer):
+    settings.setenv("REDIS_MAX_RETRIES", "1")
+    redis_server.command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        report = await diagnose()
+    finally:
+        redis_server.command("REPLICAOF", "NO", "ONE")
+    assert one(report, "REDIS_URL leads to a replica").severity is Severity.FAILURE
+    assert "failure" in {finding.severity for finding in of_check(report, "stores")}
+
+
+async def test_snapshots_are_enough(settings, diagnose, redis_server: RedisServer):
+    with configured(redis_server, appendonly="no", save="3600 1"):
+        assert one(await diagnose(), "Redis persists what is kept").severity is Severity.OK
+
+
+async def test_states_that_never_end(settings, diagnose, redis_server: RedisServer):
+    redis_server.command("SET", "oauth:state:gateway:endless", "{}")
+    redis_server.command("SET", "oauth:state:gateway:ending", "{}", "EX", "100")
+    finding = one(await diagnose(), "1 states have no end")
+    assert finding.command == "latchpin states purge --all"
+
+
+async def test_a_wrong_password_is_not_repeated(settings, diagnose, redis_server: RedisServer):
+    settings.setenv("REDIS_MAX_RETRIES", "1")
+    settings.setenv("REDIS_URL", f"redis://ann:hunter2@127.0.0.1:{redis_server.port}/0")
+    report = await diagnose()
+    assert one(report, "Redis cannot be asked").command == f"redis-cli -h 127.0.0.1 -p {redis_server.port} ping"
+    assert "hunter2" not in str(report)
+
+
+@pytest.mark.parametrize(("version", "severity"), [("5.0.14", "failure"), ("6.0.0", "ok"), ("7.4", "ok")])
+def test_versions(version: str, severity: str):
+    assert _version({"redis_version": version}).severity == severity
