@@ -40,6 +40,7 @@ async def test_a_url_alone_is_enough(desk):
         "scope_separator": None,
         "assume_pkce": None,
         "provider": None,
+        "dpop": None,
         "assertion_set": False,
         "assertion_file": None,
         "identity_provider": None,

@@ -126,6 +126,13 @@ def test_what_is_not_a_grant_is_unreadable(body, why):
 
 
 @pytest.mark.parametrize(
+    ("said", "kind"), [("DPoP", "DPoP"), ("dpop ", "DPoP"), ("bearer", "Bearer"), (None, "Bearer")]
+)
+def test_where_a_proof_was_sent_a_token_may_be_bound(said, kind):
+    assert parse({**GOOD, "token_type": said}, bound=True).token_type == kind
+
+
+@pytest.mark.parametrize(
     ("body", "why"),
     [
         (b"access_token=a&access_token=b", "twice"),

@@ -8,6 +8,7 @@ import pytest
 from tests.flow.rig import ALICE, BOB, Rig
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
+from tests.providers.key_bound import bind_tokens
 from tests.proxy.scripted import ScriptedServer, read, reply
 
 LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{}}}'
@@ -177,3 +178,29 @@ async def test_a_server_that_refuses_the_gateways_own_token_is_not_the_callers_t
     answer = await post(proxy, ALICE, own)
     assert (answer.status_code, answer.json()["cause"]) == (502, "server-refused")
     assert "authorize_url" not in answer.json()
+
+
+async def test_a_bound_token_goes_out_with_a_proof_of_ours_and_nothing_of_the_callers(proxy: Rig, fault_switch):
+    bound = bind_tokens(fault_switch, nonces=True)
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    async with proxy.api(ALICE) as client:
+        headers = JSON | {"dpop": "of-the-caller"}
+        first = await client.post(f"/gateways/{gateway}/mcp", content=LIST, headers=headers)
+        second = await client.post(f"/gateways/{gateway}/mcp", content=LIST, headers=headers)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert "dpop-nonce" not in first.headers
+    assert bound.wrong == []
+    assert [claims["htm"] for claims in bound.proofs["mcp"]] == ["POST", "POST"]
+    scheme = [value.partition(" ")[0] for value in sent(fault_switch)]
+    assert scheme == ["DPoP"] * 3  # one was refused for want of the nonce
+    assert [asked.body for asked in fault_switch.asked("mcp")] == [LIST] * 3
+    assert not any("of-the-caller" in asked.headers.get("dpop", "") for asked in fault_switch.asked("mcp"))
+
+
+async def test_what_is_too_large_to_repeat_for_a_nonce_is_to_be_sent_again(proxy: Rig, fault_switch):
+    bind_tokens(fault_switch, nonces=True)
+    gateway = await authorized(proxy, fault_switch, ALICE)
+    large = LIST.replace(b"{}", b'{"text":"' + b"x" * 400_000 + b'"}')
+    refused = await post(proxy, ALICE, gateway, large)
+    assert (refused.status_code, refused.json()["cause"]) == (503, "nonce-needed")
+    assert (await post(proxy, ALICE, gateway, large)).status_code == 200

@@ -70,7 +70,9 @@ class Application:
         """
         gateway = await self.gateways.get_to_change(gateway_id, caller)
         forgotten = await self.clients.delete_all(gateway.id)
-        return await self.gateways.remove(gateway.id, caller), forgotten
+        removed = await self.gateways.remove(gateway.id, caller)
+        await self.tokens.forget_key(gateway.id)
+        return removed, forgotten
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
         """Trust the issuer that a gateway's server names now, in place of the one pinned when it was first used.

@@ -17,6 +17,7 @@ from latchpin.found import FoundServer
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.authorize import choose_scopes
 from latchpin.oauth.grants import voucher_of
+from latchpin.proofs import Bound, bound_of
 from latchpin.sealing import TokenOrigin, build_token
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
@@ -108,15 +109,16 @@ class ClientGrant:
     ) -> tuple[ClientCredentials, TokenGrant]:
         """Ask; a registered client that the server has forgotten is registered anew, once."""
         redirect_uri = self._services.settings.redirect_uri
+        bound = bound_of(gateway.id, found.metadata)
         client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
         try:
-            return client, await self._ask_as(client, found, scopes, assertion)
+            return client, await self._ask_as(client, found, scopes, assertion, bound)
         except TokenRefused as exc:
             gone = exc.error == INVALID_CLIENT
             if not gone or not await self._clients.heal(gateway.id, found.metadata.issuer, client.client_id):
                 raise
         client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
-        return client, await self._ask_as(client, found, scopes, assertion)
+        return client, await self._ask_as(client, found, scopes, assertion, bound)
 
     async def _ask_as(
         self,
@@ -124,15 +126,16 @@ class ClientGrant:
         found: FoundServer,
         scopes: tuple[str, ...],
         assertion: str | None,
+        bound: Bound | None,
     ) -> TokenGrant:
         server, resource = found.metadata, found.resource
         if assertion is None:
             return await self._endpoint.client_credentials(
-                found.config, server, client, scopes=scopes, resource=resource
+                found.config, server, client, scopes=scopes, resource=resource, bound=bound
             )
         try:
             return await self._endpoint.jwt_bearer(
-                found.config, server, client, assertion, scopes=scopes, resource=resource
+                found.config, server, client, assertion, scopes=scopes, resource=resource, bound=bound
             )
         except TokenRefused as exc:
             if exc.error not in _OF_THE_ASSERTION:

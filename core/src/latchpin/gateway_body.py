@@ -159,6 +159,7 @@ class OAuthConfigBody(_Body):
     scope_separator: Literal[" ", ",", ";", "|", "+"] | None = None
     assume_pkce: StrictBool | None = None
     provider: Visible | None = None
+    dpop: StrictBool | None = None
 
     assertion: Secret | None = None
     assertion_file: Annotated[Text, AfterValidator(_check_file_name)] | None = None

@@ -13,7 +13,7 @@ from latchpin.contracts import Cipher, KeptRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 
-__all__ = ["KEY_BYTES", "SharedKeys", "random_keys"]
+__all__ = ["KEY_BYTES", "SharedKeys", "forget_keys", "random_keys"]
 
 KEY_BYTES = 32
 
@@ -39,6 +39,13 @@ async def random_keys(kept: KeptRecords, cipher: Cipher, name: str) -> tuple[byt
             return (key, *reversed(earlier))
         if key is not None:
             earlier.append(key)
+        generation += 1
+
+
+async def forget_keys(kept: KeptRecords, name: str) -> None:
+    """Remove every generation of the key called ``name``; BackendUnavailable if the store cannot be asked."""
+    generation = 1
+    while await kept.take(f"key:{name}:{generation}") is not None:
         generation += 1
 
 

@@ -16,10 +16,14 @@ import httpx2
 from latchpin.decoding import Allowance
 from latchpin.failure import Failure
 from latchpin.http import Answer, GuardedSession, Outgoing
+from latchpin.oauth.challenge import parse_challenge
+from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
+from latchpin.proofs import TokenProof
 from latchpin.transports import exception_name
 
 __all__ = ["Conversation", "McpTransport", "Observed"]
 
+_UNAUTHORIZED = 401
 FAREWELL = 0.5
 """How long the end of a session may take, in seconds: by then everything is known, and nobody should wait."""
 
@@ -47,12 +51,14 @@ class Conversation:
         deadline: when everything must be over, in the event loop's time.
         allowance: how much all answers together may hold.
         access_token: sent as a bearer token (RFC 6750 section 2.1), or None.
+        proof: proves the key of a token that is bound to one (RFC 9449); None: it is not.
     """
 
     url: str
     deadline: float
     allowance: Allowance
     access_token: str | None = field(default=None, repr=False)
+    proof: TokenProof | None = None
     observed: Observed = field(default_factory=Observed)
 
 
@@ -73,6 +79,9 @@ class McpTransport(httpx2.AsyncBaseTransport):
         talk = self._conversation
         try:
             answer = await self._session.send(await self._build_outgoing(request))
+            if _wants_nonce(answer, talk):  # it did nothing but tell its nonce (RFC 9449 section 9)
+                answer.close()
+                answer = await self._session.send(await self._build_outgoing(request))
         except Failure as exc:
             raise self._note(exc, request) from exc
         if request.method == "POST":
@@ -86,7 +95,10 @@ class McpTransport(httpx2.AsyncBaseTransport):
         talk, now = self._conversation, asyncio.get_running_loop().time()
         headers = [pair for pair in request.headers.multi_items() if pair[0].lower() != "authorization"]
         if talk.access_token is not None and _origin(request.url) == self._origin:
-            headers.append(("authorization", f"Bearer {talk.access_token}"))
+            if talk.proof is not None:
+                headers += await talk.proof.fields(request.method, talk.url)
+            else:
+                headers.append(("authorization", f"Bearer {talk.access_token}"))
         return Outgoing(
             method=request.method,
             url=str(request.url),
@@ -101,6 +113,15 @@ class McpTransport(httpx2.AsyncBaseTransport):
             self._conversation.observed.failure = failure
         kind: type[httpx2.TransportError] = getattr(httpx2, exception_name(failure))
         return kind(failure.reason, request=request)
+
+
+def _wants_nonce(answer: Answer, talk: Conversation) -> bool:
+    if talk.proof is None:
+        return False
+    learnt = talk.proof.learn(talk.url, dict(answer.headers).get(NONCE_HEADER))
+    challenges = ", ".join(value for name, value in answer.headers if name == "www-authenticate")
+    challenge = parse_challenge(challenges) if answer.status == _UNAUTHORIZED else None
+    return learnt and challenge is not None and challenge.error == USE_NONCE
 
 
 class _Body(httpx2.AsyncByteStream):

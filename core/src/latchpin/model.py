@@ -99,6 +99,7 @@ class OAuthConfig:
     scope_separator: str | None = None
     assume_pkce: bool | None = None
     provider: str | None = None
+    dpop: bool | None = None
     assertion: Sealed | None = None
     assertion_file: str | None = None
     identity_provider: str | None = None
@@ -288,7 +289,8 @@ class ServerMetadata:
 
     ``source`` is the URL it came from, or ``"settings"`` where the gateway's own entry says it all.
     Endpoints are absolute http(s) URLs. ``extra`` is the whole document for what plugins read. ``provider`` is what is
-    known of the server beyond its metadata, None for one that follows the standard.
+    known of the server beyond its metadata, None for one that follows the standard. ``dpop`` is whether its tokens are
+    to be bound to a key (RFC 9449), None if they are not.
     """
 
     issuer: str | None
@@ -304,6 +306,7 @@ class ServerMetadata:
     source: str = "settings"
     extra: Mapping[str, Any] = field(default_factory=dict)
     provider: Provider | None = None
+    dpop: Literal["required", "offered"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from latchpin.errors import (
 from latchpin.found import FoundServer
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import POSTPONED, is_expired, is_fresh
+from latchpin.proofs import bound_of
 from latchpin.sealing import open_token, seal_grant
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
@@ -168,7 +169,10 @@ class Renewal:
             raise self._required(wanted, "the client or server that issued your token was replaced", needs_reauth=True)
         begun = await self._begin(stored)
         try:
-            grant = await self._endpoint.refresh(found.metadata, client, refresh_token, resource=stored.resource)
+            bound = bound_of(wanted.gateway.id, found.metadata, stored)
+            grant = await self._endpoint.refresh(
+                found.metadata, client, refresh_token, resource=stored.resource, bound=bound
+            )
         except TokenRefused as exc:
             if exc.error == INVALID_GRANT or await self._client_gone(wanted.gateway, found, client, exc):
                 return await self._spend(wanted, begun)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -37,6 +38,7 @@ from latchpin.oauth.discovery import (
     parse_server_metadata,
 )
 from latchpin.oauth.documents import split_url
+from latchpin.oauth.dpop import choose_binding
 
 __all__ = ["OnStep", "Search", "tell_nobody"]
 
@@ -127,8 +129,13 @@ class Search:
 
     def _build(self, metadata: ServerMetadata, published: ResourceMetadata | None) -> FoundServer:
         resource = self._config.resource or (published.resource if published else None)
+        dpop = choose_binding(
+            self._config.dpop,
+            server_algorithms=metadata.extra.get("dpop_signing_alg_values_supported"),
+            resource_takes_it=self._challenge.dpop or (published is not None and published.dpop),
+        )
         return FoundServer(
-            metadata=apply_settings(metadata, self._config),
+            metadata=replace(apply_settings(metadata, self._config), dpop=dpop),
             resource=resource,
             challenge_scopes=self._challenge.scopes,
             resource_scopes=published.scopes_supported if published else (),

@@ -121,6 +121,7 @@ class ServerDirectory:
         searchable = self._settings.oauth_discovery_enabled
         metadata = build_metadata_from_settings(config)
         if metadata is not None and (config.client_id is not None or not searchable):
+            metadata = replace(metadata, dpop="required" if config.dpop else None)  # nothing is asked that could tell
             return FoundServer(metadata, resource=config.resource)
         if not searchable:
             raise IssuerMissing(

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Literal
 
-from latchpin.causes.provider import AT_TOKEN_ENDPOINT
 from latchpin.contracts import TokenRequestParts
-from latchpin.errors import ConfigurationError, LatchpinError, ProviderError
+from latchpin.errors import ConfigurationError, LatchpinError
 from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, ServerMetadata, TokenGrant
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
 from latchpin.oauth.token import (
-    TokenRequest,
     build_client_credentials_request,
     build_code_request,
     build_refresh_request,
     build_revocation_request,
-    parse_token_reply,
 )
+from latchpin.proofs import Bound, Prover, bound_of
 from latchpin.providers import Provider
 from latchpin.services import Services
+from latchpin.token_sending import TokenSender
 
 __all__ = ["TokenEndpoint"]
 
@@ -30,7 +28,8 @@ class TokenEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
+        self.prover = Prover(services.records.kept, services.cipher, services.clock)
+        self._sender = TokenSender(services, self.prover)
 
     async def exchange(
         self, server: ServerMetadata, validated: ValidatedCallback, verifier: str, client: ClientCredentials
@@ -50,6 +49,7 @@ class TokenEndpoint:
             redirect_uri=pending.redirect_uri,
             resource=pending.resource,
             provider=server.provider,
+            bound=bound_of(pending.key.gateway_id, server),
         )
 
     async def redeem(
@@ -63,6 +63,7 @@ class TokenEndpoint:
         redirect_uri: str,
         resource: str | None = None,
         provider: Provider | None = None,
+        bound: Bound | None = None,
     ) -> TokenGrant:
         """Redeem the code of an answer that was judged elsewhere, once.
 
@@ -79,10 +80,16 @@ class TokenEndpoint:
             redirect_uri=redirect_uri,
             resource=resource,
         )
-        return await self._send(provider, request, hidden=(code, verifier))
+        return await self._sender.send(provider, request, bound=bound, hidden=(code, verifier))
 
     async def refresh(
-        self, server: ServerMetadata, client: ClientCredentials, refresh_token: str, *, resource: str | None
+        self,
+        server: ServerMetadata,
+        client: ClientCredentials,
+        refresh_token: str,
+        *,
+        resource: str | None,
+        bound: Bound | None = None,
     ) -> TokenGrant:
         """Redeem a refresh token, once: with rotation, a repeat would look like theft (RFC 9700 section 4.14)."""
         request = build_refresh_request(
@@ -92,7 +99,7 @@ class TokenEndpoint:
             refresh_token=refresh_token,
             resource=resource,
         )
-        return await self._send(server.provider, request, hidden=(refresh_token,))
+        return await self._sender.send(server.provider, request, bound=bound, hidden=(refresh_token,))
 
     async def client_credentials(
         self,
@@ -102,6 +109,7 @@ class TokenEndpoint:
         *,
         scopes: tuple[str, ...],
         resource: str | None,
+        bound: Bound | None = None,
     ) -> TokenGrant:
         """Get a token for the gateway itself; safe to repeat."""
         request = build_client_credentials_request(
@@ -113,7 +121,7 @@ class TokenEndpoint:
             resource=resource,
             audience=config.audience,
         )
-        return await self._send(server.provider, request, repeatable=True)
+        return await self._sender.send(server.provider, request, bound=bound, repeatable=True)
 
     async def jwt_bearer(
         self,
@@ -124,6 +132,7 @@ class TokenEndpoint:
         *,
         scopes: tuple[str, ...],
         resource: str | None,
+        bound: Bound | None = None,
     ) -> TokenGrant:
         """Redeem an assertion, once: a server may take each only once (RFC 7523 section 3)."""
         request = build_jwt_bearer_request(
@@ -136,7 +145,7 @@ class TokenEndpoint:
             resource=resource,
             audience=config.audience,
         )
-        return await self._send(server.provider, request, hidden=(assertion,))
+        return await self._sender.send(server.provider, request, bound=bound, hidden=(assertion,))
 
     async def exchange_identity(
         self,
@@ -189,28 +198,6 @@ class TokenEndpoint:
         if reply.status // 100 == 2:  # noqa: PLR2004  any success
             return "The authorization server revoked the token."
         return f"The authorization server answered the revocation with HTTP {reply.status}."
-
-    async def _send(
-        self,
-        provider: Provider | None,
-        request: TokenRequest,
-        *,
-        hidden: tuple[str, ...] = (),
-        repeatable: bool = False,
-    ) -> TokenGrant:
-        """Send what was built, as the provider is known to want it."""
-        lifetime = self._default_lifetime
-        if provider is not None:
-            request = request.as_json() if provider.json_token_requests else request
-            lifetime = provider.token_lifetime or lifetime
-        try:
-            reply = await self._services.upstream.send(
-                "POST", request.url, headers=request.headers, body=request.body, repeatable=repeatable
-            )
-            return parse_token_reply(reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden)
-        except ProviderError as exc:
-            exc.narrow(AT_TOKEN_ENDPOINT)
-            raise
 
     def _authenticate(self, client: ClientCredentials, issuer: str | None, token_url: str) -> TokenRequestParts:
         method = self._services.authentications.get(client.auth_method)

@@ -21,7 +21,9 @@ from latchpin.model import (
     TokenGrant,
 )
 from latchpin.oauth.callback import ValidatedCallback
+from latchpin.oauth.dpop import DPOP
 from latchpin.oauth.status import TokenStatus, is_authorized, status_of
+from latchpin.proofs import TokenProof
 from latchpin.refresh import Refresher
 from latchpin.sealing import TokenOrigin, build_token, open_token
 from latchpin.servers import ServerDirectory
@@ -36,10 +38,24 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class UsableToken:
-    """An access token, open, with the record it came from. Never stored, never logged."""
+    """An access token, open, with the record it came from, and the proofs for one that is bound to a key.
+
+    Never stored, never logged.
+    """
 
     access_token: str = field(repr=False)
     stored: StoredToken
+    proof: TokenProof | None = None
+
+    async def fields(self, method: str, url: str) -> tuple[tuple[str, str], ...]:
+        """The header fields that show the token in one request (RFC 6750 section 2.1, RFC 9449 section 7.1).
+
+        Raises:
+            BackendUnavailable: the key that the token is bound to cannot be read from the store.
+        """
+        if self.proof is not None:
+            return await self.proof.fields(method, url)
+        return (("authorization", f"Bearer {self.access_token}"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +173,10 @@ class TokenKeeper:
         """Let renewals that are under way end, before the stores are closed."""
         await self._refresher.close()
 
+    async def forget_key(self, gateway_id: str) -> None:
+        """After a gateway was removed: forget the key that its tokens may have been bound to."""
+        await self._endpoint.prover.forget(gateway_id)
+
     async def find(self, gateway: Gateway, email: str) -> StoredToken | None:
         """Look: the stored token, for status."""
         return await self._services.records.tokens.get(gateway.id, email)
@@ -193,13 +213,17 @@ class TokenKeeper:
 
     def _open(self, gateway: Gateway, stored: StoredToken) -> UsableToken:
         try:
-            return UsableToken(open_token(self._services.cipher, stored).access_token, stored)
+            access_token = open_token(self._services.cipher, stored).access_token
         except Unsealable as exc:
             raise AuthorizationRequired(
                 f"your stored token cannot be opened: {exc.detail}",
                 authorize_url=self.authorize_url(gateway),
                 needs_reauth=True,
             ) from exc
+        bound = stored.token_type == DPOP
+        return UsableToken(
+            access_token, stored, TokenProof(self._endpoint.prover, gateway.id, access_token) if bound else None
+        )
 
     async def _keep(self, origin: TokenOrigin, grant: TokenGrant) -> StoredToken:
         tokens, now = self._services.records.tokens, self._services.clock()

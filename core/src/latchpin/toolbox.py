@@ -100,9 +100,9 @@ class Toolbox:
     async def _ask(self, gateway: Gateway, token: UsableToken | None) -> list[Mapping[str, Any]]:
         from latchpin.tools import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
 
-        access_token = token.access_token if token else None
+        access_token, proof = (token.access_token, token.proof) if token is not None else (None, None)
         try:
-            return list(await list_tools(self._services.upstream, gateway.url, access_token=access_token))
+            return list(await list_tools(self._services.upstream, gateway.url, access_token, proof=proof))
         except ProviderError as exc:
             exc.narrow(AT_MCP_SERVER)
             raise

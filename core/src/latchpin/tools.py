@@ -19,6 +19,7 @@ from latchpin.contracts import Upstream
 from latchpin.decoding import Allowance
 from latchpin.errors import AccessRefused, ProviderError, ProviderTimeout, ProviderUnreadable
 from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.proofs import TokenProof
 from latchpin.upstream import HttpUpstream, explain, host_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ _UNAUTHORIZED, _FORBIDDEN, _FIRST_ERROR = 401, 403, 400
 
 
 async def list_tools(
-    upstream: Upstream, url: str, access_token: str | None, *, within: float | None = None
+    upstream: Upstream,
+    url: str,
+    access_token: str | None,
+    *,
+    proof: TokenProof | None = None,
+    within: float | None = None,
 ) -> list[dict[str, Any]]:
     """List every tool of an MCP server, all pages, in the server's order.
 
@@ -46,6 +52,7 @@ async def list_tools(
         upstream: as ``open_upstream`` gives it.
         url: the server's streamable HTTP endpoint.
         access_token: sent to that URL's origin only; None for servers that need none.
+        proof: proves the key of a token that is bound to one.
         within: seconds for all of it; OAUTH_REQUEST_TIMEOUT if None.
 
     Returns:
@@ -75,7 +82,7 @@ async def list_tools(
                 return list(tools.values())
         raise ProviderUnreadable(f"{host_of(url)} lists more than {MOST_TOOLS:,} tools or pages, or one page again")
 
-    return await _converse(upstream, url, access_token, within, list_all)
+    return await _converse(upstream, url, access_token, list_all, proof=proof, within=within)
 
 
 async def call_tool(
@@ -85,6 +92,7 @@ async def call_tool(
     name: str,
     arguments: dict[str, Any],
     *,
+    proof: TokenProof | None = None,
     within: float | None = None,
 ) -> dict[str, Any]:
     """Call one tool and return the server's ``CallToolResult`` as JSON, also if it says ``isError``.
@@ -96,15 +104,17 @@ async def call_tool(
         result = await client.call_tool(name, arguments)
         return result.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
-    return await _converse(upstream, url, access_token, within, call)
+    return await _converse(upstream, url, access_token, call, proof=proof, within=within)
 
 
 async def _converse(
     upstream: Upstream,
     url: str,
     access_token: str | None,
-    within: float | None,
     work: Callable[[Client], Awaitable[ResultT]],
+    *,
+    proof: TokenProof | None,
+    within: float | None,
 ) -> ResultT:
     if not isinstance(upstream, HttpUpstream):
         raise TypeError("MCP servers are spoken to through what open_upstream gives")
@@ -120,6 +130,7 @@ async def _converse(
         deadline=asyncio.get_running_loop().time() + seconds,
         allowance=Allowance(MOST_BYTES),
         access_token=access_token,
+        proof=proof,
     )
     try:
         with anyio.fail_after(seconds):

@@ -10,6 +10,7 @@ from latchpin.oauth.scopes import keep_scopes
 __all__ = ["Challenge", "parse_challenge"]
 
 _LONGEST = 8_192
+_SCHEMES = frozenset({"bearer", "dpop"})
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # noqa: S105  the RFC's word for a word
 _PARAMETER = re.compile(rf'({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
 _SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+|(?=,)|$)")
@@ -20,26 +21,29 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One Bearer challenge.
+    """One Bearer or DPoP challenge.
 
     Attributes:
         resource_metadata: where the protected resource's metadata is (RFC 9728 section 5.1).
         scopes: what the request would have needed, in order; empty if not said. What cannot be a scope is left out.
         error: RFC 6750 section 3.1, such as ``invalid_token`` or ``insufficient_scope``.
+        dpop: the server takes tokens that are bound to a key (RFC 9449 section 7.1).
     """
 
     resource_metadata: str | None = None
     scopes: tuple[str, ...] = ()
     error: str | None = None
+    dpop: bool = False
 
 
 def parse_challenge(header: str) -> Challenge | None:
-    """Find the Bearer challenge among those in a ``WWW-Authenticate`` value, joined with commas if repeated.
+    """Find the Bearer or DPoP challenge among those in a ``WWW-Authenticate`` value, joined with commas if repeated.
 
-    Of several Bearer challenges the one that names metadata counts, else the first. What cannot be read is
+    Of several such challenges the one that names metadata counts, else the first. What cannot be read is
     passed over: a challenge is a hint, and discovery has other ways.
     """
-    found = [parameters for scheme, parameters in _read(header[:_LONGEST]) if scheme == "bearer"]
+    challenges = [(scheme, parameters) for scheme, parameters in _read(header[:_LONGEST]) if scheme in _SCHEMES]
+    found = [parameters for _, parameters in challenges]
     if not found:
         return None
     best = next((parameters for parameters in found if "resource_metadata" in parameters), found[0])
@@ -47,6 +51,7 @@ def parse_challenge(header: str) -> Challenge | None:
         resource_metadata=best.get("resource_metadata") or None,
         scopes=keep_scopes(best.get("scope", "").split()),
         error=best.get("error") or None,
+        dpop=any(scheme == "dpop" for scheme, _ in challenges),
     )
 
 

@@ -22,6 +22,7 @@ from latchpin.oauth.documents import (
     split_origin,
     split_url,
 )
+from latchpin.oauth.dpop import takes_bound_tokens
 
 __all__ = [
     "ResourceMetadata",
@@ -54,6 +55,7 @@ class ResourceMetadata:
     authorization_servers: tuple[str, ...]
     scopes_supported: tuple[str, ...]
     source: str
+    dpop: bool = False
 
 
 # -- where to look --------------------------------------------------------------------------------------
@@ -158,6 +160,7 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
         authorization_servers=servers,
         scopes_supported=parse_scopes(document, "scopes_supported") or (),
         source=reply.url,
+        dpop=takes_bound_tokens(document),
     )
 
 

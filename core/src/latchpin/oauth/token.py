@@ -137,12 +137,13 @@ def build_token_request(
 
 
 def parse_token_reply(
-    reply: Reply, *, now: datetime, default_lifetime: timedelta, hidden: Collection[str] = ()
+    reply: Reply, *, now: datetime, default_lifetime: timedelta, hidden: Collection[str] = (), bound: bool = False
 ) -> TokenGrant:
     """Parse a token endpoint's answer (RFC 6749 sections 5.1 and 5.2).
 
     Read are JSON objects, the form encoding that some servers answer with, and Slack's nesting. A missing
-    ``token_type`` counts as Bearer; any other than Bearer is refused, since we could not use it as meant.
+    ``token_type`` counts as Bearer; any other is refused, since we could not use it as meant, but for DPoP where a
+    proof was sent.
     A lifetime that is missing, zero, negative or not a number counts as ``default_lifetime`` (servers say 0
     for "does not expire"); one beyond ten years is cut. ``scope`` may be a list, or separated by commas.
 
@@ -151,6 +152,7 @@ def parse_token_reply(
         now: the start of the token's lifetime.
         default_lifetime: OAUTH_DEFAULT_TIMEOUT.
         hidden: what was sent and must not come back in an error text: code, verifier, refresh token.
+        bound: the request had a proof (RFC 9449 section 5), so that the token may be bound to its key.
 
     Raises:
         TokenRefused: the server said no; ``error`` is the registered code.
@@ -158,12 +160,12 @@ def parse_token_reply(
     """
     host = _host_of(reply)
     document = _unnest(parse_token_document(reply, hidden=hidden))
-    _check_type(reply, document, host)
+    kind = _read_type(reply, document, host, bound=bound)
     access_token = read_token(reply, document)
     lifetime = read_lifetime(document.get("expires_in"), default_lifetime)
     return TokenGrant(
         access_token=access_token,
-        token_type="Bearer",  # noqa: S106  a type, not a token
+        token_type=kind,
         expires_at=now + lifetime,
         refresh_token=_text(reply, host, document, "refresh_token", _VISIBLE),
         scopes=read_scopes(document.get("scope")),
@@ -259,10 +261,13 @@ def _unnest(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _check_type(reply: Reply, document: Mapping[str, Any], host: str) -> None:
+def _read_type(reply: Reply, document: Mapping[str, Any], host: str, *, bound: bool) -> str:
     kind = document.get("token_type")
-    if kind is None or (isinstance(kind, str) and kind.strip().lower() == "bearer"):
-        return
+    plain = kind.strip().lower() if isinstance(kind, str) else None
+    if kind is None or plain == "bearer":
+        return "Bearer"
+    if bound and plain == "dpop":
+        return "DPoP"
     raise _unreadable(reply, host, f"with a token_type other than Bearer ('{plain_code(kind)}')")
 
 

@@ -115,6 +115,7 @@ def gateway(now: datetime, **changes: Any) -> Gateway:  # noqa: ANN401  any fiel
             extra_authorize_params={"access_type": "offline"},
             scope_separator=",",
             assume_pkce=True,
+            dpop=True,
             assertion=_sealed("assertion"),
             assertion_file="token",
             identity_provider="https://idp.example.com",

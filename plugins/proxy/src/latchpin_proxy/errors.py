@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, ProviderError
 
-__all__ = ["ForeignPage", "ServerRefused", "StepUpRequired", "TokenReplaced", "TooManyExchanges"]
+__all__ = ["ForeignPage", "NonceNeeded", "ServerRefused", "StepUpRequired", "TokenReplaced", "TooManyExchanges"]
 
 
 class ForeignPage(Forbidden):
@@ -51,6 +51,17 @@ class ServerRefused(ProviderError):
     title = "The MCP server refused"
     public = "The MCP server did not accept the request as this gateway sends it."
     remedy = "An administrator has to look at the gateway's entry."
+
+
+class NonceNeeded(ProviderError):
+    """The server asked for a proof with its nonce (RFC 9449), but the request was too large to be sent again."""
+
+    code = "nonce-needed"
+    status = 503
+    title = "Send it again"
+    public = "The MCP server asked for a fresh proof while this request was under way."
+    remedy = "Send the request again; bodies up to PROXY_HELD_BYTES are repeated by the gateway itself."
+    retry_after = 1
 
 
 class TokenReplaced(ProviderError):

@@ -16,7 +16,17 @@ _HOP_BY_HOP = frozenset(  # RFC 9110 section 7.6.1
 )
 _CALLERS_OWN = frozenset(
     # Secrets meant for us; and what describes the way between a browser and us, which the server would misread.
-    {b"authorization", b"cookie", b"host", b"origin", b"referer", b"expect", b"content-length", b"accept-encoding"}
+    {
+        b"authorization",
+        b"dpop",
+        b"cookie",
+        b"host",
+        b"origin",
+        b"referer",
+        b"expect",
+        b"content-length",
+        b"accept-encoding",
+    }
 )
 _CALLERS_PREFIXES = (b"x-forwarded-", b"x-original-", b"x-auth-request-", b"proxy-", b"sec-", b"cf-")
 _SERVERS_OWN = frozenset(
@@ -25,6 +35,7 @@ _SERVERS_OWN = frozenset(
         b"set-cookie",
         b"set-cookie2",
         b"www-authenticate",
+        b"dpop-nonce",
         b"location",
         b"refresh",
         b"link",

@@ -17,11 +17,12 @@ from latchpin.failure import Failure
 from latchpin.http import Answer, GuardedSession, Outgoing
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
 from latchpin.step_up import StepUp
 from latchpin.tokens import UsableToken
 from latchpin.upstream import explain, host_of
 
-from latchpin_proxy.errors import ServerRefused, StepUpRequired, TokenReplaced
+from latchpin_proxy.errors import NonceNeeded, ServerRefused, StepUpRequired, TokenReplaced
 from latchpin_proxy.inbound import Inbound
 
 __all__ = ["McpRequest", "Relay"]
@@ -75,7 +76,7 @@ class Relay:
             ProviderError: the server cannot be reached, or refuses for another reason.
         """
         token = await self._token(request)
-        answer = await self._send(request, token)
+        answer = await self._send_proven(request, token)
         if answer.status == _UNAUTHORIZED and token is not None:
             answer.close()
             token, answer = await self._send_again(request, token)
@@ -99,12 +100,24 @@ class Relay:
             raise
         if request.body is None:
             raise TokenReplaced(f"{host_of(request.gateway.url)} refused the earlier one, and the body is not kept")
-        return renewed, await self._send(request, renewed)
+        return renewed, await self._send_proven(request, renewed)
+
+    async def _send_proven(self, request: McpRequest, token: UsableToken | None) -> Answer:
+        """Send; once more if the server did nothing but ask for its nonce in the proof (RFC 9449 section 9)."""
+        answer = await self._send(request, token)
+        if not _wants_nonce(request, token, answer):
+            return answer
+        answer.close()
+        if request.body is None:
+            raise NonceNeeded(f"{host_of(request.gateway.url)} told its nonce, and the body is not kept")
+        answer = await self._send(request, token)
+        _wants_nonce(request, token, answer)
+        return answer
 
     async def _send(self, request: McpRequest, token: UsableToken | None) -> Answer:
         headers = request.headers
         if token is not None:
-            headers = (*headers, ("authorization", f"Bearer {token.access_token}"))
+            headers = (*headers, *await token.fields(request.method, request.gateway.url))
         url = request.gateway.url
         try:
             async with asyncio.timeout(self._idle) as limit:
@@ -174,6 +187,14 @@ async def _pieces(inbound: Inbound, limit: asyncio.Timeout, idle: float) -> Asyn
 
     async for piece in inbound.pieces(progress):
         yield piece
+
+
+def _wants_nonce(request: McpRequest, token: UsableToken | None, answer: Answer) -> bool:
+    """Remember the nonce that an answer tells; whether the request was refused for want of it, and of nothing else."""
+    if token is None or token.proof is None:
+        return False
+    learnt = token.proof.learn(request.gateway.url, dict(answer.headers).get(NONCE_HEADER))
+    return learnt and answer.status == _UNAUTHORIZED and _challenge(answer).error == USE_NONCE
 
 
 def _challenge(answer: Answer) -> Challenge:
