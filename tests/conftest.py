@@ -17,7 +17,16 @@ from latchpin.model import PendingAuthorization
 
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
 from tests.servers.backends import BACKENDS
-from tests.servers.cells import PLUGIN_FOLDERS, SEPARATE, Cell, backends_of, missing_imports, parse_backends
+from tests.servers.cells import (
+    PLUGIN_FOLDERS,
+    SEPARATE,
+    Cell,
+    backends_of,
+    missing_imports,
+    needed_by,
+    parse_backends,
+    runs_alone,
+)
 
 CELL: pytest.StashKey[Cell] = pytest.StashKey()
 PASSED: pytest.StashKey[bool] = pytest.StashKey()
@@ -28,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("latchpin")
     group.addoption("--backends", default="", help="comma-separated, of: " + ", ".join(BACKENDS))
     group.addoption("--about-backends", action="store_true", help="leave out tests that are about no backend or plugin")
+    group.addoption("--the-rest", action="store_true", help="leave out what the cells of single backends run")
     group.addoption("--backend-minimum", type=int, default=1, help="tests that must really use each named backend")
 
 
@@ -91,9 +101,23 @@ def _belongs(item: pytest.Item, cell: Cell) -> bool:
         return False
     fixtures = {*getattr(item, "fixturenames", ()), *_named_by_parameters(call)}
     about = backends_of(fixtures)
+    if item.config.getoption("--the-rest") and _runs_alone(item, about, needed, call):
+        return False
     if item.config.getoption("--about-backends") and not about and "backend" not in fixtures:
         return bool(PLUGIN_FOLDERS & set(item.path.parts))
     return about <= set(cell.backends)
+
+
+def _runs_alone(item: pytest.Item, about: set[str], needed: set[str], call: Any) -> bool:
+    """Whether the cell of one backend runs this test too. The main path is gone in every cell."""
+    if item.path.name == "test_main_path.py":
+        return False
+    needed = needed | needed_by(item.path, item.config.rootpath)
+    if call is not None and "backend" in call.params:
+        about = about | {call.params["backend"]}
+    if not about and PLUGIN_FOLDERS & set(item.path.parts):
+        return any(runs_alone([backend], needed) for backend in BACKENDS)
+    return runs_alone(about, needed)
 
 
 def _named_by_parameters(call: Any) -> set[str]:

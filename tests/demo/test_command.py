@@ -18,6 +18,8 @@ from tests.providers.provider import sign_in
 from tests.servers import Reservation, ServerProcess, latchpin_command
 from tests.servers.gateway import clean_environment
 
+pytestmark = pytest.mark.slow
+
 STEPS = [
     "Prepare the demo's folder",
     "Start the authorization server",

@@ -10,7 +10,7 @@ from tests.doctor.command import run_doctor
 from tests.flow.rig import SECRET, settings_of
 from tests.servers import GatewayBackend, run_latchpin
 
-pytestmark = pytest.mark.backends("sqlite")
+pytestmark = [pytest.mark.slow, pytest.mark.backends("sqlite")]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests.guide import commands as guide
 from tests.guide.shell import Shell, open_shell, processes_in, ways
 from tests.servers import GatewayBackend, run_latchpin, start_latchpin
 
+pytestmark = pytest.mark.slow
+
 
 def values_of(entry: guide.Entry) -> dict[str, str]:
     return dict(line.split("=", 1) for line in entry.text.splitlines())

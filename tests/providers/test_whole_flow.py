@@ -18,6 +18,8 @@ from tests.providers.running_gateway import ALICE, RunningGateway, start_gateway
 from tests.providers.sdk_provider import SdkProvider
 from tests.servers import GatewayBackend, run_latchpin
 
+pytestmark = pytest.mark.slow
+
 STARTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "demo": start_demo_provider,
     "sdk": start_sdk_provider,

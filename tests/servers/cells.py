@@ -16,7 +16,16 @@ from pathlib import Path
 
 from tests.servers.backends import BACKENDS, DISTRIBUTIONS
 
-__all__ = ["PLUGIN_FOLDERS", "SEPARATE", "Cell", "backends_of", "missing_imports", "parse_backends"]
+__all__ = [
+    "PLUGIN_FOLDERS",
+    "SEPARATE",
+    "Cell",
+    "backends_of",
+    "missing_imports",
+    "needed_by",
+    "parse_backends",
+    "runs_alone",
+]
 
 OPTIONAL = frozenset(
     {
@@ -38,6 +47,16 @@ OPTIONAL = frozenset(
 
 SEPARATE = frozenset({"browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
+
+_IN_EVERY_CELL = frozenset({"latchpin_dcr"})
+_SQL = frozenset({DISTRIBUTIONS["sqlite"], "alembic", "psycopg", "sqlalchemy"})
+_IN_CELL = {
+    "memory": frozenset({DISTRIBUTIONS["memory"]}),
+    "sqlite": _SQL,
+    "postgres": _SQL,
+    "redis": frozenset({DISTRIBUTIONS["redis"], "redis"}),
+}
+"""What tox.ini installs in the cell of each single backend."""
 
 _FIXTURES = {
     "postgres": "postgres",
@@ -70,6 +89,19 @@ PLUGIN_FOLDERS = frozenset({"dcr", "memory_store", "redis_store", "sql_store"})
 def backends_of(fixtures: Iterable[str]) -> set[str]:
     """The backends that a test is about, judged by the fixtures it asks for."""
     return {_FIXTURES[name] for name in fixtures if name in _FIXTURES}
+
+
+def runs_alone(backends: Iterable[str], needed: Iterable[str]) -> bool:
+    """Whether the cell of a single backend runs a test about ``backends`` that needs these packages."""
+    about = set(backends)
+    return len(about) == 1 and set(needed) <= _IN_EVERY_CELL | _IN_CELL[about.pop()]
+
+
+def needed_by(path: Path, root: Path) -> set[str]:
+    """The optional packages that a test file needs, its folders' ``conftest.py`` included."""
+    folders = [folder for folder in path.parents if folder.is_relative_to(root / "tests") and folder != root / "tests"]
+    files = [path, *(conftest for folder in folders if (conftest := folder / "conftest.py").is_file())]
+    return {name for file in files for name in _needs(file, root)}
 
 
 def missing_imports(path: Path, root: Path) -> set[str]:

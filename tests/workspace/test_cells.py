@@ -86,6 +86,18 @@ def test_a_run_about_backends_leaves_out_what_is_about_none(project: pytest.Pyte
     run(project, source, "--backends", "sqlite").assert_outcomes(passed=1, failed=1)
 
 
+def test_the_rest_leaves_out_what_the_cell_of_one_backend_runs(project: pytest.Pytester) -> None:
+    source = USES_SQLITE + (
+        "import pytest\n"
+        "def test_arithmetic(): pass\n"
+        "def test_both(sqlite_url, redis_url): raise AssertionError\n"
+        "@pytest.mark.needs('pytest')\n"
+        "def test_with_a_package_that_no_such_cell_has(backend): pass\n"
+    )
+    result = run(project, source, "--backends", "sqlite", "--the-rest", "--backend-minimum", "0")
+    result.assert_outcomes(passed=2, deselected=2)  # "both" belongs to a run that names both
+
+
 def test_an_unknown_backend_stops_the_run(project: pytest.Pytester) -> None:
     result = run(project, USES_SQLITE, "--backends", "sqlight")
     result.stderr.fnmatch_lines(["*unknown backend 'sqlight'; there are: memory, sqlite, postgres, redis*"])
