@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tests.servers import serve_asgi
@@ -30,6 +30,8 @@ __all__ = ["CLIENT", "KEY", "SECRET", "Asked", "LyingProvider", "hash_of", "star
 CLIENT, SECRET = "the-gateway", "a-client-secret-of-the-tests"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ACCESS_TOKEN = "an-access-token-of-the-tests"
+PAGE = """<!doctype html><html lang="en"><title>Example accounts</title><link rel="icon" href="data:,">
+<form method="post"><button>I am Ada</button></form></html>"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class LyingProvider:
         answer: put into the authorization answer; None takes one out.
         metadata: put into the metadata; None takes one out.
         token_answer: instead of what the token endpoint would answer: status and body.
+        asks: whether it shows a page with a button first, as providers do.
         pkce: whether the code verifier is checked.
         sign: makes the ID token from its claims.
         asked: what reached the token endpoint.
@@ -62,6 +65,7 @@ class LyingProvider:
     answer: dict[str, str | None] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     token_answer: tuple[int, Any] | None = None
+    asks: bool = False
     pkce: bool = True
     sign: Callable[[dict[str, Any]], str] = field(default_factory=lambda: signed)
     asked: list[Asked] = field(default_factory=list)
@@ -76,7 +80,8 @@ class LyingProvider:
     def routes(self) -> list[Route]:
         return [
             Route("/.well-known/openid-configuration", self._metadata),
-            Route("/authorize", self._authorize),
+            Route("/authorize", self._authorize, methods=["GET", "POST"]),
+            Route("/end", self._end),
             Route("/token", self._token, methods=["POST"]),
             Route("/keys", self._keys),
             Route("/me", self._userinfo),
@@ -98,12 +103,17 @@ class LyingProvider:
         return JSONResponse(changed(document, self.metadata))
 
     async def _authorize(self, request: Request) -> Response:
+        if self.asks and request.method == "GET":
+            return HTMLResponse(PAGE, headers={"referrer-policy": "no-referrer"})
         asked = dict(request.query_params)
         self.begun.append(asked)
         code = secrets.token_urlsafe(16)
         self.codes[code] = asked
         answer = changed({"code": code, "state": asked["state"], "iss": self.issuer}, self.answer)
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", 302)
+
+    async def _end(self, request: Request) -> Response:
+        return RedirectResponse(request.query_params["post_logout_redirect_uri"], 302)
 
     async def _token(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode(), strict_parsing=True))

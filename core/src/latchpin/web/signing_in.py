@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -39,12 +40,15 @@ async def answer_signed_in(
     await end_current_session(request)
     ticket = await start_session(tickets_of(request), email, admin=admin, lifetime=lifetime)
     response: Response
-    if target.startswith(_LEADS_AWAY):
+    if not target.startswith(_LEADS_AWAY):
+        response = RedirectResponse(settings.base_url + target, 303)
+    elif request.method == "GET":
+        # The same page elsewhere, so that what another server answered leaves the address bar.
+        response = RedirectResponse(f"{settings.base_url}/login?next={quote(target, safe='')}", 303)
+    else:
         # A redirect on to the provider would be stopped by form-action 'self': browsers hold it against
         # the whole chain of redirects. A link on a page begins a new one, and shows the address once more.
         response = pages.render("continue", title="Signed in", base=settings.base_path, caller=email, next=target)
-    else:
-        response = RedirectResponse(settings.base_url + target, 303)
     set_session_cookie(request, response, ticket, lifetime=lifetime)
     return response
 

@@ -50,10 +50,12 @@ class SignedIn:
 
     Attributes:
         target: a path of ours to go on to.
+        lifetime: how long the session may last; None: as long as any.
     """
 
     person: Person
     target: str
+    lifetime: timedelta | None
     flow_id: str
 
 
@@ -80,6 +82,11 @@ class SignInDesk:
             allow_http=services.settings.oauth_allow_private_networks,
             lifetime=timedelta(seconds=services.settings.dcr_metadata_cache_ttl),
         )
+
+    @property
+    def label(self) -> str:
+        """What people know the provider by."""
+        return self._settings.label
 
     # -- begin --------------------------------------------------------------------------------------------
 
@@ -134,7 +141,9 @@ class SignInDesk:
             await self._use_up(attempt)
             redeemed = await self._redeem(parameters, attempt, cookie)
             await self._keep(redeemed)
-            return SignedIn(redeemed.person, attempt.target, attempt.flow_id)
+            seconds = self._settings.oidc_login_session_seconds
+            lifetime = timedelta(seconds=seconds) if seconds is not None else None
+            return SignedIn(redeemed.person, attempt.target, lifetime, attempt.flow_id)
         except LatchpinError as exc:
             exc.flow_id = attempt.flow_id
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -49,7 +48,7 @@ async def begin_sign_in(request: Request) -> Response:
 
 async def complete_sign_in(request: Request) -> Response:
     """Sign in whom the provider's answer proves; what failed is answered with its cause."""
-    desk, settings = _desk_of(request), load(OidcLoginSettings)
+    desk = _desk_of(request)
     try:
         done = await desk.complete(request.scope["query_string"].decode("latin-1"), browser=browser_cookie(request))
     except LatchpinError as exc:
@@ -57,15 +56,11 @@ async def complete_sign_in(request: Request) -> Response:
             request.scope[FLOW_ID] = exc.flow_id
         return answer(request, exc, reveal=exc.told if isinstance(exc, OidcFailed) else None)
     request.scope[FLOW_ID] = done.flow_id
-    seconds = settings.oidc_login_session_seconds
+    person = done.person
     response = await answer_signed_in(
-        request,
-        done.person.email,
-        admin=done.person.is_admin,
-        target=done.target,
-        lifetime=timedelta(seconds=seconds) if seconds is not None else None,
+        request, person.email, admin=person.is_admin, target=done.target, lifetime=done.lifetime
     )
-    _log.info("Signed in user %s at %s", done.person.email, settings.label, extra={"flow_id": done.flow_id})
+    _log.info("Signed in user %s at %s", person.email, desk.label, extra={"flow_id": done.flow_id})
     return response
 
 
