@@ -105,6 +105,20 @@ async def test_a_failed_sign_in_leaves_the_earlier_session(desk: Desk):
         assert await desk.who(browser) == "ada@example.com"
 
 
+async def test_who_signed_in_is_in_the_audit_log(desk: Desk):
+    audit = desk.gateway.application.services.records.audit
+    async with desk.gateway.browser(None) as browser:
+        desk.provider.claims["email_verified"] = False
+        await desk.sign_in(browser)
+        assert await audit.last() is None
+        desk.provider.claims.clear()
+        await desk.sign_in(browser)
+    entry = await audit.last()
+    assert entry is not None
+    assert (entry.event, entry.facts) == ("person.signed-in", {"way": "oidc"})
+    assert entry.actor == entry.subject != "ada@example.com"
+
+
 async def test_a_session_lasts_as_long_as_the_settings_say(company: pytest.MonkeyPatch, provider: LyingProvider):
     company.setenv("OIDC_LOGIN_SESSION_SECONDS", "600")
     async with open_gateway() as gateway, gateway.browser(None) as browser:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request
 from latchpin.application import Application
+from latchpin.audit.trail import AuditTrail
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Upstream
 from latchpin.defaults.cipher import AesGcmCipher
@@ -91,6 +92,7 @@ async def open_gateway(
             identities=[a, b, c],
             events=Events([]),
             sign_ins=sign_ins,
+            audit=AuditTrail.off(),
             upstream=context.upstream,
             registrars=(),
             authentications={},

@@ -23,6 +23,7 @@ AuditEvent = Literal[
     "gateway.changed",
     "gateway.removed",
     "client.deleted",
+    "person.signed-in",
     "person.forgotten",
 ]
 

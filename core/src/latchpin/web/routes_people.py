@@ -59,7 +59,7 @@ async def sign_in(request: Request) -> Response:
     link = await consume_link(services, token) if isinstance(token, str) else None
     if link is None:
         raise _spent()
-    return await answer_signed_in(request, link.email, admin=link.is_admin, target=target)
+    return await answer_signed_in(request, link.email, admin=link.is_admin, target=target, way="login-link")
 
 
 @router.get("/logout")

@@ -18,7 +18,7 @@ _LEADS_AWAY = "/oauth/authorize/"
 
 
 async def answer_signed_in(
-    request: Request, email: str, *, admin: bool, target: str, lifetime: timedelta | None = None
+    request: Request, email: str, *, admin: bool, target: str, way: str, lifetime: timedelta | None = None
 ) -> Response:
     """Start a session for who has proven to be ``email``, and send the browser on.
 
@@ -29,6 +29,7 @@ async def answer_signed_in(
         email: from ``parse_email``.
         admin: whether the way of signing in makes an administrator, beside ADMIN_EMAILS.
         target: where to go, from ``parse_target``.
+        way: by which way of signing in; a word for the audit log.
         lifetime: how long the session lasts; at most SESSION_LIFETIME_SECONDS, and that if None.
 
     Raises:
@@ -39,6 +40,7 @@ async def answer_signed_in(
     lifetime = longest if lifetime is None else min(lifetime, longest)
     await end_current_session(request)
     ticket = await start_session(tickets_of(request), email, admin=admin, lifetime=lifetime)
+    await services_of(request).audit.record("person.signed-in", actor=email, subject=email, way=way)
     response: Response
     if not target.startswith(_LEADS_AWAY):
         response = RedirectResponse(settings.base_url + target, 303)

@@ -58,7 +58,7 @@ async def complete_sign_in(request: Request) -> Response:
     request.scope[FLOW_ID] = done.flow_id
     person = done.person
     response = await answer_signed_in(
-        request, person.email, admin=person.is_admin, target=done.target, lifetime=done.lifetime
+        request, person.email, admin=person.is_admin, target=done.target, way="oidc", lifetime=done.lifetime
     )
     _log.info("Signed in user %s at %s", person.email, desk.label, extra={"flow_id": done.flow_id})
     return response
