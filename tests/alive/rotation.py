@@ -49,6 +49,7 @@ class RotatingServer:
         before: awaited before a refresh is carried out, with its refresh token.
         after: awaited when it has been, before the answer leaves.
         under_way: refreshes that are under way now.
+        failing: a status that the token endpoint answers instead of doing anything.
         refusing: access tokens that the MCP server answers with 401; ``"*"`` means all.
     """
 
@@ -57,8 +58,9 @@ class RotatingServer:
         self.before: Hook = _at_once
         self.after: Hook = _at_once
         self.refusing: set[str] = set()
+        self.failing: int | None = None
         self._lifetime = lifetime
-        self._rotates = rotates
+        self.rotates = rotates
         self._current: dict[str, int] = {}
         self._stolen: set[str] = set()
         self.under_way = 0
@@ -95,9 +97,11 @@ class RotatingServer:
         await _answer(send, status, document)
 
     def _redeem(self, refresh_token: str) -> tuple[int, dict[str, Any]]:
+        if self.failing is not None:
+            return self.failing, {"error": "temporarily_unavailable"}
         family, _, number = refresh_token.rpartition(".")
         current = self._current.setdefault(family, 0)
-        if self._rotates and int(number) != current:
+        if self.rotates and int(number) != current:
             self._stolen.add(family)
         if family in self._stolen:
             return 400, {"error": "invalid_grant"}
@@ -107,7 +111,7 @@ class RotatingServer:
             "token_type": "Bearer",
             "expires_in": self._lifetime,
         }
-        return 200, answer | ({"refresh_token": f"{family}.{current + 1}"} if self._rotates else {})
+        return 200, answer | ({"refresh_token": f"{family}.{current + 1}"} if self.rotates else {})
 
     async def _mcp(self, headers: dict[bytes, bytes], send: Any) -> None:
         token = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
