@@ -75,6 +75,8 @@ class RotatingServer:
             await self._token(body, send)
         elif scope["path"] == "/seen":
             await _answer(send, 200, self.tell())
+        elif scope["path"].startswith("/.well-known/oauth-authorization-server"):
+            await _answer(send, 200, _metadata(f"http://{dict(scope['headers'])[b'host'].decode()}"))
         else:
             await self._mcp(dict(scope["headers"]), send)
 
@@ -115,7 +117,7 @@ class RotatingServer:
 
     async def _mcp(self, headers: dict[bytes, bytes], send: Any) -> None:
         token = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
-        if token in self.refusing or "*" in self.refusing:
+        if not token or token in self.refusing or "*" in self.refusing:
             await _answer(send, 401, {"error": "invalid_token"})
             return
         self.seen.bearers[token] += 1
@@ -127,3 +129,13 @@ async def _answer(send: Any, status: int, document: Any) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _metadata(origin: str) -> dict[str, Any]:
+    return {
+        "issuer": origin,
+        "authorization_endpoint": f"{origin}/authorize",
+        "token_endpoint": f"{origin}/token",
+        "registration_endpoint": f"{origin}/register",
+        "code_challenge_methods_supported": ["S256"],
+    }

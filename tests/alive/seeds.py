@@ -37,7 +37,7 @@ async def open_application(environment: Mapping[str, str], clock: Clock = utc_no
 
 async def add_gateway(application: Application, server: str, **oauth: object) -> Gateway:
     """A gateway before ``server`` whose entry says everything, so that nothing is looked for."""
-    config = {
+    config: dict[str, object] = {
         "client_id": "client",
         "client_secret": "the client's secret",
         "issuer": server,
@@ -45,6 +45,7 @@ async def add_gateway(application: Application, server: str, **oauth: object) ->
         "token_url": f"{server}/token",
         **oauth,
     }
+    config = {name: value for name, value in config.items() if value is not None}
     return await application.gateways.create(
         parse_gateway_body({"url": f"{server}/mcp", "oauth_config": config}), _ADMIN
     )

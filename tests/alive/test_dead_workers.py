@@ -1,7 +1,7 @@
 """Workers that freeze or die in the middle of a refresh: real processes, stopped and killed, on every shared store.
 
-The other worker is in the process of the test, on the same store, with a clock that is a minute ahead: for it the lease of
-the first one has expired.
+The other worker is in the process of the test, on the same store, with a clock that is a minute ahead: for it the
+lease of the first one has expired.
 """
 
 from __future__ import annotations
