@@ -41,6 +41,8 @@ async def _at_once(_refresh_token: str) -> None:
 class RotatingServer:
     """A family of tokens begins with any refresh token ``name.0``; its next ones are ``name.1``, ``name.2``, ...
 
+    Who sends none gets the client's own token.
+
     Args:
         lifetime: of the access tokens, seconds.
         rotates: whether each refresh token is good once.
@@ -85,7 +87,7 @@ class RotatingServer:
         return {"refreshes": len(self.seen.refreshes), "bearers": dict(self.seen.bearers), "most": self.seen.most}
 
     async def _token(self, body: bytes, send: Any) -> None:
-        refresh_token = parse_qs(body.decode())["refresh_token"][0]
+        refresh_token = parse_qs(body.decode()).get("refresh_token", ["own.-1"])[0]
         self.seen.refreshes.append(refresh_token)
         self.under_way += 1
         self.seen.most = max(self.seen.most, self.under_way)
@@ -103,7 +105,7 @@ class RotatingServer:
             return self.failing, {"error": "temporarily_unavailable"}
         family, _, number = refresh_token.rpartition(".")
         current = self._current.setdefault(family, 0)
-        if self.rotates and int(number) != current:
+        if self.rotates and int(number) >= 0 and int(number) != current:
             self._stolen.add(family)
         if family in self._stolen:
             return 400, {"error": "invalid_grant"}
