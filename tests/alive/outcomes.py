@@ -152,7 +152,7 @@ def _undecided(name: str, expired: str, arm: Arm) -> Outcome:
     return Outcome(name, OLD, expired, SAME, "yes", arm)
 
 
-_UNREADABLE, _UNREACHABLE = "502 `provider-unreadable`", "502 `provider-unreachable`"
+_UNREADABLE, _UNREACHABLE = "502 `token-endpoint-unreadable`", "502 `token-endpoint-unreachable`"
 _AWAY = "503 `store-unavailable`"
 
 OUTCOMES = (
@@ -197,7 +197,7 @@ OUTCOMES = (
         _fault(faults.oauth_error("invalid_request")),
     ),
     _undecided("HTTP 5xx", _UNREADABLE, _fault(faults.status(503))),
-    _undecided("no answer in time", "504 `provider-timeout`", _fault(faults.hang())),
+    _undecided("no answer in time", "504 `token-endpoint-timeout`", _fault(faults.hang())),
     _undecided("no connection, so that nothing was sent", _UNREACHABLE, _no_connection),
     _undecided("a connection that ends after the request was sent", _UNREACHABLE, _fault(faults.cut())),
     _undecided("a body that cannot be read", _UNREADABLE, _fault(faults.html())),
