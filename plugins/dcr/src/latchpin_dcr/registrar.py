@@ -67,7 +67,8 @@ class DynamicRegistrar:
         try:
             registration = await self._register(request, self._endpoint(request))
         except LatchpinError as exc:
-            _log.warning("%s for gateway %s: %s", _heading(exc), request.gateway.id, exc.detail or exc.public)
+            told = (_heading(exc), request.gateway.id, exc.detail or exc.public, exc.code)
+            _log.warning("%s for gateway %s: %s [cause=%s]", *told, extra={"cause": exc.code})
             exc.logged = True
             raise
         _log.info(

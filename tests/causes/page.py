@@ -1,0 +1,80 @@
+"""The page docs/causes.md: each cause, how it was brought about, and on which stores it was named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from latchpin.causes import CAUSES, CHAPTERS
+
+from tests.causes.row import Row
+from tests.docs.markdown import ROOT
+from tests.servers import BACKENDS
+
+__all__ = ["ELSEWHERE", "PAGE", "cells", "render"]
+
+PAGE = ROOT / "docs" / "causes.md"
+
+ELSEWHERE = {
+    "plugin": "needs a broken installation: `tests/core/test_plugins.py`",
+    "sign-in-failed": "belongs to the sign-in plugin: `tests/oidc_login`",
+    "state-conflict": "needs a broken random source: the suite that every state store passes",
+    "record-conflict": "needs two writers at one moment: the suite that every record store passes",
+    "internal": "is what nobody foresaw: `tests/web/test_errors.py`",
+}
+"""Causes that no row brings about, and where they are tested instead."""
+
+_HEAD = """# Causes, brought about
+
+A failure is only worth its name if it is the right one. Here every cause of [the catalogue](errors.md) is brought about for
+real, on every store: with two processes, a restart, a flushed or evicting Redis, a moved clock, a provider that
+misbehaves. The answer and the log must then name exactly that cause, and no neighbour's. This page is written by
+`python -m tests.causes`, from what was named in that run.
+"""
+
+Cell = tuple[str, str]
+"""A store, and a row's name."""
+
+
+def cells(rows: Sequence[Row]) -> list[Cell]:
+    """Those that can be."""
+    return [(store, row.name) for store in BACKENDS for row in rows if store not in row.impossible]
+
+
+def render(rows: Sequence[Row], named: Collection[Cell]) -> str:
+    """The page, for the cells in which exactly the right cause was named."""
+    possible, reasons = cells(rows), _reasons(rows)
+    lines = [_HEAD, "| store | brought about | named correctly | cannot be |", "|---|---|---|---|"]
+    for store in BACKENDS:
+        mine = [cell for cell in possible if cell[0] == store]
+        right = sum(cell in named for cell in mine)
+        lines.append(f"| {store} | {len(mine)} | {right} | {len(rows) - len(mine)} |")
+    right = sum(cell in named for cell in possible)
+    lines += ["", f"**{right} of {len(possible)}** named correctly, {len(CAUSES) - len(ELSEWHERE)} causes."]
+    for chapter, causes in CHAPTERS.items():
+        slugs = [cause.slug for cause in causes]
+        shown = [row for row in rows if row.slug in slugs]
+        if shown:
+            lines += ["", f"## {chapter}", "", f"| cause | situation | not | {' | '.join(BACKENDS)} |"]
+            lines.append("|---" * (3 + len(BACKENDS)) + "|")
+            lines += [_line(row, named, reasons) for row in sorted(shown, key=lambda row: slugs.index(row.slug))]
+    lines += ["", "## Where a cause cannot be", ""]
+    lines += [f"{number}. {reason}" for reason, number in reasons.items()]
+    lines += ["", "## Tested elsewhere", ""]
+    lines += [f"- [`{slug}`](errors.md#{slug}) {where}" for slug, where in ELSEWHERE.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row, named: Collection[Cell], reasons: dict[str, int]) -> str:
+    told = []
+    for store in BACKENDS:
+        if store in row.impossible:
+            told.append(f"no ({reasons[row.impossible[store]]})")
+        else:
+            told.append("named" if (store, row.name) in named else "**wrong**")
+    return f"| [`{row.slug}`](errors.md#{row.slug}) | {row.situation} | `{row.neighbour}` | {' | '.join(told)} |"
+
+
+def _reasons(rows: Sequence[Row]) -> dict[str, int]:
+    """Each reason once, numbered from 1 in the order of the rows."""
+    found = dict.fromkeys(reason for row in rows for reason in row.impossible.values())
+    return {reason: number for number, reason in enumerate(found, 1)}

@@ -1,0 +1,31 @@
+"""Every cause brought about on every store: exactly that cause is named, in the answer and in the log."""
+
+from __future__ import annotations
+
+import pytest
+from latchpin.errors import LatchpinError
+
+from tests.causes.row import Row
+from tests.causes.rows import ROWS
+from tests.causes.world import World
+
+pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.slow]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_exactly_that_cause_is_named(row: Row, world: World):
+    if world.backend.name in row.impossible:
+        return
+    answer = await row.bring(world)
+    if isinstance(answer, LatchpinError):
+        assert row.cause.stops
+        assert (answer.code, row.fact in answer.detail) == (row.slug, True)
+        return
+    problem = answer.json()
+    named = problem["cause"]
+    assert named == row.answered, problem
+    assert world.causes_logged()[-1:] == [row.slug]
+    assert row.fact in problem["detail"]
+    assert answer.status_code == problem["status"]
+    assert problem["remedy"]
+    assert problem["documentation"].endswith(f"#{named}")
