@@ -26,7 +26,7 @@ def main() -> int:
         }
     named = {(store, name) for store, name in cells(ROWS) if any(f"[{store}-{name}]" in each for each in passed)}
     PAGE.write_text(render(ROWS, named), encoding="utf-8")
-    print(f"{len(named)} of {len(cells(ROWS))} named correctly; see {PAGE.relative_to(ROOT)}")
+    sys.stdout.write(f"{len(named)} of {len(cells(ROWS))} named correctly; see {PAGE.relative_to(ROOT)}\n")
     return status
 
 

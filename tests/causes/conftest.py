@@ -8,9 +8,23 @@ from pathlib import Path
 import pytest
 from latchpin.logs import tear_down_logging
 
+from tests.causes.row import Row
 from tests.causes.world import World
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cells that cannot be; the page says why."""
+    gone = {item for item in items if (call := getattr(item, "callspec", None)) and _cannot_be(call.params)}
+    if gone:
+        config.hook.pytest_deselected(items=list(gone))
+        items[:] = [item for item in items if item not in gone]
+
+
+def _cannot_be(params: dict[str, object]) -> bool:
+    row = params.get("row")
+    return isinstance(row, Row) and params.get("backend") in row.impossible
 
 
 @pytest.fixture(scope="module")

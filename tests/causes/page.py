@@ -15,6 +15,9 @@ __all__ = ["ELSEWHERE", "PAGE", "cells", "render"]
 PAGE = ROOT / "docs" / "causes.md"
 
 ELSEWHERE = {
+    "identity-assertion-required": "is about identity assertions: `tests/faults/test_enterprise.py`",
+    "assertion-refused": "the same",
+    "assertion-unusable": "the same",
     "plugin": "needs a broken installation: `tests/core/test_plugins.py`",
     "sign-in-failed": "belongs to the sign-in plugin: `tests/oidc_login`",
     "state-conflict": "needs a broken random source: the suite that every state store passes",
@@ -25,9 +28,9 @@ ELSEWHERE = {
 
 _HEAD = """# Causes, brought about
 
-A failure is only worth its name if it is the right one. Here every cause of [the catalogue](errors.md) is brought about for
-real, on every store: with two processes, a restart, a flushed or evicting Redis, a moved clock, a provider that
-misbehaves. The answer and the log must then name exactly that cause, and no neighbour's. This page is written by
+Every cause of [the catalogue](errors.md) is brought about for real, on every store: with two processes, a restart, a
+flushed or evicting Redis, a moved clock, a provider that misbehaves. The answer and the log must then name exactly that
+cause, and not the neighbour in the third column, which is brought about on the same store too. This page is written by
 `python -m tests.causes`, from what was named in that run.
 """
 
