@@ -104,14 +104,16 @@ def test_another_gateway_in_the_row_or_the_path_is_a_mismatch():
         ("https://any.example", None, False, True),  # nothing remembered: ignored
     ],
 )
-def test_iss_is_compared_with_the_remembered_issuer(iss, remembered, promised, accepted):
+@pytest.mark.parametrize("refused", [False, True], ids=["a code", "an error"])
+def test_iss_is_compared_with_the_remembered_issuer(iss, remembered, promised, accepted, refused):
     pending = replace(PENDING, issuer=remembered, iss_expected=promised)
-    answer = replace(GOOD, iss=iss)
-    if accepted:
+    answer = replace(GOOD, iss=iss, code=None, error="access_denied") if refused else replace(GOOD, iss=iss)
+    if accepted and not refused:
         assert validate(answer, PAYLOAD, pending, path_gateway=None).code == "the-code"
-    else:
-        with pytest.raises(IssuerMismatch):
-            validate(answer, PAYLOAD, pending, path_gateway=None)
+        return
+    with pytest.raises(AuthorizationRefused if accepted else IssuerMismatch) as caught:
+        validate(answer, PAYLOAD, pending, path_gateway=None)
+    assert ("access_denied" in str(caught.value)) is accepted
 
 
 def test_on_an_issuer_mismatch_the_error_fields_are_neither_acted_on_nor_shown():

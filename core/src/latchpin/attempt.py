@@ -10,7 +10,7 @@ from latchpin.flow_facts import Redirected
 from latchpin.flow_journal import Trail
 from latchpin.found import FoundServer
 from latchpin.model import Gateway, PendingAuthorization, StateKey
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
+from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.pkce import build_verifier
 from latchpin.oauth.state import StatePayload, build_state, hash_browser
 from latchpin.sealing import place_of
@@ -41,14 +41,7 @@ class Attempt:
     @property
     def scopes(self) -> tuple[str, ...]:
         """What to ask for: the usual, and what the MCP server has asked of this user since (step-up)."""
-        usual = choose_scopes(
-            configured=self.found.config.scopes,
-            challenged=self.found.challenge_scopes,
-            resource_supports=self.found.resource_scopes,
-            server_supports=self.found.metadata.scopes_supported,
-            added=provider.add_scopes if (provider := self.found.metadata.provider) else (),
-        )
-        return tuple(dict.fromkeys((*usual, *self.wanted)))
+        return tuple(dict.fromkeys((*self.found.scopes, *self.wanted)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from latchpin.clients import ClientDirectory
 from latchpin.errors import AssertionRefused, DiscoveryFailed, ProviderTimeout, TokenRefused
 from latchpin.found import FoundServer
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
-from latchpin.oauth.authorize import choose_scopes
 from latchpin.oauth.grants import voucher_of
 from latchpin.proofs import Bound, bound_of
 from latchpin.sealing import TokenOrigin, build_token
@@ -77,12 +76,7 @@ class ClientGrant:
             RecordConflict: somebody else wrote one meanwhile.
         """
         require_pinned(gateway, found, await self._pin(gateway, found.metadata.issuer))
-        scopes = choose_scopes(
-            configured=gateway.oauth.scopes if gateway.oauth else (),
-            challenged=found.challenge_scopes,
-            resource_supports=found.resource_scopes,
-            server_supports=found.metadata.scopes_supported,
-        )
+        scopes = found.scopes
         owner = CLIENT_ITSELF if caller is None else owner_of(gateway, caller)
         try:
             async with asyncio.timeout(self._within):  # several servers may be asked, and a lease is held

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from latchpin.model import OAuthConfig, ServerMetadata
+from latchpin.oauth.authorize import choose_scopes
 
 __all__ = ["FoundServer", "Step"]
 
@@ -43,3 +44,15 @@ class FoundServer:
     resource_source: str | None = None
     challenged: bool = False
     steps: tuple[Step, ...] = ()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What an authorization asks for, before what the MCP server has asked of a user since (step-up)."""
+        provider, for_people = self.metadata.provider, self.config.grant_type == "authorization_code"
+        return choose_scopes(
+            configured=self.config.scopes,
+            challenged=self.challenge_scopes,
+            resource_supports=self.resource_scopes,
+            server_supports=self.metadata.scopes_supported,
+            added=provider.add_scopes if provider is not None and for_people else (),
+        )

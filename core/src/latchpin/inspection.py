@@ -11,7 +11,6 @@ from latchpin.clients import ClientDirectory
 from latchpin.errors import LatchpinError
 from latchpin.found import FoundServer
 from latchpin.model import Gateway, OAuthConfig
-from latchpin.oauth.authorize import choose_scopes
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
 from latchpin.oauth.providers import NO_PROVIDER
 from latchpin.providers import Provider
@@ -62,14 +61,13 @@ class Inspector:
             Unsealable, BackendUnavailable: the client that is kept cannot be read.
         """
         redirect_uri = config.redirect_uri or self._redirect_uri
-        ways = await self._clients.ways(gateway, found.metadata, redirect_uri, scopes_of(config, found))
+        ways = await self._clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
         return {"registration": describe_ways(ways), **_next_step(config, found, ways)}
 
 
 def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
     """Challenge, resource, issuer, endpoints, scopes and provider, each with where it comes from."""
     metadata = found.metadata
-    scopes = scopes_of(config, found)
     return {
         "challenge": {"asked_for_a_token": found.challenged, "scopes": list(found.challenge_scopes)},
         "resource": {"value": found.resource, "from": _resource_origin(config, found)},
@@ -79,7 +77,7 @@ def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -
         "authorization_endpoint": metadata.authorization_endpoint,
         "token_endpoint": metadata.token_endpoint,
         "registration_endpoint": metadata.registration_endpoint,
-        "scopes": {"value": list(scopes), "from": _scope_origin(config, found)},
+        "scopes": {"value": list(found.scopes), "from": _scope_origin(config, found)},
         "provider": _describe_provider(config, found, metadata.provider),
         "steps": [str(step) for step in found.steps],
     }
@@ -93,18 +91,6 @@ def describe_ways(ways: Ways) -> dict[str, Any]:
         "registered_client_id": ways.kept,
         "others": {way.label: way.obstacle or "it comes later" for way in ways.ways if way is not chosen},
     }
-
-
-def scopes_of(config: OAuthConfig, found: FoundServer) -> tuple[str, ...]:
-    """What an authorization asks for, as ``AuthorizationFlow`` decides it."""
-    provider = found.metadata.provider
-    return choose_scopes(
-        configured=config.scopes,
-        challenged=found.challenge_scopes,
-        resource_supports=found.resource_scopes,
-        server_supports=found.metadata.scopes_supported,
-        added=provider.add_scopes if provider is not None and config.grant_type == "authorization_code" else (),
-    )
 
 
 def _resource_origin(config: OAuthConfig, found: FoundServer) -> str:

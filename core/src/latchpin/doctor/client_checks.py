@@ -11,7 +11,7 @@ from latchpin.causes.refusals import CLIENT_FORGOTTEN, TOKEN
 from latchpin.client_grant import INVALID_CLIENT
 from latchpin.client_secrets import open_configured_secret, open_registered_secret
 from latchpin.contracts import Finding, Fix, Severity
-from latchpin.doctor.probes import ask_authorization_endpoint, ask_token_endpoint, scopes_of
+from latchpin.doctor.probes import ask_authorization_endpoint, ask_token_endpoint
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, RegistrationFailed, Unsealable
 from latchpin.found import FoundServer
@@ -144,7 +144,7 @@ def _register_anew(
         clients = application.services.records.clients
         await clients.delete(kept.id)
         try:
-            client = await application.clients.client_for(gateway, found.metadata, redirect_uri, scopes_of(found))
+            client = await application.clients.client_for(gateway, found.metadata, redirect_uri, found.scopes)
         except LatchpinError:
             await clients.put(kept)  # better the one that may still serve some than none
             raise

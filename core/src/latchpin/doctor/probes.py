@@ -15,12 +15,12 @@ from latchpin.doctor.refused import finding_of
 from latchpin.errors import ConfigurationError, ProviderError, TokenRefused
 from latchpin.found import FoundServer
 from latchpin.model import ClientCredentials, Reply
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, choose_scopes
+from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.refusal import explain, plain_code
 from latchpin.services import Services
 from latchpin.token_endpoint import TokenEndpoint
 
-__all__ = ["ask_authorization_endpoint", "ask_token_endpoint", "scopes_of"]
+__all__ = ["ask_authorization_endpoint", "ask_token_endpoint"]
 
 
 async def ask_token_endpoint(services: Services, found: FoundServer, client: ClientCredentials) -> Finding:
@@ -60,7 +60,7 @@ async def ask_authorization_endpoint(
         state=f"latchpin-doctor-{secrets.token_urlsafe(16)}",
         code_challenge=services.pkce.challenge(secrets.token_urlsafe(48)),
         code_challenge_method=services.pkce.name,
-        scopes=scopes_of(found),
+        scopes=found.scopes,
         scope_separator=config.scope_separator or " ",
         scope_parameter=metadata.provider.scope_parameter if metadata.provider else "scope",
         resource=found.resource,
@@ -72,16 +72,6 @@ async def ask_authorization_endpoint(
     except ProviderError as exc:
         return [finding_of(exc, "the authorization endpoint cannot be asked")]
     return _judge(reply, redirect_uri)
-
-
-def scopes_of(found: FoundServer) -> tuple[str, ...]:
-    """What an authorization would ask for."""
-    return choose_scopes(
-        configured=found.config.scopes,
-        challenged=found.challenge_scopes,
-        resource_supports=found.resource_scopes,
-        server_supports=found.metadata.scopes_supported,
-    )
 
 
 def _judge(reply: Reply, redirect_uri: str) -> list[Finding]:

@@ -1,0 +1,304 @@
+"""Rules of tokens: renewed once, kept through failures, each user's own; and of the addresses that are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+
+import pytest
+from latchpin.model import Caller
+
+from tests.callback.gateway import ALICE, BASE
+from tests.providers import faults
+from tests.rules.rule import Bench, Rule, demand
+
+__all__ = ["RULES"]
+
+BOB = "bob@example.com"
+HOUR = {"hours": 1.01}
+
+
+# -- refresh --------------------------------------------------------------------------------------------
+
+
+async def refreshed_once_at_once(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    bench.gateway.clock.advance(**HOUR)
+    arrived, gate = threading.Event(), threading.Event()
+
+    async def not_before_all_have_begun(app, scope, receive, send):
+        arrived.set()
+        await faults.held(gate)(app, scope, receive, send)
+
+    bench.switch.arm("token", not_before_all_have_begun)
+    callers = [asyncio.create_task(bench.outcome(gateway_id)) for _ in range(20)]
+    await asyncio.to_thread(arrived.wait, 60)
+    gate.set()
+    outcomes = set(await asyncio.gather(*callers))
+    demand(outcomes == {"token"}, f"callers got {outcomes}")
+    demand(len(bench.grants("refresh_token")) == 1, f"{len(bench.grants('refresh_token'))} refreshes")
+
+
+def without_single_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(self, key, start):
+        return await start()
+
+    @asynccontextmanager
+    async def nobody_waits(self, *_, **__):
+        yield None
+
+    async def unfenced(self, token, *, replacing):
+        self.rows[token.gateway_id, token.app_user_email] = token
+
+    monkeypatch.setattr("latchpin_memory_store.records._Tokens.put", unfenced)
+    monkeypatch.setattr("latchpin.shared_tasks.SharedTasks.run", at_once)
+    monkeypatch.setattr("latchpin.leases.Leases.hold", nobody_waits)
+
+
+async def renewed_before_expiry(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    bench.gateway.clock.advance(minutes=59.5)
+    await bench.token(gateway_id)
+    demand(bench.grants("refresh_token"), "a token with half a minute to live was given out")
+
+
+def without_early_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+
+    monkeypatch.setattr("latchpin.oauth.lifetime.EARLY", timedelta(0))
+
+
+async def refresh_token_is_kept(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    kept = faults.without("refresh_token")
+    bench.switch.arm("token", kept)
+    bench.gateway.clock.advance(**HOUR)
+    await bench.token(gateway_id)
+    bench.gateway.clock.advance(**HOUR)
+    await bench.outcome(gateway_id)
+    demand(len(bench.grants("refresh_token")) == 2, "the refresh token was lost where the answer named none")
+
+
+def without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latchpin.renewal import seal_grant
+
+    def forgetful(cipher, token, grant, **_):
+        return seal_grant(cipher, token, grant, kept_refresh=None)
+
+    monkeypatch.setattr("latchpin.renewal.seal_grant", forgetful)
+
+
+async def a_5xx_decides_nothing(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    bench.gateway.clock.advance(**HOUR)
+    bench.switch.arm("token", faults.oauth_error("invalid_grant", code=503))
+    demand(await bench.outcome(gateway_id) == "provider", "a 503 was taken for a decision")
+    bench.switch.heal()
+    demand(await bench.outcome(gateway_id) == "token", "everything was not kept")
+
+
+def without_5xx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.oauth.token._overloaded", lambda *_: None)
+
+
+async def invalid_grant_ends_it(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    bench.gateway.clock.advance(**HOUR)
+    bench.switch.arm("token", faults.oauth_error("invalid_grant"))
+    outcomes = [await bench.outcome(gateway_id) for _ in range(3)]
+    demand(outcomes == ["required"] * 3, f"callers got {outcomes}")
+    demand(len(bench.grants("refresh_token")) == 1, "a spent refresh token was sent again")
+
+
+def without_invalid_grant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.renewal.INVALID_GRANT", "another_code")
+
+
+async def resource_in_every_request(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    bench.gateway.clock.advance(**HOUR)
+    await bench.token(gateway_id)
+    sent = [asked.form for asked in bench.switch.asked("token")] + [bench.switch.asked("authorize")[0].query]
+    named = [each.get("resource") for each in sent]
+    demand(named == [bench.switch.provider.mcp_url] * 3, f"the requests name {named}")
+
+
+def without_resource_at_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latchpin.token_endpoint import build_refresh_request
+
+    def bare(**fields):
+        return build_refresh_request(**{**fields, "resource": None})
+
+    monkeypatch.setattr("latchpin.token_endpoint.build_refresh_request", bare)
+
+
+# -- the provider's answers -----------------------------------------------------------------------------
+
+
+async def echoed_secrets(bench: Bench) -> None:
+    async def echo(_app, _scope, receive, send):
+        body = (await receive()).get("body", b"").decode()
+
+        async def nothing_more():
+            return {"type": "http.request"}
+
+        await faults.oauth_error("invalid_grant", f"we got {body}")(_app, _scope, nothing_more, send)
+
+    gateway_id = await bench.add()
+    async with bench.gateway.browser() as browser:
+        url = await bench.begin(browser, gateway_id)
+        bench.switch.arm("token", echo)
+        page = await browser.open(url)
+    sent = bench.grants("authorization_code")[0]
+    demand("we got" in page.text, "the provider's words are not shown at all, so this check sees nothing")
+    demand(sent["code"] not in page.text and sent["code_verifier"] not in page.text, "a secret came back on a page")
+
+
+def without_striking_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.oauth.refusal.plain_words", lambda value, **_: str(value))
+
+
+async def bearer_only(bench: Bench) -> None:
+    gateway_id = await bench.add()
+    bench.switch.arm("token", faults.changed(token_type="DPoP"))
+    async with bench.gateway.browser() as browser:
+        page = await browser.open(await bench.begin(browser, gateway_id))
+    demand(page.status == 502, f"answered {page.status}")
+
+
+def without_token_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.oauth.token._check_type", lambda *_: None)
+
+
+# -- addresses ------------------------------------------------------------------------------------------
+
+
+async def private_address(bench: Bench) -> None:
+    answer = await bench.answer_to(await bench.add())
+    demand(answer.status_code == 502 and not bench.switch.asked(), f"a private address was asked: {answer.text}")
+
+
+def without_address_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.http.refusal", lambda _: None)
+    monkeypatch.setattr("latchpin.http.GuardedSession._check_url", lambda _self, text: __import__("yarl").URL(text))
+
+
+async def redirected_metadata(bench: Bench) -> None:
+    issuer = bench.switch.provider.issuer
+    bench.switch.arm("metadata", faults.redirect(f"{issuer}/.well-known/openid-configuration"))
+    bench.switch.arm("openid", faults.status(404), times=1)  # where it is looked for next, without being sent there
+    await bench.answer_to(await bench.add())
+    places = [asked.path for asked in bench.switch.asked("openid")]
+    first = "/.well-known/openid-configuration/accounts"
+    demand(places[:1] == [first], f"the redirect was followed: {places}")
+
+
+def without_refusing_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
+    import aiohttp
+
+    request = aiohttp.ClientSession.request
+
+    def following(self, *arguments, **options):
+        return request(self, *arguments, **{**options, "allow_redirects": True})
+
+    monkeypatch.setattr(aiohttp.ClientSession, "request", following)
+
+
+# -- each user's own ------------------------------------------------------------------------------------
+
+
+async def own_token(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    demand(await bench.outcome(gateway_id, BOB) == "required", "one user was given another's token")
+
+
+def without_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.tokens.owner_of", lambda *_: ALICE)
+
+
+async def own_tools(bench: Bench) -> None:
+    gateway_id = await bench.authorize()
+    toolbox, entry = bench.gateway.application.toolbox, await bench.entry(gateway_id)
+    await toolbox.fetch(entry, Caller(ALICE))
+    demand(await toolbox.stored(entry, Caller(ALICE)), "nothing was stored")
+    demand(not await toolbox.stored(entry, Caller(BOB)), "one user was shown another's tools")
+
+
+def without_tool_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latchpin.toolbox import Toolbox
+
+    stored = Toolbox.stored
+
+    async def anybodys(self, gateway, caller):
+        return await stored(self, gateway, Caller(ALICE))
+
+    monkeypatch.setattr(Toolbox, "stored", anybodys)
+
+
+async def sealed_to_its_user(bench: Bench) -> None:
+    from dataclasses import replace
+
+    gateway_id = await bench.authorize()
+    tokens = bench.gateway.application.services.records.tokens
+    alices = await tokens.get(gateway_id, ALICE)
+    await tokens.put(replace(alices, id="f" * 32, app_user_email=BOB, revision=1), replacing=None)
+    demand(await bench.outcome(gateway_id, BOB) == "required", "a row copied onto another user opened")
+
+
+def without_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.sealing.place_of", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.sealing._place", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.flow.place_of", lambda *_: ("", "", "", ""))
+
+
+async def allowed_users(bench: Bench) -> None:
+    gateway_id = await bench.add(allowed_users=[ALICE])
+    demand((await bench.answer_to(gateway_id)).status_code == 302, "an allowed user was refused")
+    answer = await bench.answer_to(gateway_id, BOB)
+    unknown = await bench.answer_to("0" * 32, BOB)
+    demand((answer.status_code, unknown.status_code) == (404, 404), f"answered {answer.status_code}")
+
+
+def without_allowed_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchpin.gateways.may_use", lambda *_: True)
+
+
+async def administrators_write(bench: Bench) -> None:
+    from datetime import timedelta
+
+    token = await bench.gateway.application.tickets.create_bearer(BOB, False, timedelta(hours=1))
+    async with bench.gateway.client(None, Authorization=f"Bearer {token}") as bob:
+        answer = await bob.post(f"{BASE}/gateways", json={"url": "https://mcp.example/mcp"})
+    demand(answer.status_code == 403, f"answered {answer.status_code}")
+
+
+def without_administrators(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latchpin.web.identity import require_caller
+
+    monkeypatch.setattr("latchpin.web.routes_gateways.require_admin", require_caller)
+    monkeypatch.setattr("latchpin.gateways._check_admin", lambda _: None)
+
+
+RULES = (
+    Rule("a token is refreshed once, however many ask", refreshed_once_at_once, without_single_flight),
+    Rule("a token is renewed before it ends", renewed_before_expiry, without_early_renewal),
+    Rule("a refresh token outlives an answer without one", refresh_token_is_kept, without_keeping),
+    Rule("a 5xx at the token endpoint decides nothing", a_5xx_decides_nothing, without_5xx),
+    Rule("invalid_grant means authorizing again, and no second try", invalid_grant_ends_it, without_invalid_grant),
+    Rule("every request names the resource", resource_in_every_request, without_resource_at_refresh),
+    Rule("secrets that a provider echoes are struck out", echoed_secrets, without_striking_out),
+    Rule("only Bearer tokens are taken", bearer_only, without_token_type),
+    Rule(
+        "private addresses are not asked",
+        private_address,
+        without_address_check,
+        {"OAUTH_ALLOW_PRIVATE_NETWORKS": "false"},
+    ),
+    Rule("metadata's redirects are not followed", redirected_metadata, without_refusing_redirects),
+    Rule("each user has a token of their own", own_token, without_owner),
+    Rule("each user sees tools of their own", own_tools, without_tool_owner),
+    Rule("a sealed token opens for its own user alone", sealed_to_its_user, without_place),
+    Rule("a gateway is for its allowed users", allowed_users, without_allowed_users),
+    Rule("administrators alone write gateways", administrators_write, without_administrators),
+)
