@@ -161,14 +161,14 @@ def without_striking_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def bearer_only(bench: Bench) -> None:
     gateway_id = await bench.add()
-    bench.switch.arm("token", faults.changed(token_type="DPoP"))
+    bench.switch.arm("token", faults.changed(token_type="mac"))
     async with bench.gateway.browser() as browser:
         page = await browser.open(await bench.begin(browser, gateway_id))
     demand(page.status == 502, f"answered {page.status}")
 
 
 def without_token_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.oauth.token._check_type", lambda *_: None)
+    monkeypatch.setattr("latchpin.oauth.token._read_type", lambda *_, **__: "Bearer")
 
 
 # -- addresses ------------------------------------------------------------------------------------------
