@@ -9,6 +9,7 @@ from latchpin.connections import ConnectionDesk
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.flow import AuthorizationFlow
 from latchpin.flow_history import FlowHistory
+from latchpin.flow_inspector import FlowInspector
 from latchpin.flow_journal import FlowJournal, StepEvents
 from latchpin.flow_log import FlowLog
 from latchpin.gateway_trial import GatewayTrial
@@ -43,6 +44,7 @@ class Application:
         self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
         life = timedelta(hours=services.settings.flow_history_hours)
         self.history = FlowHistory(services.records.flows, life=life)
+        self.flows = FlowInspector(services.records.flows, self.history)
         self.journal = FlowJournal(
             [FlowLog(services.state_backend), StepEvents(services.events), self.history],
             clock=services.clock,

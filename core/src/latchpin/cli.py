@@ -20,7 +20,17 @@ FAILED = 1
 
 def build() -> typer.Typer:
     """Put the commands together. A broken plugin only loses its own."""
-    from latchpin.commands import audit, config, doctor, gateways, people, secret, serving, states  # noqa: PLC0415  see main
+    from latchpin.commands import (  # noqa: PLC0415  see main
+        audit,
+        config,
+        doctor,
+        flows,
+        gateways,
+        people,
+        secret,
+        serving,
+        states,
+    )
     from latchpin.demo import command as demo  # noqa: PLC0415
     from latchpin.plugins import Plugins  # noqa: PLC0415
 
@@ -40,6 +50,7 @@ def build() -> typer.Typer:
         people.app,
         people.token,
         gateways.app,
+        flows.app,
         states.app,
         audit.app,
         config.app,

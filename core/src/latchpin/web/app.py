@@ -27,6 +27,7 @@ from latchpin.settings import load
 from latchpin.web import (
     routes_api,
     routes_assertions,
+    routes_flows,
     routes_gateways,
     routes_health,
     routes_oauth,
@@ -75,6 +76,7 @@ def create_app(
         routes_oauth,
         routes_api,
         routes_assertions,
+        routes_flows,
         routes_gateways,
         routes_health,
         routes_people,

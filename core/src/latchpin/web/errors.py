@@ -16,6 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from latchpin.causes import CAUSES, Cause
+from latchpin.configuration import CoreSettings
 from latchpin.errors import (
     AuthorizationRequired,
     CallerError,
@@ -75,6 +76,7 @@ def answer(
     flow = flow or flow_id(request.scope)
     log_failure(error, flow)
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
+    link = support_link(settings, error, reveal)
     if page:
         seen, detail = as_seen(error, reveal=reveal), text_for(error, reveal=reveal)
         return pages.failure(
@@ -83,10 +85,11 @@ def answer(
             flow_id=flow,
             base=settings.base_path,
             seen=seen,
+            support_link=link,
             headers=extra,
             announce=announce,
         )
-    return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, headers=extra)
+    return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, support_link=link, headers=extra)
 
 
 def problem(
@@ -95,6 +98,7 @@ def problem(
     base_url: str,
     flow: str,
     reveal: bool | None = None,
+    support_link: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A failure as an RFC 9457 document. ``cause`` is the stable code, ``remedy`` the one action that mends it."""
@@ -109,10 +113,22 @@ def problem(
         "documentation": f"{base_url}/problems#{seen.slug}",
         "flow_id": flow,
     }
+    if support_link is not None:
+        document["flow_url"] = support_link
     if isinstance(error, AuthorizationRequired):
         document["authorize_url"] = error.authorize_url
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     return Response(body, error.status, dict(headers or {}), media_type="application/problem+json")
+
+
+def support_link(settings: CoreSettings, error: LatchpinError, reveal: bool | None) -> str | None:
+    """Where the flow that failed can be looked at: it carries the id only, and opens for its user and administrators.
+
+    None where no flow is proven to be this browser's, or flows are not kept.
+    """
+    if error.flow_id is None or reveal is False or not settings.flow_history_hours:
+        return None
+    return f"{settings.base_url}/flows/{error.flow_id}"
 
 
 def text_for(error: LatchpinError, *, reveal: bool | None = None) -> str:

@@ -119,6 +119,7 @@ def failure(
     flow_id: str,
     base: str,
     seen: Cause | None = None,
+    support_link: str | None = None,
     headers: Mapping[str, str] | None = None,
     announce: bool = False,
 ) -> HTMLResponse:
@@ -130,6 +131,7 @@ def failure(
         flow_id: what to look for in the log.
         base: BASE_URL's path prefix.
         seen: its cause, as the person in front may know it; the error's own if None.
+        support_link: where the flow can be looked at, if there is one.
         headers: added to the answer.
         announce: tell the gateway's other open pages that an authorization ended.
     """
@@ -150,6 +152,7 @@ def failure(
         remedy=remedy,
         cause=seen.slug,
         flow_id=flow_id,
+        support_link=support_link,
         link=link,
         label=label,
     )

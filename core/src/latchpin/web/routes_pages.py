@@ -25,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 _STATIC = Path(__file__).parent / "static"
 _FILES = {
     "latchpin.css": "text/css",
+    "flows.css": "text/css",
     "latchpin.svg": "image/svg+xml",
     "authorization.js": "text/javascript",
     "docs.js": "text/javascript",

@@ -1,0 +1,175 @@
+"""``latchpin flows``: look at what authorizations went through, and follow them while they go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from latchpin.application import Application
+from latchpin.commands.console import opened, out, print_json, run, say
+from latchpin.errors import BackendUnavailable, SettingsError
+from latchpin.flow_inspector import Flow
+from latchpin.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
+from latchpin.flow_view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
+from latchpin.model import Caller
+
+app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
+
+OPERATOR = Caller(email="operator@localhost", is_admin=True, via="local")
+INTERVAL = 1.0
+"""Seconds between two looks at what is new."""
+FOLLOWED = 200
+"""Flows that ``tail`` looks at: those that had a step last."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+GatewayOption = Annotated[str | None, typer.Option("--gateway", help="Of this gateway only: its id.")]
+UserOption = Annotated[str | None, typer.Option("--user", help="Of this user only.")]
+
+
+@app.callback()
+def group() -> None:
+    """Look at authorizations, step by step."""
+
+
+@app.command("list")
+def list_all(  # noqa: PLR0917  typer passes them by name
+    gateway: GatewayOption = None,
+    user: UserOption = None,
+    outcome: Annotated[str | None, typer.Option(help="pending, completed or failed.")] = None,
+    cause: Annotated[str | None, typer.Option(help="Those that failed for this cause.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List flows, the one with the newest step first."""
+    query = FlowQuery(gateway, user.lower() if user else None, _parse_outcome(outcome), cause)
+
+    async def work() -> list[FlowSummary]:
+        async with opened() as application:
+            _warn_if_off(application)
+            return await application.flows.list(query, OPERATOR, limit=limit)
+
+    found = run(work())
+    if as_json:
+        print_json([describe_summary(flow) for flow in found])
+        return
+    if not found:
+        say("There is no such flow; one is recorded when somebody authorizes a gateway.")
+        return
+    table = Table("flow", "last step", "gateway", "user", "outcome", "cause", "steps")
+    for flow in found:
+        when = flow.last_at.strftime("%Y-%m-%d %H:%M:%S")
+        names = (flow.gateway_id, escape(flow.app_user_email), flow.outcome, flow.cause or "", str(flow.steps))
+        table.add_row(flow.flow_id, when, *names)
+    out.print(table)
+
+
+@app.command()
+def show(flow_id: Annotated[str, typer.Argument(help="The flow's id.")], as_json: Json = False) -> None:
+    """Show one flow: every step with its time, duration, worker, facts, and for a failure what to do."""
+
+    async def work() -> Flow:
+        async with opened() as application:
+            _warn_if_off(application)
+            return await application.flows.show(flow_id, OPERATOR)
+
+    flow = run(work())
+    if as_json:
+        print_json(describe_flow(flow))
+        return
+    summary = flow.summary
+    say(f"{summary.outcome}: gateway {summary.gateway_id}, user {summary.app_user_email}, began {summary.began_at}")
+    table = Table("step", "since start", "took", "worker", "facts")
+    for step in flow.steps:
+        since = seconds_text(max(0.0, (step.at - summary.began_at).total_seconds()))
+        table.add_row(step.step, f"+{since}", seconds_text(step.seconds), step.worker, escape(_facts(step)))
+    out.print(table)
+
+
+@app.command()
+def tail(gateway: GatewayOption = None, user: UserOption = None, as_json: Json = False) -> None:
+    """Follow new steps of all workers until Ctrl-C. With --json, one JSON object a line."""
+    query = FlowQuery(gateway_id=gateway, app_user_email=user.lower() if user else None)
+    with suppress(KeyboardInterrupt):
+        run(_follow(query, as_json=as_json))
+
+
+async def _follow(query: FlowQuery, *, as_json: bool) -> None:
+    async with opened() as application:
+        _warn_if_off(application)
+        began, seen, away = application.services.clock(), _Seen(), False
+        while True:
+            try:
+                for step in await seen.newer(application, query):
+                    if step.at >= began:
+                        _print_line(step, as_json=as_json)
+                away = False
+            except BackendUnavailable as exc:
+                if not away:
+                    say(f"The store cannot be asked now: {exc.detail or exc.public}")
+                away = True
+            await asyncio.sleep(INTERVAL)
+
+
+class _Seen:
+    """The steps that were looked at, of the flows that had a step last."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, frozenset[FlowStep]] = {}
+
+    async def newer(self, application: Application, query: FlowQuery) -> list[FlowStep]:
+        """The steps that were not there the last time, as they happened."""
+        newer: list[FlowStep] = []
+        seen: dict[str, frozenset[FlowStep]] = {}
+        for flow in await application.flows.list(query, OPERATOR, limit=FOLLOWED):
+            before = self._steps.get(flow.flow_id, frozenset())
+            steps = before
+            if len(before) != flow.steps:
+                steps = frozenset(await application.services.records.flows.get(flow.flow_id))
+            newer += steps - before
+            seen[flow.flow_id] = steps
+        self._steps = seen
+        return in_order(newer)
+
+
+def _print_line(step: FlowStep, *, as_json: bool) -> None:
+    if as_json:
+        names: dict[str, Any] = {"flow_id": step.flow_id, "gateway_id": step.gateway_id}
+        line = json.dumps(names | {"app_user_email": step.app_user_email} | describe_step(step, step.at))
+    else:
+        when = step.at.strftime("%H:%M:%S.%f")[:-3]
+        took, facts = seconds_text(step.seconds), _facts(step)
+        line = f"{when} {step.flow_id} {step.app_user_email} {step.step} in {took} by {step.worker}  {facts}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _facts(step: FlowStep) -> str:
+    shown = ", ".join(f"{name}: {text}" for name, text in fact_texts(step))
+    cause = cause_of(step)
+    if cause is None:
+        return shown
+    happened = step.shown_facts()["happened"] or cause.public
+    return f"{cause.slug}: {happened}; remedy: {cause.remedy} ({shown})"
+
+
+def _warn_if_off(application: Application) -> None:
+    if not application.services.settings.flow_history_hours:
+        say("No flow is recorded: FLOW_HISTORY_HOURS is 0.")
+
+
+def _parse_outcome(text: str | None) -> FlowOutcome | None:
+    for known in get_args(FlowOutcome):
+        if text == known:
+            outcome: FlowOutcome = known
+            return outcome
+    if text is not None:
+        allowed = ", ".join(get_args(FlowOutcome))
+        raise SettingsError(f"--outcome holds {text!r}; allowed: {allowed}", remedy="Name one of those.")
+    return None
