@@ -36,7 +36,7 @@ def menu_of(page):
 @pytest.mark.parametrize(("admin", "more"), [(False, []), (True, ["All of it"])])
 async def test_the_menu_has_what_the_user_may_open(gateway, client, admin, more):
     page = await read(client, gateway, "/", admin=admin)
-    assert menu_of(page) == ["Admin Panel", "Gateways", *more, "Mine", "Later", "API"]
+    assert menu_of(page) == ["Admin Panel", "Gateways", "Flows", *more, "Mine", "Later", "API"]
     assert "What is &lt;mine&gt;." in page
     assert ("Everybody&#39;s." in page) == admin
 
@@ -61,5 +61,5 @@ async def test_the_list_links_to_each_gateways_own_page(gateway, client, admin):
 async def test_without_plugins_there_are_no_such_links(gateway, client):
     await add_gateway(gateway)
     page = await read(client, gateway, "/admin/gateways", admin=True)
-    assert menu_of(page) == ["Admin Panel", "Gateways", "API"]
+    assert menu_of(page) == ["Admin Panel", "Gateways", "Flows", "API"]
     assert "/one/" not in page
