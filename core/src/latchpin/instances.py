@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
-from latchpin.contracts import Clock, Instance, KeptRecords
+from latchpin.contracts import Clock, Instance, KeptRecords, StoreWitness
 from latchpin.errors import LatchpinError
 from latchpin.services import Services
 
-__all__ = ["announced", "describe_here", "list_instances"]
+__all__ = ["announced", "keys_of", "list_instances"]
 
 _log = logging.getLogger("latchpin.instances")
 
@@ -55,17 +55,29 @@ async def list_instances(kept: KeptRecords, clock: Clock) -> Sequence[Instance]:
     return [instance for instance in instances if instance is not None]
 
 
-def describe_here(services: Services) -> dict[str, str]:
+def keys_of(services: Services) -> dict[str, str]:
+    """The names of the keys that this process signs and seals with."""
+    return {"signing_key": services.signer.key_id, "sealing_key": services.cipher.key_id}
+
+
+async def _describe(services: Services) -> dict[str, str]:
     """What this process runs with."""
     state = services.state_backend
+    shared = state is None or state.shared
     return {
         "pid": str(os.getpid()),
-        "signing_key": services.signer.key_id,
-        "sealing_key": services.cipher.key_id,
+        **keys_of(services),
         "state_store": "none" if state is None else state.name,
-        "state_store_shared": "no" if state is not None and not state.shared else "yes",
+        "state_store_shared": "yes" if shared else "no",
+        "state_data": await _name_of_data(services) if shared else "",
         "base_url": services.settings.base_url,
     }
+
+
+async def _name_of_data(services: Services) -> str:
+    """Names the data behind the state store, so that two stores of one kind can be told apart."""
+    states = services.states
+    return (await states.facts()).name[:12] if isinstance(states, StoreWitness) else ""
 
 
 async def _announce_forever(services: Services) -> None:
@@ -77,8 +89,8 @@ async def _announce_forever(services: Services) -> None:
 async def _announce(services: Services) -> None:
     """Say it once; a store that is away is told the next time."""
     name, now = f"{PREFIX}{services.instance_id}", services.clock()
-    entry = {"host": socket.gethostname(), "seen_at": now.isoformat(), "facts": describe_here(services)}
     try:
+        entry = {"host": socket.gethostname(), "seen_at": now.isoformat(), "facts": await _describe(services)}
         await services.records.kept.take(name)
         await services.records.kept.put(name, json.dumps(entry), expires_at=now + LIFE)
     except LatchpinError as exc:

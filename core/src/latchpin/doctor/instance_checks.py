@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 from latchpin.causes.callback import BROWSER_CHANGED, STATE_SECRET_CHANGED
 from latchpin.causes.missing import STATE_NEVER_STORED, STATE_OTHER_MACHINE, STATE_OTHER_WORKER
 from latchpin.contracts import CheckContext, Finding, Instance, Severity
-from latchpin.doctor.processes import is_alive, serving_processes
+from latchpin.doctor.processes import serving_processes
 from latchpin.doctor.store_checks import OTHER_STORE
 from latchpin.errors import Unsealable
-from latchpin.instances import describe_here
+from latchpin.instance_names import Whereabouts, locate
+from latchpin.instances import keys_of
 
 __all__ = ["check_instances", "check_secrets", "check_workers", "living"]
 
@@ -24,8 +24,7 @@ SAME_EVERYWHERE = (
 
 def living(context: CheckContext) -> list[Instance]:
     """The instances, without those of this machine that died without a word."""
-    here = socket.gethostname()
-    return [each for each in context.instances if each.host != here or is_alive(each.facts.get("pid", ""))]
+    return [each for each in context.instances if locate(each.id, own="") is not Whereabouts.ENDED]
 
 
 async def check_workers(context: CheckContext) -> Sequence[Finding]:
@@ -72,7 +71,7 @@ async def check_secrets(context: CheckContext) -> Sequence[Finding]:
                 cause=STATE_SECRET_CHANGED.slug,
             )
         ]
-    here = describe_here(application.services)
+    here = keys_of(application.services)
     if keys == {(here["signing_key"], here["sealing_key"])}:
         return [Finding(Severity.OK, f"{_count(instances)} and these settings have one secret")]
     return [_changed(context, instances)]
@@ -101,29 +100,35 @@ def _known(context: CheckContext, key_id: str) -> bool:
     return True
 
 
+_TO_BE_ALIKE = (
+    (
+        "state_store",
+        "Instances keep states in different stores",
+        "None finds what the other began.",
+        STATE_NEVER_STORED,
+    ),
+    ("state_data", "Instances have stores with different data", "None finds what the other began.", STATE_NEVER_STORED),
+    ("base_url", "Instances have different BASE_URLs", "Cookies of one host do not reach another.", BROWSER_CHANGED),
+)
+"""A fact that must not differ, what to say if it does, and what people then meet."""
+
+
 async def check_instances(context: CheckContext) -> Sequence[Finding]:
     """Whether all instances keep states in one place and have one address."""
     instances = living(context)
-    findings = []
-    for fact, title, detail, cause in (
-        (
-            "state_store",
-            "Instances keep states in different stores",
-            "None finds what the other began.",
-            STATE_NEVER_STORED,
-        ),
-        (
-            "base_url",
-            "Instances have different BASE_URLs",
-            "Cookies of one host do not reach another.",
-            BROWSER_CHANGED,
-        ),
-    ):
-        if len({each.facts.get(fact) for each in instances}) > 1:
-            remedy = "Give every instance the same settings, and restart them."
-            facts = f"{detail} {_named(instances, fact)}."
-            findings.append(Finding(Severity.FAILURE, title, facts, remedy, "latchpin config show", cause.slug))
-    return findings
+    remedy = "Give every instance the same settings, and restart them."
+    return [
+        Finding(
+            Severity.FAILURE,
+            title,
+            f"{detail} {_named(instances, fact)}.",
+            remedy,
+            "latchpin config show",
+            cause.slug,
+        )
+        for fact, title, detail, cause in _TO_BE_ALIKE
+        if len({value for each in instances if (value := each.facts.get(fact))}) > 1
+    ]
 
 
 def _nobody() -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PROC", "Process", "is_alive", "serving_processes"]
+__all__ = ["PROC", "Process", "serving_processes"]
 
 PROC = Path("/proc")
 
@@ -38,11 +38,6 @@ def serving_processes(folder: Path, *, proc: Path = PROC) -> list[Process]:
     serving = {pid: process for pid, process in everyone.items() if _serves(process, everyone)}
     supervisors = {process.parent for process in serving.values()}
     return [process for pid, process in sorted(serving.items()) if pid not in supervisors]
-
-
-def is_alive(pid: str, *, proc: Path = PROC) -> bool:
-    """Whether a process of that number is there; True where nobody can tell."""
-    return not proc.is_dir() or (proc / pid).is_dir()
 
 
 def _look(entry: Path, folder: Path) -> Process | None:
