@@ -57,14 +57,19 @@ def test_it_migrates_after_saying_so(backend: GatewayBackend, tmp_path: Path):
 
 
 @DATABASE
-async def test_it_purges_what_is_left_over_and_nothing_else(settings, diagnose, backend: GatewayBackend):
+async def test_it_purges_what_is_left_over_and_nothing_else(settings, diagnose):
     await leave_states(3)
+    alive = samples.pending_authorization(datetime.now(UTC))
+    async with open_gateway() as gateway:
+        await gateway.application.services.states.put(alive)
     report = await diagnose()
     finding = one(report, "3 expired states are left over")
     assert finding.command == "latchpin states purge"
     assert [fix.what for fix in report.fixes] == ["Remove 3 expired states."]
     assert await report.fixes[0].apply() == "3 removed."
     assert not_well(await diagnose()) == []
+    async with open_gateway() as gateway:
+        assert await gateway.application.services.states.consume(alive.key) == alive
 
 
 @pytest.mark.needs("latchpin_dcr")
