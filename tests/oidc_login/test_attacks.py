@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 import pytest
+from latchpin.errors import BackendUnavailable
 from latchpin.web.identity import new_browser_cookie
 
 from tests.callback.gateway import BASE, open_gateway
@@ -255,6 +256,42 @@ async def test_a_provider_that_fails_is_named(desk: Desk, log, fault: dict[str, 
         assert page.status == 502
         assert "sign-in-provider" in page.text
     assert reason in log() + page.text
+
+
+CLIENTS: dict[str, dict[str, str]] = {
+    "an unknown method": {"OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD": "tls_client_auth"},
+    "no secret": {"OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic", "OIDC_LOGIN_CLIENT_SECRET": ""},
+    "no key": {"OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD": "private_key_jwt"},
+}
+
+
+@pytest.mark.parametrize("changes", CLIENTS.values(), ids=CLIENTS.keys())
+async def test_a_client_that_cannot_prove_itself_is_named(
+    company: pytest.MonkeyPatch, provider: LyingProvider, changes: dict[str, str]
+):
+    for name, value in changes.items():
+        company.setenv(name, value)
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        page = await Desk(gateway, provider).sign_in(browser)
+    assert page.status == 502
+    assert "sign-in-provider" in page.text
+    assert "OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD" in page.text
+    assert provider.asked == []
+
+
+async def test_while_the_store_is_away_nobody_is_signed_in(desk: Desk, ada, monkeypatch: pytest.MonkeyPatch):
+    browser, url = ada
+    kept = desk.gateway.application.services.records.kept
+
+    async def fail(*_: object, **__: object) -> None:
+        raise BackendUnavailable("the store is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(type(kept), "put", fail)
+        page = await browser.open(url)
+        assert (page.status, "store-unavailable" in page.text) == (503, True)
+    assert desk.provider.asked == []
+    assert (await browser.open(url)).status == 200  # nothing was used up
 
 
 METADATA: dict[str, tuple[dict[str, Any], str]] = {

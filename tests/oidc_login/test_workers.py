@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.flow.rig import start_rig
 from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider
 from tests.servers import GatewayBackend
 
 
+@pytest.mark.slow
 async def test_a_sign_in_is_finished_wherever_it_arrives(sqlite_url: str, tmp_path: Path, provider: LyingProvider):
     store = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": sqlite_url}
     backend = GatewayBackend("sqlite", store, shared=True, label="database")

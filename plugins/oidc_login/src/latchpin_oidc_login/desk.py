@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from latchpin.assertion_shelf import AssertionShelf
 from latchpin.errors import (
+    ConfigurationError,
     InvalidRequest,
     LatchpinError,
     NotFound,
@@ -177,7 +178,7 @@ class SignInDesk:
         )
         try:
             return await redemption.redeem(code, self._services, self._settings)
-        except ProviderError as exc:
+        except (ProviderError, ConfigurationError) as exc:
             raise explain(exc) from exc
 
     async def _keep(self, redeemed: Redeemed) -> None:

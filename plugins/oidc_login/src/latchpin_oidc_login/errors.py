@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from latchpin.errors import LatchpinError, ProviderTimeout, SignInFailed, TokenRefused
+from latchpin.errors import ConfigurationError, LatchpinError, ProviderTimeout, SignInFailed, TokenRefused
 
 from latchpin_oidc_login import causes
 
@@ -21,7 +21,7 @@ __all__ = [
 
 _WRONG_CLIENT = (
     "An administrator corrects OIDC_LOGIN_CLIENT_ID, OIDC_LOGIN_CLIENT_SECRET and "
-    "OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD: the provider does not accept this gateway's client."
+    "OIDC_LOGIN_TOKEN_ENDPOINT_AUTH_METHOD: this gateway's client cannot prove itself to the provider."
 )
 
 
@@ -78,6 +78,7 @@ def explain(exc: LatchpinError) -> ProviderFailed:
     error = ProviderFailed(f"{exc.public.rstrip('.')}: {exc.detail}" if exc.detail else exc.public)
     if isinstance(exc, ProviderTimeout):
         error.status = exc.status
-    if isinstance(exc, TokenRefused) and exc.error == "invalid_client":
+    refused = isinstance(exc, TokenRefused) and exc.error == "invalid_client"
+    if refused or isinstance(exc, ConfigurationError):
         error.remedy = _WRONG_CLIENT
     return error

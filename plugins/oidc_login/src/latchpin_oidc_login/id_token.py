@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -19,6 +19,8 @@ from latchpin.jwts import decode, explain
 from latchpin_oidc_login.errors import IdTokenInvalid
 
 __all__ = ["Expected", "check_id_token", "read_key_id"]
+
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def _check_issued(claims: Mapping[str, Any], expected: Expected) -> None:
     issued = claims.get("iat")
     if not isinstance(issued, int | float) or isinstance(issued, bool):
         raise IdTokenInvalid("the ID token has no time of issue (iat)")
+    if not all(0 < time < _END_OF_TIME for time in (issued, claims["exp"])):  # which NaN is not, either
+        raise IdTokenInvalid("a time in the ID token (iat, exp) is beyond all reason")
     leeway = expected.leeway.total_seconds()
     if issued > expected.now.timestamp() + leeway:
         raise IdTokenInvalid("the ID token's time of issue (iat) is ahead of this gateway's clock")
