@@ -15,13 +15,14 @@ from latchpin import freshening
 from latchpin.application import Application
 from latchpin.errors import BackendUnavailable
 from latchpin.freshening import AT_ONCE, Freshener, freshened
+from latchpin.logs import tear_down_logging
 from latchpin.oauth.lifetime import POSTPONED, choose_renewal
 from latchpin.testing import MovedClock as SuiteClock
 from latchpin.testing import samples
 
 from tests.alive.rotation import RotatingServer
 from tests.alive.seeds import HOUR, add_gateway, open_application, put_token
-from tests.callback.gateway import MovedClock
+from tests.callback.gateway import MovedClock, open_gateway
 
 MINUTE = timedelta(minutes=1)
 
@@ -69,26 +70,28 @@ async def test_a_token_is_renewed_when_it_is_due_and_not_before(application, clo
     assert (renewed.refresh_begun_at, renewed.revision) == (None, put.revision + 2)
 
 
-@pytest.mark.backends("memory")
-async def test_it_runs_beside_the_gateway_if_it_is_switched_on(settings, clock, server, origin, monkeypatch):
-    monkeypatch.setattr(freshening, "INTERVAL_SECONDS", 0.001)
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
+@pytest.mark.needs("latchpin_memory_store")
+async def test_it_runs_beside_the_gateway_if_it_is_switched_on(environment, server, origin):
+    environment.setattr(freshening, "INTERVAL_SECONDS", 0.001)
+    environment.setenv("FRESHEN", "true")
+    asked, gate = threading.Event(), threading.Event()
 
-    async def note(_refresh_token: str) -> None:
-        loop.call_soon_threadsafe(asked.set)
+    async def hold(_refresh_token: str) -> None:
+        asked.set()
+        await asyncio.to_thread(gate.wait, 60)
 
-    server.before = note
-    async with open_application(settings | {"FRESHEN": "true"}, clock) as application:
-        gateway = await add_gateway(application, origin)
-        await put_token(application, gateway, "ada@example.com", refresh_token="ada.0")
-        async with freshened(application.services, application.tokens):
-            await asyncio.wait_for(asked.wait(), 60)
-        # It was stopped in the middle of a renewal, whose outcome is kept all the same.
-        await application.close()
-        renewed = await application.tokens.find(gateway, "ada@example.com")
-        assert renewed.expires_at > clock()
-        assert server.seen.answers == ["ada-access-1"]
+    server.before = hold
+    async with open_gateway() as inner:
+        gateway = await add_gateway(inner.application, origin)
+        await put_token(inner.application, gateway, "ada@example.com", refresh_token="ada.0")
+        assert await asyncio.to_thread(asked.wait, 60)
+        asyncio.get_running_loop().call_later(0.01, gate.set)
+    tear_down_logging()
+    # The gateway was stopped in the middle of a renewal, whose outcome is kept all the same.
+    renewed = await inner.application.tokens.find(gateway, "ada@example.com")
+    assert renewed.expires_at > inner.clock()
+    assert server.seen.answers == ["ada-access-1"]
+    assert not [task for task in asyncio.all_tasks() if "Freshener" in repr(task)]
 
 
 @pytest.mark.backends("memory")
