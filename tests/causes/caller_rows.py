@@ -114,7 +114,7 @@ CALLER_ROWS = (
     ),
     Row("weak-secret", "the published secret, and another host name", published_secret, "not-found"),
     Row("state-storage-disabled", "CACHE_TYPE=none", no_state_store, "store-unavailable"),
-    Row("settings", "STATE_TTL_SECONDS=soon", nonsense_in_a_setting, "schema-outdated", "STATE_TTL_SECONDS"),
+    Row("settings", "STATE_TTL_SECONDS=soon", nonsense_in_a_setting, "state-storage-disabled", "STATE_TTL_SECONDS"),
     Row(
         "schema-outdated",
         "the database has a later schema",

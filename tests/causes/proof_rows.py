@@ -129,8 +129,8 @@ PROOF_ROWS = (
     ),
     Row("issuer-mismatch", "iss is another server", another_issuer, "gateway-mismatch", "names another issuer"),
     Row("issuer-mismatch", "iss is promised and missing", no_issuer_in_the_answer, "gateway-mismatch", "promises"),
-    Row("verifier-lost", "the verifier is gone from the row", verifier_gone, "state-not-found", "without its verifier"),
-    Row("verifier-lost", "the verifier is another row's", verifier_of_another_row, "state-not-found"),
+    Row("verifier-lost", "the verifier is gone from the row", verifier_gone, "state-removed", "without its verifier"),
+    Row("verifier-lost", "the verifier is another row's", verifier_of_another_row, "state-removed"),
     *(
         Row(
             AUTHORIZATION[code].slug,

@@ -250,5 +250,5 @@ STATE_ROWS = (
         "maxmemory-policy volatile-ttl",
         impossible("it throws nothing away to make room", "memory", "sqlite", "postgres"),
     ),
-    Row("store-unavailable", "the store is away, or full", away, "state-not-found"),
+    Row("store-unavailable", "the store is away, or full", away, "state-removed"),
 )

@@ -3,13 +3,14 @@
 import asyncio
 import pickle
 import re
+import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import latchpin
-from latchpin.contracts import Backend
+from latchpin.contracts import Backend, StoreFacts
 from latchpin.errors import RecordConflict, StateAlreadyUsed, StateExpired, StateNotFound
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_memory_store.states import MemoryStateStore, _Used
@@ -17,6 +18,13 @@ from latchpin_memory_store.states import MemoryStateStore, _Used
 
 class Sound(MemoryStateStore):
     """Not broken: the control."""
+
+
+class Renamed(MemoryStateStore):
+    """Calls its data something else each time it is asked."""
+
+    async def facts(self):
+        return StoreFacts(secrets.token_hex(8), self._clock())
 
 
 class Racy(MemoryStateStore):

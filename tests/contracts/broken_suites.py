@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 from latchpin.contracts import Backend
-from latchpin.testing import RecordStoreContract, SharedStateStoreContract, StateStoreContract
+from latchpin.testing import RecordStoreContract, SharedStateStoreContract, StateStoreContract, StoreWitnessContract
 
 from tests.contracts import broken_stores
 
@@ -22,6 +22,22 @@ class States(StateStoreContract):
 
 class TestSound(States):
     kind = broken_stores.Sound
+
+
+class Witnesses(StoreWitnessContract):
+    kind = None
+
+    @pytest.fixture
+    def offer(self):
+        return broken_stores.offer_of(self.kind)
+
+
+class TestSoundWitness(Witnesses):
+    kind = broken_stores.Sound
+
+
+class TestRenamed(Witnesses):
+    kind = broken_stores.Renamed
 
 
 class TestRacy(States):

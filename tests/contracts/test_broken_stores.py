@@ -80,6 +80,12 @@ def test_a_wrong_answer_fails_in_several_ways(failures, suite, among):
     assert all("contract broken:" in message for message in failed.values()), failed
 
 
+def test_a_witness_whose_word_changes_is_found(failures):
+    assert failures[0]["TestSoundWitness"] == {}
+    assert set(failures[0]["TestRenamed"]) == {"test_the_name_stays"}
+    assert failures[1]["TestRenamed"] == failures[1]["TestSoundWitness"] > 3
+
+
 def test_a_store_that_is_safe_in_one_process_only_fails_among_four(failures):
     failed = failures[0]["TestNotShared"]
     assert f"{FOUR}race_for_each_state" in failed

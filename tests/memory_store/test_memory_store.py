@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import BackendUnavailable, StateExpired, StateNotFound
-from latchpin.testing import MovedClock, RecordStoreContract, StateStoreContract, samples
+from latchpin.testing import MovedClock, RecordStoreContract, StateStoreContract, StoreWitnessContract, samples
 from latchpin_memory_store import plugin
 from latchpin_memory_store.states import MemoryStateStore
 
@@ -17,6 +17,12 @@ class TestMemoryStates(StateStoreContract):
 
     async def stored_bytes(self, store, settings):
         return pickle.dumps(store._entries)
+
+
+class TestMemoryWitness(StoreWitnessContract):
+    @pytest.fixture
+    def offer(self):
+        return plugin.latchpin_state_store()
 
 
 class TestMemoryRecords(RecordStoreContract):

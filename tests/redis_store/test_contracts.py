@@ -1,7 +1,7 @@
 """The Redis store passes the shipped suites, four processes included."""
 
 import pytest
-from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
+from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
 from latchpin_redis_store import plugin
 from redis.asyncio import Redis
 
@@ -47,3 +47,9 @@ class TestRedisRecords(OnRedis, SharedRecordStoreContract):
     @pytest.fixture
     def offer(self):
         return plugin.latchpin_record_store()
+
+
+class TestRedisWitness(OnRedis, StoreWitnessContract):
+    @pytest.fixture
+    def offer(self):
+        return plugin.latchpin_state_store()

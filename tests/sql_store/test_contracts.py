@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
+from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.tables import metadata
@@ -65,4 +65,12 @@ class TestStatesOnPostgres(OnPostgres, States, SharedStateStoreContract):
 
 
 class TestRecordsOnPostgres(OnPostgres, Records, SharedRecordStoreContract):
+    pass
+
+
+class TestWitnessOnSqlite(OnSqlite, States, StoreWitnessContract):
+    pass
+
+
+class TestWitnessOnPostgres(OnPostgres, States, StoreWitnessContract):
     pass

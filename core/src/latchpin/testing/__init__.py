@@ -14,6 +14,7 @@ from latchpin.testing.registrar import RegistrarContract, UnreachableUpstream
 from latchpin.testing.sealing import SuiteCipher
 from latchpin.testing.shared_stores import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin.testing.state_store import StateStoreContract
+from latchpin.testing.store_witness import StoreWitnessContract
 
 __all__ = [
     "START",
@@ -25,6 +26,7 @@ __all__ = [
     "SharedStateStoreContract",
     "SignerContract",
     "StateStoreContract",
+    "StoreWitnessContract",
     "SuiteCipher",
     "SuiteContext",
     "UnreachableUpstream",

@@ -1,0 +1,159 @@
+"""A diagnosis claims no more than is known, and never stands in the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from latchpin.contracts import StoreFacts
+from latchpin.diagnosis import Diagnosis
+
+from tests.causes.proof_rows import altered, damaged, secret_changed
+from tests.causes.state_rows import SHARED, purged
+from tests.causes.world import World
+
+pytestmark = pytest.mark.needs("latchpin_dcr")
+
+
+async def _missing(world: World, monkeypatch: pytest.MonkeyPatch, facts) -> str:
+    """What a missing state is called if the store tells these facts of itself when asked why."""
+    async with world.begun(await world.gateway()) as begun:
+        states = begun.gateway.application.services.states
+        await states.purge(everything=True)
+        monkeypatch.setattr(type(states), "facts", facts)
+        answer = await begun.finish()
+        assert answer.status_code == 400
+        return str(answer.json()["cause"])
+
+
+@pytest.mark.backends(*SHARED)
+async def test_a_diagnosis_that_fails_leaves_the_general_cause(world: World, monkeypatch):
+    async def fail(_self) -> StoreFacts:
+        raise RuntimeError("the diagnosis is broken")
+
+    assert await _missing(world, monkeypatch, fail) == "state-not-found"
+    assert "Traceback" not in (world.folder / "logs" / "mcpgateway.log").read_text()
+
+
+@pytest.mark.backends(*SHARED)
+async def test_a_diagnosis_that_takes_too_long_is_given_up(world: World, monkeypatch):
+    import asyncio
+
+    async def never(_self) -> StoreFacts:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr("latchpin.diagnosis.PATIENCE_SECONDS", 0.05)
+    assert await _missing(world, monkeypatch, never) == "state-not-found"
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize(
+    ("age", "evictions", "cause"),
+    [
+        (timedelta(seconds=-1), "", "state-removed"),  # this store began after the state was issued
+        (timedelta(seconds=100), "", "state-not-found"),  # the other may not have heard of it yet
+        (timedelta(seconds=200), "", "state-never-stored"),
+        (timedelta(seconds=200), "it has thrown away 3 keys", "state-never-stored"),
+        (timedelta(seconds=-1), "it has thrown away 3 keys", "state-evicted"),  # the name went too
+    ],
+)
+async def test_what_the_facts_allow_to_say(world: World, monkeypatch, age, evictions, cause):
+    async def facts(self) -> StoreFacts:
+        return StoreFacts("another", self._clock() - age, evictions=evictions)
+
+    monkeypatch.setattr("latchpin.store_name.StoreName.known", "another")
+    assert await _missing(world, monkeypatch, facts) == cause
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_state_from_before_stores_had_names_is_not_explained(world: World, monkeypatch):
+    async def nameless(self) -> StoreFacts:
+        return StoreFacts("", self._clock())
+
+    gateway = await world.gateway()
+    monkeypatch.setattr(type(gateway.application.services.states), "facts", nameless)
+    gateway.clock.advance(minutes=5)  # by then the name of the start is asked for again
+    async with world.begun(gateway) as begun:
+        await gateway.application.services.states.purge(everything=True)
+        assert (await begun.finish()).json()["cause"] == "state-not-found"
+
+
+@pytest.mark.backends("redis")
+async def test_a_user_of_redis_who_may_only_keep_states_is_served_without_a_diagnosis(world: World):
+    server = world.servers["redis"]
+    server.command("ACL", "SETUSER", "narrow", "on", ">secret", "~oauth:state:*", "+@all", "-info", "-time")
+    try:
+        url = server.url.replace("redis://", "redis://narrow:secret@")
+        gateway = await world.gateway(REDIS_URL=url, RECORD_STORE="memory")
+        async with world.begun(gateway) as begun:
+            assert (await begun.finish()).status_code == 200
+            answer = await begun.finish()
+            assert answer.json()["cause"] == "state-used"
+        async with world.begun(gateway) as begun:
+            server.command("FLUSHALL")
+            assert (await begun.finish()).json()["cause"] == "state-not-found"
+    finally:
+        server.command("ACL", "DELUSER", "narrow")
+
+
+@pytest.mark.backends("sqlite")
+async def test_nothing_is_asked_while_all_is_well(world: World, monkeypatch):
+    asked: list[object] = []
+    monkeypatch.setattr(Diagnosis, "narrow", lambda *given: asked.append(given))
+    gateway = await world.gateway()
+    states = gateway.application.services.states
+    told = type(states).facts
+
+    async def counted(self) -> StoreFacts:
+        asked.append(self)
+        return await told(self)
+
+    monkeypatch.setattr(type(states), "facts", counted)
+    for _ in range(2):
+        async with world.begun(gateway) as begun:
+            assert (await begun.finish()).status_code == 200
+    assert asked == []
+
+
+@pytest.mark.backends("sqlite")
+async def test_who_has_proven_nothing_cannot_tell_a_changed_secret_from_a_forgery(world: World):
+    answers = []
+    for bring in (secret_changed, altered, damaged):
+        problem = (await bring(world)).json()
+        answers.append({name: problem[name] for name in problem if name != "flow_id"})
+    assert answers[0] == answers[1] == answers[2]
+    assert world.causes_logged()[0] == "state-secret-changed"
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_key_id_that_came_with_a_state_cannot_write_into_the_log(world: World):
+    import base64
+    import json
+
+    async with world.begun(await world.gateway()) as begun:
+        fields = {
+            "key_id": "a\n2026-01-01 latchpin.flow WARNING - cause=made-up",
+            "timestamp": "2026-01-01T00:00:00+00:00",
+        }
+        names = ("gateway_id", "app_user_email", "nonce", "browser", "instance", "flow_id", "store")
+        body = json.dumps(dict.fromkeys(names, "x") | fields).encode()
+        state = f"{base64.urlsafe_b64encode(body).rstrip(b'=').decode()}.AAAA"
+        answer = await begun.finish(url=f"http://localhost:4444/oauth/callback?code=c&state={state}")
+    assert answer.json()["cause"] == "state-signature"
+    assert "made-up" not in (world.folder / "logs" / "mcpgateway.log").read_text()
+
+
+@pytest.mark.backends("memory")
+async def test_the_catalogue_is_shown_and_each_cause_has_a_page(world: World):
+    from latchpin.errors import known_causes
+
+    gateway = await world.gateway()
+    async with gateway.client(None, Accept="text/html") as client:
+        whole = (await client.get("http://localhost:4444/problems")).text
+        for slug, cause in known_causes().items():
+            assert f'id="{slug}"' in whole
+            page = await client.get(f"http://localhost:4444/problems/{slug}")
+            assert page.status_code == 200
+            assert cause.fault in page.text
+    assert (await purged(world)).json()["documentation"] == "http://localhost:4444/problems#state-removed"
