@@ -252,3 +252,33 @@ async def test_the_callers_own_bearer_token_serves_and_is_not_kept(company, gate
     assert (await vouched.tools(idp.id_token(BOB))).status_code == 200
     assert [token in json.dumps(asked) for asked in idp.asked] == [True, False]
     assert (await vouched.tools(idp.id_token(ALICE, email=BOB, email_verified=False))).status_code == 401
+
+
+async def test_another_issuers_bearer_token_is_not_shown_to_the_identity_provider(company, gateway, provider, idp):
+    """Callers come with one company's tokens, and an entry names another's identity provider."""
+    with start_identity_provider() as other:
+        vouched = await vouched_for(gateway, provider, other)
+        refused = await vouched.tools(idp.id_token(ALICE))
+        assert (refused.status_code, refused.json()["cause"]) == (401, "identity-assertion-required")
+        assert other.asked == []
+        async with gateway.client(None, Authorization=f"Bearer {idp.id_token(ALICE)}") as client:
+            body = {"id_token": other.id_token(ALICE)}
+            assert (await client.put(f"{BASE}/oauth/identity-assertion/{vouched.id}", json=body)).status_code == 200
+        assert (await vouched.tools(idp.id_token(ALICE))).status_code == 200
+        assert [asked["subject_token"] for asked in other.asked] == [body["id_token"]]
+    assert idp.asked == []
+
+
+async def test_an_identity_provider_without_metadata_is_named_until_its_endpoint_is_entered(gateway, provider, idp):
+    for name, url in (("idp", None), ("entered", f"{idp.issuer}/token")):
+        vouched = await vouched_for(
+            gateway, provider, idp, identity_provider=f"{idp.issuer}/{name}", identity_provider_token_url=url
+        )
+        vouched.idp.issuer, issuer = f"{idp.issuer}/{name}", idp.issuer
+        token = idp.id_token(ALICE)
+        idp.issuer = issuer
+        await vouched.hand_in(token)
+        answer = await vouched.fetch()
+        found = (answer.status_code, answer.json().get("cause"))
+        assert found == ((502, "discovery-failed") if url is None else (200, None))
+    assert len(idp.asked) == 1

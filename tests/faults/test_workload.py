@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.callback.gateway import ALICE
+from tests.callback.gateway import ALICE, open_gateway
 from tests.faults.signed_in import Connected
 from tests.faults.vouched import JWT_BEARER
 from tests.providers import FaultSwitch, faults
@@ -131,3 +131,17 @@ async def test_a_jwt_may_be_entered_and_is_sealed(gateway, provider, platform):
     kept = await gateway.application.services.records.gateways.get(connected.id)
     assert kept is not None
     assert text not in str(kept.oauth)
+
+
+async def test_a_token_that_no_key_opens_any_more_is_asked_for_again(folder, environment, provider, platform, tmp_path):
+    environment.setenv("RECORD_STORE", "database")
+    environment.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'latchpin.db'}")
+    (folder / "mcp-token").write_text(workload_jwt(platform, provider, 1))
+    async with open_gateway() as gateway:
+        connected = await with_file(gateway, provider)
+        assert (await connected.fetch()).status_code == 200
+    environment.setenv("AUTH_ENCRYPTION_SECRET", "another-secret-of-the-tests-with-enough-characters")
+    (folder / "mcp-token").write_text(workload_jwt(platform, provider, 2))
+    async with open_gateway() as gateway:
+        assert (await Connected(gateway, provider, connected.id).fetch()).status_code == 200
+    assert len(shown(provider)) == 2

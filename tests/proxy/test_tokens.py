@@ -204,3 +204,20 @@ async def test_what_is_too_large_to_repeat_for_a_nonce_is_to_be_sent_again(proxy
     refused = await post(proxy, ALICE, gateway, large)
     assert (refused.status_code, refused.json()["cause"]) == (503, "nonce-needed")
     assert (await post(proxy, ALICE, gateway, large)).status_code == 200
+
+
+async def test_where_an_identity_provider_has_to_vouch_no_browser_is_sent_for(proxy: Rig, fault_switch: FaultSwitch):
+    entry = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "client_id": "c",
+        "identity_provider": "http://127.0.0.1:9",
+        "identity_provider_client_id": "us",
+    }
+    gateway = await proxy.add(fault_switch.provider.mcp_url, oauth_config=entry)
+    answer = await post(proxy, ALICE, gateway)
+    assert (answer.status_code, answer.json()["cause"]) == (401, "identity-assertion-required")
+    assert "authorize_url" not in answer.json()
+    challenge = answer.headers["www-authenticate"]
+    assert "resource_metadata=" in challenge
+    assert "authorize_url" not in challenge
+    assert not any(sent(fault_switch))

@@ -98,7 +98,17 @@ class Renewal:
     def serves(self, stored: StoredToken, wanted: Wanted) -> bool:
         """Whether ``stored`` is what is wanted."""
         newer = wanted.than is None or _version(stored) != _version(wanted.than)
-        return newer and not stored.needs_reauth and is_fresh(stored, self._services.clock())
+        if not newer or stored.needs_reauth or not is_fresh(stored, self._services.clock()):
+            return False
+        # One that no key opens is just asked for again, where that takes nobody's browser.
+        return needs_browser(wanted.gateway) or self._opens(stored)
+
+    def _opens(self, stored: StoredToken) -> bool:
+        try:
+            open_token(self._services.cipher, stored)
+        except Unsealable:
+            return False
+        return True
 
     def renewable(self, wanted: Wanted, stored: StoredToken | None) -> str | None:
         """The refresh token, open; None if there is none and the access token serves on until it expires.
