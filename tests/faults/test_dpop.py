@@ -44,6 +44,9 @@ async def test_each_servers_nonce_is_learnt_and_what_it_refused_sent_again_once(
     bound = bind_tokens(provider, nonces=True)
     connected = await connect(gateway, provider)
     assert (await connected.fetch()).status_code == 200
+    first, second, *more = [asked.body for asked in provider.asked("mcp")]
+    assert first == second
+    assert first not in more
     gateway.clock.advance(seconds=NEAR)
     assert (await connected.fetch()).status_code == 200
     assert bound.wrong == []
