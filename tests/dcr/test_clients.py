@@ -300,6 +300,48 @@ async def test_a_computed_client_is_never_kept(bench, metadata, server):
     assert (await bench.records.clients.list(), server.asked) == ([], [])
 
 
+# -- refused ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "server_says", "why"),
+    [
+        ({"dcr_enabled": False}, {}, "Dynamic Client Registration: DCR_ENABLED is false"),
+        (
+            {"dcr_auto_register_on_missing_credentials": False},
+            {},
+            "Dynamic Client Registration: DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS is false",
+        ),
+        ({}, {"registration_endpoint": None}, "does not support RFC 7591"),
+        ({"dcr_allowed_issuers": ["https://other.example"]}, {}, "is not in DCR_ALLOWED_ISSUERS"),
+        (
+            {"dcr_token_endpoint_auth_method": "none"},
+            {"token_endpoint_auth_methods_supported": ("tls",)},
+            "needs a key",
+        ),
+    ],
+)
+async def test_a_refusal_says_why_no_way_applied_and_what_to_enter(bench, dcr, metadata, *, settings, server_says, why):
+    bench.registrars[1] = dcr(**settings)
+    with pytest.raises(RegistrationFailed) as caught:
+        await client_for(bench.directory(), replace(metadata, **server_says))
+    assert why in caught.value.detail
+    assert "entered by an administrator: no client_id is entered on the gateway" in caught.value.detail
+    assert caught.value.remedy.endswith(f"The redirect URI to enter there: {CALLBACK}")
+
+
+async def test_the_servers_own_refusal_keeps_its_words(bench, metadata, server):
+    server.answer = lambda _: (400, {"error": "invalid_redirect_uri", "error_description": "not on our list"})
+    directory = bench.directory()
+    answers = await asyncio.gather(*[client_for(directory, metadata) for _ in range(3)], return_exceptions=True)
+    assert len(server.asked) == 1
+    for refused in answers:
+        assert isinstance(refused, RegistrationFailed)
+        assert "not on our list" in refused.detail
+        assert refused.detail.count("Other ways") == 1
+        assert refused.remedy.count(CALLBACK) == 1
+
+
 # -- dropped and deleted ------------------------------------------------------------------------------
 
 

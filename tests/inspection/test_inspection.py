@@ -235,3 +235,12 @@ def test_the_commands_show_it(backend: GatewayBackend, provider: FaultSwitch, tm
     assert "discovery" not in json.loads(latchpin("add", url, "--no-discover", "--json"))
     assert latchpin("confirm-issuer", "shown", "--yes", "--json") != ""
     assert json.loads(latchpin("show", "shown", "--json"))["pinned_issuer"] == issuer
+
+
+async def test_a_wrong_method_is_told_every_right_one(gateway: InnerGateway):
+    async with gateway.client(None, **await proof(gateway, ADMIN)) as admin:
+        answers = [await admin.patch(f"{BASE}{path}") for path in ("/gateways", f"/gateways/{'0' * 32}", "/health")]
+    allowed = [set(answer.headers["allow"].split(", ")) - {"HEAD"} for answer in answers]
+    assert [answer.status_code for answer in answers] == [405] * 3
+    assert allowed == [{"GET", "POST"}, {"GET", "PUT", "DELETE"}, {"GET"}]
+    assert answers[0].json()["remedy"] == "Use GET, POST."

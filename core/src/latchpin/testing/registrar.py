@@ -111,6 +111,22 @@ class RegistrarContract:
             rule = "register gives ClientCredentials, a Registration or None"
             holds(isinstance(answer, ClientCredentials) and answer.client_id, rule, type(answer).__name__)
 
+    async def test_it_says_why_it_does_not_apply(
+        self, registrar: ClientRegistrar, request_of_nothing: RegistrationRequest
+    ) -> None:
+        """``obstacle`` gives a sentence exactly where ``register`` gives no client without having asked anybody."""
+        holds(isinstance(registrar.label, str) and registrar.label.strip(), "people call it something")
+        configured = ClientCredentials("client-7", SECRET, "client_secret_basic")
+        for request in (request_of_nothing, replace(request_of_nothing, configured=configured)):
+            obstacle = registrar.obstacle(request)
+            rule = "obstacle is None or a sentence, and shows no secret"
+            holds(obstacle is None or (obstacle.strip() and SECRET not in obstacle), rule, str(obstacle))
+            try:
+                gave_none = await registrar.register(request) is None
+            except LatchpinError:
+                continue
+            same(gave_none, obstacle is not None, "obstacle says whether this way applies")
+
     async def test_what_is_not_kept_can_be_computed_again(
         self, registrar: ClientRegistrar, request_of_nothing: RegistrationRequest
     ) -> None:

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from latchpin.causes import CAUSES, Cause
 from latchpin.configuration import CoreSettings
@@ -34,6 +35,7 @@ _log = logging.getLogger("latchpin.web")
 
 FLOW_ID = "latchpin.flow_id"
 MAX_SHOWN_ERRORS = 10
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def install_errors(app: FastAPI) -> None:
@@ -213,21 +215,32 @@ async def _on_http_exception(request: Request, exc: Exception) -> Response:
     cause = exc.__cause__
     if isinstance(cause, LatchpinError):  # raised while FastAPI read the body
         return answer(request, cause)
-    error = _from_status(request, exc)
+    error, headers = _from_status(request, exc), dict(exc.headers or {})
     error.logged = True  # nothing happened that the access line does not say
-    return answer(request, error, headers=exc.headers)
+    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return answer(request, error, headers=headers)
 
 
 def _from_status(request: Request, exc: HTTPException) -> LatchpinError:
     if exc.status_code == HTTPStatus.NOT_FOUND:
         return NotFound("no such page or endpoint", remedy="Look at /docs for what there is.")
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (exc.headers or {}).get("Allow", "other methods")
-        error = InvalidRequest(f"{request.method} is not allowed here", remedy=f"Use {allowed}.")
+        error = InvalidRequest(f"{request.method} is not allowed here", remedy=f"Use {_allowed(request)}.")
     else:
         error = InvalidRequest(str(exc.detail))
     error.status = exc.status_code
     return error
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route at this path: the first one alone, which the router names, is often not all."""
+    bare = {name: request.scope[name] for name in ("type", "path", "root_path", "headers") if name in request.scope}
+
+    def answers(method: str) -> bool:
+        return any(route.matches({**bare, "method": method})[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(method for method in _METHODS if answers(method))
 
 
 async def _on_validation_error(request: Request, exc: Exception) -> Response:
