@@ -58,12 +58,12 @@ async def test_what_is_no_url_comes_back_with_the_reason(admin, gateway, path):
 
 def fields_of(page):
     """The form as a browser would send it."""
-    fields = dict(re.findall(r'<input type="(?:text|url|hidden)" name="([^"]+)" value="([^"]*)"', page))
-    for name, options in re.findall(r'<select name="([^"]+)">(.*?)</select>', page, re.DOTALL):
+    fields = dict(re.findall(r'<input type="(?:text|url|hidden)"[^>]* name="([^"]+)"[^>]* value="([^"]*)"', page))
+    for name, options in re.findall(r'<select [^>]*name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options)
         fields[name] = chosen[1] if chosen else ""
-    fields |= dict(re.findall(r'<textarea name="([^"]+)"[^>]*>([^<]*)</textarea>', page))
-    checked = re.findall(r'<input type="checkbox" name="([^"]+)" value="on" checked>', page)
+    fields |= dict(re.findall(r'<textarea [^>]*name="([^"]+)"[^>]*>([^<]*)</textarea>', page))
+    checked = re.findall(r'<input type="checkbox"[^>]* name="([^"]+)"[^>]* checked>', page)
     return fields | dict.fromkeys(checked, "on")
 
 

@@ -46,17 +46,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
 
 
 @pytest.fixture(scope="session")
-def sessions(chromium: Browser, demo: RunningDemo) -> Callable[[str], Any]:
+def sessions(chromium: Browser, demo: RunningDemo) -> Callable[..., Any]:
     """Gives the cookies of a user who signed in by a link; each user signs in once."""
-    known: dict[str, Any] = {}
+    known: dict[tuple[str, bool], Any] = {}
 
-    def cookies_of(email: str) -> Any:
-        if email not in known:
+    def cookies_of(email: str, *, admin: bool = False) -> Any:
+        if (email, admin) not in known:
             context = chromium.new_context()
-            sign_in(context.new_page(), demo.create_link(email))
-            known[email] = context.storage_state()
+            sign_in(context.new_page(), demo.create_link(email, admin=admin))
+            known[email, admin] = context.storage_state()
             context.close()
-        return known[email]
+        return known[email, admin]
 
     return cookies_of
 
@@ -68,12 +68,15 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def visit(chromium: Browser, demo: RunningDemo, watch: Watch, sessions: Callable[[str], Any]) -> Iterator[Visit]:
-    """Opens an empty page in a browser of its own, signed in as ``email`` if given; held to the rules at the end."""
+def visit(chromium: Browser, demo: RunningDemo, watch: Watch, sessions: Callable[..., Any]) -> Iterator[Visit]:
+    """Opens an empty page in a browser of its own, signed in as ``email`` if given; held to the rules at the end.
+
+    With ``admin`` it is an administrator's.
+    """
     contexts = []
 
-    def open_page(email: str | None = None, **options: Any) -> Page:
-        state = sessions(email) if email is not None else None
+    def open_page(email: str | None = None, *, admin: bool = False, **options: Any) -> Page:
+        state = sessions(email, admin=admin) if email is not None else None
         context = chromium.new_context(storage_state=state, **options)
         contexts.append(context)
         context.set_default_timeout(DEADLINE_MS)

@@ -42,9 +42,9 @@ class RunningDemo:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def create_link(self, email: str) -> str:
+    def create_link(self, email: str, *, admin: bool = False) -> str:
         """A login link for ``email``, as an administrator would print it."""
-        return self.run("login-link", "--email", email)
+        return self.run("login-link", "--email", email, *(["--admin"] if admin else []))
 
 
 @contextlib.contextmanager

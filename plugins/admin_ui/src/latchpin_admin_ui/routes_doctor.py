@@ -24,7 +24,7 @@ router = APIRouter(prefix="/admin/doctor", include_in_schema=False)
 async def show_doctor(request: Request) -> Response:
     """What doctor does, and a button."""
     caller = await require_admin(request)
-    return await show(request, caller, "doctor", title="Doctor")
+    return await show(request, caller, "doctor", title="Doctor", fields={"offline": ""})
 
 
 @router.post("")

@@ -97,6 +97,7 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
         failure=None if is_open else failure,
         is_open=is_open,
         gateway=draft,
+        fields={"name": draft.name, "allowed_users": ""},
     )
 
 

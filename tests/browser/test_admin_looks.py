@@ -1,0 +1,128 @@
+"""Every page of the admin UI for everybody: axe without grave findings, on a phone, in light and dark, by keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.audit import grave_findings
+from tests.browser.looks import focus_contrast, low_contrasts, small_targets, tab_to, too_wide
+from tests.browser.person import SUCCESS, allow, press
+
+ADMIN = "looker@example.com"
+NAME = "Demo tools"
+PATHS = [
+    "/",
+    "/admin/gateways",
+    "/admin/gateways/new",
+    "/admin/gateways/{id}",
+    "/admin/gateways/{id}/edit",
+    "/admin/gateways/{id}/remove",
+    "/admin/my-connections",
+    "/admin/connections",
+    "/admin/connections?user=nobody@example.com",
+    f"/admin/connections?user={ADMIN}",
+    f"/admin/connections/end?user={ADMIN}",
+    "/admin/clients",
+    "/admin/doctor",
+    "/admin/settings",
+    "/admin/plugins",
+]
+SENT = [
+    ("/admin/gateways/{id}", "Test"),
+    ("/admin/gateways/{id}", f"Fetch Tools of {NAME}"),
+    ("/admin/doctor", "Run the checks"),
+]
+
+
+@pytest.fixture
+def connected(visit, demo):
+    """Opens a page of an administrator who is connected and has fetched the tools."""
+
+    def open_page(**options) -> Page:
+        page = visit(ADMIN, admin=True, **options)
+        page.goto(f"{demo.origin}/oauth/authorize/{demo.gateway_id}")
+        if SUCCESS not in page.title():
+            allow(page)
+        expect(page).to_have_title(SUCCESS)
+        press(page, "Fetch Tools")
+        expect(page).to_have_title("Tools fetched")
+        return page
+
+    return open_page
+
+
+def look_everywhere(page: Page, demo, look) -> None:
+    for path in PATHS:
+        page.goto(demo.origin + path.format(id=demo.gateway_id))
+        for summary in page.locator("main summary:visible").all():
+            summary.click()
+        look(page, path)
+    for path, button in SENT:
+        page.goto(demo.origin + path.format(id=demo.gateway_id))
+        press(page, button)
+        expect(page.locator("#outcome")).to_be_visible()
+        page.wait_for_load_state()
+        look(page, f"{path} {button}")
+
+
+def test_axe_finds_nothing_grave_and_every_text_is_readable(connected, demo):
+    page = connected(color_scheme="light")
+
+    def look(page: Page, path: str) -> None:
+        assert grave_findings(page) == [], path
+        assert low_contrasts(page)[1] == [], path
+
+    look_everywhere(page, demo, look)
+
+
+def test_on_a_phone_in_the_dark(connected, demo):
+    page = connected(color_scheme="dark", viewport={"width": 375, "height": 720}, has_touch=True, is_mobile=True)
+
+    def look(page: Page, path: str) -> None:
+        assert too_wide(page) == [], path
+        assert small_targets(page) == [], path
+        texts, low = low_contrasts(page)
+        assert texts > 5
+        assert low == [], path
+
+    look_everywhere(page, demo, look)
+
+
+def test_axe_would_find_something(visit, demo):
+    page = visit(ADMIN, admin=True)
+    page.goto(f"{demo.origin}/admin/connections")
+    assert grave_findings(page) == []
+    page.evaluate(
+        "document.querySelector('[name=gateway]').closest('label').replaceWith(document.querySelector('select'))"
+    )
+    [finding] = grave_findings(page)
+    assert finding.startswith("select-name")
+
+
+def test_by_keyboard_alone(visit, demo):
+    page = visit(ADMIN, admin=True)
+    page.goto(f"{demo.origin}/admin/my-connections")
+    for name in ("Skip to the content", "Admin Panel"):
+        assert focus_contrast(tab_to(page, name)) >= 3
+    if page.get_by_text("Not connected").is_visible():
+        with page.context.expect_page() as opening:
+            assert focus_contrast(tab_to(page, "Authorize " + NAME)) >= 3
+            page.keyboard.press("Enter")
+        allow(opening.value)
+    expect(page.locator(".status")).to_have_text("Connected")
+    assert focus_contrast(tab_to(page, f"Fetch Tools of {NAME}", most=60)) >= 3
+    page.keyboard.press("Enter")
+    expect(page.locator("#outcome")).to_contain_text("Successfully fetched")
+    tab_to(page, "Show the tools")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#tools$"))
+    tab_to(page, "who_am_i", most=60)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("It takes no arguments.").first).to_be_visible()
+    page.goto(f"{demo.origin}/admin/my-connections")
+    assert focus_contrast(tab_to(page, f"Disconnect {NAME}", most=60)) >= 3
+    page.keyboard.press("Enter")
+    said = page.locator(".said")
+    expect(said).to_be_focused()
+    expect(page.locator(".status")).to_have_text("Not connected")
