@@ -106,6 +106,7 @@ def test_by_keyboard_alone(visit, demo):
     for name in ("Skip to the content", "Admin Panel"):
         assert focus_contrast(tab_to(page, name)) >= 3
     if page.get_by_text("Not connected").is_visible():
+        page.wait_for_load_state()
         with page.context.expect_page() as opening:
             assert focus_contrast(tab_to(page, "Authorize " + NAME)) >= 3
             page.keyboard.press("Enter")

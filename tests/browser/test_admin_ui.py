@@ -16,6 +16,7 @@ NAME = "Demo tools"
 
 
 def begin_in_a_window(page: Page, watch) -> Page:
+    page.wait_for_load_state()  # until its script has run, Authorize is a link
     with page.context.expect_page() as opening:
         press(page, f"Authorize {NAME}")
     window = opening.value
@@ -207,7 +208,7 @@ def test_ending_one_in_its_row(visit, demo, leaving):
     assert page.url.endswith(f"user={leaving}")
 
 
-def test_what_htmx_was_refused_is_said(visit, demo, leaving):
+def test_what_htmx_was_refused_is_said(visit, demo, leaving, watch):
     page = visit(ADMIN, admin=True)
     page.goto(f"{demo.origin}/admin/connections?user={leaving}")
     demo_page = visit(leaving)
@@ -215,6 +216,9 @@ def test_what_htmx_was_refused_is_said(visit, demo, leaving):
     disconnect(demo_page)
     press(page, f"Disconnect {leaving} from {NAME}")
     expect(page.get_by_role("alert")).to_contain_text(f"{leaving} has no token for this gateway")
+    [told] = watch.complaints  # htmx names it on the console too
+    assert "Response Status Error Code 404" in told
+    watch.complaints.clear()
 
 
 # -- without scripts ----------------------------------------------------------------------------------
