@@ -29,6 +29,7 @@ EVERYTHING = OAuthConfig(
     extra_authorize_params={"access_type": "offline", "x": "a=b"},
     scope_separator=",",
     assume_pkce=True,
+    dpop=True,
     provider="none",
     assertion="sealed-and-not-to-be-shown",
     assertion_file="token",

@@ -42,7 +42,7 @@ SECRETS = (
     Text("assertion", "Assertion", "A signed JWT that vouches for this gateway."),
     Text("identity_provider_client_secret", "Client secret at the identity provider", "Empty: the settings'."),
 )
-_FLAGS = ("omit_resource", "assume_pkce")
+_FLAGS = ("omit_resource", "assume_pkce", "dpop")
 _ANSWERS = {"yes": True, "no": False}
 _SEPARATORS = {"blank": " ", "comma": ",", "semicolon": ";", "bar": "|", "plus": "+"}
 
