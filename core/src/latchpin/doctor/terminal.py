@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -10,6 +12,9 @@ from latchpin.contracts import Finding, Severity
 from latchpin.doctor.report import Report, worst_of
 
 __all__ = ["print_report", "summary_of"]
+
+_SETTING = re.compile(r"[A-Z_]+=|https?://")
+"""What is not typed at a shell: a line of .env, an address to open."""
 
 _MARKS = {
     Severity.OK: ("\u2713", "ok", "green"),
@@ -44,7 +49,10 @@ def _print(finding: Finding, console: Console) -> None:
         if text:
             console.print(Padding(Text(text, style=style), (0, 0, 0, 6), expand=False))
     if finding.command:
-        console.print(Padding(Text(f"$ {finding.command}", style="cyan"), (0, 0, 0, 6), expand=False), soft_wrap=True)
+        prompt = "" if _SETTING.match(finding.command) else "$ "
+        console.print(
+            Padding(Text(f"{prompt}{finding.command}", style="cyan"), (0, 0, 0, 6), expand=False), soft_wrap=True
+        )
     if finding.fix is not None:
         console.print(Padding(Text(f"--fix: {finding.fix.what}", style="cyan"), (0, 0, 0, 6), expand=False))
 

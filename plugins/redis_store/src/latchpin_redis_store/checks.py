@@ -184,8 +184,10 @@ async def _leftovers(client: Redis) -> list[Finding]:
     endless, cursor = 0, 0
     for _ in range(MOST_SCANS):
         cursor, keys = await client.scan(cursor, match=f"{PREFIX}*", count=1000)
-        lives = [await client.pttl(key) for key in keys]
-        endless += sum(life == -1 for life in lives)
+        asked = client.pipeline(transaction=False)
+        for key in keys:
+            asked.pttl(key)
+        endless += sum(life == -1 for life in await asked.execute())
         if not cursor:
             break
     if not endless:
