@@ -58,7 +58,7 @@ async def test_one_gateway_that_is_away_does_not_hide_the_others(gateway, provid
     report = await diagnose()
     assert {finding.gateway_id for finding in not_well(report)} == {away}
     assert one(report, "well: people authorize at").gateway_id == well
-    assert one(report, "well: the first authorization registers a client")
+    assert one(report, "well: the first authorization gets a client by Dynamic Client Registration")
     assert one(report, "well: nobody has connected yet")
     assert one(report, "plain: it uses no OAuth").gateway_id == plain
     only = await diagnose(gateway_id="well")
@@ -104,6 +104,16 @@ async def test_no_client_and_no_way_to_one(gateway, provider: FaultSwitch, diagn
     await gateway.add(provider.provider.mcp_url)
     provider.arm("metadata", without("registration_endpoint"))
     finding = one(await diagnose(), "it has no client, and no way to one")
+    assert (finding.severity, finding.cause) == (Severity.FAILURE, "dcr-failed")
+
+
+@pytest.mark.parametrize("setting", ["DCR_ENABLED", "DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS"])
+async def test_registration_that_is_switched_off(settings, provider: FaultSwitch, diagnose, setting: str):
+    async with open_gateway() as gateway:
+        await gateway.add(provider.provider.mcp_url)
+        settings.setenv(setting, "false")
+        finding = one(await diagnose(), "it has no client, and no way to one")
+    assert f"{setting} is false" in finding.detail
     assert (finding.severity, finding.cause) == (Severity.FAILURE, "dcr-failed")
 
 

@@ -16,6 +16,7 @@ from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, RegistrationFailed, Unsealable
 from latchpin.found import FoundServer
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient
+from latchpin.registration_ways import Ways
 
 __all__ = ["check_client"]
 
@@ -36,7 +37,7 @@ async def check_client(application: Application, gateway: Gateway, found: FoundS
     computed = await application.clients.existing(gateway, found.metadata)
     if computed is not None:
         return await _ask(application, found, computed)
-    return [_unregistered(application, found)]
+    return [await _unregistered(application, gateway, found)]
 
 
 async def _check_entered(application: Application, gateway: Gateway, found: FoundServer | None) -> list[Finding]:
@@ -54,7 +55,7 @@ async def _check_kept(
     application: Application, gateway: Gateway, kept: RegisteredClient, found: FoundServer | None
 ) -> list[Finding]:
     """A registered client: what is wrong with it here, else what its server says."""
-    fix = _fix(application, gateway, kept, found)
+    fix = await _fix(application, gateway, kept, found)
     if (wrong := _wrong_with(application, gateway, kept, fix)) is not None:
         return [wrong]
     findings = [_expiring(application, kept)]
@@ -102,13 +103,18 @@ def _expiring(application: Application, kept: RegisteredClient) -> Finding | Non
     return Finding(Severity.WARNING, "its client's secret expires within a week", f"On {end:%Y-%m-%d %H:%M} UTC.")
 
 
-def _unregistered(application: Application, found: FoundServer) -> Finding:
-    able = any(registrar.keeps for registrar in application.services.registrars)
-    if able and found.metadata.registration_endpoint is not None:
-        return Finding(Severity.OK, "the first authorization registers a client")
-    why = "Its server offers no registration." if able else "No installed plugin registers clients."
+async def _unregistered(application: Application, gateway: Gateway, found: FoundServer) -> Finding:
+    ways = await _ways(application, gateway, found)
+    if ways.chosen is not None:
+        return Finding(Severity.OK, f"the first authorization gets a client by {ways.chosen.label}")
+    why = "; ".join(f"{way.label}: {way.obstacle}" for way in ways.ways) or "No installed plugin knows one."
     title, remedy, cause = "it has no client, and no way to one", RegistrationFailed.remedy, RegistrationFailed.code
     return Finding(Severity.FAILURE, title, why, remedy, cause=cause)
+
+
+async def _ways(application: Application, gateway: Gateway, found: FoundServer) -> Ways:
+    redirect_uri = found.config.redirect_uri or application.services.settings.redirect_uri
+    return await application.clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
 
 
 async def _ask(application: Application, found: FoundServer, client: ClientCredentials) -> list[Finding]:
@@ -126,10 +132,11 @@ def _fixed(finding: Finding, fix: Fix | None) -> Finding:
     return _unusable(finding.severity, finding.title, finding.detail, fix, cause=CLIENT_FORGOTTEN.slug)
 
 
-def _fix(application: Application, gateway: Gateway, kept: RegisteredClient, found: FoundServer | None) -> Fix | None:
+async def _fix(
+    application: Application, gateway: Gateway, kept: RegisteredClient, found: FoundServer | None
+) -> Fix | None:
     """Registering anew, where that is possible."""
-    able = any(registrar.keeps for registrar in application.services.registrars)
-    if found is None or not able or found.metadata.registration_endpoint is None:
+    if found is None or (await _ways(application, gateway, found)).chosen is None:
         return None
     what = f"Register a new client for {gateway.name} at {kept.issuer}, in place of {kept.client_id}."
     return Fix(what, _register_anew(application, gateway, kept, found))
