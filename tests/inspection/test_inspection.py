@@ -58,6 +58,33 @@ async def test_a_url_is_enough(gateway: InnerGateway, provider: FaultSwitch):
     assert found["pinned_issuer"] is None
 
 
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+BOUND, BEARER = "bound to a key (DPoP)", "bearer"
+
+
+@pytest.mark.parametrize(
+    ("entry", "resource", "tokens"),
+    [
+        ({}, False, (BEARER, "not both servers say that they bind tokens", "person")),
+        ({}, True, (BOUND, "both servers do it", "person")),
+        ({"dpop": False}, True, (BEARER, ENTERED, "person")),
+        ({"dpop": True}, False, (BOUND, ENTERED, "person")),
+        ({"grant_type": "client_credentials"}, True, (BOUND, "both servers do it", "client")),
+        ({"grant_type": JWT_BEARER, "assertion": "a.b.c", "dpop": False}, False, (BEARER, ENTERED, "workload")),
+    ],
+)
+async def test_what_kind_of_tokens_come_on_whose_word(
+    entry, resource, tokens, gateway: InnerGateway, provider: FaultSwitch
+):
+    provider.arm("metadata", faults.changed(dpop_signing_alg_values_supported=["ES256"]))
+    provider.arm("resource-metadata", faults.changed(dpop_bound_access_tokens_required=resource))
+    found = await inspect(gateway, provider.provider.mcp_url, **entry)
+    said = found["tokens"]
+    assert (said["kind"], said["from"], said["vouched_for_by"]) == tokens
+    line = dict(lines_of(found))["tokens"]
+    assert line == f"{tokens[0]} ({tokens[1]}); vouched for by: {tokens[2]}"
+
+
 async def test_others_than_administrators_are_not_told(gateway: InnerGateway, provider: FaultSwitch):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.client(None, **await proof(gateway, ALICE)) as alice:

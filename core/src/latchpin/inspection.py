@@ -12,6 +12,7 @@ from latchpin.errors import LatchpinError
 from latchpin.found import FoundServer
 from latchpin.model import Gateway, OAuthConfig
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
+from latchpin.oauth.grants import voucher_of
 from latchpin.oauth.providers import NO_PROVIDER
 from latchpin.providers import Provider
 from latchpin.registration_ways import Ways
@@ -66,7 +67,7 @@ class Inspector:
 
 
 def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
-    """Challenge, resource, issuer, endpoints, scopes and provider, each with where it comes from."""
+    """Challenge, resource, issuer, endpoints, scopes, tokens and provider, each with where it comes from."""
     metadata = found.metadata
     return {
         "challenge": {"asked_for_a_token": found.challenged, "scopes": list(found.challenge_scopes)},
@@ -78,6 +79,7 @@ def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -
         "token_endpoint": metadata.token_endpoint,
         "registration_endpoint": metadata.registration_endpoint,
         "scopes": {"value": list(found.scopes), "from": _scope_origin(config, found)},
+        "tokens": _describe_tokens(config, found),
         "provider": _describe_provider(config, found, metadata.provider),
         "steps": [str(step) for step in found.steps],
     }
@@ -119,6 +121,17 @@ def _scope_origin(config: OAuthConfig, found: FoundServer) -> str:
     if found.resource_scopes:
         return f"{found.resource_source}{added}"
     return "nothing names any, so none are asked for"
+
+
+def _describe_tokens(config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+    """On whose word they come, and whether they are bound to a key."""
+    bound = found.metadata.dpop
+    origin = "both servers do it" if bound is not None else "not both servers say that they bind tokens"
+    return {
+        "vouched_for_by": voucher_of(config),
+        "kind": "bearer" if bound is None else "bound to a key (DPoP)",
+        "from": ENTERED if config.dpop is not None else origin,
+    }
 
 
 def _describe_provider(config: OAuthConfig, found: FoundServer, provider: Provider | None) -> dict[str, Any] | None:

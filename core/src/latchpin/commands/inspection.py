@@ -48,6 +48,8 @@ def _server(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("authorization_endpoint", "token_endpoint", "registration_endpoint"):
         yield key.replace("_", " "), str(found[key] or "none")
     yield "scopes", f"{' '.join(found['scopes']['value']) or 'none'} ({found['scopes']['from']})"
+    tokens = found["tokens"]
+    yield "tokens", f"{tokens['kind']} ({tokens['from']}); vouched for by: {tokens['vouched_for_by'].replace('-', ' ')}"
     if (provider := found["provider"]) is not None and provider["settings"]:
         for key, value in provider["settings"].items():
             yield key.replace("_", " "), f"{_shown(value)} ({provider['from']}: {provider['label']})"
