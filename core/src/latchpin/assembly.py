@@ -18,6 +18,7 @@ from latchpin.contracts import Backend, Cipher, Clock, RecordStore, Signer, Sign
 from latchpin.errors import PluginError, SettingsError
 from latchpin.events import Events
 from latchpin.instance_names import new_instance_name
+from latchpin.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.plugins import Offer, Plugins
 from latchpin.provider_file import build_provider_table
 from latchpin.services import Services
@@ -182,6 +183,7 @@ async def assemble(
         plugins = plugins.as_found()
     selection = select_stores(plugins, settings)
     providers = build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
+    observers = Observers()
     async with AsyncExitStack() as stack:
         context = _OpenContext(
             clock=clock,
@@ -189,15 +191,20 @@ async def assemble(
             base_url=settings.base_url,
             state_ttl=timedelta(seconds=settings.state_ttl_seconds),
             stack=stack,
-            upstream=await stack.enter_async_context(open_upstream(settings)),
+            upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
             looking=looking,
         )
         signer = await context.open(plugins.select("latchpin_signer", settings.signer, variable="SIGNER"))
         context.opened_cipher = await context.open(
             plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
         )
-        context.opened_records = await context.open(selection.record)
-        states = await context.open(selection.state) if selection.state is not None else None
+        for observer in await context.open_each(plugins.ranked("latchpin_observers")):
+            observers.add(observer)
+        records: RecordStore = await context.open(selection.record)
+        context.opened_records = ObservedRecords(records, observers) if observers else records
+        states: StateStore | None = await context.open(selection.state) if selection.state is not None else None
+        if states is not None and observers:
+            states = ObservedStates(states, observers)
         yield Services(
             settings=settings,
             clock=clock,
@@ -212,6 +219,7 @@ async def assemble(
             upstream=context.upstream,
             registrars=await context.open_each(plugins.ranked("latchpin_client_registrar")),
             identities=await context.open_each(plugins.ranked("latchpin_identity")),
+            observers=observers,
             audit=_audit_trail(settings, context, signer),
             sign_ins=_sign_ins(plugins),
             assertion_sources=await context.open_each(plugins.ranked("latchpin_identity_assertions")),

@@ -25,6 +25,7 @@ from latchpin.contracts import (
     EventListener,
     Identity,
     NavigationEntry,
+    Observer,
     PkceMethod,
     RecordStore,
     Signer,
@@ -110,6 +111,11 @@ def latchpin_identity_assertions() -> Sequence[Backend[Any, AssertionSource]]:  
 @hookspec
 def latchpin_event_listeners() -> Sequence[EventListener]:  # type: ignore[empty-body]
     """Offer listeners that are told what happened; the events' names are in ``latchpin.events``."""
+
+
+@hookspec
+def latchpin_observers() -> Sequence[Backend[Any, Observer]]:  # type: ignore[empty-body]
+    """Offer observers of how long requests, calls of other servers and of stores take; all watch, lowest rank first."""
 
 
 @hookspec

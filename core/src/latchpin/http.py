@@ -12,20 +12,23 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver
 
 from latchpin.addresses import refusal
+from latchpin.contracts.observers import Operation
 from latchpin.decoding import ACCEPTED_ENCODINGS, Allowance, BodyTooLarge, BodyUndecodable, Decoder, open_decoder
 from latchpin.failure import Failure, explain
+from latchpin.observers import Observers
 from latchpin.tls import build_ssl_context
 
 __all__ = ["DEFAULT_SIZE", "Answer", "GuardedSession", "Outgoing", "open_session"]
@@ -136,10 +139,13 @@ class Answer:
 class GuardedSession:
     """Sends requests under the guard. Made by ``open_session``."""
 
-    def __init__(self, pooled: aiohttp.ClientSession, fresh: aiohttp.ClientSession, *, private: bool) -> None:
+    def __init__(
+        self, pooled: aiohttp.ClientSession, fresh: aiohttp.ClientSession, *, private: bool, observers: Observers
+    ) -> None:
         self._pooled = pooled
         self._fresh = fresh
         self._private = private
+        self._observers = observers
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Send and wait for the answer's head. Any status is an answer.
@@ -147,6 +153,18 @@ class GuardedSession:
         Raises:
             Failure: there is none.
         """
+        if not self._observers:
+            return await self._send(outgoing)
+        with self._observers.watch(_operation(outgoing)) as operation:
+            try:
+                answer = await self._send(_carrying(outgoing, operation.carried))
+            except Failure as exc:
+                operation.outcome = exc.kind
+                raise
+            operation.facts["status"] = str(answer.status)
+            return answer
+
+    async def _send(self, outgoing: Outgoing) -> Answer:
         trail = _Trail()
         url = self._check_url(outgoing.url)
         ours = _HOP_HEADERS if outgoing.raw else _OUR_HEADERS
@@ -200,6 +218,7 @@ async def open_session(
     connections: int = 200,
     connections_per_host: int = 50,
     connect_timeout: float | None = None,
+    observers: Observers | None = None,
 ) -> AsyncIterator[GuardedSession]:
     """Open the session, once for the process; leaving closes every connection.
 
@@ -209,6 +228,7 @@ async def open_session(
         connections: how many may be open at once, more wait; 0: any number.
         connections_per_host: the same for one host and port.
         connect_timeout: seconds for one connection to come about; None: only the request's deadline counts.
+        observers: watch each request, and may let headers travel with it.
     """
     context = build_ssl_context(os.environ)
     async with AsyncExitStack() as stack:
@@ -228,7 +248,21 @@ async def open_session(
             )
             for fresh in (False, True)
         ]
-        yield GuardedSession(sessions[0], sessions[1], private=allow_private_networks)
+        yield GuardedSession(
+            sessions[0], sessions[1], private=allow_private_networks, observers=observers or Observers()
+        )
+
+
+def _operation(outgoing: Outgoing) -> Operation:
+    return Operation("upstream", outgoing.method, {"host": urlsplit(outgoing.url).hostname or ""})
+
+
+def _carrying(outgoing: Outgoing, carried: Mapping[str, str]) -> Outgoing:
+    """The same request with these headers, in place of any of those names that it had."""
+    if not carried:
+        return outgoing
+    others = tuple(pair for pair in outgoing.headers if pair[0].lower() not in carried)
+    return replace(outgoing, headers=(*others, *carried.items()))
 
 
 def _open_client(connector: aiohttp.TCPConnector, connect_timeout: float | None) -> aiohttp.ClientSession:

@@ -18,6 +18,7 @@ _ALL_USED = {
     "latchpin_client_authentications": "chosen for each gateway",
     "latchpin_commands": "all",
     "latchpin_event_listeners": "all",
+    "latchpin_observers": "all watch",
     "latchpin_routes": "all",
     "latchpin_navigation": "all",
     "latchpin_settings": "all",

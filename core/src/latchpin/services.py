@@ -24,6 +24,7 @@ from latchpin.contracts import (
     Upstream,
 )
 from latchpin.events import Events
+from latchpin.observers import Observers
 from latchpin.providers import Provider
 
 __all__ = ["Services"]
@@ -38,6 +39,7 @@ class Services:
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
         registrars: in the order of their rank.
         identities: in the order of their rank.
+        observers: watch how long things take.
         audit: records what was done.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
@@ -63,6 +65,7 @@ class Services:
 
     authentications: Mapping[str, ClientAuthentication]
     events: Events
+    observers: Observers = field(default_factory=Observers)
     audit: AuditTrail = field(default_factory=AuditTrail.off)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[Provider] = ()

@@ -17,6 +17,7 @@ from latchpin.errors import AddressRefused, ProviderError, ProviderTimeout, Prov
 from latchpin.failure import Failure
 from latchpin.http import DEFAULT_SIZE, GuardedSession, open_session
 from latchpin.model import Reply
+from latchpin.observers import Observers
 from latchpin.transports import DEADLINE, FRESH, GuardedTransport, failure_of
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ async def open_upstream(
     size: int = DEFAULT_SIZE,
     sleep: Sleep = asyncio.sleep,
     resolver: AbstractResolver | None = None,
+    observers: Observers | None = None,
 ) -> AsyncIterator[HttpUpstream]:
     """Open the way out, once for the process; leaving closes every connection.
 
@@ -186,7 +188,9 @@ async def open_upstream(
         size: how large one reply may be, in bytes.
         sleep: how to pause between retries.
         resolver: how names become addresses; the system's way if None.
+        observers: watch each request.
     """
     timeout = settings.oauth_request_timeout
-    async with open_session(allow_private_networks=settings.oauth_allow_private_networks, resolver=resolver) as session:
+    private = settings.oauth_allow_private_networks
+    async with open_session(allow_private_networks=private, resolver=resolver, observers=observers) as session:
         yield HttpUpstream(session, size=size, timeout=timeout, retries=settings.oauth_max_retries, sleep=sleep)

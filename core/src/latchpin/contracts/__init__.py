@@ -11,6 +11,7 @@ from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instanc
 from latchpin.contracts.evidence import StoreFacts, StoreWitness
 from latchpin.contracts.flows import FlowRecords
 from latchpin.contracts.keys import Cipher, PkceMethod, Signer
+from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import NavigationEntry
 from latchpin.contracts.people import AssertionSource, EventListener, Identity, SignIn, SignInOffer
 from latchpin.contracts.servers import (
@@ -52,6 +53,8 @@ __all__ = [
     "Instance",
     "KeptRecords",
     "NavigationEntry",
+    "Observer",
+    "Operation",
     "PkceMethod",
     "RecordStore",
     "Registration",

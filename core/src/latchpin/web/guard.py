@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,7 +18,9 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from latchpin.configuration import CoreSettings
+from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
+from latchpin.observers import Observers
 from latchpin.web import hosts
 from latchpin.web.errors import FLOW_ID, flow_id, log_failure, one_line, problem
 from latchpin.web.limits import MAX_BODY_BYTES, CountedBody, StreamingRoute, body_too_large, check_sizes
@@ -88,6 +91,14 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        observers = _observers_of(scope)
+        with observers.watch(_operation(scope)) if observers else nullcontext(None) as operation:
+            status = await self._answer(scope, receive, send)
+            if operation is not None:
+                operation.facts |= {"route": _route(scope), "status": str(status)}
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; return the status of its answer."""
         began, status = self._timer(), 0
 
         async def guarded_send(message: Message) -> None:
@@ -109,6 +120,7 @@ class Guard:
         finally:
             if _access.isEnabledFor(logging.INFO):
                 self._write_access_line(scope, status, self._timer() - began)
+        return status
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
@@ -179,6 +191,30 @@ class Guard:
             f" flow {flow}" if flow else "",
             extra={"flow_id": flow},
         )
+
+
+def _observers_of(scope: Scope) -> Observers | None:
+    services = getattr(scope["app"].state, "services", None) if "app" in scope else None
+    return None if services is None else services.observers
+
+
+def _operation(scope: Scope) -> Operation:
+    carried = {
+        name.decode(): value.decode("latin-1")
+        for name, value in scope["headers"]
+        if name in {b"traceparent", b"tracestate"}
+    }
+    return Operation("request", scope["method"], carried=carried)
+
+
+def _route(scope: Scope) -> str:
+    """The path as the route has it, with names for what varies; empty where no route was found."""
+    if "endpoint" not in scope:
+        return ""
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(str(value), f"{{{name}}}", 1) if str(value) else path
+    return path
 
 
 def _shown_path(scope: Scope) -> str:

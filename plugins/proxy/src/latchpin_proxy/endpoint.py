@@ -78,6 +78,7 @@ class McpEndpoint:
             connections=0,
             connections_per_host=0,
             connect_timeout=CONNECT_TIMEOUT,
+            observers=self._application.services.observers,
         ) as session:
             self._relay = Relay(self._application, session, idle=self._settings.proxy_idle_timeout)
             yield

@@ -1,0 +1,125 @@
+"""Lets plugins watch operations; one that fails is logged and disturbs nothing. Without any, nothing is done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from latchpin.contracts.observers import Observer, Operation
+from latchpin.contracts.stores import RecordStore, StateStore, TokenRecords
+from latchpin.model import PendingAuthorization, StateKey, StoredToken
+
+__all__ = ["ObservedRecords", "ObservedStates", "Observers"]
+
+_log = logging.getLogger("latchpin.observers")
+
+End = Callable[[], None]
+
+
+class Observers:
+    """Those of a gateway, in the order of their rank. False while there are none."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers = list(observers)
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def add(self, observer: Observer) -> None:
+        """Let one more watch from now on."""
+        self._observers.append(observer)
+
+    @contextmanager
+    def watch(self, operation: Operation) -> Iterator[Operation]:
+        """Watch what the body does; what it raises is its outcome, unless it has named one."""
+        ends = [end for observer in self._observers if (end := _begin(observer, operation)) is not None]
+        try:
+            yield operation
+        except BaseException as exc:
+            if operation.outcome == "ok":
+                operation.outcome = type(exc).__name__
+            raise
+        finally:
+            for end in reversed(ends):
+                _end(end)
+
+
+def _begin(observer: Observer, operation: Operation) -> End | None:
+    try:
+        return observer.begin(operation)
+    except Exception:  # noqa: BLE001  an observer may fail in any way
+        _log.exception("The observer %s failed at a beginning", type(observer).__name__)
+        return None
+
+
+def _end(end: End) -> None:
+    try:
+        end()
+    except Exception:  # noqa: BLE001
+        _log.exception("An observer failed at an end")
+
+
+class ObservedStates:
+    """A state store that is watched."""
+
+    def __init__(self, states: StateStore, observers: Observers) -> None:
+        self._states = states
+        self._observers = observers
+
+    async def put(self, pending: PendingAuthorization) -> None:
+        """Put."""
+        with self._observers.watch(Operation("store", "states.put")):
+            await self._states.put(pending)
+
+    async def consume(self, key: StateKey) -> PendingAuthorization:
+        """Consume."""
+        with self._observers.watch(Operation("store", "states.consume")):
+            return await self._states.consume(key)
+
+    async def purge(self, *, everything: bool = False) -> int:
+        """Purge."""
+        with self._observers.watch(Operation("store", "states.purge")):
+            return await self._states.purge(everything=everything)
+
+    async def check(self) -> None:
+        """Check."""
+        with self._observers.watch(Operation("store", "states.check")):
+            await self._states.check()
+
+
+class _ObservedTokens:
+    """Token records of which the two calls that users wait for are watched."""
+
+    def __init__(self, tokens: TokenRecords, observers: Observers) -> None:
+        self._tokens = tokens
+        self._observers = observers
+        self.list = tokens.list
+        self.list_due = tokens.list_due
+        self.delete = tokens.delete
+        self.delete_all = tokens.delete_all
+
+    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+        """Get."""
+        with self._observers.watch(Operation("store", "tokens.get")):
+            return await self._tokens.get(gateway_id, app_user_email)
+
+    async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
+        """Put."""
+        with self._observers.watch(Operation("store", "tokens.put")):
+            await self._tokens.put(token, replacing=replacing)
+
+
+class ObservedRecords:
+    """A record store whose tokens are watched."""
+
+    def __init__(self, records: RecordStore, observers: Observers) -> None:
+        self.gateways = records.gateways
+        self.tokens: TokenRecords = _ObservedTokens(records.tokens, observers)
+        self.clients = records.clients
+        self.tools = records.tools
+        self.kept = records.kept
+        self.flows = records.flows
+        self.audit = records.audit
+        self.purge = records.purge
+        self.check = records.check
