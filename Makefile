@@ -22,8 +22,9 @@ BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml) \
 	$(wildcard examples/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
-DRIVERS := [postgres,mysql]
-RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(if $(filter %/sql_store,$(plugin)),$(DRIVERS)))
+EXTRAS_sql_store := [postgres,mysql]
+EXTRAS_metrics := [tracing]
+RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(EXTRAS_$(notdir $(plugin))))
 EXAMPLES := $(foreach example,$(patsubst %/pyproject.toml,./%,$(wildcard examples/*/pyproject.toml)),-e $(example))
 # uv does not read pip's settings: a package mirror that only pip was told about is passed on.
 INSTALL = index=$${UV_DEFAULT_INDEX:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}; \

@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
     "latchpin-cimd",
     "latchpin-dcr",
     "latchpin-memory-store",
+    "latchpin-metrics",
     "latchpin-oidc-login",
     "latchpin-proxy",
     "latchpin-redis-store",

@@ -199,7 +199,8 @@ async def assemble(
             plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
         )
         for observer in await context.open_each(plugins.ranked("latchpin_observers")):
-            observers.add(observer)
+            if observer is not None:
+                observers.add(observer)
         records: RecordStore = await context.open(selection.record)
         context.opened_records = ObservedRecords(records, observers) if observers else records
         states: StateStore | None = await context.open(selection.state) if selection.state is not None else None

@@ -52,6 +52,7 @@ class StepEvents:
             seconds=step.seconds,
             outcome=step.outcome,
             cause=step.cause,
+            during=getattr(step.facts, "during", None),
         )
 
 

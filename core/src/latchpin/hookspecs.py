@@ -114,8 +114,8 @@ def latchpin_event_listeners() -> Sequence[EventListener]:  # type: ignore[empty
 
 
 @hookspec
-def latchpin_observers() -> Sequence[Backend[Any, Observer]]:  # type: ignore[empty-body]
-    """Offer observers of how long requests, calls of other servers and of stores take; all watch, lowest rank first."""
+def latchpin_observers() -> Sequence[Backend[Any, Observer | None]]:  # type: ignore[empty-body]
+    """Offer observers of requests, of calls upstream and of stores; one with nothing to do opens as None."""
 
 
 @hookspec

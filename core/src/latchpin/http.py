@@ -248,9 +248,8 @@ async def open_session(
             )
             for fresh in (False, True)
         ]
-        yield GuardedSession(
-            sessions[0], sessions[1], private=allow_private_networks, observers=observers or Observers()
-        )
+        watching = Observers() if observers is None else observers
+        yield GuardedSession(sessions[0], sessions[1], private=allow_private_networks, observers=watching)
 
 
 def _operation(outgoing: Outgoing) -> Operation:

@@ -20,6 +20,8 @@ _BACKEND_HOOKS = (
     "latchpin_client_registrar",
     "latchpin_identity",
     "latchpin_sign_ins",
+    "latchpin_identity_assertions",
+    "latchpin_observers",
 )
 
 

@@ -1,0 +1,83 @@
+"""Counts what the gateway tells and how long its operations take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from latchpin.contracts import Operation
+
+from latchpin_metrics.meters import Meters, meters
+
+__all__ = ["CountingListener", "CountingObserver"]
+
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+
+
+class CountingListener:
+    """Implements ``latchpin.contracts.EventListener``."""
+
+    def on_event(self, name: str, facts: Mapping[str, str | int | float | bool | None]) -> None:
+        """Count it."""
+        counted = meters()
+        match name:
+            case "flow.step":
+                _count_step(counted, facts)
+            case "token.refreshed":
+                counted.refreshes.labels("refreshed").inc()
+            case "token.spent":
+                counted.refreshes.labels("spent").inc()
+            case "token.disconnected":
+                counted.disconnects.inc()
+            case "tools.fetched":
+                counted.fetches.labels("fetched", "").inc()
+
+
+_OUTCOMES = {"begun": "begun", "sealed": "completed"}
+"""The steps at which an authorization has begun and is complete."""
+
+
+def _count_step(counted: Meters, facts: Mapping[str, str | int | float | bool | None]) -> None:
+    step = str(facts["step"])
+    counted.steps.labels(step).observe(float(facts["seconds"] or 0))
+    if facts["outcome"] == "failed" and facts["during"] == "fetch-tools":
+        counted.fetches.labels("failed", str(facts["cause"])).inc()
+        return
+    outcome = "failed" if facts["outcome"] == "failed" else _OUTCOMES.get(step)
+    if outcome is not None:
+        counted.flows.labels(outcome, str(facts["cause"] or "")).inc()
+
+
+@dataclass(frozen=True, slots=True)
+class CountingObserver:
+    """Implements ``latchpin.contracts.Observer``."""
+
+    timer: Callable[[], float] = field(default=time.perf_counter)
+
+    def begin(self, operation: Operation) -> Callable[[], None]:
+        """Time it."""
+        began = self.timer()
+
+        def end() -> None:
+            _observe(operation, self.timer() - began)
+
+        return end
+
+
+def _observe(operation: Operation, seconds: float) -> None:
+    counted, facts = meters(), operation.facts
+    match operation.kind:
+        case "request":
+            status = facts.get("status", "")
+            counted.requests.labels(_method(operation.name), facts.get("route", ""), status).observe(seconds)
+        case "upstream":
+            outcome = facts.get("status", operation.outcome)
+            counted.upstream.labels(_method(operation.name), facts["host"], outcome).observe(seconds)
+        case "store":
+            counted.store.labels(operation.name, operation.outcome).observe(seconds)
+
+
+def _method(name: str) -> str:
+    """The request's method; anybody may send any word."""
+    return name if name in _METHODS else "other"

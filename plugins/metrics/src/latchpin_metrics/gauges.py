@@ -1,0 +1,85 @@
+"""What stands in the stores at the moment: pending authorizations, tokens by state. Read at most twice a minute."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import latchpin
+from latchpin.errors import LatchpinError
+from latchpin.flow_steps import FlowQuery
+from latchpin.oauth.status import status_of
+from latchpin.services import Services
+
+if TYPE_CHECKING:
+    from prometheus_client.core import GaugeMetricFamily
+
+__all__ = ["Gauges", "Standing"]
+
+EVERY = timedelta(seconds=30)
+MOST_FLOWS = 10_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # a registry keeps collectors by identity
+class Standing:
+    """What was found.
+
+    Attributes:
+        pending: authorizations that were begun and may still end; None without a history of flows.
+        tokens: how many there are in each state.
+        up: whether the store could be asked.
+    """
+
+    at: datetime
+    pending: int | None = None
+    tokens: dict[str, int] = field(default_factory=dict)
+    up: bool = True
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """As Prometheus wants it; implements ``prometheus_client.registry.Collector``."""
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  see meters
+
+        yield GaugeMetricFamily("latchpin_store_up", "Whether the record store answers.", value=float(self.up))
+        info = GaugeMetricFamily("latchpin_info", "The gateway's version.", labels=["version"])
+        info.add_metric([latchpin.__version__], 1)
+        yield info
+        if self.pending is not None:
+            text = "Authorizations that were begun and may still end."
+            yield GaugeMetricFamily("latchpin_pending_flows", text, value=self.pending)
+        tokens = GaugeMetricFamily("latchpin_tokens", "Users' tokens by state.", labels=["state"])
+        for state, count in sorted(self.tokens.items()):
+            tokens.add_metric([state], count)
+        yield tokens
+
+
+class Gauges:
+    """Reads the stores, and remembers for a while."""
+
+    def __init__(self) -> None:
+        self._last: Standing | None = None
+        self._lock = asyncio.Lock()
+
+    async def read(self, services: Services) -> Standing:
+        """What stands; a store that is away is said to be."""
+        async with self._lock:
+            now = services.clock()
+            if self._last is None or now - self._last.at >= EVERY:
+                try:
+                    self._last = await _look(services, now)
+                except LatchpinError:
+                    return Standing(now, up=False)
+            return self._last
+
+
+async def _look(services: Services, now: datetime) -> Standing:
+    tokens: Counter[str] = Counter(status_of(token, now) for token in await services.records.tokens.list())
+    pending = None
+    if services.settings.flow_history_hours:
+        since = now - timedelta(seconds=services.settings.state_ttl_seconds)
+        flows = await services.records.flows.list(FlowQuery(outcome="pending"), limit=MOST_FLOWS)
+        pending = sum(flow.began_at > since for flow in flows)
+    return Standing(now, pending, dict(tokens))

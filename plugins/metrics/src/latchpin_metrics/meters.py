@@ -1,0 +1,86 @@
+"""What is counted. No label holds a user, a secret, or anything that a caller can choose freely."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latchpin.configuration import CoreSettings
+from latchpin.settings import load
+
+from latchpin_metrics.settings import MetricsSettings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Counter, Histogram
+
+__all__ = ["Meters", "meters"]
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client reads it when it is imported."""
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """Those of this process; with a shared folder its workers' together."""
+
+    registry: CollectorRegistry
+    flows: Counter
+    steps: Histogram
+    refreshes: Counter
+    disconnects: Counter
+    fetches: Counter
+    requests: Histogram
+    upstream: Histogram
+    store: Histogram
+
+
+@cache
+def meters() -> Meters:
+    """Make them, once for the process; importing prometheus_client waits until here."""
+    folder = _shared_folder(load(MetricsSettings), load(CoreSettings))
+    if folder is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ[SHARED] = str(folder)
+    from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415  after the folder is known
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+    own = CollectorRegistry()
+    made = Meters(
+        registry=CollectorRegistry() if folder is not None else own,
+        flows=Counter("latchpin_flows", "Authorizations by what became of them.", ["outcome", "cause"], registry=own),
+        steps=_seconds(Histogram, "flow_step", "Steps of an authorization.", ["step"], own),
+        refreshes=Counter("latchpin_refreshes", "Renewals of users' tokens.", ["outcome"], registry=own),
+        disconnects=Counter("latchpin_disconnects", "Connections that were ended.", registry=own),
+        fetches=Counter("latchpin_tool_fetches", "Fetches of tools.", ["outcome", "cause"], registry=own),
+        requests=_seconds(Histogram, "request", "Requests to the gateway.", ["method", "route", "status"], own),
+        upstream=_seconds(Histogram, "upstream", "Requests to other servers.", ["method", "host", "outcome"], own),
+        store=_seconds(Histogram, "store", "Calls of the stores.", ["operation", "outcome"], own),
+    )
+    if folder is not None:
+        MultiProcessCollector(made.registry)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _seconds(kind: type[Histogram], what: str, text: str, labels: list[str], registry: CollectorRegistry) -> Histogram:
+    return kind(f"latchpin_{what}_seconds", f"{text} In seconds.", labels, registry=registry, buckets=SECONDS)
+
+
+def _shared_folder(settings: MetricsSettings, core: CoreSettings) -> Path | None:
+    """Where the workers of one instance count together; None where there is one process."""
+    if settings.metrics_folder is not None:
+        return Path(settings.metrics_folder)
+    if core.workers == 1:
+        return None
+    # Workers have one parent, the supervisor. Its start time tells it from an earlier process of that number.
+    parent = os.getppid()
+    try:
+        began = Path(f"/proc/{parent}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
+    except OSError:
+        began = "0"
+    return Path(tempfile.gettempdir()) / f"latchpin-metrics-{os.getuid()}-{parent}-{began}"

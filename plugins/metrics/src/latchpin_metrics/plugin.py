@@ -1,0 +1,73 @@
+"""What Latchpin finds: a listener and observers that count and trace, and the route that shows the counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import latchpin
+from latchpin.contracts import EventListener, Observer
+from latchpin.errors import SettingsError
+
+from latchpin_metrics.counting import CountingListener, CountingObserver
+from latchpin_metrics.settings import MetricsSettings
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+__all__ = ["latchpin_event_listeners", "latchpin_observers", "latchpin_routes"]
+
+
+@asynccontextmanager
+async def _open_counting(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[Observer]:  # noqa: ARG001
+    yield CountingObserver()
+
+
+@asynccontextmanager
+async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[Observer | None]:
+    """Set the SDK up as the OTEL_* variables say; at the end what waits is sent."""
+    if not settings.tracing:
+        yield None
+        return
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  loaded when selected
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    except ImportError as exc:
+        text = f"TRACING needs OpenTelemetry's SDK and exporter, which are not installed ({exc.name})"
+        raise SettingsError(text, public=text, remedy="Run: pip install 'latchpin-metrics[tracing]'") from exc
+    from latchpin_metrics.tracing import TracingObserver  # noqa: PLC0415
+
+    about = {"service.name": "latchpin", "service.instance.id": context.instance_id}
+    provider = TracerProvider(resource=Resource.create(about))  # OTEL_SERVICE_NAME and the like come first
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    try:
+        yield TracingObserver(provider)
+    finally:
+        await asyncio.to_thread(provider.shutdown)
+
+
+@latchpin.hookimpl
+def latchpin_event_listeners() -> Sequence[EventListener]:
+    """Count flows, refreshes and fetches."""
+    return [CountingListener()]
+
+
+@latchpin.hookimpl
+def latchpin_observers() -> Sequence[latchpin.Backend[MetricsSettings, Observer | None]]:
+    """Time operations; and trace them, with TRACING."""
+    return [
+        latchpin.Backend("metrics", "Prometheus", MetricsSettings, _open_counting, rank=200),
+        latchpin.Backend("tracing", "OpenTelemetry", MetricsSettings, _open_tracing, rank=100),
+    ]
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[APIRouter]:
+    """Offer /metrics."""
+    from latchpin_metrics.routes import build_router  # noqa: PLC0415  FastAPI is not loaded by commands
+
+    return [build_router()]

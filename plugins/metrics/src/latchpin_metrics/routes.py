@@ -1,0 +1,44 @@
+"""GET /metrics, for Prometheus: behind a token of its own, or for administrators."""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from latchpin.settings import load
+from latchpin.web.identity import require_admin, services_of
+
+from latchpin_metrics.gauges import Gauges
+from latchpin_metrics.meters import meters
+from latchpin_metrics.settings import MetricsSettings
+
+__all__ = ["build_router"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def build_router() -> APIRouter:
+    """Make the route; one for each application, because it remembers."""
+    router, gauges, settings = APIRouter(), Gauges(), load(MetricsSettings)
+
+    @router.get("/metrics", response_class=Response)
+    async def show_metrics(request: Request) -> Response:
+        """What was counted and what stands, in Prometheus' text format."""
+        if not _has_token(request, settings):
+            await require_admin(request)
+        standing = await gauges.read(services_of(request))
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  see meters
+
+        now = CollectorRegistry()
+        now.register(standing)
+        return Response(generate_latest(meters().registry) + generate_latest(now), media_type=CONTENT_TYPE)
+
+    return router
+
+
+def _has_token(request: Request, settings: MetricsSettings) -> bool:
+    if settings.metrics_token is None:
+        return False
+    given = request.headers.get("authorization", "").encode()
+    return hmac.compare_digest(given, f"Bearer {settings.metrics_token.get_secret_value()}".encode())

@@ -1,0 +1,20 @@
+"""The plugin's variables."""
+
+from __future__ import annotations
+
+import latchpin
+from pydantic import Field, SecretStr
+
+__all__ = ["MetricsSettings"]
+
+
+class MetricsSettings(latchpin.Settings):
+    """Who may read /metrics, where several workers count together, and whether there are traces."""
+
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token that may read /metrics; without one, administrators may."
+    )
+    metrics_folder: str | None = Field(
+        None, description="Folder in which all workers of one instance count together; by itself with WORKERS over 1."
+    )
+    tracing: bool = Field(False, description="Send OpenTelemetry traces, to where the OTEL_* variables say.")

@@ -1,0 +1,62 @@
+"""OpenTelemetry spans: a request, what it asks other servers, what it asks the stores; W3C Trace Context in and out.
+
+The provider is this plugin's own and not the process's, so that no library's spans, which may hold a URL with a
+code in it, are sent along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from latchpin.contracts import Operation
+from opentelemetry import context as current
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+__all__ = ["TracingObserver"]
+
+_W3C = TraceContextTextMapPropagator()
+_KINDS = {"request": SpanKind.SERVER, "upstream": SpanKind.CLIENT, "store": SpanKind.CLIENT}
+_SERVER_ERROR = "5"
+
+
+class TracingObserver:
+    """Implements ``latchpin.contracts.Observer``."""
+
+    def __init__(self, provider: trace.TracerProvider) -> None:
+        self._tracer = provider.get_tracer("latchpin")
+
+    def begin(self, operation: Operation) -> Callable[[], None]:
+        """Begin a span inside the current one; a request's inside the one that its caller names."""
+        parent: Context | None = _W3C.extract(operation.carried) if operation.kind == "request" else None
+        span = self._tracer.start_span(operation.name, context=parent, kind=_KINDS[operation.kind])
+        token = current.attach(trace.set_span_in_context(span))
+        if operation.kind == "upstream":
+            _W3C.inject(operation.carried)
+
+        def end() -> None:
+            current.detach(token)
+            _finish(span, operation)
+
+        return end
+
+
+def _finish(span: trace.Span, operation: Operation) -> None:
+    facts = operation.facts
+    if operation.kind == "request":
+        span.update_name(f"{operation.name} {facts.get('route', '')}".strip())
+        span.set_attribute("http.route", facts.get("route", ""))
+    if operation.kind == "store":
+        span.set_attribute("db.operation.name", operation.name)
+    else:
+        span.set_attribute("http.request.method", operation.name)
+    if "host" in facts:
+        span.set_attribute("server.address", facts["host"])
+    if "status" in facts:
+        span.set_attribute("http.response.status_code", int(facts["status"]))
+    if operation.outcome != "ok" or facts.get("status", "").startswith(_SERVER_ERROR):
+        span.set_attribute("error.type", operation.outcome if operation.outcome != "ok" else facts["status"])
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()
