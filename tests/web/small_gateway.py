@@ -19,6 +19,7 @@ from latchpin.defaults.identities import ProxySettings, open_bearer, open_proxy,
 from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.errors import BackendUnavailable, LatchpinError, ProviderUnreadable
 from latchpin.events import Events
+from latchpin.observers import Observers
 from latchpin.services import Services
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.tickets import BearerSettings, Tickets
@@ -93,6 +94,7 @@ async def open_gateway(
             events=Events([]),
             sign_ins=sign_ins,
             audit=AuditTrail.off(),
+            observers=Observers(),
             upstream=context.upstream,
             registrars=(),
             authentications={},
