@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
 from tests.browser.person import connect, press, sign_in
@@ -20,13 +20,15 @@ from tests.servers.optional import find_chromium
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WIDTH = 760
+WIDE = 1040
+PHONE = 375
 SCALE = 2
 MARGIN = 24
 LARGEST = 200_000
 
 
 def main(folder: Path) -> None:
-    """Write gateways.png, success.png and failure.png into ``folder``."""
+    """Write the pictures of the gateway's own pages and of the admin UI into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, running_demo(Path(place)) as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
@@ -34,6 +36,7 @@ def main(folder: Path) -> None:
             viewport={"width": WIDTH, "height": 480}, device_scale_factor=SCALE, color_scheme="light"
         )
         take_all(page, demo, folder)
+        take_admin_ui(browser, demo, folder)
         browser.close()
 
 
@@ -53,14 +56,56 @@ def take_all(page: Page, demo: RunningDemo, folder: Path) -> None:
     take(page, folder / "failure.png")
 
 
-def take(page: Page, path: Path) -> None:
+def take_admin_ui(browser: Browser, demo: RunningDemo, folder: Path) -> None:
+    """Go through the pages of the admin UI, with a few people connected."""
+    for email in ("ann@example.com", "ben@example.com"):
+        visitor = browser.new_page()
+        sign_in(visitor, demo.create_link(email))
+        connect(visitor, demo.origin)
+        visitor.context.close()
+    page = browser.new_page(viewport={"width": WIDE, "height": 480}, color_scheme="light")
+    sign_in(page, demo.create_link("alice@example.com", admin=True))
+    take_gateway(page, demo, folder)
+    page.goto(f"{demo.origin}/admin/connections")
+    take(page, folder / "admin-connections.png", width=WIDE)
+    page.goto(f"{demo.origin}/admin/doctor")
+    press(page, "Run the checks")
+    expect(page.locator("#outcome")).to_be_visible()
+    take(page, folder / "admin-doctor.png", width=WIDE)
+    take_phone(browser, demo, folder)
+
+
+def take_gateway(page: Page, demo: RunningDemo, folder: Path) -> None:
+    """One gateway with a tool, and adding another."""
+    page.goto(f"{demo.origin}/admin/gateways/{demo.gateway_id}")
+    page.locator("summary", has_text="search").click()
+    take(page, folder / "admin-gateway.png", width=WIDE)
+    url = page.locator(".url code").inner_text()
+    page.goto(f"{demo.origin}/admin/gateways/new")
+    page.get_by_label("URL of the MCP server").fill(url)
+    press(page, "Look at it")
+    expect(page.get_by_role("button", name="Add the gateway")).to_be_visible()
+    take(page, folder / "admin-add.png", width=WIDE)
+
+
+def take_phone(browser: Browser, demo: RunningDemo, folder: Path) -> None:
+    """The same on a phone that is set to dark."""
+    page = browser.new_page(
+        viewport={"width": PHONE, "height": 480}, device_scale_factor=SCALE, color_scheme="dark", is_mobile=True
+    )
+    sign_in(page, demo.create_link("ann@example.com"))
+    page.goto(f"{demo.origin}/admin/my-connections")
+    take(page, folder / "admin-phone.png", width=PHONE)
+
+
+def take(page: Page, path: Path, *, width: int = WIDTH) -> None:
     """Photograph the page down to the end of what is on it, without a focus ring or a hover."""
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     page.mouse.move(0, 0)
     end = page.locator("main > *").last.bounding_box()
     assert end is not None
     height = end["y"] + end["height"] + MARGIN
-    page.set_viewport_size({"width": WIDTH, "height": round(height)})
+    page.set_viewport_size({"width": width, "height": round(height)})
     picture = page.screenshot(path=path)
     assert len(picture) < LARGEST, f"{path} has {len(picture)} bytes"
 
