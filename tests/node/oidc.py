@@ -16,7 +16,7 @@ from tests.servers.node import Node
 from tests.servers.ports import HOST, Reservation
 from tests.servers.processes import ServerProcess
 
-__all__ = ["OidcProvider", "Setup", "answer_pages", "start_oidc_provider"]
+__all__ = ["OidcProvider", "Setup", "answer_page", "answer_pages", "start_oidc_provider"]
 
 SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
 
@@ -98,9 +98,15 @@ async def answer_pages(browser: Browser, *, login: str, allow: bool = True) -> P
     """
     page = browser.page
     assert page is not None
-    while (form := next((form for form in page.forms if "/interaction/" in form.action), None)) is not None:
-        if not allow and form.fields.get("prompt") == "consent":
-            return await browser.open(f"{form.action.rstrip('/')}/abort")
-        entries = {"login": login, "password": "any"} if form.fields.get("prompt") == "login" else {}
-        page = await browser.submit(form, **entries)
+    while any("/interaction/" in form.action for form in page.forms):
+        page = await answer_page(browser, page, login=login, allow=allow)
     return page
+
+
+async def answer_page(browser: Browser, page: Page, *, login: str, allow: bool = True, follow: bool = True) -> Page:
+    """Answer one of them: its login or its consent."""
+    form = page.form(action="/interaction/")
+    if not allow and form.fields.get("prompt") == "consent":
+        return await browser.open(f"{form.action.rstrip('/')}/abort", follow=follow)
+    entries = {"login": login, "password": "any"} if form.fields.get("prompt") == "login" else {}
+    return await browser.submit(form, follow=follow, **entries)
