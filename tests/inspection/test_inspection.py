@@ -16,6 +16,7 @@ from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch, faults, start_fault_switch
 from tests.servers import GatewayBackend, run_latchpin
 
+pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_cimd", "latchpin_memory_store")
 CALLBACK = f"{BASE}/oauth/callback"
 ENTERED = "entered on the gateway"
 
@@ -235,7 +236,6 @@ async def test_an_entered_issuer_is_changed_and_not_confirmed(gateway: InnerGate
 
 
 @pytest.mark.backends("sqlite")
-@pytest.mark.needs("latchpin_dcr")
 def test_the_commands_show_it(backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path):
     env = settings_of(backend)
     url, issuer = provider.provider.mcp_url, provider.provider.issuer

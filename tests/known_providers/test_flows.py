@@ -20,6 +20,7 @@ from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.known_providers.imitation import Imitation, serve_imitation
 from tests.known_providers.imitations import IMITATIONS
 
+pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 TABLE = {each.name: each for each in latchpin_providers()}
 STANDARD = Provider("standard", "Standard", ())
 TAKEN_OUT: dict[str, Any] = {"audience": "", "token_lifetime": 3600}

@@ -13,6 +13,7 @@ from tests.providers import start_fault_switch
 from tests.rules import flow_rules, token_rules
 from tests.rules.rule import Bench, Rule, RuleBroken
 
+pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 RULES = (*flow_rules.RULES, *token_rules.RULES)
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
