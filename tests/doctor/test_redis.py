@@ -80,6 +80,25 @@ async def test_states_that_never_end(settings, diagnose, redis_server: RedisServ
     assert finding.command == "latchpin states purge --all"
 
 
+async def test_a_user_that_may_not_ask_for_more_than_the_store_needs(settings, diagnose, redis_server: RedisServer):
+    rules = ["~oauth:state:*", "~latchpin:*", "-@all", "+@read", "+@write", "+@scripting", "+ping", "-@dangerous"]
+    redis_server.command("ACL", "SETUSER", "small", "on", ">small-password", "resetkeys", *rules)
+    settings.setenv("REDIS_URL", f"redis://small:small-password@127.0.0.1:{redis_server.port}/0")
+    try:
+        report = await diagnose()
+        redis_server.command("ACL", "SETUSER", "small", "+info", "+time", "+config|get")
+        more = await diagnose()
+    finally:
+        redis_server.command("ACL", "DELUSER", "small")
+    skipped = one(report, "How Redis is set up was not looked at")
+    assert (skipped.severity, skipped.command) == (
+        Severity.SKIPPED,
+        "redis-cli acl setuser latchpin +info +time +config|get",
+    )
+    assert {finding.severity for finding in of_check(report, "stores")} == {Severity.OK}
+    assert {finding.severity for finding in of_check(more, "redis")} == {Severity.OK}
+
+
 async def test_a_wrong_password_is_not_repeated(settings, diagnose, redis_server: RedisServer):
     settings.setenv("REDIS_MAX_RETRIES", "1")
     settings.setenv("REDIS_URL", f"redis://ann:hunter2@127.0.0.1:{redis_server.port}/0")

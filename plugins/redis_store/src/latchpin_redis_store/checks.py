@@ -19,7 +19,7 @@ from latchpin.settings import mask
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from latchpin_redis_store.plugin import RedisSettings
 from latchpin_redis_store.states import PREFIX
@@ -74,14 +74,33 @@ async def _connected(settings: RedisSettings) -> AsyncIterator[Redis]:
 
 
 async def _look(client: Redis, context: CheckContext) -> list[Finding]:
-    info = await client.info()
-    before = context.clock()
-    seconds, microseconds = await client.time()
-    theirs = datetime.fromtimestamp(seconds + microseconds / 1_000_000, UTC)
-    clock = compare_clocks("Redis", theirs, before=before, after=context.clock())
+    await client.ping()
+    try:
+        info = await client.info()
+        clock = await _clock(client, context)
+    except NoPermissionError:
+        return [_not_told(), *await _leftovers(client)]
     keeps_records = context.record_backend is not None and context.record_backend.name == "redis"
     findings = [_version(info), _role(info), *_memory(info), *await _persistence(client, info, keeps_records), clock]
     return [*(finding for finding in findings if finding is not None), *await _leftovers(client)]
+
+
+async def _clock(client: Redis, context: CheckContext) -> Finding:
+    before = context.clock()
+    seconds, microseconds = await client.time()
+    theirs = datetime.fromtimestamp(seconds + microseconds / 1_000_000, UTC)
+    return compare_clocks("Redis", theirs, before=before, after=context.clock())
+
+
+def _not_told() -> Finding:
+    """A user of its own, as our README gives it, may not ask."""
+    return Finding(
+        Severity.SKIPPED,
+        "How Redis is set up was not looked at",
+        "The user in REDIS_URL may not ask for it: eviction, persistence and its clock are unknown.",
+        "Allow that user these three, or check maxmemory-policy and appendonly by hand.",
+        "redis-cli acl setuser latchpin +info +time +config|get",
+    )
 
 
 def _version(info: Mapping[str, Any]) -> Finding:
