@@ -15,11 +15,13 @@ from latchpin.defaults.signer import HmacSigner
 from latchpin.errors import (
     BrowserChanged,
     CallbackMalformed,
+    ClockSkew,
     StateExpired,
     StateSignatureInvalid,
     UserChanged,
 )
 from latchpin.oauth.state import (
+    LEEWAY,
     MAX_STATE_LENGTH,
     StatePayload,
     build_state,
@@ -46,8 +48,9 @@ PAYLOAD = StatePayload(
     timestamp=NOW.isoformat(),
     browser=hash_browser(COOKIE),
     key_id=SIGNER.key_id,
-    instance="i1",
+    instance="0123abcd-7fffffff-123456789abc-89abcdef",
     flow_id="f" * 32,
+    store="5" * 16,
 )
 
 
@@ -122,6 +125,19 @@ def test_a_state_signed_under_an_earlier_secret_still_holds():
     assert parse_state(state, signer("t" * 32, "s" * 32)) == PAYLOAD
 
 
+def test_a_key_id_that_is_no_key_id_is_not_repeated():
+    forged = json.dumps(asdict(replace(PAYLOAD, key_id="x\n" * 20))).encode()
+    with pytest.raises(StateSignatureInvalid, match=r"does not have \(\(unreadable\); it has ") as caught:
+        parse_state(forge(forged), SIGNER)
+    assert caught.value.code == "state-secret-changed"
+
+
+def test_a_state_from_before_stores_had_names_is_read():
+    fields = asdict(PAYLOAD)
+    del fields["store"]
+    assert parse_state(forge(json.dumps(fields).encode()), SIGNER) == replace(PAYLOAD, store="")
+
+
 def test_an_overlong_state_is_not_even_decoded():
     with pytest.raises(CallbackMalformed, match=str(MAX_STATE_LENGTH)):
         parse_state("x" * (MAX_STATE_LENGTH + 1), SIGNER)
@@ -171,3 +187,10 @@ def test_the_lifetime_ends_exactly_when_it_ends():
     assert caught.value.expired_at == NOW + lifetime
     with pytest.raises(StateExpired):
         check_age(PAYLOAD, now=NOW + lifetime, lifetime=lifetime)
+
+
+def test_a_state_from_the_future_is_no_younger_than_clocks_may_differ():
+    lifetime = timedelta(seconds=300)
+    check_age(PAYLOAD, now=NOW - LEEWAY, lifetime=lifetime)
+    with pytest.raises(ClockSkew, match="61 s ahead of this one's, more than the 60 s"):
+        check_age(PAYLOAD, now=NOW - timedelta(seconds=61), lifetime=lifetime)
