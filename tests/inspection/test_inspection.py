@@ -271,3 +271,25 @@ async def test_a_wrong_method_is_told_every_right_one(gateway: InnerGateway):
     assert [answer.status_code for answer in answers] == [405] * 3
     assert allowed == [{"GET", "POST"}, {"GET", "PUT", "DELETE"}, {"GET"}]
     assert answers[0].json()["remedy"] == "Use GET, POST."
+
+
+async def test_a_move_is_followed_where_the_setting_says_so(environment: pytest.MonkeyPatch, provider: FaultSwitch):
+    from latchpin.logs import tear_down_logging
+
+    from tests.callback.gateway import open_gateway
+
+    environment.setenv("OAUTH_FOLLOW_ISSUER_CHANGE", "true")
+    with start_fault_switch() as other:
+        async with open_gateway() as gateway:
+            gateway_id = await gateway.add(provider.provider.mcp_url)
+            async with gateway.browser() as browser:
+                await browser.open(await gateway.returned(browser, gateway_id))
+                new = other.provider.issuer
+                provider.arm("resource-metadata", faults.changed(authorization_servers=[new]))
+                gateway.application.servers.forget(gateway_id)
+                page = await browser.open(f"{BASE}/oauth/authorize/{gateway_id}", follow=False)
+            assert page.headers["location"].startswith(new)
+            clients = await gateway.application.services.records.clients.list(gateway_id=gateway_id)
+            assert {client.issuer for client in clients} == {provider.provider.issuer, new}  # never one for both
+            assert len({client.client_id for client in clients}) == 2
+    tear_down_logging()

@@ -54,6 +54,23 @@ def test_scope_resource_and_audience_are_sent_where_there_are_any():
     assert sent["audience"] == ["api"]
 
 
+def test_scopes_may_go_by_another_name_unless_that_is_configured():
+    request = replace(REQUEST, scopes=("a", "b"), scope_parameter="user_scope")
+    assert (query(request).get("scope"), query(request)["user_scope"]) == (None, ["a b"])
+    assert query(replace(request, extra={"user_scope": "mine"}))["user_scope"] == ["mine"]
+
+
+def test_what_a_provider_wants_is_added_to_what_was_found_and_to_nothing_else():
+    def choose(**more):
+        given = {"configured": (), "challenged": None, "resource_supports": None, "server_supports": None}
+        return choose_scopes(**(given | more), added=("offline_access",))
+
+    assert choose(challenged=("a",)) == ("a", "offline_access")
+    assert choose(challenged=("a", "offline_access"), server_supports=("offline_access",)) == ("a", "offline_access")
+    assert choose(configured=("a",)) == ("a",)
+    assert choose() == ()
+
+
 def test_a_query_of_the_endpoint_is_kept_and_a_fragment_is_not():
     url = build_authorization_url(replace(REQUEST, authorization_endpoint="https://as.example/a?tenant=7#x"))
     assert parse_qs(urlsplit(url).query)["tenant"] == ["7"]

@@ -1,5 +1,6 @@
 """Token and revocation requests as they leave."""
 
+import json
 from urllib.parse import parse_qs
 
 from latchpin.model import ClientCredentials
@@ -97,3 +98,14 @@ def test_an_authentication_cannot_change_the_request():
         token_url=URL, client_id="cid", authentication=authentication, refresh_token="r", resource=None
     )
     assert fields(request)["grant_type"] == "refresh_token"
+
+
+def test_the_same_fields_may_go_as_json():
+    request = build_refresh_request(
+        token_url=URL, client_id="cid", authentication=BASIC, refresh_token="r & s", resource=None
+    )
+    sent = request.as_json()
+    assert json.loads(sent.body) == fields(request)
+    assert sent.headers == {**request.headers, "content-type": "application/json"}
+    assert sent.url == URL
+    assert "r & s" not in repr(sent)

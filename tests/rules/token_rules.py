@@ -171,6 +171,30 @@ def without_token_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.token._read_type", lambda *_, **__: "Bearer")
 
 
+async def a_forgotten_client_heals_once(bench: Bench) -> None:
+    gateway_id = await bench.add()
+    bench.switch.arm("token", faults.oauth_error("invalid_client", code=401))
+    async with bench.gateway.browser() as browser:
+        for _ in range(4):
+            await browser.open(await bench.begin(browser, gateway_id))
+    registered = len(bench.switch.asked("register"))
+    demand(registered == 2, f"{registered} clients were registered")
+
+
+def without_healing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(self, *_):
+        return False
+
+    monkeypatch.setattr("latchpin.clients.ClientDirectory.heal", never)
+
+
+def without_an_end_of_healing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def always(self, gateway_id, issuer, client_id):
+        return await self.drop(gateway_id, issuer, client_id=client_id)
+
+    monkeypatch.setattr("latchpin.clients.ClientDirectory.heal", always)
+
+
 # -- addresses ------------------------------------------------------------------------------------------
 
 
@@ -289,6 +313,8 @@ RULES = (
     Rule("every request names the resource", resource_in_every_request, without_resource_at_refresh),
     Rule("secrets that a provider echoes are struck out", echoed_secrets, without_striking_out),
     Rule("only Bearer tokens are taken", bearer_only, without_token_type),
+    Rule("a client that the server forgot is registered anew", a_forgotten_client_heals_once, without_healing),
+    Rule("a client is registered anew only once", a_forgotten_client_heals_once, without_an_end_of_healing),
     Rule(
         "private addresses are not asked",
         private_address,
