@@ -3,6 +3,9 @@
 One worker of ``latchpin serve`` on a real backend, a token endpoint in a process of its own, and a driver in a third
 that keeps 32 flows under way. A flow is authorize (302), callback, token POST, sealed token stored (303). CPU is the
 gateway process's own user and system time. Run it on an otherwise idle machine.
+
+``--history 24,0 --rounds 5`` runs each backend with and without the history of flows (FLOW_HISTORY_HOURS), one after
+the other in each round, and says by how much the medians differ.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ HEADER = "X-Benchmark-User"
 @dataclass
 class Figures:
     backend: str
+    history: int
     flows: int
     seconds: float
     cpu_seconds: float
@@ -46,10 +50,15 @@ class Figures:
     p99: float
     resident_mb: float
 
+    @property
+    def cpu_per_flow(self) -> float:
+        """Milliseconds."""
+        return self.cpu_seconds / self.flows * 1000
+
     def row(self) -> str:
-        per_flow = self.cpu_seconds / self.flows * 1000
         return (
-            f"| {self.backend:<8} | {self.flows / self.seconds:8.0f} | {per_flow:10.2f} | {self.p50 * 1000:7.1f} "
+            f"| {self.backend:<8} | {self.history:7} | {self.flows / self.seconds:8.0f} | {self.cpu_per_flow:11.3f} "
+            f"| {self.p50 * 1000:7.1f} "
             f"| {self.p99 * 1000:7.1f} | {self.resident_mb:6.0f} |"
         )
 
@@ -156,7 +165,7 @@ def add_gateway(base: str, token_url: str) -> str:
     return str(answer.raise_for_status().json()["id"])
 
 
-def measure(name: str, flows: int) -> Figures:
+def measure(name: str, flows: int, history: int) -> Figures:
     with (
         tempfile.TemporaryDirectory() as folder,
         backend_environment(name, Path(folder)) as environment,
@@ -170,6 +179,7 @@ def measure(name: str, flows: int) -> Figures:
             "TRUSTED_PROXIES": "127.0.0.1",
             "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
             "MAX_PENDING": "1000000",
+            "FLOW_HISTORY_HOURS": str(history),
             "LOG_LEVEL": "WARNING",
         }
         if name == "postgres":
@@ -182,18 +192,41 @@ def measure(name: str, flows: int) -> Figures:
             times = asyncio.run(drive(process.base_url, gateway, flows, "user"))
             seconds, cpu = time.perf_counter() - began, cpu_seconds(process.pid) - before
     cuts = statistics.quantiles(times, n=100)
-    return Figures(name, flows, seconds, cpu, cuts[49], cuts[98], idle)
+    return Figures(name, history, flows, seconds, cpu, cuts[49], cuts[98], idle)
+
+
+def compare(name: str, found: list[Figures]) -> str:
+    """What each history costs beside the last one named, in CPU of a flow."""
+    by_history: dict[int, list[float]] = {}
+    for figures in found:
+        by_history.setdefault(figures.history, []).append(figures.cpu_per_flow)
+    medians = {history: statistics.median(values) for history, values in by_history.items()}
+    *others, base = medians
+    texts = [f"{name}: FLOW_HISTORY_HOURS={base} takes {medians[base]:.3f} ms CPU a flow (median)"]
+    for each in others:
+        more = medians[each] - medians[base]
+        texts.append(f"={each} {medians[each]:.3f} ms: {more * 1000:+.0f} us, {more / medians[base]:+.1%}")
+    return "; ".join(texts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backends", default="memory,sqlite,postgres,redis")
     parser.add_argument("--flows", type=int, default=3000)
+    parser.add_argument("--history", default="24", help="FLOW_HISTORY_HOURS to compare, comma-separated")
+    parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
-    print("| backend  |  flows/s | CPU ms/flow | p50 ms  | p99 ms  | MB idle |")
-    print("|----------|----------|-------------|---------|---------|---------|")
+    histories = [int(text) for text in arguments.history.split(",")]
+    print("| backend  | history |  flows/s | CPU ms/flow | p50 ms  | p99 ms  | MB idle |")
+    print("|----------|---------|----------|-------------|---------|---------|---------|")
     for name in arguments.backends.split(","):
-        print(measure(name, arguments.flows).row(), flush=True)
+        found = []
+        for _ in range(arguments.rounds):
+            for history in histories:
+                found.append(measure(name, arguments.flows, history))
+                print(found[-1].row(), flush=True)
+        if len(histories) > 1:
+            print(compare(name, found), flush=True)
 
 
 if __name__ == "__main__":

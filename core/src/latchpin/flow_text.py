@@ -13,19 +13,20 @@ from latchpin.flow_steps import FlowStep
 
 __all__ = ["dump_step", "parse_steps"]
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for each step
+
 
 def dump_step(step: FlowStep) -> str:
     """Write ``step`` as one line. Equal steps are equal text."""
     facts = step.facts
-    return json.dumps(
+    return _encode(
         {
             "step": facts.step,
             "at": step.at.astimezone(UTC).isoformat(timespec="microseconds"),
             "seconds": step.seconds,
             "worker": step.worker,
             "facts": {name: getattr(facts, name) for name in facts.__slots__},
-        },
-        separators=(",", ":"),
+        }
     )
 
 
