@@ -11,7 +11,9 @@ from datetime import timedelta
 import pytest
 from latchpin import flow_history
 from latchpin.errors import BackendUnavailable
+from latchpin.flow_facts import Begun
 from latchpin.flow_history import FlowHistory
+from latchpin.flow_journal import FlowJournal, current_flow
 from latchpin.testing import MovedClock, samples
 
 DAY = timedelta(hours=24)
@@ -23,6 +25,7 @@ class Records:
     def __init__(self) -> None:
         self.kept: list = []
         self.batches = 0
+        self.flows: list[str | None] = []
         self.error: Exception | None = None
         self.open = asyncio.Event()
         self.open.set()
@@ -30,6 +33,7 @@ class Records:
 
     async def append(self, steps, *, life) -> None:
         self.batches += 1
+        self.flows.append(current_flow())
         self.asked.set()
         await self.open.wait()
         if self.error is not None:
@@ -172,3 +176,14 @@ async def test_a_look_that_is_broken_off_loses_nothing(records):
     records.open.set()
     await history.close()
     assert records.kept == steps
+
+
+async def test_what_the_writing_logs_belongs_to_no_flow(records, quick):
+    history = FlowHistory(records, life=DAY)
+    trail = FlowJournal([history], clock=MovedClock(), worker="w").open("authorize")
+    trail.name("f" * 32, "a" * 32, "ada@example.com")
+    with trail:
+        trail.step(Begun(via="session"))
+        await written(history)
+    assert [step.flow_id for step in records.kept] == ["f" * 32]
+    assert records.flows == [None]
