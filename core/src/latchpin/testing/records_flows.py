@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from latchpin.contracts import RecordStore
-from latchpin.flow_facts import Returned
+from latchpin.flow_facts import Failed, Returned
 from latchpin.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, summarize
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
@@ -68,6 +68,20 @@ class FlowRules(OpenedBackend):
         flow_id = steps[0].flow_id
         await gives(store.flows.get(flow_id), tuple(steps), "each step is kept once, and given in its order")
         await gives(store.flows.list(EVERY, limit=9), [summarize(steps)], "a list shows each flow once and whole")
+
+    async def test_flow_cause_is_its_first_failure(self, store: RecordStore, clock: MovedClock) -> None:
+        """Whichever worker's failure is written first."""
+        steps = samples.flow(clock(), failed=True)
+        begun, failed = steps[:3], steps[-1]
+        facts = samples.flow(clock(), failed=True)[-1].facts
+        assert isinstance(facts, Failed)
+        earlier = replace(failed, at=failed.at - SECOND, facts=replace(facts, cause="state-expired"))
+        for batch in ([failed], begun, [earlier]):
+            await store.flows.append(batch, life=LIFE)
+        expected = summarize([*begun, earlier, failed])
+        same(expected.cause, "state-expired", "summarize gives the first failure's cause")
+        await gives(store.flows.list(EVERY, limit=9), [expected], "a flow's cause is that of its first failure")
+        await gives(store.flows.list(FlowQuery(cause="state-used"), limit=9), [], "a flow's cause is one")
 
     async def test_flow_written_by_many_at_once(self, store: RecordStore, clock: MovedClock) -> None:
         """Every step of one flow and of twenty others, all at once: none is lost."""

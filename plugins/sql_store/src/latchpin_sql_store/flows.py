@@ -6,11 +6,12 @@ One row and not one for each step: a flow is written in one or two batches, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from latchpin.errors import BackendUnavailable, RecordConflict
-from latchpin.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
+from latchpin.flow_steps import MOST_STEPS, FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order, summarize
 from latchpin.flow_text import dump_step, parse_steps
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
@@ -22,6 +23,7 @@ __all__ = ["SqlFlows"]
 PURGED_AT_ONCE = 10_000
 _CHUNK = 500
 _ATTEMPTS = 5
+_RANKS: tuple[FlowOutcome, ...] = ("pending", "failed", "completed")
 
 _GET = select(flows).where(flows.c.flow_id == bindparam("wanted"))
 _LOCK = (
@@ -54,12 +56,12 @@ class SqlFlows:
 
         def run(connection: Connection) -> None:
             known = {row["flow_id"]: row for row in connection.execute(_LOCK, {"wanted": wanted}).mappings()}
-            new = [_to_row(_merge([], by_flow[name])) for name in wanted if name not in known]
+            new = [_new_row(by_flow[name]) for name in wanted if name not in known]
             if new:
                 connection.execute(insert(flows), new)
-            merged = [_to_row(_merge(_steps(row), by_flow[name])) for name, row in known.items()]
-            if merged:
-                connection.execute(_UPDATE, [_change(row) for row in merged])
+            changes = [change for row in known.values() if (change := _change(row, by_flow[row["flow_id"]]))]
+            if changes:
+                connection.execute(_UPDATE, changes)
 
         for _ in range(_ATTEMPTS):
             try:
@@ -118,18 +120,47 @@ def _select(query: FlowQuery) -> Select[Any]:
     return statement if query.before is None else statement.where(flows.c.last_at < query.before)
 
 
-def _merge(held: Sequence[FlowStep], more: Sequence[FlowStep]) -> list[FlowStep]:
-    """The first ``MOST_STEPS`` of both, each once, as they happened."""
-    return in_order(list(dict.fromkeys([*held, *more]))[:MOST_STEPS])
+def _new_row(steps: Sequence[FlowStep]) -> dict[str, Any]:
+    lines = dict.fromkeys(map(dump_step, steps))
+    return _to_row(summarize(in_order(list(dict.fromkeys(steps)))[:MOST_STEPS]), list(lines)[:MOST_STEPS])
+
+
+def _change(row: RowMapping, more: Sequence[FlowStep]) -> dict[str, Any] | None:
+    """What an update of ``row`` sets, None if it has all of ``more`` or is full. Its own lines are only copied."""
+    held = row["steps"].split("\n")
+    fresh = {line: step for step in more if (line := dump_step(step)) not in held}
+    added = list(fresh.items())[: max(0, MOST_STEPS - len(held))]
+    if not added:
+        return None
+    lines = [*held, *(line for line, _ in added)]
+    newer = summarize(in_order([step for _, step in added]))
+    if newer.cause is not None and row["cause"] is not None:  # which failure was the first is in the lines
+        names = {name: row[name] for name in ("flow_id", "gateway_id", "app_user_email")}
+        flow = summarize(in_order(parse_steps(lines, **names)))
+    else:
+        flow = _join(_summary(row), newer)
+    values = _to_row(flow, lines)
+    return {"wanted": row["flow_id"]} | {f"new_{name}": values[name] for name in _CHANGING}
+
+
+def _join(one: FlowSummary, other: FlowSummary) -> FlowSummary:
+    """Two parts of a flow, of which at most one has a failure."""
+    return replace(
+        one,
+        began_at=min(one.began_at, other.began_at),
+        last_at=max(one.last_at, other.last_at),
+        outcome=max(one.outcome, other.outcome, key=_RANKS.index),
+        cause=one.cause or other.cause,
+        steps=one.steps + other.steps,
+    )
 
 
 def _steps(row: RowMapping) -> list[FlowStep]:
     names = {name: row[name] for name in ("flow_id", "gateway_id", "app_user_email")}
-    return parse_steps(row["steps"].splitlines(), **names)
+    return parse_steps(row["steps"].split("\n"), **names)
 
 
-def _to_row(steps: Sequence[FlowStep]) -> dict[str, Any]:
-    flow = summarize(steps)
+def _to_row(flow: FlowSummary, lines: Sequence[str]) -> dict[str, Any]:
     return {
         "flow_id": flow.flow_id,
         "gateway_id": flow.gateway_id,
@@ -139,12 +170,8 @@ def _to_row(steps: Sequence[FlowStep]) -> dict[str, Any]:
         "outcome": flow.outcome,
         "cause": flow.cause,
         "step_count": flow.steps,
-        "steps": "\n".join(map(dump_step, steps)),
+        "steps": "\n".join(lines),
     }
-
-
-def _change(row: dict[str, Any]) -> dict[str, Any]:
-    return {"wanted": row["flow_id"]} | {f"new_{name}": row[name] for name in _CHANGING}
 
 
 def _summary(row: RowMapping) -> FlowSummary:

@@ -172,7 +172,6 @@ flows = Table(
     Column("step_count", Integer, nullable=False),
     Column("steps", LongText, nullable=False),  # a line of JSON for each
     Index("ix_oauth_flows_user", "app_user_email", "last_at"),
-    Index("ix_oauth_flows_gateway", "gateway_id", "last_at"),
     **_ON_MYSQL,
 )
 

@@ -35,7 +35,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_oauth_flows_last_at", "oauth_flows", ["last_at"])
     op.create_index("ix_oauth_flows_user", "oauth_flows", ["app_user_email", "last_at"])
-    op.create_index("ix_oauth_flows_gateway", "oauth_flows", ["gateway_id", "last_at"])
     op.add_column("oauth_tokens", sa.Column("flow_id", Ascii(64)))
 
 
