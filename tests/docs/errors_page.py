@@ -34,8 +34,8 @@ A problem document (RFC 9457) looks like this:
 }
 ```
 
-A browser gets the same facts as a page. `flow_id` is 128 random bits that name the request or the flow in the log. Where
-a flow failed that is proven to be the caller's, `flow_url` is added: a support link to
+A browser gets the same facts as a page. `flow_id` is 128 random bits that name the request or the flow in the log.
+Where a flow failed that is proven to be the caller's, `flow_url` is added: a support link to
 [the flow's steps](troubleshooting.md#looking-at-a-flow), for its user and administrators.
 
 "Whose fault" below is where the cause lies. A case of a wider cause names it: a caller who has proven nothing is told
