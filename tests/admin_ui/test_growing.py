@@ -23,7 +23,7 @@ async def test_a_piece_comes_when_it_is_told(request_):
         tell("step", what="last")
 
     pieces = follow(work, request_)
-    assert await anext(pieces) == ("step", {"what": "first"})
+    assert await asyncio.wait_for(anext(pieces), 60) == ("step", {"what": "first"})
     released.set()
     assert [piece async for piece in pieces] == [("step", {"what": "last"})]
 
@@ -39,7 +39,7 @@ async def test_nobody_reads_any_more(request_):
             ended.set()
 
     pieces = follow(work, request_)
-    await anext(pieces)
+    await asyncio.wait_for(anext(pieces), 60)
     await pieces.aclose()
     await asyncio.wait_for(ended.wait(), 60)
 

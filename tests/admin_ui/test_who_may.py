@@ -71,6 +71,15 @@ async def test_a_gateway_that_is_not_for_alice_reads_as_one_that_is_not_there(ad
     assert "bob@example.com" in admin.page
 
 
+@pytest.mark.parametrize("path", ["/admin/my-connections", "/admin/gateways/{id}", "/admin/my-connections/{id}"])
+async def test_what_is_mine_is_never_somebody_elses(admin, connected, path):
+    """Not even an administrator's page takes Alice's connection for its own user's."""
+    live = {"hx-request": "true"} if path.startswith("/admin/my-connections/") else {}
+    assert (await admin.open(path.format(id=connected.id), **live)).status_code == 200
+    assert "Not connected" in admin.text
+    assert "Disconnect" not in admin.text
+
+
 async def test_who_else_may_use_a_gateway_is_for_administrators(alice, gateway):
     shared = await gateway.add("https://mcp.example.com/mcp", allowed_users=[ALICE, "bob@example.com"])
     assert (await alice.open(f"/admin/gateways/{shared}")).status_code == 200
