@@ -16,6 +16,8 @@ _ALL_USED = {
     "latchpin_client_registrar": "all are asked, in order of rank",
     "latchpin_identity": "all are asked",
     "latchpin_client_authentications": "chosen for each gateway",
+    "latchpin_providers": "each holds at its own servers",
+    "latchpin_identity_assertions": "all are asked, in order of rank",
     "latchpin_commands": "all",
     "latchpin_event_listeners": "all",
     "latchpin_observers": "all watch",
@@ -46,7 +48,7 @@ class OfferRow:
 
 @dataclass(frozen=True, slots=True)
 class PluginReport:
-    """Every offer, and what is wrong.
+    """Every offer, several that read alike once, and what is wrong.
 
     Attributes:
         broken: plugins that failed to load; each has a row too.
@@ -65,7 +67,7 @@ def build_plugin_report(installed: Plugins) -> PluginReport:
     broken = [plugin for plugin in installed.installed if plugin.error is not None]
     rows, clash, warning = _offered(installed)
     rows += [_row_without_offer(plugin, "(broken)", f"failed to load: {plugin.error}") for plugin in broken]
-    return PluginReport(rows, broken, clash, warning)
+    return PluginReport(list(dict.fromkeys(rows)), broken, clash, warning)
 
 
 def _offered(installed: Plugins) -> tuple[list[OfferRow], str, str]:

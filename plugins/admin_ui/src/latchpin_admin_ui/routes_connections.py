@@ -74,6 +74,9 @@ async def disconnect_mine(request: Request, gateway_id: str) -> Response:
     )
 
 
+MOST_ROWS = 500
+
+
 # -- everybody's --------------------------------------------------------------------------------------
 
 
@@ -98,9 +101,14 @@ async def show_connections(request: Request, user: str = "", gateway: str = "", 
     wanted = _Wanted(user.strip().lower()[:320], gateway, health)
     now = application.services.clock()
     everything = [ConnectionRow.of(each, now) for each in await application.connections.list(caller)]
-    rows = [row for row in everything if wanted.holds(row)]
-    known = any(row.owner == wanted.user for row in rows)
-    values: dict[str, Any] = {"rows": rows, "total": len(everything), "person": wanted.user if known else ""}
+    found = [row for row in everything if wanted.holds(row)]
+    known = any(row.owner == wanted.user for row in found)
+    values: dict[str, Any] = {
+        "rows": found[:MOST_ROWS],
+        "found": len(found),
+        "total": len(everything),
+        "person": wanted.user if known else "",
+    }
     if is_live(request):
         return await show_piece(request, caller, "connections_table", **values)
     gateways = await application.gateways.list(caller)

@@ -16,6 +16,8 @@ from latchpin_admin_ui.pages import show
 
 __all__ = ["router"]
 
+CORE = "latchpin"
+
 router = APIRouter(prefix="/admin", include_in_schema=False)
 
 
@@ -44,6 +46,6 @@ async def show_plugins(request: Request) -> Response:
     """What each installed distribution offers, what is selected, and why."""
     caller, report = await require_admin(request), build_plugin_report(_plugins_of(request))
     by_distribution: dict[str, list[OfferRow]] = {}
-    for row in report.rows:
+    for row in sorted(report.rows, key=lambda row: (row.distribution != CORE, row.distribution)):
         by_distribution.setdefault(row.distribution, []).append(row)
     return await show(request, caller, "plugins", title="Plugins", report=report, by_distribution=by_distribution)

@@ -1,0 +1,46 @@
+"""The list of everybody's connections: narrowed down, never endless, and empty with a word on what to do."""
+
+from dataclasses import replace
+
+from latchpin_admin_ui.routes_connections import MOST_ROWS
+
+from tests.callback.gateway import ALICE
+
+
+async def test_nobody_is_connected(admin):
+    await admin.open("/admin/connections")
+    assert "Nobody is connected yet. A connection begins when somebody presses Authorize" in admin.text
+
+
+async def test_it_is_narrowed_down(admin, connected):
+    for query, expected in (
+        ("", True),
+        (f"?user={ALICE[:4].upper()}", True),
+        ("?user=bob", False),
+        (f"?gateway={connected.id}&health=valid", True),
+        ("?health=expired", False),
+        (f"?gateway={'0' * 32}", False),
+    ):
+        await admin.open(f"/admin/connections{query}")
+        assert (f"Disconnect {ALICE} from" in admin.page) == expected, query
+        assert ("No connection matches that." in admin.text) != expected
+    await admin.open("/admin/connections?user=ali", **{"hx-request": "true"})
+    assert admin.page.startswith('<section id="connections"')  # htmx gets the piece alone
+
+
+async def test_everything_of_a_person_is_offered_for_a_whole_address(admin, connected):
+    await admin.open(f"/admin/connections?user={ALICE}")
+    assert f"Disconnect everything of {ALICE}" in admin.text
+    await admin.open("/admin/connections?user=alice")
+    assert "Disconnect everything" not in admin.text
+
+
+async def test_a_long_list_is_cut(admin, connected, gateway):
+    tokens = gateway.application.services.records.tokens
+    [token] = await tokens.list()
+    for number in range(MOST_ROWS):
+        other = replace(token, id=f"{number:032x}", app_user_email=f"user{number}@example.com")
+        await tokens.put(other, replacing=None)
+    await admin.open("/admin/connections")
+    assert f"{MOST_ROWS + 1} of {MOST_ROWS + 1} connections, of which the first {MOST_ROWS} are shown" in admin.text
+    assert admin.page.count('data-heading="User"') == MOST_ROWS
