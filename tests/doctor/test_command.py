@@ -14,12 +14,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.backends("sqlite")]
 
 
 @pytest.fixture
-def env(backend: GatewayBackend, tmp_path: Path) -> dict[str, str]:
+def env(backend: GatewayBackend) -> dict[str, str]:
     """A gateway's settings, its database made."""
-    settings = settings_of(backend)
-    upgraded = run_latchpin("db", "upgrade", env=settings, cwd=tmp_path)
-    assert upgraded.returncode == 0, upgraded.stderr
-    return settings
+    from latchpin_sql_store.migrate import upgrade_database
+
+    upgrade_database(backend.environment["DATABASE_URL"])
+    return settings_of(backend)
 
 
 def test_a_healthy_gateway_has_no_finding_that_is_not_well(env, tmp_path: Path):
@@ -72,6 +72,7 @@ def test_nothing_is_made_by_looking(backend: GatewayBackend, tmp_path: Path):
     assert ended.only("start")["severity"] == "warning"
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_the_report(env, tmp_path: Path):
     for arguments in ((), ("--json",)):
         ended = run_latchpin("doctor", *arguments, env=env | {"PORT": "x", "JWT_SECRET_KEY": "k3y"}, cwd=tmp_path)

@@ -116,6 +116,7 @@ async def test_it_registers_anew_what_no_key_opens(settings, provider: FaultSwit
     assert [fix.what for fix in (await diagnose(offline=True)).fixes] == [], "offline, nothing can be registered"
 
 
+@pytest.mark.slow
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize(("answer", "done"), [(b"n\n", False), (b"y\n", True)])
 async def test_at_a_terminal_it_asks(settings, backend: GatewayBackend, tmp_path: Path, answer: bytes, done: bool):

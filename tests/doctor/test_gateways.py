@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import Severity
 
-from tests.callback.gateway import BASE, open_gateway
+from tests.callback.gateway import BASE, SECRET, open_gateway
 from tests.doctor.reading import not_well, of_check, one
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
@@ -80,6 +80,16 @@ async def test_an_entered_secret_that_is_wrong(gateway, provider: FaultSwitch, d
     assert finding.gateway_id == gateway_id
     assert finding.fix is None, "what was entered is the administrator's to correct"
     assert "not-the-secret" not in str(finding)
+
+
+async def test_an_entered_secret_that_no_key_opens(settings, provider: FaultSwitch, diagnose):
+    entered = {"client_id": "by-hand", "client_secret": "a-secret", "issuer": provider.provider.issuer}
+    async with open_gateway() as gateway:
+        await gateway.add(provider.provider.mcp_url, oauth_config=entered)
+    settings.setenv("AUTH_ENCRYPTION_SECRET", SECRET[::-1])
+    finding = one(await diagnose(), "its client secret opens with no key")
+    assert (finding.severity, finding.cause) == (Severity.FAILURE, "unsealable")
+    assert "AUTH_ENCRYPTION_SECRETS_OLD" in finding.remedy
 
 
 async def test_a_server_that_answers_the_authorization_with_an_error(gateway, provider: FaultSwitch, diagnose):
