@@ -10,6 +10,7 @@ import pytest
 from latchpin.configuration import CoreSettings
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins import Plugins
+from latchpin.provider_file import build_provider_table
 from latchpin.settings import load
 
 STORE = """
@@ -37,6 +38,21 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     yield make_one
     for module in made:
         sys.modules.pop(module, None)
+
+
+PROVIDERS = """
+import latchpin
+
+@latchpin.hookimpl
+def latchpin_providers():
+    return [latchpin.Provider("acme", "Acme", ("login.acme.example",), omit_resource=True)]
+"""
+
+
+def test_a_plugin_adds_to_the_provider_table(make):
+    offers = Plugins([make("acme", PROVIDERS)]).offers("latchpin_providers")
+    [entry] = build_provider_table(offers, None)
+    assert (entry.name, entry.omit_resource) == ("acme", True)
 
 
 def test_offers_are_listed_by_their_names(make):
