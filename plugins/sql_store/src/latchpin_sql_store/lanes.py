@@ -94,7 +94,7 @@ class Lane(Generic[ItemT, ResultT]):
         self._engine = engine
         self._apply = apply
         self._where = where
-        self._batcher: Batcher[ItemT, ResultT] = Batcher(self._send)
+        self._batcher: Batcher[tuple[ItemT, float], ResultT] = Batcher(self._send)
 
     async def submit(self, item: ItemT) -> ResultT:
         """Have ``item`` applied and give its result, after the commit.
@@ -106,9 +106,12 @@ class Lane(Generic[ItemT, ResultT]):
         """
         try:
             async with patience(PATIENCE):
-                return await self._batcher.submit(item)
+                return await self._batcher.submit((item, time.monotonic() + PATIENCE))
         except TimeoutError:
-            raise BackendUnavailable(f"the database at {self._where} does not answer") from None
+            raise self._silent() from None
+
+    def _silent(self) -> BackendUnavailable:
+        return BackendUnavailable(f"the database at {self._where} does not answer")
 
     async def close(self) -> None:
         """Wait until all that was submitted is done, if the database answers."""
@@ -116,33 +119,42 @@ class Lane(Generic[ItemT, ResultT]):
             async with patience(PATIENCE):
                 await self._batcher.close()
 
-    async def _send(self, items: Sequence[ItemT]) -> Outcomes[ResultT]:
-        return await self._thread.run(lambda: self._together(items))
+    async def _send(self, entries: Sequence[tuple[ItemT, float]]) -> Outcomes[ResultT]:
+        return await self._thread.run(lambda: self._for_those_who_wait(entries))
 
-    def _together(self, items: Sequence[ItemT]) -> Outcomes[ResultT]:
+    def _for_those_who_wait(self, entries: Sequence[tuple[ItemT, float]]) -> Outcomes[ResultT]:
+        """Do what somebody still waits for: other lanes may have held the thread up."""
+        now = time.monotonic()
+        living = [item for item, until in entries if until > now]
+        results = iter(self._together(living, max(until for _, until in entries)) if living else ())
+        return [next(results) if until > now else self._silent() for _, until in entries]
+
+    def _together(self, items: Sequence[ItemT], until: float) -> Outcomes[ResultT]:
         try:
-            return self._transact(items)
+            return self._transact(items, until)
         except (Duplicate, Unstorable) as exc:
-            return [exc] if len(items) == 1 else self._one_by_one(items)
+            return [exc] if len(items) == 1 else self._one_by_one(items, until)
 
-    def _one_by_one(self, items: Sequence[ItemT]) -> Outcomes[ResultT]:
+    def _one_by_one(self, items: Sequence[ItemT], until: float) -> Outcomes[ResultT]:
         results: list[ResultT | BaseException] = []
         for item in items:
             try:
-                results += self._transact([item])
+                results += self._transact([item], until)
             except (Duplicate, Unstorable) as exc:
                 results.append(exc)
             except BackendUnavailable as exc:  # the rest would only wait for the same
                 return [*results, *[exc] * (len(items) - len(results))]
         return results
 
-    def _transact(self, items: Sequence[ItemT]) -> Outcomes[ResultT]:
+    def _transact(self, items: Sequence[ItemT], until: float) -> Outcomes[ResultT]:
         give_up = time.monotonic() + PATIENCE
         lost_before = False
         while True:
             fault, error = Fault.UNAVAILABLE, None
             try:
-                return self._attempt(items)
+                return self._attempt(items, until)
+            except _TooLate:
+                raise self._silent() from None
             except _Uncertain as exc:
                 error = exc.error
             except Exception as exc:  # noqa: BLE001  judged below; nothing of a driver may leave
@@ -156,10 +168,13 @@ class Lane(Generic[ItemT, ResultT]):
                 raise unavailable(error, self._where) from error
             lost_before = fault is Fault.LOST
 
-    def _attempt(self, items: Sequence[ItemT]) -> Outcomes[ResultT]:
+    def _attempt(self, items: Sequence[ItemT], until: float) -> Outcomes[ResultT]:
         with self._engine.connect() as connection:
             transaction = connection.begin()
             results = self._apply(connection, items)
+            if time.monotonic() > until:  # all have been told that it was not done, so it must not be
+                transaction.rollback()
+                raise _TooLate
             try:
                 transaction.commit()
             except Exception as exc:
@@ -175,3 +190,7 @@ class _Uncertain(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
+
+
+class _TooLate(Exception):
+    """A lock was waited for until nobody waited for the result any more."""
