@@ -97,6 +97,17 @@ async def test_a_holder_that_lives_on_and_makes_nothing_is_a_time_out(kept, cloc
                 raise AssertionError("two held it")
 
 
+async def test_whoever_has_no_patience_does_not_wait(kept, clock):
+    pauses: list[float] = []
+    async with leases(kept, clock).hold("x", ("a",), life=timedelta(days=1), meanwhile=nothing):
+        with pytest.raises(TimeoutError):
+            async with leases(kept, clock, pauses).hold(
+                "x", ("a",), life=LIFE, patience=timedelta(0), meanwhile=nothing
+            ):
+                raise AssertionError("two held it")
+    assert pauses == []
+
+
 async def test_a_store_that_fails_while_giving_back_does_not_replace_the_result(kept, clock, monkeypatch):
     async def fail(*_: object, **__: object) -> str:
         raise BackendUnavailable("away")

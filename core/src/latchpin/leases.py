@@ -61,10 +61,11 @@ class Leases:
         """
         name = _name(purpose, subject)
         owner = secrets.token_hex(16)
+        longest = (life if patience is None else patience).total_seconds()
         waited, pause = 0.0, FIRST_PAUSE
         try:
             while not await self._take(name, owner, life):
-                if waited >= (patience or life).total_seconds():
+                if waited >= longest:
                     raise TimeoutError(f"another worker holds the lease for {purpose} and does not finish")
                 await self._pause(pause)
                 waited, pause = waited + pause, min(pause * 2, LONGEST_PAUSE)
