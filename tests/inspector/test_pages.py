@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -66,6 +68,28 @@ async def test_a_list_is_filtered_and_goes_on_where_it_ended(gateway: InnerGatew
     assert (await get(gateway, "/flows?outcome=strange", ALICE)).status_code == 422
     assert (await get(gateway, "/flows?limit=1000", ALICE)).status_code == 422
     assert (await get(gateway, "/flows?before=2026-01-01T00:00:00", ALICE)).status_code == 400
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_time_beyond_all_dates_is_refused(gateway: InnerGateway, moment: str):
+    async with gateway.client(ALICE) as client:
+        assert (await client.get(f"{BASE}/flows", params={"before": moment})).status_code == 400
+
+
+async def test_the_page_links_to_older_flows_of_the_same_kind(gateway: InnerGateway):
+    for _ in range(2):
+        await put(gateway)
+        gateway.clock.advance(minutes=1)
+    for path in ("/flows?limit=1", f"/flows?limit=1&user={ALICE}&outcome=completed"):
+        page = await get(gateway, path, ADMIN, **HTML)
+        link = html.unescape(re.search(r'href="[^"]*(/flows\?[^"]*before=[^"]*)"', page.text)[1])
+        older = await get(gateway, link, ADMIN, **HTML)
+        assert older.status_code == 200, link
+        wanted = dict(pair.split("=") for pair in path.partition("?")[2].split("&"))
+        asked = dict(parse_qsl(link.partition("?")[2]))
+        assert {name: asked.get(name) for name in wanted if name != "limit"} == {
+            name: value for name, value in wanted.items() if name != "limit"
+        }
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])

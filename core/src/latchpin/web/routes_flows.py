@@ -49,7 +49,8 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
     older = found[-1].last_at.isoformat() if len(found) == limit else None
     if not wants_html(request):
         return JSONResponse({"flows": [describe_summary(flow) for flow in found], "next_before": older})
-    shown: dict[str, Any] = {"flows": found, "query": query, "outcomes": get_args(FlowOutcome), "older": older}
+    shown: dict[str, Any] = {"flows": found, "query": query, "outcomes": get_args(FlowOutcome)}
+    shown["older"] = _older(request, older) if older is not None else None
     shown["names"] = await _names(request, found)
     return pages.render("flows", title="Flows", **shown, **await frame(request, caller))
 
@@ -74,12 +75,20 @@ async def show_flow(request: Request, flow_id: str) -> Response:
     )
 
 
+def _older(request: Request, before: str) -> dict[str, str]:
+    """The query of the next page: what this one was asked with, from an earlier time on."""
+    return {name: value for name, value in request.query_params.items() if value} | {"before": before}
+
+
 def _aware(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     if moment.tzinfo is None:
         raise InvalidRequest("'before' has no offset", remedy="Write it as 2026-03-14T15:09:26Z, or take next_before.")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise InvalidRequest("'before' is beyond all dates", remedy="Take next_before.") from exc
 
 
 async def _names(request: Request, flows: list[FlowSummary]) -> dict[str, Any]:
