@@ -84,6 +84,8 @@ class AuditTrail:
                 gateway_id or "(none)",
                 exc.detail or exc.public,
             )
+        except Exception:  # noqa: BLE001  a store may fail in any way
+            _log.exception("The audit log lacks the entry '%s' for gateway %s", event, gateway_id or "(none)")
 
     async def close(self) -> None:
         """Let what was handed in be written, before the stores are closed."""
