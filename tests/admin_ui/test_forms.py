@@ -100,6 +100,11 @@ def test_a_parameter_is_a_name_and_a_value(line):
         parse_form({**shown, "extra_authorize_params": f"a=b\n{line}"})
 
 
+@pytest.mark.parametrize("revision", ["²", "9" * 5000, "-1", "x"])
+def test_a_revision_that_is_no_number_counts_as_none(revision):
+    assert "revision" not in parse_form({**show_gateway(gateway_with(EVERYTHING)), "revision": revision})
+
+
 @given(st.dictionaries(st.sampled_from(sorted(show_gateway(gateway_with(EVERYTHING)))), st.text(max_size=40)))
 def test_whatever_is_entered_is_told_or_understood(form):
     with contextlib.suppress(InvalidRequest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,7 @@ SECRETS = (
     Text("assertion", "Assertion", "A signed JWT that vouches for this gateway."),
     Text("identity_provider_client_secret", "Client secret at the identity provider", "Empty: the settings'."),
 )
+_REVISION = re.compile(r"[0-9]{1,18}")
 _FLAGS = ("omit_resource", "assume_pkce", "dpop")
 _ANSWERS = {"yes": True, "no": False}
 _SEPARATORS = {"blank": " ", "comma": ",", "semicolon": ";", "bar": "|", "plus": "+"}
@@ -60,7 +62,7 @@ def parse_form(form: Mapping[str, str]) -> dict[str, Any]:
         "auth_type": auth_type,
         "allowed_users": form.get("allowed_users", ""),
     }
-    if form.get("revision", "").isdigit():
+    if _REVISION.fullmatch(form.get("revision", "")):
         document["revision"] = int(form["revision"])
     if form.get("forget_issuer"):
         document["pinned_issuer"] = None
