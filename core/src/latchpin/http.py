@@ -253,7 +253,11 @@ async def open_session(
 
 
 def _operation(outgoing: Outgoing) -> Operation:
-    return Operation("upstream", outgoing.method, {"host": urlsplit(outgoing.url).hostname or ""})
+    try:
+        host = urlsplit(outgoing.url).hostname or ""
+    except ValueError:  # sending it will fail, and say so
+        host = ""
+    return Operation("upstream", outgoing.method, {"host": host})
 
 
 def _carrying(outgoing: Outgoing, carried: Mapping[str, str]) -> Outgoing:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from latchpin.contracts.evidence import StoreWitness
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.stores import RecordStore, StateStore, TokenRecords
 from latchpin.model import PendingAuthorization, StateKey, StoredToken
@@ -66,6 +67,8 @@ class ObservedStates:
     def __init__(self, states: StateStore, observers: Observers) -> None:
         self._states = states
         self._observers = observers
+        if isinstance(states, StoreWitness):  # else it must not look like one
+            self.facts = states.facts
 
     async def put(self, pending: PendingAuthorization) -> None:
         """Put."""
