@@ -12,7 +12,7 @@ from latchpin.errors import ProviderUnreadable, TokenRefused
 from latchpin.model import Reply
 from latchpin.oauth.refusal import plain_code, plain_words
 from latchpin.oauth.token import parse_token_reply
-from latchpin.oauth.token_fields import LONGEST_LIFETIME, read_lifetime, read_scopes, read_subject
+from latchpin.oauth.token_fields import LONGEST_LIFETIME, read_id_token, read_lifetime, read_scopes, read_subject
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -324,6 +324,11 @@ def id_token(claims) -> str:
 )
 def test_an_id_token_that_cannot_be_read_names_nobody(value):
     assert read_subject(value) is None
+
+
+@pytest.mark.parametrize("value", ["\ud800.b.c", "ä.b.c"])
+def test_what_no_jwt_can_be_made_of_is_no_id_token(value):
+    assert read_id_token(value) is None
 
 
 def test_the_subject_of_an_id_token():

@@ -53,10 +53,10 @@ def read_scopes(value: object) -> tuple[str, ...] | None:
 
 
 def read_id_token(value: object) -> str | None:
-    """What may be an ID token, unproven: three parts and not endless. None for anything else."""
-    if not isinstance(value, str) or value.count(".") != 2 or len(value) > _ID_TOKEN_LIMIT:  # noqa: PLR2004
+    """What may be an ID token, unproven: three parts in ASCII and not endless. None for anything else."""
+    if not isinstance(value, str) or not value.isascii() or len(value) > _ID_TOKEN_LIMIT:
         return None
-    return value
+    return value if value.count(".") == 2 else None  # noqa: PLR2004
 
 
 def read_subject(id_token: object) -> str | None:
