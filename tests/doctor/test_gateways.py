@@ -158,6 +158,14 @@ async def test_pkce_that_only_an_administrator_vouches_for(gateway, provider: Fa
     assert finding.severity is Severity.WARNING
 
 
+async def test_what_the_provider_table_knows_counts_as_in_an_authorization(gateway, provider: FaultSwitch, diagnose):
+    provider.arm("metadata", without("code_challenge_methods_supported"))
+    provider.arm("openid", without("code_challenge_methods_supported"))
+    (name,) = [each.name for each in gateway.application.services.providers if each.assume_pkce][:1]
+    await gateway.add(provider.provider.mcp_url, oauth_config={"provider": name})
+    assert one(await diagnose(), "people authorize at").severity is Severity.OK
+
+
 async def test_connections_are_counted_by_how_they_are(gateway, provider: FaultSwitch, diagnose):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     await authorize(gateway, gateway_id)

@@ -15,7 +15,7 @@ from latchpin.doctor.token_checks import check_tokens
 from latchpin.errors import LatchpinError
 from latchpin.found import FoundServer
 from latchpin.model import Gateway
-from latchpin.servers import ServerDirectory
+from latchpin.server_search import tell_nobody
 
 __all__ = ["check_gateways"]
 
@@ -87,10 +87,8 @@ def _not_asked() -> Finding:
 
 async def _discover(application: Application, gateway: Gateway) -> tuple[FoundServer | None, Finding]:
     """Search anew: what the gateway remembers may be over."""
-    services = application.services
-    directory = ServerDirectory(services.upstream, services.settings, services.clock)
     try:
-        found = await directory.find(gateway)
+        found = await application.servers.explore(gateway, tell_nobody)
     except LatchpinError as exc:
         title = exc.public.rstrip(".")
         command = f"latchpin gateways show {gateway.id}"
