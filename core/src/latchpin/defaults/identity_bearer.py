@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -13,7 +12,7 @@ from latchpin.defaults.jwks import KeySet
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.jwts import decode, explain
 from latchpin.model import Caller, Evidence, IdentityAssertion
-from latchpin.oauth.assertions import type_of
+from latchpin.oauth.assertions import read_expiry, type_of
 from latchpin.people import parse_email
 from latchpin.tickets import ADMIN_CLAIM, Tickets
 
@@ -62,7 +61,7 @@ class BearerIdentity:
             self._email(claims),
             is_admin=self._is_admin(claims),
             via="bearer",
-            assertion=self._assertion(token.strip(), claims),
+            assertion=self._assertion(token.strip()),
         )
 
     async def _claims(self, token: str) -> dict[str, Any]:
@@ -89,12 +88,14 @@ class BearerIdentity:
         except InvalidRequest as exc:
             raise NotSignedIn(f"the bearer token's claim '{self._email_claim}': {exc.detail}") from exc
 
-    def _assertion(self, token: str, claims: Mapping[str, Any]) -> IdentityAssertion | None:
+    def _assertion(self, token: str) -> IdentityAssertion | None:
         """The token as its issuer's word for who the caller is; one of our own is nobody else's word."""
         if self._key_set is None:
             return None
-        issuer = self._tickets.bearer_issuer
-        return IdentityAssertion(token, issuer, datetime.fromtimestamp(claims["exp"], UTC), type_of(token))
+        expires_at = read_expiry(token)
+        if expires_at is None:  # beyond all dates: it proves its user, and is passed on to nobody
+            return None
+        return IdentityAssertion(token, self._tickets.bearer_issuer, expires_at, type_of(token))
 
     def _is_admin(self, claims: Mapping[str, Any]) -> bool:
         # Only under our own keys: what another issuer puts into its tokens decides nothing here.
