@@ -86,6 +86,20 @@ async def test_who_else_may_use_a_gateway_is_for_administrators(alice, gateway):
     assert "bob@example.com" not in alice.page
 
 
+async def test_what_is_left_at_a_gateway_that_is_no_longer_for_alice_can_be_ended(alice, connected, gateway):
+    async with gateway.client(None, **await connected.bearer(ADMIN)) as api:
+        changed = await api.put(f"{BASE}/gateways/{connected.id}", json={"allowed_users": ["bob@example.com"]})
+        assert changed.status_code == 200
+    await alice.open("/admin/my-connections")
+    assert "You may not use this gateway any more." in alice.page
+    unusable = (f"/oauth/authorize/{connected.id}", f"/admin/gateways/{connected.id}", "Fetch Tools of")
+    assert not [link for link in unusable if link in alice.page]
+    await alice.send(f"/admin/my-connections/{connected.id}/disconnect")
+    assert "Disconnected" in alice.page
+    await alice.open("/admin/my-connections")
+    assert connected.id not in alice.page
+
+
 @pytest.mark.parametrize("path", POSTS)
 async def test_every_form_needs_its_proof(admin, gateway, path):
     gateway_id = await gateway.add("https://mcp.example.com/mcp")

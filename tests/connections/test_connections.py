@@ -47,12 +47,32 @@ async def test_a_connection_says_how_it_is_and_nothing_secret(both, gateway, pro
     assert (told["status"], told["authorized"]) == ("expired", True)  # there is a refresh token
 
 
-async def test_a_gateway_that_i_may_not_use_any_more_is_not_named(both, gateway):
+async def for_bob_only(both, gateway):
     async with gateway.client(None, **await both.bearer(ADMIN)) as admin:
         changed = await admin.put(f"{BASE}/gateways/{both.id}", json={"allowed_users": [BOB]})
         assert changed.status_code == 200
-    assert await listed(both, ALICE) == (200, [])
-    assert await listed(both, ADMIN) == (200, [ALICE, BOB])
+
+
+async def test_who_may_not_use_a_gateway_any_more_still_ends_what_is_theirs(both, gateway, provider):
+    await for_bob_only(both, gateway)
+    assert (await both.fetch()).status_code == 404
+    assert await listed(both, ALICE) == (200, [ALICE])
+    assert (await both.call("DELETE", f"/oauth/tokens/{both.id}?user={BOB}", ALICE)).status_code == 403
+    ended = await both.call("DELETE", f"/oauth/tokens/{both.id}", ALICE)
+    assert (ended.status_code, len(provider.asked("revoke"))) == (200, 1)
+    assert await listed(both, ADMIN) == (200, [BOB])
+    again = await both.call("DELETE", f"/oauth/tokens/{both.id}", ALICE)
+    nowhere = await both.call("DELETE", f"/oauth/tokens/{'0' * 32}", ALICE)
+    assert (again.status_code, nowhere.status_code) == (404, 404)
+    assert again.json()["detail"].replace(both.id, "0" * 32) == nowhere.json()["detail"]
+
+
+async def test_who_leaves_ends_all_that_is_theirs_wherever_it_is(both, gateway, provider):
+    await for_bob_only(both, gateway)
+    answer = await both.call("DELETE", f"/oauth/tokens?user={ALICE}", ALICE)
+    assert [each["gateway_id"] for each in answer.json()["connections"]] == [both.id]
+    assert len(provider.asked("revoke")) == 1
+    assert await listed(both, ADMIN) == (200, [BOB])
 
 
 async def test_everything_of_somebody_who_leaves_ends_at_once(both, gateway, provider):
@@ -100,3 +120,10 @@ async def test_two_who_end_the_same_are_both_told(both, gateway, provider):
 
     assert await asyncio.gather(end(), end()) == [[both.id], [both.id]]
     assert len(provider.asked("revoke")) == 1
+
+
+async def test_who_has_no_token_yet_is_told_the_client_that_is_registered(connected):
+    bobs = (await connected.call("GET", f"/oauth/status/{connected.id}", BOB)).json()
+    alices = (await connected.call("GET", f"/oauth/status/{connected.id}", ALICE)).json()
+    assert (bobs["user_token_status"]["status"], alices["user_token_status"]["status"]) == ("missing", "valid")
+    assert bobs["client_id"] == alices["client_id"] is not None

@@ -138,6 +138,7 @@ class RacyTokens(MemoryRecordStore):
             stored = self.tokens.rows.get((token.gateway_id, token.app_user_email))
             if (stored and (stored.id, stored.revision)) != (replacing and (replacing.id, replacing.revision)):
                 await put(token, replacing=replacing)
+            self.gateways.require(token.gateway_id)
             await asyncio.sleep(0)
             self.tokens.rows[token.gateway_id, token.app_user_email] = token
 
@@ -154,9 +155,18 @@ class RevisionOnly(MemoryRecordStore):
             stored = self.tokens.rows.get((token.gateway_id, token.app_user_email))
             if (stored and stored.revision) != (replacing and replacing.revision):
                 raise RecordConflict
+            self.gateways.require(token.gateway_id)
             self.tokens.rows[token.gateway_id, token.app_user_email] = token
 
         self.tokens.put = put
+
+
+class Unrelated(MemoryRecordStore):
+    """Has no foreign keys: whoever still writes when a gateway is deleted leaves rows of nobody's."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.gateways.require = lambda gateway_id: None
 
 
 class Undue(MemoryRecordStore):

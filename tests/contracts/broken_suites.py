@@ -88,6 +88,10 @@ class TestRevisionOnly(Records):
     kind = broken_stores.RevisionOnly
 
 
+class TestUnrelated(Records):
+    kind = broken_stores.Unrelated
+
+
 class TestUndue(Records):
     kind = broken_stores.Undue
 

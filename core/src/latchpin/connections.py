@@ -14,7 +14,7 @@ from latchpin.gateways import GatewayBook
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.services import Services
 from latchpin.shared_tasks import SharedTasks
-from latchpin.tokens import TokenHealth, TokenKeeper
+from latchpin.tokens import TokenHealth, TokenKeeper, owner_of
 
 __all__ = ["Connection", "ConnectionDesk", "Disconnected"]
 
@@ -76,7 +76,7 @@ class ConnectionDesk:
     async def list(self, caller: Caller, *, user: str | None = None, gateway_id: str | None = None) -> list[Connection]:
         """The connections that match every given filter, by gateway (oldest first), then oldest first.
 
-        Without ``user``: all for administrators, their own for others.
+        Without ``user``: all for administrators, for others their own, also at a gateway they may no longer use.
 
         Raises:
             Forbidden: somebody else's were asked for, and the caller is no administrator.
@@ -89,18 +89,21 @@ class ConnectionDesk:
             by_gateway.setdefault(token.gateway_id, []).append(token)
         return [
             self._connection(gateway, token)
-            for gateway in await self._gateways.list(caller)
+            for gateway in await self._records.gateways.list()
             for token in by_gateway.get(gateway.id, ())
         ]
 
-    async def disconnect(self, gateway_id: str, owner: str, caller: Caller) -> Disconnected:
+    async def disconnect(self, gateway_id: str, owner: str | None, caller: Caller) -> Disconnected:
         """End one connection: delete it here, then revoke it at the authorization server where that offers it.
+
+        Without ``owner``: the one that serves the caller.
 
         Raises:
             Forbidden: it is somebody else's, or the gateway's own, and the caller is no administrator.
             NotFound: there is no such gateway for the caller, or no such connection.
         """
-        gateway = await self._gateways.get(gateway_id, caller)
+        gateway = await self._known_to(caller, gateway_id)
+        owner = owner_of(gateway, caller) if owner is None else owner
         if owner != caller.email and not caller.is_admin:
             raise Forbidden("only administrators may disconnect somebody else, or the gateway itself")
         ended = await self._end(gateway, owner, caller)
@@ -120,7 +123,7 @@ class ConnectionDesk:
             _own(caller, user)
         connected = {token.gateway_id for token in await self._records.tokens.list(app_user_email=user)}
         waiting = []
-        for gateway in await self._gateways.list(caller):
+        for gateway in await self._records.gateways.list():
             if gateway.id in connected:
                 ending = self._ending.run((gateway.id, user), partial(self._end, gateway, user, caller))
                 waiting.append(asyncio.create_task(ending))
@@ -138,6 +141,12 @@ class ConnectionDesk:
     async def close(self) -> None:
         """Let what is under way end, before the stores are closed."""
         await self._ending.close()
+
+    async def _known_to(self, caller: Caller, gateway_id: str) -> Gateway:
+        """The gateway, also for who may not use it any more and still has a token there: it is theirs to end."""
+        if await self._records.tokens.get(gateway_id, caller.email) is not None:
+            return await self._gateways.get_any(gateway_id)
+        return await self._gateways.get(gateway_id, caller)
 
     async def _end(self, gateway: Gateway, owner: str, caller: Caller) -> Disconnected | None:
         answer = await self._tokens.disconnect(gateway, owner)

@@ -30,7 +30,7 @@ class StatusDesk:
             "gateway_id": gateway.id,
             "oauth_enabled": True,
             "grant_type": config.grant_type,
-            "client_id": config.client_id or (stored.client_id if stored else None),
+            "client_id": config.client_id or await self._client_id(gateway, stored),
             "scopes": list(config.scopes),
             "authorization_url": config.authorization_url,
             "redirect_uri": config.redirect_uri or self._services.settings.redirect_uri,
@@ -38,6 +38,16 @@ class StatusDesk:
             "message": _message(config, token),
             "user_token_status": token,
         }
+
+    async def _client_id(self, gateway: Gateway, stored: StoredToken | None) -> str | None:
+        """The client that got the caller's token; before that the one registered, if one is by now."""
+        if stored is not None and stored.client_id:
+            return stored.client_id
+        issuer = gateway.oauth.issuer if gateway.oauth is not None else None
+        if (issuer := issuer or gateway.pinned_issuer) is None:
+            return None
+        kept = await self._services.records.clients.get(gateway.id, issuer)
+        return kept.client_id if kept is not None and kept.is_active else None
 
     def _describe_token(self, stored: StoredToken | None) -> dict[str, Any]:
         if stored is None:

@@ -102,7 +102,7 @@ class TokenRecords(Protocol):
         token's revision is one more than the replaced one's, or 1.
 
         Raises:
-            RecordConflict: something else is stored now; read again.
+            RecordConflict: something else is stored now, or the gateway is gone; read again.
         """
 
     async def delete(self, gateway_id: str, app_user_email: str) -> bool:
@@ -122,7 +122,7 @@ class ClientRecords(Protocol):
         """All, or one gateway's, oldest first."""
 
     async def put(self, client: RegisteredClient) -> None:
-        """Create. Raises RecordConflict if that gateway and issuer have one, or the id exists."""
+        """Create. Raises RecordConflict if that gateway and issuer have one, the id exists, or the gateway is gone."""
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the row's id, as everywhere
         """Remove by the row's id. False if there was none."""
@@ -140,6 +140,9 @@ class ToolRecords(Protocol):
         """Make ``definitions`` (name to definition) the user's tools, atomically.
 
         ``updated`` counts those whose definition differs; an equal one is left alone.
+
+        Raises:
+            RecordConflict: there are definitions, and the gateway is gone.
         """
 
 
@@ -165,7 +168,8 @@ class KeptRecords(Protocol):
 class RecordStore(Protocol):
     """Keeps what must last.
 
-    Deleting a gateway takes everything below it along, but for the history of flows and the audit log.
+    Deleting a gateway takes everything below it along, but for the history of flows and the audit log, and nothing
+    comes after it: a token, client or tool of a gateway that is gone is refused.
     """
 
     @property

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from latchpin.contracts import RecordStore
+from latchpin.errors import RecordConflict
+from latchpin.model import ToolChanges
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import Advance, AnySettings
@@ -18,7 +20,7 @@ from latchpin.testing.records_gateways import GatewayRules
 from latchpin.testing.records_kept import KeptRules
 from latchpin.testing.records_tokens import TokenRules
 from latchpin.testing.records_tools import ToolRules
-from latchpin.testing.rules import gives, holds, same
+from latchpin.testing.rules import gives, holds, refused, same
 from latchpin.testing.sealing import SuiteCipher
 
 __all__ = ["RecordStoreContract"]
@@ -45,6 +47,23 @@ class RecordStoreContract(GatewayRules, TokenRules, DueRules, ClientRules, ToolR
         same(len(await store.tokens.list()), 2, "a deleted gateway's tokens are in no list")
         same(len(await store.clients.list()), 2, "a deleted gateway's clients are in no list")
         await gives(store.gateways.delete(gone.id), False, "deleting a gateway that does not exist says False")
+
+    async def test_nothing_comes_after_a_gateway_is_deleted(self, store: RecordStore, clock: MovedClock) -> None:
+        """Who was still writing when it was deleted is refused: no token or client of nobody's gateway stays."""
+        gateway, email = samples.gateway(clock()), "ada@example.com"
+        await store.gateways.put(gateway)
+        token = samples.stored_token(clock(), gateway_id=gateway.id, app_user_email=email)
+        client = samples.registered_client(clock(), gateway_id=gateway.id)
+        await store.gateways.delete(gateway.id)
+        rule = "what belongs to a gateway is refused once the gateway is gone"
+        await refused(store.tokens.put(token, replacing=None), RecordConflict, rule)
+        await refused(store.clients.put(client), RecordConflict, rule)
+        await refused(store.tools.replace(gateway.id, email, samples.tools("add")), RecordConflict, rule)
+        await gives(self._below(store, gateway.id), (0, 0, 0), "a refused write leaves nothing")
+        await gives(store.tokens.list(), [], "a refused token is in no list")
+        await gives(store.clients.list(), [], "a refused client is in no list")
+        nothing = await store.tools.replace(gateway.id, email, {})
+        same(nothing, ToolChanges(0, 0, 0), "removing the tools of a gateway that is gone finds none")
 
     async def _below(self, store: RecordStore, gateway_id: str) -> tuple[int, int, int]:
         emails = ("ada@example.com", "bob@example.com")

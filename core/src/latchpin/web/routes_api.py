@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, RegisteredClient
 from latchpin.people import parse_email
-from latchpin.tokens import owner_of
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, csrf_token
 from latchpin.web.errors import FLOW_ID, wants_html
@@ -161,13 +160,11 @@ async def _status_or_none(request: Request, gateway_id: str, caller: Caller) -> 
 
 
 async def _disconnect(request: Request, gateway_id: str, caller: Caller, user: str | None) -> dict[str, Any]:
-    application = application_of(request)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
-    owner = owner_of(gateway, caller) if user is None else parse_email(user)
-    ended = await application.connections.disconnect(gateway.id, owner, caller)
+    owner = None if user is None else parse_email(user)
+    ended = await application_of(request).connections.disconnect(check_gateway_id(gateway_id), owner, caller)
     return {
         "success": True,
-        "message": f"Disconnected {owner} from {gateway.name}",
+        "message": f"Disconnected {ended.owner} from {ended.gateway.name}",
         "authorization_server": ended.answer,
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
+from latchpin.gateway_rules import may_use
 from latchpin.model import Caller, Gateway
 from latchpin.people import parse_email
 from latchpin.web.csrf import check_csrf
@@ -29,17 +30,19 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 async def find_mine(application: Application, gateway: Gateway, caller: Caller) -> Mine:
     """How ``caller`` is connected to one gateway."""
     found = await application.connections.list(caller, user=caller.email, gateway_id=gateway.id)
-    return Mine.of(gateway, found[0] if found else None, application.services.clock())
+    now = application.services.clock()
+    return Mine.of(gateway, found[0] if found else None, now, usable=may_use(gateway, caller))
 
 
 @router.get("/my-connections")
 async def show_mine(request: Request) -> Response:
-    """The gateways that the caller may use, and how the caller is connected to each."""
+    """The gateways that the caller may use, and how the caller is connected to each; then what is left elsewhere."""
     caller, application = await require_caller(request), application_of(request)
     own = {each.gateway.id: each for each in await application.connections.list(caller, user=caller.email)}
     now = application.services.clock()
     gateways = await application.gateways.list(caller)
-    all_mine = [Mine.of(gateway, own.get(gateway.id), now) for gateway in gateways]
+    all_mine = [Mine.of(gateway, own.pop(gateway.id, None), now) for gateway in gateways]
+    all_mine += [Mine.of(left.gateway, left, now, usable=False) for left in own.values()]
     return await show(request, caller, "my_connections", title="My connections", all_mine=all_mine)
 
 

@@ -101,11 +101,13 @@ class Mine:
         authorizes: there is something to authorize for a person.
         connected: there is a token; the fields after it say more.
         works: the gateway can act with it.
+        usable: the user may use the gateway; else an earlier token of theirs can be ended, and nothing more.
     """
 
     id: str
     name: str
     url: str
+    usable: bool
     authorizes: bool
     connected: bool
     works: bool
@@ -118,7 +120,7 @@ class Mine:
     updated: Moment | None = None
 
     @classmethod
-    def of(cls, gateway: Gateway, connection: Connection | None, now: datetime) -> Mine:
+    def of(cls, gateway: Gateway, connection: Connection | None, now: datetime, *, usable: bool = True) -> Mine:
         """``connection`` is the user's own, if there is one."""
         grant = gateway.oauth.grant_type if gateway.oauth is not None else "none"
         status, text = "", "No authorization needed"
@@ -130,6 +132,7 @@ class Mine:
             id=gateway.id,
             name=gateway.name,
             url=gateway.url,
+            usable=usable,
             authorizes=grant == "authorization_code",
             connected=connection is not None,
             works=connection is not None and connection.health.authorized,

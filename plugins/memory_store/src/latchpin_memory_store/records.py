@@ -53,9 +53,15 @@ class _Gateways:
         self._store.tools.drop(gateway_id)
         return True
 
+    def require(self, gateway_id: str) -> None:
+        """What belongs to a gateway needs it, as a foreign key does."""
+        if gateway_id not in self.rows:
+            raise RecordConflict(f"gateway {gateway_id} is gone")
+
 
 class _Tokens:
-    def __init__(self) -> None:
+    def __init__(self, gateways: _Gateways) -> None:
+        self._gateways = gateways
         self.rows: dict[tuple[str, str], StoredToken] = {}
 
     async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
@@ -80,6 +86,7 @@ class _Tokens:
         stored = self.rows.get(place)
         if _version(stored) != _version(replacing):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
+        self._gateways.require(token.gateway_id)
         self.rows[place] = token
 
     async def delete(self, gateway_id: str, app_user_email: str) -> bool:
@@ -100,7 +107,8 @@ def _version(token: StoredToken | None) -> tuple[str, int] | None:
 
 
 class _Clients:
-    def __init__(self) -> None:
+    def __init__(self, gateways: _Gateways) -> None:
+        self._gateways = gateways
         self.rows: dict[str, RegisteredClient] = {}
 
     async def get(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
@@ -114,6 +122,7 @@ class _Clients:
     async def put(self, client: RegisteredClient) -> None:
         if client.id in self.rows or await self.get(client.gateway_id, client.issuer) is not None:
             raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already")
+        self._gateways.require(client.gateway_id)
         self.rows[client.id] = client
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
@@ -124,7 +133,8 @@ class _Clients:
 
 
 class _Tools:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, gateways: _Gateways, clock: Clock) -> None:
+        self._gateways = gateways
         self._clock = clock
         self.rows: dict[tuple[str, str], dict[str, StoredTool]] = {}
 
@@ -135,6 +145,8 @@ class _Tools:
     async def replace(
         self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]]
     ) -> ToolChanges:
+        if definitions:
+            self._gateways.require(gateway_id)
         place = (gateway_id, app_user_email)
         old = self.rows.get(place, {})
         now = self._clock()
@@ -148,7 +160,10 @@ class _Tools:
             updated += stored is not None
             created_at = now if stored is None else stored.created_at
             new[name] = StoredTool(gateway_id, app_user_email, name, deepcopy(dict(definition)), created_at, now)
-        self.rows[place] = new
+        if new:
+            self.rows[place] = new
+        else:
+            self.rows.pop(place, None)
         return ToolChanges(created=len(new.keys() - old.keys()), updated=updated, removed=len(old.keys() - new.keys()))
 
     def drop(self, gateway_id: str) -> None:
@@ -201,9 +216,9 @@ class MemoryRecordStore:
 
     def __init__(self, clock: Clock) -> None:
         self.gateways = _Gateways(self)
-        self.tokens = _Tokens()
-        self.clients = _Clients()
-        self.tools = _Tools(clock)
+        self.tokens = _Tokens(self.gateways)
+        self.clients = _Clients(self.gateways)
+        self.tools = _Tools(self.gateways, clock)
         self.kept = _Kept(clock)
         self.audit = MemoryAudit()
         self.flows = MemoryFlows()

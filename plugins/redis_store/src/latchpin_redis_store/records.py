@@ -36,11 +36,10 @@ from latchpin_redis_store.scripts import (
     SWAP,
     SWAP_DUE,
 )
-from latchpin_redis_store.tools import RedisTools
+from latchpin_redis_store.tools import GATEWAYS, RedisTools
 
 __all__ = ["RedisRecordStore"]
 
-GATEWAYS = "latchpin:gateways"
 CLIENTS = "latchpin:clients"
 RENEWALS = "latchpin:renewals"
 PROBE_MS = 5000
@@ -133,10 +132,11 @@ class RedisTokens:
         """Compare and swap by id and revision. Raises RecordConflict if something else is stored."""
         text = _tokens.dump(token, token.id, token.revision)
         before = "" if replacing is None else begins(replacing.id, replacing.revision)
-        keys = (_below(token.gateway_id, "tokens"), RENEWALS)
+        keys = (_below(token.gateway_id, "tokens"), RENEWALS, GATEWAYS)
         due = (_due_name(token.gateway_id, token.app_user_email), "" if token.renew_at is None else _ms(token.renew_at))
-        if not await self._ask("EVAL", SWAP_DUE, len(keys), *keys, token.app_user_email, before, text, *due):
-            raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
+        values = (token.app_user_email, before, text, *due, token.gateway_id)
+        if not await self._ask("EVAL", SWAP_DUE, len(keys), *keys, *values):
+            raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read, or it is gone")
 
     async def delete(self, gateway_id: str, app_user_email: str) -> bool:
         """Remove one."""
@@ -167,11 +167,12 @@ class RedisClients:
         return sorted(matching, key=lambda client: (client.created_at, client.id))
 
     async def put(self, client: RegisteredClient) -> None:
-        """Create. Raises RecordConflict if that gateway and issuer have one, or the id exists."""
+        """Create. Raises RecordConflict if that gateway and issuer have one, the id exists, or the gateway is gone."""
         text = _clients.dump(client, client.id, 1)
-        keys = (CLIENTS, _below(client.gateway_id, "issuers"))
-        if not await self._ask("EVAL", PUT_CLIENT, len(keys), *keys, client.id, client.issuer, text):
-            raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already")
+        keys = (CLIENTS, _below(client.gateway_id, "issuers"), GATEWAYS)
+        values = (client.id, client.issuer, text, client.gateway_id)
+        if not await self._ask("EVAL", PUT_CLIENT, len(keys), *keys, *values):
+            raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already, or is gone")
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
         """Remove by the row's id."""

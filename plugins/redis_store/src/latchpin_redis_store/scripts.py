@@ -24,7 +24,18 @@ return 1
 """
 """KEYS: a hash. ARGV: field, how the stored text must begin ('': must be absent), new text. 1 if written."""
 
+SWAP_BELOW = """
+if redis.call('HEXISTS', KEYS[2], ARGV[4]) == 0 then return -1 end
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == '' and held then return 0 end
+if ARGV[2] ~= '' and (not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+"""KEYS: a hash of a gateway's, gateways. ARGV: as SWAP's, then the gateway's id. 1 if written, -1 if it is gone."""
+
 SWAP_DUE = """
+if redis.call('HEXISTS', KEYS[3], ARGV[6]) == 0 then return 0 end
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[2] == '' and held then return 0 end
 if ARGV[2] ~= '' and (not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2]) then return 0 end
@@ -36,13 +47,14 @@ else
 end
 return 1
 """
-"""KEYS: a gateway's tokens, what is due. ARGV: as SWAP's, then its name there, when in ms or ''. 1 if written."""
+"""KEYS: a gateway's tokens, what is due, gateways. ARGV: as SWAP's, then its name there, when in ms or '', and the
+gateway's id. 1 if written."""
 
 DELETE_DUE = """
 redis.call('ZREM', KEYS[2], ARGV[2])
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """
-"""KEYS: as SWAP_DUE's. ARGV: field, its name among what is due. 1 if it was there."""
+"""KEYS: as SWAP_DUE's first two. ARGV: field, its name among what is due. 1 if it was there."""
 
 DELETE_GATEWAY = """
 local there = redis.call('HDEL', KEYS[1], ARGV[1])
@@ -62,12 +74,13 @@ return count
 """KEYS: a gateway's tokens, what is due. ARGV: the gateway's id. Gives how many there were."""
 
 PUT_CLIENT = """
+if redis.call('HEXISTS', KEYS[3], ARGV[4]) == 0 then return 0 end
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
 if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
-"""KEYS: clients, its gateway's issuers. ARGV: id, issuer, text. 1 if written."""
+"""KEYS: clients, its gateway's issuers, gateways. ARGV: id, issuer, text, the gateway's id. 1 if written."""
 
 DELETE_CLIENT = """
 if redis.call('HGET', KEYS[2], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[2], ARGV[2]) end

@@ -13,11 +13,13 @@ from latchpin.model import StoredTool, ToolChanges
 
 from latchpin_redis_store.codec import begins, foreign, text_of, to_json
 from latchpin_redis_store.connection import Commands
-from latchpin_redis_store.scripts import SWAP
+from latchpin_redis_store.scripts import SWAP_BELOW
 
 __all__ = ["RedisTools"]
 
+GATEWAYS = "latchpin:gateways"
 TRIES = 100
+_GONE = -1
 
 Rows: TypeAlias = dict[str, dict[str, Any]]
 """Tool name to definition, created_at and updated_at."""
@@ -55,7 +57,7 @@ class RedisTools:
         """Make ``definitions`` the user's tools: read, compare, swap; again if somebody else was faster.
 
         Raises:
-            RecordConflict: somebody else was faster a hundred times.
+            RecordConflict: the gateway is gone, or somebody else was faster a hundred times.
         """
         key = _key(gateway_id)
         now = text_of(self._clock())
@@ -64,7 +66,12 @@ class RedisTools:
             new, changes = _compare(old, definitions, now)
             text = f'{begins(app_user_email, revision + 1)}"tools":{to_json(new)}}}'
             before = begins(app_user_email, revision) if revision else ""
-            if await self._ask("EVAL", SWAP, 1, key, app_user_email, before, text):
+            if not new and not old:
+                return changes
+            written = await self._ask("EVAL", SWAP_BELOW, 2, key, GATEWAYS, app_user_email, before, text, gateway_id)
+            if written == _GONE:
+                raise RecordConflict(f"gateway {gateway_id} is gone")
+            if written:
                 return changes
         raise RecordConflict(f"the tools of gateway {gateway_id} change faster than they can be written")
 
