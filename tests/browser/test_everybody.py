@@ -40,7 +40,8 @@ def test_by_keyboard_alone(visit, demo):
     page.goto(demo.create_link("keyboard@example.com"))
     follow_by_keyboard(page, "Sign in as keyboard@example.com", "Gateways", "Authorize Demo tools")
     assert page.url.startswith(demo.issuer)
-    page.keyboard.type(ACCOUNT)  # the first field has the focus
+    expect(page.get_by_label("Email address")).to_be_focused()  # as soon as the page is there
+    page.keyboard.type(ACCOUNT)
     tab_to(page, "Password")
     page.keyboard.type(PASSWORD)
     follow_by_keyboard(page, "Sign in", "Allow")
