@@ -159,6 +159,18 @@ async def test_a_server_that_is_away_is_named_and_known_keys_go_on():
         assert await identify(gateway, issued(gateway.clock))
 
 
+async def test_a_failure_that_is_remembered_belongs_to_nobodys_flow():
+    keys = Keys()
+    keys.answer = ProviderUnreachable("idp.example refused the connection")
+    async with open_gateway(upstream=keys, **IDP) as gateway:
+        with pytest.raises(ProviderUnreachable) as first:
+            await identify(gateway, issued(gateway.clock))
+        first.value.flow_id, first.value.logged = "f" * 32, True
+        with pytest.raises(ProviderUnreachable, match="refused the connection") as second:
+            await identify(gateway, issued(gateway.clock))
+    assert (second.value.flow_id, second.value.logged) == (None, False)
+
+
 async def test_callers_with_an_unknown_key_wait_for_one_fetch_and_not_one_after_the_other():
     keys = Keys(jwk(RSA, "one"))
     keys.answer = ProviderUnreachable("idp.example did not answer within 30 s")

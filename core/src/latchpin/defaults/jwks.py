@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,7 +69,7 @@ class KeySet:
                 async with asyncio.timeout(self._patience(found)):
                     await self._fetching.run(self._url, self._refresh)
         if not self._keys and self._failure is not None:
-            raise self._failure.with_traceback(None)  # the same one each time: it must not grow
+            raise copy(self._failure)  # one for each caller: whoever answers notes on it which flow it ended
         return _pick(self._keys, key_id)
 
     def _patience(self, found: jwt.PyJWK | None) -> float | None:
