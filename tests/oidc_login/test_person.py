@@ -61,6 +61,18 @@ def test_without_an_address_the_claim_is_named():
         person(ADA, oidc_login_email_claim="upn")
 
 
+@pytest.mark.parametrize("also", [{}, {"email": "mallory@example.com"}])
+def test_what_is_verified_is_the_standard_claims_address_and_no_others(also: dict[str, Any]):
+    claims = {"preferred_username": "ada@example.com", "email_verified": True, **also}
+    with pytest.raises(NotAdmitted) as caught:
+        person(claims, oidc_login_email_claim="preferred_username")
+    assert "OIDC_LOGIN_TRUST_UNVERIFIED_EMAIL" in caught.value.remedy
+    trusting = {"oidc_login_email_claim": "preferred_username", "oidc_login_trust_unverified_email": True}
+    assert person(claims, **trusting).email == "ada@example.com"
+    same = {**claims, "email": "ada@example.com"}
+    assert person(same, oidc_login_email_claim="preferred_username").email == "ada@example.com"
+
+
 def test_the_address_and_its_proof_come_from_the_same_place():
     mallory = {"email": "mallory@example.com", "email_verified": True}
     with pytest.raises(NotAdmitted):  # userinfo's address, the ID token's proof

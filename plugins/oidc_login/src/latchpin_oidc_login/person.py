@@ -14,7 +14,9 @@ from latchpin_oidc_login.settings import OidcLoginSettings
 
 __all__ = ["Person", "lacks_claims", "read_person"]
 
+EMAIL = "email"
 VERIFIED = "email_verified"
+"""Speaks of ``email``, whatever other claim an address is taken from (OpenID Connect Core section 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,11 @@ def read_person(claims: Mapping[str, Any], userinfo: Mapping[str, Any], settings
 
 
 def _check_verified(source: Mapping[str, Any], settings: OidcLoginSettings) -> None:
-    verified = source.get(VERIFIED)
+    verified, name = source.get(VERIFIED), settings.oidc_login_email_claim
     if verified is True or verified == "true":  # some providers write it as text
-        return
+        if name == EMAIL or source[name] == source.get(EMAIL):
+            return
+        verified = None
     if verified is None and settings.oidc_login_trust_unverified_email:
         return
     if verified is None:
