@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,8 +25,6 @@ from latchpin.settings import load
 from latchpin.upstream import open_upstream
 
 __all__ = ["Looking", "Selection", "assemble", "select_stores", "utc_now"]
-
-_log = logging.getLogger("latchpin.assembly")
 
 NO_STATE_STORE = "none"
 AUTO = "auto"
