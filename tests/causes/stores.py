@@ -86,7 +86,7 @@ def held_back(world: World, gateway: InnerGateway) -> Iterator[None]:
     """The store does not answer, or has no room, while the block runs."""
     match world.backend.name:
         case "memory":
-            gateway.application.services.states._limit = 0  # type: ignore[union-attr]
+            _own(gateway)._limit = 0
             yield
         case "sqlite":
             path = Path(world.backend.environment["DATABASE_URL"].removeprefix("sqlite:///"))
@@ -106,7 +106,7 @@ def rows(world: World, gateway: InnerGateway) -> list[str]:
     """The sealed verifiers that are kept, first to last."""
     match world.backend.name:
         case "memory":
-            entries = gateway.application.services.states._entries.values()  # type: ignore[union-attr]
+            entries = _own(gateway)._entries.values()
             return [entry.code_verifier for entry in entries]
         case "redis":
             return [json.loads(world.servers["redis"].command("GET", key))["code_verifier"] for key in _keys(world)]
@@ -118,7 +118,7 @@ def change_row(world: World, gateway: InnerGateway, **values: str) -> None:
     """Write other text into a column of the one state that is kept."""
     match world.backend.name:
         case "memory":
-            entries = gateway.application.services.states._entries  # type: ignore[union-attr]
+            entries = _own(gateway)._entries
             for key, entry in entries.items():
                 entries[key] = replace(entry, **values)
         case "redis":
@@ -136,6 +136,12 @@ def outdate(world: World) -> None:
     """Give the empty database the mark of a schema that this version does not know."""
     _sql(world, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
     _sql(world, "INSERT INTO alembic_version VALUES ('9999')")
+
+
+def _own(gateway: InnerGateway) -> Any:
+    """The store itself, below whatever watches it."""
+    states = gateway.application.services.states
+    return getattr(states, "_states", states)
 
 
 def _keys(world: World) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from latchpin.contracts import StoreFacts
@@ -20,7 +20,7 @@ async def _missing(world: World, monkeypatch: pytest.MonkeyPatch, facts) -> str:
     async with world.begun(await world.gateway()) as begun:
         states = begun.gateway.application.services.states
         await states.purge(everything=True)
-        monkeypatch.setattr(type(states), "facts", facts)
+        monkeypatch.setattr(states, "facts", lambda: facts(states))
         answer = await begun.finish()
         assert answer.status_code == 400
         return str(answer.json()["cause"])
@@ -60,7 +60,7 @@ async def test_a_diagnosis_that_takes_too_long_is_given_up(world: World, monkeyp
 )
 async def test_what_the_facts_allow_to_say(world: World, monkeypatch, age, evictions, cause):
     async def facts(self) -> StoreFacts:
-        return StoreFacts("another", self._clock() - age, evictions=evictions)
+        return StoreFacts("another", datetime.now(UTC) - age, evictions=evictions)
 
     monkeypatch.setattr("latchpin.store_name.StoreName.known", "another")
     assert await _missing(world, monkeypatch, facts) == cause
@@ -69,10 +69,11 @@ async def test_what_the_facts_allow_to_say(world: World, monkeypatch, age, evict
 @pytest.mark.backends("sqlite")
 async def test_a_state_from_before_stores_had_names_is_not_explained(world: World, monkeypatch):
     async def nameless(self) -> StoreFacts:
-        return StoreFacts("", self._clock())
+        return StoreFacts("", datetime.now(UTC))
 
     gateway = await world.gateway()
-    monkeypatch.setattr(type(gateway.application.services.states), "facts", nameless)
+    states = gateway.application.services.states
+    monkeypatch.setattr(states, "facts", lambda: nameless(states))
     gateway.clock.advance(minutes=5)  # by then the name of the start is asked for again
     async with world.begun(gateway) as begun:
         await gateway.application.services.states.purge(everything=True)
@@ -97,19 +98,30 @@ async def test_a_user_of_redis_who_may_only_keep_states_is_served_without_a_diag
         server.command("ACL", "DELUSER", "narrow")
 
 
+@pytest.mark.backends("memory", "sqlite")
+async def test_a_store_that_is_watched_can_still_tell(world: World):
+    from latchpin.contracts import StoreWitness
+    from latchpin.observers import ObservedStates, Observers
+
+    states = (await world.gateway()).application.services.states
+    watched = ObservedStates(states, Observers())
+    assert isinstance(watched, StoreWitness)
+    assert (await watched.facts()).name == (await states.facts()).name
+
+
 @pytest.mark.backends("sqlite")
 async def test_nothing_is_asked_while_all_is_well(world: World, monkeypatch):
     asked: list[object] = []
     monkeypatch.setattr(Diagnosis, "narrow", lambda *given: asked.append(given))
     gateway = await world.gateway()
     states = gateway.application.services.states
-    told = type(states).facts
+    told = states.facts
 
-    async def counted(self) -> StoreFacts:
-        asked.append(self)
-        return await told(self)
+    async def counted() -> StoreFacts:
+        asked.append(states)
+        return await told()
 
-    monkeypatch.setattr(type(states), "facts", counted)
+    monkeypatch.setattr(states, "facts", counted)
     for _ in range(2):
         async with world.begun(gateway) as begun:
             assert (await begun.finish()).status_code == 200
