@@ -129,7 +129,8 @@ async def test_several_workers_with_memory_lose_states_and_the_log_says_why(
         assert without_times(shell.lines(guide.LOG_STORED)) == text[:1]
         assert without_times(shell.lines(guide.LOG_NOT_FOUND)) == text[1:2]
         assert without_times(rig.log.splitlines()).count(text[2]) == 1
-        assert "cause=state-other-worker, fault of the administrator: another process of this machine" in rig.log
+        why = "cause=state-other-worker, fault of the administrator: another process of this machine"
+        assert [" ERROR - Flow " in line for line in rig.log.splitlines() if why in line] == [True]
         code = parse_qs(urlsplit(callback).query)["code"][0]
         for secret in (code, state_of(callback)):
             assert secret not in process.output + rig.log

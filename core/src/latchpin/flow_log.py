@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from latchpin.causes.missing import STATE_OTHER_MACHINE, STATE_OTHER_WORKER
 from latchpin.contracts import Backend, StateStore
 from latchpin.errors import LatchpinError
 from latchpin.flow_facts import Consumed, Failed, Stored, TokensSealed
@@ -13,6 +14,9 @@ from latchpin.flow_steps import FlowStep
 __all__ = ["FlowLog"]
 
 _log = logging.getLogger("latchpin.flow")
+
+_SHARED_BY_NOBODY = frozenset({STATE_OTHER_WORKER.slug, STATE_OTHER_MACHINE.slug})
+"""The gateway is set up so that authorizations fail by chance: it has to be mended, whoever starts again."""
 
 
 class FlowLog:
@@ -48,7 +52,8 @@ class FlowLog:
         extra = {"flow_id": step.flow_id or None, "cause": error.code}
         _log.warning("%s", self._warning(error, step.gateway_id or "(unproven)"), extra=extra)
         _log.error("OAuth callback failed: %s", error.public, extra=extra)
-        _log.warning(
+        _log.log(
+            logging.ERROR if error.code in _SHARED_BY_NOBODY else logging.WARNING,
             "Flow %s failed: cause=%s, fault of %s: %s; what to do: %s",
             step.flow_id or "(unproven)",
             error.code,
