@@ -22,8 +22,8 @@ _SHARED_BY_NOBODY = frozenset({STATE_OTHER_WORKER.slug, STATE_OTHER_MACHINE.slug
 class FlowLog:
     """The journal's reader that writes lines.
 
-    A failed callback is three: what was refused, the public text, and the cause with its facts. Other failures are
-    logged where they are answered.
+    A failed callback is three: the cause with its facts, then the guide's two, what was refused and the public text.
+    Other failures are logged where they are answered.
 
     Args:
         backend: the state store's, None where there is none.
@@ -50,8 +50,6 @@ class FlowLog:
     def _write_failure(self, step: FlowStep, error: LatchpinError) -> None:
         error.logged = True
         extra = {"flow_id": step.flow_id or None, "cause": error.code}
-        _log.warning("%s", self._warning(error, step.gateway_id or "(unproven)"), extra=extra)
-        _log.error("OAuth callback failed: %s", error.public, extra=extra)
         _log.log(
             logging.ERROR if error.code in _SHARED_BY_NOBODY else logging.WARNING,
             "Flow %s failed: cause=%s, fault of %s: %s; what to do: %s",
@@ -62,6 +60,8 @@ class FlowLog:
             error.remedy,
             extra=extra,
         )
+        _log.warning("%s", self._warning(error, step.gateway_id or "(unproven)"), extra=extra)
+        _log.error("OAuth callback failed: %s", error.public, extra=extra)
 
     def _warning(self, exc: LatchpinError, gateway: str) -> str:
         """The guide's line where it has one, which stands alone; else the public text with the facts."""
