@@ -124,5 +124,21 @@ async def test_a_store_that_breaks_in_its_own_way_undoes_nothing_either(store, c
     assert "The audit log lacks the entry 'gateway.removed' for gateway g" in caplog.messages[0]
 
 
+async def test_who_is_forgotten_while_an_entry_is_written_stays_forgotten(store, cipher, clock, pseudonyms):
+    put = store.kept.put
+
+    async def put_late(name, value, **options):
+        if name.startswith("audit-name:"):
+            assert await pseudonyms.forget(ANN)
+        return await put(name, value, **options)
+
+    store.kept.put = put_late
+    await trail_on(store, cipher, clock).record("token.refreshed", actor=CLIENT_ITSELF, subject=ANN)
+    store.kept.put = put
+    [entry] = [entry async for entry in read(store.audit)]
+    assert await pseudonyms.name_of(entry.subject) is None
+    assert await pseudonyms.find(ANN) is None
+
+
 async def test_off_records_nothing():
     await AuditTrail.off().record("gateway.removed", actor=ANN)

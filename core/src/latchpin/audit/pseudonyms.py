@@ -75,8 +75,11 @@ class Pseudonyms:
         return True
 
     async def _remember(self, pseudonym: str, email: str) -> None:
-        if await self._kept.get(_alias(pseudonym)) is None:
-            await self._kept.put(_alias(pseudonym), self._cipher.seal(email, place=("audit", pseudonym)))
+        if await self._kept.get(_alias(pseudonym)) is not None:
+            return
+        await self._kept.put(_alias(pseudonym), self._cipher.seal(email, place=("audit", pseudonym)))
+        if await self.find(email) != pseudonym:  # forgotten meanwhile: the name must not outlive the key
+            await self._kept.take(_alias(pseudonym))
 
     def _pseudonym(self, email: str, held: str) -> str:
         key = json.loads(self._cipher.unseal(Sealed(held), place=_person(email)[1]))["key"]
