@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
+from latchpin.contracts import FlowRecords
 from latchpin.errors import LatchpinError
 from latchpin.flow_steps import FlowQuery
 from latchpin.oauth.status import status_of
@@ -22,6 +23,7 @@ __all__ = ["Gauges", "Standing"]
 
 EVERY = timedelta(seconds=30)
 MOST_FLOWS = 10_000
+PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # a registry keeps collectors by identity
@@ -80,6 +82,21 @@ async def _look(services: Services, now: datetime) -> Standing:
     pending = None
     if services.settings.flow_history_hours:
         since = now - timedelta(seconds=services.settings.state_ttl_seconds)
-        flows = await services.records.flows.list(FlowQuery(outcome="pending"), limit=MOST_FLOWS)
-        pending = sum(flow.began_at > since for flow in flows)
+        pending = await _count_pending(services.records.flows, since)
     return Standing(now, pending, dict(tokens))
+
+
+async def _count_pending(flows: FlowRecords, since: datetime) -> int:
+    """Flows that began after ``since`` and have not ended.
+
+    They are among those with the newest steps. A store that was asked for the pending ones alone would look through
+    everything that it keeps, for few have not ended.
+    """
+    count, before = 0, None
+    for _ in range(MOST_FLOWS // PAGE):
+        page = await flows.list(FlowQuery(before=before), limit=PAGE)
+        count += sum(flow.outcome == "pending" and flow.began_at > since for flow in page)
+        if len(page) < PAGE or page[-1].last_at <= since:
+            break
+        before = page[-1].last_at
+    return count

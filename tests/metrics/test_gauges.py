@@ -1,0 +1,63 @@
+"""The gauges read what they need, and not the whole history for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+from latchpin.flow_steps import FlowQuery, FlowSummary, summarize
+from latchpin.testing import MovedClock, samples
+from latchpin_metrics.gauges import PAGE, Gauges
+
+
+class Scanned:
+    """Flows as Redis keeps them: it looks at one after the other, the newest first, until it has enough."""
+
+    def __init__(self) -> None:
+        self.kept: list[FlowSummary] = []
+        self.looked_at = 0
+
+    async def list(self, query: FlowQuery, *, limit: int) -> list[FlowSummary]:
+        found: list[FlowSummary] = []
+        for flow in reversed(self.kept):
+            if query.before is not None and flow.last_at >= query.before:
+                continue
+            self.looked_at += 1
+            if query.matches(flow):
+                found.append(flow)
+            if len(found) >= limit:
+                break
+        return found
+
+
+async def nothing() -> list[object]:
+    return []
+
+
+async def test_pending_flows_are_counted_among_the_newest_and_old_ones_are_not_looked_at():
+    clock, flows = MovedClock(), Scanned()
+    flows.kept.append(summarize(samples.flow(clock())[:1]))  # begun long ago: it cannot end any more
+    for _ in range(5 * PAGE):
+        flows.kept.append(summarize(samples.flow(clock())))
+        clock.advance(timedelta(seconds=1))
+    clock.advance(timedelta(minutes=10))
+    for length in (1, 9, 3, 9, 1):
+        clock.advance(timedelta(seconds=10))
+        flows.kept.append(summarize(samples.flow(clock())[:length]))
+    records = SimpleNamespace(tokens=SimpleNamespace(list=nothing), flows=flows)
+    settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
+    standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings))
+    assert standing.pending == 3
+    assert flows.looked_at == PAGE
+
+
+async def test_pending_flows_are_counted_over_many_pages():
+    clock, flows = MovedClock(), Scanned()
+    for number in range(3 * PAGE):
+        flows.kept.append(summarize(samples.flow(clock())[: 1 if number % 2 else 9]))
+        clock.advance(timedelta(milliseconds=100))
+    records = SimpleNamespace(tokens=SimpleNamespace(list=nothing), flows=flows)
+    settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
+    flows.kept.sort(key=lambda flow: flow.last_at)
+    standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings))
+    assert standing.pending == 3 * PAGE // 2
