@@ -314,6 +314,34 @@ async def test_a_gateway_changed_meanwhile_gets_no_code_and_keeps_no_token(gatew
     assert await records.clients.list() == []  # the registered secret must not reach the new token endpoint either
 
 
+async def test_a_gateway_removed_meanwhile_gets_no_code_and_keeps_nothing(gateway, provider, log):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        url = await gateway.returned(browser, gateway_id)
+        await gateway.application.remove_gateway(gateway_id, Caller("admin@example.com", is_admin=True))
+        page = await browser.open(url)
+    assert (page.status, provider.asked("token")) == (404, [])
+    assert f"there is no gateway '{gateway_id}'; what to do" in log()
+    records = gateway.application.services.records
+    assert (await records.tokens.list(), await records.clients.list()) == ([], [])
+
+
+async def test_a_gateway_removed_while_the_code_is_exchanged_keeps_nothing(gateway, provider):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    records = gateway.application.services.records
+    put = records.tokens.put
+
+    async def too_late(token, *, replacing):
+        await records.gateways.delete(gateway_id)
+        await put(token, replacing=replacing)
+
+    records.tokens.put = too_late
+    async with gateway.browser() as browser:
+        page = await browser.open(await gateway.returned(browser, gateway_id))
+    assert (page.status, len(provider.asked("token"))) == (409, 1)
+    assert await records.tokens.list() == []
+
+
 async def test_looking_with_head_completes_nothing(gateway, provider):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:

@@ -42,6 +42,7 @@ async def test_the_admin_flow_step_by_step(backend: GatewayBackend, provider: Fa
         open_one = await rig.add(provider.provider.mcp_url, name="Open", auth_type="none")
         async with rig.browser(None) as browser:
             await come_in(rig, browser)
+            assert "/login?token=" not in rig.log  # it signs in as administrator: for stderr only
             page = await browser.open(rig.url)
             page = await browser.open(rig.url + link(page.text, panel))
             page = await browser.open(rig.url + link(page.text, gateways))

@@ -57,7 +57,8 @@ class GatewayBook:
         """
         gateway = await self._records.gateways.get(gateway_id)
         if gateway is None or not may_use(gateway, caller):
-            raise NotFound(f"there is no gateway {gateway_id[:64]!a} for {caller.email}")
+            whose = "" if caller is _LOCAL else f" for {caller.email}"
+            raise NotFound(f"there is no gateway {gateway_id[:64]!a}{whose}")
         return gateway
 
     async def get_any(self, gateway_id: str) -> Gateway:
