@@ -18,6 +18,9 @@ from latchpin.tokens import TokenHealth, TokenKeeper, owner_of
 
 __all__ = ["Connection", "ConnectionDesk", "Disconnected"]
 
+AT_ONCE = 200
+"""Tokens that are opened without a pause."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -87,11 +90,13 @@ class ConnectionDesk:
         by_gateway: dict[str, list[StoredToken]] = {}
         for token in tokens:
             by_gateway.setdefault(token.gateway_id, []).append(token)
-        return [
-            self._connection(gateway, token)
-            for gateway in await self._records.gateways.list()
-            for token in by_gateway.get(gateway.id, ())
-        ]
+        found: list[Connection] = []
+        for gateway in await self._records.gateways.list():
+            for token in by_gateway.get(gateway.id, ()):
+                found.append(self._connection(gateway, token))
+                if len(found) % AT_ONCE == 0:
+                    await asyncio.sleep(0)  # a gateway that serves goes on in between
+        return found
 
     async def disconnect(self, gateway_id: str, owner: str | None, caller: Caller) -> Disconnected:
         """End one connection: delete it here, then revoke it at the authorization server where that offers it.
