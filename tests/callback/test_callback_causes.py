@@ -326,7 +326,7 @@ async def test_a_gateway_removed_meanwhile_gets_no_code_and_keeps_nothing(gatewa
     assert (await records.tokens.list(), await records.clients.list()) == ([], [])
 
 
-async def test_a_gateway_removed_while_the_code_is_exchanged_keeps_nothing(gateway, provider):
+async def test_a_gateway_removed_while_the_code_is_exchanged_keeps_nothing(gateway, provider, log):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     records = gateway.application.services.records
     put = records.tokens.put
@@ -338,7 +338,8 @@ async def test_a_gateway_removed_while_the_code_is_exchanged_keeps_nothing(gatew
     records.tokens.put = too_late
     async with gateway.browser() as browser:
         page = await browser.open(await gateway.returned(browser, gateway_id))
-    assert (page.status, len(provider.asked("token"))) == (409, 1)
+    assert (page.status, len(provider.asked("token"))) == (404, 1)
+    assert "the gateway was removed while you authorized" in log()
     assert await records.tokens.list() == []
 
 

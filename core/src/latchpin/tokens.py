@@ -8,7 +8,7 @@ from datetime import datetime
 from latchpin.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.client_grant import INVALID_CLIENT, PinIssuer, owner_of
 from latchpin.clients import ClientDirectory
-from latchpin.errors import AuthorizationRequired, LatchpinError, RecordConflict, TokenRefused, Unsealable
+from latchpin.errors import AuthorizationRequired, LatchpinError, NotFound, RecordConflict, TokenRefused, Unsealable
 from latchpin.flow_facts import Exchanged, TokensSealed
 from latchpin.flow_journal import Trail
 from latchpin.model import (
@@ -235,6 +235,8 @@ class TokenKeeper:
             except RecordConflict:
                 continue
             return token
+        if await self._services.records.gateways.get(origin.gateway_id) is None:
+            raise NotFound("the gateway was removed while you authorized")
         raise RecordConflict(f"the token of {origin.app_user_email} kept changing while it was to be written")
 
     async def _revoke(self, gateway: Gateway, stored: StoredToken) -> str:
