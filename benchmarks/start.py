@@ -1,6 +1,6 @@
 """Seconds from the start to the first answer of /health, and resident memory then: ``python -m benchmarks.start``.
 
-One worker of ``latchpin serve`` on each backend, started anew several times in a folder whose database is migrated. Run it
+One worker of ``latchpin serve`` on each backend, started anew several times where the database is migrated. Run it
 on an otherwise idle machine.
 """
 
