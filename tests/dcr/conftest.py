@@ -116,9 +116,12 @@ def dcr(upstream) -> Callable[..., DynamicRegistrar]:
 
 
 @pytest.fixture
-def bench(dcr) -> Bench:
+async def bench(dcr) -> Bench:
     clock = MovedClock()
-    return Bench(MemoryRecordStore(clock), SuiteCipher(), clock, [StaticRegistrar(), dcr()], [])
+    records = MemoryRecordStore(clock)
+    for id_ in ("0" * 32, "1" * 32, "2" * 32):  # a client belongs to a gateway that there is
+        await records.gateways.put(replace(a_gateway(), id=id_))
+    return Bench(records, SuiteCipher(), clock, [StaticRegistrar(), dcr()], [])
 
 
 @pytest.fixture
