@@ -80,6 +80,7 @@ async def test_a_state_from_before_stores_had_names_is_not_explained(world: Worl
         assert (await begun.finish()).json()["cause"] == "state-not-found"
 
 
+@pytest.mark.needs("latchpin_memory_store")
 @pytest.mark.backends("redis")
 async def test_a_user_of_redis_who_may_only_keep_states_is_served_without_a_diagnosis(world: World):
     server = world.servers["redis"]

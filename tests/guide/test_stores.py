@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from latchpin.contracts import StoreFacts
 
 from tests.callback.gateway import ALICE
 from tests.guide import commands as guide
@@ -20,7 +22,19 @@ GRACE = 60
 """Redis forgets a state this much later, so that a late callback is told that it is late."""
 
 
-async def test_a_late_callback_has_expired(inner: InnerStage):
+def move_the_stores_clock_along(inner: InnerStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or only the gateway's is moved, and a state that looks expired is the clocks' fault."""
+    states = inner.gateway.application.services.states
+    facts = states.facts
+
+    async def moved() -> StoreFacts:
+        return replace(await facts(), now=inner.gateway.clock())
+
+    monkeypatch.setattr(states, "facts", moved)
+
+
+async def test_a_late_callback_has_expired(inner: InnerStage, monkeypatch: pytest.MonkeyPatch):
+    move_the_stores_clock_along(inner, monkeypatch)
     async with inner.gateway.browser() as browser:
         callback = await inner.gateway.returned(browser, inner.id)
         inner.gateway.clock.advance(seconds=TTL - 2)

@@ -96,6 +96,12 @@ class ClientGrant:
         now = self._services.clock()
         token = build_token(self._services.cipher, grant, origin=origin, earlier=stored, now=now)
         await self._services.records.tokens.put(token, replacing=stored)
+        await self._services.audit.record(
+            "token.obtained",
+            actor=CLIENT_ITSELF,
+            gateway_id=gateway.id,
+            subject="" if owner == CLIENT_ITSELF else owner,
+        )
         return token
 
     async def _ask(

@@ -16,6 +16,7 @@ __all__ = ["AuditEntry", "AuditEvent", "AuditNote", "ChainBroken", "build_chain"
 
 AuditEvent = Literal[
     "authorization.completed",
+    "token.obtained",
     "token.refreshed",
     "token.spent",
     "token.disconnected",

@@ -123,9 +123,15 @@ def _csv_writer(names: bool) -> Any:  # noqa: ANN401  takes a row
     writer.writeheader()
 
     def write(shown: dict[str, Any]) -> None:
-        writer.writerow(shown | {"facts": json.dumps(shown["facts"])})
+        addresses = {name: _as_text(shown[name]) for name in ADDRESSES if name in shown}
+        writer.writerow(shown | addresses | {"facts": json.dumps(shown["facts"])})
 
     return write
+
+
+def _as_text(address: str) -> str:
+    """An address that no spreadsheet takes for a formula."""
+    return f"'{address}" if address.startswith(("=", "+", "-", "@")) else address
 
 
 def _entries(count: int) -> str:

@@ -104,9 +104,11 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             await app.state.application.flow.meet_store()
             await _invite(app.state.application)
             tokens = app.state.application.tokens
-            async with maintained(services), freshened(services, tokens), announced(services):
-                yield
-            await app.state.application.close()
+            try:
+                async with maintained(services), freshened(services, tokens), announced(services):
+                    yield
+            finally:  # also where the server gives up waiting: what is queued for the stores must reach them
+                await app.state.application.close()
     except LatchpinError as exc:
         _log.critical("Cannot start: %s; remedy: %s", exc.detail or exc.public, exc.remedy)
         raise

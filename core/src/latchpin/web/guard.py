@@ -211,9 +211,13 @@ def _route(scope: Scope) -> str:
     """The path as the route has it, with names for what varies; empty where no route was found."""
     if "endpoint" not in scope:
         return ""
+    known: str | None = getattr(scope.get("route"), "path", None)
+    if known is not None:
+        return known
     path: str = scope["path"]
-    for name, value in scope.get("path_params", {}).items():
-        path = path.replace(str(value), f"{{{name}}}", 1) if str(value) else path
+    for name, value in scope.get("path_params", {}).items():  # from the end: a value may read like the route's words
+        before, slash, after = path.rpartition(f"/{value}")
+        path = f"{before}/{{{name}}}{after}" if slash else path
     return path
 
 

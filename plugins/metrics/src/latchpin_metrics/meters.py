@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latchpin.configuration import CoreSettings
+from latchpin.serve import WORKER_VARIABLE
 from latchpin.settings import load
 
 from latchpin_metrics.settings import MetricsSettings
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram
 
 __all__ = ["Meters", "meters"]
+
+_log = logging.getLogger("latchpin.metrics")
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client reads it when it is imported."""
@@ -43,9 +47,8 @@ class Meters:
 @cache
 def meters() -> Meters:
     """Make them, once for the process; importing prometheus_client waits until here."""
-    folder = _shared_folder(load(MetricsSettings), load(CoreSettings))
+    folder = _open_folder(load(MetricsSettings))
     if folder is not None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ[SHARED] = str(folder)
     from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415  after the folder is known
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
@@ -71,16 +74,29 @@ def _seconds(kind: type[Histogram], what: str, text: str, labels: list[str], reg
     return kind(f"latchpin_{what}_seconds", f"{text} In seconds.", labels, registry=registry, buckets=SECONDS)
 
 
-def _shared_folder(settings: MetricsSettings, core: CoreSettings) -> Path | None:
-    """Where the workers of one instance count together; None where there is one process."""
+def _open_folder(settings: MetricsSettings) -> Path | None:
+    """Where the workers of one instance count together; None where there is one process, or the place is not ours."""
     if settings.metrics_folder is not None:
-        return Path(settings.metrics_folder)
-    if core.workers == 1:
+        folder = Path(settings.metrics_folder)
+    elif WORKER_VARIABLE in os.environ:
+        folder = _folder_of_workers(Path(tempfile.gettempdir()))
+    else:
         return None
-    # Workers have one parent, the supervisor. Its start time tells it from an earlier process of that number.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        _log.warning("%s belongs to another user: each worker counts by itself; set METRICS_FOLDER", folder)
+        return None
+    return folder
+
+
+def _folder_of_workers(place: Path) -> Path:
+    """A folder for those with our parent, the supervisor; what supervisors that are gone left there is removed."""
+    for other in place.glob(f"latchpin-metrics-{os.getuid()}-*"):
+        if not Path(f"/proc/{other.name.split('-')[3]}").exists() and not other.is_symlink():
+            shutil.rmtree(other, ignore_errors=True)
     parent = os.getppid()
-    try:
+    try:  # its start time tells it from an earlier process of that number
         began = Path(f"/proc/{parent}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
     except OSError:
         began = "0"
-    return Path(tempfile.gettempdir()) / f"latchpin-metrics-{os.getuid()}-{parent}-{began}"
+    return place / f"latchpin-metrics-{os.getuid()}-{parent}-{began}"
