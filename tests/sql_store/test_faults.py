@@ -17,7 +17,8 @@ from latchpin.testing import START, MovedClock, SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
 
-LIMIT = 2.0
+LIMIT = 3.0
+"""Seconds to an answer: the two that are promised, and one for a busy machine."""
 
 
 @asynccontextmanager
