@@ -116,6 +116,7 @@ async def check_statements(inner: InnerStage) -> None:
         token = rows(inner, guide.SQL_TOKENS)[0]
         assert (token[1], token[3]) == (inner.id, ALICE)
         assert [row[0] for row in rows(inner, guide.SQL_ALL_TOKENS)] == [token[0]]
+        await inner.gateway.application.history.flush()  # the sqlite3 command waits for no lock
         told = inner.shell.run(clear(inner))
         assert told == ("" if inner.backend.name == "sqlite" else "DELETE 2\n")
         assert [row[2] for row in rows(inner, guide.SQL_STATES)] == [state_of(fresh)[:50]]
