@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import re
 import secrets
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -109,6 +110,7 @@ class NotShared:
         held = pickle.loads(file.read_bytes())
         if isinstance(held, _Used):
             raise StateAlreadyUsed(used_at=held.used_at)
+        time.sleep(0.005)  # noqa: ASYNC251  a slow backend: another process looks meanwhile, this one cannot
         draft = file.with_suffix(f".{id(self)}")
         draft.write_bytes(pickle.dumps(_Used(self._clock(), held.expires_at)))
         draft.replace(file)
