@@ -112,6 +112,7 @@ async def storm(backend: GatewayBackend, folder: Path, *, callers: int = 1000, w
     """Let it break loose on ``backend``, whose store is empty."""
     most = {"PROXY_MAX_EXCHANGES": "100000", "PROXY_MAX_EXCHANGES_PER_USER": "100000", "LOG_LEVEL": "INFO"}
     with _upstream() as origin, start_rig(backend, folder, "serve", "--workers", str(workers), **most) as rig:
+        rig.process.wait_for_output("Application startup complete", times=workers)  # or one would serve them all
         async with open_application(settings_of(backend) | {"BASE_URL": rig.url}) as application:
             gateway = await add_gateway(application, origin)
             await put_token(application, gateway, ALICE, refresh_token="alice.0")

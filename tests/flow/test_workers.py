@@ -24,6 +24,7 @@ MOST_CONNECTIONS = 200
 @pytest.fixture
 def pair(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
     with start_rig(backend, tmp_path, "serve", "--workers", "2") as rig:
+        rig.process.wait_for_output("Application startup complete", times=2)  # the first to serve is not both
         yield rig
 
 

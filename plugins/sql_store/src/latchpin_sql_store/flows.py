@@ -72,6 +72,8 @@ class SqlFlows:
 
     async def get(self, flow_id: str) -> tuple[FlowStep, ...]:
         """One flow's steps."""
+        if not flow_id.isascii():  # MariaDB compares no other text with an ASCII column
+            return ()
 
         def run(connection: Connection) -> tuple[FlowStep, ...]:
             row = connection.execute(_GET, {"wanted": flow_id}).mappings().first()
