@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -47,8 +48,10 @@ async def flow(rig: Rig, provider: FaultSwitch) -> str:
 async def write_history(rig: Rig) -> None:
     """Have the history of flows written now and not in a moment, by looking at one."""
     async with rig.api() as admin:
-        [newest, *_] = (await admin.get("/flows")).json()["flows"]
-        assert (await admin.get(f"/flows/{newest['flow_id']}")).status_code == 200
+        deadline = time.monotonic() + 60
+        while not (flows := (await admin.get("/flows")).json()["flows"]):
+            assert time.monotonic() < deadline, "no flow is written"
+        assert (await admin.get(f"/flows/{flows[0]['flow_id']}")).status_code == 200
 
 
 @pytest.mark.backends("sqlite")
