@@ -119,6 +119,8 @@ async def storm(backend: GatewayBackend, folder: Path, *, callers: int = 1000, w
         results = await _call(rig, f"{rig.url}/gateways/{gateway.id}/mcp", f"{origin}/open", callers)
         async with httpx.AsyncClient(trust_env=False) as client:
             seen = (await client.get(f"{origin}/seen")).json()
+        # A worker writes its line a moment after it answered: the last of a thousand lines are waited for.
+        rig.process.wait_for_output(f"POST /gateways/{gateway.id}/mcp ", times=callers)
         lines = re.findall(rf"(\d+) latchpin\.access INFO - \S+ POST /gateways/{gateway.id}/mcp 200 ", rig.log)
     return Outcome(
         backend.name,

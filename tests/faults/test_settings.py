@@ -235,6 +235,7 @@ def test_a_misspelt_key_a_weak_secret_and_an_unwritable_log_are_warnings(tmp_pat
     (tmp_path / "file").write_text("")
     env = MEMORY | {"AUTH_ENCRYPTION_SECRET": "", "LOG_FILE": "file/mcpgateway.log"}
     with start_latchpin(env=env, cwd=tmp_path) as process:
+        process.stop()
         text = process.output
     assert "WARNING - .env sets STATE_TLL_SECONDS, which nothing reads; did you mean STATE_TTL_SECONDS?" in text
     assert "COMPLETELY_UNKNOWN" not in text

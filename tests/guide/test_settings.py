@@ -102,7 +102,7 @@ def test_the_recommended_production_block_serves(backend: GatewayBackend, tmp_pa
     with start_latchpin(env=place, cwd=tmp_path) as process:
         ready = httpx.get(f"{process.base_url}/ready", trust_env=False)
         assert ready.status_code == 200, ready.text
-        assert "AUTH_ENCRYPTION_SECRET" in process.output  # its example secret is short, which is warned about
+        process.wait_for_output("AUTH_ENCRYPTION_SECRET")  # its example secret is short, which is warned about
         assert "your-secret-key-here" not in process.output
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 from latchpin.demo.browser import Browser, Page
 
 from tests.servers.node import Node
@@ -69,6 +71,9 @@ class OidcProvider:
 
     def told(self, event: str = "") -> list[dict[str, Any]]:
         """What it did so far: ``registered``, ``granted``, ``refused``, ``revoked``, ``forgotten``; or all."""
+        mark = uuid.uuid4().hex
+        httpx.get(f"{self.issuer}/told/{mark}", trust_env=False, timeout=60).raise_for_status()
+        self.process.wait_for_output(mark)
         lines = [json.loads(line) for line in self.process.output.splitlines() if line.startswith('{"event"')]
         return [line for line in lines if event in {"", line["event"]}]
 

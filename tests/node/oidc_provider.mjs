@@ -52,4 +52,11 @@ for (const name of ["authorization.error", "grant.error", "registration_create.e
   provider.on(name, (ctx, error) => tell("refused", { at: name, error: error.message, why: error.error_description }));
 }
 
+// Somebody who asks for /told/MARK finds the mark behind everything that was told before.
+provider.use((ctx, next) => {
+  if (!ctx.path.startsWith("/told/")) return next();
+  tell("asked", { mark: ctx.path.slice("/told/".length) });
+  ctx.status = 204;
+});
+
 provider.listen(setup.port, "127.0.0.1", () => tell("listening"));

@@ -36,7 +36,7 @@ def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
 
 
 def log_lines(gateway: RunningGateway, gateway_id: str) -> str:
-    """The log from the level on, where it is about this gateway."""
+    """The log from the level on, where it is about this gateway; the gateway has ended, so all of it is there."""
     return "\n".join(re.findall(rf"(?:DEBUG|INFO|WARNING|ERROR) - .*{gateway_id}.*", gateway.process.output))
 
 
@@ -62,11 +62,11 @@ async def test_from_a_url_to_the_tools(
 
         status = (await gateway.api.get(f"/oauth/status/{gateway_id}")).json()
         assert status["user_token_status"]["status"] == "valid"
+        gateway.process.stop()
         lines = log_lines(gateway, gateway_id)
         assert f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway_id}" in lines
         assert f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway_id}" in lines
         assert f"INFO - Completed OAuth flow for gateway {gateway_id}, user {ALICE}" in lines
-        gateway.process.stop()
         for secret in (*page.trail, "state=", "code="):
             assert secret not in gateway.process.output
 
