@@ -5,9 +5,9 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latchpin import entered_secrets
 from latchpin.errors import InvalidRequest
-from latchpin.gateway_body import OAuthConfigBody, parse_gateway_body
+from latchpin.gateways import entered_secrets
+from latchpin.gateways.body import OAuthConfigBody, parse_gateway_body
 from latchpin.model import OAuthConfig
 from latchpin.testing import MovedClock, samples
 from latchpin_admin_ui.forms import SECRETS, parse_form, show_gateway, show_submitted

@@ -4,8 +4,8 @@ import re
 
 import httpx
 import pytest
-from latchpin.client_secrets import open_registered_secret
-from latchpin.sealing import open_token
+from latchpin.clients.secrets import open_registered_secret
+from latchpin.tokens.sealing import open_token
 
 from tests.admin_ui.person import HTML
 from tests.callback.gateway import ADMIN, ALICE, BASE, SECRET

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.model import Gateway, StoredToken, TokenGrant
-from latchpin.sealing import seal_grant
+from latchpin.tokens.sealing import seal_grant
 
 from tests.alive.rotation import RotatingServer
 from tests.callback.gateway import ALICE, InnerGateway

@@ -12,11 +12,11 @@ from latchpin.application import Application
 from latchpin.assembly import assemble, utc_now
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
-from latchpin.gateways import parse_gateway_body
+from latchpin.gateways.book import parse_gateway_body
 from latchpin.model import Caller, Gateway, StoredToken, TokenGrant
 from latchpin.plugins import Plugins
-from latchpin.sealing import TokenOrigin, build_token
 from latchpin.settings import load
+from latchpin.tokens.sealing import TokenOrigin, build_token
 
 __all__ = ["HOUR", "add_gateway", "open_application", "put_token"]
 

@@ -19,7 +19,7 @@ import pytest
 from latchpin.application import Application
 from latchpin.errors import AuthorizationRequired, ProviderError
 from latchpin.model import Caller, Gateway, StoredToken
-from latchpin.sealing import open_token
+from latchpin.tokens.sealing import open_token
 
 from tests.alive.seeds import add_gateway, open_application, put_token
 from tests.callback.gateway import MovedClock

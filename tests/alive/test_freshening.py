@@ -11,14 +11,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin import freshening
 from latchpin.application import Application
 from latchpin.errors import BackendUnavailable
-from latchpin.freshening import AT_ONCE, Freshener, freshened
 from latchpin.logs import tear_down_logging
 from latchpin.oauth.lifetime import POSTPONED, choose_renewal
 from latchpin.testing import MovedClock as SuiteClock
 from latchpin.testing import samples
+from latchpin.tokens import freshening
+from latchpin.tokens.freshening import AT_ONCE, Freshener, freshened
 
 from tests.alive.rotation import RotatingServer
 from tests.alive.seeds import HOUR, add_gateway, open_application, put_token

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from latchpin import renewal
 from latchpin.logs import tear_down_logging
-from latchpin.sealing import open_token
 from latchpin.testing import samples
+from latchpin.tokens import renewal
+from latchpin.tokens.sealing import open_token
 
 from tests.alive.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Stage
 from tests.alive.rotation import RotatingServer

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from latchpin.audit.entry import AuditNote, ChainBroken, build_chain, check_chain, dump, parse
+from latchpin.audit.chain import ChainBroken, build_chain, check_chain
+from latchpin.model.audit import AuditNote, dump, parse
 from latchpin.testing.sealing import SuiteSigner
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)

@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from latchpin.audit.entry import dump, parse
+from latchpin.model.audit import dump, parse
 
 from tests.flow.rig import settings_of
 from tests.servers import GatewayBackend, run_latchpin

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 import pytest
-from latchpin.audit.entry import check_chain
+from latchpin.audit.chain import check_chain
 from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
 from latchpin.audit.reading import read, verify
 from latchpin.audit.trail import AuditTrail

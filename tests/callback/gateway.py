@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from latchpin.application import Application
 from latchpin.configuration import CoreSettings
 from latchpin.demo.browser import Browser
-from latchpin.gateways import parse_gateway_body
+from latchpin.gateways.book import parse_gateway_body
 from latchpin.model import Caller
 from latchpin.settings import load
 from latchpin.web.app import create_app

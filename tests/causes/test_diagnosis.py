@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from latchpin.authorization.diagnosis import Diagnosis
 from latchpin.contracts import StoreFacts
-from latchpin.diagnosis import Diagnosis
 
 from tests.causes.proof_rows import altered, damaged, secret_changed
 from tests.causes.state_rows import SHARED, purged
@@ -43,7 +43,7 @@ async def test_a_diagnosis_that_takes_too_long_is_given_up(world: World, monkeyp
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr("latchpin.diagnosis.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("latchpin.authorization.diagnosis.PATIENCE_SECONDS", 0.05)
     assert await _missing(world, monkeypatch, never) == "state-not-found"
 
 
@@ -62,7 +62,7 @@ async def test_what_the_facts_allow_to_say(world: World, monkeypatch, age, evict
     async def facts(self) -> StoreFacts:
         return StoreFacts("another", datetime.now(UTC) - age, evictions=evictions)
 
-    monkeypatch.setattr("latchpin.store_name.StoreName.known", "another")
+    monkeypatch.setattr("latchpin.authorization.store_name.StoreName.known", "another")
     assert await _missing(world, monkeypatch, facts) == cause
 
 

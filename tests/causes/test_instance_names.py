@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from latchpin import instance_names
-from latchpin.instance_names import Whereabouts, locate, new_instance_name, parse_instance_name
+from latchpin.workers import instance_names
+from latchpin.workers.instance_names import Whereabouts, locate, new_instance_name, parse_instance_name
 
-_PRINT = "from latchpin.instance_names import new_instance_name; print(new_instance_name(), flush=True); input()"
+_PRINT = (
+    "from latchpin.workers.instance_names import new_instance_name; print(new_instance_name(), flush=True); input()"
+)
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
-from latchpin.connections import AT_ONCE, ConnectionDesk
+from latchpin.gateways.connections import AT_ONCE, ConnectionDesk
 from latchpin.model import Caller
 from latchpin.testing import MovedClock, samples
-from latchpin.tokens import TokenHealth
+from latchpin.tokens.keeper import TokenHealth
 
 
 async def test_others_are_served_while_many_tokens_are_opened():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from latchpin.admission import Admission
+from latchpin.authorization.admission import Admission
 from latchpin.errors import TooManyPending
 
 

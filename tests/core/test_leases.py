@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import KeptRecords
 from latchpin.errors import BackendUnavailable
-from latchpin.leases import Leases
-from latchpin.shared_tasks import SharedTasks
 from latchpin.testing import MovedClock, SuiteContext
+from latchpin.workers.leases import Leases
+from latchpin.workers.shared_tasks import SharedTasks
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from latchpin import maintenance
 from latchpin.errors import BackendUnavailable
+from latchpin.workers import maintenance
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 

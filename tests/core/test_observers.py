@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from latchpin.contracts import Operation, StoreWitness
-from latchpin.decoding import Allowance
-from latchpin.failure import Failure
-from latchpin.http import Outgoing, open_session
 from latchpin.observers import ObservedStates, Observers
+from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.failure import Failure
+from latchpin.outbound.http import Outgoing, open_session
 from latchpin.testing import MovedClock
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")

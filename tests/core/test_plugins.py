@@ -10,7 +10,7 @@ import pytest
 from latchpin.configuration import CoreSettings
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins import Plugins
-from latchpin.provider_file import build_provider_table
+from latchpin.servers.provider_file import build_provider_table
 from latchpin.settings import load
 
 STORE = """

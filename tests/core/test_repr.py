@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from latchpin.contracts import Registration, RegistrationRequest, TokenRequestParts
-from latchpin.decoding import Allowance
-from latchpin.http import Outgoing
 from latchpin.model import ClientCredentials, Evidence, Reply, ServerMetadata, StateKey, TokenGrant
 from latchpin.oauth.authorize import AuthorizationRequest
 from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.token import TokenRequest
+from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.http import Outgoing
 from latchpin.testing.clock import START
 from latchpin.testing.samples import gateway, pending_authorization, stored_token
-from latchpin.tokens import UsableToken
+from latchpin.tokens.keeper import UsableToken
 
 SECRET = "told-nobody"
 HEADERS = {"authorization": f"Bearer {SECRET}"}

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from latchpin.authorization.step_up import MOST_STEPS, StepUp
 from latchpin.contracts import KeptRecords
 from latchpin.oauth.scopes import MOST_SCOPES
-from latchpin.step_up import MOST_STEPS, StepUp
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.testing.samples import stored_token
 

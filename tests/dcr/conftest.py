@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
-from latchpin.clients import ClientDirectory
+from latchpin.clients.directory import ClientDirectory
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import RecordStore
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.model import Gateway, OAuthConfig, ServerMetadata
+from latchpin.outbound.upstream import HttpUpstream, open_upstream
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.sealing import SuiteCipher
-from latchpin.upstream import HttpUpstream, open_upstream
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
 from latchpin_memory_store.records import MemoryRecordStore

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.client_secrets import open_configured_secret, seal_configured_secret
-from latchpin.clients import LEASE, PATIENCE
+from latchpin.clients.directory import LEASE, PATIENCE
+from latchpin.clients.secrets import open_configured_secret, seal_configured_secret
 from latchpin.contracts import Registration
 from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar
 from latchpin.errors import Conflict, IssuerMissing, NotFound, RecordConflict, RegistrationFailed, Unsealable

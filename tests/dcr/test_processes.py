@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import pytest
-from latchpin.clients import ClientDirectory
+from latchpin.clients.directory import ClientDirectory
 from latchpin.configuration import CoreSettings
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.model import ServerMetadata
+from latchpin.outbound.upstream import open_upstream
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.context import SuiteContext
 from latchpin.testing.processes import PROCESSES, ProcessTeam
-from latchpin.upstream import open_upstream
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
 from latchpin_sql_store.plugin import SqlSettings, latchpin_record_store

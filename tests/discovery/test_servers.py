@@ -10,8 +10,8 @@ import pytest
 from latchpin.configuration import CoreSettings
 from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, PkceUnsupported
 from latchpin.model import Gateway
-from latchpin.servers import FoundServer, ServerDirectory
-from latchpin.upstream import HttpUpstream, open_upstream
+from latchpin.outbound.upstream import HttpUpstream, open_upstream
+from latchpin.servers.directory import FoundServer, ServerDirectory
 
 from tests.discovery.site import WELL_KNOWN, MovedClock, Page, Site, gateway, open_site
 from tests.http.wire import no_pause

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from latchpin import instances
 from latchpin.contracts import Severity
 from latchpin.doctor.processes import serving_processes
-from latchpin.instances import LIFE, announced, list_instances
+from latchpin.workers import instances
+from latchpin.workers.instances import LIFE, announced, list_instances
 
 from tests.callback.gateway import SECRET, open_gateway
 from tests.doctor.reading import of_check, one

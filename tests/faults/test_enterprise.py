@@ -8,9 +8,9 @@ import time
 
 import jwt
 import pytest
-from latchpin.assertion_shelf import AssertionShelf
 from latchpin.model import IdentityProvider as Provider
 from latchpin.oauth.exchange import ID_JAG, TOKEN_EXCHANGE
+from latchpin.tokens.assertion_shelf import AssertionShelf
 
 from tests.callback.gateway import ALICE, BASE
 from tests.faults.vouched import JWT_BEARER, Vouched, vouched_for

@@ -6,7 +6,7 @@ import pytest
 from latchpin.configuration import CoreSettings
 from latchpin.defaults.client_authentications import latchpin_client_authentications
 from latchpin.events import Events
-from latchpin.gateways import GatewayBook, parse_gateway_body
+from latchpin.gateways.book import GatewayBook, parse_gateway_body
 from latchpin.model import Caller, Gateway, Sealed, StoredToken
 from latchpin.services import Services
 from latchpin.testing.clock import MovedClock
@@ -59,7 +59,7 @@ class Desk:
         await self.records.tokens.put(token, replacing=None)
 
     def secret_of(self, gateway: Gateway) -> str | None:
-        from latchpin.client_secrets import open_configured_secret
+        from latchpin.clients.secrets import open_configured_secret
 
         return open_configured_secret(gateway, self.cipher)
 

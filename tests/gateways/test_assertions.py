@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from latchpin.client_secrets import open_configured_secret
+from latchpin.clients.secrets import open_configured_secret
 from latchpin.errors import InvalidRequest
-from latchpin.gateways import GatewayBook, describe, parse_gateway_body
+from latchpin.gateways.book import GatewayBook, describe, parse_gateway_body
 
 from tests.gateways.conftest import ADMIN
 

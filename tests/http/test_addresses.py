@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from latchpin.addresses import refusal
+from latchpin.outbound.addresses import refusal
 
 REFUSED = [
     "0.0.0.0",

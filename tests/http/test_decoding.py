@@ -6,7 +6,7 @@ import gzip
 import zlib
 
 import pytest
-from latchpin.decoding import Allowance, BodyTooLarge, BodyUndecodable, open_decoder
+from latchpin.outbound.decoding import Allowance, BodyTooLarge, BodyUndecodable, open_decoder
 
 TEXT = b"a protected resource " * 9_000
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from latchpin import http
-from latchpin.addresses import refusal
 from latchpin.errors import AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable
-from latchpin.upstream import open_upstream
+from latchpin.outbound import http
+from latchpin.outbound.addresses import refusal
+from latchpin.outbound.upstream import open_upstream
 
 from tests.http.wire import Write, answer, no_pause, serve, settings, write_certificate, writing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import ProviderUnreachable
-from latchpin.upstream import open_upstream
+from latchpin.outbound.upstream import open_upstream
 
 from tests.http.wire import answer, no_pause, serve, settings, write_certificate, writing
 

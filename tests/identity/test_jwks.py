@@ -17,8 +17,8 @@ from latchpin.defaults import jwks
 from latchpin.defaults.jwks import PATIENCE
 from latchpin.errors import NotSignedIn, ProviderUnreachable, ProviderUnreadable
 from latchpin.model import Reply
+from latchpin.people.tickets import ADMIN_CLAIM
 from latchpin.testing import MovedClock
-from latchpin.tickets import ADMIN_CLAIM
 
 from tests.identity.tokens import claims_at, identify, unsigned
 from tests.web.small_gateway import open_gateway

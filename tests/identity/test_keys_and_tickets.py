@@ -9,9 +9,9 @@ from datetime import timedelta
 import jwt
 import pytest
 from latchpin.errors import InvalidRequest, SettingsError
-from latchpin.keys import random_keys
+from latchpin.people.tickets import BearerSettings, Tickets
 from latchpin.testing import MovedClock
-from latchpin.tickets import BearerSettings, Tickets
+from latchpin.workers.keys import random_keys
 from latchpin_memory_store.records import MemoryRecordStore
 
 from tests.web.small_gateway import cipher_of

@@ -9,11 +9,11 @@ import logging
 from datetime import timedelta
 
 import pytest
-from latchpin import flow_history
 from latchpin.errors import BackendUnavailable
-from latchpin.flow_facts import Begun
-from latchpin.flow_history import FlowHistory
-from latchpin.flow_journal import FlowJournal, current_flow
+from latchpin.journal import history as flow_history
+from latchpin.journal.history import FlowHistory
+from latchpin.journal.journal import FlowJournal, current_flow
+from latchpin.model.flow_facts import Begun
 from latchpin.testing import MovedClock, samples
 
 DAY = timedelta(hours=24)

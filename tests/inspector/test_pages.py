@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from latchpin.flow_facts import Failed
-from latchpin.flow_steps import MOST_STEPS
+from latchpin.model.flow_facts import Failed
+from latchpin.model.flow_steps import MOST_STEPS
 from latchpin.testing import MovedClock, samples
 from latchpin.web.timeline import build_timeline
 

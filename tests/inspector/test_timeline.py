@@ -6,7 +6,7 @@ import json
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.flow_steps import FlowQuery
+from latchpin.model.flow_steps import FlowQuery
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, faults

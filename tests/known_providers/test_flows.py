@@ -14,7 +14,7 @@ from latchpin.defaults.providers import latchpin_providers
 from latchpin.errors import AuthorizationRequired
 from latchpin.logs import tear_down_logging
 from latchpin.model import Caller
-from latchpin.providers import Provider
+from latchpin.model.provider import Provider
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.known_providers.imitation import Imitation, serve_imitation

@@ -9,10 +9,10 @@ import pytest
 from latchpin.defaults.providers import latchpin_providers
 from latchpin.errors import SettingsError
 from latchpin.model import OAuthConfig, ServerMetadata
+from latchpin.model.provider import Provider
 from latchpin.oauth.providers import apply_provider, find_provider
 from latchpin.plugins import Offer, Plugin
-from latchpin.provider_file import build_provider_table, parse_providers
-from latchpin.providers import Provider
+from latchpin.servers.provider_file import build_provider_table, parse_providers
 
 from tests.servers import run_latchpin
 

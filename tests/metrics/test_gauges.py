@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from types import SimpleNamespace
 
-from latchpin.flow_steps import FlowQuery, FlowSummary, summarize
+from latchpin.model.flow_steps import FlowQuery, FlowSummary, summarize
 from latchpin.testing import MovedClock, samples
 from latchpin_metrics.gauges import PAGE, Gauges
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
-from latchpin.client_secrets import open_registration_token
+from latchpin.clients.secrets import open_registration_token
 from latchpin.demo.browser import Browser, Page
 from latchpin.demo.loopback import bind, url_of
 from latchpin.errors import AuthorizationRequired

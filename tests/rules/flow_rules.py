@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from latchpin.errors import CallbackMalformed, InvalidRequest
-from latchpin.gateways import parse_gateway_body
+from latchpin.gateways.book import parse_gateway_body
 from latchpin.model import Caller
 from latchpin_memory_store.states import MemoryStateStore
 
@@ -39,7 +39,7 @@ async def plain_pkce(bench: Bench) -> None:
 
 
 def without_pkce_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.servers.check_pkce", lambda *_, **__: None)
+    monkeypatch.setattr("latchpin.servers.directory.check_pkce", lambda *_, **__: None)
 
 
 async def verifier_is_sent(bench: Bench) -> None:
@@ -51,12 +51,12 @@ async def verifier_is_sent(bench: Bench) -> None:
 
 
 def without_s256(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.token_endpoint import build_code_request
+    from latchpin.tokens.endpoint import build_code_request
 
     def bare(**fields):
         return build_code_request(**{**fields, "code_verifier": ""})
 
-    monkeypatch.setattr("latchpin.token_endpoint.build_code_request", bare)
+    monkeypatch.setattr("latchpin.tokens.endpoint.build_code_request", bare)
 
 
 # -- state ----------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ async def late_callback(bench: Bench) -> None:
 
 
 def without_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.flow.check_age", lambda *_, **__: None)
+    monkeypatch.setattr("latchpin.authorization.flow.check_age", lambda *_, **__: None)
     without_single_use(monkeypatch)  # the store compares the time too
 
 
@@ -121,7 +121,7 @@ async def other_browser(bench: Bench) -> None:
 
 
 def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.flow.check_browser", lambda *_, **__: None)
+    monkeypatch.setattr("latchpin.authorization.flow.check_browser", lambda *_, **__: None)
 
 
 # -- redirect URI ---------------------------------------------------------------------------------------
@@ -138,13 +138,13 @@ async def redirect_uri_is_ours(bench: Bench) -> None:
 
 
 def without_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.attempt import build_authorization_url
+    from latchpin.authorization.attempt import build_authorization_url
     from latchpin.oauth.authorize import AuthorizationRequest
 
     def elsewhere(request: AuthorizationRequest) -> str:
         return build_authorization_url(request).replace(urlencode({"": CALLBACK})[1:], urlencode({"": EVIL})[1:])
 
-    monkeypatch.setattr("latchpin.attempt.build_authorization_url", elsewhere)
+    monkeypatch.setattr("latchpin.authorization.attempt.build_authorization_url", elsewhere)
 
 
 async def foreign_redirect_uri(bench: Bench) -> None:
@@ -159,7 +159,7 @@ async def foreign_redirect_uri(bench: Bench) -> None:
 
 
 def without_own_redirect_uri(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.gateway_rules._own_redirect_uri", lambda uri, *_: uri)
+    monkeypatch.setattr("latchpin.gateways.rules._own_redirect_uri", lambda uri, *_: uri)
 
 
 # -- the answer's issuer and the provider's errors ------------------------------------------------------
@@ -238,12 +238,12 @@ async def metadata_of_another_issuer(bench: Bench) -> None:
 def without_identical_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
     import json
 
-    from latchpin.server_search import parse_server_metadata
+    from latchpin.servers.search import parse_server_metadata
 
     def believe(reply, issuer, **options):
         return parse_server_metadata(reply, json.loads(reply.body)["issuer"], **options)
 
-    monkeypatch.setattr("latchpin.server_search.parse_server_metadata", believe)
+    monkeypatch.setattr("latchpin.servers.search.parse_server_metadata", believe)
 
 
 async def metadata_of_another_resource(bench: Bench) -> None:
@@ -271,7 +271,7 @@ async def issuer_moves(bench: Bench) -> None:
 
 
 def without_pin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.servers.ServerDirectory._check_pin", lambda *_: None)
+    monkeypatch.setattr("latchpin.servers.directory.ServerDirectory._check_pin", lambda *_: None)
 
 
 RULES = (

@@ -52,8 +52,8 @@ def without_single_flight(monkeypatch: pytest.MonkeyPatch) -> None:
         self.rows[token.gateway_id, token.app_user_email] = token
 
     monkeypatch.setattr("latchpin_memory_store.records._Tokens.put", unfenced)
-    monkeypatch.setattr("latchpin.shared_tasks.SharedTasks.run", at_once)
-    monkeypatch.setattr("latchpin.leases.Leases.hold", nobody_waits)
+    monkeypatch.setattr("latchpin.workers.shared_tasks.SharedTasks.run", at_once)
+    monkeypatch.setattr("latchpin.workers.leases.Leases.hold", nobody_waits)
 
 
 async def renewed_before_expiry(bench: Bench) -> None:
@@ -81,12 +81,12 @@ async def refresh_token_is_kept(bench: Bench) -> None:
 
 
 def without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.renewal import seal_grant
+    from latchpin.tokens.renewal import seal_grant
 
     def forgetful(cipher, token, grant, **_):
         return seal_grant(cipher, token, grant, kept_refresh=None)
 
-    monkeypatch.setattr("latchpin.renewal.seal_grant", forgetful)
+    monkeypatch.setattr("latchpin.tokens.renewal.seal_grant", forgetful)
 
 
 async def a_5xx_decides_nothing(bench: Bench) -> None:
@@ -112,7 +112,7 @@ async def invalid_grant_ends_it(bench: Bench) -> None:
 
 
 def without_invalid_grant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.renewal.INVALID_GRANT", "another_code")
+    monkeypatch.setattr("latchpin.tokens.renewal.INVALID_GRANT", "another_code")
 
 
 async def resource_in_every_request(bench: Bench) -> None:
@@ -125,12 +125,12 @@ async def resource_in_every_request(bench: Bench) -> None:
 
 
 def without_resource_at_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.token_endpoint import build_refresh_request
+    from latchpin.tokens.endpoint import build_refresh_request
 
     def bare(**fields):
         return build_refresh_request(**{**fields, "resource": None})
 
-    monkeypatch.setattr("latchpin.token_endpoint.build_refresh_request", bare)
+    monkeypatch.setattr("latchpin.tokens.endpoint.build_refresh_request", bare)
 
 
 # -- the provider's answers -----------------------------------------------------------------------------
@@ -185,14 +185,14 @@ def without_healing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(self, *_):
         return False
 
-    monkeypatch.setattr("latchpin.clients.ClientDirectory.heal", never)
+    monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.heal", never)
 
 
 def without_an_end_of_healing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def always(self, gateway_id, issuer, client_id):
         return await self.drop(gateway_id, issuer, client_id=client_id)
 
-    monkeypatch.setattr("latchpin.clients.ClientDirectory.heal", always)
+    monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.heal", always)
 
 
 # -- addresses ------------------------------------------------------------------------------------------
@@ -204,8 +204,10 @@ async def private_address(bench: Bench) -> None:
 
 
 def without_address_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.http.refusal", lambda _: None)
-    monkeypatch.setattr("latchpin.http.GuardedSession._check_url", lambda _self, text: __import__("yarl").URL(text))
+    monkeypatch.setattr("latchpin.outbound.http.refusal", lambda _: None)
+    monkeypatch.setattr(
+        "latchpin.outbound.http.GuardedSession._check_url", lambda _self, text: __import__("yarl").URL(text)
+    )
 
 
 async def redirected_metadata(bench: Bench) -> None:
@@ -238,7 +240,7 @@ async def own_token(bench: Bench) -> None:
 
 
 def without_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.tokens.owner_of", lambda *_: ALICE)
+    monkeypatch.setattr("latchpin.tokens.keeper.owner_of", lambda *_: ALICE)
 
 
 async def own_tools(bench: Bench) -> None:
@@ -250,7 +252,7 @@ async def own_tools(bench: Bench) -> None:
 
 
 def without_tool_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.toolbox import Toolbox
+    from latchpin.tools.toolbox import Toolbox
 
     stored = Toolbox.stored
 
@@ -271,9 +273,9 @@ async def sealed_to_its_user(bench: Bench) -> None:
 
 
 def without_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.sealing.place_of", lambda *_: ("", "", "", ""))
-    monkeypatch.setattr("latchpin.sealing._place", lambda *_: ("", "", "", ""))
-    monkeypatch.setattr("latchpin.flow.place_of", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.tokens.sealing.place_of", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.tokens.sealing._place", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.authorization.flow.place_of", lambda *_: ("", "", "", ""))
 
 
 async def allowed_users(bench: Bench) -> None:
@@ -285,7 +287,7 @@ async def allowed_users(bench: Bench) -> None:
 
 
 def without_allowed_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.gateways.may_use", lambda *_: True)
+    monkeypatch.setattr("latchpin.gateways.book.may_use", lambda *_: True)
 
 
 async def administrators_write(bench: Bench) -> None:
@@ -301,7 +303,7 @@ def without_administrators(monkeypatch: pytest.MonkeyPatch) -> None:
     from latchpin.web.identity import require_caller
 
     monkeypatch.setattr("latchpin.web.routes_gateways.require_admin", require_caller)
-    monkeypatch.setattr("latchpin.gateways._check_admin", lambda _: None)
+    monkeypatch.setattr("latchpin.gateways.book._check_admin", lambda _: None)
 
 
 RULES = (

@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
-from latchpin.login import create_link
 from latchpin.oauth.state import build_state, parse_state
-from latchpin.tickets import Tickets
+from latchpin.people.login import create_link
+from latchpin.people.tickets import Tickets
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, USER_HEADER, InnerGateway, open_gateway
 from tests.faults.signed_in import Connected, connect

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from latchpin import tools
-from latchpin.decoding import Allowance
 from latchpin.errors import AccessRefused, AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable
-from latchpin.mcp_transport import Conversation
-from latchpin.tools import MOST_BYTES, list_tools
-from latchpin.upstream import HttpUpstream, open_upstream
+from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.mcp_transport import Conversation
+from latchpin.outbound.upstream import HttpUpstream, open_upstream
+from latchpin.tools import sdk as tools
+from latchpin.tools.sdk import MOST_BYTES, list_tools
 
 from tests.http.wire import Write, answer, serve, settings, writing
 from tests.tools.fake import Fake, endless, page, tool

@@ -20,9 +20,9 @@ from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.errors import BackendUnavailable, LatchpinError, ProviderUnreadable
 from latchpin.events import Events
 from latchpin.observers import Observers
+from latchpin.people.tickets import BearerSettings, Tickets
 from latchpin.services import Services
 from latchpin.testing import MovedClock, SuiteContext
-from latchpin.tickets import BearerSettings, Tickets
 from latchpin.web.csrf import check_csrf
 from latchpin.web.errors import install_errors
 from latchpin.web.guard import install_guard

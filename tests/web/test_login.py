@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.contracts import SignIn
-from latchpin.login import create_first_link, create_link, get_link
+from latchpin.people.login import create_first_link, create_link, get_link
 from latchpin.testing import samples
 from latchpin.web.targets import parse_target
 

@@ -16,7 +16,7 @@ it does, the suites in ``latchpin.testing``.
 from latchpin import contracts, errors, model
 from latchpin.contracts import Backend, Context
 from latchpin.hookspecs import hookimpl
-from latchpin.providers import Provider
+from latchpin.model.provider import Provider
 from latchpin.settings import Settings
 
 __version__ = "0.1.0"

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from latchpin.clients import ClientDirectory, Forgotten
-from latchpin.connections import ConnectionDesk
+from latchpin.authorization.flow import AuthorizationFlow
+from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
-from latchpin.flow import AuthorizationFlow
-from latchpin.flow_history import FlowHistory
-from latchpin.flow_inspector import FlowInspector
-from latchpin.flow_journal import FlowJournal, StepEvents
-from latchpin.flow_log import FlowLog
-from latchpin.gateway_trial import GatewayTrial
-from latchpin.gateways import GatewayBook, parse_gateway_body
-from latchpin.inspection import Inspector
+from latchpin.gateways.book import GatewayBook, parse_gateway_body
+from latchpin.gateways.connections import ConnectionDesk
+from latchpin.gateways.inspection import Inspector
+from latchpin.gateways.status import StatusDesk
+from latchpin.gateways.trial import GatewayTrial
+from latchpin.journal.history import FlowHistory
+from latchpin.journal.inspector import FlowInspector
+from latchpin.journal.journal import FlowJournal, StepEvents
+from latchpin.journal.log import FlowLog
 from latchpin.model import Caller, Gateway
-from latchpin.servers import ServerDirectory
+from latchpin.people.tickets import Tickets
+from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
-from latchpin.status import StatusDesk
-from latchpin.tickets import Tickets
-from latchpin.tokens import TokenKeeper
-from latchpin.toolbox import Toolbox
+from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tools.toolbox import Toolbox
 
 __all__ = ["Application"]
 

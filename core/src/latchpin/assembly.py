@@ -16,13 +16,13 @@ from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Cipher, Clock, RecordStore, Signer, SignIn, StateStore, Upstream
 from latchpin.errors import PluginError, SettingsError
 from latchpin.events import Events
-from latchpin.instance_names import new_instance_name
 from latchpin.observers import ObservedRecords, ObservedStates, Observers
+from latchpin.outbound.upstream import open_upstream
 from latchpin.plugins import Offer, Plugins
-from latchpin.provider_file import build_provider_table
+from latchpin.servers.provider_file import build_provider_table
 from latchpin.services import Services
 from latchpin.settings import load
-from latchpin.upstream import open_upstream
+from latchpin.workers.instance_names import new_instance_name
 
 __all__ = ["Looking", "Selection", "assemble", "select_stores", "utc_now"]
 

@@ -32,7 +32,7 @@ from latchpin.contracts import (
     SignInOffer,
     StateStore,
 )
-from latchpin.providers import Provider
+from latchpin.model.provider import Provider
 
 if TYPE_CHECKING:
     import typer

@@ -10,7 +10,7 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 from latchpin.configuration import CoreSettings
-from latchpin.flow_journal import current_flow
+from latchpin.journal.journal import current_flow
 
 __all__ = ["set_up_logging", "tear_down_logging"]
 

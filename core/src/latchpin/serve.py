@@ -13,7 +13,7 @@ from latchpin.assembly import select_stores
 from latchpin.configuration import CoreSettings
 from latchpin.errors import SettingsError
 from latchpin.plugins import Plugins
-from latchpin.provider_file import build_provider_table
+from latchpin.servers.provider_file import build_provider_table
 
 __all__ = ["require_servable", "serve"]
 

@@ -24,8 +24,8 @@ from latchpin.contracts import (
     Upstream,
 )
 from latchpin.events import Events
+from latchpin.model.provider import Provider
 from latchpin.observers import Observers
-from latchpin.providers import Provider
 
 __all__ = ["Services"]
 
@@ -43,8 +43,6 @@ class Services:
         audit: records what was done.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
-
-
         assertion_sources: in the order of their rank.
         authentications: by ``token_endpoint_auth_method``.
     """
@@ -62,7 +60,6 @@ class Services:
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
-
     authentications: Mapping[str, ClientAuthentication]
     events: Events
     observers: Observers = field(default_factory=Observers)

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from latchpin.audit.entry import AuditEntry, ChainBroken, check_chain
+from latchpin.audit.chain import ChainBroken, check_chain
 from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.keys import Signer
+from latchpin.model.audit import AuditEntry
 
 __all__ = ["Verdict", "describe", "read", "verify"]
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
-from latchpin.audit.entry import AuditEntry, AuditEvent, AuditNote, build_chain
+from latchpin.audit.chain import build_chain
 from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
 from latchpin.batching import Batcher
 from latchpin.contracts.audit import AuditRecords
@@ -15,6 +15,7 @@ from latchpin.contracts.backend import Clock
 from latchpin.contracts.keys import Signer
 from latchpin.errors import LatchpinError, RecordConflict
 from latchpin.model import CLIENT_ITSELF
+from latchpin.model.audit import AuditEntry, AuditEvent, AuditNote
 
 __all__ = ["AuditTrail"]
 

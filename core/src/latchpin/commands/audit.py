@@ -15,7 +15,7 @@ from latchpin.audit import reading
 from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.commands.console import opened, print_json, run, say
 from latchpin.errors import NotFound
-from latchpin.people import parse_email
+from latchpin.people.address import parse_email
 from latchpin.services import Services
 
 app = typer.Typer(name="audit", help="Verify and export the audit log.", no_args_is_help=True)

@@ -15,10 +15,10 @@ from rich.table import Table
 from latchpin.application import Application
 from latchpin.commands.console import opened, out, print_json, run, say
 from latchpin.errors import BackendUnavailable, SettingsError
-from latchpin.flow_inspector import Flow
-from latchpin.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
-from latchpin.flow_view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
+from latchpin.journal.inspector import Flow
+from latchpin.journal.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
 from latchpin.model import Caller
+from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
 

@@ -13,7 +13,7 @@ from latchpin.application import Application
 from latchpin.commands.console import opened, out, print_json, run, say
 from latchpin.commands.inspection import print_inspection
 from latchpin.errors import NotFound, SettingsError
-from latchpin.gateways import describe, parse_gateway_body
+from latchpin.gateways.book import describe, parse_gateway_body
 from latchpin.model import Caller, Gateway
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from latchpin.commands.console import opened, run
-from latchpin.login import create_link
+from latchpin.people.login import create_link
 
 Email = Annotated[str, typer.Option("--email", help="Whose address.")]
 Admin = Annotated[bool, typer.Option("--admin", help="As an administrator.")]

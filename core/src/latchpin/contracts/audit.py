@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from latchpin.audit.entry import AuditEntry
+from latchpin.model.audit import AuditEntry
 
 __all__ = ["AuditRecords"]
 

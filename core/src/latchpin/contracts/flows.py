@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from latchpin.flow_steps import FlowQuery, FlowStep, FlowSummary
+from latchpin.model.flow_steps import FlowQuery, FlowStep, FlowSummary
 
 __all__ = ["FlowRecords"]
 

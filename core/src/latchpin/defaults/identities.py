@@ -15,8 +15,8 @@ from latchpin.defaults.identity_proxy import ProxyIdentity
 from latchpin.defaults.identity_session import SessionIdentity
 from latchpin.defaults.jwks import KeySet
 from latchpin.hookspecs import hookimpl
+from latchpin.people.tickets import BearerSettings, Tickets
 from latchpin.settings import Settings
-from latchpin.tickets import BearerSettings, Tickets
 
 __all__ = ["ProxySettings", "open_bearer", "open_proxy", "open_session"]
 

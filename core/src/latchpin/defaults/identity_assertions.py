@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from latchpin.assertion_shelf import AssertionShelf
 from latchpin.contracts import AssertionSource, Backend, Clock, Context
 from latchpin.hookspecs import hookimpl
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.settings import Settings
+from latchpin.tokens.assertion_shelf import AssertionShelf
 
 __all__ = ["BearerSource", "ShelfSource"]
 

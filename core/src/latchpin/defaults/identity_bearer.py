@@ -10,11 +10,11 @@ import jwt
 from latchpin.contracts import Clock
 from latchpin.defaults.jwks import KeySet
 from latchpin.errors import InvalidRequest, NotSignedIn
-from latchpin.jwts import decode, explain
 from latchpin.model import Caller, Evidence, IdentityAssertion
 from latchpin.oauth.assertions import read_expiry, type_of
-from latchpin.people import parse_email
-from latchpin.tickets import ADMIN_CLAIM, Tickets
+from latchpin.people.address import parse_email
+from latchpin.people.jwts import decode, explain
+from latchpin.people.tickets import ADMIN_CLAIM, Tickets
 
 __all__ = ["BearerIdentity"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence
-from latchpin.people import parse_email
+from latchpin.people.address import parse_email
 
 __all__ = ["ProxyIdentity"]
 

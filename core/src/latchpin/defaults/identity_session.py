@@ -5,8 +5,8 @@ from __future__ import annotations
 from latchpin.contracts import KeptRecords
 from latchpin.errors import InvalidRequest
 from latchpin.model import Caller, Evidence
-from latchpin.sessions import SESSION, parse_session, session_cookie_name, was_ended
-from latchpin.tickets import Tickets
+from latchpin.people.sessions import SESSION, parse_session, session_cookie_name, was_ended
+from latchpin.people.tickets import Tickets
 
 __all__ = ["SessionIdentity"]
 

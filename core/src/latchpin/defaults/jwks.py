@@ -14,7 +14,7 @@ import jwt
 
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import LatchpinError, ProviderUnreadable
-from latchpin.shared_tasks import SharedTasks
+from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["KeySet", "parse_key_set"]
 

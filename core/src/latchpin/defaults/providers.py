@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from latchpin.hookspecs import hookimpl
-from latchpin.provider_file import parse_providers
-from latchpin.providers import Provider
+from latchpin.model.provider import Provider
+from latchpin.servers.provider_file import parse_providers
 
 
 @hookimpl
 def latchpin_providers() -> Sequence[Provider]:
     """Offer the built-in table."""
-    return parse_providers(files("latchpin").joinpath("providers.toml").read_text("utf-8"), place="providers.toml")
+    return parse_providers(
+        files("latchpin.servers").joinpath("providers.toml").read_text("utf-8"), place="providers.toml"
+    )

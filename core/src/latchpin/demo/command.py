@@ -80,7 +80,7 @@ async def _invite(stage: Stage, steps: Steps) -> None:
     """Say what to click, and wait for Ctrl-C."""
     from latchpin.demo.authorization_server import PASSWORD  # noqa: PLC0415
     from latchpin.demo.stage import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
-    from latchpin.login import create_link  # noqa: PLC0415
+    from latchpin.people.login import create_link  # noqa: PLC0415
 
     link = await create_link(stage.application.services, ADMINISTRATOR, admin=True)
     lines = [

@@ -8,8 +8,8 @@ from latchpin.demo.authorization_server import PASSWORD
 from latchpin.demo.browser import Browser, Page
 from latchpin.demo.stage import ADMINISTRATOR, Stage
 from latchpin.demo.steps import Steps
-from latchpin.login import create_link
 from latchpin.model import Caller
+from latchpin.people.login import create_link
 
 __all__ = ["walk"]
 
@@ -59,7 +59,7 @@ async def _stored_tools(stage: Stage) -> list[str]:
 
 async def _call_who_am_i(stage: Stage) -> str:
     """Call with the user's own token, and hear from the server whose it is."""
-    from latchpin.tools import call_tool  # noqa: PLC0415  brings the SDK's client along
+    from latchpin.tools.sdk import call_tool  # noqa: PLC0415  brings the SDK's client along
 
     gateway = await stage.application.services.records.gateways.get(stage.gateway_id)
     if gateway is None:

@@ -8,15 +8,15 @@ from datetime import timedelta
 from latchpin.application import Application
 from latchpin.causes.callback import REDIRECT_MISMATCH
 from latchpin.causes.refusals import CLIENT_FORGOTTEN, TOKEN
-from latchpin.client_grant import INVALID_CLIENT
-from latchpin.client_secrets import open_configured_secret, open_registered_secret
+from latchpin.clients.secrets import open_configured_secret, open_registered_secret
+from latchpin.clients.ways import Ways
 from latchpin.contracts import Finding, Fix, Severity
 from latchpin.doctor.probes import ask_authorization_endpoint, ask_token_endpoint
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, RegistrationFailed, Unsealable
-from latchpin.found import FoundServer
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient
-from latchpin.registration_ways import Ways
+from latchpin.servers.found import FoundServer
+from latchpin.tokens.client_grant import INVALID_CLIENT
 
 __all__ = ["check_client"]
 

@@ -15,8 +15,8 @@ from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore
 from latchpin.doctor.lenient import read, read_core
 from latchpin.errors import LatchpinError, PluginError
-from latchpin.instances import list_instances
 from latchpin.plugins import Plugins
+from latchpin.workers.instances import list_instances
 
 __all__ = ["Examination", "look_at", "open_examination"]
 

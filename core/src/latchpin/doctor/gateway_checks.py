@@ -13,9 +13,9 @@ from latchpin.doctor.client_checks import check_client
 from latchpin.doctor.refused import finding_of
 from latchpin.doctor.token_checks import check_tokens
 from latchpin.errors import LatchpinError
-from latchpin.found import FoundServer
 from latchpin.model import Gateway
-from latchpin.server_search import tell_nobody
+from latchpin.servers.found import FoundServer
+from latchpin.servers.search import tell_nobody
 
 __all__ = ["check_gateways"]
 

@@ -11,8 +11,8 @@ from latchpin.contracts import CheckContext, Finding, Instance, Severity
 from latchpin.doctor.processes import serving_processes
 from latchpin.doctor.store_checks import OTHER_STORE
 from latchpin.errors import Unsealable
-from latchpin.instance_names import Whereabouts, locate
-from latchpin.instances import keys_of
+from latchpin.workers.instance_names import Whereabouts, locate
+from latchpin.workers.instances import keys_of
 
 __all__ = ["check_instances", "check_secrets", "check_workers", "living"]
 

@@ -9,16 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from latchpin.causes.callback import REDIRECT_MISMATCH
 from latchpin.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED, TOKEN
-from latchpin.client_grant import INVALID_CLIENT
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import ConfigurationError, ProviderError, TokenRefused
-from latchpin.found import FoundServer
 from latchpin.model import ClientCredentials, Reply
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.refusal import explain, plain_code
+from latchpin.servers.found import FoundServer
 from latchpin.services import Services
-from latchpin.token_endpoint import TokenEndpoint
+from latchpin.tokens.client_grant import INVALID_CLIENT
+from latchpin.tokens.endpoint import TokenEndpoint
 
 __all__ = ["ask_authorization_endpoint", "ask_token_endpoint"]
 

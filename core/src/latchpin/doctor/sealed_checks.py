@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from latchpin.client_secrets import open_configured_secret, open_registered_secret
+from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.errors import Unsealable
-from latchpin.sealing import open_token
+from latchpin.tokens.sealing import open_token
 
 __all__ = ["check_sealed", "opens"]
 

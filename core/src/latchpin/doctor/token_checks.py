@@ -10,7 +10,7 @@ from latchpin.doctor.sealed_checks import opens
 from latchpin.errors import AuthorizationRequired
 from latchpin.model import Gateway
 from latchpin.oauth.status import is_authorized, status_of
-from latchpin.sealing import open_token
+from latchpin.tokens.sealing import open_token
 
 __all__ = ["check_tokens"]
 

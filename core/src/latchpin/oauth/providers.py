@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from latchpin.model import OAuthConfig, ServerMetadata
+from latchpin.model.provider import Provider
 from latchpin.oauth.documents import split_url
-from latchpin.providers import Provider
 
 __all__ = ["NO_PROVIDER", "apply_provider", "find_provider"]
 

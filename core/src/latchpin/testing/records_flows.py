@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from latchpin.contracts import RecordStore
-from latchpin.flow_facts import Failed, Returned
-from latchpin.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, summarize
+from latchpin.model.flow_facts import Failed, Returned
+from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, summarize
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import OpenedBackend

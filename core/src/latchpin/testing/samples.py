@@ -11,8 +11,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from latchpin.audit.entry import AuditEntry
-from latchpin.flow_facts import (
+from latchpin.model import (
+    Gateway,
+    OAuthConfig,
+    PendingAuthorization,
+    RegisteredClient,
+    Sealed,
+    StateKey,
+    StoredToken,
+)
+from latchpin.model.audit import AuditEntry
+from latchpin.model.flow_facts import (
     Begun,
     Consumed,
     Exchanged,
@@ -25,16 +34,7 @@ from latchpin.flow_facts import (
     ToolsFetched,
     Verified,
 )
-from latchpin.flow_steps import FlowStep
-from latchpin.model import (
-    Gateway,
-    OAuthConfig,
-    PendingAuthorization,
-    RegisteredClient,
-    Sealed,
-    StateKey,
-    StoredToken,
-)
+from latchpin.model.flow_steps import FlowStep
 from latchpin.testing.sealing import SuiteCipher
 
 __all__ = [

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from latchpin.audit.entry import AuditEntry, AuditNote, build_chain, check_chain
+from latchpin.audit.chain import build_chain, check_chain
 from latchpin.contracts import RecordStore, StateStore
 from latchpin.errors import LatchpinError, RecordConflict, StateAlreadyUsed, StateConflict
-from latchpin.flow_steps import FlowStep
 from latchpin.model import PendingAuthorization, StateKey, StoredToken
+from latchpin.model.audit import AuditEntry, AuditNote
+from latchpin.model.flow_steps import FlowStep
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import AnyOffer, AnySettings

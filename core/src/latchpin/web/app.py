@@ -15,15 +15,13 @@ from latchpin.assembly import assemble, utc_now
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
 from latchpin.errors import LatchpinError
-from latchpin.freshening import freshened
-from latchpin.instances import announced
 from latchpin.known_settings import misspelt_settings
-from latchpin.login import create_first_link, invitation
 from latchpin.logs import set_up_logging
-from latchpin.maintenance import maintained
+from latchpin.people.login import create_first_link, invitation
 from latchpin.plugins import Plugins
 from latchpin.serve import require_servable
 from latchpin.settings import load
+from latchpin.tokens.freshening import freshened
 from latchpin.web import (
     routes_api,
     routes_assertions,
@@ -37,6 +35,8 @@ from latchpin.web import (
 from latchpin.web.errors import install_errors
 from latchpin.web.guard import install_guard
 from latchpin.web.lifespan import QuietStart
+from latchpin.workers.instances import announced
+from latchpin.workers.maintenance import maintained
 
 __all__ = ["create_app"]
 

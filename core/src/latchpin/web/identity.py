@@ -14,8 +14,7 @@ from fastapi.responses import Response
 
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence
-from latchpin.services import Services
-from latchpin.sessions import (
+from latchpin.people.sessions import (
     SESSION,
     Session,
     cookie_name,
@@ -23,7 +22,8 @@ from latchpin.sessions import (
     session_cookie_name,
     was_ended,
 )
-from latchpin.tickets import Tickets
+from latchpin.people.tickets import Tickets
+from latchpin.services import Services
 
 __all__ = [
     "browser_cookie",

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, RegisteredClient
-from latchpin.people import parse_email
+from latchpin.people.address import parse_email
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, csrf_token
 from latchpin.web.errors import FLOW_ID, wants_html

@@ -7,13 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from latchpin.assertion_shelf import AssertionShelf
 from latchpin.errors import InvalidRequest, NotFound
-from latchpin.identity_providers import provider_of
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.oauth.assertions import check_about, parse_identity_assertion
 from latchpin.oauth.grants import voucher_of
 from latchpin.services import Services
+from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.tokens.identity_providers import provider_of
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id

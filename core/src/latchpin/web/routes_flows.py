@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from latchpin.errors import InvalidRequest
-from latchpin.flow_steps import FlowOutcome, FlowQuery, FlowSummary
-from latchpin.flow_view import describe_flow, describe_summary
+from latchpin.journal.view import describe_flow, describe_summary
+from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
 from latchpin.web import pages
 from latchpin.web.errors import wants_html
 from latchpin.web.frame import frame

@@ -17,8 +17,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from latchpin.application import Application
+from latchpin.authorization.flow import Completed
 from latchpin.errors import LatchpinError, NotFound, ProviderError
-from latchpin.flow import Completed
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import FLOW_ID, answer, flow_id, wants_html

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from latchpin.errors import InvalidRequest
-from latchpin.login import consume_link, get_link
+from latchpin.people.login import consume_link, get_link
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
 from latchpin.web.identity import (

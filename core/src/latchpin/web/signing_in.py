@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from latchpin.sessions import end_session, start_session
+from latchpin.people.sessions import end_session, start_session
 from latchpin.web import pages
 from latchpin.web.identity import services_of, session_of, set_session_cookie, tickets_of
 

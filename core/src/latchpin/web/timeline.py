@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latchpin.causes import Cause
-from latchpin.flow_facts import Failed
-from latchpin.flow_steps import FlowStep
-from latchpin.flow_view import cause_of, fact_texts, seconds_text
+from latchpin.journal.view import cause_of, fact_texts, seconds_text
+from latchpin.model.flow_facts import Failed
+from latchpin.model.flow_steps import FlowStep
 
 __all__ = ["ShownStep", "build_timeline"]
 

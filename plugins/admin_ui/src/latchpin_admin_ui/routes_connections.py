@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
-from latchpin.gateway_rules import may_use
 from latchpin.model import Caller, Gateway
-from latchpin.people import parse_email
+from latchpin.people.address import parse_email
+from latchpin.people.allowance import may_use
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_admin, require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
 from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
-from latchpin.found import Step
-from latchpin.gateways import parse_gateway_body
-from latchpin.inspection import describe_server
+from latchpin.gateways.book import parse_gateway_body
+from latchpin.gateways.inspection import describe_server
 from latchpin.model import Caller, Gateway, OAuthConfig
 from latchpin.oauth.providers import NO_PROVIDER
+from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_admin
 from latchpin.web.routes_oauth import application_of, check_gateway_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.contracts import Finding, Severity
-from latchpin.found import Step
 from latchpin.model import Gateway
+from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_admin, require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from latchpin.connections import Connection
+from latchpin.gateways.connections import Connection
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
 from latchpin.oauth.status import TokenStatus
-from latchpin.tokens import TokenHealth
+from latchpin.tokens.keeper import TokenHealth
 
 from latchpin_admin_ui.moments import Moment
 
@@ -34,7 +34,7 @@ def describe_server(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """What was found out about a server, for somebody who decides whether to trust it: what, which, from where.
 
     Args:
-        said: what ``latchpin.inspection`` says of it.
+        said: what ``latchpin.gateways.inspection`` says of it.
     """
     registration, provider = said["registration"], said["provider"]
     kept = registration["registered_client_id"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 
-from latchpin.audit.entry import AuditEntry
 from latchpin.errors import RecordConflict
+from latchpin.model.audit import AuditEntry
 
 __all__ = ["MemoryAudit"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from latchpin.assertion_shelf import AssertionShelf
 from latchpin.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -19,8 +18,9 @@ from latchpin.model import ClientCredentials, IdentityProvider
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.client_auth import choose_method
+from latchpin.people.tickets import Tickets
 from latchpin.services import Services
-from latchpin.tickets import Tickets
+from latchpin.tokens.assertion_shelf import AssertionShelf
 
 from latchpin_oidc_login.answer import parse_answer, read_code
 from latchpin_oidc_login.discovery import Discovery

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Clock, Upstream
 from latchpin.defaults.jwks import KeySet
 from latchpin.errors import DiscoveryFailed
-from latchpin.shared_tasks import SharedTasks
+from latchpin.workers.shared_tasks import SharedTasks
 
 from latchpin_oidc_login.metadata import OpenIdProvider, build_metadata_url, parse_provider
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from latchpin.jwts import decode, explain
+from latchpin.people.jwts import decode, explain
 
 from latchpin_oidc_login.errors import IdTokenInvalid
 

@@ -14,7 +14,7 @@ from latchpin.errors import ProviderUnreadable
 from latchpin.model import ClientCredentials, IdentityAssertion, TokenGrant
 from latchpin.oauth.documents import parse_object
 from latchpin.services import Services
-from latchpin.token_endpoint import TokenEndpoint
+from latchpin.tokens.endpoint import TokenEndpoint
 
 from latchpin_oidc_login.errors import IdTokenInvalid
 from latchpin_oidc_login.id_token import Expected, check_id_token, read_key_id

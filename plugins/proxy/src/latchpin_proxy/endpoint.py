@@ -17,11 +17,11 @@ from fastapi.responses import Response
 from latchpin.application import Application
 from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError, NotSignedIn
-from latchpin.failure import Failure
-from latchpin.http import Answer, open_session
 from latchpin.model import Caller
+from latchpin.outbound.failure import Failure
+from latchpin.outbound.http import Answer, open_session
+from latchpin.outbound.upstream import host_of
 from latchpin.settings import load
-from latchpin.upstream import host_of
 from latchpin.web.errors import flow_id, log_failure, problem
 from latchpin.web.hosts import header, origin_of
 from latchpin.web.identity import require_caller

@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from latchpin.application import Application
-from latchpin.client_grant import needs_browser
-from latchpin.decoding import Allowance
+from latchpin.authorization.step_up import StepUp
 from latchpin.errors import AuthorizationRequired, ProviderTimeout, ProviderUnreadable
-from latchpin.failure import Failure
-from latchpin.http import Answer, GuardedSession, Outgoing
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
-from latchpin.step_up import StepUp
-from latchpin.tokens import UsableToken
-from latchpin.upstream import explain, host_of
+from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.failure import Failure
+from latchpin.outbound.http import Answer, GuardedSession, Outgoing
+from latchpin.outbound.upstream import explain, host_of
+from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.keeper import UsableToken
 
 from latchpin_proxy.errors import NonceNeeded, ServerRefused, StepUpRequired, TokenReplaced
 from latchpin_proxy.inbound import Inbound

@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 
-from latchpin.audit.entry import AuditEntry, dump, parse
 from latchpin.errors import RecordConflict
+from latchpin.model.audit import AuditEntry, dump, parse
 
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.scripts import APPEND_AUDIT

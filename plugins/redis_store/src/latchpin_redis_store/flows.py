@@ -14,8 +14,8 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from latchpin.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
-from latchpin.flow_text import dump_step, parse_steps
+from latchpin.journal.text import dump_step, parse_steps
+from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
 
 from latchpin_redis_store.codec import foreign, to_json
 from latchpin_redis_store.connection import Commands

@@ -6,8 +6,8 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
-from latchpin.audit.entry import AuditEntry
 from latchpin.errors import RecordConflict
+from latchpin.model.audit import AuditEntry
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select
 
 from latchpin_sql_store.database import Database

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from latchpin.errors import BackendUnavailable, RecordConflict
-from latchpin.flow_steps import MOST_STEPS, FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order, summarize
-from latchpin.flow_text import dump_step, parse_steps
+from latchpin.journal.text import dump_step, parse_steps
+from latchpin.model.flow_steps import MOST_STEPS, FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order, summarize
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from latchpin_sql_store.database import Database

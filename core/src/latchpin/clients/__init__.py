@@ -1,0 +1,1 @@
+"""Which OAuth client acts for a gateway at an authorization server, and how its secret is kept."""

@@ -1,0 +1,286 @@
+"""Which client acts for a gateway at an authorization server: entered, computed, or registered once and kept.
+
+Registrars are asked in the order of their rank. Where one's answer is to be kept, of any number of first
+users in any number of processes exactly one registers: inside a process they wait for one task, between
+processes a lease with an end decides, and whoever lost reads what the winner kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from latchpin.clients.kept import KeptClients
+from latchpin.clients.secrets import open_configured_secret
+from latchpin.clients.ways import Ways, explain_refusal, list_ways
+from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Registration, RegistrationRequest
+from latchpin.errors import (
+    Conflict,
+    IssuerMissing,
+    NotFound,
+    RegistrationFailed,
+)
+from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
+from latchpin.workers.leases import Leases
+from latchpin.workers.shared_tasks import SharedTasks
+
+__all__ = ["ClientDirectory", "Forgotten"]
+
+_log = logging.getLogger("latchpin.clients")
+
+LEASE = timedelta(seconds=120)
+"""How long one process may take to register; a process that dies gives way after this."""
+PATIENCE = timedelta(seconds=60)
+"""How long another waits for what it keeps."""
+
+HEALING = timedelta(hours=1)
+"""For how long after a client was dropped for ``invalid_client`` its successor is kept whatever happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A deleted client, and what the server said when it was asked to forget it."""
+
+    client: RegisteredClient
+    answer: str
+
+
+class ClientDirectory:
+    """Gives the client of a gateway at a server, registering one if need be.
+
+    Args:
+        records: where registered clients are kept.
+        cipher: seals their secrets.
+        registrars: in the order of their rank.
+        clock: the gateway's.
+        redirect_uri: what gateways use that have none of their own.
+        pause: waits that many seconds; tests give one that does not.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: RecordStore,
+        cipher: Cipher,
+        registrars: Sequence[ClientRegistrar],
+        clock: Clock,
+        redirect_uri: str = "",
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._records = records
+        self._cipher = cipher
+        self._kept = KeptClients(records, cipher, clock, registrars)
+        self._registrars = registrars
+        self._clock = clock
+        self._redirect_uri = redirect_uri
+        self._under_way: SharedTasks[tuple[str, str, str], RegisteredClient | ClientCredentials | None] = SharedTasks()
+        self._leases = Leases(records.kept, clock, pause=pause)
+
+    async def client_for(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> ClientCredentials:
+        """Give the client to begin an authorization with.
+
+        Raises:
+            IssuerMissing: a registration is needed, and the server has no issuer to keep it under.
+            RegistrationFailed: the server refused, or there is no way to a client_id.
+            Unsealable: a secret was sealed under an AUTH_ENCRYPTION_SECRET that is gone.
+            ProviderError, BackendUnavailable: the server or the store could not be asked.
+        """
+        request = self._request(gateway, server, redirect_uri, scopes)
+        for registrar in self._registrars:
+            try:
+                answer = await self._ask(registrar, request)
+            except RegistrationFailed as exc:
+                raise explain_refusal(exc, self._registrars, registrar, request) from exc
+            if answer is not None:
+                return answer
+        kept = await self._kept.fitting(request)
+        if kept is not None:
+            return self._kept.open(kept)
+        refused = RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
+        raise explain_refusal(refused, self._registrars, None, request)
+
+    async def ways(self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]) -> Ways:
+        """Say which way to a client would be taken, and why not the others. Registers nothing.
+
+        Raises:
+            Unsealable, BackendUnavailable: as for ``client_for``.
+        """
+        request = self._request(gateway, server, redirect_uri, scopes)
+        kept = await self._kept.fitting(request)
+        return list_ways(self._registrars, request, None if kept is None else kept.client_id)
+
+    async def _ask(self, registrar: ClientRegistrar, request: RegistrationRequest) -> ClientCredentials | None:
+        if registrar.keeps and request.configured is None:
+            return await self._kept_or_registered(registrar, request)
+        return _computed(await registrar.register(request))
+
+    async def close(self) -> None:
+        """Let registrations that are under way end, before the stores are closed."""
+        await self._under_way.close()
+
+    async def existing(self, gateway: Gateway, server: ServerMetadata) -> ClientCredentials | None:
+        """Give the client that is there already, None if there is none; it registers nothing.
+
+        Raises:
+            Unsealable, BackendUnavailable: as for ``client_for``.
+        """
+        own, scopes = (gateway.oauth.redirect_uri, gateway.oauth.scopes) if gateway.oauth is not None else (None, ())
+        request = self._request(gateway, server, own or self._redirect_uri, scopes)
+        for registrar in self._registrars:
+            if not registrar.keeps:
+                answer = _computed(await registrar.register(request))
+                if answer is not None:
+                    return answer
+        kept = await self._kept.living(gateway.id, server.issuer)
+        return self._kept.open(kept) if kept is not None else None
+
+    async def drop(self, gateway_id: str, issuer: str, *, client_id: str | None = None) -> bool:
+        """Stop using the kept client, so that the next ``client_for`` registers anew; False if there is none.
+
+        With ``client_id`` only that one: two who are told ``invalid_client`` at once drop it once.
+        """
+        kept = await self._records.clients.get(gateway_id, issuer)
+        if kept is None or (client_id is not None and kept.client_id != client_id):
+            return False
+        _log.warning("DCR: the client registered for gateway %s at %s is not used any more", gateway_id, issuer)
+        return await self._records.clients.delete(kept.id)
+
+    async def heal(self, gateway_id: str, issuer: str | None, client_id: str) -> bool:
+        """After ``invalid_client``: drop a registered client, so that the next ``client_for`` registers anew.
+
+        Once an hour for a gateway and issuer: where a new client is refused too, registering more does not help.
+
+        Returns:
+            Whether it was dropped, now or by another caller who was told the same; False also for a client that
+            was not registered by us, which only an administrator can mend.
+        """
+        kept = await self._records.clients.get(gateway_id, issuer) if issuer is not None else None
+        place = f"{gateway_id}\n{issuer}".encode()
+        mark = f"healed:client:{hashlib.sha256(place).hexdigest()}"
+        if kept is None or issuer is None or kept.client_id != client_id:
+            return await self._records.kept.get(mark) == client_id
+        if await self._records.kept.put(mark, client_id, expires_at=self._clock() + HEALING) != client_id:
+            return False
+        await self.drop(gateway_id, issuer, client_id=client_id)
+        return True
+
+    async def delete(self, name: str) -> Forgotten:
+        """Delete a kept client, by its row's id or by a client_id that is one row's, here and at the server.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: several rows have that client_id.
+        """
+        rows = await self._records.clients.list()
+        found = [row for row in rows if row.id == name] or [row for row in rows if row.client_id == name]
+        if len(found) > 1:
+            ids = ", ".join(row.id for row in found)
+            raise Conflict(
+                f"{len(found)} registered clients have that client_id: {ids}", remedy="Delete by one of those ids."
+            )
+        if not found or not await self._records.clients.delete(found[0].id):
+            raise NotFound(
+                "no registered client has that id or client_id", remedy="GET /oauth/registered-clients lists them."
+            )
+        return Forgotten(found[0], await self._kept.forget(found[0]))
+
+    async def delete_all(self, gateway_id: str) -> list[Forgotten]:
+        """Delete every kept client of a gateway that is about to be removed, here and at the servers."""
+        rows = await self._records.clients.list(gateway_id=gateway_id)
+        return [
+            Forgotten(row, await self._kept.forget(row)) for row in rows if await self._records.clients.delete(row.id)
+        ]
+
+    # -- finding ------------------------------------------------------------------------------------------
+
+    def _request(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> RegistrationRequest:
+        config = gateway.oauth
+        configured = None
+        if config is not None and config.client_id is not None:
+            configured = ClientCredentials(config.client_id, open_configured_secret(gateway, self._cipher))
+        return RegistrationRequest(
+            gateway=gateway,
+            server=server,
+            redirect_uri=redirect_uri,
+            scopes=tuple(scopes),
+            configured=configured,
+            auth_method=_auth_method(gateway, server),
+        )
+
+    # -- registering --------------------------------------------------------------------------------------
+
+    async def _kept_or_registered(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> ClientCredentials | None:
+        kept = await self._kept.fitting(request)
+        if kept is None:
+            answer = await self._once_here(registrar, request)
+            if not isinstance(answer, RegisteredClient):
+                return answer
+            kept = answer
+        return self._kept.open(kept)
+
+    async def _once_here(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> RegisteredClient | ClientCredentials | None:
+        """Let everybody in this process who wants the same client wait for one task."""
+        key = (request.gateway.id, request.server.issuer or "", request.redirect_uri)
+        return await self._under_way.run(key, lambda: self._once_anywhere(registrar, request))
+
+    async def _once_anywhere(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> RegisteredClient | ClientCredentials | None:
+        """Register under a lease that all processes see, or wait for what its holder keeps."""
+        if request.server.issuer is None:
+            return _unkept(await registrar.register(request))
+
+        async def kept_meanwhile() -> RegisteredClient | None:
+            return await self._kept.fitting(request)
+
+        try:
+            async with self._leases.hold(
+                "client",
+                (request.gateway.id, request.server.issuer),
+                life=LEASE,
+                patience=PATIENCE,
+                meanwhile=kept_meanwhile,
+            ) as made:
+                return made or await kept_meanwhile() or await self._register(registrar, request)
+        except TimeoutError as exc:
+            raise RegistrationFailed(
+                "Another process has been registering this gateway's client and does not finish.",
+                remedy="Try again in two minutes: the registration then counts as abandoned.",
+            ) from exc
+
+    async def _register(
+        self, registrar: ClientRegistrar, request: RegistrationRequest
+    ) -> RegisteredClient | ClientCredentials | None:
+        answer = await registrar.register(request)
+        return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer
+
+
+def _auth_method(gateway: Gateway, server: ServerMetadata) -> str | None:
+    """How the client is to prove itself: as the entry says, else as the provider is known to want an entered one."""
+    own = gateway.oauth
+    if own is None or own.token_endpoint_auth_method is not None or own.client_id is None or server.provider is None:
+        return own.token_endpoint_auth_method if own is not None else None
+    return server.provider.token_endpoint_auth_method
+
+
+def _computed(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
+    return answer.credentials if isinstance(answer, Registration) else answer
+
+
+def _unkept(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
+    """A registration that names no issuer could not be found again, so none is made."""
+    if isinstance(answer, Registration):
+        raise IssuerMissing
+    return answer

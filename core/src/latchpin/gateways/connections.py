@@ -1,0 +1,179 @@
+"""Who is connected to which gateway, how well, and how connections end: one, or all of a user who leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from latchpin.errors import Forbidden, NotFound
+from latchpin.gateways.book import GatewayBook
+from latchpin.model import Caller, Gateway, StoredToken
+from latchpin.services import Services
+from latchpin.tokens.keeper import TokenHealth, TokenKeeper, owner_of
+from latchpin.workers.shared_tasks import SharedTasks
+
+__all__ = ["Connection", "ConnectionDesk", "Disconnected"]
+
+AT_ONCE = 200
+"""Tokens that are opened without a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One user's connection to one gateway, without its tokens.
+
+    Attributes:
+        owner: the user's address, or ``CLIENT_ITSELF`` for a token of the gateway's own.
+        expires_at: the access token's end; what ``health`` says counts.
+        updated_at: when the token was last written, by an authorization or a renewal.
+    """
+
+    gateway: Gateway
+    owner: str
+    health: TokenHealth
+    issuer: str | None
+    scopes: tuple[str, ...]
+    expires_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "gateway_id": self.gateway.id,
+            "gateway_name": self.gateway.name,
+            "app_user_email": self.owner,
+            "status": self.health.status,
+            "authorized": self.health.authorized,
+            "issuer": self.issuer,
+            "scopes": list(self.scopes),
+            "expires_at": self.expires_at.isoformat(),
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A connection that has ended here, and what the authorization server said about it."""
+
+    gateway: Gateway
+    owner: str
+    answer: str
+
+
+class ConnectionDesk:
+    """Lists and ends connections: everybody their own, administrators all."""
+
+    def __init__(self, services: Services, gateways: GatewayBook, tokens: TokenKeeper) -> None:
+        self._records = services.records
+        self._audit = services.audit
+        self._gateways = gateways
+        self._tokens = tokens
+        self._ending: SharedTasks[tuple[str, str], Disconnected | None] = SharedTasks()
+
+    async def list(self, caller: Caller, *, user: str | None = None, gateway_id: str | None = None) -> list[Connection]:
+        """The connections that match every given filter, by gateway (oldest first), then oldest first.
+
+        Without ``user``: all for administrators, for others their own, also at a gateway they may no longer use.
+
+        Raises:
+            Forbidden: somebody else's were asked for, and the caller is no administrator.
+        """
+        if not caller.is_admin:
+            user = _own(caller, user)
+        tokens = await self._records.tokens.list(gateway_id=gateway_id, app_user_email=user)
+        by_gateway: dict[str, list[StoredToken]] = {}
+        for token in tokens:
+            by_gateway.setdefault(token.gateway_id, []).append(token)
+        found: list[Connection] = []
+        for gateway in await self._records.gateways.list():
+            for token in by_gateway.get(gateway.id, ()):
+                found.append(self._connection(gateway, token))
+                if len(found) % AT_ONCE == 0:
+                    await asyncio.sleep(0)  # a gateway that serves goes on in between
+        return found
+
+    async def disconnect(self, gateway_id: str, owner: str | None, caller: Caller) -> Disconnected:
+        """End one connection: delete it here, then revoke it at the authorization server where that offers it.
+
+        Without ``owner``: the one that serves the caller.
+
+        Raises:
+            Forbidden: it is somebody else's, or the gateway's own, and the caller is no administrator.
+            NotFound: there is no such gateway for the caller, or no such connection.
+        """
+        gateway = await self._known_to(caller, gateway_id)
+        owner = owner_of(gateway, caller) if owner is None else owner
+        if owner != caller.email and not caller.is_admin:
+            raise Forbidden("only administrators may disconnect somebody else, or the gateway itself")
+        ended = await self._end(gateway, owner, caller)
+        if ended is None:
+            raise NotFound(f"{owner} has no token for this gateway")
+        return ended
+
+    async def disconnect_everything(self, user: str, caller: Caller) -> AsyncIterator[Disconnected]:
+        """End all connections of one user at once, and forget the tools fetched for that user.
+
+        Yields each as its server answers. Whoever stops listening does not stop what was begun.
+
+        Raises:
+            Forbidden: it is somebody else, and the caller is no administrator.
+        """
+        if not caller.is_admin:
+            _own(caller, user)
+        connected = {token.gateway_id for token in await self._records.tokens.list(app_user_email=user)}
+        waiting = []
+        for gateway in await self._records.gateways.list():
+            if gateway.id in connected:
+                ending = self._ending.run((gateway.id, user), partial(self._end, gateway, user, caller))
+                waiting.append(asyncio.create_task(ending))
+            else:
+                await self._records.tools.replace(gateway.id, user, {})
+        try:
+            for done in asyncio.as_completed(waiting):
+                ended = await done
+                if ended is not None:
+                    yield ended
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def close(self) -> None:
+        """Let what is under way end, before the stores are closed."""
+        await self._ending.close()
+
+    async def _known_to(self, caller: Caller, gateway_id: str) -> Gateway:
+        """The gateway, also for who may not use it any more and still has a token there: it is theirs to end."""
+        if await self._records.tokens.get(gateway_id, caller.email) is not None:
+            return await self._gateways.get_any(gateway_id)
+        return await self._gateways.get(gateway_id, caller)
+
+    async def _end(self, gateway: Gateway, owner: str, caller: Caller) -> Disconnected | None:
+        answer = await self._tokens.disconnect(gateway, owner)
+        if answer is None:
+            return None
+        await self._audit.record("token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner)
+        return Disconnected(gateway, owner, answer)
+
+    def _connection(self, gateway: Gateway, token: StoredToken) -> Connection:
+        return Connection(
+            gateway=gateway,
+            owner=token.app_user_email,
+            health=self._tokens.health(token),
+            issuer=token.issuer,
+            scopes=token.scopes,
+            expires_at=token.expires_at,
+            created_at=token.created_at,
+            updated_at=token.updated_at,
+        )
+
+
+def _own(caller: Caller, user: str | None) -> str:
+    if user not in (None, caller.email):
+        raise Forbidden("only administrators may see or end other users' connections")
+    return caller.email

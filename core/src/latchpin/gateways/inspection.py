@@ -1,0 +1,176 @@
+"""What was found for a gateway, from where, and what follows: for ``gateways add``, ``gateways show`` and the API.
+
+It asks the servers as an authorization would, and registers, stores and pins nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from latchpin.clients.directory import ClientDirectory
+from latchpin.clients.ways import Ways
+from latchpin.errors import LatchpinError
+from latchpin.model import Gateway, OAuthConfig
+from latchpin.model.provider import Provider
+from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
+from latchpin.oauth.grants import voucher_of
+from latchpin.oauth.providers import NO_PROVIDER
+from latchpin.servers.directory import ServerDirectory
+from latchpin.servers.found import FoundServer
+
+__all__ = ["Inspector"]
+
+ENTERED = "entered on the gateway"
+TABLE = "from the provider table"
+CHALLENGE = "the MCP server's challenge"
+
+
+class Inspector:
+    """Looks at gateways.
+
+    Args:
+        servers: finds authorization servers.
+        clients: knows the ways to a client there.
+        redirect_uri: what gateways use that have none of their own.
+    """
+
+    def __init__(self, servers: ServerDirectory, clients: ClientDirectory, redirect_uri: str) -> None:
+        self._servers = servers
+        self._clients = clients
+        self._redirect_uri = redirect_uri
+
+    async def inspect(self, gateway: Gateway) -> dict[str, Any]:
+        """Say what is found now and each decision; where it cannot go on, ``why`` and ``remedy``."""
+        config = gateway.oauth
+        if config is None:
+            return {"found": False, "why": "the gateway does not use OAuth", "remedy": "", "redirect_uri": None}
+        redirect_uri = config.redirect_uri or self._redirect_uri
+        said: dict[str, Any] = {"found": False, "pinned_issuer": gateway.pinned_issuer, "redirect_uri": redirect_uri}
+        try:
+            found = await self._servers.find(gateway)
+            said |= describe_server(gateway, config, found)
+            said |= await self.describe_client(gateway, config, found)
+        except LatchpinError as exc:
+            hint = "" if redirect_uri in exc.remedy else f" The redirect URI to enter at the provider: {redirect_uri}"
+            return said | {"why": exc.detail or exc.public, "remedy": f"{exc.remedy}{hint}"}
+        return said | {"found": True}
+
+    async def describe_client(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+        """The way to a client at the server that was found, and what to do where there is none.
+
+        Raises:
+            Unsealable, BackendUnavailable: the client that is kept cannot be read.
+        """
+        redirect_uri = config.redirect_uri or self._redirect_uri
+        ways = await self._clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
+        return {"registration": describe_ways(ways), **_next_step(config, found, ways)}
+
+
+def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+    """Challenge, resource, issuer, endpoints, scopes, tokens and provider, each with where it comes from."""
+    metadata = found.metadata
+    return {
+        "challenge": {"asked_for_a_token": found.challenged, "scopes": list(found.challenge_scopes)},
+        "resource": {"value": found.resource, "from": _resource_origin(config, found)},
+        "issuer": {"value": metadata.issuer, "from": _issuer_origin(config, found)},
+        "trust": f"tokens from {metadata.issuer or metadata.token_endpoint} will be sent to {gateway.url}",
+        "source": metadata.source,
+        "authorization_endpoint": metadata.authorization_endpoint,
+        "token_endpoint": metadata.token_endpoint,
+        "registration_endpoint": metadata.registration_endpoint,
+        "scopes": {"value": list(found.scopes), "from": _scope_origin(config, found)},
+        "tokens": _describe_tokens(config, found),
+        "provider": _describe_provider(config, found, metadata.provider),
+        "steps": [str(step) for step in found.steps],
+    }
+
+
+def describe_ways(ways: Ways) -> dict[str, Any]:
+    """Which way to a client_id is taken, and why not the others."""
+    chosen = ways.chosen
+    return {
+        "way": chosen.label if chosen is not None else None,
+        "registered_client_id": ways.kept,
+        "others": {way.label: way.obstacle or "it comes later" for way in ways.ways if way is not chosen},
+    }
+
+
+def _resource_origin(config: OAuthConfig, found: FoundServer) -> str:
+    if found.config.omit_resource:
+        return f"omitted, {ENTERED if config.omit_resource else TABLE}"
+    if config.resource is not None:
+        return ENTERED
+    return found.resource_source or "nothing names one, so none is sent"
+
+
+def _issuer_origin(config: OAuthConfig, found: FoundServer) -> str:
+    if config.issuer is not None or found.metadata.source == FROM_SETTINGS:
+        return ENTERED if found.metadata.issuer is not None else "none is entered"
+    if found.metadata.source == FROM_DEFAULTS or found.resource_source is None:
+        return "the MCP server's own origin, as it names no authorization server"
+    return found.resource_source
+
+
+def _scope_origin(config: OAuthConfig, found: FoundServer) -> str:
+    if config.scopes:
+        return ENTERED
+    provider = found.metadata.provider
+    added = f", with {' '.join(provider.add_scopes)} {TABLE}" if provider and provider.add_scopes else ""
+    if found.challenge_scopes:
+        return CHALLENGE + added
+    if found.resource_scopes:
+        return f"{found.resource_source}{added}"
+    return "nothing names any, so none are asked for"
+
+
+def _describe_tokens(config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+    """On whose word they come, and whether they are bound to a key."""
+    bound = found.metadata.dpop
+    origin = "both servers do it" if bound is not None else "not both servers say that they bind tokens"
+    return {
+        "vouched_for_by": voucher_of(config),
+        "kind": "bearer" if bound is None else "bound to a key (DPoP)",
+        "from": ENTERED if config.dpop is not None else origin,
+    }
+
+
+def _describe_provider(config: OAuthConfig, found: FoundServer, provider: Provider | None) -> dict[str, Any] | None:
+    """The table's entry and what the gateway has of it."""
+    if provider is None:
+        return {"name": NO_PROVIDER, "settings": {}} if config.provider == NO_PROVIDER else None
+    filled = {
+        name: getattr(found.config, name)
+        for name in ("omit_resource", "assume_pkce", "scope_separator", "audience", "token_endpoint_auth_method")
+        if getattr(config, name) is None and getattr(found.config, name) not in (None, False, " ")
+    }
+    extra = {
+        name: value
+        for name, value in provider.extra_authorize_params.items()
+        if name not in config.extra_authorize_params
+    }
+    if extra:
+        filled["extra_authorize_params"] = extra
+    if provider.scope_parameter != "scope":
+        filled["scope_parameter"] = provider.scope_parameter
+    if provider.json_token_requests:
+        filled["json_token_requests"] = True
+    if provider.token_lifetime is not None:
+        filled["token_lifetime_seconds"] = int(provider.token_lifetime.total_seconds())
+    return {"name": provider.name, "label": provider.label, "from": TABLE, "settings": filled}
+
+
+def _next_step(config: OAuthConfig, found: FoundServer, ways: Ways) -> dict[str, Any]:
+    """What keeps people from authorizing, and what to enter then."""
+    if ways.chosen is None and ways.kept is None:
+        at = found.metadata.issuer or found.metadata.token_endpoint
+        return {
+            "why": "there is no way to a client_id",
+            "remedy": f"Register a client at {at} with the redirect URI {ways.redirect_uri} and enter its client_id "
+            "(and client_secret) in oauth_config.",
+        }
+    if config.grant_type == "authorization_code" and found.metadata.authorization_endpoint is None:
+        return {
+            "why": "the server names no authorization endpoint",
+            "remedy": "Enter authorization_url in oauth_config, or use grant_type client_credentials.",
+        }
+    return {"why": None, "remedy": None}

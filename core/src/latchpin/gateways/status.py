@@ -1,0 +1,77 @@
+"""What ``GET /oauth/status`` says: how a gateway does OAuth, and how the caller's own token is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
+from latchpin.oauth.grants import voucher_of
+from latchpin.services import Services
+from latchpin.tokens.keeper import TokenKeeper, owner_of
+
+__all__ = ["StatusDesk"]
+
+
+class StatusDesk:
+    """Reads only: it asks no server and renews nothing."""
+
+    def __init__(self, services: Services, tokens: TokenKeeper) -> None:
+        self._services = services
+        self._tokens = tokens
+
+    async def describe(self, gateway: Gateway, caller: Caller) -> dict[str, Any]:
+        """One gateway's status for one caller."""
+        config = gateway.oauth
+        if config is None:
+            return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
+        stored = await self._tokens.find(gateway, owner_of(gateway, caller))
+        token = self._describe_token(stored)
+        return {
+            "gateway_id": gateway.id,
+            "oauth_enabled": True,
+            "grant_type": config.grant_type,
+            "client_id": config.client_id or await self._client_id(gateway, stored),
+            "scopes": list(config.scopes),
+            "authorization_url": config.authorization_url,
+            "redirect_uri": config.redirect_uri or self._services.settings.redirect_uri,
+            "issuer": config.issuer or gateway.pinned_issuer,
+            "message": _message(config, token),
+            "user_token_status": token,
+        }
+
+    async def _client_id(self, gateway: Gateway, stored: StoredToken | None) -> str | None:
+        """The client that got the caller's token; before that the one registered, if one is by now."""
+        if stored is not None and stored.client_id:
+            return stored.client_id
+        issuer = gateway.oauth.issuer if gateway.oauth is not None else None
+        if (issuer := issuer or gateway.pinned_issuer) is None:
+            return None
+        kept = await self._services.records.clients.get(gateway.id, issuer)
+        return kept.client_id if kept is not None and kept.is_active else None
+
+    def _describe_token(self, stored: StoredToken | None) -> dict[str, Any]:
+        if stored is None:
+            return {"status": "missing", "authorized": False, "scopes": [], "expires_at": None, "updated_at": None}
+        health = self._tokens.health(stored)
+        return {
+            "status": health.status,
+            "authorized": health.authorized,
+            "scopes": list(stored.scopes),
+            "expires_at": stored.expires_at.isoformat(),
+            "updated_at": stored.updated_at.isoformat(),
+        }
+
+
+def _message(config: OAuthConfig, token: dict[str, Any]) -> str:
+    match voucher_of(config):
+        case "client":
+            return "Gateway authorizes itself with client credentials"
+        case "workload":
+            return "Gateway authorizes itself with its workload's JWT"
+        case "identity-provider":
+            return "Your identity provider vouches for you at this gateway: there is nothing to authorize"
+    if token["authorized"]:
+        return "You have authorized this gateway"
+    if token["status"] == "needs_reauth":
+        return "Your authorization no longer works: authorize again"
+    return "Gateway configured for OAuth: authorize it to use it"

@@ -1,0 +1,55 @@
+"""Who is asking, and what an identity source judges that by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+__all__ = ["Caller", "Evidence", "IdentityAssertion"]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityAssertion:
+    """What an identity provider says, in a token that it signed, of who somebody is.
+
+    Attributes:
+        token: to be shown to that provider only.
+        issuer: the provider, by its ``iss``.
+        token_type: what the provider is told that it is (RFC 8693 section 3).
+    """
+
+    token: str = field(repr=False)
+    issuer: str
+    expires_at: datetime
+    token_type: str = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105  a type
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, as an identity source established it. ``email`` is lower case.
+
+    ``assertion`` is the proof that came along, if a company's identity provider issued it.
+    """
+
+    email: str
+    is_admin: bool = False
+    via: Literal["bearer", "session", "proxy", "local"] = "session"
+    session_id: str = ""
+    assertion: IdentityAssertion | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an identity source may judge a request by.
+
+    Attributes:
+        peer: the address of the socket's other end, ``""`` where there is none (a unix socket).
+        headers: lower-case name to every value received, in order.
+        cookies: name to value.
+    """
+
+    peer: str
+    headers: Mapping[str, tuple[str, ...]] = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)

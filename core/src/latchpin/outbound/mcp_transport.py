@@ -1,0 +1,147 @@
+"""The guarded session seen as a transport of ``httpx2``, the HTTP library of the mcp SDK.
+
+Imported only where MCP servers are spoken to, since it brings that library along. One transport serves one
+conversation: its deadline and its allowance cover every request of it, and it alone adds the access token,
+to nothing but the MCP server's own origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import httpx2
+
+from latchpin.oauth.challenge import parse_challenge
+from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
+from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.failure import Failure
+from latchpin.outbound.http import Answer, GuardedSession, Outgoing
+from latchpin.outbound.proofs import TokenProof
+from latchpin.outbound.transports import exception_name
+
+__all__ = ["Conversation", "McpTransport", "Observed"]
+
+_UNAUTHORIZED = 401
+FAREWELL = 0.5
+"""How long the end of a session may take, in seconds: by then everything is known, and nobody should wait."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """What a conversation met, for whoever has to explain its failure: the SDK does not keep these facts.
+
+    Attributes:
+        status: the HTTP status of the last answer to a request that carries a message.
+        challenge: the ``WWW-Authenticate`` of an answer 401 or 403.
+    """
+
+    status: int | None = None
+    challenge: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The terms of one conversation with an MCP server.
+
+    Attributes:
+        url: the server's endpoint; the token goes to its origin only.
+        deadline: when everything must be over, in the event loop's time.
+        allowance: how much all answers together may hold.
+        access_token: sent as a bearer token (RFC 6750 section 2.1), or None.
+        proof: proves the key of a token that is bound to one (RFC 9449); None: it is not.
+    """
+
+    url: str
+    deadline: float
+    allowance: Allowance
+    access_token: str | None = field(default=None, repr=False)
+    proof: TokenProof | None = None
+    observed: Observed = field(default_factory=Observed)
+
+
+class McpTransport(httpx2.AsyncBaseTransport):
+    """Carries the SDK's requests over the guarded session. It does not own the session."""
+
+    def __init__(self, session: GuardedSession, conversation: Conversation) -> None:
+        self._session = session
+        self._conversation = conversation
+        self._origin = _origin(httpx2.URL(conversation.url))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send ``request``.
+
+        Raises:
+            httpx2.TransportError: with a ``Failure`` as its cause.
+        """
+        talk = self._conversation
+        try:
+            answer = await self._session.send(await self._build_outgoing(request))
+            if _wants_nonce(answer, talk):  # it did nothing but tell its nonce (RFC 9449 section 9)
+                answer.close()
+                answer = await self._session.send(await self._build_outgoing(request))
+        except Failure as exc:
+            raise self._note(exc, request) from exc
+        if request.method == "POST":
+            talk.observed.status = answer.status
+            if answer.status in {401, 403}:
+                values = [value for name, value in answer.headers if name == "www-authenticate"]
+                talk.observed.challenge = ", ".join(values)
+        return httpx2.Response(answer.status, headers=answer.raw_headers(), stream=_Body(answer, request, self._note))
+
+    async def _build_outgoing(self, request: httpx2.Request) -> Outgoing:
+        talk, now = self._conversation, asyncio.get_running_loop().time()
+        headers = [pair for pair in request.headers.multi_items() if pair[0].lower() != "authorization"]
+        if talk.access_token is not None and _origin(request.url) == self._origin:
+            if talk.proof is not None:
+                headers += await talk.proof.fields(request.method, talk.url)
+            else:
+                headers.append(("authorization", f"Bearer {talk.access_token}"))
+        return Outgoing(
+            method=request.method,
+            url=str(request.url),
+            headers=tuple(headers),
+            body=await request.aread(),
+            deadline=min(talk.deadline, now + FAREWELL) if request.method == "DELETE" else talk.deadline,
+            allowance=talk.allowance,
+        )
+
+    def _note(self, failure: Failure, request: httpx2.Request) -> httpx2.TransportError:
+        if request.method == "POST":
+            self._conversation.observed.failure = failure
+        kind: type[httpx2.TransportError] = getattr(httpx2, exception_name(failure))
+        return kind(failure.reason, request=request)
+
+
+def _wants_nonce(answer: Answer, talk: Conversation) -> bool:
+    if talk.proof is None:
+        return False
+    learnt = talk.proof.learn(talk.url, dict(answer.headers).get(NONCE_HEADER))
+    challenges = ", ".join(value for name, value in answer.headers if name == "www-authenticate")
+    challenge = parse_challenge(challenges) if answer.status == _UNAUTHORIZED else None
+    return learnt and challenge is not None and challenge.error == USE_NONCE
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(
+        self, answer: Answer, request: httpx2.Request, note: Callable[[Failure, httpx2.Request], httpx2.TransportError]
+    ) -> None:
+        self._answer = answer
+        self._request = request
+        self._note = note
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._answer:
+                yield piece
+        except Failure as exc:
+            raise self._note(exc, self._request) from exc
+
+    async def aclose(self) -> None:
+        self._answer.close()
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

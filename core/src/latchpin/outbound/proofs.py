@@ -1,0 +1,110 @@
+"""Proofs of possession for tokens bound to a key (DPoP, RFC 9449): whose key signs, and which nonce goes in.
+
+Each gateway has a key of its own, made at random once for all workers and kept sealed. Nonces are each server's newest;
+a worker that has none yet is told one with the first refusal.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from latchpin.contracts import Cipher, Clock, KeptRecords
+from latchpin.model import ServerMetadata, StoredToken
+from latchpin.oauth.dpop import DPOP, bare_url, build_proof, derive_key, read_nonce
+from latchpin.workers.keys import forget_keys, random_keys
+
+__all__ = ["Bound", "Prover", "TokenProof", "bound_of"]
+
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A token request is to give a token bound to the gateway's key; ``required``: and no other."""
+
+    gateway_id: str
+    required: bool = False
+
+
+def bound_of(gateway_id: str, server: ServerMetadata, stored: StoredToken | None = None) -> Bound | None:
+    """How a gateway's token request is bound: as the server was found to do it, or as the earlier token was."""
+    if server.dpop is not None:
+        return Bound(gateway_id, required=server.dpop == "required")
+    return Bound(gateway_id) if stored is not None and stored.token_type == DPOP else None
+
+
+class Prover:
+    """Signs proofs and remembers nonces."""
+
+    def __init__(self, kept: KeptRecords, cipher: Cipher, clock: Clock) -> None:
+        self._kept = kept
+        self._cipher = cipher
+        self._clock = clock
+        self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._nonces: dict[tuple[str, str], str] = {}
+
+    async def prove(self, gateway_id: str, method: str, url: str, *, access_token: str | None = None) -> str:
+        """A proof for one request; each is used once.
+
+        Raises:
+            BackendUnavailable: the key cannot be read from the store.
+        """
+        return build_proof(
+            await self._key(gateway_id),
+            method=method,
+            url=url,
+            now=self._clock(),
+            jti=secrets.token_urlsafe(16),
+            access_token=access_token,
+            nonce=self._nonces.get((gateway_id, bare_url(url))),
+        )
+
+    def learn(self, gateway_id: str, url: str, nonce: str | None) -> bool:
+        """Remember what an answer of ``url`` said in ``DPoP-Nonce``. Whether it said something usable."""
+        found = read_nonce(nonce)
+        if found is None:
+            return False
+        while len(self._nonces) >= _MOST_REMEMBERED:
+            self._nonces.pop(next(iter(self._nonces)))
+        self._nonces[gateway_id, bare_url(url)] = found
+        return True
+
+    async def forget(self, gateway_id: str) -> None:
+        """Forget the key of a gateway that is gone: no token is bound to it any more."""
+        self._keys.pop(gateway_id, None)
+        await forget_keys(self._kept, _key_name(gateway_id))
+
+    async def _key(self, gateway_id: str) -> ec.EllipticCurvePrivateKey:
+        key = self._keys.get(gateway_id)
+        if key is None:
+            # The oldest that opens: tokens stay bound to it while AUTH_ENCRYPTION_SECRET changes.
+            seeds = await random_keys(self._kept, self._cipher, _key_name(gateway_id))
+            while len(self._keys) >= _MOST_REMEMBERED:
+                self._keys.pop(next(iter(self._keys)))
+            key = self._keys[gateway_id] = derive_key(seeds[-1])
+        return key
+
+
+def _key_name(gateway_id: str) -> str:
+    return f"dpop:{gateway_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProof:
+    """Proofs for the requests with one access token."""
+
+    prover: Prover
+    gateway_id: str
+    access_token: str = field(repr=False)
+
+    async def fields(self, method: str, url: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        """The header fields that show the token and the key (section 7.1)."""
+        proof = await self.prover.prove(self.gateway_id, method, url, access_token=self.access_token)
+        return (("authorization", f"{DPOP} {self.access_token}"), ("dpop", proof))
+
+    def learn(self, url: str, nonce: str | None) -> bool:
+        """As ``Prover.learn``."""
+        return self.prover.learn(self.gateway_id, url, nonce)

@@ -1,0 +1,1 @@
+"""Who somebody is, and the short-lived signed texts that say so."""

@@ -1,0 +1,190 @@
+"""Which authorization server each gateway has: found once for many users, remembered for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from latchpin.causes.provider import ISSUER_MOVED
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Clock, Upstream
+from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, PkceUnsupported
+from latchpin.model import Gateway, OAuthConfig
+from latchpin.model.provider import Provider
+from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
+from latchpin.oauth.providers import apply_provider, find_provider
+from latchpin.servers.found import FoundServer, Step
+from latchpin.servers.search import OnStep, Search, tell_nobody
+from latchpin.workers.shared_tasks import SharedTasks
+
+__all__ = ["FoundServer", "ServerDirectory", "Step"]
+
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    revision: int
+    found: FoundServer
+    until: datetime
+
+
+class ServerDirectory:
+    """Finds the authorization server of a gateway, in this order: its entry, its issuer, its MCP server.
+
+    What was found is remembered for DCR_METADATA_CACHE_TTL and for this revision of the gateway; failures are
+    not. However many callers ask at once, one search is under way for a gateway's revision.
+
+    Args:
+        upstream: the guarded way out.
+        settings: the core's.
+        clock: the current time.
+        providers: what real providers need beyond the standard; the first that holds counts.
+    """
+
+    def __init__(
+        self, upstream: Upstream, settings: CoreSettings, clock: Clock, providers: Sequence[Provider] = ()
+    ) -> None:
+        self._upstream = upstream
+        self._providers = providers
+        self._settings = settings
+        self._clock = clock
+        self._lifetime = timedelta(seconds=settings.dcr_metadata_cache_ttl)
+        self._remembered: dict[str, _Remembered] = {}
+        self._searches: SharedTasks[tuple[str, int], FoundServer] = SharedTasks()
+
+    async def find(self, gateway: Gateway) -> FoundServer:
+        """Find where this gateway's users authorize.
+
+        Raises:
+            DiscoveryFailed: the server's metadata could not be had or believed, not within OAUTH_REQUEST_TIMEOUT
+                (status 504), or names an issuer other than the one pinned; the detail lists what was asked and
+                what came back.
+            IssuerMissing: nothing names an authorization server.
+            PkceUnsupported: the server does not offer PKCE, and the entry does not assume it.
+            ConfigurationError: the gateway does not use OAuth.
+        """
+        config = gateway.oauth
+        if config is None:
+            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        found = self._stated(config) or self._recall(gateway) or await self._search(gateway, config)
+        self._check_pin(gateway, config, found)
+        found = self._complete(config, found)
+        try:
+            self._check_pkce(config, found)
+        except PkceUnsupported:
+            self.forget(gateway.id)  # once the server's operator has mended it, it works at once
+            raise
+        return found
+
+    async def explore(self, gateway: Gateway, on_step: OnStep) -> FoundServer:
+        """Find it as ``find`` does, but anew, and tell each step; nothing of it is remembered.
+
+        Raises:
+            As ``find``.
+        """
+        config = gateway.oauth
+        if config is None:
+            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        found = self._stated(config) or await self._build_search(gateway, config, on_step).run()
+        self._check_pin(gateway, config, found)
+        found = self._complete(config, found)
+        self._check_pkce(config, found)
+        return found
+
+    def carry(self, gateway: Gateway, pinned: Gateway) -> None:
+        """Keep what was found for ``gateway`` for its next revision, which differs only in the issuer's pin."""
+        kept = self._remembered.get(gateway.id)
+        if (
+            kept is not None
+            and kept.revision == gateway.revision
+            and (pinned.url, pinned.oauth) == (gateway.url, gateway.oauth)
+        ):
+            self._remembered[gateway.id] = replace(kept, revision=pinned.revision)
+
+    async def named_issuer(self, gateway: Gateway) -> str | None:
+        """The issuer that the gateway's server names now, asked anew, whatever is pinned; raises as ``find`` does."""
+        if gateway.oauth is None:
+            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        self.forget(gateway.id)
+        found = await self._search(gateway, gateway.oauth)
+        self.forget(gateway.id)
+        return found.metadata.issuer
+
+    def forget(self, gateway_id: str) -> None:
+        """Search anew next time: the MCP server no longer takes fresh tokens, so it may have moved."""
+        self._remembered.pop(gateway_id, None)
+
+    def _stated(self, config: OAuthConfig) -> FoundServer | None:
+        """What the entry says by itself. Without a client_id a registration endpoint must be looked for."""
+        searchable = self._settings.oauth_discovery_enabled
+        metadata = build_metadata_from_settings(config)
+        if metadata is not None and (config.client_id is not None or not searchable):
+            metadata = replace(metadata, dpop="required" if config.dpop else None)  # nothing is asked that could tell
+            return FoundServer(metadata, resource=config.resource)
+        if not searchable:
+            raise IssuerMissing(
+                "discovery is switched off (OAUTH_DISCOVERY_ENABLED=false), and the gateway's entry lacks its URLs",
+                remedy="Set authorization_url, token_url and client_id on the gateway, or switch discovery on.",
+            )
+        return None
+
+    def _complete(self, config: OAuthConfig, found: FoundServer) -> FoundServer:
+        """Add what is known of the server beyond what it and the entry say."""
+        provider = find_provider(self._providers, config, found.metadata)
+        complete = apply_provider(config, provider, resource=found.resource)
+        return replace(
+            found,
+            metadata=replace(found.metadata, provider=provider),
+            resource=None if complete.omit_resource else found.resource,
+            config=complete,
+        )
+
+    def _recall(self, gateway: Gateway) -> FoundServer | None:
+        kept = self._remembered.get(gateway.id)
+        if kept is not None and kept.revision == gateway.revision and self._clock() < kept.until:
+            return kept.found
+        return None
+
+    async def _search(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
+        return await self._searches.run((gateway.id, gateway.revision), lambda: self._search_once(gateway, config))
+
+    async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
+        found = await self._build_search(gateway, config).run()
+        while len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
+        return found
+
+    def _build_search(self, gateway: Gateway, config: OAuthConfig, on_step: OnStep = tell_nobody) -> Search:
+        return Search(
+            self._upstream,
+            gateway.url,
+            config,
+            preferred=gateway.pinned_issuer,
+            allow_http=self._settings.oauth_allow_private_networks,
+            timeout=self._settings.oauth_request_timeout,
+            on_step=on_step,
+        )
+
+    def _check_pkce(self, config: OAuthConfig, found: FoundServer) -> None:
+        if config.grant_type == "authorization_code":
+            method = self._settings.oauth_preferred_code_challenge_method
+            check_pkce(found.metadata, method, assume=bool(found.config.assume_pkce))
+
+    def _check_pin(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> None:
+        pinned, named = gateway.pinned_issuer, found.metadata.issuer
+        theirs_to_say = config.issuer is None and found.metadata.source != FROM_SETTINGS
+        if pinned is None or not theirs_to_say or named == pinned or self._settings.oauth_follow_issuer_change:
+            return
+        self.forget(gateway.id)
+        raise DiscoveryFailed().explain_as(
+            ISSUER_MOVED,
+            url=gateway.url,
+            named=named,
+            pinned=pinned,
+            remedy=f"If the server really moved, an administrator confirms it with: latchpin gateways confirm-issuer "
+            f"{gateway.id} (or POST /gateways/{gateway.id}/issuer); OAUTH_FOLLOW_ISSUER_CHANGE=true follows every "
+            "such change.",
+        )

@@ -1,0 +1,83 @@
+"""Sends token requests: as the provider is known to want them, and with a proof where the token is to be bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from latchpin.causes.provider import AT_TOKEN_ENDPOINT
+from latchpin.errors import ProviderError, ProviderUnreadable
+from latchpin.model import Reply, TokenGrant
+from latchpin.model.provider import Provider
+from latchpin.oauth.dpop import DPOP, NONCE_HEADER, asks_for_nonce
+from latchpin.oauth.token import TokenRequest, parse_token_reply
+from latchpin.outbound.proofs import Bound, Prover
+from latchpin.outbound.upstream import host_of
+from latchpin.services import Services
+
+__all__ = ["TokenSender"]
+
+
+class TokenSender:
+    """Sends what was built, and reads what comes back."""
+
+    def __init__(self, services: Services, prover: Prover) -> None:
+        self._services = services
+        self._prover = prover
+        self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
+
+    async def send(
+        self,
+        provider: Provider | None,
+        request: TokenRequest,
+        *,
+        bound: Bound | None = None,
+        hidden: tuple[str, ...] = (),
+        repeatable: bool = False,
+    ) -> TokenGrant:
+        """Send ``request`` once; again only if nothing had been sent, if ``repeatable``, or for a proof's nonce.
+
+        Raises:
+            ProviderError: refused, unreachable or unreadable, or the token is not bound as it has to be.
+        """
+        lifetime = self._default_lifetime
+        if provider is not None:
+            request = request.as_json() if provider.json_token_requests else request
+            lifetime = provider.token_lifetime or lifetime
+        try:
+            if bound is None:
+                reply = await self._post(request, request.headers, repeatable=repeatable)
+            else:
+                reply = await self._post_proven(request, bound)
+            grant = parse_token_reply(
+                reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden, bound=bound is not None
+            )
+        except ProviderError as exc:
+            exc.narrow(AT_TOKEN_ENDPOINT)
+            raise
+        if bound is not None and bound.required and grant.token_type != DPOP:
+            raise ProviderUnreadable(
+                f"{host_of(request.url)} gave a token that is not bound to this gateway's key, and the gateway's entry "
+                "wants it bound (dpop)."
+            )
+        return grant
+
+    async def _post(self, request: TokenRequest, headers: Mapping[str, str], *, repeatable: bool) -> Reply:
+        return await self._services.upstream.send(
+            "POST", request.url, headers=headers, body=request.body, repeatable=repeatable
+        )
+
+    async def _post_proven(self, request: TokenRequest, bound: Bound) -> Reply:
+        """Send with a proof; once more if the server did nothing but ask for its nonce (RFC 9449 section 8)."""
+        reply = await self._prove_and_post(request, bound)
+        if self._learn(request, bound, reply) and asks_for_nonce(reply):
+            reply = await self._prove_and_post(request, bound)
+            self._learn(request, bound, reply)
+        return reply
+
+    async def _prove_and_post(self, request: TokenRequest, bound: Bound) -> Reply:
+        proof = await self._prover.prove(bound.gateway_id, "POST", request.url)
+        return await self._post(request, {**request.headers, "dpop": proof}, repeatable=False)  # a proof serves once
+
+    def _learn(self, request: TokenRequest, bound: Bound, reply: Reply) -> bool:
+        return self._prover.learn(bound.gateway_id, request.url, reply.headers.get(NONCE_HEADER))

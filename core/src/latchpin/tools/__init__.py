@@ -1,0 +1,1 @@
+"""An MCP server's tools, fetched with the caller's own token."""

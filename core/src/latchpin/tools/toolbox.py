@@ -1,0 +1,108 @@
+"""Fetching an MCP server's tools with the caller's own token, and keeping them for this caller only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from latchpin.causes.provider import AT_MCP_SERVER
+from latchpin.errors import ProviderError, TokenRefused
+from latchpin.journal.journal import FlowJournal
+from latchpin.model import Caller, Gateway, StoredTool
+from latchpin.model.flow_facts import ToolsFetched
+from latchpin.services import Services
+from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.keeper import TokenKeeper, UsableToken
+
+__all__ = ["Fetched", "Toolbox"]
+
+_log = logging.getLogger("latchpin.toolbox")
+
+INVALID_TOKEN = "invalid_token"  # noqa: S105  an error code (RFC 6750 section 3.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What fetching a gateway's tools brought. ``flow_id`` is the flow that the token came from, if it is known."""
+
+    gateway: Gateway
+    created: int
+    updated: int
+    removed: int
+    tools: list[Mapping[str, Any]]
+    flow_id: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The sentence that the guide promises."""
+        return f"Successfully fetched and created {self.created} tools"
+
+
+class Toolbox:
+    """Tools of gateways, by user."""
+
+    def __init__(self, services: Services, tokens: TokenKeeper, journal: FlowJournal) -> None:
+        self._services = services
+        self._tokens = tokens
+        self._journal = journal
+
+    async def fetch(self, gateway: Gateway, caller: Caller) -> Fetched:
+        """List the MCP server's tools as ``caller`` sees them, and keep them for this caller.
+
+        A token that the server refuses is renewed once; if that does not help, the user has to authorize again.
+
+        Raises:
+            AuthorizationRequired: the caller has no usable token.
+            ProviderError: the MCP server cannot be reached or read, or refuses.
+        """
+        trail = self._journal.open("fetch-tools")
+        token = await self._tokens.token_for(gateway, caller) if gateway.auth_type == "oauth" else None
+        if token is not None and token.stored.flow_id is not None:
+            trail.name(token.stored.flow_id, gateway.id, caller.email)
+        with trail:
+            fetched = await self._fetch(gateway, caller, token)
+            counts = (fetched.created, fetched.updated, fetched.removed)
+            trail.step(ToolsFetched(len(fetched.tools), *counts))
+            return fetched
+
+    async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
+        """Look at what was fetched before, by name."""
+        return await self._services.records.tools.list(gateway.id, caller.email)
+
+    async def _fetch(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Fetched:
+        definitions = await self._list(gateway, caller, token)
+        by_name = {str(definition["name"]): definition for definition in definitions}
+        changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
+        _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
+        self._services.events.tell("tools.fetched", gateway_id=gateway.id, count=len(by_name))
+        flow_id = token.stored.flow_id if token is not None else None
+        tools = list(by_name.values())
+        return Fetched(gateway, changes.created, changes.updated, changes.removed, tools, flow_id)
+
+    async def _list(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> list[Mapping[str, Any]]:
+        if token is None:
+            return await self._ask(gateway, None)
+        try:
+            return await self._ask(gateway, token)
+        except TokenRefused as exc:
+            if exc.error != INVALID_TOKEN:
+                raise
+        renewed = await self._tokens.renew(gateway, caller, token.stored)
+        try:
+            return await self._ask(gateway, renewed)
+        except TokenRefused as exc:
+            if exc.error != INVALID_TOKEN or not needs_browser(gateway):
+                raise
+            raise self._tokens.refused(gateway, exc) from exc
+
+    async def _ask(self, gateway: Gateway, token: UsableToken | None) -> list[Mapping[str, Any]]:
+        from latchpin.tools.sdk import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
+
+        access_token, proof = (token.access_token, token.proof) if token is not None else (None, None)
+        try:
+            return list(await list_tools(self._services.upstream, gateway.url, access_token, proof=proof))
+        except ProviderError as exc:
+            exc.narrow(AT_MCP_SERVER)
+            raise
