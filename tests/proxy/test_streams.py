@@ -76,9 +76,9 @@ async def test_a_caller_who_leaves_closes_the_server_side(alice, opened: str, sc
 
     async def call() -> None:
         async with alice.stream("POST", opened, content=b"{}") as answer:
-            async for _ in answer.aiter_raw():
-                break
-            await asyncio.Event().wait()
+            pieces = answer.aiter_raw()
+            await anext(pieces)
+            await asyncio.Event().wait()  # and holds on to the stream, which would end with its last reader
 
     task = asyncio.create_task(call())
     assert await seen(asked)
