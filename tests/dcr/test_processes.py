@@ -15,7 +15,8 @@ from latchpin.testing.context import SuiteContext
 from latchpin.testing.processes import PROCESSES, ProcessTeam
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
-from latchpin_sql_store.plugin import SqlSettings, latchpin_record_store
+from latchpin_sql_store.plugin import latchpin_record_store
+from latchpin_sql_store.settings import SqlSettings
 
 from tests.dcr.conftest import CALLBACK, a_gateway
 

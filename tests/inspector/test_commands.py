@@ -25,8 +25,9 @@ LIFE = timedelta(hours=1)
 async def flows(backend: GatewayBackend):
     """The history in the store that the commands open."""
     from latchpin_sql_store import plugin
+    from latchpin_sql_store.settings import SqlSettings
 
-    settings = plugin.SqlSettings(database_url=backend.environment["DATABASE_URL"])
+    settings = SqlSettings(database_url=backend.environment["DATABASE_URL"])
     async with SuiteContext() as context, plugin.latchpin_record_store().open(settings, context) as records:
         yield records.flows
 

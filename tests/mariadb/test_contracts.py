@@ -7,6 +7,7 @@ import sqlalchemy
 from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
+from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
 
 from tests.servers.mariadb import MariadbServer
@@ -26,7 +27,7 @@ class OnMariadb:
     def settings(self, mariadb):
         url = mariadb.create_database()
         upgrade_database(url)
-        return plugin.SqlSettings(database_url=url)
+        return SqlSettings(database_url=url)
 
     async def stored_bytes(self, store, settings):
         url = settings.database_url.get_secret_value().replace("mariadb://", "mariadb+pymysql://")

@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin_redis_store import plugin
+from latchpin_redis_store.settings import RedisSettings
 
 
 @asynccontextmanager
 async def opened(url, *, clock=None, **settings):
     """The state store and the record store, on one connection."""
-    values = plugin.RedisSettings(redis_url=url, **settings)
+    values = RedisSettings(redis_url=url, **settings)
     states, records = plugin.latchpin_state_store(), plugin.latchpin_record_store()
     async with (
         SuiteContext(clock or MovedClock()) as context,

@@ -3,6 +3,7 @@
 import pytest
 from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
 from latchpin_redis_store import plugin
+from latchpin_redis_store.settings import RedisSettings
 from redis.asyncio import Redis
 
 
@@ -11,7 +12,7 @@ class OnRedis:
 
     @pytest.fixture
     def settings(self, redis_url):
-        return plugin.RedisSettings(redis_url=redis_url)
+        return RedisSettings(redis_url=redis_url)
 
     async def time_passes(self, settings, duration):
         """Redis counts time by itself: shorten every life, as if that time had passed there."""

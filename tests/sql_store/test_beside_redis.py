@@ -6,7 +6,8 @@ import logging
 
 import pytest
 from latchpin.testing import SuiteContext
-from latchpin_sql_store.plugin import SqlSettings, latchpin_record_store
+from latchpin_sql_store.plugin import latchpin_record_store
+from latchpin_sql_store.settings import SqlSettings
 
 
 @pytest.mark.parametrize(("cache_type", "warned"), [("redis", True), ("database", False)])

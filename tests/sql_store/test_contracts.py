@@ -10,13 +10,14 @@ import pytest
 from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
+from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
 
 
 class OnSqlite:
     @pytest.fixture
     def settings(self, sqlite_url):
-        return plugin.SqlSettings(database_url=sqlite_url)
+        return SqlSettings(database_url=sqlite_url)
 
     async def stored_bytes(self, store, settings):
         path = settings.database_url.get_secret_value().removeprefix("sqlite:///")
@@ -29,7 +30,7 @@ class OnPostgres:
     @pytest.fixture
     def settings(self, database_url):
         upgrade_database(database_url)
-        return plugin.SqlSettings(database_url=database_url)
+        return SqlSettings(database_url=database_url)
 
     async def stored_bytes(self, store, settings):
         held = []

@@ -16,6 +16,7 @@ from latchpin.model import StateKey
 from latchpin.testing import START, MovedClock, SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
+from latchpin_sql_store.settings import SqlSettings
 
 LIMIT = 3.0
 """Seconds to an answer: the two that are promised, and one for a busy machine."""
@@ -23,7 +24,7 @@ LIMIT = 3.0
 
 @asynccontextmanager
 async def opened(url):
-    settings = plugin.SqlSettings(database_url=url)
+    settings = SqlSettings(database_url=url)
     async with (
         SuiteContext(MovedClock()) as context,
         plugin.latchpin_state_store().open(settings, context) as states,

@@ -9,6 +9,7 @@ import pytest
 from latchpin.testing import MovedClock, SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
+from latchpin_sql_store.settings import SqlSettings
 
 STATES = """
 SELECT id, gateway_id, substr(state, 1, 50) as state_preview,
@@ -54,7 +55,7 @@ async def test_every_statement_of_the_guide(request, fixture):
     old = samples.pending_authorization(clock(), ttl=timedelta(seconds=300))
     fresh = samples.pending_authorization(now, ttl=timedelta(seconds=300))
     used = samples.pending_authorization(now + timedelta(seconds=1), ttl=timedelta(seconds=300))
-    settings = plugin.SqlSettings(database_url=url)
+    settings = SqlSettings(database_url=url)
     async with (
         SuiteContext(clock) as context,
         plugin.latchpin_record_store().open(settings, context) as records,

@@ -15,6 +15,7 @@ from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin, schema
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import alembic_config, upgrade_database
+from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
@@ -22,9 +23,10 @@ OPEN = """
 import asyncio, sys
 from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
+from latchpin_sql_store.settings import SqlSettings
 
 async def main():
-    settings = plugin.SqlSettings()
+    settings = SqlSettings()
     async with SuiteContext() as context, plugin.latchpin_state_store().open(settings, context) as states:
         async with plugin.latchpin_record_store().open(settings, context) as records:
             await states.check()
@@ -55,7 +57,7 @@ def results(processes):
 
 
 async def open_states(url):
-    settings = plugin.SqlSettings(database_url=url)
+    settings = SqlSettings(database_url=url)
     async with SuiteContext() as context, plugin.latchpin_state_store().open(settings, context) as states:
         await states.check()
 

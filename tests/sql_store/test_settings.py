@@ -10,6 +10,7 @@ from latchpin.settings import load, masked
 from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
 from latchpin_sql_store.engine import parse_url
+from latchpin_sql_store.settings import SqlSettings
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from latchpin_sql_store.engine import parse_url
     ],
 )
 def test_the_driver_is_chosen_for_the_deployer(url, driver):
-    plugin.SqlSettings(database_url=url)
+    SqlSettings(database_url=url)
     assert parse_url(url).drivername == driver
 
 
@@ -34,7 +35,7 @@ def test_the_driver_is_chosen_for_the_deployer(url, driver):
 def test_other_urls_are_refused_without_showing_them(monkeypatch, url):
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(SettingsError, match="DATABASE_URL") as caught:
-        load(plugin.SqlSettings)
+        load(SqlSettings)
     assert "hush" not in f"{caught.value!r} {caught.value.public} {caught.value.__cause__!r}"
 
 
@@ -46,7 +47,7 @@ def test_a_password_that_breaks_the_url_is_not_shown():
 
 
 def test_the_password_never_shows():
-    settings = plugin.SqlSettings(database_url="postgresql://me:hush@db.example.com/lp?password=hush")
+    settings = SqlSettings(database_url="postgresql://me:hush@db.example.com/lp?password=hush")
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {masked(settings)}"
     assert "hush" not in shown
     assert "postgresql://me:***@db.example.com/lp" in shown
@@ -64,7 +65,7 @@ def test_a_missing_driver_names_what_to_install(monkeypatch, url, module, extra)
 
 
 async def test_a_missing_folder_is_named(tmp_path):
-    settings = plugin.SqlSettings(database_url=f"sqlite:///{tmp_path}/nowhere/mcp.db")
+    settings = SqlSettings(database_url=f"sqlite:///{tmp_path}/nowhere/mcp.db")
     with pytest.raises(SettingsError, match="nowhere"):
         async with SuiteContext() as context, plugin.latchpin_state_store().open(settings, context):
             pass
@@ -72,8 +73,8 @@ async def test_a_missing_folder_is_named(tmp_path):
 
 def test_loading_the_plugin_loads_no_database_library():
     code = (
-        "import sys; from latchpin_sql_store import plugin; plugin.latchpin_state_store(); "
-        "plugin.latchpin_record_store(); plugin.SqlSettings(); "
+        "import sys; from latchpin_sql_store import plugin, settings; plugin.latchpin_state_store(); "
+        "plugin.latchpin_record_store(); settings.SqlSettings(); "
         "sys.exit(bool({'sqlalchemy', 'alembic', 'psycopg', 'pymysql', 'typer'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

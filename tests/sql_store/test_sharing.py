@@ -6,12 +6,13 @@ import pytest
 from latchpin.testing import SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.database import Database
+from latchpin_sql_store.settings import SqlSettings
 from sqlalchemy import event
 
 
 @pytest.mark.parametrize("fixture", ["sqlite_url"])
 async def test_a_batch_of_equal_reads_is_one_select(request, fixture, monkeypatch):
-    settings = plugin.SqlSettings(database_url=request.getfixturevalue(fixture))
+    settings = SqlSettings(database_url=request.getfixturevalue(fixture))
     opened: list[Database] = []
     init = Database.__init__
 

@@ -21,7 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError
 
-from latchpin_redis_store.plugin import RedisSettings
+from latchpin_redis_store.settings import RedisSettings
 from latchpin_redis_store.states import PREFIX
 
 __all__ = ["check_redis"]

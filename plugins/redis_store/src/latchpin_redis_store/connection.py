@@ -24,7 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
 
-from latchpin_redis_store.plugin import RedisSettings
+from latchpin_redis_store.settings import RedisSettings
 
 __all__ = ["Commands", "Reply", "open_commands"]
 

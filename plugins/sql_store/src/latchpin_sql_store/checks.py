@@ -18,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from latchpin_sql_store.engine import build_engine, parse_url, sqlite_file
 from latchpin_sql_store.faults import unavailable
 from latchpin_sql_store.file_checks import check_file, check_sharing
-from latchpin_sql_store.plugin import SqlSettings
 from latchpin_sql_store.schema import HEAD, look_revision, refuse_unknown
 from latchpin_sql_store.server_checks import check_server
+from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import states
 
 __all__ = ["check_database"]

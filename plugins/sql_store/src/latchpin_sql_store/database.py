@@ -11,10 +11,10 @@ from typing import TypeVar
 from latchpin.errors import LatchpinError, RecordConflict
 from sqlalchemy import Connection
 
+from latchpin_sql_store.acceptance import ensure_schema
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.lanes import PATIENCE, Apply, ItemT, Lane, Outcomes, ResultT, Thread
-from latchpin_sql_store.schema import ensure_schema
 
 __all__ = ["Database", "Script", "open_database"]
 

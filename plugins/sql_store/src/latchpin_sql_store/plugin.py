@@ -1,4 +1,4 @@
-"""What the gateway sees of this plugin: two offers, one group of commands, one check, one setting.
+"""What the gateway sees of this plugin: two offers, one group of commands, and one check.
 
 Neither SQLAlchemy nor Alembic is imported until an offer is opened or a command runs.
 """
@@ -11,58 +11,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from latchpin import Backend, Context, Settings, hookimpl
+from latchpin import Backend, Context, hookimpl
 from latchpin.contracts import Check, CheckContext, Finding, RecordStore, StateStore
-from latchpin.settings import load, mask
-from pydantic import Field, Secret, field_validator
+from latchpin.settings import load
+
+from latchpin_sql_store.settings import SqlSettings
 
 if TYPE_CHECKING:
     import typer
 
     from latchpin_sql_store.database import Database
 
-__all__ = ["DatabaseUrl", "SqlSettings"]
-
 _log = logging.getLogger("latchpin.sql_store")
-
-SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
-_ACCEPTED = frozenset(SCHEMES) | {
-    "postgres",
-    "sqlite+pysqlite",
-    "postgresql+psycopg",
-    "mysql+pymysql",
-    "mariadb+pymysql",
-}
-
-
-class DatabaseUrl(Secret[str]):
-    """A database URL that shows everything but its password."""
-
-    def _display(self) -> str:
-        return mask(self.get_secret_value().partition("?")[0])
-
-
-class SqlSettings(Settings):
-    """Where the database is, and which store keeps the states beside it."""
-
-    database_url: DatabaseUrl = Field(
-        DatabaseUrl("sqlite:///./mcp.db"), description="The database: sqlite, postgresql, mysql or mariadb."
-    )
-    cache_type: str = Field("database", description="The state store.")
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_scheme(cls, value: DatabaseUrl) -> DatabaseUrl:
-        text = value.get_secret_value()
-        scheme, separator, _ = text.partition("://")
-        if not separator or scheme not in _ACCEPTED:
-            raise ValueError(
-                "must be a URL that begins with sqlite:///, postgresql://, mysql:// or mariadb://, such as "
-                "postgresql://user:password@host/name; a driver need not be named"
-            )
-        if scheme.startswith("sqlite") and text.partition("?")[0].partition("://")[2].strip("/") in {"", ":memory:"}:
-            raise ValueError("must name a file after sqlite:///; to keep nothing, use CACHE_TYPE=memory")
-        return value
 
 
 @hookimpl

@@ -9,8 +9,8 @@ from latchpin.settings import load
 
 from latchpin_sql_store.engine import parse_url
 from latchpin_sql_store.migrate import locked_connection
-from latchpin_sql_store.plugin import SqlSettings
 from latchpin_sql_store.schema import VERSION_TABLE
+from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
 
 options: dict[str, Any] = {

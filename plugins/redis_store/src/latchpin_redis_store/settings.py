@@ -1,0 +1,43 @@
+"""Where Redis is: the settings, and which REDIS_URL holds."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import latchpin
+from pydantic import Field, field_validator
+
+__all__ = ["RedisSettings"]
+
+_FORM = (
+    "must look like redis://localhost:6379/0, rediss://user:password@host:6380/0 or unix:///run/redis.sock?db=0; "
+    "characters such as / # ? @ in a password are percent-encoded"
+)
+
+
+class RedisSettings(latchpin.Settings):
+    """Where Redis is, and how long its absence at start is waited for."""
+
+    redis_url: str = Field(
+        "redis://localhost:6379/0", repr=False, description="Redis or Valkey: redis://, rediss:// (TLS) or unix://."
+    )
+    redis_max_retries: int = Field(3, ge=0, le=1000, description="Tries to reach Redis at start.")
+    redis_retry_interval_ms: int = Field(2000, ge=0, le=600_000, description="Pause between them, milliseconds.")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            place = parts.path if parts.scheme == "unix" else parts.hostname
+            known = parts.scheme in {"redis", "rediss", "unix"} and (parts.port or True)
+        except ValueError:
+            # Its text may quote a piece of the password.
+            raise ValueError(_FORM) from None
+        if not known or not place or parts.fragment:
+            raise ValueError(_FORM)
+        if parts.scheme != "unix" and not parts.path.removeprefix("/").isdigit() and parts.path not in {"", "/"}:
+            raise ValueError("must end in the number of a database, as in redis://localhost:6379/0")
+        if "password" in parse_qs(parts.query):
+            raise ValueError("must carry its password before the @, as in redis://:password@host:6379/0")
+        return value
