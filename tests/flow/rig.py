@@ -101,7 +101,7 @@ def settings_of(backend: GatewayBackend) -> dict[str, str]:
 def start_rig(backend: GatewayBackend, folder: Path, *arguments: str, **settings: str) -> Iterator[Rig]:
     """Serve a gateway on ``backend``; ``settings`` come on top."""
     env: Mapping[str, str] = settings_of(backend) | settings
-    if backend.name == "postgres":
+    if backend.name in {"postgres", "mariadb"}:
         upgraded = run_latchpin("db", "upgrade", env=env, cwd=folder)
         assert upgraded.returncode == 0, upgraded.stderr
     with start_latchpin(*arguments, env=env, cwd=folder) as process:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.flow.rig import ALICE, Rig, settings_of
-from tests.flow.test_workers import issued_by, one_browser_on_each
+from tests.flow.two_workers import issued_by, one_browser_on_each
 from tests.guide import commands as guide
 from tests.guide.checkout import ROOT, prepare_checkout, serve_by
 from tests.guide.lines import without_times

@@ -1,37 +1,44 @@
-"""The SQL store passes the shipped suites on MariaDB too."""
+"""The SQL store passes the shipped suites on MariaDB too, the races of four processes among them."""
 
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy
 from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin_sql_store import plugin
+from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
+from sqlalchemy import Engine
 
 from tests.servers.mariadb import MariadbServer
 
 
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariadbServer]:
-    server = MariadbServer()
-    try:
-        yield server
-    finally:
-        server.close()
+@pytest.fixture(scope="module")
+def migrated(mariadb: MariadbServer) -> str:
+    """One database for all of them: to migrate takes longer than most tests."""
+    url = mariadb.create_database()
+    upgrade_database(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def engine(migrated: str) -> Iterator[Engine]:
+    engine = build_engine(parse_url(migrated), "write")
+    yield engine
+    engine.dispose()
 
 
 class OnMariadb:
     @pytest.fixture
-    def settings(self, mariadb):
-        url = mariadb.create_database()
-        upgrade_database(url)
-        return SqlSettings(database_url=url)
+    def settings(self, migrated, engine):
+        with engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        return SqlSettings(database_url=migrated)
 
     async def stored_bytes(self, store, settings):
-        url = settings.database_url.get_secret_value().replace("mariadb://", "mariadb+pymysql://")
-        engine = sqlalchemy.create_engine(url)
+        engine = build_engine(parse_url(settings.database_url.get_secret_value()), "read")
         with engine.connect() as connection:
             rows = [row for table in metadata.tables.values() for row in connection.execute(table.select())]
         engine.dispose()

@@ -2,21 +2,27 @@
 
     python -m tests.servers.optional chromium RESULT -- pytest tests/browser
 
-``RESULT.notrun`` then holds the reason, which the summary of ``make test`` repeats.
+Where that is ours to do, on Debian and as root, the program is installed. Otherwise ``RESULT.notrun`` holds the
+reason, which the summary of ``make test`` repeats.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["find_chromium", "find_mariadb"]
+__all__ = ["PROGRAMS", "Program", "find_chromium", "find_mariadb", "install"]
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
+_MARIADB = ("mariadbd", "mariadb-install-db", "my_print_defaults")
 
 
 def find_chromium() -> str | None:
@@ -29,45 +35,86 @@ def find_chromium() -> str | None:
 
 
 def find_mariadb() -> str | None:
-    """The path of MariaDB's server program, or None."""
-    return shutil.which("mariadbd") or shutil.which("mariadbd", path=_SYSTEM_FOLDERS)
+    """The path of MariaDB's server program if what makes its first data is there too, or None."""
+    found = [shutil.which(name) or shutil.which(name, path=_SYSTEM_FOLDERS) for name in _MARIADB]
+    return found[0] if all(found) else None
 
 
-def _install_chromium() -> str | None:
-    """Install Debian's package, where that is ours to do; return why it is not there afterwards, or None."""
-    if shutil.which("apt-get") is None or os.getuid() != 0:
-        return "no Chromium here, and it is installed only on Debian and by root"
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-        print("apt-get", *command, flush=True)  # noqa: T201
-        done = subprocess.run(
-            ["apt-get", *command], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
-        )
-        if done.returncode:
-            return f"no Chromium here, and 'apt-get {command[0]}' failed"
-    return None if find_chromium() else "the package chromium was installed, and it does not run"
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that some tests need.
+
+    Attributes:
+        label: what people call it.
+        find: its path, or None.
+        packages: Debian's packages that bring it. None of them may start a service.
+    """
+
+    label: str
+    find: Callable[[], str | None]
+    packages: tuple[str, ...]
 
 
-def _want(find: Callable[[], str | None], install: Callable[[], str | None]) -> str | None:
-    return None if find() else install()
-
-
-_WANTED: dict[str, Callable[[], str | None]] = {
-    "chromium": lambda: _want(find_chromium, _install_chromium),
-    "mariadb": lambda: _want(find_mariadb, lambda: "no MariaDB server (mariadbd) here"),
+PROGRAMS = {
+    "chromium": Program("Chromium", find_chromium, ("chromium",)),
+    # Not mariadb-server: that one makes a database in /var and starts a service. Its parts have the programs alone.
+    "mariadb": Program("MariaDB server (mariadbd)", find_mariadb, ("mariadb-server-core", "mariadb-client-core")),
 }
+
+
+def install(program: Program, *, lock: Path | None = None) -> str | None:
+    """Install a program unless it is there; return why it is not there afterwards, or None."""
+    if program.find():
+        return None
+    if shutil.which("apt-get") is None or os.getuid() != 0:
+        return f"no {program.label} here, and it is installed only on Debian and by root"
+    with _alone(lock or Path(tempfile.gettempdir(), "latchpin-tests-apt.lock")):
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *program.packages]):
+            if _apt_get(*command):
+                return f"no {program.label} here, and 'apt-get {command[0]}' failed"
+    if program.find():
+        return None
+    return f"{' and '.join(program.packages)} installed, and there is still no {program.label}"
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other environment installs: ``apt-get update`` does not wait for its own lock, it fails."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("waiting until another environment has installed what it needs")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _apt_get(*arguments: str) -> int:
+    """Run it without a question; somebody else's work with dpkg is waited for."""
+    _say("apt-get " + " ".join(arguments))
+    return subprocess.run(
+        ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments],
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=False,
+    ).returncode
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)  # noqa: T201
 
 
 def main(arguments: list[str]) -> int:
     """See the module's text."""
-    program, result, dashes, *command = arguments
-    if program not in _WANTED or dashes != "--" or not command:
+    name, result, dashes, *command = arguments
+    if name not in PROGRAMS or dashes != "--" or not command:
         raise SystemExit(__doc__)
-    if (reason := _WANTED[program]()) is None:
+    if (reason := install(PROGRAMS[name])) is None:
         return subprocess.run(command, check=False).returncode
     Path(f"{result}.notrun").parent.mkdir(parents=True, exist_ok=True)
     Path(f"{result}.notrun").write_text(reason + "\n")
-    print(f"\n{'!' * 80}\n!!! NOT RUN: {' '.join(command)}\n!!! {reason}\n{'!' * 80}", flush=True)  # noqa: T201
+    _say(f"\n{'!' * 80}\n!!! NOT RUN: {' '.join(command)}\n!!! {reason}\n{'!' * 80}")
     return 0
 
 

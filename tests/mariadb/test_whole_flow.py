@@ -1,0 +1,43 @@
+"""The main job on MariaDB: over real HTTP, with two workers, from the first authorization to the disconnect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.alive.storm import storm
+from tests.flow.rig import ALICE
+from tests.flow.two_workers import complete_on_the_other, start_pair
+from tests.providers import FaultSwitch, start_fault_switch
+from tests.servers import GatewayBackend
+
+
+async def test_what_one_worker_began_the_other_completes(gateway_backend: GatewayBackend, tmp_path: Path):
+    with start_fault_switch() as switch, start_pair(gateway_backend, tmp_path) as pair:
+        gateway = await complete_on_the_other(pair, switch.provider)
+        async with pair.api(ALICE) as alice:
+            stored = await alice.get(f"/gateways/{gateway}/tools")
+            assert {tool["name"] for tool in stored.json()["tools"]} == switch.provider.tools
+            await _disconnect(alice, gateway, switch)
+        assert f"DEBUG - Stored OAuth state in {gateway_backend.label} for gateway {gateway}" in pair.log
+        assert "Traceback" not in pair.log
+
+
+async def _disconnect(alice, gateway: str, switch: FaultSwitch) -> None:
+    assert (await _status(alice, gateway)) == "valid"
+    gone = await alice.delete(f"/oauth/tokens/{gateway}")
+    assert gone.status_code == 200, gone.text
+    assert switch.asked("revoke"), "the provider was not told"
+    assert (await _status(alice, gateway)) == "missing"
+    assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 401
+
+
+async def _status(alice, gateway: str) -> str:
+    return (await alice.get(f"/oauth/status/{gateway}")).json()["user_token_status"]["status"]
+
+
+async def test_a_hundred_callers_of_two_workers_cost_one_refresh(gateway_backend: GatewayBackend, tmp_path: Path):
+    outcome = await storm(gateway_backend, tmp_path, callers=100)
+    assert outcome.refreshes == 1
+    assert outcome.statuses == {200: 100}
+    assert outcome.bearers == {"alice-access-1": 100}
+    assert len(outcome.workers) == 2, outcome.workers
