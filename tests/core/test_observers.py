@@ -9,7 +9,8 @@ from latchpin.contracts import Operation, StoreWitness
 from latchpin.observers import ObservedStates, Observers
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.failure import Failure
-from latchpin.outbound.http import Outgoing, open_session
+from latchpin.outbound.http import open_session
+from latchpin.outbound.messages import Outgoing
 from latchpin.testing import MovedClock
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")

@@ -9,7 +9,7 @@ from latchpin.oauth.authorize import AuthorizationRequest
 from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.token import TokenRequest
 from latchpin.outbound.decoding import Allowance
-from latchpin.outbound.http import Outgoing
+from latchpin.outbound.messages import Outgoing
 from latchpin.testing.clock import START
 from latchpin.testing.samples import gateway, pending_authorization, stored_token
 from latchpin.tokens.keeper import UsableToken

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from latchpin.errors import AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable
-from latchpin.outbound import http
+from latchpin.outbound import connections
 from latchpin.outbound.addresses import refusal
 from latchpin.outbound.upstream import open_upstream
 
@@ -184,7 +184,7 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that is fine at first and leads inside later: here 127.0.0.1 plays the public address."""
-    monkeypatch.setattr(http, "refusal", lambda address: None if address == "127.0.0.1" else refusal(address))
+    monkeypatch.setattr(connections, "refusal", lambda address: None if address == "127.0.0.1" else refusal(address))
     file, tls = write_certificate(tmp_path, "rebind.example")
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     names = Rebinding("127.0.0.1", "127.0.0.2")

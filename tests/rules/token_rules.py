@@ -204,7 +204,7 @@ async def private_address(bench: Bench) -> None:
 
 
 def without_address_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.outbound.http.refusal", lambda _: None)
+    monkeypatch.setattr("latchpin.outbound.connections.refusal", lambda _: None)
     monkeypatch.setattr(
         "latchpin.outbound.http.GuardedSession._check_url", lambda _self, text: __import__("yarl").URL(text)
     )

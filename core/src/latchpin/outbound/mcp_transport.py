@@ -17,7 +17,8 @@ from latchpin.oauth.challenge import parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.failure import Failure
-from latchpin.outbound.http import Answer, GuardedSession, Outgoing
+from latchpin.outbound.http import GuardedSession
+from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.proofs import TokenProof
 from latchpin.outbound.transports import exception_name
 

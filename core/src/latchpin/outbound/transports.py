@@ -13,7 +13,8 @@ import httpx
 
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.failure import Failure, FailureKind
-from latchpin.outbound.http import DEFAULT_SIZE, Answer, GuardedSession, Outgoing
+from latchpin.outbound.http import DEFAULT_SIZE, GuardedSession
+from latchpin.outbound.messages import Answer, Outgoing
 
 __all__ = ["DEADLINE", "FRESH", "GuardedTransport", "exception_name", "failure_of"]
 

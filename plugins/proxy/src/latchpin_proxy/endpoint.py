@@ -19,7 +19,8 @@ from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import Caller
 from latchpin.outbound.failure import Failure
-from latchpin.outbound.http import Answer, open_session
+from latchpin.outbound.http import open_session
+from latchpin.outbound.messages import Answer
 from latchpin.outbound.upstream import host_of
 from latchpin.settings import load
 from latchpin.web.errors import flow_id, log_failure, problem

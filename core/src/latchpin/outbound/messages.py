@@ -1,0 +1,95 @@
+"""One request as it is asked for, and the answer to it: its head at once, its body in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from latchpin.outbound.decoding import Allowance, Decoder
+from latchpin.outbound.passage import Passage, explaining
+
+__all__ = ["Answer", "Outgoing"]
+
+# Cookies, lest httpx keeps one user's for another; and what no longer describes the decoded body.
+_DROPPED_FROM_RAW = frozenset({"set-cookie"})
+_DROPPED_HEADERS = _DROPPED_FROM_RAW | {
+    "content-encoding",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request.
+
+    Attributes:
+        body: whole, or in pieces; pieces need a content-length among the headers, else they go out chunked.
+        deadline: when the whole exchange must be over, in the event loop's time; None: no limit.
+        allowance: how much may come back.
+        fresh: on a connection of its own: a kept-alive one may die after the request was written to it.
+        raw: accept-encoding is the caller's to send, and the body comes back as it is on the wire, undecoded.
+    """
+
+    method: str
+    url: str = field(repr=False)  # its query may hold a key
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes | AsyncIterable[bytes] = field(repr=False)
+    deadline: float | None
+    allowance: Allowance
+    fresh: bool = False
+    raw: bool = False
+
+
+class Answer:
+    """An answer whose head has come; its body is read by iterating, once. Whoever got it closes it.
+
+    Attributes:
+        headers: in order, names in lower case, values as Latin-1; without cookies, nor what frames a decoded body.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, outgoing: Outgoing, decoder: Decoder) -> None:
+        self._response = response
+        self._outgoing = outgoing
+        self._decoder = decoder
+        self.status = response.status
+        dropped = _DROPPED_FROM_RAW if outgoing.raw else _DROPPED_HEADERS
+        self.headers = tuple(
+            (name, value.decode("latin-1"))
+            for name, value in ((raw.decode("latin-1").lower(), value) for raw, value in response.raw_headers)
+            if name not in dropped
+        )
+
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers as bytes: a server may send what no text encoding holds."""
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the decoded body in pieces.
+
+        Raises:
+            Failure: ``sent`` is true in every case.
+        """
+        passage = Passage(sent=True)
+        while raw := await self._read(passage):
+            with explaining(self._outgoing.allowance, passage):
+                for piece in self._decoder.feed(raw):
+                    yield piece
+        with explaining(self._outgoing.allowance, passage):
+            self._decoder.finish()
+
+    async def _read(self, passage: Passage) -> bytes:
+        with explaining(self._outgoing.allowance, passage):
+            async with asyncio.timeout_at(self._outgoing.deadline):
+                return await self._response.content.readany()
+
+    def close(self) -> None:
+        """Let the connection go; one whose body was not read to the end is closed."""
+        if not self._response.content.at_eof():
+            self._response.close()
+        self._response.release()
