@@ -193,6 +193,7 @@ async def test_removing_asks_first_and_says_what_the_server_answered(admin, conn
     assert len(await stored(gateway)) == 1
     await admin.send(path)
     assert "Gateway removed" in admin.text
+    assert "1 token was revoked at the authorization server." in admin.text
     assert "forg" in admin.text
     assert await stored(gateway) == {}
     assert (await admin.open(path)).status_code == 404

@@ -318,7 +318,7 @@ async def test_a_gateway_removed_meanwhile_gets_no_code_and_keeps_nothing(gatewa
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         url = await gateway.returned(browser, gateway_id)
-        await gateway.application.remove_gateway(gateway_id, Caller("admin@example.com", is_admin=True))
+        await gateway.application.removal.remove(gateway_id, Caller("admin@example.com", is_admin=True))
         page = await browser.open(url)
     assert (page.status, provider.asked("token")) == (404, [])
     assert f"there is no gateway '{gateway_id}'; what to do" in log()

@@ -40,25 +40,26 @@ async def left_of(desk, gateway) -> tuple[int, int, int]:
 
 
 async def test_servers_are_asked_to_forget_and_nothing_stays(desk, application, gateway, server):
-    removed, forgotten = await application.remove_gateway(gateway.id, ADMIN)
-    assert removed == gateway
-    assert [each.client.client_id for each in forgotten] == ["client-1"]
+    removed = await application.removal.remove(gateway.id, ADMIN)
+    assert removed.gateway == gateway
+    assert [each.client.client_id for each in removed.forgotten] == ["client-1"]
+    assert (removed.revoked, removed.not_revoked) == (0, 1)  # this one's client is another
     assert server.forgotten == [("client-1", "Bearer manage-1")]
     assert await left_of(desk, gateway) == (0, 0, 0)
     with pytest.raises(NotFound):
-        await application.remove_gateway(gateway.id, ADMIN)
+        await application.removal.remove(gateway.id, ADMIN)
 
 
 async def test_a_server_that_refuses_keeps_no_gateway(desk, application, gateway, server):
     server.forget_status = 500
-    _, forgotten = await application.remove_gateway(gateway.id, ADMIN)
-    assert "did not forget" in forgotten[0].answer
+    removed = await application.removal.remove(gateway.id, ADMIN)
+    assert "did not forget" in removed.forgotten[0].answer
     assert await left_of(desk, gateway) == (0, 0, 0)
 
 
 async def test_only_an_administrator_and_then_nobody_was_asked(desk, application, gateway, server):
     with pytest.raises(Forbidden):
-        await application.remove_gateway(gateway.id, ANN)
+        await application.removal.remove(gateway.id, ANN)
     assert server.forgotten == []
     assert await left_of(desk, gateway) == (1, 1, 1)
 

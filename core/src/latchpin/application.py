@@ -10,6 +10,7 @@ from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.book import GatewayBook, parse_gateway_body
 from latchpin.gateways.connections import ConnectionDesk
 from latchpin.gateways.inspection import Inspector
+from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import StatusDesk
 from latchpin.gateways.trial import GatewayTrial
 from latchpin.journal.history import FlowHistory
@@ -55,26 +56,10 @@ class Application:
         )
         self.toolbox = Toolbox(services, self.tokens, self.journal)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
+        self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
         self.status = StatusDesk(services, self.tokens)
         self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
         self.trial = GatewayTrial(self.servers, self.clients, self.tokens, self.inspector)
-
-    async def remove_gateway(self, gateway_id: str, caller: Caller) -> tuple[Gateway, list[Forgotten]]:
-        """Remove a gateway with its tokens, tools and clients, asking the servers to forget those first.
-
-        Returns:
-            What it was, and what each server said. A server that refuses, or is away, does not keep a gateway.
-
-        Raises:
-            Forbidden: the caller is no administrator.
-            NotFound: there is none, or somebody else removed it at the same time.
-            BackendUnavailable: the store cannot be asked; some of its clients may be gone then.
-        """
-        gateway = await self.gateways.get_to_change(gateway_id, caller)
-        forgotten = await self.clients.delete_all(gateway.id)
-        removed = await self.gateways.remove(gateway.id, caller)
-        await self.tokens.forget_key(gateway.id)
-        return removed, forgotten
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
         """Trust the issuer that a gateway's server names now, in place of the one pinned when it was first used.
@@ -109,6 +94,7 @@ class Application:
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
         await self.connections.close()
+        await self.removal.close()
         await self.tokens.close()
         await self.clients.close()
         await self.history.close()

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -124,8 +125,12 @@ class ClientDirectory:
         """Let registrations that are under way end, before the stores are closed."""
         await self._under_way.close()
 
-    async def existing(self, gateway: Gateway, server: ServerMetadata) -> ClientCredentials | None:
+    async def existing(
+        self, gateway: Gateway, server: ServerMetadata, *, deleted: Sequence[RegisteredClient] = ()
+    ) -> ClientCredentials | None:
         """Give the client that is there already, None if there is none; it registers nothing.
+
+        ``deleted`` are registered clients that were there until a moment ago; one of them may still act.
 
         Raises:
             Unsealable, BackendUnavailable: as for ``client_for``.
@@ -137,7 +142,7 @@ class ClientDirectory:
                 answer = _computed(await registrar.register(request))
                 if answer is not None:
                     return answer
-        kept = await self._kept.living(gateway.id, server.issuer)
+        kept = await self._kept.living(gateway.id, server.issuer, deleted=deleted)
         return self._kept.open(kept) if kept is not None else None
 
     async def drop(self, gateway_id: str, issuer: str, *, client_id: str | None = None) -> bool:
@@ -190,12 +195,25 @@ class ClientDirectory:
             )
         return Forgotten(found[0], await self._kept.forget(found[0]))
 
-    async def delete_all(self, gateway_id: str) -> list[Forgotten]:
-        """Delete every kept client of a gateway that is about to be removed, here and at the servers."""
-        rows = await self._records.clients.list(gateway_id=gateway_id)
-        return [
-            Forgotten(row, await self._kept.forget(row)) for row in rows if await self._records.clients.delete(row.id)
-        ]
+    async def forget_all(self, clients: Sequence[RegisteredClient], *, within: timedelta) -> list[Forgotten]:
+        """Ask the servers to forget clients that were deleted here; one answer for each, in their order.
+
+        ``within``: after this nobody is waited for.
+        """
+        answers: dict[str, str] = {}
+
+        async def forget(client: RegisteredClient) -> None:
+            try:
+                answers[client.id] = await self._kept.forget(client)
+            except Exception as exc:  # noqa: BLE001  what was removed stays removed, whatever is wrong upstream
+                answers[client.id] = f"{client.issuer} could not be asked to forget the client: {exc}"
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()), asyncio.TaskGroup() as group:
+                for client in clients:
+                    group.create_task(forget(client))
+        late = "did not answer in time when it was asked to forget the client."
+        return [Forgotten(client, answers.get(client.id, f"{client.issuer} {late}")) for client in clients]
 
     # -- finding ------------------------------------------------------------------------------------------
 

@@ -24,9 +24,15 @@ class KeptClients:
         self._clock = clock
         self._registrars = registrars
 
-    async def living(self, gateway_id: str, issuer: str | None) -> RegisteredClient | None:
-        """The client kept for a gateway and issuer, unless it is inactive or its secret has expired."""
+    async def living(
+        self, gateway_id: str, issuer: str | None, *, deleted: Sequence[RegisteredClient] = ()
+    ) -> RegisteredClient | None:
+        """The client kept for a gateway and issuer, unless it is inactive or its secret has expired.
+
+        ``deleted`` are looked through where none is kept: they were until a moment ago.
+        """
         kept = await self._records.get(gateway_id, issuer) if issuer is not None else None
+        kept = kept or next((client for client in deleted if client.issuer == issuer), None)
         return kept if kept is not None and self._lives(kept) else None
 
     async def fitting(self, request: RegistrationRequest) -> RegisteredClient | None:

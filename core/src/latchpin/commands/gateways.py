@@ -14,6 +14,7 @@ from latchpin.commands.console import opened, out, print_json, run, say
 from latchpin.commands.inspection import print_inspection
 from latchpin.errors import NotFound, SettingsError
 from latchpin.gateways.book import describe, parse_gateway_body
+from latchpin.gateways.removal import Removed
 from latchpin.model import Caller, Gateway
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
@@ -151,21 +152,26 @@ def confirm_issuer(
 
 @app.command()
 def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
-    """Remove a gateway with every user's token, its tools and its registered clients."""
+    """Remove a gateway with every user's token, its tools and its registered clients.
+
+    Its servers are asked to revoke the tokens and to forget the clients.
+    """
 
     async def look() -> Gateway:
         async with opened() as application:
             return await _find(application, which)
 
-    async def work(gateway: Gateway) -> None:
+    async def work(gateway: Gateway) -> Removed:
         async with opened() as application:
-            await application.remove_gateway(gateway.id, OPERATOR)
+            return await application.removal.remove(gateway.id, OPERATOR)
 
     gateway = run(look())
     if not yes:
         typer.confirm(f"Remove {gateway.name} ({gateway.url}) with every user's token?", abort=True, err=True)
-    run(work(gateway))
+    removed = run(work(gateway))
     say(f"Removed {gateway.name}")
+    for sentence in removed.sentences():
+        say(sentence)
 
 
 async def _find(application: Application, which: str) -> Gateway:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import AssertionRefused, DiscoveryFailed, ProviderTimeout, TokenRefused
+from latchpin.errors import AssertionRefused, DiscoveryFailed, ProviderTimeout, RecordConflict, TokenRefused
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.grants import voucher_of
 from latchpin.outbound.proofs import Bound, bound_of
@@ -19,6 +19,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.assertions import Assertions
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import TokenOrigin, build_token
 
 __all__ = ["ClientGrant", "PinIssuer", "needs_browser", "owner_of", "require_pinned"]
@@ -56,10 +57,18 @@ def needs_browser(gateway: Gateway) -> bool:
 class ClientGrant:
     """Asks for a token without a browser and keeps it."""
 
-    def __init__(self, services: Services, clients: ClientDirectory, endpoint: TokenEndpoint, pin: PinIssuer) -> None:
+    def __init__(
+        self,
+        services: Services,
+        clients: ClientDirectory,
+        endpoint: TokenEndpoint,
+        revoker: Revoker,
+        pin: PinIssuer,
+    ) -> None:
         self._services = services
         self._clients = clients
         self._endpoint = endpoint
+        self._revoker = revoker
         self._pin = pin
         self._assertions = Assertions(services, endpoint)
         self._within = services.settings.oauth_request_timeout
@@ -95,7 +104,11 @@ class ClientGrant:
         grant = replace(grant, refresh_token=None)  # RFC 6749 section 4.4.3: it should not come, and is not needed
         now = self._services.clock()
         token = build_token(self._services.cipher, grant, origin=origin, earlier=stored, now=now)
-        await self._services.records.tokens.put(token, replacing=stored)
+        try:
+            await self._services.records.tokens.put(token, replacing=stored)
+        except RecordConflict:
+            await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant)
+            raise
         await self._services.audit.record(
             "token.obtained",
             actor=CLIENT_ITSELF,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from latchpin.contracts import TokenRequestParts
@@ -20,7 +21,15 @@ from latchpin.outbound.proofs import Bound, Prover, bound_of
 from latchpin.services import Services
 from latchpin.tokens.sending import TokenSender
 
-__all__ = ["TokenEndpoint"]
+__all__ = ["Revocation", "TokenEndpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Whether a token was revoked, and a sentence on what its server said."""
+
+    done: bool
+    answer: str
 
 
 class TokenEndpoint:
@@ -178,10 +187,11 @@ class TokenEndpoint:
         client: ClientCredentials,
         token: str,
         hint: Literal["access_token", "refresh_token"],
-    ) -> str:
-        """Revoke a token where the server offers it (RFC 7009); return a sentence on what it said."""
+    ) -> Revocation:
+        """Revoke a token where the server offers it (RFC 7009)."""
         if server.revocation_endpoint is None:
-            return "The authorization server offers no revocation; the token stays valid there until it expires."
+            offers_none = "The authorization server offers no revocation; the token stays valid there until it expires."
+            return Revocation(done=False, answer=offers_none)
         try:
             request = build_revocation_request(
                 revocation_url=server.revocation_endpoint,
@@ -194,10 +204,13 @@ class TokenEndpoint:
                 "POST", request.url, headers=request.headers, body=request.body, repeatable=True
             )
         except LatchpinError as exc:
-            return f"The authorization server could not be told: {exc.detail or exc.public}"
+            return Revocation(
+                done=False, answer=f"The authorization server could not be told: {exc.detail or exc.public}"
+            )
         if reply.status // 100 == 2:  # noqa: PLR2004  any success
-            return "The authorization server revoked the token."
-        return f"The authorization server answered the revocation with HTTP {reply.status}."
+            return Revocation(done=True, answer="The authorization server revoked the token.")
+        answer = f"The authorization server answered the revocation with HTTP {reply.status}."
+        return Revocation(done=False, answer=answer)
 
     def _authenticate(self, client: ClientCredentials, issuer: str | None, token_url: str) -> TokenRequestParts:
         method = self._services.authentications.get(client.auth_method)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from latchpin.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.clients.directory import ClientDirectory
@@ -14,6 +15,7 @@ from latchpin.model import (
     ClientCredentials,
     Gateway,
     PendingAuthorization,
+    RegisteredClient,
     ServerMetadata,
     StoredToken,
     TokenGrant,
@@ -27,8 +29,9 @@ from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT, PinIssuer, owner_of
-from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.endpoint import Revocation, TokenEndpoint
 from latchpin.tokens.refresh import Refresher
+from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import TokenOrigin, build_token, open_token
 
 __all__ = ["TokenHealth", "TokenKeeper", "UsableToken", "owner_of"]
@@ -76,7 +79,8 @@ class TokenKeeper:
         self._servers = servers
         self._clients = clients
         self._endpoint = TokenEndpoint(services)
-        self._refresher = Refresher(services, servers, clients, self._endpoint, pin=pin)
+        self._revoker = Revoker(services, servers, clients, self._endpoint)
+        self._refresher = Refresher(services, servers, clients, self._endpoint, self._revoker, pin=pin)
 
     async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: Trail) -> StoredToken:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
@@ -101,14 +105,21 @@ class TokenKeeper:
             scopes=pending.scopes,
             flow_id=pending.id,
         )
-        token = await self._keep(origin, grant)
-        current = await self._services.records.gateways.get(gateway.id)
-        if current is None or (current.url, current.oauth) != (gateway.url, gateway.oauth):
-            # A change drops every token, but this one may have come after it.
-            await self._services.records.tokens.delete(gateway.id, pending.app_user_email)
-            raise self._changed(gateway)
+        try:
+            token = await self._keep(origin, grant)
+            await self._check_unchanged(gateway, pending.app_user_email)
+        except (NotFound, AuthorizationRequired):
+            await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
+            raise
         trail.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
+
+    async def _check_unchanged(self, gateway: Gateway, email: str) -> None:
+        """A change drops every token, but one just written may have come after it."""
+        current = await self._services.records.gateways.get(gateway.id)
+        if current is None or (current.url, current.oauth) != (gateway.url, gateway.oauth):
+            await self._services.records.tokens.delete(gateway.id, email)
+            raise self._changed(gateway)
 
     async def _exchange(
         self,
@@ -199,7 +210,14 @@ class TokenKeeper:
         await self._services.records.tokens.delete(gateway.id, email)
         await self._services.records.tools.replace(gateway.id, email, {})
         self._services.events.tell("token.disconnected", gateway_id=gateway.id)
-        return await self._revoke(gateway, stored)  # last: it may take long, and nobody may use the token meanwhile
+        # Last: it may take long, and nobody may use the token meanwhile.
+        return (await self._revoker.revoke(gateway, stored)).answer
+
+    async def revoke_all(
+        self, gateway: Gateway, tokens: Sequence[StoredToken], clients: Sequence[RegisteredClient], *, within: timedelta
+    ) -> list[Revocation]:
+        """After a gateway was removed: revoke upstream what it had; see ``Revoker.revoke_all``."""
+        return await self._revoker.revoke_all(gateway, tokens, clients, within=within)
 
     def _changed(self, gateway: Gateway) -> AuthorizationRequired:
         return AuthorizationRequired(
@@ -238,19 +256,6 @@ class TokenKeeper:
         if await self._services.records.gateways.get(origin.gateway_id) is None:
             raise NotFound("the gateway was removed while you authorized")
         raise RecordConflict(f"the token of {origin.app_user_email} kept changing while it was to be written")
-
-    async def _revoke(self, gateway: Gateway, stored: StoredToken) -> str:
-        try:
-            opened = open_token(self._services.cipher, stored)
-            found = await self._servers.find(gateway)
-            client = await self._clients.existing(gateway, found.metadata)
-        except Exception as exc:  # noqa: BLE001  disconnecting must work whatever is wrong upstream
-            return f"The authorization server could not be told: {exc}"
-        if client is None or client.client_id != stored.client_id or found.metadata.issuer != stored.issuer:
-            return "The client that the token was issued to is gone; the token stays valid there until it expires."
-        if opened.refresh_token is not None:
-            return await self._endpoint.revoke(found.metadata, client, opened.refresh_token, "refresh_token")
-        return await self._endpoint.revoke(found.metadata, client, opened.access_token, "access_token")
 
 
 def _exchanged(pending: PendingAuthorization, client: ClientCredentials, grant: TokenGrant, now: datetime) -> Exchanged:

@@ -21,6 +21,7 @@ from latchpin.services import Services
 from latchpin.tokens.client_grant import ClientGrant, PinIssuer, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.renewal import Renewal, Wanted
+from latchpin.tokens.revocation import Revoker
 from latchpin.workers.leases import Leases
 from latchpin.workers.shared_tasks import SharedTasks
 
@@ -44,6 +45,7 @@ class Refresher:
         servers: knows each gateway's authorization server.
         clients: knows the client that acts there.
         endpoint: asks the token endpoint.
+        revoker: revokes what comes too late to be kept.
         pin: remembers the issuer found on first use.
         leases: make one worker renew a token while the others wait.
     """
@@ -54,6 +56,7 @@ class Refresher:
         servers: ServerDirectory,
         clients: ClientDirectory,
         endpoint: TokenEndpoint,
+        revoker: Revoker,
         *,
         pin: PinIssuer,
         leases: Leases | None = None,
@@ -61,7 +64,8 @@ class Refresher:
         self._clock = services.clock
         self._tokens = services.records.tokens
         self._servers = servers
-        self._renewal = Renewal(services, clients, endpoint, ClientGrant(services, clients, endpoint, pin))
+        own = ClientGrant(services, clients, endpoint, revoker, pin)
+        self._renewal = Renewal(services, clients, endpoint, revoker, own)
         self._leases = leases or Leases(services.records.kept, services.clock)
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
         self._running: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()

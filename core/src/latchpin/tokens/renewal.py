@@ -29,6 +29,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT, ClientGrant, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import open_token, seal_grant
 
 __all__ = ["Renewal", "Wanted"]
@@ -73,6 +74,7 @@ class Renewal:
         services: the gateway's services.
         clients: knows the client that acts at the server.
         endpoint: asks the token endpoint.
+        revoker: revokes what comes too late to be kept.
         own: gets tokens that need no browser.
         pause: waits that many seconds; tests give one that does not.
     """
@@ -82,6 +84,7 @@ class Renewal:
         services: Services,
         clients: ClientDirectory,
         endpoint: TokenEndpoint,
+        revoker: Revoker,
         own: ClientGrant,
         *,
         pause: Pause = asyncio.sleep,
@@ -90,6 +93,7 @@ class Renewal:
         self._tokens = services.records.tokens
         self._clients = clients
         self._endpoint = endpoint
+        self._revoker = revoker
         self._own = own
         self._pause = pause
 
@@ -187,7 +191,11 @@ class Renewal:
             if exc.error == INVALID_GRANT or await self._client_gone(wanted.gateway, found, client, exc):
                 return await self._spend(wanted, begun)
             raise
-        return await self._keep(begun, grant, kept_refresh=refresh_token)
+        try:
+            return await self._keep(begun, grant, kept_refresh=refresh_token)
+        except RecordConflict:
+            await self._revoker.give_back(wanted.gateway.id, wanted.email, found.metadata, client, grant)
+            raise
 
     async def _begin(self, stored: StoredToken) -> StoredToken:
         """Note that it was begun, before anything is sent: a worker that dies leaves the mark."""

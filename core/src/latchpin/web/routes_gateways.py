@@ -70,15 +70,10 @@ async def change_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
 
 @router.delete("/{gateway_id}")
 async def delete_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
-    """Remove a gateway with its tokens, tools and registered clients."""
+    """Remove a gateway with its tokens, tools and registered clients, and ask their servers to revoke and forget."""
     caller, application = await require_admin(request), application_of(request)
     await check_csrf(request, caller)
-    gateway, forgotten = await application.remove_gateway(check_gateway_id(gateway_id), caller)
-    return {
-        "success": True,
-        "message": f"Removed the gateway {gateway.name}",
-        "authorization_servers": [each.answer for each in forgotten],
-    }
+    return (await application.removal.remove(check_gateway_id(gateway_id), caller)).describe()
 
 
 @router.get("/{gateway_id}/discovery")

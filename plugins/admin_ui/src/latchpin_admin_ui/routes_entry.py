@@ -202,15 +202,15 @@ async def ask_to_remove(request: Request, gateway_id: str) -> Response:
 
 @router.post("/{gateway_id}/remove")
 async def remove(request: Request, gateway_id: str) -> Response:
-    """Remove it, and say what the servers of its clients answered."""
+    """Remove it, and say what its servers answered."""
     caller, application = await require_admin(request), application_of(request)
     await check_csrf(request, caller)
-    gateway, forgotten = await application.remove_gateway(check_gateway_id(gateway_id), caller)
+    removed = await application.removal.remove(check_gateway_id(gateway_id), caller)
     return await show(
         request,
         caller,
         "removed",
         title="Gateway removed",
-        name=gateway.name,
-        answers=[each.answer for each in forgotten],
+        name=removed.gateway.name,
+        answers=removed.sentences(),
     )
