@@ -238,12 +238,12 @@ async def metadata_of_another_issuer(bench: Bench) -> None:
 def without_identical_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
     import json
 
-    from latchpin.servers.search import parse_server_metadata
+    from latchpin.servers.issuer_search import parse_server_metadata
 
     def believe(reply, issuer, **options):
         return parse_server_metadata(reply, json.loads(reply.body)["issuer"], **options)
 
-    monkeypatch.setattr("latchpin.servers.search.parse_server_metadata", believe)
+    monkeypatch.setattr("latchpin.servers.issuer_search.parse_server_metadata", believe)
 
 
 async def metadata_of_another_resource(bench: Bench) -> None:

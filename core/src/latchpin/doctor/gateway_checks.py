@@ -15,7 +15,7 @@ from latchpin.doctor.token_checks import check_tokens
 from latchpin.errors import LatchpinError
 from latchpin.model import Gateway
 from latchpin.servers.found import FoundServer
-from latchpin.servers.search import tell_nobody
+from latchpin.servers.inquiry import tell_nobody
 
 __all__ = ["check_gateways"]
 

@@ -15,7 +15,8 @@ from latchpin.model.provider import Provider
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
 from latchpin.oauth.providers import apply_provider, find_provider
 from latchpin.servers.found import FoundServer, Step
-from latchpin.servers.search import OnStep, Search, tell_nobody
+from latchpin.servers.inquiry import Inquiry, OnStep, tell_nobody
+from latchpin.servers.search import Search
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["FoundServer", "ServerDirectory", "Step"]
@@ -159,13 +160,11 @@ class ServerDirectory:
 
     def _build_search(self, gateway: Gateway, config: OAuthConfig, on_step: OnStep = tell_nobody) -> Search:
         return Search(
-            self._upstream,
+            Inquiry(self._upstream, timeout=self._settings.oauth_request_timeout, on_step=on_step),
             gateway.url,
             config,
             preferred=gateway.pinned_issuer,
             allow_http=self._settings.oauth_allow_private_networks,
-            timeout=self._settings.oauth_request_timeout,
-            on_step=on_step,
         )
 
     def _check_pkce(self, config: OAuthConfig, found: FoundServer) -> None:

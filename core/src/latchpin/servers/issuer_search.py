@@ -1,0 +1,109 @@
+"""The metadata of an authorization server, by an issuer that was named, or at the MCP server's origin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from latchpin.errors import DiscoveryFailed, IssuerMissing
+from latchpin.model import Reply, ServerMetadata
+from latchpin.oauth.discovery import (
+    build_default_metadata,
+    build_server_metadata_urls,
+    origin_of,
+    parse_server_metadata,
+)
+from latchpin.servers.inquiry import Inquiry
+
+__all__ = ["IssuerSearch"]
+
+_REMEDY_FOR_OLD = (
+    "Set oauth_config.issuer on the gateway, or authorization_url, token_url and client_id. If the server follows MCP "
+    "2025-03-26, with /authorize, /token and /register at its root, and is known to do PKCE, set assume_pkce."
+)
+
+
+class IssuerSearch:
+    """Asks issuers for their metadata.
+
+    Args:
+        inquiry: carries the requests out.
+        allow_http: http endpoints are acceptable.
+    """
+
+    def __init__(self, inquiry: Inquiry, *, allow_http: bool) -> None:
+        self._inquiry = inquiry
+        self._allow_http = allow_http
+
+    async def named(self, issuers: Sequence[str]) -> ServerMetadata:
+        """Give the first issuer's metadata that holds.
+
+        Raises:
+            DiscoveryFailed: none does.
+        """
+        last: DiscoveryFailed | None = None
+        for issuer in issuers:
+            try:
+                metadata = await self._ask(issuer)
+            except DiscoveryFailed as exc:
+                if self._inquiry.late:
+                    raise
+                last = exc
+                continue
+            if metadata is not None:
+                return metadata
+        if last is not None and self._inquiry.unreadable is None:
+            raise last
+        raise self._inquiry.nothing_usable()
+
+    async def at_origin(self, url: str, *, old: bool, assume_pkce: bool) -> ServerMetadata:
+        """Servers from before RFC 9728 in MCP (2025-03-26): the MCP server's origin is the issuer.
+
+        A server that wants a token and publishes nothing at all has its endpoints at fixed places there. Nothing then
+        says that it does PKCE, so an administrator has to.
+
+        Args:
+            url: the MCP server.
+            old: it wants a token, and publishes no resource metadata.
+            assume_pkce: an administrator says that it does PKCE.
+
+        Raises:
+            DiscoveryFailed: something is there, and does not serve.
+            IssuerMissing: nothing is.
+        """
+        origin = origin_of(url)
+        metadata = await self._ask_origin(origin)
+        if metadata is not None:
+            return metadata
+        if self._inquiry.unreadable is not None:
+            raise self._inquiry.nothing_usable()
+        if old and assume_pkce:
+            return build_default_metadata(origin)
+        raise IssuerMissing(
+            f"neither the gateway nor its server names an authorization server ({self._inquiry.told()})",
+            remedy=_REMEDY_FOR_OLD if old else None,
+        )
+
+    async def _ask(self, issuer: str) -> ServerMetadata | None:
+        for url in build_server_metadata_urls(issuer):
+            metadata = await self._inquiry.read(url, lambda reply: self._parse(reply, issuer))
+            if metadata is not None:
+                return metadata
+        return None
+
+    async def _ask_origin(self, origin: str) -> ServerMetadata | None:
+        """Nobody wrote that issuer down, so it may call itself with a last slash or without."""
+
+        def parse(reply: Reply) -> ServerMetadata:
+            try:
+                return self._parse(reply, origin)
+            except DiscoveryFailed:
+                return self._parse(reply, f"{origin}/")
+
+        for url in build_server_metadata_urls(origin):
+            metadata = await self._inquiry.read(url, parse)
+            if metadata is not None:
+                return metadata
+        return None
+
+    def _parse(self, reply: Reply, issuer: str) -> ServerMetadata:
+        return parse_server_metadata(reply, issuer, allow_http=self._allow_http)
