@@ -7,7 +7,7 @@ from latchpin.contracts import Registration, RegistrationRequest, TokenRequestPa
 from latchpin.model import ClientCredentials, Evidence, Reply, ServerMetadata, StateKey, TokenGrant
 from latchpin.oauth.authorize import AuthorizationRequest
 from latchpin.oauth.callback import CallbackParameters
-from latchpin.oauth.token import TokenRequest
+from latchpin.oauth.token_request import TokenRequest
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.messages import Outgoing
 from latchpin.testing.clock import START

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from latchpin.errors import ProviderUnreadable, TokenRefused
 from latchpin.model import Reply
 from latchpin.oauth.refusal import plain_code, plain_words
-from latchpin.oauth.token import parse_token_reply
 from latchpin.oauth.token_fields import LONGEST_LIFETIME, read_id_token, read_lifetime, read_scopes, read_subject
+from latchpin.oauth.token_reply import parse_token_reply
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 from latchpin.model import ClientCredentials
 from latchpin.oauth.client_auth import basic_parts, public_parts
-from latchpin.oauth.token import (
+from latchpin.oauth.token_request import (
     build_client_credentials_request,
     build_code_request,
     build_refresh_request,

@@ -99,7 +99,7 @@ async def a_5xx_decides_nothing(bench: Bench) -> None:
 
 
 def without_5xx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.oauth.token._overloaded", lambda *_: None)
+    monkeypatch.setattr("latchpin.oauth.token_reply._overloaded", lambda *_: None)
 
 
 async def invalid_grant_ends_it(bench: Bench) -> None:
@@ -168,7 +168,7 @@ async def bearer_only(bench: Bench) -> None:
 
 
 def without_token_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.oauth.token._read_type", lambda *_, **__: "Bearer")
+    monkeypatch.setattr("latchpin.oauth.token_reply._read_type", lambda *_, **__: "Bearer")
 
 
 async def a_forgotten_client_heals_once(bench: Bench) -> None:

@@ -14,7 +14,8 @@ from latchpin.contracts import TokenRequestParts
 from latchpin.errors import ProviderUnreadable
 from latchpin.model import JWT_BEARER, IdentityAssertion, Reply
 from latchpin.oauth.refusal import plain_code
-from latchpin.oauth.token import TokenRequest, build_token_request, parse_token_document, read_token
+from latchpin.oauth.token_reply import parse_token_document, read_token
+from latchpin.oauth.token_request import TokenRequest, build_token_request
 
 __all__ = ["ID_JAG", "TOKEN_EXCHANGE", "build_exchange_request", "build_jwt_bearer_request", "parse_exchange_reply"]
 

@@ -11,7 +11,7 @@ from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, Se
 from latchpin.model.provider import Provider
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
-from latchpin.oauth.token import (
+from latchpin.oauth.token_request import (
     build_client_credentials_request,
     build_code_request,
     build_refresh_request,

@@ -10,7 +10,8 @@ from latchpin.errors import ProviderError, ProviderUnreadable
 from latchpin.model import Reply, TokenGrant
 from latchpin.model.provider import Provider
 from latchpin.oauth.dpop import DPOP, NONCE_HEADER, asks_for_nonce
-from latchpin.oauth.token import TokenRequest, parse_token_reply
+from latchpin.oauth.token_reply import parse_token_reply
+from latchpin.oauth.token_request import TokenRequest
 from latchpin.outbound.proofs import Bound, Prover
 from latchpin.outbound.upstream import host_of
 from latchpin.services import Services
