@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.clients.directory import LEASE, PATIENCE
+from latchpin.clients.registrations import LEASE, PATIENCE
 from latchpin.clients.secrets import open_configured_secret, seal_configured_secret
 from latchpin.contracts import Registration
 from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar

@@ -1,8 +1,6 @@
 """Which client acts for a gateway at an authorization server: entered, computed, or registered once and kept.
 
-Registrars are asked in the order of their rank. Where one's answer is to be kept, of any number of first
-users in any number of processes exactly one registers: inside a process they wait for one task, between
-processes a lease with an end decides, and whoever lost reads what the winner kept.
+Registrars are asked in the order of their rank. What one of them registers is kept, until it is dropped or deleted.
 """
 
 from __future__ import annotations
@@ -16,27 +14,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from latchpin.clients.kept import KeptClients
+from latchpin.clients.registrations import Registrations
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.clients.ways import Ways, explain_refusal, list_ways
 from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Registration, RegistrationRequest
-from latchpin.errors import (
-    Conflict,
-    IssuerMissing,
-    NotFound,
-    RegistrationFailed,
-)
+from latchpin.errors import Conflict, NotFound, RegistrationFailed
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 from latchpin.workers.leases import Leases
-from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["ClientDirectory", "Forgotten"]
 
 _log = logging.getLogger("latchpin.clients")
-
-LEASE = timedelta(seconds=120)
-"""How long one process may take to register; a process that dies gives way after this."""
-PATIENCE = timedelta(seconds=60)
-"""How long another waits for what it keeps."""
 
 HEALING = timedelta(hours=1)
 """For how long after a client was dropped for ``invalid_client`` its successor is kept whatever happens."""
@@ -78,8 +66,7 @@ class ClientDirectory:
         self._registrars = registrars
         self._clock = clock
         self._redirect_uri = redirect_uri
-        self._under_way: SharedTasks[tuple[str, str, str], RegisteredClient | ClientCredentials | None] = SharedTasks()
-        self._leases = Leases(records.kept, clock, pause=pause)
+        self._registrations = Registrations(self._kept, Leases(records.kept, clock, pause=pause))
 
     async def client_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
@@ -118,12 +105,12 @@ class ClientDirectory:
 
     async def _ask(self, registrar: ClientRegistrar, request: RegistrationRequest) -> ClientCredentials | None:
         if registrar.keeps and request.configured is None:
-            return await self._kept_or_registered(registrar, request)
+            return await self._registrations.kept_or_registered(registrar, request)
         return _computed(await registrar.register(request))
 
     async def close(self) -> None:
         """Let registrations that are under way end, before the stores are closed."""
-        await self._under_way.close()
+        await self._registrations.close()
 
     async def existing(
         self, gateway: Gateway, server: ServerMetadata, *, deleted: Sequence[RegisteredClient] = ()
@@ -215,8 +202,6 @@ class ClientDirectory:
         late = "did not answer in time when it was asked to forget the client."
         return [Forgotten(client, answers.get(client.id, f"{client.issuer} {late}")) for client in clients]
 
-    # -- finding ------------------------------------------------------------------------------------------
-
     def _request(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
     ) -> RegistrationRequest:
@@ -233,57 +218,6 @@ class ClientDirectory:
             auth_method=_auth_method(gateway, server),
         )
 
-    # -- registering --------------------------------------------------------------------------------------
-
-    async def _kept_or_registered(
-        self, registrar: ClientRegistrar, request: RegistrationRequest
-    ) -> ClientCredentials | None:
-        kept = await self._kept.fitting(request)
-        if kept is None:
-            answer = await self._once_here(registrar, request)
-            if not isinstance(answer, RegisteredClient):
-                return answer
-            kept = answer
-        return self._kept.open(kept)
-
-    async def _once_here(
-        self, registrar: ClientRegistrar, request: RegistrationRequest
-    ) -> RegisteredClient | ClientCredentials | None:
-        """Let everybody in this process who wants the same client wait for one task."""
-        key = (request.gateway.id, request.server.issuer or "", request.redirect_uri)
-        return await self._under_way.run(key, lambda: self._once_anywhere(registrar, request))
-
-    async def _once_anywhere(
-        self, registrar: ClientRegistrar, request: RegistrationRequest
-    ) -> RegisteredClient | ClientCredentials | None:
-        """Register under a lease that all processes see, or wait for what its holder keeps."""
-        if request.server.issuer is None:
-            return _unkept(await registrar.register(request))
-
-        async def kept_meanwhile() -> RegisteredClient | None:
-            return await self._kept.fitting(request)
-
-        try:
-            async with self._leases.hold(
-                "client",
-                (request.gateway.id, request.server.issuer),
-                life=LEASE,
-                patience=PATIENCE,
-                meanwhile=kept_meanwhile,
-            ) as made:
-                return made or await kept_meanwhile() or await self._register(registrar, request)
-        except TimeoutError as exc:
-            raise RegistrationFailed(
-                "Another process has been registering this gateway's client and does not finish.",
-                remedy="Try again in two minutes: the registration then counts as abandoned.",
-            ) from exc
-
-    async def _register(
-        self, registrar: ClientRegistrar, request: RegistrationRequest
-    ) -> RegisteredClient | ClientCredentials | None:
-        answer = await registrar.register(request)
-        return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer
-
 
 def _auth_method(gateway: Gateway, server: ServerMetadata) -> str | None:
     """How the client is to prove itself: as the entry says, else as the provider is known to want an entered one."""
@@ -295,10 +229,3 @@ def _auth_method(gateway: Gateway, server: ServerMetadata) -> str | None:
 
 def _computed(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
     return answer.credentials if isinstance(answer, Registration) else answer
-
-
-def _unkept(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
-    """A registration that names no issuer could not be found again, so none is made."""
-    if isinstance(answer, Registration):
-        raise IssuerMissing
-    return answer
