@@ -14,6 +14,12 @@ from tests.known_providers.imitation import Imitation, Refused, Tokens
 __all__ = ["IMITATIONS", "GitHub", "Slack"]
 
 
+def require_secret_in_body(fields: Mapping[str, str]) -> None:
+    """The provider documents the secret as a parameter, and nothing else."""
+    if "client_secret" not in fields:
+        raise Refused("invalid_client", "client_secret is missing")
+
+
 class Entra(Imitation):
     name = "entra"
     issuer_path = "/tenant/v2.0"
@@ -76,6 +82,9 @@ class GitHub(Imitation):
     scopes = ("repo", "read:org")
     expires = False
 
+    def check_token_request(self, request: Request, fields: Mapping[str, str]) -> None:
+        require_secret_in_body(fields)
+
     def gives_refresh(self, query: Mapping[str, str]) -> bool:
         return False
 
@@ -113,6 +122,7 @@ class Atlassian(Imitation):
     def check_token_request(self, request: Request, fields: Mapping[str, str]) -> None:
         if request.headers["content-type"] != "application/json":
             raise Refused("invalid_request", "the body is not JSON")
+        require_secret_in_body(fields)
 
     def gives_refresh(self, query: Mapping[str, str]) -> bool:
         return "offline_access" in query["scope"].split()
@@ -180,6 +190,31 @@ class Dropbox(Imitation):
         return query.get("token_access_type") == "offline"
 
 
+class HubSpot(Imitation):
+    name = "hubspot"
+    authorize_path = "/oauth/authorize"
+    token_path = "/oauth/v3/token"
+    scopes = ("crm.objects.contacts.read",)
+    lifetime = 1800
+
+    def check_token_request(self, request: Request, fields: Mapping[str, str]) -> None:
+        require_secret_in_body(fields)
+
+    def failure(self, request: Request, refused: Refused) -> Response:
+        own = {"invalid_grant": "BAD_REFRESH_TOKEN", "invalid_client": "BAD_CLIENT_ID"}
+        said = {"error": refused.error, "error_description": refused.description}
+        return JSONResponse({**said, "status": own.get(refused.error, "BAD_REQUEST")}, 400)
+
+
+class Cognito(Imitation):
+    name = "cognito"
+    issuer_path = "/eu-west-1_pool"
+    scopes = ("mcp/read",)
+    extra_metadata: Mapping[str, Any] = {
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"]
+    }
+
+
 IMITATIONS: tuple[type[Imitation], ...] = (
-    Entra, Google, Slack, GitHub, FormGitHub, Atlassian, Auth0, Salesforce, Notion, Linear, Dropbox,
+    Entra, Google, Slack, GitHub, FormGitHub, Atlassian, Auth0, Salesforce, Notion, Linear, Dropbox, HubSpot, Cognito,
 )  # fmt: skip

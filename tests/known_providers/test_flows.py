@@ -23,7 +23,11 @@ from tests.known_providers.imitations import IMITATIONS
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 TABLE = {each.name: each for each in latchpin_providers()}
 STANDARD = Provider("standard", "Standard", ())
-TAKEN_OUT: dict[str, Any] = {"audience": "", "token_lifetime": 3600}
+TAKEN_OUT: dict[str, Any] = {
+    "audience": "",
+    "token_lifetime": 3600,
+    "token_endpoint_auth_method": "client_secret_basic",
+}
 
 
 def rules_of(provider: Provider) -> list[tuple[str, dict[str, Any]]]:

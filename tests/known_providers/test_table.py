@@ -42,6 +42,9 @@ def at(url: str | None, *, endpoint: str = "https://elsewhere.example/authorize"
         ("https://acme.my.salesforce.com", "salesforce"),
         ("https://slack.com", None),
         ("https://mcp.linear.app", None),
+        ("https://mcp.hubspot.com", "hubspot"),
+        ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12", "cognito"),
+        ("https://cognito-idp.s3.amazonaws.com/eu-west-1_Ab12", None),  # anybody's bucket
         ("not a url", None),
     ],
 )
@@ -59,6 +62,7 @@ def test_without_an_issuer_the_authorization_endpoint_says_it():
     assert name_of("https://slack.com/oauth/v2_user/authorize") is None
     assert name_of("https://login.microsoftonline.com/t/oauth2/v2.0/authorize") == "entra"
     assert name_of("https://login.microsoftonline.com/t/oauth2/authorize") is None
+    assert name_of("https://app.hubspot.com/oauth/authorize") == "hubspot"
     assert name_of("https://github.example/login/oauth/authorize", provider="github") == "github"
     assert name_of("https://github.com/login/oauth/authorize", provider="none") is None
 
