@@ -275,7 +275,7 @@ async def sealed_to_its_user(bench: Bench) -> None:
 def without_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.tokens.sealing.place_of", lambda *_: ("", "", "", ""))
     monkeypatch.setattr("latchpin.tokens.sealing._place", lambda *_: ("", "", "", ""))
-    monkeypatch.setattr("latchpin.authorization.flow.place_of", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.authorization.completion.place_of", lambda *_: ("", "", "", ""))
 
 
 async def allowed_users(bench: Bench) -> None:

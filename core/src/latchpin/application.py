@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from latchpin.authorization.flow import AuthorizationFlow
+from latchpin.authorization.beginning import Beginning
+from latchpin.authorization.completion import Completion
+from latchpin.authorization.waiting import Waiting
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.book import GatewayBook, parse_gateway_body
@@ -51,9 +53,11 @@ class Application:
             clock=services.clock,
             worker=services.instance_id,
         )
-        self.flow = AuthorizationFlow(
-            services, self.gateways, self.servers, self.clients, self.tokens, journal=self.journal
+        self.waiting = Waiting(services)
+        self.beginning = Beginning(
+            services, self.gateways, self.servers, self.clients, waiting=self.waiting, journal=self.journal
         )
+        self.completion = Completion(services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal)
         self.toolbox = Toolbox(services, self.tokens, self.journal)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)

@@ -101,7 +101,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             app.state.application = Application(services)
             app.state.tickets = app.state.application.tickets
             _warn(app.state.application, plugins)
-            await app.state.application.flow.meet_store()
+            await app.state.application.waiting.meet_store()
             await _invite(app.state.application)
             tokens = app.state.application.tokens
             try:

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from latchpin.application import Application
-from latchpin.authorization.flow import Completed
+from latchpin.authorization.completion import Completed
 from latchpin.errors import LatchpinError, NotFound, ProviderError
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
@@ -63,7 +63,9 @@ async def authorize(request: Request) -> Response:
     caller = await require_caller(request)
     gateway_id = check_gateway_id(request.path_params["gateway_id"])
     browser = browser_cookie(request) or new_browser_cookie()
-    url = await application_of(request).flow.begin(gateway_id, caller, browser=browser, flow_id=flow_id(request.scope))
+    url = await application_of(request).beginning.begin(
+        gateway_id, caller, browser=browser, flow_id=flow_id(request.scope)
+    )
     response = RedirectResponse(url, status_code=302)
     set_browser_cookie(request, response, browser)
     return response
@@ -73,7 +75,7 @@ async def callback(request: Request) -> Response:
     """Complete an authorization; what failed is answered with its cause."""
     application = application_of(request)
     try:
-        completed = await application.flow.complete(
+        completed = await application.completion.complete(
             request.scope["query_string"].decode("latin-1"),
             path_gateway=request.path_params.get("gateway_id"),
             browser=browser_cookie(request),

@@ -1,0 +1,147 @@
+"""An authorization completed: the callback judged, its code exchanged, the tokens kept.
+
+It decides nothing by itself: decisions are in ``oauth/`` (pure), and this file fetches what they need and
+carries out what they say. The order of the callback's checks is the contract's: signature, browser and user,
+age, the store's atomic consume, gateway, issuer, the provider's error, then the token request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from latchpin.authorization.diagnosis import Diagnosis
+from latchpin.authorization.waiting import Waiting
+from latchpin.contracts import StateStore
+from latchpin.errors import LatchpinError, StateRefused, Unsealable, VerifierLost
+from latchpin.gateways.book import GatewayBook
+from latchpin.journal.journal import FlowJournal, Trail
+from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
+from latchpin.model.flow_facts import Consumed, Returned, Verified
+from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
+from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
+from latchpin.services import Services
+from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tokens.sealing import place_of
+
+__all__ = ["Completed", "Completion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished authorization: whose account was connected to which gateway."""
+
+    gateway: Gateway
+    app_user_email: str
+    flow_id: str
+
+
+class Completion:
+    """Completes authorizations for people."""
+
+    def __init__(
+        self,
+        services: Services,
+        gateways: GatewayBook,
+        tokens: TokenKeeper,
+        *,
+        waiting: Waiting,
+        journal: FlowJournal,
+    ) -> None:
+        self._services = services
+        self._gateways = gateways
+        self._tokens = tokens
+        self._waiting = waiting
+        self._diagnosis = Diagnosis(services, waiting.store_name)
+        self._journal = journal
+
+    async def complete(
+        self,
+        query: str,
+        *,
+        path_gateway: str | None,
+        browser: str | None,
+        caller: Callable[[], Awaitable[Caller | None]],
+    ) -> Completed:
+        """Judge a callback and, if it holds, exchange the code and keep the tokens.
+
+        Args:
+            query: the callback's query, as it came.
+            path_gateway: the gateway in the callback's path, if there was one.
+            browser: the browser's cookie.
+            caller: tells who is signed in, if anybody; asked once signature and browser are proven, because it
+                may need the store.
+
+        Raises:
+            CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
+        """
+        with self._journal.open("callback") as trail:
+            states = self._waiting.states()
+            parameters = parse_callback(query)
+            payload = parse_state(parameters.state, self._services.signer)
+            self._note_return(trail, parameters, payload)
+            check_browser(payload, cookie=browser, signed_in=None)
+            signed_in = await caller()
+            check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
+            verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
+            pending = await self._take(trail, states, parameters, payload, verified)
+            validated = self._validate(trail, parameters, payload, pending, path_gateway)
+            return await self._exchange(trail, validated)
+
+    async def _take(
+        self,
+        trail: Trail,
+        states: StateStore,
+        parameters: CallbackParameters,
+        payload: StatePayload,
+        verified: Verified,
+    ) -> PendingAuthorization:
+        try:
+            check_age(payload, now=self._services.clock(), lifetime=self._waiting.lifetime)
+            trail.step(verified)
+            pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
+        except StateRefused as exc:
+            await self._diagnosis.narrow(exc, payload)
+            raise
+        self._waiting.admission.release(payload.flow_id)
+        return pending
+
+    def _note_return(self, trail: Trail, parameters: CallbackParameters, payload: StatePayload) -> None:
+        trail.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
+        away = (self._services.clock() - payload.issued_at).total_seconds()
+        answer: Literal["code", "error"] = "error" if parameters.error is not None else "code"
+        trail.step(Returned(answer=answer, away_seconds=round(away, 3), issued_by=payload.instance))
+
+    def _validate(
+        self,
+        trail: Trail,
+        parameters: CallbackParameters,
+        payload: StatePayload,
+        pending: PendingAuthorization,
+        path_gateway: str | None,
+    ) -> ValidatedCallback:
+        try:
+            validated = validate(parameters, payload, pending, path_gateway=path_gateway)
+        except LatchpinError:
+            trail.step(Consumed(self._waiting.label, fits=False))
+            raise
+        trail.step(Consumed(self._waiting.label, fits=True))
+        return validated
+
+    async def _exchange(self, trail: Trail, validated: ValidatedCallback) -> Completed:
+        pending, payload = validated.pending, validated.payload
+        gateway = await self._gateways.get_any(payload.gateway_id)
+        place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
+        if not pending.code_verifier:
+            raise VerifierLost("the store kept the authorization without its verifier")
+        try:
+            verifier = self._services.cipher.unseal(pending.code_verifier, place=place)
+        except Unsealable as exc:
+            raise VerifierLost(exc.detail) from exc
+        await self._tokens.redeem(gateway, validated, verifier, trail)
+        email = pending.app_user_email
+        await self._services.audit.record(
+            "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id
+        )
+        return Completed(gateway, pending.app_user_email, payload.flow_id)
