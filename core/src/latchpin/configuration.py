@@ -199,3 +199,7 @@ class CoreSettings(Settings):
     def redirect_uri(self) -> str:
         """The redirect URI that providers must know."""
         return f"{self.base_url}/oauth/callback"
+
+    def authorize_url(self, gateway_id: str) -> str:
+        """Where a browser gets a token for this gateway."""
+        return f"{self.base_url}/oauth/authorize/{gateway_id}"

@@ -36,7 +36,7 @@ async def check_tokens(application: Application, gateway: Gateway) -> list[Findi
             f"{lost} of {_count(len(tokens))} need{'s' if lost == 1 else ''} a new authorization",
             f"{detail} Expired ones without a refresh token count among them.",
             "Their users authorize again.",
-            f"{services.settings.base_url}/oauth/authorize/{gateway.id}",
+            services.settings.authorize_url(gateway.id),
             AuthorizationRequired.code,
         )
     ]

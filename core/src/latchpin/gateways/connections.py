@@ -13,7 +13,8 @@ from latchpin.errors import Forbidden, NotFound
 from latchpin.gateways.book import GatewayBook
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.services import Services
-from latchpin.tokens.keeper import TokenHealth, TokenKeeper, owner_of
+from latchpin.tokens.client_grant import owner_of
+from latchpin.tokens.keeper import TokenHealth, TokenKeeper
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Connection", "ConnectionDesk", "Disconnected"]

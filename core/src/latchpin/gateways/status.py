@@ -7,7 +7,8 @@ from typing import Any
 from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
 from latchpin.oauth.grants import voucher_of
 from latchpin.services import Services
-from latchpin.tokens.keeper import TokenKeeper, owner_of
+from latchpin.tokens.client_grant import owner_of
+from latchpin.tokens.keeper import TokenKeeper
 
 __all__ = ["StatusDesk"]
 

@@ -11,7 +11,8 @@ from latchpin.gateways.inspection import Inspector
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
 from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer, Step
-from latchpin.tokens.keeper import TokenKeeper, owner_of
+from latchpin.tokens.client_grant import owner_of
+from latchpin.tokens.keeper import TokenKeeper
 
 __all__ = ["GatewayTrial", "Tell"]
 

@@ -135,7 +135,7 @@ class Renewal:
         return refresh_token
 
     def _required(self, wanted: Wanted, detail: str, *, needs_reauth: bool = False) -> AuthorizationRequired:
-        url = f"{self._services.settings.base_url}/oauth/authorize/{wanted.gateway.id}"
+        url = self._services.settings.authorize_url(wanted.gateway.id)
         return AuthorizationRequired(detail, authorize_url=url, needs_reauth=needs_reauth)
 
     # -- renewing -----------------------------------------------------------------------------------------

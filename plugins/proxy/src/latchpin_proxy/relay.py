@@ -162,7 +162,7 @@ class Relay:
             raise ServerRefused(f"{host} refused a token that had just been issued (HTTP 401)")
         raise AuthorizationRequired(
             f"{host} refused your token, and another one that had just been issued",
-            authorize_url=self._application.tokens.authorize_url(gateway),
+            authorize_url=self._application.services.settings.authorize_url(gateway.id),
             needs_reauth=True,
         )
 
@@ -174,7 +174,7 @@ class Relay:
             raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
-        url = self._application.tokens.authorize_url(request.gateway)
+        url = self._application.services.settings.authorize_url(request.gateway.id)
         raise StepUpRequired(detail, authorize_url=url, scopes=scopes)
 
 
