@@ -34,7 +34,7 @@ def origin(server: RotatingServer) -> Iterator[str]:
 @pytest.fixture
 def settings(backend: GatewayBackend, tmp_path) -> dict[str, str]:
     """The environment of every worker on this test's store, which is there and has its tables."""
-    found = settings_of(backend) | {"OAUTH_REQUEST_TIMEOUT": "5", "OAUTH_MAX_RETRIES": "0"}
+    found = settings_of(backend) | {"OAUTH_REQUEST_TIMEOUT": "60", "OAUTH_MAX_RETRIES": "0"}
     if backend.name == "postgres":
         upgraded = run_latchpin("db", "upgrade", env=found, cwd=tmp_path)
         assert upgraded.returncode == 0, upgraded.stderr

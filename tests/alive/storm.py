@@ -117,7 +117,7 @@ async def storm(backend: GatewayBackend, folder: Path, *, callers: int = 1000, w
             gateway = await add_gateway(application, origin)
             await put_token(application, gateway, ALICE, refresh_token="alice.0")
         results = await _call(rig, f"{rig.url}/gateways/{gateway.id}/mcp", f"{origin}/open", callers)
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             seen = (await client.get(f"{origin}/seen")).json()
         # A worker writes its line a moment after it answered: the last of a thousand lines are waited for.
         rig.process.wait_for_output(f"POST /gateways/{gateway.id}/mcp ", times=callers)

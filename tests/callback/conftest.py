@@ -24,7 +24,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
         "TRUSTED_USER_HEADER": USER_HEADER,
         "TRUSTED_PROXIES": "127.0.0.1",
         "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-        "OAUTH_REQUEST_TIMEOUT": "2",
+        "OAUTH_REQUEST_TIMEOUT": "60",
         "OAUTH_MAX_RETRIES": "0",
         "LOG_LEVEL": "DEBUG",
     }.items():

@@ -34,12 +34,21 @@ _CALLER = Caller(ADMIN, is_admin=True, via="local")
 
 @dataclass
 class MovedClock:
-    """The gateway's time: the real one, plus what the test advanced it."""
+    """The gateway's time: the real one, plus what the test advanced it.
+
+    Attributes:
+        stopped_at: the real time that it stands at since it was stopped, so that a slow machine uses up nothing.
+    """
 
     ahead: timedelta = field(default_factory=timedelta)
+    stopped_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.stopped_at or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """From now on only ``advance`` moves it."""
+        self.stopped_at = datetime.now(UTC)
 
     def advance(self, **amount: float) -> None:
         self.ahead += timedelta(**amount)
@@ -59,6 +68,13 @@ class InnerGateway:
 
     async def add(self, url: str, **body: Any) -> str:
         return (await self.application.gateways.create(parse_gateway_body({"url": url, **body}), _CALLER)).id
+
+    def allow(self, *, seconds: int) -> None:
+        """Give other servers so long to answer from now on: a second to those that never do, a minute to all others."""
+        upstream: Any = self.application.services.upstream
+        servers: Any = self.application.servers
+        upstream.timeout = seconds
+        servers._settings = servers._settings.model_copy(update={"oauth_request_timeout": seconds})
 
     def client(self, user: str | None = ALICE, **headers: str) -> httpx.AsyncClient:
         """Carries requests for the gateway to the app in this process, all others over the network."""

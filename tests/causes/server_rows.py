@@ -129,7 +129,7 @@ SERVER_ROWS = (
     Row(
         "provider-timeout",
         "the registration endpoint hangs",
-        beginning("register", faults.hang(), OAUTH_REQUEST_TIMEOUT="1"),
+        beginning("register", faults.hang(), OAUTH_REQUEST_TIMEOUT="2"),
         "provider-unreachable",
         "in time",
     ),
@@ -145,7 +145,7 @@ SERVER_ROWS = (
     Row(
         "tools-timeout",
         "the MCP server hangs",
-        fetching(faults.hang(), OAUTH_REQUEST_TIMEOUT="1"),
+        fetching(faults.hang(), OAUTH_REQUEST_TIMEOUT="2"),
         "tools-unreachable",
         "in time",
     ),

@@ -58,8 +58,9 @@ async def unreachable(world: World) -> httpx.Response:
 
 
 async def hanging(world: World) -> httpx.Response:
-    async with _with_entered_client(world, OAUTH_REQUEST_TIMEOUT="1") as begun:
+    async with _with_entered_client(world) as begun:
         world.provider.arm("token", faults.hang())
+        begun.gateway.allow(seconds=1)
         return await begun.finish()
 
 

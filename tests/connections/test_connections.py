@@ -103,6 +103,7 @@ async def test_what_was_begun_goes_on_when_nobody_listens_any_more(connected, ga
     moved = {"gateway_id": other, "id": "f" * 32}
     await records.put(type(token)(**{name: getattr(token, name) for name in token.__slots__} | moved), replacing=None)
     provider.arm("revoke", faults.hang())
+    gateway.allow(seconds=2)
     desk = gateway.application.connections
     async for _ in desk.disconnect_everything(ALICE, Caller(ADMIN, is_admin=True)):
         break

@@ -39,7 +39,7 @@ def server() -> Iterator[RegistrationServer]:
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[HttpUpstream]:
-    async with open_upstream(CoreSettings(oauth_allow_private_networks=True, oauth_request_timeout=10)) as one:
+    async with open_upstream(CoreSettings(oauth_allow_private_networks=True, oauth_request_timeout=60)) as one:
         yield one
 
 

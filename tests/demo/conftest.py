@@ -27,7 +27,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def client(demo: DemoProvider) -> AsyncIterator[PlainClient]:
     """A client that knows the servers and is registered."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         plain = PlainClient(http, demo.mcp_url)
         await plain.discover()
         (await plain.register()).raise_for_status()

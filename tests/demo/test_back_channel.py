@@ -162,7 +162,7 @@ async def test_a_repeated_parameter_is_refused(client: PlainClient) -> None:
 
 async def test_an_expired_token_is_refused_by_the_mcp_server(browser: Browser) -> None:
     with start_demo_provider(token_lifetime=timedelta(0)) as demo:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             tokens = await PlainClient(http, demo.mcp_url).obtain(browser)
             bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
             assert tokens["expires_in"] == 0

@@ -59,7 +59,7 @@ def start_demo(folder: Path, *arguments: str, **env: str) -> ServerProcess:
 
 def run_demo(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
     with Reservation() as reserved, start_demo(folder, "--port", str(reserved.port), *arguments, **env) as process:
-        return process.wait(timeout=90), process.output
+        return process.wait(timeout=180), process.output
 
 
 def steps_in(output: str) -> list[str]:
@@ -110,7 +110,7 @@ def test_once_names_the_step_that_failed(tmp_path: Path, fault: str, step: str, 
     with Reservation() as reserved:
         command = [sys.executable, "-c", BREAK.format(fault=fault, port=reserved.port)]
         with ServerProcess(command, env=clean_environment({}), cwd=tmp_path) as process:
-            assert process.wait(timeout=90) == 1, process.output
+            assert process.wait(timeout=180) == 1, process.output
             output = process.output
     assert steps_in(output) == STEPS[: STEPS.index(step)]
     assert f"failed {step}\n" in output
@@ -121,7 +121,7 @@ def test_once_names_the_step_that_failed(tmp_path: Path, fault: str, step: str, 
 @pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
 async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browser: Browser) -> None:
     with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as process:
-        process.wait_for_output("Ctrl-C stops it.", timeout=60)
+        process.wait_for_output("Ctrl-C stops it.", timeout=180)
         link = re.search(r"http://localhost:\d+/login\?token=\S+", process.output)
         assert link is not None
         page = await browser.open(link[0])
@@ -139,7 +139,7 @@ async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browse
         children = children_of(process.pid)
         assert children
         process.send(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
         assert process.output.endswith("Stopped.\n")
         assert not [pid for pid in children if is_running(pid)]
         with socket.create_server(("127.0.0.1", reserved.port)):  # nobody listens there any more
@@ -149,10 +149,10 @@ async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browse
 @pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
 def test_the_gateways_end_is_noticed(tmp_path: Path) -> None:
     with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as process:
-        process.wait_for_output("Ctrl-C stops it.", timeout=60)
+        process.wait_for_output("Ctrl-C stops it.", timeout=180)
         [gateway] = children_of(process.pid)
         os.kill(gateway, signal.SIGKILL)
-        assert process.wait(timeout=30) == 1
+        assert process.wait(timeout=60) == 1
         assert "failed Keep the gateway running" in process.output
         assert "exit code -9" in process.output
 
@@ -160,7 +160,7 @@ def test_the_gateways_end_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.needs("latchpin_dcr", "latchpin_sql_store")
 def test_a_folder_has_one_demo_at_a_time(tmp_path: Path) -> None:
     with Reservation() as reserved, start_demo(tmp_path, "--port", str(reserved.port)) as first:
-        first.wait_for_output("Ctrl-C stops it.", timeout=60)
+        first.wait_for_output("Ctrl-C stops it.", timeout=180)
         status, output = run_demo(tmp_path, "--once")
         assert (status, "failed Prepare the demo's folder" in output) == (1, True)
         assert "Another demo is running in" in output

@@ -45,9 +45,9 @@ async def test_both_ends_must_be_this_machine(host: str, peer: str, status: int)
 
 
 async def test_servers_come_and_go_in_one_loop() -> None:
-    async with serving(hello, bind()) as origin, httpx.AsyncClient(trust_env=False) as client:
+    async with serving(hello, bind()) as origin, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         assert (await client.get(origin)).text == "hello"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(origin)
 

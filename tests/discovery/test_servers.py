@@ -29,7 +29,7 @@ async def site() -> AsyncIterator[Site]:
 
 def core(**more: Any) -> CoreSettings:
     return CoreSettings(
-        **{"oauth_request_timeout": 5, **more}, _env_file=None, oauth_allow_private_networks=True, oauth_max_retries=0
+        **{"oauth_request_timeout": 60, **more}, _env_file=None, oauth_allow_private_networks=True, oauth_max_retries=0
     )
 
 

@@ -12,7 +12,7 @@ from tests.providers.key_bound import MCP_NONCE, TOKEN_NONCE, KeyBound, bind_tok
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 
 BOB = "bob@example.com"
-NEAR = 3590
+NEAR = 3550
 
 
 @pytest.fixture

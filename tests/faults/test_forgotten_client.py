@@ -11,7 +11,7 @@ from tests.providers import FaultSwitch, faults
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 
-NEAR = 3590
+NEAR = 3550
 """Seconds after which a token of an hour is about to expire."""
 REFUSED = faults.oauth_error("invalid_client", code=401)
 

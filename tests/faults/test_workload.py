@@ -16,7 +16,7 @@ from tests.providers.identity_provider import IdentityProvider, redeeming, start
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 
 BOB = "bob@example.com"
-NEAR, OVER = 3590, 3700
+NEAR, OVER = 3550, 3700
 
 
 @pytest.fixture

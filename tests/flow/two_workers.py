@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -19,7 +20,8 @@ from tests.servers import GatewayBackend
 
 __all__ = ["complete_on_the_other", "issued_by", "one_browser_on_each", "start_pair"]
 
-MOST_CONNECTIONS = 200
+PATIENCE = 120
+"""Seconds until both workers must have taken a connection: which of them takes one is the system's choice."""
 
 
 @contextlib.contextmanager
@@ -35,16 +37,15 @@ async def one_browser_on_each(rig: Rig) -> AsyncIterator[tuple[Browser, Browser,
     """Two kept-alive connections of one person, to different workers, and the workers' instance ids."""
     async with contextlib.AsyncExitStack() as stack:
         found: dict[str, httpx.AsyncClient] = {}
-        for _ in range(MOST_CONNECTIONS):
-            client = httpx.AsyncClient(headers={USER_HEADER: ALICE}, trust_env=False, timeout=60)
-            stack.push_async_callback(client.aclose)
-            instance = (await client.get(f"{rig.url}/ready")).json()["instance"]
-            if instance in found:
-                continue
-            found[instance] = client
-            if len(found) == 2:
-                break
-        assert len(found) == 2, "the second worker never answered"
+        async with asyncio.timeout(PATIENCE):
+            while len(found) < 2:
+                client = httpx.AsyncClient(headers={USER_HEADER: ALICE}, trust_env=False, timeout=60)
+                instance = (await client.get(f"{rig.url}/ready")).json()["instance"]
+                if instance in found:
+                    await client.aclose()
+                    continue
+                found[instance] = client
+                stack.push_async_callback(client.aclose)
         (one, first), (two, second) = found.items()
         yield Browser(first), Browser(second), one, two
 

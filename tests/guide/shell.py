@@ -79,7 +79,7 @@ class Shell:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode in allowed, f"{text}\nexit status {done.returncode}\n{done.stdout}{done.stderr}"
@@ -150,7 +150,7 @@ class Terminal:
     def __enter__(self) -> Self:
         return self
 
-    def wait_for(self, text: str, *, timeout: float = 20) -> str:
+    def wait_for(self, text: str, *, timeout: float = 60) -> str:
         """Wait until ``text`` is on the screen, and return all of it."""
         deadline = time.monotonic() + timeout
         while text.encode() not in self._text:
@@ -161,5 +161,5 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(10)
+        self._process.wait(60)
         os.close(self._screen)

@@ -32,8 +32,9 @@ def in_guides_place(backend: GatewayBackend) -> Mapping[str, str]:
 def hand_made_client(provider: FaultSwitch, base_url: str) -> dict[str, Any]:
     """Register a client as a person would, so that runs without DCR have one too; gives an ``oauth_config``."""
     body = {"redirect_uris": [f"{base_url}/oauth/callback"], "token_endpoint_auth_method": "client_secret_basic"}
-    answer = httpx.post(f"{provider.provider.issuer}/register", json=body, trust_env=False).raise_for_status().json()
-    return {"client_id": answer["client_id"], "client_secret": answer["client_secret"]}
+    answer = httpx.post(f"{provider.provider.issuer}/register", json=body, trust_env=False, timeout=60)
+    client = answer.raise_for_status().json()
+    return {"client_id": client["client_id"], "client_secret": client["client_secret"]}
 
 
 def state_of(callback_url: str) -> str:

@@ -100,7 +100,7 @@ def test_the_recommended_production_block_serves(backend: GatewayBackend, tmp_pa
     check_block(tmp_path, guide.PRODUCTION_SETTINGS)
     place = {"REDIS_URL": backend.environment["REDIS_URL"], "RECORD_STORE": "redis"}  # the test's own server
     with start_latchpin(env=place, cwd=tmp_path) as process:
-        ready = httpx.get(f"{process.base_url}/ready", trust_env=False)
+        ready = httpx.get(f"{process.base_url}/ready", trust_env=False, timeout=60)
         assert ready.status_code == 200, ready.text
         process.wait_for_output("AUTH_ENCRYPTION_SECRET")  # its example secret is short, which is warned about
         assert "your-secret-key-here" not in process.output
@@ -113,7 +113,7 @@ def test_each_valid_storage_serves_none_without_oauth(backend: GatewayBackend, t
     if backend.name == "postgres":
         assert run_latchpin("db", "upgrade", env=env, cwd=tmp_path).returncode == 0
     with start_latchpin(env=env, cwd=tmp_path) as process:
-        ready = httpx.get(f"{process.base_url}/ready", trust_env=False)
+        ready = httpx.get(f"{process.base_url}/ready", trust_env=False, timeout=60)
     assert ready.status_code == 503
     assert "CACHE_TYPE=none" in ready.text
 

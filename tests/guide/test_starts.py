@@ -125,6 +125,7 @@ async def test_several_workers_with_memory_lose_states_and_the_log_says_why(
     with serve_by(command, tmp_path, settings) as process:
         rig = Rig(process, tmp_path)
         shell = open_shell(tmp_path, settings, way="installed")
+        process.wait_for_output("Application startup complete", times=2)  # the first to serve is not both
         assert workers(tmp_path, settings, "gunicorn: worker") == 2
         client = hand_made_client(provider, rig.url)
         async with one_browser_on_each(rig) as (first, second, one, two):

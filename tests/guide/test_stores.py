@@ -36,6 +36,7 @@ def move_the_stores_clock_along(inner: InnerStage, monkeypatch: pytest.MonkeyPat
 async def test_a_late_callback_has_expired(inner: InnerStage, monkeypatch: pytest.MonkeyPatch):
     move_the_stores_clock_along(inner, monkeypatch)
     async with inner.gateway.browser() as browser:
+        inner.gateway.clock.stop()
         callback = await inner.gateway.returned(browser, inner.id)
         inner.gateway.clock.advance(seconds=TTL - 2)
         await inner.finish(browser, callback)  # not a second too early

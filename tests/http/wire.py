@@ -95,7 +95,7 @@ async def serve(
 def settings(*, private: bool = True, retries: int = 0) -> CoreSettings:
     """The core's settings, away from this machine's environment."""
     return CoreSettings(
-        _env_file=None, oauth_allow_private_networks=private, oauth_max_retries=retries, oauth_request_timeout=5
+        _env_file=None, oauth_allow_private_networks=private, oauth_max_retries=retries, oauth_request_timeout=60
     )
 
 

@@ -68,9 +68,9 @@ async def test_tail_follows_new_steps_until_it_is_interrupted(flows, backend: Ga
     try:
         assert process.stdout is not None
         # Steps of the near future: they are new whenever the command begins to look.
-        steps = samples.flow(datetime.now(UTC) + timedelta(minutes=1))
+        steps = samples.flow(datetime.now(UTC) + timedelta(minutes=10))
         await flows.append(steps[:3], life=LIFE)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             lines = [json.loads(await process.stdout.readline()) for _ in range(3)]
             await flows.append(steps, life=LIFE)
             lines += [json.loads(await process.stdout.readline()) for _ in range(6)]

@@ -141,10 +141,11 @@ async def test_what_can_never_be_kept_is_not_tried_for_ever(records, quick, capl
     assert records.kept == more
 
 
-async def test_closing_writes_what_waits_at_once(records):
+async def test_closing_writes_what_waits_at_once(records, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(flow_history, "GATHERING", 3600)
     history, steps = FlowHistory(records, life=DAY), steps_of(2)
     feed(history, steps)
-    async with asyncio.timeout(0.4):  # it does not wait for more to gather
+    async with asyncio.timeout(60):  # it does not wait for more to gather
         await history.close()
     assert records.kept == steps
 

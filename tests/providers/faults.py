@@ -227,7 +227,7 @@ def held(gate: threading.Event) -> Fault:
     async def fault(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         kept = _Kept()
         await app(scope, receive, kept.send)
-        await asyncio.to_thread(gate.wait, 30)
+        await asyncio.to_thread(gate.wait, 60)
         await _whole(send, kept.code, kept.headers, kept.body)
 
     return fault

@@ -20,7 +20,7 @@ Age = Literal["auto", "legacy", "2026-07-28"]
 @asynccontextmanager
 async def _connected(url: str, token: str, mode: Age = "auto") -> AsyncIterator[Client]:
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client

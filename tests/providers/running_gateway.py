@@ -99,7 +99,7 @@ async def start_gateway(folder: Path, environment: Mapping[str, str], *arguments
         upgraded = run_latchpin("db", "upgrade", env=settings, cwd=folder)
         assert upgraded.returncode == 0, upgraded.stderr
     with start_latchpin(*arguments, env=settings, cwd=folder) as process:
-        async with httpx.AsyncClient(base_url=process.base_url, trust_env=False, timeout=30) as api:
+        async with httpx.AsyncClient(base_url=process.base_url, trust_env=False, timeout=60) as api:
             gateway = RunningGateway(process, api, key)
             api.headers.update(gateway.bearer(ALICE))
             yield gateway

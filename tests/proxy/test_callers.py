@@ -19,7 +19,7 @@ GATEWAY = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 async def nobody(proxy: Rig):
-    async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -49,7 +49,7 @@ async def test_a_token_for_another_audience_is_refused(nobody: httpx.AsyncClient
 async def test_a_session_cookie_does_not_count(tmp_path: Path, scripted: ScriptedServer):
     with start_proxy(tmp_path, TRUSTED_USER_HEADER="", TRUSTED_PROXIES="") as proxy:  # so that a first link is made
         link, opened = _login_link(proxy), await open_endpoint(proxy, scripted)
-        async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=30) as browser:
+        async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=60) as browser:
             page = await browser.get(link)
             token = re.search(r'name="token" value="([^"]+)"', page.text)
             assert token is not None

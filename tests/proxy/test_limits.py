@@ -10,19 +10,36 @@ import httpx
 import pytest
 
 from tests.flow.rig import ALICE, BOB, Rig, start_rig
+from tests.proxy.conftest import open_endpoint
 from tests.proxy.scripted import ScriptedServer, begin, read
 from tests.servers import GatewayBackend
+from tests.servers.ports import HOST
 
 NEEDS = ("latchpin_proxy", "latchpin_memory_store")
 
 
+MEMORY = GatewayBackend("memory", {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}, shared=False, label="memory")
+IDLE = 2
+"""Seconds that an exchange of the impatient gateway may be silent."""
+
+
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
-    limits = {"PROXY_MAX_EXCHANGES": "3", "PROXY_MAX_EXCHANGES_PER_USER": "2", "PROXY_IDLE_TIMEOUT": "1"}
-    backend = GatewayBackend("memory", environment, shared=False, label="memory")
-    with start_rig(backend, Path(tmp_path_factory.mktemp("gateway")), **limits) as rig:
+    limits = {"PROXY_MAX_EXCHANGES": "3", "PROXY_MAX_EXCHANGES_PER_USER": "2"}
+    with start_rig(MEMORY, Path(tmp_path_factory.mktemp("gateway")), **limits) as rig:
         yield rig
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with start_rig(MEMORY, Path(tmp_path_factory.mktemp("impatient")), PROXY_IDLE_TIMEOUT=str(IDLE)) as rig:
+        yield rig
+
+
+@pytest.fixture
+async def soon_ended(impatient: Rig, scripted: ScriptedServer) -> str:
+    """The endpoint of the impatient gateway."""
+    return await open_endpoint(impatient, scripted)
 
 
 async def keeps_talking(_scope, receive, send):
@@ -31,7 +48,7 @@ async def keeps_talking(_scope, receive, send):
     gone = asyncio.ensure_future(_gone(receive))
     while not gone.done():
         await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
-        await asyncio.wait({gone}, timeout=0.2)
+        await asyncio.wait({gone}, timeout=0.05)
 
 
 async def _gone(receive) -> None:
@@ -54,7 +71,7 @@ async def test_streams_are_counted_by_user_and_in_all(proxy: Rig, opened: str, s
 
 async def _served_in_the_end(client: httpx.AsyncClient, url: str) -> int:
     """Ask until the streams that were closed are seen to be."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with client.stream("GET", url) as answer:
                 if answer.status_code != 429:
@@ -72,37 +89,44 @@ async def silent_later(_scope, receive, send):
     await _gone(receive)
 
 
-async def test_a_server_that_says_nothing_is_given_up(proxy: Rig, opened: str, scripted: ScriptedServer):
+async def test_a_server_that_says_nothing_is_given_up(impatient: Rig, soon_ended: str, scripted: ScriptedServer):
     scripted.script = silent
-    async with proxy.api(ALICE) as alice:
-        answer = await alice.post(opened, content=b"{}")
+    async with impatient.api(ALICE) as alice:
+        answer = await alice.post(soon_ended, content=b"{}")
     assert (answer.status_code, answer.json()["cause"]) == (504, "provider-timeout")
 
 
-async def test_a_stream_that_falls_silent_ends(proxy: Rig, opened: str, scripted: ScriptedServer):
+async def test_a_stream_that_falls_silent_ends(impatient: Rig, soon_ended: str, scripted: ScriptedServer):
     scripted.script = silent_later
-    async with proxy.api(ALICE) as alice:
-        assert (await alice.get(opened)).content == b"data: 1\n\n"
+    async with impatient.api(ALICE) as alice:
+        assert (await alice.get(soon_ended)).content == b"data: 1\n\n"
 
 
-async def test_a_stream_that_keeps_talking_outlives_the_idle_limit(proxy: Rig, opened: str, scripted: ScriptedServer):
+async def test_a_stream_that_keeps_talking_outlives_the_idle_limit(
+    impatient: Rig, soon_ended: str, scripted: ScriptedServer
+):
     scripted.script = keeps_talking
     loop = asyncio.get_running_loop()
-    async with proxy.api(ALICE) as alice, alice.stream("GET", opened) as answer:
-        began = loop.time()
-        async for _ in answer.aiter_raw():
-            if loop.time() - began > 2:
-                return
-    pytest.fail("the stream ended")
+    async with impatient.api(ALICE) as alice, alice.stream("GET", soon_ended) as answer:
+        began, pieces = loop.time(), answer.aiter_raw()
+        while loop.time() - began < 1.5 * IDLE:
+            assert await anext(pieces, None) is not None, "the stream ended"
 
 
-async def test_a_caller_who_does_not_finish_a_body_is_told(proxy: Rig, opened: str, scripted: ScriptedServer):
-    async def body():
-        yield b"{"
-        await asyncio.sleep(3)
-
-    async with proxy.api(ALICE) as alice:
-        try:
-            assert (await alice.post(opened, content=body())).status_code == 408
-        except httpx.TransportError:
-            assert scripted.arrived == []
+async def test_a_caller_who_does_not_finish_a_body_is_told(impatient: Rig, soon_ended: str):
+    place = soon_ended.removeprefix(impatient.url)
+    head = [
+        f"POST {place} HTTP/1.1",
+        f"Host: {HOST}:{impatient.process.port}",
+        f"Authorization: Bearer {impatient.bearer(ALICE)}",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    ]
+    reader, writer = await asyncio.open_connection(HOST, impatient.process.port)
+    try:
+        writer.write("\r\n".join([*head, "", "1", "{", ""]).encode())  # a first piece, and no more
+        async with asyncio.timeout(60):
+            assert b" 408 " in await reader.readline()
+    finally:
+        writer.close()
+        await writer.wait_closed()

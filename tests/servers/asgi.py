@@ -11,7 +11,7 @@ from typing import Any, Literal
 import uvicorn
 
 from tests.servers.ports import HOST
-from tests.servers.processes import NotReady
+from tests.servers.processes import DEADLINE, NotReady
 
 __all__ = ["serve_asgi"]
 
@@ -33,7 +33,7 @@ def serve_asgi(
     app: Any,
     *,
     lifespan: Literal["auto", "on", "off"] = "auto",
-    timeout: float = 20,
+    timeout: float = DEADLINE,
     sock: socket.socket | None = None,
 ) -> Iterator[str]:
     """Serve ``app`` and give its base URL (``http://127.0.0.1:port``) until the block ends.

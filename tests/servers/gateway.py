@@ -40,7 +40,7 @@ class LatchpinProcess(ServerProcess):
         self.wait_until(self._health, timeout=timeout, tick=0.05)
 
     def _health(self) -> str | None:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
         try:
             connection.request("GET", "/health")
             return "healthy" if connection.getresponse().status == http.HTTPStatus.OK else None
@@ -67,7 +67,7 @@ def run_latchpin(
     *arguments: str,
     env: Mapping[str, str],
     cwd: Path,
-    timeout: float = 60,
+    timeout: float = 180,
     stdin: str = "",
     executable: str | None = None,
 ) -> subprocess.CompletedProcess[str]:

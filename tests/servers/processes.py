@@ -164,7 +164,7 @@ class ServerProcess:
         """Send a signal to the process alone (its children are its own affair)."""
         self._process.send_signal(number)
 
-    def stop(self, *, timeout: float = 15) -> int:
+    def stop(self, *, timeout: float = DEADLINE) -> int:
         """Ask it to end, wait, and return its exit status. One that does not obey is killed. Repeatable."""
         if self._process.poll() is None:
             self.send(self._stop_signal)
@@ -186,7 +186,7 @@ class ServerProcess:
             self._finished = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)  # what it left behind in its group goes too
-            self._reader.join(5)
+            self._reader.join(DEADLINE)
             self._guard.communicate("released\n")
         return status
 
@@ -203,7 +203,7 @@ class ServerProcess:
     def _explain(self, timeout: float) -> str:
         if self._closed:  # the end of its output comes a moment before its own
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
+                self._process.wait(DEADLINE)
         state = "ended" if self._closed else f"was not ready after {timeout:g} s"
         tail = "".join(self.output.splitlines(keepends=True)[-40:]) or "(it wrote nothing)\n"
         return f"{self.command[0]} {state} (exit status {self._process.poll()}); the end of its output:\n{tail}"

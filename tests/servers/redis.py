@@ -76,7 +76,7 @@ class RedisServer:
             RuntimeError: the server answered with an error.
         """
         request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words)
-        with socket.create_connection((HOST, self.port), timeout=10) as connection, connection.makefile("rb") as reply:
+        with socket.create_connection((HOST, self.port), timeout=60) as connection, connection.makefile("rb") as reply:
             connection.sendall(request)
             first = reply.readline().rstrip()
             if first.startswith(b"$"):

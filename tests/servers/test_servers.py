@@ -17,7 +17,7 @@ from tests.servers.ports import HOST
 
 def is_refused(port: int) -> bool:
     try:
-        socket.create_connection((HOST, port), timeout=5).close()
+        socket.create_connection((HOST, port), timeout=60).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -102,7 +102,7 @@ def test_servers_end_with_the_tests_however_those_end(end: str, tmp_path: Path) 
     assert has_ended(int(done.stdout))
 
 
-def has_ended(pid: int, *, timeout: float = 10) -> bool:
+def has_ended(pid: int, *, timeout: float = 60) -> bool:
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -122,7 +122,7 @@ def test_an_asgi_application_is_served_for_the_length_of_a_block() -> None:
 
     with serve_asgi(application, lifespan="off") as url:
         port = int(url.rpartition(":")[2])
-        connection = http.client.HTTPConnection(HOST, port, timeout=5)
+        connection = http.client.HTTPConnection(HOST, port, timeout=60)
         connection.request("GET", "/")
         assert connection.getresponse().status == 204
         connection.close()

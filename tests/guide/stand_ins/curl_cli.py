@@ -20,7 +20,7 @@ def main() -> None:
         elif word != "-s":
             sys.exit(f"this stand-in knows -s and -H; it was given: {word}")
     (url,) = urls
-    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["GUIDE_GATEWAY_PORT"]), timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["GUIDE_GATEWAY_PORT"]), timeout=60)
     connection.request("GET", url.path, headers={"Host": url.netloc, "Accept": "*/*"} | headers)
     sys.stdout.buffer.write(connection.getresponse().read())
 

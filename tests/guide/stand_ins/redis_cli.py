@@ -12,7 +12,7 @@ KNOWN = frozenset({"ping", "keys", "ttl", "get", "del"})
 
 def ask(port: int, words: list[str]) -> list[bytes]:
     """Send one command and return the lines of its reply."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection, connection.makefile("rb") as reply:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection, connection.makefile("rb") as reply:
         encoded = [word.encode() for word in words]
         connection.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in encoded))
         return read(reply)
