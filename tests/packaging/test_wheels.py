@@ -1,5 +1,6 @@
 """What a deployer gets: the built distributions, installed into fresh environments, in every sensible composition."""
 
+import json
 import subprocess
 import tarfile
 import zipfile
@@ -57,25 +58,33 @@ def test_the_core_alone_explains_itself_and_names_what_to_install(install, tmp_p
     assert "Traceback" not in serve.stderr
 
 
-@pytest.mark.parametrize(
-    ("requirements", "settings"),
-    [
-        (["latchpin", "latchpin-sql-store"], {}),
-        (["latchpin", "latchpin-memory-store"], {"CACHE_TYPE": "memory"}),
-        (["latchpin[standard]"], {}),
-    ],
-    ids="+".join,
-)
-def test_each_composition_serves(install, requirements: list[str], settings: dict[str, str], tmp_path: Path):
-    with start_latchpin(env=settings, cwd=tmp_path, executable=install(*requirements).latchpin) as gateway:
-        assert "Traceback" not in gateway.output
+COMPOSITIONS = {
+    "database": (["latchpin", "latchpin-sql-store"], ["latchpin[standard]"]),
+    "memory": (["latchpin", "latchpin-memory-store"], ["latchpin", "latchpin-memory-store", "latchpin-dcr"]),
+    "redis": (["latchpin", "latchpin-redis-store"], ["latchpin", "latchpin-redis-store", "latchpin-dcr"]),
+}
+"""By the name of the store: without DCR, and with it."""
 
 
-def test_core_and_redis_serve_with_a_redis(install, redis_url: str, tmp_path: Path):
-    settings = {"CACHE_TYPE": "redis", "REDIS_URL": redis_url}
-    executable = install("latchpin", "latchpin-redis-store").latchpin
+@pytest.mark.parametrize("dcr", [False, True], ids=["alone", "with dcr"])
+@pytest.mark.parametrize("store", COMPOSITIONS)
+def test_each_store_serves_with_and_without_dcr(
+    install, request: pytest.FixtureRequest, store: str, dcr: bool, tmp_path: Path
+):
+    settings = {} if store == "database" else {"CACHE_TYPE": store}
+    if store == "redis":
+        settings["REDIS_URL"] = request.getfixturevalue("redis_url")
+    executable = install(*COMPOSITIONS[store][dcr]).latchpin
     with start_latchpin(env=settings, cwd=tmp_path, executable=executable) as gateway:
         assert "Traceback" not in gateway.output
+    told = run_latchpin("plugins", "--json", env=settings, cwd=tmp_path, executable=executable)
+    assert selected(told.stdout, "state store", "record store") == {store}
+    assert selected(told.stdout, "client registrar") == ({"static", "dcr"} if dcr else {"static"})
+
+
+def selected(text: str, *kinds: str) -> set[str]:
+    """The names of what ``latchpin plugins --json`` says is selected of these kinds."""
+    return {row["name"] for row in json.loads(text) if row["offers"] in kinds and row["selected"].startswith("yes")}
 
 
 @pytest.mark.parametrize(("store", "name"), [("latchpin-memory-store", "memory"), ("latchpin-redis-store", "redis")])
