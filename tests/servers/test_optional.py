@@ -6,13 +6,12 @@ import fcntl
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from tests.servers import optional
 from tests.servers.optional import Program, install
 
 ROOT = Path(__file__).parents[2]
@@ -84,17 +83,20 @@ def test_two_environments_install_one_after_the_other(
     wanted: Program, debian: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     debian()
-    waiting = threading.Event()
-    answers: list[str | None] = []
-    monkeypatch.setattr(optional, "_say", lambda words: waiting.set() if "waiting" in words else None)
-    with (tmp_path / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        other = threading.Thread(target=lambda: answers.append(install(wanted, lock=tmp_path / "lock")), daemon=True)
-        other.start()
-        assert waiting.wait(60)
-        assert asked(tmp_path) == []
-    other.join(60)
-    assert answers == [None]
+    waited: list[list[str]] = []
+    flock = fcntl.flock
+
+    def end_the_other(file: IO[str], operation: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            waited.append(asked(tmp_path))
+            other.close()
+        flock(file, operation)
+
+    with (tmp_path / "lock").open("w") as other:
+        flock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr(fcntl, "flock", end_the_other)
+        assert install(wanted, lock=tmp_path / "lock") is None
+    assert waited == [[]], "it did not wait, or not before it began"
     assert len(asked(tmp_path)) == 2
 
 
