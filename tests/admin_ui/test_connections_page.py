@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from latchpin.people.endings import ended_at
 from latchpin_admin_ui.routes_connections import MOST_ROWS
 
 from tests.callback.gateway import ALICE
@@ -33,6 +34,17 @@ async def test_everything_of_a_person_is_offered_for_a_whole_address(admin, conn
     assert f"Disconnect everything of {ALICE}" in admin.text
     await admin.open("/admin/connections?user=alice")
     assert "Disconnect everything" not in admin.text
+    await admin.open("/admin/connections?user=nobody@example.com")  # who may have sessions
+    assert "Disconnect everything of nobody@example.com" in admin.text
+
+
+async def test_the_sessions_of_who_leaves_end_with_the_connections(admin, connected, gateway):
+    await admin.open(f"/admin/connections/end?user={ALICE}")
+    assert f"Every browser session of {ALICE} ends" in admin.text
+    await admin.send("/admin/connections/end", user=ALICE)
+    assert f"The sessions and bearer tokens of {ALICE} have ended." in admin.text
+    assert f"{ALICE} is disconnected from 1 gateway." in admin.text
+    assert await ended_at(gateway.application.services.records.kept, ALICE) is not None
 
 
 async def test_a_long_list_is_cut(admin, connected, gateway):

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.errors import Forbidden
 from latchpin.model import Caller
 
@@ -121,6 +122,28 @@ async def test_two_who_end_the_same_are_both_told(both, gateway, provider):
 
     assert await asyncio.gather(end(), end()) == [[both.id], [both.id]]
     assert len(provider.asked("revoke")) == 1
+
+
+async def test_of_two_who_end_the_same_both_are_recorded(both, gateway, provider, monkeypatch):
+    desk, services = gateway.application.connections, gateway.application.services
+    tokens, looked = services.records.tokens, asyncio.Barrier(2)
+    listed = tokens.list
+
+    async def list_with_the_other(**query):
+        found = await listed(**query)
+        await looked.wait()
+        return found
+
+    monkeypatch.setattr(tokens, "list", list_with_the_other)
+
+    async def end(email):
+        return [each.gateway.id async for each in desk.disconnect_everything(ALICE, Caller(email, is_admin=True))]
+
+    assert await asyncio.gather(end(ADMIN), end(BOB)) == [[both.id], [both.id]]
+    assert len(provider.asked("revoke")) == 1
+    names = Pseudonyms(services.records.kept, services.cipher)
+    entries = [each for each in await services.records.audit.list(limit=100) if each.event == "token.disconnected"]
+    assert sorted([await names.name_of(each.actor) for each in entries]) == [ADMIN, BOB]
 
 
 async def test_who_has_no_token_yet_is_told_the_client_that_is_registered(connected):

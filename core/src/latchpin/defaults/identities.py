@@ -15,6 +15,7 @@ from latchpin.defaults.identity_proxy import ProxyIdentity
 from latchpin.defaults.identity_session import SessionIdentity
 from latchpin.defaults.jwks import KeySet
 from latchpin.hookspecs import hookimpl
+from latchpin.people.endings import Endings
 from latchpin.people.tickets import BearerSettings, Tickets
 from latchpin.settings import Settings
 
@@ -37,13 +38,16 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
         email_claim=settings.jwt_email_claim,
         key_set=KeySet(url, upstream=context.upstream, clock=context.clock) if url else None,
         clock=context.clock,
+        endings=Endings(context.records.kept, context.clock),
     )
 
 
 @asynccontextmanager
 async def open_session(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing to close."""
-    yield SessionIdentity(_tickets(settings, context), context.records.kept, base_url=context.base_url)
+    yield SessionIdentity(
+        _tickets(settings, context), context.records.kept, base_url=context.base_url, clock=context.clock
+    )
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence, IdentityAssertion
 from latchpin.oauth.assertions import read_expiry, type_of
 from latchpin.people.address import parse_email
+from latchpin.people.endings import Endings
 from latchpin.people.jwts import decode, explain
 from latchpin.people.tickets import ADMIN_CLAIM, Tickets
 
@@ -30,13 +31,17 @@ class BearerIdentity:
         email_claim: JWT_EMAIL_CLAIM.
         key_set: the published keys; None where tokens are our own.
         clock: judges the times.
+        endings: knows whose tokens of our own were ended.
     """
 
-    def __init__(self, tickets: Tickets, *, email_claim: str, key_set: KeySet | None, clock: Clock) -> None:
+    def __init__(
+        self, tickets: Tickets, *, email_claim: str, key_set: KeySet | None, clock: Clock, endings: Endings
+    ) -> None:
         self._tickets = tickets
         self._email_claim = email_claim
         self._key_set = key_set
         self._clock = clock
+        self._endings = endings
 
     async def identify(self, evidence: Evidence) -> Caller | None:
         """Say who the token was made for. Another scheme than Bearer is not ours to judge.
@@ -44,6 +49,7 @@ class BearerIdentity:
         Raises:
             NotSignedIn: the header is repeated, or its token does not hold.
             ProviderError: the published keys cannot be had.
+            BackendUnavailable: the store cannot be asked for our own keys, or whether the token was ended.
         """
         values = evidence.headers.get("authorization", ())
         if len(values) > 1:
@@ -57,12 +63,21 @@ class BearerIdentity:
             claims = await self._claims(token.strip())
         except jwt.InvalidTokenError as exc:
             raise NotSignedIn(f"the bearer token was refused: {explain(exc)}") from exc
+        email = self._email(claims)
+        await self._check_not_ended(email, claims.get("iat"))
         return Caller(
-            self._email(claims),
+            email,
             is_admin=self._is_admin(claims),
             via="bearer",
             assertion=self._assertion(token.strip()),
         )
+
+    async def _check_not_ended(self, email: str, issued_at: object) -> None:
+        """Ours all say when they were issued; another issuer's are not ours to end."""
+        if self._key_set is not None or not isinstance(issued_at, int | float):
+            return
+        if await self._endings.cover(email, issued_at):
+            raise NotSignedIn("the bearer token was ended by an administrator", remedy="Ask for another token.")
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if self._key_set is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from latchpin.contracts import KeptRecords
+from latchpin.contracts import Clock, KeptRecords
 from latchpin.errors import InvalidRequest
 from latchpin.model import Caller, Evidence
+from latchpin.people.endings import Endings
 from latchpin.people.sessions import SESSION, parse_session, session_cookie_name, was_ended
 from latchpin.people.tickets import Tickets
 
@@ -14,9 +15,10 @@ __all__ = ["SessionIdentity"]
 class SessionIdentity:
     """Reads the session cookie."""
 
-    def __init__(self, tickets: Tickets, kept: KeptRecords, *, base_url: str) -> None:
+    def __init__(self, tickets: Tickets, kept: KeptRecords, *, base_url: str, clock: Clock) -> None:
         self._tickets = tickets
         self._kept = kept
+        self._endings = Endings(kept, clock)
         self._cookie = session_cookie_name(base_url)
 
     async def identify(self, evidence: Evidence) -> Caller | None:
@@ -36,5 +38,7 @@ class SessionIdentity:
         except InvalidRequest:
             return None
         if await was_ended(self._kept, session.id):
+            return None
+        if await self._endings.cover(session.email, session.issued_at.timestamp()):
             return None
         return Caller(session.email, is_admin=session.is_admin, via="session", session_id=session.id)

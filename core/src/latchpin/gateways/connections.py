@@ -12,6 +12,7 @@ from typing import Any
 from latchpin.errors import Forbidden, NotFound
 from latchpin.gateways.book import GatewayBook
 from latchpin.model import Caller, Gateway, StoredToken
+from latchpin.people.endings import end_everything_of
 from latchpin.services import Services
 from latchpin.tokens.client_grant import owner_of
 from latchpin.tokens.keeper import TokenHealth, TokenKeeper
@@ -73,9 +74,11 @@ class ConnectionDesk:
     def __init__(self, services: Services, gateways: GatewayBook, tokens: TokenKeeper) -> None:
         self._records = services.records
         self._audit = services.audit
+        self._clock = services.clock
         self._gateways = gateways
         self._tokens = tokens
-        self._ending: SharedTasks[tuple[str, str], Disconnected | None] = SharedTasks()
+        self._ending: SharedTasks[tuple[str, str, str], Disconnected | None] = SharedTasks()
+        self._disconnecting: SharedTasks[tuple[str, str], str | None] = SharedTasks()
 
     async def list(self, caller: Caller, *, user: str | None = None, gateway_id: str | None = None) -> list[Connection]:
         """The connections that match every given filter, by gateway (oldest first), then oldest first.
@@ -120,6 +123,8 @@ class ConnectionDesk:
     async def disconnect_everything(self, user: str, caller: Caller) -> AsyncIterator[Disconnected]:
         """End all connections of one user at once, and forget the tools fetched for that user.
 
+        An administrator ends the user's sessions and our own bearer tokens too, before anything else.
+
         Yields each as its server answers. Whoever stops listening does not stop what was begun.
 
         Raises:
@@ -127,11 +132,14 @@ class ConnectionDesk:
         """
         if not caller.is_admin:
             _own(caller, user)
+        else:
+            await end_everything_of(self._records.kept, user, self._clock())
+            await self._audit.record("person.signed-out", actor=caller.email, subject=user)
         connected = {token.gateway_id for token in await self._records.tokens.list(app_user_email=user)}
         waiting = []
         for gateway in await self._records.gateways.list():
             if gateway.id in connected:
-                ending = self._ending.run((gateway.id, user), partial(self._end, gateway, user, caller))
+                ending = self._ending.run((gateway.id, user, caller.email), partial(self._end, gateway, user, caller))
                 waiting.append(asyncio.create_task(ending))
             else:
                 await self._records.tools.replace(gateway.id, user, {})
@@ -155,7 +163,9 @@ class ConnectionDesk:
         return await self._gateways.get(gateway_id, caller)
 
     async def _end(self, gateway: Gateway, owner: str, caller: Caller) -> Disconnected | None:
-        answer = await self._tokens.disconnect(gateway, owner)
+        """Of two who end the same at once both are told, and both are recorded."""
+        disconnect = partial(self._tokens.disconnect, gateway, owner)
+        answer = await self._disconnecting.run((gateway.id, owner), disconnect)
         if answer is None:
             return None
         await self._audit.record("token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner)

@@ -22,6 +22,7 @@ AuditEvent = Literal[
     "gateway.removed",
     "client.deleted",
     "person.signed-in",
+    "person.signed-out",
     "person.forgotten",
 ]
 

@@ -30,11 +30,12 @@ SESSION = "session"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a session ticket says."""
+    """What a session ticket says. One that does not say when it was issued is of an earlier version."""
 
     id: str
     email: str
     is_admin: bool
+    issued_at: datetime
     expires_at: datetime
 
 
@@ -49,8 +50,8 @@ def parse_session(claims: Mapping[str, Any]) -> Session:
     session_id = claims.get("sid")
     if not isinstance(session_id, str) or not session_id:
         raise InvalidRequest("the session has no id")
-    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    return Session(session_id, parse_email(claims.get("sub")), claims.get("admin") is True, expires_at)
+    issued_at, expires_at = (datetime.fromtimestamp(claims.get(name, 0), UTC) for name in ("iat", "exp"))
+    return Session(session_id, parse_email(claims.get("sub")), claims.get("admin") is True, issued_at, expires_at)
 
 
 async def end_session(kept: KeptRecords, session: Session) -> None:

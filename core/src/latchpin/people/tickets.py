@@ -87,7 +87,8 @@ class Tickets:
             BackendUnavailable: the key cannot be read from the store.
         """
         now = self._clock()
-        payload = {**claims, "iss": self._base_url, "aud": _audience(purpose), "exp": int((now + lifetime).timestamp())}
+        times = {"iat": now.timestamp(), "exp": int((now + lifetime).timestamp())}
+        payload = {**claims, "iss": self._base_url, "aud": _audience(purpose), **times}
         return jwt.encode(payload, (await self._ticket_keys.get())[0], algorithm=ALGORITHM)
 
     async def verify(self, purpose: str, ticket: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence
+from latchpin.people.endings import ended_at
 from latchpin.people.sessions import (
     SESSION,
     Session,
@@ -181,7 +182,11 @@ async def session_of(request: Request) -> Session | None:
         session = parse_session(await tickets_of(request).verify(SESSION, ticket)) if ticket else None
     except InvalidRequest:
         return None
-    return None if session is None or await was_ended(services.records.kept, session.id) else session
+    kept = services.records.kept
+    if session is None or await was_ended(kept, session.id):
+        return None
+    end = await ended_at(kept, session.email)
+    return None if end is not None and session.issued_at <= end else session
 
 
 def set_session_cookie(request: Request, response: Response, ticket: str, *, lifetime: timedelta) -> None:

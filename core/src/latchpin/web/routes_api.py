@@ -98,7 +98,8 @@ async def delete_tokens(request: Request, user: str) -> dict[str, Any]:
         {"gateway_id": each.gateway.id, "gateway_name": each.gateway.name, "authorization_server": each.answer}
         async for each in application.connections.disconnect_everything(owner, caller)
     ]
-    return {"success": True, "message": f"Disconnected {owner} from {len(ended)} gateways", "connections": ended}
+    message = f"Disconnected {owner} from {len(ended)} gateways"
+    return {"success": True, "message": message, "signed_out": caller.is_admin, "connections": ended}
 
 
 @router.delete("/tokens/{gateway_id}")

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
+from latchpin.errors import InvalidRequest
 from latchpin.model import Caller, Gateway
 from latchpin.people.address import parse_email
 from latchpin.people.allowance import may_use
@@ -105,7 +106,7 @@ async def show_connections(request: Request, user: str = "", gateway: str = "", 
     now = application.services.clock()
     everything = [ConnectionRow.of(each, now) for each in await application.connections.list(caller)]
     found = [row for row in everything if wanted.holds(row)]
-    known = any(row.owner == wanted.user for row in found)
+    known = any(row.owner == wanted.user for row in found) or (not found and _is_address(wanted.user))
     values: dict[str, Any] = {
         "rows": found[:MOST_ROWS],
         "found": len(found),
@@ -125,6 +126,13 @@ async def show_connections(request: Request, user: str = "", gateway: str = "", 
         healths=HEALTHS,
         **values,
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return parse_email(text) == text
+    except InvalidRequest:
+        return False
 
 
 @router.post("/connections/disconnect")
@@ -165,6 +173,7 @@ async def end(request: Request) -> Response:
         async for ended in application.connections.disconnect_everything(owner, caller):
             count += 1
             tell("step", outcome="good", what=ended.gateway.name, text=ended.answer)
+        tell("step", outcome="good", what="Latchpin", text=f"The sessions and bearer tokens of {owner} have ended.")
         tell("steps_end", text=f"{owner} is disconnected from {count} gateway{'' if count == 1 else 's'}.")
 
     return await grow(

@@ -1,0 +1,66 @@
+"""The end of all sessions of one person: what was issued to them until then does not count any more.
+
+It is one note for each person, under a hash of the address. Sessions and our own bearer tokens say when they were
+issued; whoever judges one compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from latchpin.contracts import Clock, KeptRecords
+
+__all__ = ["REMEMBERED", "Endings", "end_everything_of", "ended_at"]
+
+REMEMBERED = timedelta(seconds=5)
+"""How long a worker goes on without asking the store again: so late may an end come into force."""
+
+_MOST = 4096
+
+
+async def end_everything_of(kept: KeptRecords, email: str, now: datetime) -> None:
+    """Let nothing count that was issued to ``email`` until ``now``.
+
+    The note stays: a bearer token may be good for years, and a session for as long as SESSION_LIFETIME_SECONDS once
+    was. Of two that are written at once, one stands; both say now.
+    """
+    name = _name(email)
+    earlier = await kept.put(name, now.isoformat())
+    if earlier != now.isoformat():
+        await kept.take(name, value=earlier)
+        await kept.put(name, now.isoformat())
+
+
+async def ended_at(kept: KeptRecords, email: str) -> datetime | None:
+    """Until when what was issued to ``email`` does not count; None if nothing was ever ended."""
+    text = await kept.get(_name(email))
+    return None if text is None else datetime.fromisoformat(text)
+
+
+class Endings:
+    """Says what was ended, without a read for each request: a worker remembers each person's note for some seconds."""
+
+    def __init__(self, kept: KeptRecords, clock: Clock) -> None:
+        self._kept = kept
+        self._clock = clock
+        self._remembered: dict[str, tuple[datetime, datetime | None]] = {}
+
+    async def cover(self, email: str, issued_at: float) -> bool:
+        """Whether what was issued to ``email`` at ``issued_at``, in seconds as in a JWT, has been ended.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        now = self._clock()
+        asked_at, end = self._remembered.get(email, (datetime.min.replace(tzinfo=UTC), None))
+        if not now - REMEMBERED < asked_at <= now:
+            end = await ended_at(self._kept, email)
+            if len(self._remembered) >= _MOST:
+                self._remembered.clear()
+            self._remembered[email] = (now, end)
+        return end is not None and issued_at <= end.timestamp()
+
+
+def _name(email: str) -> str:
+    return f"ended:{hashlib.sha256(email.encode()).hexdigest()}"
