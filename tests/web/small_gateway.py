@@ -99,6 +99,7 @@ async def open_gateway(
             registrars=(),
             authentications={},
             providers=(),
+            states=None,
             state_backend=None,
             instance_id="one",
         )
