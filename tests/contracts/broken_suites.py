@@ -104,6 +104,10 @@ class TestPatterned(Records):
     kind = broken_stores.Patterned
 
 
+class TestSkippingFlows(Records):
+    kind = broken_stores.SkippingFlows
+
+
 class TestForkingAudit(Records):
     kind = broken_stores.ForkingAudit
 

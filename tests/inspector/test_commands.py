@@ -55,8 +55,30 @@ async def test_flows_are_listed_and_shown(flows, latchpin):
         assert text in shown
     assert len(json.loads(latchpin("flows", "show", flow_id, "--json").stdout)["steps"]) == 10
     unknown = latchpin("flows", "show", "nothing")
-    assert (unknown.returncode, "no such flow" in unknown.stderr) == (1, True)
-    assert "allowed: pending" in latchpin("flows", "list", "--outcome", "odd").stderr
+    assert (unknown.returncode, "no flow with the id" in unknown.stderr) == (1, True)
+    assert "32 digits" in unknown.stderr
+    assert "sign in" not in unknown.stderr  # that is for a page's reader
+
+
+@pytest.mark.slow
+async def test_what_is_mistyped_is_told_and_not_taken_for_an_empty_list(flows, latchpin):
+    assert "There is no flow yet" in latchpin("flows", "list").stderr
+    await flows.append(samples.flow(datetime.now(UTC), gateway_id="a" * 32), life=LIFE)
+    for arguments, told in (
+        (("--outcome", "odd"), "allowed: pending"),
+        (("--cause", "state-expird"), "Did you mean state-expired"),
+        (("--gateway", "Exampel"), "no gateway with the id or name 'Exampel'"),
+    ):
+        done = latchpin("flows", "list", *arguments, "--json")
+        assert (done.returncode, done.stdout, told in done.stderr) == (1, "", True), arguments
+    for arguments, count in (("--gateway", "a" * 32), 1), (("--gateway", "b" * 32), 0), (("--cause", "state-used"), 0):
+        done = latchpin("flows", "list", *arguments, "--json")
+        assert (done.returncode, len(json.loads(done.stdout))) == (0, count), arguments
+    assert "No flow matches" in latchpin("flows", "list", "--user", "nobody@example.com").stderr
+    assert (
+        latchpin("gateways", "add", "https://mcp.example.com/mcp", "--name", "Example", "--no-discover").returncode == 0
+    )
+    assert json.loads(latchpin("flows", "list", "--gateway", "Example", "--json").stdout) == []
 
 
 @pytest.mark.slow

@@ -179,6 +179,25 @@ async def test_a_look_that_is_broken_off_loses_nothing(records):
     assert records.kept == steps
 
 
+async def test_a_look_waits_for_what_waits_and_not_for_what_comes_meanwhile(records):
+    history, steps = FlowHistory(records, life=DAY), steps_of(1)
+    append, busy = records.append, True
+
+    async def append_and_more(batch, *, life) -> None:
+        await append(batch, life=life)
+        if busy and records.batches < 100:  # flows go on without a pause
+            feed(history, steps_of(1))
+
+    records.append = append_and_more
+    feed(history, steps)
+    await history.flush()
+    assert records.kept == steps
+    assert records.batches == 1
+    busy = False
+    await history.close()
+    assert records.kept[len(steps) :]
+
+
 async def test_what_the_writing_logs_belongs_to_no_flow(records, quick):
     history = FlowHistory(records, life=DAY)
     trail = FlowJournal([history], clock=MovedClock(), worker="w").open("authorize")

@@ -70,6 +70,27 @@ async def test_a_list_is_filtered_and_goes_on_where_it_ended(gateway: InnerGatew
     assert (await get(gateway, "/flows?before=2026-01-01T00:00:00", ALICE)).status_code == 400
 
 
+async def test_a_page_may_end_between_flows_of_one_moment(gateway: InnerGateway):
+    moment = gateway.clock()
+    flows = [samples.flow(moment, app_user_email=ALICE) for _ in range(5)]
+    await gateway.application.services.records.flows.append(itertools.chain(*flows), life=timedelta(hours=1))
+    seen, before = [], ""
+    async with gateway.client(ALICE) as client:
+        while before is not None:
+            page = (await client.get(f"{BASE}/flows", params={"limit": 2, "before": before})).json()
+            seen += [flow["flow_id"] for flow in page["flows"]]
+            before = page["next_before"]
+    assert seen == sorted((flow[0].flow_id for flow in flows), reverse=True)
+
+
+@pytest.mark.parametrize("place", ["2026-01-01T00:00:00", "soon", "2026-01-01T00:00:00Z~x", "~", "2026"])
+async def test_what_is_no_place_in_the_list_is_refused_with_an_example(gateway: InnerGateway, place: str):
+    async with gateway.client(ALICE) as client:
+        refused = await client.get(f"{BASE}/flows", params={"before": place})
+    assert (refused.status_code, refused.json()["cause"]) == (400, "invalid-request")
+    assert "next_before" in refused.json()["remedy"]
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 async def test_a_time_beyond_all_dates_is_refused(gateway: InnerGateway, moment: str):
     async with gateway.client(ALICE) as client:

@@ -48,6 +48,8 @@ def verify(
     verdict = run(work())
     if as_json:
         print_json(asdict(verdict))
+    elif verdict.broken is None and not verdict.entries:
+        say("The audit log is empty.")
     elif verdict.broken is None:
         say(f"{_entries(verdict.entries)} hold{'s' if verdict.entries == 1 else ''}; the head is:")
         sys.stdout.write(f"{verdict.head}\n")
@@ -94,7 +96,7 @@ def forget(
     async def work() -> None:
         async with opened() as application:
             if not await _pseudonyms(application.services).forget(address):
-                raise NotFound(f"the audit log knows nobody of the address {address}", remedy="Check the address.")
+                raise _unknown(address)
             await application.services.audit.record("person.forgotten", actor=OPERATOR)
 
     run(work())
@@ -110,8 +112,16 @@ async def _wanted(pseudonyms: Pseudonyms, person: str | None) -> str | None:
         return None
     found = await pseudonyms.find(parse_email(person))
     if found is None:
-        raise NotFound(f"the audit log knows nobody of the address {person}", remedy="Check the address.")
+        raise _unknown(person)
     return found
+
+
+def _unknown(address: str) -> NotFound:
+    return NotFound(
+        f"the audit log knows nobody of the address {address}",
+        remedy="Check the address: who is in the log is shown by 'latchpin audit export --names'; "
+        "who was forgotten is not found any more.",
+    )
 
 
 def _write_line(shown: dict[str, Any]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from difflib import get_close_matches
 from typing import Annotated, Any, get_args
 
 import typer
@@ -14,22 +17,22 @@ from rich.table import Table
 
 from latchpin.application import Application
 from latchpin.commands.console import opened, out, print_json, run, say
-from latchpin.errors import BackendUnavailable, SettingsError
+from latchpin.commands.which_gateway import OPERATOR, find_gateway
+from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
 from latchpin.journal.inspector import Flow
 from latchpin.journal.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
-from latchpin.model import Caller
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
 
-OPERATOR = Caller(email="operator@localhost", is_admin=True, via="local")
+_ID = re.compile(r"[0-9a-f]{32}")
 INTERVAL = 1.0
 """Seconds between two looks at what is new."""
 FOLLOWED = 200
 """Flows that ``tail`` looks at: those that had a step last."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-GatewayOption = Annotated[str | None, typer.Option("--gateway", help="Of this gateway only: its id.")]
+GatewayOption = Annotated[str | None, typer.Option("--gateway", help="Of this gateway only: its id or name.")]
 UserOption = Annotated[str | None, typer.Option("--user", help="Of this user only.")]
 
 
@@ -48,19 +51,23 @@ def list_all(  # noqa: PLR0917  typer passes them by name
     as_json: Json = False,
 ) -> None:
     """List flows, the one with the newest step first."""
-    query = FlowQuery(gateway, user.lower() if user else None, _parse_outcome(outcome), cause)
+    query = FlowQuery(None, user.lower() if user else None, _parse_outcome(outcome), cause)
 
     async def work() -> list[FlowSummary]:
         async with opened() as application:
             _warn_if_off(application)
-            return await application.flows.list(query, OPERATOR, limit=limit)
+            asked = replace(query, gateway_id=await _gateway_id(application, gateway))
+            return await application.flows.list(asked, OPERATOR, limit=limit)
 
     found = run(work())
+    if not found and cause is not None:
+        _check_cause(cause)
     if as_json:
         print_json([describe_summary(flow) for flow in found])
         return
     if not found:
-        say("There is no such flow; one is recorded when somebody authorizes a gateway.")
+        chosen = query != FlowQuery() or gateway is not None
+        say("No flow matches." if chosen else "There is no flow yet; one is recorded when somebody presses Authorize.")
         return
     table = Table("flow", "last step", "gateway", "user", "outcome", "cause", "steps")
     for flow in found:
@@ -77,7 +84,7 @@ def show(flow_id: Annotated[str, typer.Argument(help="The flow's id.")], as_json
     async def work() -> Flow:
         async with opened() as application:
             _warn_if_off(application)
-            return await application.flows.show(flow_id, OPERATOR)
+            return await _show(application, flow_id)
 
     flow = run(work())
     if as_json:
@@ -95,14 +102,15 @@ def show(flow_id: Annotated[str, typer.Argument(help="The flow's id.")], as_json
 @app.command()
 def tail(gateway: GatewayOption = None, user: UserOption = None, as_json: Json = False) -> None:
     """Follow new steps of all workers until Ctrl-C. With --json, one JSON object a line."""
-    query = FlowQuery(gateway_id=gateway, app_user_email=user.lower() if user else None)
+    query = FlowQuery(app_user_email=user.lower() if user else None)
     with suppress(KeyboardInterrupt):
-        run(_follow(query, as_json=as_json))
+        run(_follow(query, gateway, as_json=as_json))
 
 
-async def _follow(query: FlowQuery, *, as_json: bool) -> None:
+async def _follow(query: FlowQuery, gateway: str | None, *, as_json: bool) -> None:
     async with opened() as application:
         _warn_if_off(application)
+        query = replace(query, gateway_id=await _gateway_id(application, gateway))
         began, seen, away = application.services.clock(), _Seen(), False
         while True:
             try:
@@ -157,6 +165,33 @@ def _facts(step: FlowStep) -> str:
         return shown
     happened = step.shown_facts()["happened"] or cause.public
     return f"{cause.slug}: {happened}; remedy: {cause.remedy} ({shown})"
+
+
+async def _show(application: Application, flow_id: str) -> Flow:
+    try:
+        return await application.flows.show(flow_id, OPERATOR)
+    except NotFound as exc:
+        hours = application.services.settings.flow_history_hours
+        raise NotFound(
+            f"there is no flow with the id {flow_id!r}",
+            remedy="Take all 32 digits of the flow id from the failure page, the log or 'latchpin flows list'; "
+            f"flows are kept for {hours} hours (FLOW_HISTORY_HOURS).",
+        ) from exc
+
+
+async def _gateway_id(application: Application, which: str | None) -> str | None:
+    """The id of the gateway that was named; an id stands for itself, since flows outlive their gateway."""
+    if which is None or _ID.fullmatch(which):
+        return which
+    return (await find_gateway(application, which)).id
+
+
+def _check_cause(slug: str) -> None:
+    known = known_causes()
+    if slug not in known:
+        near = get_close_matches(slug, known, n=3)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "The page on errors lists them all."
+        raise SettingsError(f"--cause holds {slug!r}, and no cause is called so", remedy=remedy)
 
 
 def _warn_if_off(application: Application) -> None:

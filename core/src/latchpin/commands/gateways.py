@@ -9,17 +9,16 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from latchpin.application import Application
 from latchpin.commands.console import opened, out, print_json, run, say
 from latchpin.commands.inspection import print_inspection
+from latchpin.commands.which_gateway import OPERATOR, find_gateway
 from latchpin.errors import NotFound, SettingsError
 from latchpin.gateways.book import describe, parse_gateway_body
 from latchpin.gateways.removal import Removed
-from latchpin.model import Caller, Gateway
+from latchpin.model import Gateway
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
 
-OPERATOR = Caller(email="operator@localhost", is_admin=True, via="local")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Which = Annotated[str, typer.Argument(help="The gateway's id, or its name if only one has it.")]
 
@@ -95,7 +94,7 @@ def show(which: Which, as_json: Json = False) -> None:
 
     async def work() -> dict[str, Any]:
         async with opened() as application:
-            gateway = await _find(application, which)
+            gateway = await find_gateway(application, which)
             shown = describe(gateway)
             shown["redirect_uri"] = (
                 gateway.oauth and gateway.oauth.redirect_uri
@@ -126,7 +125,7 @@ def confirm_issuer(
 
     async def look() -> tuple[Gateway, str | None]:
         async with opened() as application:
-            gateway = await _find(application, which)
+            gateway = await find_gateway(application, which)
             return gateway, await application.servers.named_issuer(gateway)
 
     async def work(gateway: Gateway, issuer: str) -> Gateway:
@@ -135,7 +134,10 @@ def confirm_issuer(
 
     gateway, named = run(look())
     if named is None:
-        raise NotFound(f"{gateway.url} names no issuer")
+        raise NotFound(
+            f"{gateway.url} names no issuer",
+            remedy=f"See what discovery finds there: latchpin gateways show {gateway.id}",
+        )
     if not yes:
         typer.confirm(
             f"{gateway.name} trusts {gateway.pinned_issuer}, and its server names {named}. From now on tokens from "
@@ -159,7 +161,7 @@ def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="
 
     async def look() -> Gateway:
         async with opened() as application:
-            return await _find(application, which)
+            return await find_gateway(application, which)
 
     async def work(gateway: Gateway) -> Removed:
         async with opened() as application:
@@ -172,18 +174,6 @@ def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="
     say(f"Removed {gateway.name}")
     for sentence in removed.sentences():
         say(sentence)
-
-
-async def _find(application: Application, which: str) -> Gateway:
-    gateways = await application.gateways.list(OPERATOR)
-    found = [each for each in gateways if each.id == which] or [each for each in gateways if each.name == which]
-    if not found:
-        raise NotFound(f"there is no gateway with the id or name {which!r}")
-    if len(found) > 1:
-        raise NotFound(
-            f"{len(found)} gateways are called {which!r}", remedy="Name it by its id: latchpin gateways list"
-        )
-    return found[0]
 
 
 def _parse_config(text: str) -> dict[str, Any]:

@@ -35,4 +35,7 @@ class FlowRecords(Protocol):
         """Remove flows whose last step is before ``before``, and beyond ``most`` the oldest. Return how many."""
 
     async def list(self, query: FlowQuery, *, limit: int) -> list[FlowSummary]:
-        """At most ``limit`` flows that match, the one with the newest last step first."""
+        """At most ``limit`` flows that match, the one with the newest last step first.
+
+        Of several at one moment the one with the largest id comes first.
+        """

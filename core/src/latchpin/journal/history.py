@@ -43,6 +43,7 @@ class FlowHistory:
         self._life = life
         self._limit = limit
         self._queue: deque[FlowStep] = deque()
+        self._written = 0  # steps that left the queue
         self._writing = asyncio.Lock()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -64,17 +65,17 @@ class FlowHistory:
             self._task = asyncio.get_running_loop().create_task(self._work(), context=Context())
 
     async def flush(self) -> None:
-        """Write what waits now.
+        """Write what waits now, and not what comes meanwhile: whoever looks at a flow is not held up by others.
 
         Raises:
             BackendUnavailable: the store cannot be asked; the steps wait on.
         """
-        async with self._writing:
-            while batch := list(islice(self._queue, BATCH)):
-                await self._write(batch)
-                for _ in batch:
-                    self._queue.popleft()
-        if self._dropped:
+        last = self._written + len(self._queue)
+        while self._written < last:
+            async with self._writing:  # batch by batch, in turns with others who wait
+                if self._written < last:
+                    await self._write_batch()
+        if self._dropped and not self._queue:
             _log.warning("%d steps of flows are missing in the history", self._dropped)
             self._dropped = 0
 
@@ -108,7 +109,8 @@ class FlowHistory:
             _log.warning("The history of flows cannot be written now: %s", exc.detail or exc.public)
         self._away = True
 
-    async def _write(self, batch: list[FlowStep]) -> None:
+    async def _write_batch(self) -> None:
+        batch = list(islice(self._queue, BATCH))
         try:
             await self._records.append(batch, life=self._life)
             self._away = False
@@ -116,6 +118,9 @@ class FlowHistory:
             raise
         except Exception:  # noqa: BLE001  whatever it is, it would be the same the next time
             _log.exception("%d steps of flows could not be kept", len(batch))
+        for _ in batch:
+            self._queue.popleft()
+        self._written += len(batch)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -86,13 +86,20 @@ class FlowSummary:
 
 @dataclass(frozen=True, slots=True)
 class FlowQuery:
-    """Which flows to list: those that match every field that is not None. ``before`` compares the last step's time."""
+    """Which flows to list: those that match every field that is not None.
+
+    Attributes:
+        before: only flows whose last step is before it: where a page ended, the next one begins.
+        before_id: of the flows at the very moment ``before``, those with a smaller id too. Several flows may have their
+            last step at one moment, and a page may end between them.
+    """
 
     gateway_id: str | None = None
     app_user_email: str | None = None
     outcome: FlowOutcome | None = None
     cause: str | None = None
     before: datetime | None = None
+    before_id: str = ""
 
     def matches(self, flow: FlowSummary) -> bool:
         """Whether ``flow`` is one of them."""
@@ -101,7 +108,7 @@ class FlowQuery:
             and self.app_user_email in {None, flow.app_user_email}
             and self.outcome in {None, flow.outcome}
             and self.cause in {None, flow.cause}
-            and (self.before is None or flow.last_at < self.before)
+            and (self.before is None or (flow.last_at, flow.flow_id) < (self.before, self.before_id))
         )
 
 

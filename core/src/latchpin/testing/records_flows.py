@@ -106,6 +106,17 @@ class FlowRules(OpenedBackend):
         same(seen[0], kept[4].flow_id, "a new step brings a flow to the front")
         same(sorted(seen), sorted(flow.flow_id for flow in kept), "a new step makes no second flow")
 
+    async def test_flow_list_goes_on_between_flows_of_one_moment(self, store: RecordStore, clock: MovedClock) -> None:
+        """A page may end between flows whose last steps have one time: none is left out, none comes twice."""
+        flows = [samples.flow(clock()) for _ in range(5)]
+        expected = sorted((flow[0].flow_id for flow in flows), reverse=True)
+        await store.flows.append([step for flow in flows for step in flow], life=LIFE)
+        query, seen = EVERY, list[str]()
+        while page := await store.flows.list(query, limit=2):
+            seen += [flow.flow_id for flow in page]
+            query = FlowQuery(before=page[-1].last_at, before_id=page[-1].flow_id)
+        same(seen, expected, "flows of one moment are listed by their ids, the largest first, over many pages")
+
     async def test_flow_filters(self, store: RecordStore, clock: MovedClock) -> None:
         """By gateway, user, outcome and cause, and by several of them."""
         here, there = samples.new_id(), samples.new_id()

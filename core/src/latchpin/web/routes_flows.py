@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, get_args
 
@@ -22,6 +23,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/flows", tags=["flows"])
 
+_ID = re.compile(r"[0-9a-f]{32}")
 PAGE = 50
 MOST = 200
 
@@ -33,20 +35,22 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
     user: str | None = None,
     outcome: FlowOutcome | None = None,
     cause: str | None = None,
-    before: datetime | None = None,
+    before: str = "",
     limit: Annotated[int, Query(ge=1, le=MOST)] = PAGE,
 ) -> Response:
     """The flows that the caller may see, the newest last step first. ``before`` goes on where a page ended."""
     caller = await require_caller(request)
+    moment, before_id = _parse_place(before)
     query = FlowQuery(
         gateway_id=gateway_id or None,
         app_user_email=user.lower() if user else None,
         outcome=outcome,
         cause=cause or None,
-        before=_aware(before),
+        before=moment,
+        before_id=before_id,
     )
     found = await application_of(request).flows.list(query, caller, limit=limit)
-    older = found[-1].last_at.isoformat() if len(found) == limit else None
+    older = f"{found[-1].last_at.isoformat()}~{found[-1].flow_id}" if len(found) == limit else None
     if not wants_html(request):
         return JSONResponse({"flows": [describe_summary(flow) for flow in found], "next_before": older})
     shown: dict[str, Any] = {"flows": found, "query": query, "outcomes": get_args(FlowOutcome)}
@@ -80,15 +84,20 @@ def _older(request: Request, before: str) -> dict[str, str]:
     return {name: value for name, value in request.query_params.items() if value} | {"before": before}
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise InvalidRequest("'before' has no offset", remedy="Write it as 2026-03-14T15:09:26Z, or take next_before.")
+def _parse_place(text: str) -> tuple[datetime | None, str]:
+    """Where a page ended: a time, and behind a tilde the flow that had its last step then."""
+    if not text:
+        return None, ""
+    moment, _, flow_id = text.partition("~")
     try:
-        return moment.astimezone(UTC)
-    except OverflowError as exc:
-        raise InvalidRequest("'before' is beyond all dates", remedy="Take next_before.") from exc
+        before = datetime.fromisoformat(moment)
+        if before.tzinfo is not None and (not flow_id or _ID.fullmatch(flow_id)):
+            return before.astimezone(UTC), flow_id
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidRequest(
+        "'before' is no time with an offset", remedy="Write it as 2026-03-14T15:09:26Z, or take next_before."
+    )
 
 
 async def _names(request: Request, flows: list[FlowSummary]) -> dict[str, Any]:

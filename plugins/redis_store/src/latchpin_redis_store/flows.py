@@ -90,9 +90,11 @@ class RedisFlows:
 
     async def _newest(self, query: FlowQuery) -> AsyncIterator[FlowSummary]:
         index, start = _index_of(query), 0
-        top = "+inf" if query.before is None else f"({_score(query.before)}"
+        seen: set[str] = set()  # a flow that goes to the front meanwhile pushes others onto the next page, once more
+        top = "+inf" if query.before is None else str(_score(query.before))  # that moment too: ``matches`` looks closer
         while ids := await self._ask("ZREVRANGEBYSCORE", index, top, "-inf", "LIMIT", start, PAGE):
-            names = [id_.decode() for id_ in ids]
+            names = [name for id_ in ids if (name := id_.decode()) not in seen]
+            seen.update(names)
             held = await self._ask_all([("HGETALL", _key(name)) for name in names])
             for name, pairs in zip(names, held, strict=True):
                 if steps := _load(name, pairs):

@@ -119,7 +119,12 @@ def _select(query: FlowQuery) -> Select[Any]:
     for name in ("gateway_id", "app_user_email", "outcome", "cause"):
         if (value := getattr(query, name)) is not None:
             statement = statement.where(flows.c[name] == value)
-    return statement if query.before is None else statement.where(flows.c.last_at < query.before)
+    if query.before is None:
+        return statement
+    older = flows.c.last_at < query.before
+    if query.before_id:
+        older |= (flows.c.last_at == query.before) & (flows.c.flow_id < query.before_id)
+    return statement.where(older)
 
 
 def _new_row(steps: Sequence[FlowStep]) -> dict[str, Any]:
