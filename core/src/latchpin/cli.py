@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import typer
 
 from latchpin import __version__
 from latchpin.errors import LatchpinError, PluginError, SettingsError
 
-if TYPE_CHECKING:
-    from latchpin.plugins import Plugins
-
-__all__ = ["build", "main"]
+__all__ = ["COMMANDS", "build", "main"]
 
 FAILED = 1
 
+COMMANDS: Mapping[str, str] = {
+    "serve": "latchpin.commands.serving",
+    "plugins": "latchpin.commands.serving",
+    "doctor": "latchpin.commands.doctor",
+    "demo": "latchpin.demo.command",
+    "login-link": "latchpin.commands.people",
+    "token": "latchpin.commands.people",
+    "gateways": "latchpin.commands.gateways",
+    "flows": "latchpin.commands.flows",
+    "states": "latchpin.commands.states",
+    "audit": "latchpin.commands.audit",
+    "config": "latchpin.commands.config",
+    "secret": "latchpin.commands.secret",
+}
+"""The core's commands, in the order of the help, and the module that has each in its ``app``."""
 
-def build() -> typer.Typer:
-    """Put the commands together. A broken plugin only loses its own."""
-    from latchpin.commands import (  # noqa: PLC0415  see main
-        audit,
-        config,
-        doctor,
-        flows,
-        gateways,
-        people,
-        secret,
-        serving,
-        states,
-    )
-    from latchpin.demo import command as demo  # noqa: PLC0415
-    from latchpin.plugins import Plugins  # noqa: PLC0415
 
+def build(first: str | None = None) -> typer.Typer:
+    """Put the commands together. A broken plugin only loses its own.
+
+    Args:
+        first: the first word of the command line. If it is a command of the core, only that is put together: a server
+            does not keep in memory what belongs to other commands.
+    """
     app = typer.Typer(
         name="latchpin",
         help="An OAuth gateway for MCP servers, composed from plugins.",
@@ -42,30 +47,21 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    plugin_apps = _commands_of(Plugins())
-    for part in (
-        serving.app,
-        doctor.app,
-        demo.app,
-        people.app,
-        people.token,
-        gateways.app,
-        flows.app,
-        states.app,
-        audit.app,
-        config.app,
-        secret.app,
-    ):
-        app.add_typer(part)
-    for part in plugin_apps:
+    wanted = [COMMANDS[first]] if first in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
+    parts: list[typer.Typer] = [importlib.import_module(module).app for module in wanted]
+    if first not in COMMANDS:
+        parts += _commands_of_plugins()
+    for part in parts:
         app.add_typer(part)
     return app
 
 
-def _commands_of(plugins: Plugins) -> list[typer.Typer]:
+def _commands_of_plugins() -> list[typer.Typer]:
     """What plugins add; a plugin that fails here must not take the other commands along."""
+    from latchpin.plugins import Plugins  # noqa: PLC0415  see main
+
     try:
-        return [offer.value for offer in plugins.offers("latchpin_commands")]
+        return [offer.value for offer in Plugins().offers("latchpin_commands")]
     except PluginError as exc:
         sys.stderr.write(f"latchpin: warning: no commands of plugins: {exc.detail}\n")
         return []
@@ -91,7 +87,7 @@ def main() -> None:
     Imports wait until here, so that a worker process, which imports this module too, does not pay for them.
     """
     try:
-        build()()
+        build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except LatchpinError as exc:
         kind = "configuration error" if isinstance(exc, SettingsError | PluginError) else "error"
         sys.stderr.write(f"latchpin: {kind}: {exc.detail or exc.public}\n")

@@ -16,6 +16,7 @@ Admin = Annotated[bool, typer.Option("--admin", help="As an administrator.")]
 
 app = typer.Typer()
 token = typer.Typer(name="token", help="Make bearer tokens for API callers.", no_args_is_help=True)
+app.add_typer(token)
 
 
 @app.command("login-link")
