@@ -42,3 +42,52 @@ async def test_a_url_that_cannot_be_read_is_a_failure_as_without_observers():
             await session.send(outgoing)
     [operation] = watching.ended
     assert (operation.outcome, operation.facts["host"]) == ("url", "")
+
+
+class Failing:
+    """An observer that fails at one end."""
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def begin(self, operation: Operation) -> Callable[[], None]:
+        if self.at == "beginning":
+            raise RuntimeError("at the beginning")
+        return self._end
+
+    def _end(self) -> None:
+        raise RuntimeError("at the end")
+
+
+@pytest.mark.parametrize("at", ["beginning", "end"])
+def test_an_observer_that_fails_disturbs_neither_the_work_nor_the_others(at, caplog):
+    watching = Watching()
+    with Observers([watching, Failing(at)]).watch(Operation("store", "states.put")) as operation:
+        operation.facts["seen"] = "yes"
+    assert [each.facts for each in watching.ended] == [{"seen": "yes"}]
+    assert f"at the {at}" in caplog.text
+
+
+def test_what_the_work_raises_is_its_outcome_unless_it_named_one_and_goes_on_up():
+    watching = Watching()
+    observers = Observers([watching])
+    for outcome in ("ok", "named"):
+        with pytest.raises(KeyError), observers.watch(Operation("store", "tokens.get", outcome=outcome)):
+            raise KeyError("gone")
+    assert [each.outcome for each in watching.ended] == ["KeyError", "named"]
+
+
+def test_the_first_to_watch_is_the_last_to_be_told_of_the_end():
+    told: list[str] = []
+
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def begin(self, operation: Operation) -> Callable[[], None]:
+            told.append(f"{self.name} begins")
+            return lambda: told.append(f"{self.name} ends")
+
+    with Observers([Named("one"), Named("two")]).watch(Operation("store", "tokens.get")):
+        told.append("work")
+    assert told == ["one begins", "two begins", "work", "two ends", "one ends"]

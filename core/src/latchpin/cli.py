@@ -47,9 +47,10 @@ def build(first: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    wanted = [COMMANDS[first]] if first in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
-    parts: list[typer.Typer] = [importlib.import_module(module).app for module in wanted]
-    if first not in COMMANDS:
+    alone = COMMANDS.get(first or "")
+    modules = dict.fromkeys(COMMANDS.values()) if alone is None else [alone]
+    parts: list[typer.Typer] = [importlib.import_module(module).app for module in modules]
+    if alone is None:
         parts += _commands_of_plugins()
     for part in parts:
         app.add_typer(part)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from latchpin.contracts.evidence import StoreWitness
 from latchpin.contracts.observers import Observer, Operation
@@ -31,19 +30,35 @@ class Observers:
         """Let one more watch from now on."""
         self._observers.append(observer)
 
-    @contextmanager
-    def watch(self, operation: Operation) -> Iterator[Operation]:
+    def watch(self, operation: Operation) -> Watch:
         """Watch what the body does; what it raises is its outcome, unless it has named one."""
-        ends = [end for observer in self._observers if (end := _begin(observer, operation)) is not None]
-        try:
-            yield operation
-        except BaseException as exc:
-            if operation.outcome == "ok":
-                operation.outcome = type(exc).__name__
-            raise
-        finally:
-            for end in reversed(ends):
-                _end(end)
+        return Watch(self._observers, operation)
+
+
+class Watch:
+    """The context manager behind ``Observers.watch``. A generator would cost several times as much a store call."""
+
+    __slots__ = ("_ends", "_observers", "_operation")
+
+    def __init__(self, observers: Sequence[Observer], operation: Operation) -> None:
+        self._observers = observers
+        self._operation = operation
+        self._ends: list[End] = []
+
+    def __enter__(self) -> Operation:
+        """Tell every observer that it begins."""
+        for observer in self._observers:
+            end = _begin(observer, self._operation)
+            if end is not None:
+                self._ends.append(end)
+        return self._operation
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Tell them, the last first, that it has ended."""
+        if kind is not None and self._operation.outcome == "ok":
+            self._operation.outcome = kind.__name__
+        for end in reversed(self._ends):
+            _end(end)
 
 
 def _begin(observer: Observer, operation: Operation) -> End | None:

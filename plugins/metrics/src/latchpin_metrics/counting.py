@@ -25,13 +25,13 @@ class CountingListener:
             case "flow.step":
                 _count_step(counted, facts)
             case "token.refreshed":
-                counted.refreshes.labels("refreshed").inc()
+                counted.refreshes["refreshed",].inc()
             case "token.spent":
-                counted.refreshes.labels("spent").inc()
+                counted.refreshes["spent",].inc()
             case "token.disconnected":
                 counted.disconnects.inc()
             case "tools.fetched":
-                counted.fetches.labels("fetched", "").inc()
+                counted.fetches["fetched", ""].inc()
 
 
 _OUTCOMES = {"begun": "begun", "sealed": "completed"}
@@ -40,13 +40,13 @@ _OUTCOMES = {"begun": "begun", "sealed": "completed"}
 
 def _count_step(counted: Meters, facts: Mapping[str, str | int | float | bool | None]) -> None:
     step = str(facts["step"])
-    counted.steps.labels(step).observe(float(facts["seconds"] or 0))
+    counted.steps[step,].observe(float(facts["seconds"] or 0))
     if facts["outcome"] == "failed" and facts["during"] == "fetch-tools":
-        counted.fetches.labels("failed", str(facts["cause"])).inc()
+        counted.fetches["failed", str(facts["cause"])].inc()
         return
     outcome = "failed" if facts["outcome"] == "failed" else _OUTCOMES.get(step)
     if outcome is not None:
-        counted.flows.labels(outcome, str(facts["cause"] or "")).inc()
+        counted.flows[outcome, str(facts["cause"] or "")].inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ def _observe(operation: Operation, seconds: float) -> None:
     match operation.kind:
         case "request":
             status = facts.get("status", "")
-            counted.requests.labels(_method(operation.name), facts.get("route", ""), status).observe(seconds)
+            counted.requests[_method(operation.name), facts.get("route", ""), status].observe(seconds)
         case "upstream":
             outcome = facts.get("status", operation.outcome)
-            counted.upstream.labels(_method(operation.name), facts["host"], outcome).observe(seconds)
+            counted.upstream[_method(operation.name), facts["host"], outcome].observe(seconds)
         case "store":
-            counted.store.labels(operation.name, operation.outcome).observe(seconds)
+            counted.store[operation.name, operation.outcome].observe(seconds)
 
 
 def _method(name: str) -> str:

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from latchpin.serve import WORKER_VARIABLE
 from latchpin.settings import load
@@ -29,19 +29,36 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
+MetricT = TypeVar("MetricT", bound="Counter | Histogram")
+
+
+class Labelled(dict[tuple[str, ...], MetricT]):
+    """A metric's children by their labels, each looked up once: ``labels()`` checks and locks every time."""
+
+    def __init__(self, metric: MetricT) -> None:
+        super().__init__()
+        self._metric: MetricT = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> MetricT:
+        """Make the child."""
+        child: MetricT = self._metric.labels(*labels)  # type: ignore[assignment]  # mypy forgets which of the two
+        self[labels] = child
+        return child
+
+
 @dataclass(frozen=True, slots=True)
 class Meters:
     """Those of this process; with a shared folder its workers' together."""
 
     registry: CollectorRegistry
-    flows: Counter
-    steps: Histogram
-    refreshes: Counter
+    flows: Labelled[Counter]
+    steps: Labelled[Histogram]
+    refreshes: Labelled[Counter]
     disconnects: Counter
-    fetches: Counter
-    requests: Histogram
-    upstream: Histogram
-    store: Histogram
+    fetches: Labelled[Counter]
+    requests: Labelled[Histogram]
+    upstream: Labelled[Histogram]
+    store: Labelled[Histogram]
 
 
 @cache
@@ -56,11 +73,11 @@ def meters() -> Meters:
     own = CollectorRegistry()
     made = Meters(
         registry=CollectorRegistry() if folder is not None else own,
-        flows=Counter("latchpin_flows", "Authorizations by what became of them.", ["outcome", "cause"], registry=own),
+        flows=_count(Counter, "flows", "Authorizations by what became of them.", ["outcome", "cause"], own),
         steps=_seconds(Histogram, "flow_step", "Steps of an authorization.", ["step"], own),
-        refreshes=Counter("latchpin_refreshes", "Renewals of users' tokens.", ["outcome"], registry=own),
+        refreshes=_count(Counter, "refreshes", "Renewals of users' tokens.", ["outcome"], own),
         disconnects=Counter("latchpin_disconnects", "Connections that were ended.", registry=own),
-        fetches=Counter("latchpin_tool_fetches", "Fetches of tools.", ["outcome", "cause"], registry=own),
+        fetches=_count(Counter, "tool_fetches", "Fetches of tools.", ["outcome", "cause"], own),
         requests=_seconds(Histogram, "request", "Requests to the gateway.", ["method", "route", "status"], own),
         upstream=_seconds(Histogram, "upstream", "Requests to other servers.", ["method", "host", "outcome"], own),
         store=_seconds(Histogram, "store", "Calls of the stores.", ["operation", "outcome"], own),
@@ -70,8 +87,17 @@ def meters() -> Meters:
     return made
 
 
-def _seconds(kind: type[Histogram], what: str, text: str, labels: list[str], registry: CollectorRegistry) -> Histogram:
-    return kind(f"latchpin_{what}_seconds", f"{text} In seconds.", labels, registry=registry, buckets=SECONDS)
+def _count(
+    kind: type[Counter], what: str, text: str, labels: list[str], registry: CollectorRegistry
+) -> Labelled[Counter]:
+    return Labelled(kind(f"latchpin_{what}", text, labels, registry=registry))
+
+
+def _seconds(
+    kind: type[Histogram], what: str, text: str, labels: list[str], registry: CollectorRegistry
+) -> Labelled[Histogram]:
+    metric = kind(f"latchpin_{what}_seconds", f"{text} In seconds.", labels, registry=registry, buckets=SECONDS)
+    return Labelled(metric)
 
 
 def _open_folder(settings: MetricsSettings) -> Path | None:
