@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.servers.optional import find_mariadb
+from tests.servers.optional import PROGRAMS, find_mariadb
 from tests.servers.ports import HOST, Reservation
 from tests.servers.processes import ServerProcess, drop_to
 
@@ -29,7 +29,8 @@ class MariadbServer:
     def __init__(self) -> None:
         program = find_mariadb()
         if program is None:
-            raise RuntimeError("MariaDB's server (mariadbd) is needed: apt-get install mariadb-server")
+            packages = " ".join(PROGRAMS["mariadb"].packages)
+            raise RuntimeError(f"MariaDB's server (mariadbd) is needed: apt-get install {packages}")
         self._folder = Path(tempfile.mkdtemp(prefix="latchpin-mariadb-"))
         self._user = "nobody" if os.getuid() == 0 else None  # it refuses to run as root
         self._password = secrets.token_hex(8)
