@@ -56,6 +56,7 @@ def sessions(chromium: Browser, demo: RunningDemo) -> Callable[..., Any]:
     def cookies_of(email: str, *, admin: bool = False) -> Any:
         if (email, admin) not in known:
             context = chromium.new_context()
+            context.set_default_timeout(DEADLINE_MS)
             sign_in(context.new_page(), demo.create_link(email, admin=admin))
             known[email, admin] = context.storage_state()
             context.close()

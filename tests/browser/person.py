@@ -11,6 +11,7 @@ __all__ = [
     "ACCOUNT",
     "SUCCESS",
     "allow",
+    "arrive_at",
     "authorize",
     "connect",
     "open_gateways",
@@ -27,6 +28,11 @@ def press(page: Page, name: str) -> None:
     """Press the one button or link of that name."""
     exact = re.compile(rf"^{re.escape(name)}$")
     page.get_by_role("button", name=exact).or_(page.get_by_role("link", name=exact)).click()
+
+
+def arrive_at(page: Page, place: str) -> None:
+    """Wait until the page's URL begins with ``place``."""
+    expect(page).to_have_url(re.compile(f"^{re.escape(place)}"))
 
 
 def sign_in(page: Page, link: str) -> None:

@@ -53,7 +53,7 @@ def running_demo(folder: Path) -> Iterator[RunningDemo]:
     with Reservation() as reserved:
         command = [latchpin_command(), "demo", "--port", str(reserved.port)]
         with ServerProcess(command, env=clean_environment({}), cwd=folder) as process:
-            process.wait_for_output("Ctrl-C stops it.", timeout=120)
+            process.wait_for_output("Ctrl-C stops it.", timeout=180)
             yield RunningDemo(
                 folder=folder / ".latchpin-demo",
                 origin=f"http://localhost:{reserved.port}",

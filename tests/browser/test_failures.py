@@ -6,7 +6,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.person import SUCCESS, allow, authorize, open_gateways, press, sign_in, sign_in_at_provider
+from tests.browser.person import (
+    SUCCESS,
+    allow,
+    arrive_at,
+    authorize,
+    open_gateways,
+    press,
+    sign_in,
+    sign_in_at_provider,
+)
 
 SOMEBODY = "somebody@example.com"
 
@@ -101,7 +110,7 @@ def test_fetching_without_being_connected_offers_to_authorize(visit, demo):
     read_failure(page, "Authorize first", link="Authorize")
     expect(page.get_by_text("Authorize this gateway, then try again.")).to_be_visible()
     page.get_by_role("main").get_by_role("link", name="Authorize").click()
-    assert page.url.startswith(demo.issuer)
+    arrive_at(page, demo.issuer)
     allow(page)
     expect(page).to_have_title(re.compile(f"{SUCCESS}|Allow"))
 

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from latchpin.contracts import Upstream
 from latchpin.defaults import jwks
-from latchpin.defaults.jwks import PATIENCE
 from latchpin.errors import NotSignedIn, ProviderUnreachable, ProviderUnreadable
 from latchpin.model import Reply
 from latchpin.people.tickets import ADMIN_CLAIM
@@ -189,7 +188,7 @@ async def test_callers_with_an_unknown_key_wait_for_one_fetch_and_not_one_after_
 
 @pytest.mark.parametrize("failed_before", [False, True])
 async def test_a_server_that_says_nothing_holds_up_no_known_key(monkeypatch, failed_before):
-    monkeypatch.setattr(jwks, "PATIENCE", PATIENCE if failed_before else 0.01)
+    monkeypatch.setattr(jwks, "PATIENCE", 3600 if failed_before else 0.01)
     keys = Keys(jwk(RSA, "one"))
     async with open_gateway(upstream=keys, **IDP) as gateway:
         await identify(gateway, issued(gateway.clock))
@@ -200,7 +199,7 @@ async def test_a_server_that_says_nothing_holds_up_no_known_key(monkeypatch, fai
             gateway.clock.advance(timedelta(seconds=31))
         before, keys.answer = keys.asked, None
         keys.answering.clear()
-        async with asyncio.timeout(PATIENCE / 2):
+        async with asyncio.timeout(60):
             for _ in range(5):
                 assert await identify(gateway, issued(gateway.clock))
         assert keys.asked == before + 1

@@ -2,9 +2,16 @@
 
 import pytest
 from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
-from latchpin_redis_store import plugin
+from latchpin_redis_store import connection, plugin
 from latchpin_redis_store.settings import RedisSettings
 from redis.asyncio import Redis
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right answers are asked for here, and may come late; that callers hear in time is tested in ``test_faults``."""
+    for name in ("BATCH_SECONDS", "PROOF_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(connection, name, 60)
 
 
 class OnRedis:
