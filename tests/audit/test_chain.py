@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 from latchpin.audit.chain import ChainBroken, build_chain, check_chain
+from latchpin.audit.reading import verify
+from latchpin.errors import RecordConflict
 from latchpin.model.audit import AuditNote, dump, parse
 from latchpin.testing.sealing import SuiteSigner
+from latchpin_memory_store.audit import MemoryAudit
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
 SIGNER = SuiteSigner()
@@ -82,3 +85,31 @@ def test_a_key_that_is_gone_is_named(chain):
     stranger.key_id = "other"
     with pytest.raises(ChainBroken, match=r"entry 1: was signed by a key that this gateway does not have \(suite\)"):
         check_chain(chain, stranger)
+
+
+async def test_a_store_that_forgets_is_proven_from_its_oldest_entry_on(chain):
+    store = MemoryAudit(limit=3)
+    await store.append(chain[:2])
+    await store.append(chain[2:])
+    assert await store.list(limit=9) == chain[2:]
+    assert await store.list(after=3, limit=1) == [chain[3]]
+    assert await store.list(after=5, limit=9) == []
+    more = build_chain(await store.last(), notes(1), SIGNER)
+    with pytest.raises(RecordConflict):
+        await store.append(chain[3:4])
+    await store.append(more)
+    verdict = await verify(store, SIGNER, forgets=True)
+    assert (verdict.entries, verdict.begins, verdict.broken) == (3, 4, None)
+    assert verdict.head.startswith("6:")
+    store.rows[1] = replace(store.rows[1], actor="person-b")
+    verdict = await verify(store, SIGNER, forgets=True)
+    assert (verdict.entries, verdict.begins) == (1, 4)
+    assert "entry 5: was changed" in str(verdict.broken)
+
+
+async def test_where_nothing_may_be_forgotten_a_missing_beginning_is_told(chain):
+    store = MemoryAudit(limit=3)
+    await store.append(chain)
+    verdict = await verify(store, SIGNER)
+    assert (verdict.entries, verdict.head) == (0, "")
+    assert verdict.broken == "entry 1: is missing; entry 3 follows"

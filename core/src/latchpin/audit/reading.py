@@ -1,9 +1,9 @@
-"""Reads the audit log: page by page, proven from the first entry to the last, written out for programs."""
+"""Reads the audit log: page by page, proven from the oldest entry to the newest, written out for programs."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from latchpin.audit.chain import ChainBroken, check_chain
@@ -23,12 +23,14 @@ class Verdict:
 
     Attributes:
         entries: how many entries hold.
+        begins: the number of the oldest one; more than 1 where the store has let earlier ones go.
         head: the last one that holds, as ``number:signature``; empty for an empty log. Kept elsewhere, it shows later
             whether the end was cut off.
         broken: what is wrong with the next one, if anything.
     """
 
     entries: int
+    begins: int
     head: str
     broken: str | None
 
@@ -42,25 +44,28 @@ async def read(records: AuditRecords) -> AsyncIterator[AuditEntry]:
         after = page[-1].number
 
 
-async def verify(records: AuditRecords, signer: Signer, *, expect: str = "") -> Verdict:
-    """Prove the chain from its beginning.
+async def verify(records: AuditRecords, signer: Signer, *, expect: str = "", forgets: bool = False) -> Verdict:
+    """Prove the chain from its beginning, or from the oldest entry that the store still holds.
 
     Args:
         records: where the log is.
         signer: knows the keys, earlier ones too.
         expect: a head that was noted before; the log must still have that entry.
+        forgets: whether the store lets its oldest entries go; else the chain begins with entry 1.
     """
     last: AuditEntry | None = None
-    seen = not expect
+    count, begins, seen = 0, 1, not expect
     try:
         async for entry in read(records):
+            if forgets and count == 0 and entry.number > 1:
+                begins, last = entry.number, _gone_before(entry)
             last = check_chain([entry], signer, last=last)
+            count += 1
             seen = seen or _head(last) == expect
     except ChainBroken as exc:
-        return Verdict(exc.number - 1, _head(last), str(exc))
-    count = last.number if last is not None else 0
+        return Verdict(count, begins, _head(last) if count else "", str(exc))
     missing = None if seen else f"the entry {expect.partition(':')[0]} that was noted before is not in the log"
-    return Verdict(count, _head(last), missing)
+    return Verdict(count, begins, _head(last), missing)
 
 
 async def describe(entry: AuditEntry, pseudonyms: Pseudonyms | None = None) -> dict[str, Any]:
@@ -70,6 +75,11 @@ async def describe(entry: AuditEntry, pseudonyms: Pseudonyms | None = None) -> d
         for role in ("actor", "subject"):
             shown[f"{role}_address"] = await pseudonyms.name_of(shown[role]) or ""
     return shown
+
+
+def _gone_before(entry: AuditEntry) -> AuditEntry:
+    """In the place of the one before, which the store has let go: what ``entry`` says of it."""
+    return replace(entry, number=entry.number - 1, signature=entry.previous)
 
 
 def _head(entry: AuditEntry | None) -> str:

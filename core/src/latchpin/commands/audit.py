@@ -43,7 +43,8 @@ def verify(
     async def work() -> reading.Verdict:
         async with opened() as application:
             services = application.services
-            return await reading.verify(services.records.audit, services.signer, expect=expect)
+            forgets = not services.record_backend.shared
+            return await reading.verify(services.records.audit, services.signer, expect=expect, forgets=forgets)
 
     verdict = run(work())
     if as_json:

@@ -11,7 +11,10 @@ __all__ = ["AuditRecords"]
 
 
 class AuditRecords(Protocol):
-    """The entries of the audit log, in one chain. There is no way to change or remove one."""
+    """The entries of the audit log, in one chain. There is no way to change or remove one.
+
+    A store that is not shared may let its oldest entries go; it never forgets the last one.
+    """
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Add ``entries``, which follow on each other, behind the last one; all of them or none.
