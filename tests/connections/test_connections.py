@@ -151,3 +151,20 @@ async def test_who_has_no_token_yet_is_told_the_client_that_is_registered(connec
     alices = (await connected.call("GET", f"/oauth/status/{connected.id}", ALICE)).json()
     assert (bobs["user_token_status"]["status"], alices["user_token_status"]["status"]) == ("missing", "valid")
     assert bobs["client_id"] == alices["client_id"] is not None
+
+
+async def test_the_gateways_page_shows_what_is_left_where_one_may_not_go_any_more(both, gateway, provider):
+    page = f"{BASE}/admin/gateways"
+    async with gateway.browser(ALICE) as browser:
+        assert "Not allowed any more" not in (await browser.open(page)).text
+    await for_bob_only(both, gateway)
+    path = f"/oauth/tokens/{both.id}/disconnect"
+    async with gateway.browser(ALICE) as browser:
+        shown = await browser.open(page)
+        assert "Not allowed any more" in shown.text
+        assert f"/oauth/authorize/{both.id}" not in shown.text
+        after = await browser.submit(shown.form(action=path))
+        assert "Not allowed any more" not in after.text
+    assert len(provider.asked("revoke")) == 1
+    async with gateway.browser("carol@example.com") as browser:
+        assert both.id not in (await browser.open(page)).text

@@ -63,9 +63,11 @@ async def show_home(request: Request) -> Response:
 
 @router.get("/admin/gateways")
 async def show_gateways(request: Request) -> Response:
-    """The gateways that the caller may use, with what can be done about each."""
+    """The gateways that the caller may use, with what can be done about each; then what is left at others."""
     caller, application = await require_caller(request), application_of(request)
     gateways = await application.gateways.list(caller)
+    usable = {gateway.id for gateway in gateways}
+    own = await application.connections.list(caller, user=caller.email)
     # One after the other: a thousand tools each, asked for at once, would keep everybody else's reads waiting.
     rows = [await _row(application, gateway, caller) for gateway in gateways]
     return pages.render(
@@ -73,6 +75,7 @@ async def show_gateways(request: Request) -> Response:
         title="Gateways",
         **await frame(request, caller),
         rows=rows,
+        left=[each.gateway for each in own if each.gateway.id not in usable],
     )
 
 
