@@ -11,7 +11,7 @@ from latchpin.configuration import CoreSettings
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins import Plugins
 from latchpin.servers.provider_file import build_provider_table
-from latchpin.settings import load
+from latchpin.settings import load, mask, masked
 
 STORE = """
 import latchpin
@@ -116,3 +116,31 @@ def test_a_setting_that_does_not_hold_names_itself_and_masks_secrets(monkeypatch
     assert "PORT holds 'many'" in caught.value.detail
     assert "short-secret" not in caught.value.detail
     assert "hunter2" not in caught.value.detail
+
+
+def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("ADMIN_EMAILS", "ann@example.com,ben@example.com")
+    monkeypatch.setenv("AUDIT_LOG", "false")
+    monkeypatch.setenv("AUTH_ENCRYPTION_SECRETS_OLD", "an-earlier-secret,one-before-that")
+    shown = masked(load(CoreSettings))
+    assert shown["ADMIN_EMAILS"] == '["ann@example.com", "ben@example.com"]'
+    assert (shown["AUDIT_LOG"], shown["FRESHEN"]) == ("false", "false")
+    assert (shown["TRUSTED_PROXIES"], shown["JWT_ISSUER"], shown["JWT_SECRET_KEY"]) == ("", "", "")
+    assert shown["AUTH_ENCRYPTION_SECRETS_OLD"] == '["**********", "**********"]'
+    for name, value in shown.items():
+        if "SECRET" not in name:
+            monkeypatch.setenv(name, value)
+    assert masked(load(CoreSettings)) == shown
+
+
+@pytest.mark.parametrize(
+    ("held", "shown"),
+    [
+        ("redis://ann:pw@h:1/0", "redis://ann:***@h:1/0"),
+        ("redis://h:1/0?password=pw&db=2", "redis://h:1/0?password=***&db=2"),
+        ("postgresql://h/db?user=ann&password=a@b", "postgresql://h/db?user=ann&password=***"),
+        ("https://h/a?b=c", "https://h/a?b=c"),
+    ],
+)
+def test_a_password_in_a_url_is_masked_wherever_it_stands(held: str, shown: str):
+    assert mask(held) == shown

@@ -128,7 +128,8 @@ async def test_4_a_redis_that_forgets_in_a_restart(settings, diagnose, redis_ser
         finding = one(await diagnose(), "Redis keeps nothing over a restart")
     finally:
         redis_server.command("CONFIG", "SET", "appendonly", "yes")
-    assert facts(finding) == (Severity.FAILURE, "state-removed", "redis-cli config set appendonly yes")
+    command = f"redis-cli -h 127.0.0.1 -p {redis_server.port} config set appendonly yes"
+    assert facts(finding) == (Severity.FAILURE, "state-removed", command)
     assert "gateways, tokens and clients are lost" in finding.detail
 
 
@@ -261,7 +262,7 @@ async def test_8_a_redis_that_evicts(settings, diagnose, redis_server):
     finally:
         redis_server.command("CONFIG", "SET", "maxmemory", "0")
         redis_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
-    assert finding.command == "redis-cli config set maxmemory-policy noeviction"
+    assert finding.command == (f"redis-cli -h 127.0.0.1 -p {redis_server.port} config set maxmemory-policy noeviction")
     assert (finding.severity, finding.cause) == (Severity.FAILURE, "state-evicted")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 
 import pytest
 from latchpin.contracts import Severity
-from latchpin_redis_store.checks import _version
+from latchpin_redis_store.checks import _there, _version
 
 from tests.doctor.reading import of_check, one
 from tests.servers import RedisServer
@@ -93,7 +94,7 @@ async def test_a_user_that_may_not_ask_for_more_than_the_store_needs(settings, d
     skipped = one(report, "How Redis is set up was not looked at")
     assert (skipped.severity, skipped.command) == (
         Severity.SKIPPED,
-        "redis-cli acl setuser latchpin +info +time +config|get",
+        f"redis-cli -h 127.0.0.1 -p {redis_server.port} acl setuser small +info +time '+config|get'",
     )
     assert {finding.severity for finding in of_check(report, "stores")} == {Severity.OK}
     assert {finding.severity for finding in of_check(more, "redis")} == {Severity.OK}
@@ -103,10 +104,28 @@ async def test_a_wrong_password_is_not_repeated(settings, diagnose, redis_server
     settings.setenv("REDIS_MAX_RETRIES", "1")
     settings.setenv("REDIS_URL", f"redis://ann:hunter2@127.0.0.1:{redis_server.port}/0")
     report = await diagnose()
-    assert one(report, "Redis cannot be asked").command == f"redis-cli -h 127.0.0.1 -p {redis_server.port} ping"
+    assert one(report, "Redis cannot be asked").command == (
+        f"redis-cli -h 127.0.0.1 -p {redis_server.port} --user ann --askpass ping"
+    )
     assert "hunter2" not in str(report)
 
 
 @pytest.mark.parametrize(("version", "severity"), [("5.0.14", "failure"), ("6.0.0", "ok"), ("7.4", "ok")])
 def test_versions(version: str, severity: str):
     assert _version({"redis_version": version}).severity == severity
+
+
+@pytest.mark.parametrize(
+    ("url", "command", "pasted"),
+    [
+        ("redis://localhost", "ping", "-h;localhost;-p;6379;ping"),
+        ("redis://:pw@10.0.0.7:6380/2", "ping", "-h;10.0.0.7;-p;6380;--user;default;--askpass;ping"),
+        ("rediss://a%20b:pw@r.example", "ping", "-h;r.example;-p;6379;--tls;--user;a b;--askpass;ping"),
+        ("unix:///run/my redis.sock", "ping", "-s;/run/my redis.sock;ping"),
+        ("redis://ann:pw@r", "acl setuser <user> '+config|get'", "-h;r;-p;6379;acl;setuser;ann;+config|get"),
+    ],
+)
+def test_a_command_is_good_for_pasting_and_leads_to_the_server_of_the_url(url, command, pasted):
+    words = shlex.split(_there(f"redis-cli {command}", url))
+    assert words == ["redis-cli", *pasted.split(";")]
+    assert "pw" not in words

@@ -33,9 +33,7 @@ def shown(folder: Path) -> dict[str, str]:
 def as_shown(name: str, value: str) -> str:
     if name == "AUTH_ENCRYPTION_SECRET":
         return "**********"
-    if name == "DCR_DEFAULT_SCOPES":
-        return str(tuple(json.loads(value)))
-    return value.capitalize() if value in {"true", "false"} else value
+    return value
 
 
 def check_block(folder: Path, entry: guide.Entry) -> None:

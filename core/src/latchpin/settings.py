@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -85,24 +87,37 @@ def near_misses(known: Iterable[str], env_file: str = ENV_FILE) -> dict[str, str
 
 
 def masked(settings: BaseSettings) -> Mapping[str, str]:
-    """What a model holds, by variable, for people: secrets and passwords in URLs replaced by stars."""
-    shown: dict[str, str] = {}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        shown[name.upper()] = mask(value)
-    return shown
+    """What a model holds, by variable, as ``.env`` writes it: secrets and passwords in URLs replaced by stars."""
+    return {name.upper(): mask(getattr(settings, name)) for name in type(settings).model_fields}
 
 
 def mask(value: Any) -> str:  # noqa: ANN401  whatever a setting holds
-    """One value for people: never a secret."""
+    """One value as ``.env`` writes it, never a secret: ``true``, ``["mcp:read"]``, nothing for what is not set."""
+    if value is None:
+        return ""
     if isinstance(value, SecretStr):
         return "**********" if value.get_secret_value() else ""
-    text = str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list | set | frozenset):
+        return json.dumps([mask(each) for each in value], ensure_ascii=False) if value else ""
+    return _mask_text(str(value))
+
+
+def _mask_text(text: str) -> str:
     scheme, separator, rest = text.partition("://")
-    if separator and "@" in rest:
-        login, _, host = rest.rpartition("@")
-        return f"{scheme}://{login.partition(':')[0]}:***@{host}"
-    return text
+    if not separator:
+        return text
+    place, asks, query = rest.partition("?")
+    if "@" in place:
+        login, _, host = place.rpartition("@")
+        place = f"{login.partition(':')[0]}:***@{host}"
+    shown = _PASSWORD.sub(r"\1***", query)
+    return f"{scheme}://{place}{asks}{shown}"
+
+
+_PASSWORD = re.compile(r"((?:^|&)[^=&]*(?:pass|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
+"""A password may be in a URL's query too, as drivers of databases and Redis read it."""
 
 
 def _explain(model: type[BaseSettings], error: ErrorDetails) -> str:

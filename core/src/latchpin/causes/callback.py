@@ -157,7 +157,7 @@ ISSUER_MISMATCH = Cause(
     title="The answer came from another authorization server",
     public="The answer's issuer is not the one that was asked.",
     happened="{what}",
-    remedy="Start again; if it repeats, check the gateway's issuer with: latchpin gateways show.",
+    remedy="Start again; if it repeats, check the gateway's issuer with: latchpin gateways show <id>",
     meaning=(
         "The `iss` in the answer is not the issuer that was asked, or is missing although the server promised it (RFC "
         "9207). The answer's other fields are neither acted on nor shown."

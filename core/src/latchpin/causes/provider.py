@@ -152,7 +152,7 @@ ISSUER_MOVED = replace(
     title="The MCP server names another authorization server",
     happened="{url} now names the issuer {named}, and {pinned} was pinned when it was first used",
     remedy=(
-        "If the server really moved, an administrator confirms it with: latchpin gateways confirm-issuer; "
+        "If the server really moved, an administrator confirms it with: latchpin gateways confirm-issuer <id>; "
         "OAUTH_FOLLOW_ISSUER_CHANGE=true follows every such change."
     ),
     meaning=(

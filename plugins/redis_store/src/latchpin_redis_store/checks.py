@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from latchpin.causes.missing import STATE_EVICTED, STATE_REMOVED
 from latchpin.contracts import CheckContext, Finding, Severity
@@ -32,7 +34,10 @@ FULL = 0.9
 MOST_SCANS = 100
 """Looks for states without an end in at most so many thousand keys."""
 
-NOEVICTION = "redis-cli config set maxmemory-policy noeviction"
+CLI, USER = "redis-cli", "<user>"
+"""How each command begins, and where it names the user in REDIS_URL, before ``_there`` says which server."""
+
+NOEVICTION = f"{CLI} config set maxmemory-policy noeviction"
 
 
 async def check_redis(context: CheckContext) -> Sequence[Finding]:
@@ -43,19 +48,20 @@ async def check_redis(context: CheckContext) -> Sequence[Finding]:
     settings = context.load(RedisSettings)
     try:
         async with _connected(settings) as client:
-            return await _look(client, context)
+            findings = await _look(client, context)
     except (RedisError, OSError) as exc:
         reason = " ".join(str(exc).split())[:300] or type(exc).__name__
-        return [
+        findings = [
             Finding(
                 Severity.FAILURE,
                 "Redis cannot be asked",
                 f"REDIS_URL holds {mask(settings.redis_url)}: {reason}",
                 "Start Redis, or correct REDIS_URL.",
-                _ping(settings.redis_url),
+                f"{CLI} ping",
                 BackendUnavailable.code,
             )
         ]
+    return [replace(each, command=_there(each.command, settings.redis_url)) for each in findings]
 
 
 @asynccontextmanager
@@ -99,7 +105,7 @@ def _not_told() -> Finding:
         "How Redis is set up was not looked at",
         "The user in REDIS_URL may not ask for it: eviction, persistence and its clock are unknown.",
         "Allow that user these three, or check maxmemory-policy and appendonly by hand.",
-        "redis-cli acl setuser latchpin +info +time +config|get",
+        f"{CLI} acl setuser {USER} +info +time '+config|get'",
     )
 
 
@@ -114,7 +120,7 @@ def _version(info: Mapping[str, Any]) -> Finding:
         f"{name} {shown} is too old",
         "It does not know SET with KEEPTTL.",
         "Use Redis 6.0 or newer, or any Valkey.",
-        "redis-cli info server",
+        f"{CLI} info server",
         BackendUnavailable.code,
     )
 
@@ -127,7 +133,7 @@ def _role(info: Mapping[str, Any]) -> Finding | None:
         "REDIS_URL leads to a replica",
         "Nothing can be written there.",
         "Set REDIS_URL to the primary.",
-        "redis-cli info replication",
+        f"{CLI} info replication",
         BackendUnavailable.code,
     )
 
@@ -142,7 +148,7 @@ def _memory(info: Mapping[str, Any]) -> list[Finding]:
     elif limit and used > limit * FULL:
         detail = f"{used * 100 // limit} % of maxmemory are used; when it is full, no authorization can begin."
         remedy = "Raise maxmemory, or find what else fills it."
-        command, cause = "redis-cli info memory", BackendUnavailable.code
+        command, cause = f"{CLI} info memory", BackendUnavailable.code
         findings.append(Finding(Severity.WARNING, "Redis is nearly full", detail, remedy, command, cause))
     else:
         findings.append(Finding(Severity.OK, "Redis evicts nothing (maxmemory-policy noeviction)"))
@@ -172,7 +178,7 @@ async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bo
     failing = [name for name in ("rdb_last_bgsave_status", "aof_last_write_status") if info.get(name) == "err"]
     if failing:
         title, remedy = "Redis fails to write to its disk", "See the log of Redis; make room or mend the disk."
-        detail, command = ", ".join(failing), "redis-cli info persistence"
+        detail, command = ", ".join(failing), f"{CLI} info persistence"
         return [Finding(Severity.FAILURE, title, detail, remedy, command, BackendUnavailable.code)]
     if info.get("aof_enabled") or await _saves(client):
         return [Finding(Severity.OK, "Redis persists what is kept")]
@@ -183,7 +189,7 @@ async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bo
             "Redis keeps nothing over a restart",
             f"Neither AOF nor snapshots are on: at a restart of Redis {lost}.",
             "Switch AOF on, also in redis.conf.",
-            "redis-cli config set appendonly yes",
+            f"{CLI} config set appendonly yes",
             STATE_REMOVED.slug,
         )
     ]
@@ -216,10 +222,20 @@ async def _leftovers(client: Redis) -> list[Finding]:
     return [Finding(Severity.WARNING, title, detail, remedy, "latchpin states purge --all")]
 
 
-def _ping(url: str) -> str:
-    """A command that tries the same, without a password."""
-    parts = urlsplit(url)
+def _there(command: str, url: str) -> str:
+    """The same command at the server of ``url``, wherever that is; a password is asked for and not shown."""
+    if not command.startswith(CLI):
+        return command
+    parts, words = urlsplit(url), command.removeprefix(CLI)
+    user = quote(unquote(parts.username or "default"))
+    if USER in words:  # an administrator of Redis types this one, whose name is not known
+        return f"{CLI}{_server(parts)}{words.replace(USER, user)}"
+    login = f" --user {user} --askpass" if parts.password else ""
+    return f"{CLI}{_server(parts)}{login}{words}"
+
+
+def _server(parts: SplitResult) -> str:
     if parts.scheme == "unix":
-        return f"redis-cli -s {parts.path} ping"
+        return f" -s {quote(unquote(parts.path))}"
     tls = " --tls" if parts.scheme == "rediss" else ""
-    return f"redis-cli -h {parts.hostname} -p {parts.port or 6379}{tls} ping"
+    return f" -h {quote(parts.hostname or 'localhost')} -p {parts.port or 6379}{tls}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from shlex import quote
 
 from latchpin.contracts import CheckContext, Finding, Fix, Severity
 from latchpin.doctor.refused import finding_of
@@ -65,12 +66,18 @@ def _look(url: URL, context: CheckContext) -> list[Finding]:
 
 def _try(url: URL) -> str:
     """A command that tries the same, without a password."""
-    backend, port = url.get_backend_name(), f" -p {url.port}" if url.port else ""
-    if backend == "sqlite":
-        return f"sqlite3 {url.database} .tables"
-    if backend == "postgresql":
-        return f"psql -h {url.host}{port} -U {url.username} {url.database} -c 'SELECT 1'"
-    return f"mysql -h {url.host}{port.replace('-p', '-P')} -u {url.username} -p {url.database} -e 'SELECT 1'"
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite3 {quote(url.database or '')} .tables"
+    if url.get_backend_name() == "postgresql":
+        words = [("-h", url.host), ("-p", url.port), ("-U", url.username), ("-d", url.database)]
+        return f"psql{_options(words)} -c 'SELECT 1'"
+    words = [("-h", url.host), ("-P", url.port), ("-u", url.username), ("-D", url.database)]
+    return f"mysql{_options(words)}{' -p' if url.password else ''} -e 'SELECT 1'"
+
+
+def _options(words: Sequence[tuple[str, str | int | None]]) -> str:
+    """What the URL says; what it leaves open is left to the program, as the gateway leaves it to its driver."""
+    return "".join(f" {name} {quote(str(value))}" for name, value in words if value)
 
 
 # -- the schema -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import socket
 import sqlite3
 from pathlib import Path
+from shlex import quote
 
 from latchpin.causes.missing import STATE_NEVER_STORED
 from latchpin.contracts import CheckContext, Finding, Severity
@@ -65,11 +66,12 @@ def _writable(file: Path) -> Finding | None:
     """SQLite writes its log and locks beside the file, so it needs the folder too."""
     folder = file.parent
     if not folder.is_dir():
-        title, detail, command = f"The folder {folder} does not exist", "DATABASE_URL names it.", f"mkdir -p {folder}"
+        title, detail = f"The folder {folder} does not exist", "DATABASE_URL names it."
+        command = f"mkdir -p {quote(str(folder))}"
         return Finding(Severity.FAILURE, title, detail, "Make it, or correct DATABASE_URL.", command, _CAUSE)
     for path in (folder, file):
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-            title, command = f"{path} cannot be written", f"ls -ld {path}"
+            title, command = f"{path} cannot be written", f"ls -ld {quote(str(path))}"
             remedy = "Give it to the user who runs the gateway."
             return Finding(Severity.FAILURE, title, "SQLite can keep nothing.", remedy, command, _CAUSE)
     return None
@@ -81,7 +83,8 @@ def _place(file: Path) -> Finding | None:
         return None
     title = f"The SQLite file is on a network file system ({kind})"
     detail = "Its locks and its write-ahead log do not work there: data are lost or damaged."
-    return Finding(Severity.FAILURE, title, detail, f"Move it to a local disk. {SERVER}", f"df -T {file}", _CAUSE)
+    remedy, command = f"Move it to a local disk. {SERVER}", f"df -T {quote(str(file))}"
+    return Finding(Severity.FAILURE, title, detail, remedy, command, _CAUSE)
 
 
 def _log(connection: Connection, file: Path) -> Finding | None:
@@ -89,7 +92,7 @@ def _log(connection: Connection, file: Path) -> Finding | None:
     if mode == "wal":
         return None
     detail = f"Its journal mode is {mode}: whoever reads waits for whoever writes, and the other way round."
-    command = f"sqlite3 {file} 'PRAGMA journal_mode = WAL'"
+    command = f"sqlite3 {quote(str(file))} 'PRAGMA journal_mode = WAL'"
     return Finding(Severity.WARNING, "The SQLite file has no write-ahead log", detail, "Switch it on.", command, _CAUSE)
 
 
