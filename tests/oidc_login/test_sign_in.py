@@ -152,9 +152,12 @@ async def test_who_signs_out_here_is_led_to_the_providers_sign_out(desk: Desk):
     assert parse_qs(location.query) == {"client_id": [CLIENT], "post_logout_redirect_uri": [f"{BASE}/logout"]}
 
 
-async def test_a_provider_without_a_sign_out_is_named(desk: Desk):
+async def test_a_provider_without_a_sign_out_is_not_linked_to_and_named(desk: Desk):
     desk.provider.metadata["end_session_endpoint"] = None
     async with desk.gateway.browser(None) as browser:
+        page = await browser.open(f"{BASE}/logout")
+        assert "You are signed out." in page.text
+        assert "sign-out" not in page.text
         page = await browser.open(f"{BASE}/login/oidc/sign-out")
     assert page.status == 404
     assert "close the browser" in page.text

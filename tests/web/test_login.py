@@ -298,12 +298,17 @@ async def test_the_login_page_links_to_each_way_and_carries_the_target():
 
 
 async def test_who_signed_out_is_told_where_else_to_sign_out():
+    async def no(*_: object) -> bool:
+        return False
+
     quiet = SignIn("Other", "/login/other")
-    async with open_gateway(sign_ins=[COMPANY, quiet]) as gateway, gateway.client() as client:
+    without = SignIn("Nowhere", "/login/nowhere", sign_out_path="/login/nowhere/sign-out", signs_out=no)
+    async with open_gateway(sign_ins=[COMPANY, quiet, without]) as gateway, gateway.client() as client:
         assert "sign-out" not in (await client.get("/login", headers=HTML)).text
         page = (await client.get("/logout", headers=HTML)).text
         assert 'href="/login/company/sign-out"' in page
         assert "Other" not in page
+        assert "Nowhere" not in page
 
 
 # -- the first start ----------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings
 
+from latchpin.contracts.backend import Clock
+from latchpin.contracts.servers import Upstream
 from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
 
 __all__ = ["AssertionSource", "EventListener", "Identity", "SignIn", "SignInOffer"]
@@ -34,12 +36,15 @@ class SignIn:
         label: whose account it takes, as in "Sign in with <label>".
         path: begins with ``/``; GET begins the sign-in there, and a ``next`` in the query is where to go after it.
         sign_out_path: GET leads on to where the same account can be signed out elsewhere; None if nowhere.
+        signs_out: asks whether ``sign_out_path`` leads anywhere now; within some seconds, and it raises nothing. None:
+            it always does.
         names_administrators: whether it tells by itself who is an administrator.
     """
 
     label: str
     path: str
     sign_out_path: str | None = None
+    signs_out: Callable[[Upstream, Clock], Awaitable[bool]] | None = None
     names_administrators: bool = False
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from latchpin.contracts import SignIn
 from latchpin.errors import InvalidRequest
 from latchpin.people.login import consume_link, get_link
+from latchpin.services import Services
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
 from latchpin.web.identity import (
@@ -67,14 +69,15 @@ async def show_logout(request: Request) -> Response:
     """Ask before signing out: a link or an image of another page must not do it."""
     caller = await valid_caller(request)
     session = await session_of(request)
+    is_out = caller is None and session is None
     return pages.render(
         "logout",
-        title="Sign out" if caller or session else "Signed out",
+        title="Signed out" if is_out else "Sign out",
         base=services_of(request).settings.base_path,
         caller=caller.email if caller else None,
         csrf_token=await csrf_token(request, caller) if caller else "",
         session=session.email if session else None,
-        sign_outs=[way for way in services_of(request).sign_ins if way.sign_out_path],
+        sign_outs=await _sign_outs(services_of(request)) if is_out else (),
     )
 
 
@@ -93,6 +96,12 @@ async def sign_out(request: Request) -> Response:
     response = RedirectResponse(f"{services_of(request).settings.base_url}/logout", 303)
     clear_session_cookie(request, response)
     return response
+
+
+async def _sign_outs(services: Services) -> list[SignIn]:
+    """Where the account may still be signed in, and can be signed out."""
+    ways = [way for way in services.sign_ins if way.sign_out_path is not None]
+    return [way for way in ways if way.signs_out is None or await way.signs_out(services.upstream, services.clock)]
 
 
 def _spent() -> InvalidRequest:

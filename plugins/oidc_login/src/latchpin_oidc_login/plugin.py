@@ -9,6 +9,7 @@ import latchpin
 from latchpin.contracts import Check, CheckContext, Finding, SignIn, SignInOffer
 
 from latchpin_oidc_login.settings import OidcLoginSettings
+from latchpin_oidc_login.sign_out import SignOut
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -26,6 +27,7 @@ def _describe(settings: OidcLoginSettings) -> SignIn | None:
         label=settings.label,
         path=BEGIN,
         sign_out_path=SIGN_OUT,
+        signs_out=SignOut(settings.oidc_login_issuer or "").offered,
         names_administrators=bool(settings.oidc_login_admin_groups),
     )
 
