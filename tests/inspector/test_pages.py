@@ -199,6 +199,12 @@ async def test_nothing_foreign_runs_on_the_pages(gateway: InnerGateway):
 async def test_an_empty_list_says_what_to_do(gateway: InnerGateway):
     page = (await get(gateway, "/flows", ALICE, **HTML)).text
     assert "presses Authorize" in page
+    assert "24 hours" in page
+    assert "No flow matches" in (await get(gateway, "/flows?outcome=failed", ALICE, **HTML)).text
+    object.__setattr__(gateway.application.services.settings, "flow_history_hours", 0)
+    page = (await get(gateway, "/flows", ALICE, **HTML)).text
+    assert "<code>FLOW_HISTORY_HOURS</code> is 0" in page
+    assert "presses Authorize" not in page
     await put(gateway)
     page = (await get(gateway, "/flows", ALICE, **HTML)).text
     assert "presses Authorize" not in page

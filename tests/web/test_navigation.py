@@ -38,6 +38,7 @@ async def test_the_menu_has_what_the_user_may_open(gateway, client, admin, more)
     page = await read(client, gateway, "/", admin=admin)
     assert menu_of(page) == ["Admin Panel", "Gateways", "Flows", *more, "Mine", "Later", "API"]
     assert "What is &lt;mine&gt;." in page
+    assert menu_of((await client.get("/logout", headers=HTML)).text) == menu_of(page)
     assert ("Everybody&#39;s." in page) == admin
 
 

@@ -55,6 +55,7 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
         return JSONResponse({"flows": [describe_summary(flow) for flow in found], "next_before": older})
     shown: dict[str, Any] = {"flows": found, "query": query, "outcomes": get_args(FlowOutcome)}
     shown["older"] = _older(request, older) if older is not None else None
+    shown["hours"], shown["chosen"] = application_of(request).services.settings.flow_history_hours, query != FlowQuery()
     shown["names"] = await _names(request, found)
     return pages.render("flows", title="Flows", **shown, **await frame(request, caller))
 

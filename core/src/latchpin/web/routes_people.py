@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -11,6 +13,7 @@ from latchpin.people.login import consume_link, get_link
 from latchpin.services import Services
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
+from latchpin.web.frame import frame
 from latchpin.web.identity import (
     clear_session_cookie,
     services_of,
@@ -70,12 +73,11 @@ async def show_logout(request: Request) -> Response:
     caller = await valid_caller(request)
     session = await session_of(request)
     is_out = caller is None and session is None
+    around: dict[str, Any] = {"base": services_of(request).settings.base_path}
     return pages.render(
         "logout",
         title="Signed out" if is_out else "Sign out",
-        base=services_of(request).settings.base_path,
-        caller=caller.email if caller else None,
-        csrf_token=await csrf_token(request, caller) if caller else "",
+        **(await frame(request, caller) if caller else around),
         session=session.email if session else None,
         sign_outs=await _sign_outs(services_of(request)) if is_out else (),
     )
