@@ -138,7 +138,10 @@ DISCOVERY_FAILED = Cause(
     title="Metadata discovery failed",
     public="Metadata discovery failed",
     happened="{what}",
-    remedy="Check the issuer and that its metadata URL answers, or enter authorization_url and token_url by hand.",
+    remedy=(
+        "See which request failed: correct the gateway's url or issuer if it is wrong, and the server or the "
+        "network if it does not answer; or enter authorization_url and token_url by hand."
+    ),
     meaning=(
         "No usable metadata was found (RFC 8414, RFC 9728). The detail lists each request that was made and what came "
         "back."
