@@ -40,6 +40,21 @@ async def test_every_request_is_proven_with_one_key_and_a_proof_of_its_own(bound
     assert not any(token.partition(" ")[2] in log() for token in connected.bearers())
 
 
+async def test_the_code_is_bound_to_the_key_too(bound, gateway, provider):
+    connected = Connected(gateway, provider, await gateway.add(provider.provider.mcp_url))
+    await connected.authorize()
+    asked = [request.query["dpop_jkt"] for request in provider.asked("authorize")]
+    assert set(asked) == bound.thumbprints
+    assert len(asked) == 1
+
+
+async def test_where_tokens_are_not_bound_no_key_is_named_and_none_is_made(gateway, provider):
+    connected = Connected(gateway, provider, await gateway.add(provider.provider.mcp_url))
+    await connected.authorize()
+    assert ["dpop_jkt" in request.query for request in provider.asked("authorize")] == [False]
+    assert await kept_keys(gateway) == []
+
+
 async def test_each_servers_nonce_is_learnt_and_what_it_refused_sent_again_once(gateway, provider):
     bound = bind_tokens(provider, nonces=True)
     connected = await connect(gateway, provider)

@@ -54,7 +54,8 @@ class KeyBound:
         if self.nonces and (claims.get("nonce") != nonce or self.endless):
             return "use_dpop_nonce"
         self.proofs[endpoint].append(claims)
-        self.thumbprints.add(_digest(json.dumps({name: head["jwk"][name] for name in ("crv", "kty", "x", "y")})))
+        members = {name: head["jwk"][name] for name in ("crv", "kty", "x", "y")}
+        self.thumbprints.add(_digest(json.dumps(members, separators=(",", ":"))))  # RFC 7638
         return None
 
     def _wrong(

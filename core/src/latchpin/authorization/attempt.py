@@ -27,6 +27,7 @@ class Attempt:
         wanted: scopes that the MCP server has asked of this user since (step-up).
         trail: where its steps are recorded.
         discovery_seconds: how long it took to find ``found``.
+        key_thumbprint: names the gateway's key, where the tokens are to be bound to it.
     """
 
     flow_id: str
@@ -37,6 +38,7 @@ class Attempt:
     wanted: tuple[str, ...]
     trail: Trail
     discovery_seconds: float
+    key_thumbprint: str | None = None
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ def build_request(
             scope_parameter=provider.scope_parameter if provider else "scope",
             resource=pending.resource,
             audience=config.audience,
+            key_thumbprint=attempt.key_thumbprint,
             extra=config.extra_authorize_params,
         )
     )

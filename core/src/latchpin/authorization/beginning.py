@@ -16,6 +16,7 @@ from latchpin.gateways.book import GatewayBook
 from latchpin.journal.journal import FlowJournal
 from latchpin.model import Caller, Gateway
 from latchpin.model.flow_facts import Begun, Stored
+from latchpin.outbound.proofs import Prover
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
@@ -42,6 +43,7 @@ class Beginning:
         self._servers = servers
         self._clients = clients
         self._step_up = StepUp(services.records.kept, services.clock)
+        self._prover = Prover(services.records.kept, services.cipher, services.clock)
         self._waiting = waiting
         self._journal = journal
 
@@ -68,7 +70,8 @@ class Beginning:
             found = await self._servers.find(gateway)
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
             seconds = trail.elapsed()
-            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, trail, seconds)
+            key = None if found.metadata.dpop is None else await self._prover.thumbprint(gateway.id)
+            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, trail, seconds, key)
             return await self._begin(states, attempt)
 
     async def _begin(self, states: StateStore, attempt: Attempt) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "derive_key",
     "read_nonce",
     "takes_bound_tokens",
+    "thumbprint_of",
 ]
 
 DPOP = "DPoP"
@@ -75,6 +76,13 @@ def derive_key(seed: bytes) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(int.from_bytes(seed) % (_CURVE_ORDER - 1) + 1, ec.SECP256R1())
 
 
+def thumbprint_of(key: ec.EllipticCurvePrivateKey) -> str:
+    """The public key's thumbprint (RFC 7638), by which an authorization code is bound to it (section 10)."""
+    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    required = {name: public[name] for name in ("crv", "kty", "x", "y")}
+    return _base64url(hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest())
+
+
 def build_proof(
     key: ec.EllipticCurvePrivateKey,
     *,
@@ -98,12 +106,15 @@ def build_proof(
     """
     claims: dict[str, Any] = {"jti": jti, "htm": method, "htu": bare_url(url), "iat": int(now.timestamp())}
     if access_token is not None:
-        digest = hashlib.sha256(access_token.encode("ascii")).digest()
-        claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        claims["ath"] = _base64url(hashlib.sha256(access_token.encode("ascii")).digest())
     if nonce is not None:
         claims["nonce"] = nonce
     public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"typ": "dpop+jwt", "jwk": public})
+
+
+def _base64url(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def bare_url(url: str) -> str:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from latchpin.contracts import Cipher, Clock, KeptRecords
 from latchpin.model import ServerMetadata, StoredToken
-from latchpin.oauth.dpop import DPOP, bare_url, build_proof, derive_key, read_nonce
+from latchpin.oauth.dpop import DPOP, bare_url, build_proof, derive_key, read_nonce, thumbprint_of
 from latchpin.workers.keys import forget_keys, random_keys
 
 __all__ = ["Bound", "Prover", "TokenProof", "bound_of"]
@@ -61,6 +61,14 @@ class Prover:
             access_token=access_token,
             nonce=self._nonces.get((gateway_id, bare_url(url))),
         )
+
+    async def thumbprint(self, gateway_id: str) -> str:
+        """What names the gateway's key in an authorization request.
+
+        Raises:
+            BackendUnavailable: the key cannot be read from the store.
+        """
+        return thumbprint_of(await self._key(gateway_id))
 
     def learn(self, gateway_id: str, url: str, nonce: str | None) -> bool:
         """Remember what an answer of ``url`` said in ``DPoP-Nonce``. Whether it said something usable."""
