@@ -111,6 +111,7 @@ def _upstream() -> Iterator[str]:
 async def storm(backend: GatewayBackend, folder: Path, *, callers: int = 1000, workers: int = 2) -> Outcome:
     """Let it break loose on ``backend``, whose store is empty."""
     most = {"PROXY_MAX_EXCHANGES": "100000", "PROXY_MAX_EXCHANGES_PER_USER": "100000", "LOG_LEVEL": "INFO"}
+    most["OAUTH_REQUEST_TIMEOUT"] = str(PATIENCE)  # the answer is held until the last caller has asked
     with _upstream() as origin, start_rig(backend, folder, "serve", "--workers", str(workers), **most) as rig:
         rig.process.wait_for_output("Application startup complete", times=workers)  # or one would serve them all
         async with open_application(settings_of(backend) | {"BASE_URL": rig.url}) as application:
@@ -121,7 +122,9 @@ async def storm(backend: GatewayBackend, folder: Path, *, callers: int = 1000, w
             seen = (await client.get(f"{origin}/seen")).json()
         # A worker writes its line a moment after it answered: the last of a thousand lines are waited for.
         rig.process.wait_for_output(f"POST /gateways/{gateway.id}/mcp ", times=callers)
-        lines = re.findall(rf"(\d+) latchpin\.access INFO - \S+ POST /gateways/{gateway.id}/mcp 200 ", rig.log)
+        lines = re.findall(
+            rf"(\d+) latchpin\.access INFO - \S+ POST /gateways/{gateway.id}/mcp 200 ", rig.process.output
+        )
     return Outcome(
         backend.name,
         seen["refreshes"],

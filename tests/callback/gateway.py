@@ -80,7 +80,7 @@ class InnerGateway:
         """Carries requests for the gateway to the app in this process, all others over the network."""
         identity = {} if user is None else {USER_HEADER: user}
         mounts = {BASE: httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("127.0.0.1", 50000))}
-        return httpx.AsyncClient(mounts=mounts, headers=identity | headers, trust_env=False, timeout=30)
+        return httpx.AsyncClient(mounts=mounts, headers=identity | headers, trust_env=False, timeout=60)
 
     @contextlib.asynccontextmanager
     async def browser(self, user: str | None = ALICE) -> AsyncIterator[Browser]:

@@ -1,6 +1,7 @@
 """Who is connected to what: everybody sees their own, administrators all; all of somebody who leaves ends at once."""
 
 import asyncio
+import contextlib
 
 import pytest
 from latchpin.audit.pseudonyms import Pseudonyms
@@ -106,8 +107,8 @@ async def test_what_was_begun_goes_on_when_nobody_listens_any_more(connected, ga
     provider.arm("revoke", faults.hang())
     gateway.allow(seconds=2)
     desk = gateway.application.connections
-    async for _ in desk.disconnect_everything(ALICE, Caller(ADMIN, is_admin=True)):
-        break
+    async with contextlib.aclosing(desk.disconnect_everything(ALICE, Caller(ADMIN, is_admin=True))) as told:
+        await anext(told)
     await desk.close()
     assert await records.list() == []
     with pytest.raises(Forbidden):

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+from latchpin.journal import history
 from latchpin.model.flow_facts import Failed
 from latchpin.model.flow_steps import MOST_STEPS
 from latchpin.testing import MovedClock, samples
@@ -259,6 +260,15 @@ async def test_a_flow_that_cannot_begin_has_a_support_link(gateway: InnerGateway
     gateway_id = await gateway.add("http://127.0.0.1:9/mcp")
     answer = await get(gateway, f"/oauth/authorize/{gateway_id}", ALICE)
     assert (await get(gateway, answer.json()["flow_url"].removeprefix(BASE), ALICE)).json()["outcome"] == "failed"
+
+
+async def test_the_list_has_what_happened_a_moment_ago(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(history, "GATHERING", 3600)
+    gateway_id = await gateway.add("http://127.0.0.1:9/mcp")
+    begun = (await get(gateway, f"/oauth/authorize/{gateway_id}", ALICE)).json()
+    for user in (ALICE, ADMIN):
+        listed = (await get(gateway, "/flows", user)).json()["flows"]
+        assert [(flow["flow_id"], flow["outcome"]) for flow in listed] == [(begun["flow_id"], "failed")]
 
 
 async def test_no_link_where_nothing_is_proven_or_nothing_is_kept(gateway: InnerGateway, provider: FaultSwitch):

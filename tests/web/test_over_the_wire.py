@@ -26,7 +26,7 @@ async def address():
 
 def talk(address, *parts):
     """Send bytes, and read until the server closes or has answered."""
-    with socket.create_connection(address, timeout=20) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for part in parts:
                 connection.sendall(part)
