@@ -138,7 +138,7 @@ def at_a_terminal(answer: bytes, env: dict[str, str], folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=180,
     )
     os.close(ours)
     os.close(theirs)

@@ -57,7 +57,7 @@ class TypeScript:
     def call(self, proxy: Rig, gateway: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         here = f"{proxy.url}/gateways/{gateway}/mcp"
         command = [self._node.program, SCRIPT.name, here, f"Bearer {proxy.bearer(ALICE)}", tool, json.dumps(arguments)]
-        done = subprocess.run(command, cwd=self._packages, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=self._packages, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stderr
         seen: dict[str, Any] = json.loads(done.stdout)
         return seen

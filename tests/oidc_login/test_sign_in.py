@@ -124,9 +124,9 @@ async def test_a_session_lasts_as_long_as_the_settings_say(company: pytest.Monke
     async with open_gateway() as gateway, gateway.browser(None) as browser:
         desk = Desk(gateway, provider)
         await desk.sign_in(browser)
-        gateway.clock.advance(seconds=590)
+        gateway.clock.advance(seconds=540)
         assert await desk.who(browser) == "ada@example.com"
-        gateway.clock.advance(seconds=20)
+        gateway.clock.advance(seconds=70)
         assert await desk.who(browser) is None
 
 

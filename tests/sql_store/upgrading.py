@@ -42,7 +42,7 @@ def start(code, url, cwd):
 
 
 def results(processes):
-    ended = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+    ended = [(*process.communicate(timeout=180), process.returncode) for process in processes]
     assert [status for _, _, status in ended] == [0] * len(processes), ended
     return [out.strip() for out, _, _ in ended]
 
