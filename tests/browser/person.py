@@ -36,9 +36,10 @@ def arrive_at(page: Page, place: str) -> None:
 
 
 def sign_in(page: Page, link: str) -> None:
-    """Open a login link and press its button."""
+    """Open a login link, press its button, and wait until that has led somewhere: only then the session is there."""
     page.goto(link)
-    page.get_by_role("button", name="Sign in as").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in as").click()
 
 
 def open_gateways(page: Page, origin: str) -> None:
