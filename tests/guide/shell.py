@@ -1,7 +1,8 @@
 """A shell as the guide's reader has it: the same command text, with the real programs or our stand-ins.
 
-Two things differ from a reader's machine, because tests take free ports: redis-cli is pointed at the test's server,
-and curl's ``localhost:4444`` leads to the test's gateway. Neither changes the command's text.
+Three things differ from a reader's machine. Because tests take free ports, redis-cli is pointed at the test's server,
+and curl's ``localhost:4444`` leads to the test's gateway. And sqlite3 waits for the lock of a gateway that writes just
+now, where a reader would type the command again. None changes the command's text.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ STAND_INS = {
 _FOLDER = Path(__file__).with_name("stand_ins")
 _DIRECTED = {
     "redis-cli": '-p "$GUIDE_REDIS_PORT"',
+    "sqlite3": '-cmd ".timeout 60000"',
     "curl": '--connect-to "localhost:4444:127.0.0.1:$GUIDE_GATEWAY_PORT"',
 }
 
