@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from latchpin.oauth.status import TokenStatus
 from latchpin_metrics import meters as module
 from latchpin_metrics.gauges import Standing
 from latchpin_metrics.tracing import TracingObserver
@@ -41,6 +43,37 @@ def test_the_dashboard_and_the_alerts_name_only_what_there_is(families):
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert named(" ".join(expressions)) | {"latchpin_info"} == families
     assert named((DOCS / "monitoring" / "alerts.yml").read_text()) <= families
+
+
+def expressions() -> list[str]:
+    dashboard = json.loads((DOCS / "monitoring" / "grafana-dashboard.json").read_text())
+    shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    alerts = (DOCS / "monitoring" / "alerts.yml").read_text()
+    watched = [
+        " ".join(each.split()) for each in re.findall(r"expr: (?:>\s)?(.*?)\n\s+(?:for|labels):", alerts, re.DOTALL)
+    ]
+    assert (len(watched), len(shown)) > (4, 10)
+    return [*shown, *watched]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_an_expression_asks_for_labels_and_values_that_there_are(expression: str, environment):
+    labels = {"state", "version", "le"}
+    for name in module.Meters.__slots__:
+        meter = getattr(module.meters(), name)
+        labels |= set(getattr(getattr(meter, "_metric", meter), "_labelnames", ()))
+    asked = re.findall(r"(\w+)=~?\"", expression)
+    asked += [name.strip() for names in re.findall(r"by \(([^)]*)\)", expression) for name in names.split(",")]
+    assert set(asked) <= labels
+    values = {"begun", "completed", "failed", "refreshed", "spent", *get_args(TokenStatus)}
+    assert set(re.findall(r"(?:outcome|state)=\"([^\"]*)\"", expression)) <= values
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_two_sides_of_a_comparison_have_the_same_labels(expression: str):
+    """Prometheus compares series with one set of labels; a sum has none, so a bare metric beside it never matches."""
+    if "sum(" in expression:
+        assert re.findall(r"(?<!\()\blatchpin_\w+", expression) == []
 
 
 def test_the_observer_of_traces_is_not_loaded_unless_it_is_wanted():

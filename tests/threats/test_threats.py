@@ -240,14 +240,18 @@ async def test_11_forged_headers(gateway: InnerGateway, provider: FaultSwitch):
     proven_by("web/test_csrf.py", "test_a_proxys_user_and_a_session_of_another_are_refused")
 
 
-async def test_12_row_moved_to_another_user(gateway: InnerGateway, provider: FaultSwitch):
-    """Whoever can write to the store copies a user's token onto another user, or reads the store's copy."""
+async def test_12_row_moved_to_another_user_or_gateway(gateway: InnerGateway, provider: FaultSwitch):
+    """Whoever can write to the store copies a token onto another user or gateway, or reads the store's copy."""
     connected = await connect(gateway, provider)
     tokens = gateway.application.services.records.tokens
     stored = await tokens.get(connected.id, ALICE)
     await tokens.put(replace(stored, id="f" * 32, app_user_email=BOB), replacing=None)
     assert (await connected.status(BOB))["status"] == "needs_reauth"
     assert (await connected.fetch(BOB)).status_code == 401
+    other = replace(connected, id=await gateway.add(provider.provider.mcp_url, name="Another"))
+    await tokens.put(replace(stored, id="e" * 32, gateway_id=other.id), replacing=None)
+    assert (await other.status(ALICE))["status"] == "needs_reauth"
+    assert (await other.fetch(ALICE)).status_code == 401
     assert provider.asked("mcp") == []
     proven_by("threats/test_stolen_store.py", "test_a_copy_of_the_store_tells_no_secret")
 
