@@ -112,4 +112,4 @@ async def test_where_nothing_may_be_forgotten_a_missing_beginning_is_told(chain)
     await store.append(chain)
     verdict = await verify(store, SIGNER)
     assert (verdict.entries, verdict.head) == (0, "")
-    assert verdict.broken == "entry 1: is missing; entry 3 follows"
+    assert verdict.broken == "entry 1: is missing; entry 3 follows, and no entry says why"

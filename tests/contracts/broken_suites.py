@@ -112,6 +112,10 @@ class TestForkingAudit(Records):
     kind = broken_stores.ForkingAudit
 
 
+class TestEmptiedAudit(Records):
+    kind = broken_stores.EmptiedAudit
+
+
 class FourProcessesOnly:
     """Keeps this file quick: of the whole suite only what other processes do."""
 

@@ -59,7 +59,15 @@ def failures(tmp_path_factory):
         ("TestRevisionOnly", {"test_token_swap_after_deletion_and_recreation"}),
         ("TestRacyFlows", {"test_flow_written_by_many_at_once"}),
         ("TestSkippingFlows", {"test_flow_list_goes_on_between_flows_of_one_moment"}),
-        ("TestForkingAudit", {"test_audit_has_one_chain", "test_audit_extended_by_many"}),
+        (
+            "TestForkingAudit",
+            {
+                "test_audit_has_one_chain",
+                "test_audit_extended_by_many",
+                "test_audit_is_removed_from_its_beginning",
+            },
+        ),
+        ("TestEmptiedAudit", {"test_audit_is_removed_from_its_beginning"}),
     ],
 )
 def test_exactly_what_is_wrong_fails(failures, suite, expected):

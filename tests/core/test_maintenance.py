@@ -41,7 +41,7 @@ class Flows:
 
 def services_with(states: Store, records: Store) -> SimpleNamespace:
     records.flows = Flows()
-    settings = SimpleNamespace(flow_history_hours=24)
+    settings = SimpleNamespace(flow_history_hours=24, audit_retention_days=0)
     return SimpleNamespace(states=states, records=records, clock=lambda: NOW, settings=settings)
 
 

@@ -75,6 +75,9 @@ class CoreSettings(Settings):
         3600, description="Token lifetime if the server names none, seconds."
     )
     audit_log: bool = Field(True, description="Keep a signed log of who authorized, disconnected and changed what.")
+    audit_retention_days: int = Field(
+        0, ge=0, le=36_500, description="How long its entries are kept, days; 0: for ever."
+    )
     freshen: bool = Field(False, description="Renew tokens in the background before they expire.")
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")

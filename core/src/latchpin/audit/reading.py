@@ -8,6 +8,7 @@ from typing import Any
 
 from latchpin.audit.chain import ChainBroken, check_chain
 from latchpin.audit.pseudonyms import Pseudonyms
+from latchpin.audit.retention import trimmed_through
 from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.keys import Signer
 from latchpin.model.audit import AuditEntry
@@ -23,7 +24,7 @@ class Verdict:
 
     Attributes:
         entries: how many entries hold.
-        begins: the number of the oldest one; more than 1 where the store has let earlier ones go.
+        begins: the number of the oldest one; more than 1 where earlier ones were removed in time.
         head: the last one that holds, as ``number:signature``; empty for an empty log. Kept elsewhere, it shows later
             whether the end was cut off.
         broken: what is wrong with the next one, if anything.
@@ -51,19 +52,21 @@ async def verify(records: AuditRecords, signer: Signer, *, expect: str = "", for
         records: where the log is.
         signer: knows the keys, earlier ones too.
         expect: a head that was noted before; the log must still have that entry.
-        forgets: whether the store lets its oldest entries go; else the chain begins with entry 1.
+        forgets: whether the store lets its oldest entries go by itself; else an entry must say that they were removed.
     """
     last: AuditEntry | None = None
-    count, begins, seen = 0, 1, not expect
+    count, begins, trimmed, seen = 0, 1, 0, not expect
     try:
         async for entry in read(records):
-            if forgets and count == 0 and entry.number > 1:
+            if count == 0 and entry.number > 1:
                 begins, last = entry.number, _gone_before(entry)
             last = check_chain([entry], signer, last=last)
-            count += 1
+            count, trimmed = count + 1, max(trimmed, trimmed_through(entry))
             seen = seen or _head(last) == expect
     except ChainBroken as exc:
         return Verdict(count, begins, _head(last) if count else "", str(exc))
+    if not forgets and trimmed < begins - 1:
+        return Verdict(0, begins, "", f"entry 1: is missing; entry {begins} follows, and no entry says why")
     missing = None if seen else f"the entry {expect.partition(':')[0]} that was noted before is not in the log"
     return Verdict(count, begins, _head(last), missing)
 

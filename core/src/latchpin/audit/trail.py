@@ -61,8 +61,8 @@ class AuditTrail:
 
     async def record(
         self, event: AuditEvent, *, actor: str, gateway_id: str = "", subject: str = "", **facts: str
-    ) -> None:
-        """Record that ``event`` was done; returns once the entry is kept.
+    ) -> bool:
+        """Record that ``event`` was done; returns once the entry is kept, and whether it is.
 
         Args:
             event: what.
@@ -74,7 +74,7 @@ class AuditTrail:
         What was done is not undone because its record fails: that is logged as an error, with what is missing.
         """
         if self._records is None or self._clock is None:
-            return
+            return False
         try:
             who, whose = await self._name(actor), await self._name(subject)
             await self._batcher.submit(AuditNote(self._clock(), event, who, whose, gateway_id, facts))
@@ -87,6 +87,9 @@ class AuditTrail:
             )
         except Exception:  # noqa: BLE001  a store may fail in any way
             _log.exception("The audit log lacks the entry '%s' for gateway %s", event, gateway_id or "(none)")
+        else:
+            return True
+        return False
 
     async def close(self) -> None:
         """Let what was handed in be written, before the stores are closed."""

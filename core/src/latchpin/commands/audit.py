@@ -52,7 +52,8 @@ def verify(
     elif verdict.broken is None and not verdict.entries:
         say("The audit log is empty.")
     elif verdict.broken is None:
-        say(f"{_entries(verdict.entries)} hold{'s' if verdict.entries == 1 else ''}; the head is:")
+        since = f", from entry {verdict.begins} on: retention removed the earlier ones" if verdict.begins > 1 else ""
+        say(f"{_entries(verdict.entries)} hold{'s' if verdict.entries == 1 else ''}{since}; the head is:")
         sys.stdout.write(f"{verdict.head}\n")
     else:
         say(f"{_entries(verdict.entries)} hold{'s' if verdict.entries == 1 else ''}, then: {verdict.broken}")

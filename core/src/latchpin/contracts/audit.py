@@ -11,9 +11,9 @@ __all__ = ["AuditRecords"]
 
 
 class AuditRecords(Protocol):
-    """The entries of the audit log, in one chain. There is no way to change or remove one.
+    """The entries of the audit log, in one chain. None is changed, and none removed but from the beginning.
 
-    A store that is not shared may let its oldest entries go; it never forgets the last one.
+    A store that is not shared may let its oldest entries go by itself; it never forgets the last one.
     """
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
@@ -29,3 +29,6 @@ class AuditRecords(Protocol):
 
     async def list(self, *, after: int = 0, limit: int) -> list[AuditEntry]:
         """At most ``limit`` entries whose number is greater than ``after``, in their order."""
+
+    async def purge(self, *, through: int) -> int:
+        """Remove the entries up to the number ``through``, but never the last one. Return how many."""

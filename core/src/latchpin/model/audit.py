@@ -24,6 +24,7 @@ AuditEvent = Literal[
     "person.signed-in",
     "person.signed-out",
     "person.forgotten",
+    "audit.trimmed",
 ]
 
 

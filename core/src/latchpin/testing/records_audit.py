@@ -59,3 +59,23 @@ class AuditRules(OpenedBackend):
         await store.gateways.delete(gateway.id)
         await store.purge()
         await gives(store.audit.list(limit=9), entries, "the audit log stays when its gateway goes")
+
+    async def test_audit_is_removed_from_its_beginning(self, store: RecordStore, clock: MovedClock) -> None:
+        """The oldest go, the last stays whatever is asked, and the chain goes on behind it."""
+        entries = samples.audit_entries(clock(), 8)
+        await gives(store.audit.purge(through=9), 0, "an empty audit log has nothing to remove")
+        await store.audit.append(entries[:6])
+        await gives(store.audit.purge(through=2), 2, "purge says how many it removed")
+        await gives(store.audit.purge(through=2), 0, "what is gone is not removed again")
+        await gives(store.audit.list(limit=9), entries[2:6], "purge removes up to 'through' and nothing else")
+        await gives(store.audit.list(after=1, limit=2), entries[2:4], "a page that begins in what is gone has 'limit'")
+        await gives(
+            store.audit.list(after=3, limit=2), entries[3:5], "'after' is a number, also when the oldest are gone"
+        )
+        await refused(store.audit.append(entries[4:5]), RecordConflict, "a number is used once, also after a purge")
+        await store.audit.append(entries[6:7])
+        await gives(store.audit.purge(through=99), 4, "purge removes all but the last")
+        await gives(store.audit.last(), entries[6], "the last entry is never removed")
+        await gives(store.audit.purge(through=99), 0, "the last entry is never removed")
+        await store.audit.append(entries[7:])
+        await gives(store.audit.list(limit=9), entries[6:], "after a purge the chain goes on behind the last entry")

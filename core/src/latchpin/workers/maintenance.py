@@ -1,13 +1,18 @@
-"""What the gateway does on the side: expired and used states, and old flows, are gone within a minute."""
+"""What the gateway does on the side: expired and used states, and old flows, are gone within a minute.
+
+Entries of the audit log are gone within the hour after their time, where it has one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
+from latchpin.audit.retention import trim
 from latchpin.errors import LatchpinError
 from latchpin.journal.history import MOST_FLOWS
 from latchpin.services import Services
@@ -17,6 +22,10 @@ __all__ = ["maintained"]
 _log = logging.getLogger("latchpin.maintenance")
 
 INTERVAL_SECONDS = 30.0
+
+_TRIMS = "audit-trim"
+_TRIM_EVERY = timedelta(hours=1)
+"""So often, one of all workers trims the audit log."""
 
 
 @asynccontextmanager
@@ -45,7 +54,16 @@ async def purge(services: Services) -> None:
         await services.records.purge()
         before = services.clock() - timedelta(hours=services.settings.flow_history_hours)
         await services.records.flows.purge(before=before, most=MOST_FLOWS)
+        await _trim_audit(services)
     except LatchpinError as exc:
         _log.warning("Purging expired states failed: %s", exc.detail or exc.public)
     except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
         _log.exception("Purging expired states failed")
+
+
+async def _trim_audit(services: Services) -> None:
+    days, now, ours = services.settings.audit_retention_days, services.clock(), secrets.token_urlsafe(16)
+    if days and await services.records.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
+        count = await trim(services.records.audit, services.audit, before=now - timedelta(days=days))
+        if count:
+            _log.info("Removed %d entries of the audit log, older than %d days", count, days)

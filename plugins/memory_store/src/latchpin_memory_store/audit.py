@@ -38,3 +38,10 @@ class MemoryAudit:
         gone = self.rows[0].number - 1 if self.rows else 0
         begin = max(0, after - gone)
         return self.rows[begin : begin + limit]
+
+    async def purge(self, *, through: int) -> int:
+        """Remove the oldest, but never the last."""
+        gone = self.rows[0].number - 1 if self.rows else 0
+        count = max(0, min(through - gone, len(self.rows) - 1))
+        del self.rows[:count]
+        return count

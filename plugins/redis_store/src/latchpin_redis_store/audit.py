@@ -1,4 +1,4 @@
-"""The audit log on Redis: one list, an entry's place in it is its number less one."""
+"""The audit log on Redis: one list, in the order of the entries' numbers, which have no gaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from latchpin.errors import RecordConflict
 from latchpin.model.audit import AuditEntry, dump, parse
 
 from latchpin_redis_store.connection import Commands
-from latchpin_redis_store.scripts import APPEND_AUDIT
+from latchpin_redis_store.scripts import APPEND_AUDIT, LIST_AUDIT, PURGE_AUDIT
 
 __all__ = ["RedisAudit"]
 
@@ -39,4 +39,8 @@ class RedisAudit:
         """Those behind ``after``."""
         if limit <= 0:
             return []
-        return [parse(text) for text in await self._ask("LRANGE", LOG, after, after + limit - 1)]
+        return [parse(text) for text in await self._ask("EVAL", LIST_AUDIT, 1, LOG, after, limit)]
+
+    async def purge(self, *, through: int) -> int:
+        """Remove the oldest, but never the last."""
+        return int(await self._ask("EVAL", PURGE_AUDIT, 1, LOG, through))

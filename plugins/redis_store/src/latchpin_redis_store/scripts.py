@@ -131,8 +131,27 @@ return 1
 the time before which index entries are over, then the steps. A step that is there stays as it is."""
 
 APPEND_AUDIT = """
-if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+local last = redis.call('LINDEX', KEYS[1], -1)
+if (last and cjson.decode(last).number or 0) ~= tonumber(ARGV[1]) then return 0 end
 for i = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 return 1
 """
-"""KEYS: the audit log. ARGV: how many entries it must have, then the new ones. 1 if written."""
+"""KEYS: the audit log. ARGV: the number that its last entry must have, then the new ones. 1 if written."""
+
+LIST_AUDIT = """
+local first = redis.call('LINDEX', KEYS[1], 0)
+if not first then return {} end
+local begin = math.max(0, tonumber(ARGV[1]) - cjson.decode(first).number + 1)
+return redis.call('LRANGE', KEYS[1], begin, begin + tonumber(ARGV[2]) - 1)
+"""
+"""KEYS: the audit log. ARGV: the number behind which to begin, how many entries at most. The entries."""
+
+PURGE_AUDIT = """
+local first = redis.call('LINDEX', KEYS[1], 0)
+if not first then return 0 end
+local count = math.min(tonumber(ARGV[1]) - cjson.decode(first).number, redis.call('LLEN', KEYS[1]) - 2) + 1
+if count <= 0 then return 0 end
+redis.call('LTRIM', KEYS[1], count, -1)
+return count
+"""
+"""KEYS: the audit log. ARGV: up to which number; the last entry stays. How many were removed."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model.audit import AuditEntry
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select
 
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.rows import pack_object, unpack_object
@@ -18,6 +18,7 @@ __all__ = ["SqlAudit"]
 
 _INSERT = insert(audit)
 _HEAD = select(func.max(audit.c.number))
+_PURGE = delete(audit).where(audit.c.number <= bindparam("through"))
 _LAST = select(audit).order_by(audit.c.number.desc()).limit(1)
 _LIST = select(audit).where(audit.c.number > bindparam("after")).order_by(audit.c.number).limit(bindparam("most"))
 
@@ -57,6 +58,15 @@ class SqlAudit:
             return [_from_row(row) for row in connection.execute(_LIST, {"after": after, "most": limit}).mappings()]
 
         return await self._database.read(run, absent=[])
+
+    async def purge(self, *, through: int) -> int:
+        """Remove the oldest, but never the last."""
+
+        def run(connection: Connection) -> int:
+            head = connection.execute(_HEAD).scalar() or 0
+            return connection.execute(_PURGE, {"through": min(through, head - 1)}).rowcount
+
+        return await self._database.write("", "audit", run=run)
 
 
 def _to_row(entry: AuditEntry) -> dict[str, Any]:

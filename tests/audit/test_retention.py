@@ -1,0 +1,86 @@
+"""Old entries are removed in time, one worker an hour does it, and the chain is proven from what is left."""
+
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from latchpin.audit.reading import read, verify
+from latchpin.audit.retention import trim
+from latchpin.audit.trail import AuditTrail
+from latchpin.testing.sealing import SuiteSigner
+from latchpin.workers import maintenance
+
+from tests.audit.test_trail import cipher, clock, store, trail_on
+
+__all__ = ["cipher", "clock", "store"]
+
+pytestmark = pytest.mark.needs("latchpin_memory_store")
+SIGNER = SuiteSigner()
+DAY = timedelta(days=1)
+
+
+async def numbers(store):
+    return [entry.number async for entry in read(store.audit)]
+
+
+@pytest.fixture
+async def trail(store, cipher, clock):
+    """Ten entries, one a day."""
+    found = trail_on(store, cipher, clock)
+    for _ in range(10):
+        await found.record("gateway.changed", actor="ann@example.com")
+        clock.advance(DAY)
+    return found
+
+
+async def test_what_is_older_goes_and_the_rest_is_proven(store, trail, clock):
+    assert await trim(store.audit, trail, before=clock() - 4 * DAY) == 6
+    assert await numbers(store) == [7, 8, 9, 10, 11]
+    last = await store.audit.last()
+    assert (last.event, last.actor, last.facts) == ("audit.trimmed", "gateway", {"through": "6"})
+    verdict = await verify(store.audit, SIGNER)
+    assert (verdict.entries, verdict.begins, verdict.broken) == (5, 7, None)
+    assert await trim(store.audit, trail, before=clock() - 4 * DAY) == 0
+    assert await numbers(store) == [7, 8, 9, 10, 11]
+    assert await trail.record("gateway.removed", actor="ann@example.com")
+    assert (await verify(store.audit, SIGNER)).broken is None
+
+
+async def test_where_all_is_old_the_entry_that_says_so_is_left(store, trail, clock):
+    clock.advance(100 * DAY)
+    assert await trim(store.audit, trail, before=clock() - DAY) == 10
+    assert await numbers(store) == [11]
+    assert (await verify(store.audit, SIGNER)).broken is None
+
+
+async def test_more_may_not_be_missing_than_an_entry_says(store, trail, clock):
+    await trim(store.audit, trail, before=clock() - 4 * DAY)
+    await store.audit.purge(through=7)
+    verdict = await verify(store.audit, SIGNER)
+    assert verdict.broken == "entry 1: is missing; entry 8 follows, and no entry says why"
+    held = store.audit.rows[-1]
+    store.audit.rows[-1] = replace(held, facts={"through": "7"})  # without the key
+    assert "entry 11: was changed" in (await verify(store.audit, SIGNER)).broken
+
+
+async def test_a_log_that_is_off_or_cannot_be_written_removes_nothing(store, trail, clock):
+    assert await trim(store.audit, AuditTrail.off(), before=clock()) == 0
+    assert len(await numbers(store)) == 10
+
+
+async def test_one_worker_an_hour_does_it(store, trail, clock):
+    def worker(days):
+        settings = SimpleNamespace(flow_history_hours=24, audit_retention_days=days)
+        return SimpleNamespace(states=None, records=store, clock=clock, settings=settings, audit=trail)
+
+    await maintenance.purge(worker(0))
+    assert (await numbers(store))[0] == 1
+    await maintenance.purge(worker(5))
+    assert (await numbers(store))[0] == 6
+    await maintenance.purge(worker(2))
+    assert (await numbers(store))[0] == 6
+    clock.advance(timedelta(hours=1))
+    await maintenance.purge(worker(2))
+    assert (await numbers(store))[0] > 6
+    assert (await verify(store.audit, SIGNER)).broken is None
