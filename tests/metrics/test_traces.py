@@ -12,20 +12,27 @@ from tests.callback.gateway import ALICE, BASE
 from tests.providers import faults
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+SAMPLED = 1
 CALLERS = f"00-{TRACE}-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-def spans(gateway):
+def trusting():
+    """TRUST_TRACEPARENT, unless a test says otherwise."""
+    return False
+
+
+@pytest.fixture
+def spans(gateway, trusting):
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    gateway.app.state.services.observers.add(TracingObserver(provider))
+    gateway.app.state.services.observers.add(TracingObserver(provider, trusting=trusting))
     yield exporter.get_finished_spans
     provider.shutdown()
 
 
-async def fetch(connected):
-    headers = await connected.bearer() | {"traceparent": CALLERS}
+async def fetch(connected, callers=CALLERS):
+    headers = await connected.bearer() | {"traceparent": callers, "tracestate": "vendor=anything"}
     async with connected.gateway.client(None, **headers) as client:
         return await client.post(f"{BASE}/oauth/fetch-tools/{connected.id}")
 
@@ -34,7 +41,34 @@ def sent(provider, endpoint):
     return [asked.headers["traceparent"].split("-") for asked in provider.asked(endpoint)]
 
 
-async def test_a_callers_trace_reaches_the_mcp_server(connected, spans, provider):
+@pytest.mark.parametrize("flags", ["00", "01"])
+async def test_a_stranger_decides_neither_the_trace_nor_whether_it_is_recorded(connected, spans, provider, flags):
+    provider.forget()
+    assert (await fetch(connected, f"{CALLERS[:-2]}{flags}")).status_code == 200
+    [request] = [span for span in spans() if span.name == "POST /oauth/fetch-tools/{gateway_id}"]
+    assert request.parent is None
+    assert request.context.trace_id != int(TRACE, 16)
+    [link] = request.links
+    assert (link.context.trace_id, link.context.span_id) == (int(TRACE, 16), 0xB7AD6B7169203331)
+    assert not link.context.trace_state
+    asked = provider.asked("mcp")
+    assert asked
+    for each in asked:
+        _, trace_id, _, ours = each.headers["traceparent"].split("-")
+        assert int(trace_id, 16) == request.context.trace_id
+        assert int(ours, 16) & SAMPLED
+        assert "tracestate" not in each.headers
+
+
+@pytest.mark.parametrize("callers", ["", "00-nonsense", f"00-{'0' * 32}-b7ad6b7169203331-01"])
+async def test_what_is_no_traceparent_leaves_no_link(connected, spans, callers):
+    assert (await fetch(connected, callers)).status_code == 200
+    [request] = [span for span in spans() if span.name == "POST /oauth/fetch-tools/{gateway_id}"]
+    assert (request.parent, list(request.links)) == (None, [])
+
+
+@pytest.mark.parametrize("trusting", [True])
+async def test_with_trust_a_callers_trace_reaches_the_mcp_server(connected, spans, provider):
     provider.forget()
     assert (await fetch(connected)).status_code == 200
     finished = spans()

@@ -45,7 +45,7 @@ async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) ->
     provider = TracerProvider(resource=Resource.create(about))  # OTEL_SERVICE_NAME and the like come first
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     try:
-        yield TracingObserver(provider)
+        yield TracingObserver(provider, trusting=settings.trust_traceparent)
     finally:
         await asyncio.to_thread(provider.shutdown)
 

@@ -18,3 +18,6 @@ class MetricsSettings(latchpin.Settings):
         None, description="Folder in which all workers of one instance count together; by itself with WORKERS over 1."
     )
     tracing: bool = Field(False, description="Send OpenTelemetry traces, to where the OTEL_* variables say.")
+    trust_traceparent: bool = Field(
+        False, description="Continue the traces that callers name; only where none but your own can reach the gateway."
+    )

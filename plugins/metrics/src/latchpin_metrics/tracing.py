@@ -1,5 +1,9 @@
 """OpenTelemetry spans: a request, what it asks other servers, what it asks the stores; W3C Trace Context in and out.
 
+A trace begins anew at the gateway unless TRUST_TRACEPARENT says that callers are trusted: everybody may send a
+``traceparent``, before anybody is known, and by its sampled flag would decide what is recorded here. W3C Trace Context
+allows to restart a trace at such a boundary (section 3.2.2). The new one has a link to the caller's.
+
 The provider is this plugin's own and not the process's, so that no library's spans, which may hold a URL with a
 code in it, are sent along.
 """
@@ -12,7 +16,7 @@ from latchpin.contracts import Operation
 from opentelemetry import context as current
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 __all__ = ["TracingObserver"]
@@ -23,15 +27,21 @@ _SERVER_ERROR = "5"
 
 
 class TracingObserver:
-    """Implements ``latchpin.contracts.Observer``."""
+    """Implements ``latchpin.contracts.Observer``. ``trusting``: a request's span continues its caller's trace."""
 
-    def __init__(self, provider: trace.TracerProvider) -> None:
+    def __init__(self, provider: trace.TracerProvider, *, trusting: bool) -> None:
         self._tracer = provider.get_tracer("latchpin")
+        self._trusting = trusting
 
     def begin(self, operation: Operation) -> Callable[[], None]:
-        """Begin a span inside the current one; a request's inside the one that its caller names."""
-        parent: Context | None = _W3C.extract(operation.carried) if operation.kind == "request" else None
-        span = self._tracer.start_span(operation.name, context=parent, kind=_KINDS[operation.kind])
+        """Begin a span inside the current one; a request's inside its caller's, or a trace with a link to that."""
+        parent: Context | None = None
+        links: list[Link] = []
+        if operation.kind == "request":
+            parent = _W3C.extract(operation.carried, Context())
+            if not self._trusting:
+                parent, links = Context(), _links(parent)
+        span = self._tracer.start_span(operation.name, context=parent, kind=_KINDS[operation.kind], links=links)
         token = current.attach(trace.set_span_in_context(span))
         if operation.kind == "upstream":
             _W3C.inject(operation.carried)
@@ -41,6 +51,12 @@ class TracingObserver:
             _finish(span, operation)
 
         return end
+
+
+def _links(callers: Context) -> list[Link]:
+    """To the caller's span by its ids alone; its ``tracestate`` may hold any text."""
+    named = trace.get_current_span(callers).get_span_context()
+    return [Link(SpanContext(named.trace_id, named.span_id, is_remote=True))] if named.is_valid else []
 
 
 def _finish(span: trace.Span, operation: Operation) -> None:
