@@ -92,6 +92,10 @@ class TestUnrelated(Records):
     kind = broken_stores.Unrelated
 
 
+class TestMiscounting(Records):
+    kind = broken_stores.Miscounting
+
+
 class TestUndue(Records):
     kind = broken_stores.Undue
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 from latchpin.model.flow_steps import FlowQuery, FlowSummary, summarize
 from latchpin.testing import MovedClock, samples
-from latchpin_metrics.gauges import PAGE, Gauges
+from latchpin_metrics.gauges import EVERY, PAGE, SHARE, Gauges
 
 
 class Scanned:
@@ -30,8 +31,8 @@ class Scanned:
         return found
 
 
-async def nothing() -> list[object]:
-    return []
+async def nothing(now: datetime) -> dict[str, int]:
+    return {}
 
 
 async def test_pending_flows_are_counted_among_the_newest_and_old_ones_are_not_looked_at():
@@ -44,7 +45,7 @@ async def test_pending_flows_are_counted_among_the_newest_and_old_ones_are_not_l
     for length in (1, 9, 3, 9, 1):
         clock.advance(timedelta(seconds=10))
         flows.kept.append(summarize(samples.flow(clock())[:length]))
-    records = SimpleNamespace(tokens=SimpleNamespace(list=nothing), flows=flows)
+    records = SimpleNamespace(tokens=SimpleNamespace(count=nothing), flows=flows)
     settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
     standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings))
     assert standing.pending == 3
@@ -56,8 +57,28 @@ async def test_pending_flows_are_counted_over_many_pages():
     for number in range(3 * PAGE):
         flows.kept.append(summarize(samples.flow(clock())[: 1 if number % 2 else 9]))
         clock.advance(timedelta(milliseconds=100))
-    records = SimpleNamespace(tokens=SimpleNamespace(list=nothing), flows=flows)
+    records = SimpleNamespace(tokens=SimpleNamespace(count=nothing), flows=flows)
     settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
     flows.kept.sort(key=lambda flow: flow.last_at)
     standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings))
     assert standing.pending == 3 * PAGE // 2
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 6.0])
+async def test_a_look_that_takes_long_is_taken_less_often(seconds):
+    clock, passed, looks = MovedClock(), iter(range(1000)), []
+
+    async def count(now: datetime) -> dict[str, int]:
+        looks.append(now)
+        return {"valid": len(looks)}
+
+    records = SimpleNamespace(tokens=SimpleNamespace(count=count))
+    services = SimpleNamespace(clock=clock, records=records, settings=SimpleNamespace(flow_history_hours=0))
+    gauges = Gauges(timer=lambda: next(passed) * seconds)
+    assert (await gauges.read(services)).tokens == {"valid": 1}
+    pause = max(EVERY, timedelta(seconds=SHARE * seconds))
+    clock.advance(pause - timedelta(seconds=1))
+    assert (await gauges.read(services)).tokens == {"valid": 1}
+    clock.advance(timedelta(seconds=1))
+    assert (await gauges.read(services)).tokens == {"valid": 2}
+    assert len(looks) == 2

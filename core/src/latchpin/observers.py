@@ -114,6 +114,7 @@ class _ObservedTokens:
         self._observers = observers
         self.list = tokens.list
         self.list_due = tokens.list_due
+        self.count = tokens.count
         self.delete = tokens.delete
         self.delete_all = tokens.delete_all
 

@@ -95,6 +95,12 @@ class TokenRecords(Protocol):
     async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
         """Those that match every given filter, oldest first."""
 
+    async def count(self, now: datetime) -> Mapping[str, int]:
+        """How many there are of each status, as ``latchpin.oauth.status`` judges; a status of none may be missing.
+
+        It is asked for as long as somebody reads metrics, so a store that can count does not read all tokens for it.
+        """
+
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap: write ``token`` if what is stored now is ``replacing``.
 

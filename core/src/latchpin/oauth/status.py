@@ -7,7 +7,7 @@ from typing import Literal
 
 from latchpin.model import StoredToken
 
-__all__ = ["TokenStatus", "is_authorized", "status_of"]
+__all__ = ["NEAR_EXPIRY_AT_MOST", "TokenStatus", "is_authorized", "status_of", "status_of_times"]
 
 TokenStatus = Literal["missing", "valid", "near_expiry", "expired", "needs_reauth"]
 
@@ -24,10 +24,15 @@ def status_of(token: StoredToken | None, now: datetime) -> TokenStatus:
         return "missing"
     if token.needs_reauth:
         return "needs_reauth"
-    left = token.expires_at - now
+    return status_of_times(token.expires_at, token.updated_at, now)
+
+
+def status_of_times(expires_at: datetime, updated_at: datetime, now: datetime) -> TokenStatus:
+    """The same of a token that can be used, by its times alone."""
+    left = expires_at - now
     if left <= timedelta(0):
         return "expired"
-    return "near_expiry" if left <= min(NEAR_EXPIRY_AT_MOST, (token.expires_at - token.updated_at) / 5) else "valid"
+    return "near_expiry" if left <= min(NEAR_EXPIRY_AT_MOST, (expires_at - updated_at) / 5) else "valid"
 
 
 def is_authorized(token: StoredToken | None, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import Advance, AnySettings
 from latchpin.testing.records_audit import AuditRules
 from latchpin.testing.records_clients import ClientRules
+from latchpin.testing.records_count import CountRules
 from latchpin.testing.records_due import DueRules
 from latchpin.testing.records_flows import FlowRules
 from latchpin.testing.records_gateways import GatewayRules
@@ -27,7 +28,9 @@ __all__ = ["RecordStoreContract"]
 
 
 @pytest.mark.asyncio
-class RecordStoreContract(GatewayRules, TokenRules, DueRules, ClientRules, ToolRules, KeptRules, FlowRules, AuditRules):
+class RecordStoreContract(
+    GatewayRules, TokenRules, DueRules, CountRules, ClientRules, ToolRules, KeptRules, FlowRules, AuditRules
+):
     """Gateways, tokens, clients, tools, kept values, flows and the audit log, and what holds across them."""
 
     async def test_deleting_a_gateway_takes_everything_below_it(self, store: RecordStore, clock: MovedClock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import heapq
+from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import Gateway, RegisteredClient, StoredToken, StoredTool, ToolChanges
+from latchpin.oauth.status import status_of
 
 from latchpin_memory_store.audit import MemoryAudit
 from latchpin_memory_store.flows import MemoryFlows
@@ -80,6 +82,9 @@ class _Tokens:
             (token.renew_at, place) for place, token in self.rows.items() if token.renew_at and token.renew_at <= now
         ]
         return [self.rows[place] for _, place in heapq.nsmallest(limit, due)]
+
+    async def count(self, now: datetime) -> Mapping[str, int]:
+        return Counter(status_of(token, now) for token in self.rows.values())
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         place = (token.gateway_id, token.app_user_email)

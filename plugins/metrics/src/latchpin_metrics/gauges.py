@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ import latchpin
 from latchpin.contracts import FlowRecords
 from latchpin.errors import LatchpinError
 from latchpin.model.flow_steps import FlowQuery
-from latchpin.oauth.status import status_of
 from latchpin.services import Services
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Gauges", "Standing"]
 
 EVERY = timedelta(seconds=30)
+SHARE = 100
+"""One part in so many of the time may go into looking: where it takes long, it is done less often."""
 MOST_FLOWS = 10_000
 PAGE = 200
 
@@ -59,26 +60,30 @@ class Standing:
 
 
 class Gauges:
-    """Reads the stores, and remembers for a while."""
+    """Reads the stores, and remembers for a while: the longer, the longer a look takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timer: Callable[[], float] = time.perf_counter) -> None:
         self._last: Standing | None = None
+        self._next: datetime | None = None
         self._lock = asyncio.Lock()
+        self._timer = timer
 
     async def read(self, services: Services) -> Standing:
         """What stands; a store that is away is said to be."""
         async with self._lock:
             now = services.clock()
-            if self._last is None or now - self._last.at >= EVERY:
+            if self._last is None or self._next is None or now >= self._next:
+                began = self._timer()
                 try:
                     self._last = await _look(services, now)
                 except LatchpinError:
                     return Standing(now, up=False)
+                self._next = now + max(EVERY, timedelta(seconds=SHARE * (self._timer() - began)))
             return self._last
 
 
 async def _look(services: Services, now: datetime) -> Standing:
-    tokens: Counter[str] = Counter(status_of(token, now) for token in await services.records.tokens.list())
+    tokens = await services.records.tokens.count(now)
     pending = None
     if services.settings.flow_history_hours:
         since = now - timedelta(seconds=services.settings.state_ttl_seconds)

@@ -16,11 +16,14 @@ The braces are hash tags: what belongs to one gateway lies together.
 from __future__ import annotations
 
 import builtins
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import Gateway, RegisteredClient, StoredToken
+from latchpin.oauth.status import status_of
 
 from latchpin_redis_store.audit import RedisAudit
 from latchpin_redis_store.codec import RecordCodec, begins
@@ -127,6 +130,14 @@ class RedisTokens:
         texts = await self._ask_all([("HGET", _below(gateway_id, "tokens"), email) for gateway_id, _, email in places])
         found = [_tokens.load(text) for text in texts if text is not None]
         return [token for token in found if token.renew_at is not None and token.renew_at <= now]
+
+    async def count(self, now: datetime) -> Mapping[str, int]:
+        """Count, reading one gateway's at a time, so that not all tokens are here at once."""
+        found: Counter[str] = Counter()
+        for id_ in await self._ask("HKEYS", GATEWAYS):
+            texts = await self._ask("HVALS", _below(id_.decode(), "tokens"))
+            found.update(status_of(_tokens.load(text), now) for text in texts)
+        return found
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap by id and revision. Raises RecordConflict if something else is stored."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model import Sealed, StoredToken
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
+from latchpin.oauth.status import NEAR_EXPIRY_AT_MOST, status_of_times
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, delete, func, insert, select, update
 
 from latchpin_sql_store.columns import UtcTime
 from latchpin_sql_store.database import Database
@@ -27,6 +30,17 @@ _DUE = (
     .order_by(tokens.c.renew_at, tokens.c.id)
     .limit(bindparam("most"))
 )
+_NOW, _SOON = bindparam("now", type_=UtcTime), bindparam("soon", type_=UtcTime)
+_USABLE = tokens.c.needs_reauth.is_(False)
+_COUNT = select(
+    func.sum(case((_USABLE, 0), else_=1)).label("needs_reauth"),
+    func.sum(case((and_(_USABLE, tokens.c.expires_at <= _NOW), 1), else_=0)).label("expired"),
+    func.sum(case((and_(_USABLE, tokens.c.expires_at > _SOON), 1), else_=0)).label("valid"),
+)
+_ENDING = select(tokens.c.expires_at, tokens.c.updated_at).where(
+    _USABLE, tokens.c.expires_at > _NOW, tokens.c.expires_at <= _SOON
+)
+"""Which of these few are near their expiry depends on how long each lives; databases reckon with times differently."""
 _REPLACE = update(tokens).where(_OWNER, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
 
 
@@ -65,6 +79,18 @@ class SqlTokens:
             return [_from_row(row) for row in connection.execute(_DUE, {"now": now, "most": limit}).mappings()]
 
         return await self._database.read(run, absent=[])
+
+    async def count(self, now: datetime) -> Mapping[str, int]:
+        """Let the database count."""
+        times = {"now": now, "soon": now + NEAR_EXPIRY_AT_MOST}
+
+        def run(connection: Connection) -> Mapping[str, int]:
+            row = connection.execute(_COUNT, times).mappings().one()
+            found = Counter({status: int(count or 0) for status, count in row.items()})
+            found.update(status_of_times(*each, now) for each in connection.execute(_ENDING, times))
+            return found
+
+        return await self._database.read(run, absent={})
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap."""
