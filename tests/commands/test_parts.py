@@ -9,7 +9,10 @@ import pytest
 import typer
 from latchpin.cli import COMMANDS, build
 
-FOREIGN = ("latchpin.demo", "latchpin.commands.doctor", "latchpin.commands.gateways", "alembic", "mcp", "httpx2")
+FOREIGN = (
+    *("latchpin.demo", "latchpin.commands.doctor", "latchpin.commands.gateways"),
+    *("alembic", "httpx2", "jinja2", "mcp", "redis", "sqlalchemy"),
+)
 """What belongs to other commands, or is loaded when it is first needed."""
 
 

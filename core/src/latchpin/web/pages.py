@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from latchpin.causes import Cause
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.model import StoredTool
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = [
     "SUCCESS_TITLE",
@@ -246,6 +248,8 @@ def shown_tools(tools: Sequence[StoredTool]) -> list[ShownTool]:
 
 @cache
 def _environment(folder: Path | None) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  the API does without pages
+
     return Environment(
         loader=FileSystemLoader([_TEMPLATES] if folder is None else [folder, _TEMPLATES]),
         autoescape=True,
