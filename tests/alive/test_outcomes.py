@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from latchpin.logs import tear_down_logging
 from latchpin.testing import samples
-from latchpin.tokens import renewal
+from latchpin.tokens import outcomes
 from latchpin.tokens.sealing import open_token
 
 from tests.alive.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Stage
@@ -28,7 +28,7 @@ LIFE = timedelta(seconds=1800)
 
 @pytest.fixture
 async def inner(environment: pytest.MonkeyPatch) -> AsyncIterator[InnerGateway]:
-    environment.setattr(renewal, "KEEP_PAUSES", (0.01,) * len(renewal.KEEP_PAUSES))
+    environment.setattr(outcomes, "KEEP_PAUSES", (0.01,) * len(outcomes.KEEP_PAUSES))
     async with open_gateway() as opened:
         yield opened
     tear_down_logging()

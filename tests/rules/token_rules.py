@@ -81,12 +81,12 @@ async def refresh_token_is_kept(bench: Bench) -> None:
 
 
 def without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.tokens.renewal import seal_grant
+    from latchpin.tokens.outcomes import seal_grant
 
     def forgetful(cipher, token, grant, **_):
         return seal_grant(cipher, token, grant, kept_refresh=None)
 
-    monkeypatch.setattr("latchpin.tokens.renewal.seal_grant", forgetful)
+    monkeypatch.setattr("latchpin.tokens.outcomes.seal_grant", forgetful)
 
 
 async def a_5xx_decides_nothing(bench: Bench) -> None:

@@ -52,9 +52,9 @@ def add(  # noqa: PLR0917  typer passes them by name
             gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
             wanted = gateway.oauth is not None and not no_discover
             found = await application.inspector.inspect(gateway) if wanted else None
-            return gateway, found, application.services.settings.base_url
+            return gateway, found, application.services.settings.authorize_url(gateway.id)
 
-    gateway, found, base_url = run(work())
+    gateway, found, authorize_url = run(work())
     if as_json:
         print_json(describe(gateway) | ({"discovery": found} if found is not None else {}))
         return
@@ -64,7 +64,7 @@ def add(  # noqa: PLR0917  typer passes them by name
     if found is not None and found["why"]:
         return
     if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
-        say(f"Authorize it in a browser: {base_url}/oauth/authorize/{gateway.id}")
+        say(f"Authorize it in a browser: {authorize_url}")
 
 
 @app.command("list")

@@ -1,13 +1,7 @@
-"""One renewal by whoever holds its lease: the mark, the request, and what each outcome leaves behind.
-
-The outcomes and what follows from each are a table in docs/tokens.md, and a test holds the two together.
-"""
+"""One renewal by whoever holds its lease: whether it is needed, whether there is a way to it, and the request."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
@@ -16,37 +10,28 @@ from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import (
     AccessRefused,
     AuthorizationRequired,
-    BackendUnavailable,
     RecordConflict,
     TokenRefused,
     Unsealable,
 )
-from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
-from latchpin.model.audit import AuditEvent
-from latchpin.oauth.lifetime import POSTPONED, is_expired, is_fresh
+from latchpin.model import Caller, ClientCredentials, Gateway, StoredToken
+from latchpin.oauth.lifetime import is_expired, is_fresh
 from latchpin.outbound.proofs import bound_of
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT, ClientGrant, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.outcomes import Outcomes
 from latchpin.tokens.revocation import Revoker
-from latchpin.tokens.sealing import open_token, seal_grant
+from latchpin.tokens.sealing import open_token
 
 __all__ = ["Renewal", "Wanted"]
-
-_log = logging.getLogger("latchpin.refresh")
 
 INVALID_GRANT = "invalid_grant"
 INVALID_TOKEN = "invalid_token"  # noqa: S105  an error code (RFC 6750 section 3.1)
 
 ONCE_IN = timedelta(seconds=60)
 """A token that the MCP server refused is renewed; if it refuses the new one within this time, that does not help."""
-
-KEEP_PAUSES = (0.2, 0.5, 1.0, 2.0)
-"""Seconds between tries to keep what the server has given out already; with the store's own deadlines they fit into
-what a lease lives longer than the request."""
-
-Pause = Callable[[float], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +61,6 @@ class Renewal:
         endpoint: asks the token endpoint.
         revoker: revokes what comes too late to be kept.
         own: gets tokens that need no browser.
-        pause: waits that many seconds; tests give one that does not.
     """
 
     def __init__(
@@ -86,8 +70,6 @@ class Renewal:
         endpoint: TokenEndpoint,
         revoker: Revoker,
         own: ClientGrant,
-        *,
-        pause: Pause = asyncio.sleep,
     ) -> None:
         self._services = services
         self._tokens = services.records.tokens
@@ -95,7 +77,7 @@ class Renewal:
         self._endpoint = endpoint
         self._revoker = revoker
         self._own = own
-        self._pause = pause
+        self._outcomes = Outcomes(services)
 
     # -- deciding -----------------------------------------------------------------------------------------
 
@@ -181,7 +163,7 @@ class Renewal:
         client = await self._clients.existing(wanted.gateway, found.metadata)
         if client is None or client.client_id != stored.client_id or found.metadata.issuer != stored.issuer:
             raise self._required(wanted, "the client or server that issued your token was replaced", needs_reauth=True)
-        begun = await self._begin(stored)
+        begun = await self._outcomes.begin(stored)
         try:
             bound = bound_of(wanted.gateway.id, found.metadata, stored)
             grant = await self._endpoint.refresh(
@@ -189,68 +171,15 @@ class Renewal:
             )
         except TokenRefused as exc:
             if exc.error == INVALID_GRANT or await self._client_gone(wanted.gateway, found, client, exc):
-                return await self._spend(wanted, begun)
+                await self._outcomes.spend(begun)
+                text = "the server no longer takes your refresh token"
+                raise self._required(wanted, text, needs_reauth=True) from exc
             raise
         try:
-            return await self._keep(begun, grant, kept_refresh=refresh_token)
+            return await self._outcomes.keep(begun, grant, kept_refresh=refresh_token)
         except RecordConflict:
             await self._revoker.give_back(wanted.gateway.id, wanted.email, found.metadata, client, grant)
             raise
-
-    async def _begin(self, stored: StoredToken) -> StoredToken:
-        """Note that it was begun, before anything is sent: a worker that dies leaves the mark."""
-        now = self._services.clock()
-        later = None if stored.renew_at is None else now + POSTPONED
-        begun = replace(stored, revision=stored.revision + 1, refresh_begun_at=now, renew_at=later)
-        await self._tokens.put(begun, replacing=stored)
-        return begun
-
-    # -- outcomes -----------------------------------------------------------------------------------------
-
-    async def _keep(self, begun: StoredToken, grant: TokenGrant, *, kept_refresh: str) -> StoredToken:
-        renewed = replace(begun, revision=begun.revision + 1, refresh_begun_at=None, updated_at=self._services.clock())
-        renewed = seal_grant(self._services.cipher, renewed, grant, kept_refresh=kept_refresh)
-        for pause in KEEP_PAUSES:
-            try:
-                await self._put(renewed, begun)
-                break
-            except BackendUnavailable as exc:  # the server may have rotated: what it gave must not be lost
-                _log.warning("A renewed token cannot be kept yet: %s", exc.detail or exc.public)
-                await self._pause(pause)
-        else:
-            await self._put(renewed, begun)
-        _log.info("Refreshed the token for gateway %s, user %s", begun.gateway_id, begun.app_user_email)
-        self._services.events.tell("token.refreshed", gateway_id=begun.gateway_id)
-        await self._audit("token.refreshed", begun)
-        return renewed
-
-    async def _put(self, renewed: StoredToken, begun: StoredToken) -> None:
-        try:
-            await self._tokens.put(renewed, replacing=begun)
-        except RecordConflict:
-            if await self._tokens.get(begun.gateway_id, begun.app_user_email) != renewed:
-                raise  # else an earlier try was carried out, and only its answer was lost
-
-    async def _spend(self, wanted: Wanted, begun: StoredToken) -> StoredToken:
-        """``invalid_grant``: unless somebody wrote a newer token meanwhile, only a new authorization helps."""
-        spent = replace(
-            begun,
-            revision=begun.revision + 1,
-            needs_reauth=True,
-            refresh_begun_at=None,
-            updated_at=self._services.clock(),
-            renew_at=None,
-        )
-        await self._tokens.put(spent, replacing=begun)
-        _log.warning("The refresh token for gateway %s, user %s is spent", begun.gateway_id, begun.app_user_email)
-        self._services.events.tell("token.spent", gateway_id=begun.gateway_id)
-        await self._audit("token.spent", begun)
-        raise self._required(wanted, "the server no longer takes your refresh token", needs_reauth=True)
-
-    async def _audit(self, event: AuditEvent, begun: StoredToken) -> None:
-        await self._services.audit.record(
-            event, actor=CLIENT_ITSELF, gateway_id=begun.gateway_id, subject=begun.app_user_email
-        )
 
     async def _client_gone(
         self, gateway: Gateway, found: FoundServer, client: ClientCredentials, exc: TokenRefused
