@@ -217,16 +217,16 @@ async def script_in_an_error(bench: Bench) -> None:
 
 
 def without_escaping(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.web import pages
+    from latchpin.web import rendering
 
-    environment = pages._environment
+    environment = rendering._environment
 
     def careless(folder):
         made = environment.__wrapped__(folder)
         made.autoescape = False
         return made
 
-    monkeypatch.setattr(pages, "_environment", careless)
+    monkeypatch.setattr(rendering, "_environment", careless)
 
 
 async def metadata_of_another_issuer(bench: Bench) -> None:

@@ -24,8 +24,8 @@ from latchpin.people.tickets import BearerSettings, Tickets
 from latchpin.services import Services
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.web.csrf import check_csrf
-from latchpin.web.errors import install_errors
 from latchpin.web.guard import install_guard
+from latchpin.web.handlers import install_errors
 from latchpin.web.identity import current_caller, require_admin, require_caller
 from latchpin.web.routes_pages import router as pages_router
 from latchpin.web.routes_people import router as people_router

@@ -32,8 +32,8 @@ from latchpin.web import (
     routes_pages,
     routes_people,
 )
-from latchpin.web.errors import install_errors
 from latchpin.web.guard import install_guard
+from latchpin.web.handlers import install_errors
 from latchpin.web.lifespan import QuietStart
 from latchpin.workers.instances import announced
 from latchpin.workers.maintenance import maintained

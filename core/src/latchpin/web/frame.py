@@ -16,7 +16,7 @@ __all__ = ["frame", "navigation_for"]
 
 
 async def frame(request: Request, caller: Caller) -> dict[str, Any]:
-    """The arguments of ``pages.render`` that are the same for every page shown to ``caller``."""
+    """The arguments of ``render`` that are the same for every page shown to ``caller``."""
     base = services_of(request).settings.base_path
     return {
         "base": base,

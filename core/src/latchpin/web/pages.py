@@ -1,12 +1,9 @@
-"""The pages people see: templates in, HTML answers out. Everything is autoescaped, and nothing needs a script."""
+"""The pages people see: what failed and why, the causes there are, what was connected, what was fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import HTMLResponse
 
@@ -14,35 +11,21 @@ from latchpin.causes import Cause
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.model import StoredTool
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from latchpin.web.rendering import WITH_SCRIPTS, render
 
 __all__ = [
     "SUCCESS_TITLE",
-    "WITH_SCRIPTS",
     "GatewayRow",
     "ShownTool",
     "failure",
     "fetched",
     "problem",
     "problems",
-    "render",
-    "render_text",
     "shown_tools",
     "success",
 ]
 
 SUCCESS_TITLE = "OAuth Authorization Successful"
-_TEMPLATES = Path(__file__).parent / "templates"
-
-WITH_SCRIPTS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-}
-"""The header of a page that uses one of our script files: no inline script or style runs there either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,45 +56,6 @@ class GatewayRow:
     authorizes: bool
     connected: bool
     tools: Sequence[ShownTool]
-
-
-def render(
-    template: str,
-    *,
-    title: str,
-    base: str,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    caller: str | None = None,
-    csrf_token: str = "",
-    navigation: Sequence[NavigationEntry] = (),
-    here: str = "",
-    folder: Path | None = None,
-    **values: Any,  # noqa: ANN401  what the template wants
-) -> HTMLResponse:
-    """Render one page. For a signed-in person most of it comes from ``latchpin.web.frame``.
-
-    Args:
-        template: a file in ``templates/`` without its ending.
-        title: the page's title.
-        base: BASE_URL's path prefix, in front of every link.
-        status: the HTTP status.
-        headers: added to the answer.
-        caller: the signed-in user's address, shown on every page.
-        csrf_token: for the page's forms; see ``latchpin.web.csrf``.
-        navigation: the links to plugins' pages that the user is shown.
-        here: the page's own path, marked in the menu.
-        folder: a plugin's own templates, looked at first; they may extend ``layout.html``.
-        values: what else the template wants; a missing one is an error, not an empty place.
-    """
-    known = {"title": title, "base": base, "caller": caller, "csrf_token": csrf_token}
-    text = render_text(template, folder=folder, navigation=navigation, here=here, **known, **values)
-    return HTMLResponse(text.encode("utf-8", "replace"), status, dict(headers or {}))
-
-
-def render_text(template: str, *, folder: Path | None = None, **values: Any) -> str:  # noqa: ANN401
-    """Render a template to text: a piece of a page, or a page that is sent in pieces."""
-    return _environment(folder).get_template(f"{template}.html").render(values)
 
 
 def failure(
@@ -244,17 +188,3 @@ def shown_tools(tools: Sequence[StoredTool]) -> list[ShownTool]:
         description = tool.definition.get("description")
         shown.append(ShownTool(tool.name, description if isinstance(description, str) else ""))
     return shown
-
-
-@cache
-def _environment(folder: Path | None) -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  the API does without pages
-
-    return Environment(
-        loader=FileSystemLoader([_TEMPLATES] if folder is None else [folder, _TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )

@@ -12,10 +12,10 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.errors import InvalidRequest
 from latchpin.journal.view import describe_flow, describe_summary
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
-from latchpin.web import pages
 from latchpin.web.errors import wants_html
 from latchpin.web.frame import frame
 from latchpin.web.identity import require_caller
+from latchpin.web.rendering import render
 from latchpin.web.routes_oauth import application_of
 from latchpin.web.timeline import build_timeline
 
@@ -57,7 +57,7 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
     shown["older"] = _older(request, older) if older is not None else None
     shown["hours"], shown["chosen"] = application_of(request).services.settings.flow_history_hours, query != FlowQuery()
     shown["names"] = await _names(request, found)
-    return pages.render("flows", title="Flows", **shown, **await frame(request, caller))
+    return render("flows", title="Flows", **shown, **await frame(request, caller))
 
 
 @router.get("/{flow_id}", response_model=None)
@@ -68,7 +68,7 @@ async def show_flow(request: Request, flow_id: str) -> Response:
     if not wants_html(request):
         return JSONResponse(describe_flow(flow))
     rows, gaps = build_timeline(flow.steps)
-    return pages.render(
+    return render(
         "flow",
         title="Flow",
         flow=flow.summary,

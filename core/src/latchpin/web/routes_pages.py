@@ -16,6 +16,7 @@ from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
 from latchpin.web.frame import frame
 from latchpin.web.identity import require_caller, services_of
+from latchpin.web.rendering import render
 from latchpin.web.routes_oauth import application_of
 
 __all__ = ["router"]
@@ -53,7 +54,7 @@ _STATUS_TEXTS: dict[TokenStatus, str] = {
 async def show_home(request: Request) -> Response:
     """The Admin Panel: where to go from here."""
     caller, application = await require_caller(request), application_of(request)
-    return pages.render(
+    return render(
         "home",
         title="Admin Panel",
         **await frame(request, caller),
@@ -70,7 +71,7 @@ async def show_gateways(request: Request) -> Response:
     own = await application.connections.list(caller, user=caller.email)
     # One after the other: a thousand tools each, asked for at once, would keep everybody else's reads waiting.
     rows = [await _row(application, gateway, caller) for gateway in gateways]
-    return pages.render(
+    return render(
         "gateways",
         title="Gateways",
         **await frame(request, caller),
@@ -123,7 +124,7 @@ async def show_problem(request: Request, code: str) -> Response:
 async def show_docs(request: Request) -> Response:
     """Swagger UI over /openapi.json; its files are served from here."""
     base = services_of(request).settings.base_path
-    return pages.render("docs", title="Latchpin API", base=base, headers={"content-security-policy": _DOCS_POLICY})
+    return render("docs", title="Latchpin API", base=base, headers={"content-security-policy": _DOCS_POLICY})
 
 
 @router.get("/static/{name}")

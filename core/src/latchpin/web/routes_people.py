@@ -11,7 +11,6 @@ from latchpin.contracts import SignIn
 from latchpin.errors import InvalidRequest
 from latchpin.people.login import consume_link, get_link
 from latchpin.services import Services
-from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
 from latchpin.web.frame import frame
 from latchpin.web.identity import (
@@ -20,6 +19,7 @@ from latchpin.web.identity import (
     session_of,
     valid_caller,
 )
+from latchpin.web.rendering import render
 from latchpin.web.signing_in import answer_signed_in, end_current_session
 from latchpin.web.targets import parse_target
 
@@ -37,7 +37,7 @@ async def show_login(request: Request) -> Response:
     if token and link is None:
         raise _spent()
     caller = await valid_caller(request)
-    return pages.render(
+    return render(
         "login",
         title="Sign in",
         base=services.settings.base_path,
@@ -74,7 +74,7 @@ async def show_logout(request: Request) -> Response:
     session = await session_of(request)
     is_out = caller is None and session is None
     around: dict[str, Any] = {"base": services_of(request).settings.base_path}
-    return pages.render(
+    return render(
         "logout",
         title="Signed out" if is_out else "Sign out",
         **(await frame(request, caller) if caller else around),

@@ -9,8 +9,8 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from latchpin.people.sessions import end_session, start_session
-from latchpin.web import pages
 from latchpin.web.identity import services_of, session_of, set_session_cookie, tickets_of
+from latchpin.web.rendering import render
 
 __all__ = ["answer_signed_in", "end_current_session"]
 
@@ -50,7 +50,7 @@ async def answer_signed_in(
     else:
         # A redirect on to the provider would be stopped by form-action 'self': browsers hold it against
         # the whole chain of redirects. A link on a page begins a new one, and shows the address once more.
-        response = pages.render("continue", title="Signed in", base=settings.base_path, caller=email, next=target)
+        response = render("continue", title="Signed in", base=settings.base_path, caller=email, next=target)
     set_session_cookie(request, response, ticket, lifetime=lifetime)
     return response
 

@@ -11,9 +11,9 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from latchpin.errors import LatchpinError
 from latchpin.model import Caller
-from latchpin.web import pages
 from latchpin.web.errors import as_seen, flow_id, log_failure, text_for
 from latchpin.web.frame import frame
+from latchpin.web.rendering import WITH_SCRIPTS, render_text
 
 from latchpin_admin_ui.pages import TEMPLATES
 
@@ -60,11 +60,11 @@ async def grow(
             yield _render(name, framed | wanted).encode("utf-8", "replace")
         yield tail.encode("utf-8", "replace")
 
-    return StreamingResponse(chunks(), media_type="text/html", headers={**pages.WITH_SCRIPTS, **_UNBUFFERED})
+    return StreamingResponse(chunks(), media_type="text/html", headers={**WITH_SCRIPTS, **_UNBUFFERED})
 
 
 def _render(template: str, values: dict[str, Any]) -> str:
-    return pages.render_text(f"admin/{template}", folder=TEMPLATES, **values)
+    return render_text(f"admin/{template}", folder=TEMPLATES, **values)
 
 
 async def follow(work: Work, request: Request) -> AsyncIterator[_Piece]:

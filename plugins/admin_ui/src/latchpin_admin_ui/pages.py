@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from latchpin.model import Caller
-from latchpin.web import pages
 from latchpin.web.frame import frame
+from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
 
 __all__ = ["TEMPLATES", "is_live", "show", "show_piece"]
 
@@ -27,11 +27,11 @@ async def show(
     **values: Any,  # noqa: ANN401  what the template wants
 ) -> Response:
     """Answer with a whole page."""
-    return pages.render(
+    return render(
         f"admin/{template}",
         title=title,
         status=status,
-        headers=pages.WITH_SCRIPTS,
+        headers=WITH_SCRIPTS,
         folder=TEMPLATES,
         **(await frame(request, caller) | values),
     )
@@ -44,8 +44,8 @@ async def show_piece(
     **values: Any,  # noqa: ANN401  what the template wants
 ) -> Response:
     """Answer htmx with what takes a place on the page that it is on."""
-    text = pages.render_text(f"admin/{template}", folder=TEMPLATES, **(await frame(request, caller) | values))
-    return HTMLResponse(text.encode("utf-8", "replace"), headers=pages.WITH_SCRIPTS)
+    text = render_text(f"admin/{template}", folder=TEMPLATES, **(await frame(request, caller) | values))
+    return HTMLResponse(text.encode("utf-8", "replace"), headers=WITH_SCRIPTS)
 
 
 def is_live(request: Request) -> bool:

@@ -97,11 +97,11 @@ async def _count_pending(flows: FlowRecords, since: datetime) -> int:
     They are among those with the newest steps. A store that was asked for the pending ones alone would look through
     everything that it keeps, for few have not ended.
     """
-    count, before = 0, None
+    count, query = 0, FlowQuery()
     for _ in range(MOST_FLOWS // PAGE):
-        page = await flows.list(FlowQuery(before=before), limit=PAGE)
+        page = await flows.list(query, limit=PAGE)
         count += sum(flow.outcome == "pending" and flow.began_at > since for flow in page)
         if len(page) < PAGE or page[-1].last_at <= since:
             break
-        before = page[-1].last_at
+        query = FlowQuery(before=page[-1].last_at, before_id=page[-1].flow_id)
     return count
