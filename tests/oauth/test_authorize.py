@@ -54,6 +54,11 @@ def test_scope_resource_and_audience_are_sent_where_there_are_any():
     assert sent["audience"] == ["api"]
 
 
+def test_the_key_that_tokens_are_bound_to_is_named_where_there_is_one():
+    assert query(replace(REQUEST, key_thumbprint="jkt"))["dpop_jkt"] == ["jkt"]
+    assert "dpop_jkt" in RESERVED_PARAMETERS
+
+
 def test_scopes_may_go_by_another_name_unless_that_is_configured():
     request = replace(REQUEST, scopes=("a", "b"), scope_parameter="user_scope")
     assert (query(request).get("scope"), query(request)["user_scope"]) == (None, ["a b"])

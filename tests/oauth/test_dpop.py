@@ -2,10 +2,12 @@
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 from latchpin.model import Reply
 from latchpin.oauth.dpop import (
     asks_for_nonce,
@@ -14,6 +16,7 @@ from latchpin.oauth.dpop import (
     derive_key,
     read_nonce,
     takes_bound_tokens,
+    thumbprint_of,
 )
 
 NOW = datetime(2019, 2, 8, 17, 36, 2, tzinfo=UTC)
@@ -40,6 +43,17 @@ def test_a_proof_for_a_token_request():
         "htu": "https://server.example.com/token",
         "iat": 1549647362,
     }
+
+
+def test_the_thumbprint_is_that_of_the_rfcs_example():
+    """RFC 9449 sections 4.1 and 6.1."""
+    coordinates = {
+        "x": "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+        "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
+    }
+    public = ECAlgorithm.from_jwk({"kty": "EC", "crv": "P-256", **coordinates})
+    holder = SimpleNamespace(public_key=lambda: public)
+    assert thumbprint_of(holder) == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 
 
 def test_a_proof_with_a_token_and_a_nonce():
