@@ -85,7 +85,7 @@ async def test_what_is_mistyped_is_told_and_not_taken_for_an_empty_list(flows, l
 async def test_tail_follows_new_steps_until_it_is_interrupted(flows, backend: GatewayBackend, tmp_path: Path):
     await flows.append(samples.flow(datetime.now(UTC) - timedelta(minutes=5)), life=LIFE)
     arguments = (latchpin_command(), "flows", "tail", "--json")
-    env = {**os.environ, **settings_of(backend)}
+    env = {**os.environ, **settings_of(backend), "PYTHONFAULTHANDLER": "1"}
     process = await asyncio.create_subprocess_exec(*arguments, env=env, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -102,5 +102,5 @@ async def test_tail_follows_new_steps_until_it_is_interrupted(flows, backend: Ga
         assert process.returncode == 0
     finally:
         if process.returncode is None:
-            process.kill()
+            process.send_signal(signal.SIGABRT)  # it says where it hangs before it goes
             await process.wait()
