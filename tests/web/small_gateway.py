@@ -74,6 +74,7 @@ async def open_gateway(
     upstream: Upstream | None = None,
     records: Any = None,
     sign_ins: Any = (),
+    identities: Any = (),
     **values: Any,
 ) -> AsyncIterator[SmallGateway]:
     settings, clock = settings_of(**values), clock or MovedClock()
@@ -90,7 +91,7 @@ async def open_gateway(
             clock=clock,
             records=records,
             cipher=cipher,
-            identities=[a, b, c],
+            identities=[*identities, a, b, c],
             events=Events([]),
             sign_ins=sign_ins,
             audit=AuditTrail.off(),

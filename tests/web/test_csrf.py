@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from latchpin.model import Caller
 from latchpin.testing import samples
 
 from tests.web.small_gateway import HTML, SAME_ORIGIN, open_gateway
@@ -70,6 +71,39 @@ async def test_a_bearer_token_needs_no_form_token_unless_a_browser_says_foreign(
     bearer = await gateway.bearer("ada@example.com")
     assert (await client.post("/act", headers=bearer)).status_code == 200
     assert (await client.post("/act", headers={**bearer, "sec-fetch-site": "cross-site"})).status_code == 403
+
+
+class KeyIdentity:
+    """A stranger's way to know callers: a key in a header of its own, or a cookie."""
+
+    def __init__(self, proves_intent):
+        self.proves_intent = proves_intent
+
+    async def identify(self, evidence):
+        known = evidence.headers.get("x-acme-key") == ("ada",)
+        return Caller("ada@example.com", via="acme-key", proves_intent=self.proves_intent) if known else None
+
+
+@pytest.mark.parametrize(
+    ("proves_intent", "headers", "status"),
+    [
+        (True, {}, 200),  # a program added the header: it meant it
+        (True, {"sec-fetch-site": "cross-site"}, 403),  # a browser says that another site's page sent it
+        (False, {}, 403),  # what a browser sends by itself proves nothing
+        (False, SAME_ORIGIN, 403),
+    ],
+)
+async def test_a_plugins_identity_says_itself_whether_it_proves_intent(proves_intent, headers, status):
+    async with open_gateway(identities=[KeyIdentity(proves_intent)]) as gateway, gateway.client() as client:
+        answer = await client.post("/act", headers={"x-acme-key": "ada", **headers})
+        assert answer.status_code == status
+        assert (await client.get("/me", headers={"x-acme-key": "ada"})).json()["via"] == "acme-key"
+
+
+async def test_intent_is_proven_by_any_of_the_identities_that_agree():
+    async with open_gateway(identities=[KeyIdentity(False)]) as gateway, gateway.client() as client:
+        headers = {"x-acme-key": "ada", **await gateway.bearer("ada@example.com")}
+        assert (await client.post("/act", headers=headers)).status_code == 200
 
 
 # -- who is asking ------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class BearerIdentity:
             is_admin=self._is_admin(claims),
             via="bearer",
             assertion=self._assertion(token.strip()),
+            proves_intent=True,
         )
 
     async def _check_not_ended(self, email: str, issued_at: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 __all__ = ["Caller", "Evidence", "IdentityAssertion"]
 
@@ -30,14 +29,21 @@ class IdentityAssertion:
 class Caller:
     """Who is asking, as an identity source established it. ``email`` is lower case.
 
-    ``assertion`` is the proof that came along, if a company's identity provider issued it.
+    Attributes:
+        via: names the way, for logs and for people: ``bearer``, ``session``, ``proxy``, ``local``, or a plugin's own.
+        session_id: the browser's session, ``""`` where there is none; proofs for forms hold for it alone.
+        assertion: the proof that came along, if a company's identity provider issued it.
+        proves_intent: the request itself shows that its sender meant it, since no page of another site can make a
+            browser send this proof: a header that the program adds. Forms then need no token. False for what a
+            browser sends by itself (a cookie, HTTP Basic, a client certificate) and for what a proxy adds.
     """
 
     email: str
     is_admin: bool = False
-    via: Literal["bearer", "session", "proxy", "local"] = "session"
+    via: str = "session"
     session_id: str = ""
     assertion: IdentityAssertion | None = field(default=None, repr=False, compare=False)
+    proves_intent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,15 @@ async def csrf_token(request: Request, caller: Caller) -> str:
 
 
 async def check_csrf(request: Request, caller: Caller) -> None:
-    """Prove that the request was meant: by its Bearer token, else by the form token.
+    """Prove that the request was meant: by the caller's own proof (``Caller.proves_intent``), else by the form token.
 
-    A page of another site cannot add an Authorization header, but a proxy in between may: where the
-    browser says that the request is another site's, a Bearer token does not help either.
+    A page of another site cannot add a header such as Authorization, but a proxy in between may: where the
+    browser says that the request is another site's, such a proof does not help either.
 
     Raises:
         CsrfRefused: it may have been sent by somebody else's page.
     """
-    if caller.via == "bearer":
+    if caller.proves_intent:
         _check_fetch_site(request)
         return
     check_same_origin(request)

@@ -147,7 +147,8 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     first = found[0]
     assertion = next((caller.assertion for caller in found if caller.assertion is not None), None)
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
-    return replace(first, is_admin=is_admin, assertion=assertion)
+    proves_intent = any(caller.proves_intent for caller in found)
+    return replace(first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent)
 
 
 # -- cookies ------------------------------------------------------------------------------------------
