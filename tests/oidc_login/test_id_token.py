@@ -71,7 +71,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another client's, for us alone": ({"azp": "other"}, "azp"),
     "expired": ({"exp": SECONDS - 31}, "expired"),
     "no expiry": ({"exp": None}, "missing"),
-    "an expiry that is no time": ({"exp": "soon"}, "malformed"),
+    "an expiry that is no time": ({"exp": "soon"}, "exp"),
     "not valid yet": ({"nbf": SECONDS + 31}, "not valid yet"),
     "from the future": ({"iat": SECONDS + 31}, "iat"),
     "from before": ({"iat": SECONDS - 331}, "iat"),

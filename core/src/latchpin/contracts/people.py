@@ -18,7 +18,12 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 class Identity(Protocol):
-    """One way to know who is asking."""
+    """One way to know who is asking.
+
+    An identity that reads the ``Authorization`` header has an attribute ``schemes``: a frozenset of the schemes, in
+    lower case, that it answers for. A header of which no identity that found a caller answers for the scheme is
+    refused with 401, whatever else came along: what is present and proves nothing never counts as absent.
+    """
 
     async def identify(self, evidence: Evidence) -> Caller | None:
         """Say who it is, or None if this way finds nothing in the request.

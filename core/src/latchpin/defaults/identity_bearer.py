@@ -14,7 +14,8 @@ from latchpin.model import Caller, Evidence, IdentityAssertion
 from latchpin.oauth.assertions import read_expiry, type_of
 from latchpin.people.address import parse_email
 from latchpin.people.endings import Endings
-from latchpin.people.jwts import decode, explain
+from latchpin.people.jwts import decode, explain, read_key_id
+from latchpin.people.presented import BEARER, parse_authorization
 from latchpin.people.tickets import ADMIN_CLAIM, Tickets
 
 __all__ = ["BearerIdentity"]
@@ -34,6 +35,8 @@ class BearerIdentity:
         endings: knows whose tokens of our own were ended.
     """
 
+    schemes = frozenset({BEARER})
+
     def __init__(
         self, tickets: Tickets, *, email_claim: str, key_set: KeySet | None, clock: Clock, endings: Endings
     ) -> None:
@@ -47,20 +50,16 @@ class BearerIdentity:
         """Say who the token was made for. Another scheme than Bearer is not ours to judge.
 
         Raises:
-            NotSignedIn: the header is repeated, or its token does not hold.
+            NotSignedIn: the header is repeated or malformed, or its token does not hold.
             ProviderError: the published keys cannot be had.
             BackendUnavailable: the store cannot be asked for our own keys, or whether the token was ended.
         """
-        values = evidence.headers.get("authorization", ())
-        if len(values) > 1:
-            raise NotSignedIn("the Authorization header came more than once", remedy="Send it once.")
-        scheme, _, token = values[0].partition(" ") if values else ("", "", "")
-        if scheme.lower() != "bearer":
+        presented = parse_authorization(evidence.headers)
+        if presented is None or presented.scheme != BEARER:
             return None
-        if not token.isascii():
-            raise NotSignedIn("the bearer token was refused: it is malformed")
+        token = presented.credentials
         try:
-            claims = await self._claims(token.strip())
+            claims = await self._claims(token)
         except jwt.InvalidTokenError as exc:
             raise NotSignedIn(f"the bearer token was refused: {explain(exc)}") from exc
         email = self._email(claims)
@@ -69,21 +68,21 @@ class BearerIdentity:
             email,
             is_admin=self._is_admin(claims),
             via="bearer",
-            assertion=self._assertion(token.strip()),
+            assertion=self._assertion(token),
             proves_intent=True,
         )
 
     async def _check_not_ended(self, email: str, issued_at: object) -> None:
-        """Ours all say when they were issued; another issuer's are not ours to end."""
-        if self._key_set is not None or not isinstance(issued_at, int | float):
+        """One that does not say when it was issued is older than any end; another issuer's are not ours to end."""
+        if self._key_set is not None:
             return
-        if await self._endings.cover(email, issued_at):
+        if await self._endings.cover(email, issued_at if isinstance(issued_at, int | float) else 0):
             raise NotSignedIn("the bearer token was ended by an administrator", remedy="Ask for another token.")
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if self._key_set is None:
             return await self._tickets.verify_bearer(token)
-        key = await self._key_set.find(jwt.get_unverified_header(token).get("kid"))
+        key = await self._key_set.find(read_key_id(token))
         if key is None:
             raise jwt.InvalidSignatureError("no such key")
         return decode(
@@ -109,7 +108,7 @@ class BearerIdentity:
         if self._key_set is None:
             return None
         expires_at = read_expiry(token)
-        if expires_at is None:  # beyond all dates: it proves its user, and is passed on to nobody
+        if expires_at is None:  # longer than what is passed on: it proves its user, and is passed on to nobody
             return None
         return IdentityAssertion(token, self._tickets.bearer_issuer, expires_at, type_of(token))
 

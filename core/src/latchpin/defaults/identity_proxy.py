@@ -20,6 +20,9 @@ class ProxyIdentity:
         proxies: TRUSTED_PROXIES: addresses or networks.
     """
 
+    schemes = frozenset({"basic", "digest", "negotiate", "ntlm"})
+    """What a proxy asks people for itself, and may pass on. A bearer token is not its to judge."""
+
     def __init__(self, header: str | None, proxies: Sequence[str]) -> None:
         self._header = (header or "").lower()
         self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in proxies)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 
-__all__ = ["Verifier", "decode", "explain"]
+__all__ = ["END_OF_TIME", "Verifier", "decode", "explain", "read_key_id"]
+
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+"""No time in a token is as late, in seconds since 1970: what is has been made up, or is in milliseconds."""
 
 MAX_REMEMBERED = 2048
 
@@ -18,6 +22,10 @@ _OPTIONS: Any = {
     "verify_nbf": False,
     "verify_iat": False,
 }
+
+
+class NoDate(jwt.DecodeError):
+    """A time in a token is none."""
 
 
 class Verifier:
@@ -77,9 +85,23 @@ def decode(
         except jwt.InvalidSignatureError as exc:
             failure = exc
             continue
+        except RecursionError as exc:
+            raise jwt.DecodeError("nested too deeply") from exc
         _check_times(claims, now, leeway)
         return claims
     raise failure
+
+
+def read_key_id(token: str) -> object:
+    """The name of the key in the token's header, nothing of it proven.
+
+    Raises:
+        jwt.InvalidTokenError: it has no header that can be read.
+    """
+    try:
+        return jwt.get_unverified_header(token).get("kid")
+    except RecursionError as exc:
+        raise jwt.DecodeError("nested too deeply") from exc
 
 
 def explain(exc: jwt.InvalidTokenError) -> str:
@@ -91,6 +113,7 @@ def explain(exc: jwt.InvalidTokenError) -> str:
 
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (NoDate, "one of its times (exp, nbf, iat) is no date"),
     (jwt.ExpiredSignatureError, "it has expired"),
     (jwt.ImmatureSignatureError, "it is not valid yet"),
     (jwt.InvalidSignatureError, "its signature does not hold"),
@@ -103,8 +126,8 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 def _check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:
     expires, not_before = claims["exp"], claims.get("nbf", 0)
-    if not (_is_time(expires) and _is_time(not_before)):
-        raise jwt.DecodeError("exp or nbf is not a time")
+    if not all(_is_time(time) for time in (expires, not_before, claims.get("iat", 0))):
+        raise NoDate
     if expires + leeway <= now:
         raise jwt.ExpiredSignatureError("expired")
     if not_before - leeway > now:
@@ -112,4 +135,5 @@ def _check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a date: neither infinite nor in milliseconds; NaN compares with nothing."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < END_OF_TIME

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence
 from latchpin.people.endings import ended_at
+from latchpin.people.presented import parse_authorization
 from latchpin.people.sessions import (
     SESSION,
     Session,
@@ -131,11 +132,19 @@ def evidence_of(request: Request) -> Evidence:
 
 
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:
+    presented = parse_authorization(evidence.headers)
     found: list[Caller] = []
+    answered: set[str] = set()
     for identity in services.identities:
         caller = await identity.identify(evidence)
         if caller is not None:
             found.append(caller)
+            answered |= getattr(identity, "schemes", frozenset())
+    if presented is not None and presented.scheme not in answered:
+        raise NotSignedIn(
+            "nothing here answers for the Authorization header's scheme",
+            remedy="Send 'Authorization: Bearer <token>', or none; a proxy in front that asks for another removes it.",
+        )
     if not found:
         return None
     if len({caller.email for caller in found}) > 1:

@@ -40,5 +40,6 @@ def build_router() -> APIRouter:
 def _has_token(request: Request, settings: MetricsSettings) -> bool:
     if settings.metrics_token is None:
         return False
-    given = request.headers.get("authorization", "").encode()
-    return hmac.compare_digest(given, f"Bearer {settings.metrics_token.get_secret_value()}".encode())
+    given = request.headers.getlist("authorization")
+    wanted = f"Bearer {settings.metrics_token.get_secret_value()}"
+    return len(given) == 1 and hmac.compare_digest(given[0].encode(), wanted.encode())
