@@ -164,6 +164,8 @@ GOOD = '[[provider]]\nname = "a"\nservers = ["a.example"]\n'
         ('[[provider]]\nname = "B c"\nservers = ["b"]', "entry 1 ('B c'), name: String should match"),
         ('[[provider]]\nname = "none"\nservers = ["b"]', "entry 1 ('none'), name: must not be 'none'"),
         ('[[provider]]\nname = "b"\nservers = ["https://b"]', "entry 1 ('b'), servers: String should match"),
+        ('[[provider]]\nname = "b"\nservers = ["*.a..b/x"]', "entry 1 ('b'), servers: must have a host of labels"),
+        ('[[provider]]\nname = "b"\nservers = ["xn--a"]', "entry 1 ('b'), servers: must have a host whose labels with"),
         (GOOD + "omit_resource = 1", "entry 1 ('a'), omit_resource: Input should be a valid boolean"),
         (GOOD + "omit_recource = true", "entry 1 ('a'), omit_recource: Extra inputs are not permitted"),
         (GOOD + 'scope_separator = "x"', "entry 1 ('a'), scope_separator: Input should be"),

@@ -12,7 +12,7 @@ import pytest
 CORE = Path(__file__).resolve().parents[2] / "core" / "src" / "latchpin"
 
 STOREYS = (
-    "batching causes env_example model patience",
+    "batching causes env_example model patience urls",
     "errors",
     "settings",
     "configuration",

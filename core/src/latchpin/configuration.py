@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_vali
 from pydantic_settings import NoDecode
 
 from latchpin.settings import Settings
+from latchpin.urls import check_url
 
 __all__ = ["CoreSettings", "Words", "is_loopback_host"]
 
@@ -135,14 +136,19 @@ class CoreSettings(Settings):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an absolute http or https URL such as https://mcp.example.com")
-        if parts.query or parts.fragment or "@" in parts.netloc:
-            raise ValueError("must have no query, fragment or user name")
-        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        parts = check_url(value)
+        if parts.query or parts.fragment:
+            raise ValueError("must have no query or fragment")
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname or ""):
             raise ValueError("must be https unless its host is loopback (localhost, 127.0.0.1)")
         return value.rstrip("/")
+
+    @field_validator("jwt_jwks_url", "identity_provider", "identity_provider_token_url")
+    @classmethod
+    def _check_asked(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_url(value)
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

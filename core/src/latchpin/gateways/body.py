@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +28,7 @@ from latchpin.model import GrantType
 from latchpin.oauth.authorize import RESERVED_PARAMETERS
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
+from latchpin.urls import check_url
 
 __all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 
@@ -42,17 +42,9 @@ _SECRETS = frozenset({"client_secret", "assertion", "identity_provider_client_se
 def _check_url(value: str) -> str:
     """An absolute http or https URL that names a server, and nobody and no place inside a page."""
     text = value.strip()
-    if not text.isascii() or any(char <= " " or char in '\\<>"^`{|}\x7f' for char in text):
+    if any(char in '<>"^`{|}' for char in text):
         raise ValueError("must be a URL in ASCII without blanks or control characters")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as exc:
-        raise ValueError("must be a URL with a valid host and port") from exc
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise ValueError("must be an absolute http or https URL such as https://mcp.example.com/mcp")
-    if "@" in parts.netloc:
-        raise ValueError("must not contain a user name or password")
+    check_url(text)
     if "#" in text:
         raise ValueError("must not contain a fragment (#)")
     return text

@@ -19,10 +19,9 @@ from latchpin.oauth.documents import (
     parse_url,
     parse_words,
     shown,
-    split_origin,
-    split_url,
 )
 from latchpin.oauth.dpop import takes_bound_tokens
+from latchpin.urls import split_origin, split_url
 
 __all__ = [
     "ResourceMetadata",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from latchpin.errors import ProviderUnreadable
 from latchpin.model import Reply
 from latchpin.oauth.scopes import MOST_SCOPES, keep_scopes
+from latchpin.urls import split_url
 
 __all__ = [
     "parse_flag",
@@ -18,13 +18,9 @@ __all__ = [
     "parse_url",
     "parse_words",
     "shown",
-    "split_origin",
-    "split_url",
 ]
 
-_LONGEST_URL = 2_048
 _MOST_WORDS = 1_000
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def parse_object(reply: Reply) -> dict[str, Any]:
@@ -59,27 +55,6 @@ def parse_url(document: Mapping[str, Any], name: str, *, allow_http: bool) -> st
     if parts.scheme == "http" and not allow_http:
         raise ProviderUnreadable(f"{name} is {shown(value)}, and only https is allowed")
     return str(value)
-
-
-def split_url(url: str) -> SplitResult | None:
-    """Take an absolute http(s) URL apart; None for anything else, passwords and control characters included."""
-    if len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and "@" not in parts.netloc and port != 0
-    return parts if usable else None
-
-
-def split_origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of a URL, fit to be compared (RFC 6454 section 4); None where ``split_url`` has none."""
-    parts = split_url(url)
-    if parts is None:
-        return None
-    return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
 def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | None:

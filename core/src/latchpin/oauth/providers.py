@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.provider import Provider
-from latchpin.oauth.documents import split_url
+from latchpin.urls import split_url
 
 __all__ = ["NO_PROVIDER", "apply_provider", "find_provider"]
 

@@ -91,10 +91,10 @@ class GuardedSession:
     def _check_url(self, text: str) -> yarl.URL:
         try:
             url = yarl.URL(text, encoded=True)
-            port = url.port
+            host, port = url.host, url.port  # the host is decoded here, which may fail
         except ValueError as exc:
             raise Failure("url", "the URL cannot be read", sent=False) from exc
-        if url.scheme not in {"http", "https"} or not url.host or not port:
+        if url.scheme not in {"http", "https"} or not host or not port:
             raise Failure("url", "the URL is not an absolute http or https URL", sent=False)
         if url.user is not None or url.password is not None:
             raise Failure("url", "the URL holds a user name or password", sent=False)

@@ -123,7 +123,7 @@ class HttpUpstream:
                 content = await response.aread()
             finally:
                 await response.aclose()
-        except httpx.InvalidURL as exc:
+        except (httpx.InvalidURL, UnicodeError) as exc:  # the latter from a host that IDNA does not know
             raise ProviderUnreachable(f"{host_of(url)}: the URL cannot be read") from exc
         except httpx.TransportError as exc:
             failure = failure_of(exc)

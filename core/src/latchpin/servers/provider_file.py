@@ -18,6 +18,7 @@ from latchpin.oauth.providers import NO_PROVIDER
 from latchpin.oauth.scopes import is_scope
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.plugins import Offer
+from latchpin.urls import check_host
 
 __all__ = ["build_provider_table", "parse_providers"]
 
@@ -42,7 +43,12 @@ def _check_scope(value: str) -> str:
     return value
 
 
-Server = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9.-]+(/\S*)?$", max_length=300)]
+def _check_server(value: str) -> str:
+    check_host(value.partition("/")[0].removeprefix("*."))
+    return value
+
+
+Server = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9.-]+(/\S*)?$", max_length=300), AfterValidator(_check_server)]
 Scope = Annotated[str, AfterValidator(_check_scope)]
 
 

@@ -9,9 +9,9 @@ from latchpin.errors import ProviderError
 from latchpin.model import Reply
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.discovery import ResourceMetadata, build_resource_metadata_urls, parse_resource_metadata
-from latchpin.oauth.documents import split_url
 from latchpin.servers.found import Step
 from latchpin.servers.inquiry import Inquiry, bare
+from latchpin.urls import split_url
 
 __all__ = ["ResourceSearch"]
 

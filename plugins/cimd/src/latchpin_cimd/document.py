@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from latchpin.configuration import is_loopback_host
 from latchpin.contracts import RegistrationRequest
 from latchpin.model import ServerMetadata
+from latchpin.urls import split_url
 
 __all__ = ["PATH", "PublishedClient", "check_client_id", "find_obstacle", "unfit"]
 
@@ -66,15 +67,11 @@ class PublishedClient:
 
 def check_client_id(url: str) -> str | None:
     """Say what keeps ``url`` from being a client identifier (section 3 of the draft), None if nothing does."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "must be an absolute https URL"
-    if parts.scheme != "https" or not host or len(url) > _LONGEST or not url.isascii() or not url.isprintable():
-        return "must be an absolute https URL"
-    if "@" in parts.netloc or "#" in url or "?" in url or " " in url:
-        return "must have no user name, query, fragment or blank"
+    parts = split_url(url)
+    if parts is None or parts.scheme != "https" or len(url) > _LONGEST:
+        return "must be an absolute https URL without user name and blank, of a host that can exist"
+    if "#" in url or "?" in url:
+        return "must have no query and no fragment"
     if parts.path in {"", "/"}:
         return "must have a path, such as /oauth/client-metadata.json"
     if any(unquote(segment) in {".", ".."} for segment in parts.path.split("/")):

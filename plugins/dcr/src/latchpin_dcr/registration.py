@@ -15,8 +15,8 @@ from latchpin.configuration import is_loopback_host
 from latchpin.contracts import Registration, RegistrationRequest
 from latchpin.errors import RegistrationFailed
 from latchpin.model import ClientCredentials, Reply
-from latchpin.oauth.documents import split_origin
 from latchpin.oauth.refusal import plain_code, plain_words
+from latchpin.urls import split_origin
 
 __all__ = ["ClientMetadata", "build_metadata", "parse_registration"]
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import latchpin
 from latchpin.configuration import Words
-from latchpin.oauth.documents import split_url
+from latchpin.urls import split_url
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 __all__ = ["OidcLoginSettings"]
