@@ -17,5 +17,5 @@ name_worker()
 try:
     app = create_app()
 except LatchpinError as exc:
-    sys.stderr.write(f"latchpin: cannot start: {exc.detail or exc.public}\n  remedy: {exc.remedy}\n")
+    sys.stderr.write(f"latchpin: cannot start: {exc.detail or exc.public}\n  remedy: {exc.for_operator()}\n")
     raise SystemExit(STARTUP_FAILURE) from None

@@ -92,8 +92,8 @@ def main() -> None:
     except LatchpinError as exc:
         kind = "configuration error" if isinstance(exc, SettingsError | PluginError) else "error"
         sys.stderr.write(f"latchpin: {kind}: {exc.detail or exc.public}\n")
-        if exc.remedy:
-            sys.stderr.write(f"  remedy: {exc.remedy}\n")
+        if remedy := exc.for_operator():
+            sys.stderr.write(f"  remedy: {remedy}\n")
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(130)

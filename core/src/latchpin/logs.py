@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
@@ -66,6 +68,18 @@ class _Ours(logging.Filter):
         return record.levelno >= (logging.INFO if record.name == "uvicorn.error" else logging.WARNING)
 
 
+class _PrivateFile(WatchedFileHandler):
+    """A log file that is made for its owner's eyes only; one that is there keeps its mode."""
+
+    def _open(self) -> TextIOWrapper:
+        stream: TextIOWrapper = open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)  # noqa: SIM115
+        return stream
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def set_up_logging(settings: CoreSettings) -> None:
     """Install the handlers for this process; a log file that cannot be written is a warning, not a failure."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -73,7 +87,7 @@ def set_up_logging(settings: CoreSettings) -> None:
     if settings.log_file:
         try:
             Path(settings.log_file).parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(WatchedFileHandler(settings.log_file, encoding="utf-8"))
+            handlers.append(_PrivateFile(settings.log_file, encoding="utf-8"))
         except OSError as exc:
             complaint = f"LOG_FILE {settings.log_file} cannot be written ({exc.strerror}); logging to stderr only"
     root = logging.getLogger()

@@ -89,6 +89,6 @@ async def _apply(fix: Fix) -> None:
     try:
         say(f"{fix.what} Done: {await fix.apply()}")
     except LatchpinError as exc:
-        say(f"{fix.what} Failed: {exc.detail or exc.public} {exc.remedy}")
+        say(f"{fix.what} Failed: {exc.detail or exc.public} {exc.for_operator()}")
     except Exception as exc:  # noqa: BLE001  a plugin's fix may fail in any way
         say(f"{fix.what} Failed: {type(exc).__name__}")

@@ -60,8 +60,9 @@ def _locked(folder: Path) -> Iterator[None]:
 def write_settings(folder: Path, values: Mapping[str, str]) -> None:
     """Write the settings that a gateway in ``folder`` reads, for its owner's eyes only."""
     path = folder / ".env"
+    path.touch(mode=0o600)
+    path.chmod(0o600)  # first: what is written next is secret
     path.write_text(_HEADER + "".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
-    path.chmod(0o600)
 
 
 @contextlib.contextmanager

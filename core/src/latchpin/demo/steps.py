@@ -55,7 +55,7 @@ class Steps:
 
 def _reason(exc: Exception) -> str:
     if isinstance(exc, LatchpinError):
-        return f"{exc.detail or exc.public} ({exc.remedy})"
+        return f"{exc.detail or exc.public} ({exc.for_operator()})"
     text = str(exc)
     if isinstance(exc, LookupError) and text:
         return text

@@ -17,4 +17,4 @@ def finding_of(
     fix: Fix | None = None,
 ) -> Finding:
     """Say under ``title`` what ``error`` says."""
-    return Finding(severity, title, error.detail or error.public, error.remedy, command, error.code, fix=fix)
+    return Finding(severity, title, error.detail or error.public, error.for_operator(), command, error.code, fix=fix)

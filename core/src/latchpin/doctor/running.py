@@ -65,7 +65,7 @@ async def _run(check: Check, examination: Examination, longest: float) -> tuple[
     except TimeoutError:
         detail, remedy, cause = f"It was given up after {longest:g} s.", "", ""
     except LatchpinError as exc:
-        detail, remedy, cause = exc.detail or exc.public, exc.remedy, exc.code
+        detail, remedy, cause = exc.detail or exc.public, exc.for_operator(), exc.code
     except Exception as exc:  # noqa: BLE001  a plugin's check may fail in any way; the others go on
         detail, remedy, cause = f"{type(exc).__name__} was raised in the check '{check.name}'.", "", ""
     finding = Finding(Severity.FAILURE, f"Could not be checked: {check.title}", detail, remedy, cause=cause)

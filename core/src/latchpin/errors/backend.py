@@ -22,6 +22,7 @@ class BackendUnavailable(BackendError):
     """The store cannot be reached or does not answer; nothing is known to have happened."""
 
     cause = installation.STORE_UNAVAILABLE
+    operator_remedy = "Start the store, or correct the setting that names it; 'latchpin doctor' says more."
     retry_after: int = 2
 
 

@@ -24,7 +24,8 @@ class LatchpinError(Exception):
     those instead, and then has a cause made of them. One error may be a narrower case: ``explain_as`` says which. The
     constructor takes what is true of this one. ``code`` is the cause's slug: it names it in problem answers, logs and
     the docs. Whoever has written it to the log sets ``logged``, so that the web does not do it again, and ``flow_id``
-    where the failure belongs to a known flow.
+    where the failure belongs to a known flow. ``operator_remedy`` is the action of who runs the gateway where it is
+    another than a caller's: it may name hosts and files, so it goes to the terminal, the log and doctor only.
 
     Args:
         detail: what happened, in one sentence, with this case's own facts.
@@ -40,6 +41,7 @@ class LatchpinError(Exception):
     public: str = INTERNAL.public
     remedy: str = INTERNAL.remedy
     proven: ClassVar[bool | None] = None
+    operator_remedy: str = ""
     logged: bool = False
     flow_id: str | None = None
 
@@ -68,6 +70,10 @@ class LatchpinError(Exception):
         for name, ours in _SAID.items():
             if ours not in own and "cause" in own:
                 setattr(cls, ours, getattr(cls.cause, name))
+
+    def for_operator(self) -> str:
+        """The one action that mends it, for whoever runs the gateway."""
+        return self.operator_remedy or self.remedy
 
     def as_cause(self) -> Cause:
         """Its cause, with the texts that this case overrides."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["Purpose", "build_engine", "parse_url", "sqlite_file"]
+__all__ = ["Purpose", "build_engine", "make_private", "parse_url", "sqlite_file"]
 
 Purpose = Literal["read", "write", "migrate"]
 
@@ -56,6 +58,15 @@ def parse_url(text: str) -> URL:
 def sqlite_file(url: URL) -> Path | None:
     """The file of an SQLite URL, None for the other databases."""
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def make_private(file: Path) -> None:
+    """Make an SQLite file that is not there yet, for its owner's eyes only; its log and index then get the same mode.
+
+    One that is there keeps the mode that somebody gave it. What forbids making it, SQLite says better.
+    """
+    with suppress(OSError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def build_engine(url: URL, purpose: Purpose) -> Engine:

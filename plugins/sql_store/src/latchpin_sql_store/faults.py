@@ -6,12 +6,15 @@ but where the server is and why it cannot be reached; of all others only the cod
 
 from __future__ import annotations
 
+import sqlite3
 from enum import Enum, auto
 
 from latchpin.errors import BackendUnavailable, InvalidRequest
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-__all__ = ["Duplicate", "Fault", "Unstorable", "judge", "unavailable"]
+from latchpin_sql_store.remedies import remedy_for
+
+__all__ = ["Duplicate", "Fault", "Unstorable", "is_out_of_place", "judge", "unavailable"]
 
 # PostgreSQL's serialization failure and deadlock; MariaDB's deadlock and "changed since last read"; SQLite's locks.
 _REPEATABLE = frozenset({"40001", "40P01", "1213", "1020", "SQLITE_BUSY_SNAPSHOT", "SQLITE_BUSY_RECOVERY"})
@@ -19,6 +22,7 @@ _REPEATABLE = frozenset({"40001", "40P01", "1213", "1020", "SQLITE_BUSY_SNAPSHOT
 _UNSTORABLE = frozenset({"1406", "1366", "1264", "SQLITE_TOOBIG"})
 _UNSTORABLE_CLASSES = ("22", "54")
 _SQLSTATE_LENGTH = 5
+_OUT_OF_PLACE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_BUSY")
 
 
 class Duplicate(Exception):
@@ -58,9 +62,9 @@ def judge(error: Exception) -> Fault:
     return Fault.UNSTORABLE if unstorable else Fault.UNAVAILABLE
 
 
-def code_of(error: DBAPIError) -> str:
+def code_of(error: Exception) -> str:
     """The driver's code: an SQLSTATE, MariaDB's number, SQLite's name, or ``""``."""
-    original: object = error.orig
+    original: object = getattr(error, "orig", error)
     for name in ("sqlstate", "sqlite_errorname"):
         if code := getattr(original, name, None):
             return str(code)
@@ -73,16 +77,27 @@ def _class_of(code: str) -> str:
 
 
 def unavailable(error: Exception, where: str) -> BackendUnavailable:
-    """Put ``error`` into words that hold neither values nor passwords."""
-    return BackendUnavailable(f"the database at {where} is not usable: {_reason(error)}", hint=type(error).__name__)
+    """Put ``error`` into words that hold neither values nor passwords, with what an operator can do about it."""
+    words = _reason(error)
+    found = BackendUnavailable(f"the database at {where} is not usable: {words}", hint=type(error).__name__)
+    if isinstance(error, DBAPIError | sqlite3.Error):
+        found.operator_remedy = remedy_for(code_of(error), words, where)
+        found.hint += f"; {found.operator_remedy}"  # for the log of a gateway that runs
+    return found
+
+
+def is_out_of_place(error: Exception) -> bool:
+    """Whether an SQLite file cannot be read or written, whatever is in it: no schema is at fault then."""
+    return code_of(error).startswith(_OUT_OF_PLACE)
 
 
 def _reason(error: Exception) -> str:
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, DBAPIError | sqlite3.Error):
         return type(error).__name__
     code = code_of(error)
-    if isinstance(error, (OperationalError, InterfaceError)):
-        arguments = getattr(error.orig, "args", ())
-        lines = str(arguments[-1] if arguments else error.orig).strip().splitlines()
+    if isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)):
+        original = getattr(error, "orig", error)
+        arguments = getattr(original, "args", ())
+        lines = str(arguments[-1] if arguments else original).strip().splitlines()
         return lines[0][:200] if lines else code or "no connection"
     return f"{type(error).__name__} {code}".strip()

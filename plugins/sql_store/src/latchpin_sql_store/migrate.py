@@ -14,8 +14,8 @@ from latchpin.errors import BackendUnavailable, SchemaOutdated
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from latchpin_sql_store.engine import build_engine, parse_url, sqlite_file
-from latchpin_sql_store.faults import Fault, judge, unavailable
+from latchpin_sql_store.engine import build_engine, make_private, parse_url, sqlite_file
+from latchpin_sql_store.faults import Fault, is_out_of_place, judge, unavailable
 from latchpin_sql_store.schema import HEAD, look_revision, refuse_unknown
 
 __all__ = ["alembic_config", "locked_connection", "migrate", "upgrade_database"]
@@ -37,7 +37,7 @@ def upgrade_database(url_text: str) -> tuple[str | None, str]:
     where = url.render_as_string(hide_password=True).partition("?")[0]
     engine = build_engine(url, "read")
     try:
-        before = look_revision(engine, where)
+        before = look_revision(engine, where) if _is_there(url) else None
     finally:
         engine.dispose()
     refuse_unknown(before, where)
@@ -57,10 +57,10 @@ def migrate(url: URL, where: str) -> None:
     try:
         command.upgrade(config, "head")
     except (DBAPIError, sqlite3.Error) as exc:
-        if judge(exc) is Fault.LOST:
+        if judge(exc) is Fault.LOST or is_out_of_place(exc):
             raise unavailable(exc, where) from exc
-        words = str(unavailable(exc, where))
-        raise SchemaOutdated(f"the migration failed: {words}", remedy="See docs/troubleshooting.md.") from exc
+        why = unavailable(exc, where)
+        raise SchemaOutdated(f"the migration failed: {why}", remedy=why.for_operator()) from exc
     except CommandError as exc:
         raise SchemaOutdated(f"the migration failed: {exc}") from exc
 
@@ -84,6 +84,7 @@ def locked_connection(url: URL) -> Iterator[Connection]:
     try:
         if file is not None:
             with _lock_file(file):
+                make_private(file)
                 with closing(sqlite3.connect(file)) as raw:
                     raw.execute("PRAGMA journal_mode = WAL")
                 with engine.connect() as connection:
@@ -96,10 +97,18 @@ def locked_connection(url: URL) -> Iterator[Connection]:
         engine.dispose()  # hanging up gives the named lock back
 
 
+def _is_there(url: URL) -> bool:
+    """False for an SQLite file that is still to be made: looking would make it, readable by everybody."""
+    file = sqlite_file(url)
+    return file is None or file.exists()
+
+
 @contextmanager
 def _lock_file(file: Path) -> Iterator[None]:
     # An empty SQLite database as a lock: works on every system and ends with the process that held it.
-    with closing(sqlite3.connect(f"{file}.lock", timeout=LOCK_SECONDS, isolation_level=None)) as lock:
+    lock_file = Path(f"{file}.lock")
+    make_private(lock_file)
+    with closing(sqlite3.connect(lock_file, timeout=LOCK_SECONDS, isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         yield
 
