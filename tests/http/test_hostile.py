@@ -197,3 +197,9 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(
         with pytest.raises(AddressRefused, match=r"127\.0\.0\.2 is loopback"):
             await upstream.get(url)
     assert set(wire.connections) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("status", ["101 Switching Protocols", "000 None", "600 Beyond", "999 Denied"])
+async def test_a_status_that_no_answer_has_is_none(status: str) -> None:
+    with pytest.raises(ProviderUnreadable, match=f"status {status[:3]}, which no answer has"):
+        await fetch(writing(answer(status=status)))

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.flow.rig import Rig
+from tests.http.wire import answer, serve, writing
 from tests.proxy.scripted import ScriptedServer, begin, read, reply
 
 HELD = 65_536
@@ -100,6 +101,29 @@ async def test_statuses_pass(alice: httpx.AsyncClient, opened: str, scripted: Sc
     answer = await alice.post(opened, content=b"{}")
     assert (answer.status_code, answer.text) == (status, "" if status == 204 else "said")
     assert answer.headers["retry-after"] == "7"
+
+
+NO_ANSWERS = ["101 Switching Protocols", "000 None", "600 Beyond", "999 Denied", "199 Interim", "100 Continue"]
+
+
+@pytest.mark.parametrize("status", NO_ANSWERS)
+async def test_what_is_no_answer_does_not_pass(proxy: Rig, alice: httpx.AsyncClient, status: str):
+    """A front proxy would take a 101 for the opening of a tunnel to this gateway."""
+    opening = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]
+    async with serve(writing(answer(b"hello", *opening, status=status)), close=True) as wire:
+        gateway = await proxy.add(f"{wire.url}/mcp", auth_type="none")
+        refused = await alice.post(f"/gateways/{gateway}/mcp", content=b"{}")
+    assert refused.status_code == 502
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert not {"upgrade", "sec-websocket-accept"} & set(refused.headers)
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_a_length_without_a_body_breaks_nothing(proxy: Rig, alice: httpx.AsyncClient, status: str):
+    async with serve(writing(answer(b"", status=status, length=5))) as wire:
+        gateway = await proxy.add(f"{wire.url}/mcp", auth_type="none")
+        passed = await alice.post(f"/gateways/{gateway}/mcp", content=b"{}")
+    assert (passed.status_code, passed.content) == (int(status[:3]), b"")
 
 
 async def test_the_guard_still_limits_other_routes(proxy: Rig, alice: httpx.AsyncClient):

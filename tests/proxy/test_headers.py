@@ -84,6 +84,76 @@ async def test_what_the_caller_is_told(alice: httpx.AsyncClient, opened: str, sc
     assert answer.headers.get_list("date", split_commas=False).__len__() == 1
 
 
+OF_A_FRONT_PROXY = [
+    "x-amzn-oidc-data",
+    "x-amzn-oidc-accesstoken",
+    "x-goog-iap-jwt-assertion",
+    "x-goog-authenticated-user-email",
+    "x-ms-client-principal",
+    "x-ms-client-principal-name",
+    "x-ms-token-aad-id-token",
+    "remote-user",
+    "remote_user",
+    "remote-groups",
+    "x-remote-user",
+    "x-user",
+    "x-authentik-email",
+    "x-pomerium-jwt-assertion",
+    "tailscale-user-login",
+    "cf-access-jwt-assertion",
+    "teleport-jwt-assertion",
+    "x-client-cert",
+    "x-forwarded-client-cert",
+    "x_forwarded_for",
+    "x-envoy-original-path",
+]
+OF_A_PAGE = ["x-csrf-token", "x-csrftoken", "x-xsrf-token", "sec-websocket-key", "http2-settings", "sec-purpose"]
+ANOTHER_REQUEST = ["x-rewrite-url", "x-original-url", "x-http-method", "x-http-method-override", "x-method-override"]
+
+
+@pytest.mark.parametrize("name", OF_A_FRONT_PROXY + OF_A_PAGE + ANOTHER_REQUEST)
+def test_what_others_would_believe_stays_here(name: str):
+    assert [found for found, _ in build_request_headers([(name.encode(), b"of-mallory")])] == ["accept-encoding"]
+
+
+@pytest.mark.parametrize("name", ["x-api-key", "x-custom", "x-request-id", "mcp-param-region", "traceparent"])
+def test_what_is_for_the_server_passes(name: str):
+    assert (name, "a") in build_request_headers([(name.encode(), b"a")])
+
+
+OBEYED_IN_FRONT = [
+    "x-accel-redirect",
+    "x-accel-limit-rate",
+    "x-accel-expires",
+    "x_accel_redirect",
+    "x-sendfile",
+    "x-sendfile-type",
+    "x-lighttpd-send-file",
+    "x-litespeed-location",
+    "x-reproxy-url",
+    "surrogate-control",
+    "cdn-cache-control",
+]
+ANOTHER_PROTOCOL = ["upgrade", "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions", "alt-svc"]
+OBEYED_BY_BROWSERS = ["x-frame-options", "permissions-policy", "set-login", "sourcemap", "accept-ch", "location"]
+
+
+@pytest.mark.parametrize("name", OBEYED_IN_FRONT + ANOTHER_PROTOCOL + OBEYED_BY_BROWSERS)
+def test_what_a_server_must_not_decide_stays_there(name: str):
+    assert build_answer_headers([(name.encode(), b"/etc/passwd")]) == []
+
+
+@pytest.mark.parametrize(("kind", "ours"), [(b"text/event-stream; charset=utf-8", [b"no"]), (b"application/json", [])])
+def test_streams_alone_ask_a_proxy_in_front_not_to_collect(kind: bytes, ours: list[bytes]):
+    told = build_answer_headers([(b"content-type", kind), (b"x-accel-buffering", b"yes")])
+    assert [value for name, value in told if name == b"x-accel-buffering"] == ours
+
+
+@pytest.mark.parametrize(("status", "kept"), [(200, True), (204, False), (304, False)])
+def test_a_length_goes_along_only_where_a_body_does(status: int, kept: bool):
+    assert bool(build_answer_headers([(b"content-length", b"2")], status=status)) is kept
+
+
 def test_connection_cannot_take_the_framing_off():
     received = [(b"connection", b"content-length, x-a"), (b"content-length", b"3"), (b"x-a", b"1")]
     assert build_answer_headers(received) == [(b"content-length", b"3")]

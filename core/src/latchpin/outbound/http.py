@@ -33,6 +33,8 @@ __all__ = ["DEFAULT_SIZE", "GuardedSession", "open_session"]
 
 DEFAULT_SIZE = 1_000_000
 """How large a decoded body may be unless somebody says otherwise, in bytes."""
+STATUSES = range(200, 600)
+"""What a final answer's status may be (RFC 9110 section 15); 101 would make the connection another protocol's."""
 
 # For aiohttp to decide; a caller's own Host could name another server than the URL.
 _HOP_HEADERS = frozenset({"host", "transfer-encoding", "connection"})
@@ -51,7 +53,7 @@ class GuardedSession:
         self._observers = observers
 
     async def send(self, outgoing: Outgoing) -> Answer:
-        """Send and wait for the answer's head. Any status is an answer.
+        """Send and wait for the answer's head. Any status from 200 to 599 is an answer.
 
         Raises:
             Failure: there is none.
@@ -82,6 +84,7 @@ class GuardedSession:
                     trace_request_ctx=passage,
                 )
         try:
+            _check_status(response.status)
             decoder = _open_decoder(response, outgoing)
         except Failure:
             response.close()
@@ -153,6 +156,11 @@ def _open_decoder(response: aiohttp.ClientResponse, outgoing: Outgoing) -> Decod
     with explaining(outgoing.allowance, Passage(sent=True)):
         encoding = "" if outgoing.raw else response.headers.get("content-encoding", "")
         return open_decoder(encoding, outgoing.allowance)
+
+
+def _check_status(status: int) -> None:
+    if status not in STATUSES:
+        raise Failure("undecodable", f"it answered with the status {status:03}, which no answer has", sent=True)
 
 
 def _operation(outgoing: Outgoing) -> Operation:

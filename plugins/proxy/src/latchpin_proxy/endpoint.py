@@ -31,7 +31,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
-from latchpin_proxy.headers import build_answer_headers, build_request_headers
+from latchpin_proxy.headers import build_answer_headers, build_request_headers, is_event_stream
 from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import build_challenge, check_origin
@@ -50,7 +50,6 @@ METHODS = ("POST", "GET", "DELETE")
 CONNECT_TIMEOUT = 10.0
 SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
-EVENT_STREAM = b"text/event-stream"
 _LAST = {"connection": "close"}
 """Where a body was not read to its end: else the server would go on reading, and throw it away."""
 
@@ -194,7 +193,7 @@ class _Exchange:
         An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
         just ends, which is what clients resume from.
         """
-        headers = build_answer_headers(answer.raw_headers())
+        headers = build_answer_headers(answer.raw_headers(), status=answer.status)
         if not request.inbound.whole:
             headers += [(name.encode(), value.encode()) for name, value in _LAST.items()]
         self.begun = True
@@ -204,8 +203,7 @@ class _Exchange:
         except (Failure, TimeoutError) as exc:
             reason = exc.reason if isinstance(exc, Failure) else f"nothing moved for {self._idle:g} s"
             _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
-            types = [value for name, value in headers if name == b"content-type"]
-            if not types or not types[0].lower().startswith(EVENT_STREAM):
+            if not is_event_stream(headers):
                 return  # without an end: the server closes the connection
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from latchpin.errors import InvalidRequest
 from latchpin.web.hosts import FORWARDING
 
-__all__ = ["build_answer_headers", "build_request_headers"]
+__all__ = ["build_answer_headers", "build_request_headers", "is_event_stream"]
 
 Raw = Iterable[tuple[bytes, bytes]]
 
@@ -26,15 +26,61 @@ _CALLERS_OWN = frozenset(
         b"expect",
         b"content-length",
         b"accept-encoding",
+        b"http2-settings",
+        b"x-csrf-token",
+        b"x-csrftoken",
+        b"x-xsrf-token",
+        # These make another request of it than the one that was judged here.
+        b"x-rewrite-url",
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        # Who the caller is, as something in front of us says it; here anybody can write them.
+        b"x-user",
+        b"x-authenticated-user",
+        b"x-webauth-user",
+        b"x-arr-clientcert",
+        b"x-cluster-client-ip",
+        b"fastly-client-ip",
+        b"client-cert",
+        b"client-cert-chain",
+        b"teleport-jwt-assertion",
     }
 )
-_CALLERS_PREFIXES = (b"x-forwarded-", b"x-original-", b"x-auth-request-", b"proxy-", b"sec-", b"cf-")
+_CALLERS_PREFIXES = (
+    b"x-forwarded-",
+    b"x-original-",
+    b"x-auth-request-",
+    b"x-authenticated-",
+    b"x-amzn-oidc-",
+    b"x-goog-iap-",
+    b"x-goog-authenticated-user-",
+    b"x-ms-client-principal",
+    b"x-ms-token-",
+    b"x-authentik-",
+    b"x-pomerium-",
+    b"x-vouch-",
+    b"x-remote-",
+    b"remote-",
+    b"tailscale-user-",
+    b"x-client-cert",
+    b"x-ssl-client-",
+    b"ssl-client-",
+    b"x-envoy-",
+    b"proxy-",
+    b"sec-",
+    b"cf-",
+)
 _SERVERS_OWN = frozenset(
-    # What a browser would apply to our origin, and what would lead a client to another server with our token.
+    # What a browser would apply to our origin, what would lead a client to another server with our token, and what a
+    # proxy or cache in front of us would obey.
     {
         b"set-cookie",
         b"set-cookie2",
+        b"set-login",
         b"www-authenticate",
+        b"authentication-info",
+        b"authentication-control",
         b"dpop-nonce",
         b"location",
         b"refresh",
@@ -45,7 +91,16 @@ _SERVERS_OWN = frozenset(
         b"public-key-pins",
         b"content-security-policy",
         b"content-security-policy-report-only",
+        b"x-frame-options",
+        b"permissions-policy",
+        b"origin-agent-cluster",
+        b"speculation-rules",
         b"service-worker-allowed",
+        b"sourcemap",
+        b"x-sourcemap",
+        b"accept-ch",
+        b"critical-ch",
+        b"timing-allow-origin",
         b"nel",
         b"report-to",
         b"reporting-endpoints",
@@ -53,9 +108,26 @@ _SERVERS_OWN = frozenset(
         b"server",
         b"x-content-type-options",
         b"referrer-policy",
+        b"x-sendfile",
+        b"x-lighttpd-send-file",
+        b"x-litespeed-location",
+        b"cdn-cache-control",
     }
 )
-_SERVERS_PREFIXES = (b"access-control-", b"proxy-", b"cross-origin-")
+_SERVERS_PREFIXES = (
+    b"access-control-",
+    b"proxy-",
+    b"cross-origin-",
+    b"sec-",
+    b"x-accel-",
+    b"x-sendfile-",
+    b"x-lighttpd-",
+    b"x-reproxy-",
+    b"surrogate-",
+)
+_BODILESS = frozenset({204, 304})
+_UNBUFFERED = (b"x-accel-buffering", b"no")
+"""Ours, for nginx in front: an event is to be passed on when it comes."""
 
 
 def build_request_headers(
@@ -80,7 +152,7 @@ def build_request_headers(
     passed = [
         (name.decode("ascii"), _text(name, value))
         for name, value in fields
-        if name not in dropped and not name.startswith(_CALLERS_PREFIXES)
+        if not _stays(name, dropped, _CALLERS_PREFIXES)
     ]
     # Bodies pass as they are, so the caller says which encodings it can read; saying nothing means none.
     encodings = [value.decode("latin-1") for name, value in fields if name == b"accept-encoding"]
@@ -88,10 +160,25 @@ def build_request_headers(
     return tuple(passed)
 
 
-def build_answer_headers(received: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def build_answer_headers(received: Sequence[tuple[bytes, bytes]], *, status: int = 200) -> list[tuple[bytes, bytes]]:
     """The MCP server's header fields as the caller gets them; names in lower case."""
     dropped = _HOP_BY_HOP | _SERVERS_OWN | _named_by_connection(received)
-    return [(name, value) for name, value in received if name not in dropped and not name.startswith(_SERVERS_PREFIXES)]
+    if status in _BODILESS:  # a length that no body follows breaks the connection (RFC 9110 section 8.6)
+        dropped |= {b"content-length"}
+    passed = [(name, value) for name, value in received if not _stays(name, dropped, _SERVERS_PREFIXES)]
+    return [*passed, _UNBUFFERED] if is_event_stream(passed) else passed
+
+
+def is_event_stream(fields: Raw) -> bool:
+    """Whether header fields say that the body is an event stream; names in lower case."""
+    types = [value for name, value in fields if name == b"content-type"]
+    return bool(types) and types[0].lower().startswith(b"text/event-stream")
+
+
+def _stays(name: bytes, dropped: frozenset[bytes], prefixes: tuple[bytes, ...]) -> bool:
+    """Many programs read an underscore as a hyphen (RFC 3875 section 4.1.18), so it does not make another name here."""
+    name = name.replace(b"_", b"-")
+    return name in dropped or name.startswith(prefixes)
 
 
 def _named_by_connection(fields: Raw) -> frozenset[bytes]:
