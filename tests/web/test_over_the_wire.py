@@ -136,3 +136,20 @@ async def test_paths_and_queries_of_any_bytes_are_survived(address, caplog):
 async def test_head_and_options_have_answers_of_one_shape(address):
     assert talk(address, request(b"OPTIONS /login")).startswith("HTTP/1.1 405 ")
     assert "x-content-type-options: nosniff" in talk(address, request(b"HEAD /nothing"))
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (b"*", "the asterisk form, which only OPTIONS has (RFC 9112 section 3.2.4)"),
+        (b"@evil.example/", "behind a host name it names another"),
+        (b".evil.example/", "the same"),
+        (b"login", "no slash"),
+        (b"evil.example:443", "the authority form, which only CONNECT has"),
+    ],
+)
+@pytest.mark.parametrize("host", [b"127.0.0.1", b"evil.example"])
+async def test_a_target_that_is_no_path_is_refused_and_leads_nowhere(address, target, why, host):
+    answer = talk(address, request(b"GET " + target, b"accept: text/html", host=host))
+    assert answer.startswith("HTTP/1.1 400 "), why
+    assert "location:" not in answer.lower()

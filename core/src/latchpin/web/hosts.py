@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from fastapi.responses import RedirectResponse
 
 from latchpin.configuration import CoreSettings, is_loopback_host
-from latchpin.errors import WeakSecret
+from latchpin.errors import InvalidRequest, WeakSecret
 
 __all__ = ["HostRules", "header", "origin_of"]
 
@@ -46,7 +46,15 @@ class HostRules:
         self._loop_reported = False
 
     def check(self, scope: Scope) -> None:
-        """Raise WeakSecret if the secret does not allow serving this request."""
+        """Refuse what is asked of no path here, or what the secret does not allow.
+
+        Raises:
+            InvalidRequest: the request's target is no path (RFC 9112 section 3.2), as in ``GET *``: put behind a host
+                name it would name another.
+            WeakSecret: the secret does not allow serving this request.
+        """
+        if not scope["path"].startswith("/"):
+            raise InvalidRequest("the request's target is no path", remedy="Ask for a path that begins with a slash.")
         if not self._weak:
             return
         client = scope.get("client")

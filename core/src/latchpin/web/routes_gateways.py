@@ -13,13 +13,14 @@ from latchpin.gateways.book import GatewayBody, describe, parse_gateway_body
 from latchpin.web.csrf import check_csrf
 from latchpin.web.identity import require_admin, require_caller
 from latchpin.web.routes_oauth import application_of, check_gateway_id
+from latchpin.web.schemas import whole_schema
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/gateways", tags=["gateways"])
 
 _BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": GatewayBody.model_json_schema()}}}
+    "requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(GatewayBody)}}}
 }
 
 _ISSUER: dict[str, Any] = {
