@@ -96,7 +96,7 @@ async def test_a_body_at_the_limit_is_fine() -> None:
         flooding(b"", b"z" * 5_000),
         writing(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
         writing(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n"),
-        writing(answer(b"{}", "Content-Encoding: br")),
+        writing(answer(b"\x0b\x00\x80{}\x03", "Content-Encoding: br")),
         writing(answer(b"<html>", "Content-Encoding: gzip")),
     ],
     ids=["header flood", "long header", "long status", "not HTTP", "bad length", "br", "false gzip"],

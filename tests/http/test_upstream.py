@@ -27,6 +27,20 @@ async def test_a_reply_is_whole_and_plain() -> None:
     assert b"accept-encoding: gzip, deflate\r\n" in sent
 
 
+@pytest.mark.parametrize(
+    "lines", [("Content-Encoding: utf-8",), ("Content-Encoding: identity", "Content-Encoding: br")]
+)
+async def test_a_wrong_label_is_passed_over_and_logged(
+    lines: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "latchpin.outbound")
+    async with serve(writing(answer(b'{"a": 1}', *lines))) as wire, open_upstream(settings()) as upstream:
+        reply = await upstream.send("POST", f"{wire.url}/token?key=hidden", body=b"x=1")
+    assert reply.body == b'{"a": 1}'
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["The answer of 127.0.0.1"]
+    assert "hidden" not in caplog.text
+
+
 async def test_no_cookie_comes_back_to_the_server() -> None:
     lines = ("Set-Cookie: session=alice; Path=/",)
     async with serve(writing(answer(b"{}", *lines))) as wire, open_upstream(settings()) as upstream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -9,6 +10,13 @@ __all__ = ["ACCEPTED_ENCODINGS", "Allowance", "BodyTooLarge", "BodyUndecodable",
 
 ACCEPTED_ENCODINGS = "gzip, deflate"
 _STEP = 65_536
+_MOST_MEMBERS = 16  # each costs a copy of what follows it
+_GZIP = b"\x1f\x8b"
+_INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
+_CODINGS = _INFLATED | {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
+"""The registered content codings. Servers put other words there as well, such as a charset, which mean nothing."""
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+_PLAIN = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*(?:[{\[]|data:|event:|id:|retry:)")
 
 
 class BodyTooLarge(Exception):
@@ -47,53 +55,114 @@ class Allowance:
 
 
 class Decoder:
-    """Passes a body on as it is, within its allowance."""
+    """Passes a body on as it is, within its allowance.
 
-    def __init__(self, allowance: Allowance) -> None:
+    Args:
+        allowance: what its pieces count against.
+        passed_over: what is wrong about the body and does no harm, a phrase for the log; empty: nothing is.
+    """
+
+    def __init__(self, allowance: Allowance, passed_over: str = "") -> None:
         self._allowance = allowance
+        self.passed_over = passed_over
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Decode one piece. Raises BodyTooLarge or BodyUndecodable."""
         self._allowance.take_raw(len(data))
-        self._allowance.take_decoded(len(data))
+        for piece in self._decode(data):
+            self._allowance.take_decoded(len(piece))
+            if piece:
+                yield piece
+
+    def _decode(self, data: bytes) -> Iterator[bytes]:
         yield data
 
     def finish(self) -> None:
         """Take note of the body's end. Raises BodyUndecodable if it came too early."""
 
 
-class _Inflater(Decoder):
-    """gzip or deflate (RFC 9110 section 8.4.1), at most 64 kB of output at a time."""
+class _Labelled(Decoder):
+    """A body that names a coding. JSON or events in plain text are passed on as they are: the label is wrong then.
 
-    def __init__(self, allowance: Allowance, encoding: str) -> None:
+    No coded stream begins as those do. Proxies that decode a body and leave its label are met in use.
+    """
+
+    def __init__(self, allowance: Allowance, coding: str) -> None:
         super().__init__(allowance)
-        self._encoding = encoding
-        self._inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding == "gzip" else None
+        self._coding = coding
+        self._head: bytes | None = b""  # what came before the first byte that tells
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Decode one piece. Raises BodyTooLarge or BodyUndecodable."""
-        self._allowance.take_raw(len(data))
-        if self._inflate is None:
-            self._inflate = _open_deflate(data)
+    def _decode(self, data: bytes) -> Iterator[bytes]:
+        if self._head is not None:
+            data = self._head + data
+            if not data.strip(_BLANK):
+                self._head = data
+                return
+            self._head = None
+            if _PLAIN.match(data):
+                self.passed_over = f"its Content-Encoding is {self._coding!r}, and its body is plain text"
+        if self.passed_over:
+            yield data
+        else:
+            yield from self._inflate(data)
+
+    def _inflate(self, data: bytes) -> Iterator[bytes]:  # noqa: ARG002  for those that can
+        raise BodyUndecodable(f"its Content-Encoding {self._coding!r} was not asked for")
+
+
+class _Inflater(_Labelled):
+    """gzip or deflate (RFC 9110 section 8.4.1), at most 64 kB of output at a time.
+
+    Several gzip members are one body (RFC 1952 section 2.2). What follows and is none is passed over.
+    """
+
+    def __init__(self, allowance: Allowance, coding: str) -> None:
+        super().__init__(allowance, coding)
+        self._stream: zlib._Decompress | None = None
+        self._members = 0
+        self._rest = b""  # after a member: too little to tell whether another one begins
+        self._over = False
+
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
+        data = self._rest + data
+        self._rest = b""
+        while data and not self._over:
+            if self._stream is None or self._stream.eof:
+                self._open_next(data)
+                if self._stream is None or self._stream.eof:
+                    return
+            yield from self._run(self._stream, data)
+            data = self._stream.unused_data
+
+    def _open_next(self, data: bytes) -> None:
+        """Open the stream that begins here, if one does."""
+        if self._stream is not None and data == _GZIP[:1]:
+            self._rest = data
+        elif self._stream is not None and (self._coding == "deflate" or not data.startswith(_GZIP)):
+            self._over = True
+        elif self._members == _MOST_MEMBERS:
+            raise BodyUndecodable(f"it has more than {_MOST_MEMBERS} gzip members")
+        else:
+            self._members += 1
+            self._stream = _open_deflate(data) if self._coding == "deflate" else zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def _run(self, stream: zlib._Decompress, data: bytes) -> Iterator[bytes]:
         piece = b""
         # A full step may leave output waiting inside zlib with no input left.
         while data or len(piece) == _STEP:
             try:
-                piece = self._inflate.decompress(data, _STEP)
+                piece = stream.decompress(data, _STEP)
             except zlib.error as exc:
-                raise BodyUndecodable(f"it is not {self._encoding}") from exc
-            self._allowance.take_decoded(len(piece))
-            if piece:
-                yield piece
-            # A second gzip member is legal and nobody sends one; each would cost a copy of what follows.
-            if self._inflate.unused_data:
-                raise BodyUndecodable(f"bytes follow the end of the {self._encoding} stream")
-            data = self._inflate.unconsumed_tail
+                raise BodyUndecodable(f"it is not {self._coding}") from exc
+            yield piece
+            data = stream.unconsumed_tail
 
     def finish(self) -> None:
         """Take note of the body's end. Raises BodyUndecodable if it came too early."""
-        if self._inflate is not None and not self._inflate.eof:
-            raise BodyUndecodable(f"the {self._encoding} stream is cut short")
+        if self._stream is not None and not self._stream.eof:
+            raise BodyUndecodable(f"the {self._coding} stream is cut short")
+        if self._over or self._rest:
+            self.passed_over = f"bytes follow the end of its {self._coding} stream"
 
 
 def _open_deflate(first: bytes) -> zlib._Decompress:
@@ -103,14 +172,15 @@ def _open_deflate(first: bytes) -> zlib._Decompress:
 
 
 def open_decoder(encoding: str, allowance: Allowance) -> Decoder:
-    """Choose by Content-Encoding; only what ``ACCEPTED_ENCODINGS`` says.
+    """Choose by Content-Encoding. What is asked for is ``ACCEPTED_ENCODINGS``; words that are no coding mean nothing.
 
-    Raises:
-        BodyUndecodable: another encoding, or several on top of each other.
+    A coding that was not asked for, and several on top of each other, are refused by the decoder, unless its body
+    is plain text all the same.
     """
-    name = encoding.strip().lower()
-    if name in {"", "identity"}:
-        return Decoder(allowance)
-    if name in {"gzip", "x-gzip", "deflate"}:
-        return _Inflater(allowance, "deflate" if name == "deflate" else "gzip")
-    raise BodyUndecodable(f"its Content-Encoding {name[:40]!r} was not asked for")
+    words = [word for part in encoding.split(",") if (word := part.strip().lower()) not in {"", "identity"}]
+    codings = [word for word in words if word in _CODINGS]
+    if not codings:
+        return Decoder(allowance, f"its Content-Encoding {encoding[:40]!a} is no coding" if words else "")
+    if len(codings) == 1 and codings[0] in _INFLATED:
+        return _Inflater(allowance, "deflate" if codings == ["deflate"] else "gzip")
+    return _Labelled(allowance, ", ".join(codings)[:40])

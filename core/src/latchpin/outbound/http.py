@@ -154,7 +154,7 @@ def _build_headers(outgoing: Outgoing) -> list[tuple[str, str]]:
 
 def _open_decoder(response: aiohttp.ClientResponse, outgoing: Outgoing) -> Decoder:
     with explaining(outgoing.allowance, Passage(sent=True)):
-        encoding = "" if outgoing.raw else response.headers.get("content-encoding", "")
+        encoding = "" if outgoing.raw else ", ".join(response.headers.getall("content-encoding", ()))
         return open_decoder(encoding, outgoing.allowance)
 
 

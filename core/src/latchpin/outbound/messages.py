@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -12,6 +14,8 @@ from latchpin.outbound.decoding import Allowance, Decoder
 from latchpin.outbound.passage import Passage, explaining
 
 __all__ = ["Answer", "Outgoing"]
+
+_log = logging.getLogger("latchpin.outbound")
 
 # Cookies, lest httpx keeps one user's for another; and what no longer describes the decoded body.
 _DROPPED_FROM_RAW = frozenset({"set-cookie"})
@@ -82,6 +86,8 @@ class Answer:
                     yield piece
         with explaining(self._outgoing.allowance, passage):
             self._decoder.finish()
+        if self._decoder.passed_over:
+            _log.info("The answer of %s: %s", urlsplit(self._outgoing.url).hostname, self._decoder.passed_over)
 
     async def _read(self, passage: Passage) -> bytes:
         with explaining(self._outgoing.allowance, passage):
