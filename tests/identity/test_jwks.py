@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import jwt
@@ -19,8 +20,8 @@ from latchpin.model import Reply
 from latchpin.people.tickets import ADMIN_CLAIM
 from latchpin.testing import MovedClock
 
-from tests.identity.tokens import claims_at, identify, unsigned
-from tests.web.small_gateway import open_gateway
+from tests.identity.tokens import claims_at, evidence, identify, unsigned
+from tests.web.small_gateway import BASE, open_gateway
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -55,6 +56,18 @@ def jwk(key, kid, **more):
 def issued(clock, key=RSA, *, kid="one", algorithm="RS256", **changes):
     changes = {"iss": IDP["jwt_issuer"], "aud": IDP["jwt_audience"], **changes}
     return jwt.encode(claims_at(clock, **changes), key, algorithm=algorithm, headers={"kid": kid} if kid else None)
+
+
+async def test_an_issuers_token_may_be_for_the_resource_that_is_asked_and_for_no_other():
+    upstream, here = Keys(jwk(RSA, "one")), f"{BASE}/gateways/{'a' * 32}/mcp"
+    async with open_gateway(upstream=upstream, **IDP) as gateway:
+        identity = gateway.services.identities[0]
+        shown = evidence(f"Bearer {issued(gateway.clock, aud=here)}")
+        caller = await identity.identify(replace(shown, resource=here))
+        assert caller.email == "ada@example.com"
+        for elsewhere in (None, here.replace("a" * 32, "b" * 32), f"{here}/"):
+            with pytest.raises(NotSignedIn, match="audience"):
+                await identity.identify(replace(shown, resource=elsewhere))
 
 
 async def test_published_keys_prove_tokens_each_under_its_own_algorithm():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -44,6 +45,61 @@ async def test_a_token_for_another_audience_is_refused(nobody: httpx.AsyncClient
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert scripted.arrived == []
+
+
+FITTING = ["{here}", ["{here}"], ["https://another.example", "{here}"], "{base}"]
+NOT_FITTING = [
+    "{there}",  # a gateway beside this one
+    ["{there}", "https://another.example"],
+    "{here}/",
+    "{here}?a=1",
+    "{base}/gateways",
+    "{base}/",
+    "{here} {base}",
+    "",
+    [],
+    [["{here}"]],
+    {"{here}": True},
+]
+
+
+def about(audience: Any, **urls: str) -> Any:
+    if isinstance(audience, str):
+        return audience.format(**urls)
+    if isinstance(audience, dict):
+        return {name.format(**urls): value for name, value in audience.items()}
+    return [about(part, **urls) for part in audience]
+
+
+@pytest.mark.parametrize(
+    ("audience", "status"), [*((fits, 200) for fits in FITTING), *((fits, 401) for fits in NOT_FITTING)], ids=str
+)
+async def test_the_audience_may_be_exactly_the_resource_that_the_metadata_names(
+    nobody: httpx.AsyncClient, proxy: Rig, opened: str, scripted: ScriptedServer, *, audience: Any, status: int
+):
+    there = await open_endpoint(proxy, scripted)
+    document = (await nobody.get(metadata_url(proxy.url, opened.split("/")[-2]))).json()
+    token = proxy.bearer(ALICE, aud=about(audience, here=document["resource"], there=there, base=proxy.url))
+    answer = await nobody.post(opened, content=b"{}", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == status, answer.text
+    assert len(scripted.arrived) == (status == 200)
+
+
+async def test_a_token_for_one_endpoint_opens_no_other_route(nobody: httpx.AsyncClient, proxy: Rig, opened: str):
+    """Over everything that is described: it is answered as one that nobody signed."""
+    gateway = opened.split("/")[-2]
+    paths = (await nobody.get("/openapi.json")).json()["paths"]
+    asked = {(method, re.sub(r"\{\w+\}", gateway, path)) for path, methods in paths.items() for method in methods}
+    assert len(asked) > 15
+    refused = 0
+    for method, path in sorted(asked):
+        statuses = []
+        for token in (proxy.bearer(ALICE, aud=opened), proxy.bearer(ALICE) + "x"):
+            headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+            statuses.append((await nobody.request(method, path, headers=headers)).status_code)
+        assert statuses[0] == statuses[1], (method, path)
+        refused += statuses[0] == 401
+    assert refused > 10
 
 
 async def test_a_session_cookie_does_not_count(tmp_path: Path, scripted: ScriptedServer):

@@ -59,7 +59,7 @@ class BearerIdentity:
             return None
         token = presented.credentials
         try:
-            claims = await self._claims(token)
+            claims = await self._claims(token, evidence.resource)
         except jwt.InvalidTokenError as exc:
             raise NotSignedIn(f"the bearer token was refused: {explain(exc)}") from exc
         email = self._email(claims)
@@ -79,9 +79,9 @@ class BearerIdentity:
         if await self._endings.cover(email, issued_at if isinstance(issued_at, int | float) else 0):
             raise NotSignedIn("the bearer token was ended by an administrator", remedy="Ask for another token.")
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str, resource: str | None) -> dict[str, Any]:
         if self._key_set is None:
-            return await self._tickets.verify_bearer(token)
+            return await self._tickets.verify_bearer(token, resource=resource)
         key = await self._key_set.find(read_key_id(token))
         if key is None:
             raise jwt.InvalidSignatureError("no such key")
@@ -90,7 +90,7 @@ class BearerIdentity:
             [key],
             [key.algorithm_name],
             issuer=self._tickets.bearer_issuer,
-            audience=self._tickets.bearer_audience,
+            audiences=self._tickets.bearer_audiences(resource),
             now=self._clock().timestamp(),
             leeway=FOREIGN_CLOCK_LEEWAY,
         )

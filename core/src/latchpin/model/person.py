@@ -54,8 +54,11 @@ class Evidence:
         peer: the address of the socket's other end, ``""`` where there is none (a unix socket).
         headers: lower-case name to every value received, in order.
         cookies: name to value.
+        resource: the URL of the protected resource that is asked, as its metadata publishes it (RFC 9728): a token
+            for exactly that audience is meant for it, and for nothing else here. None: another route.
     """
 
     peer: str
     headers: Mapping[str, tuple[str, ...]] = field(repr=False)
     cookies: Mapping[str, str] = field(repr=False)
+    resource: str | None = None

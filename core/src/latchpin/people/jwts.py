@@ -40,15 +40,17 @@ class Verifier:
 
     def __init__(self, algorithms: Sequence[str]) -> None:
         self._algorithms = algorithms
-        self._proven: dict[tuple[bytes, str, str, Sequence[bytes]], dict[str, Any]] = {}
+        self._proven: dict[tuple[bytes, str, tuple[str, ...], Sequence[bytes]], dict[str, Any]] = {}
 
-    def verify(self, token: str, keys: Sequence[bytes], *, issuer: str, audience: str, now: float) -> dict[str, Any]:
+    def verify(
+        self, token: str, keys: Sequence[bytes], *, issuer: str, audiences: tuple[str, ...], now: float
+    ) -> dict[str, Any]:
         """Prove ``token`` and return its claims; arguments and errors are those of ``decode``."""
         digest = hashlib.sha256(token.encode("utf-8", "backslashreplace")).digest()
-        proof = (digest, issuer, audience, tuple(keys))
+        proof = (digest, issuer, audiences, tuple(keys))
         claims = self._proven.get(proof)
         if claims is None:
-            claims = decode(token, keys, self._algorithms, issuer=issuer, audience=audience, now=now)
+            claims = decode(token, keys, self._algorithms, issuer=issuer, audiences=audiences, now=now)
             if len(self._proven) >= MAX_REMEMBERED:
                 self._proven.clear()
             self._proven[proof] = claims
@@ -63,12 +65,13 @@ def decode(
     algorithms: Sequence[str],
     *,
     issuer: str,
-    audience: str,
+    audiences: tuple[str, ...],
     now: float,
     leeway: float = 0,
 ) -> dict[str, Any]:
     """Verify a JWT under the first of ``keys`` that fits; the algorithms are the keys', not the header's.
 
+    Its ``aud`` holds one of ``audiences``, letter for letter.
     ``now`` is in seconds since 1970; ``leeway``, in seconds too, allows for another server's clock.
 
     Raises:
@@ -80,7 +83,7 @@ def decode(
     for key in keys:
         try:
             claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=list(algorithms), issuer=issuer, audience=audience, options=_OPTIONS
+                token, key, algorithms=list(algorithms), issuer=issuer, audience=audiences, options=_OPTIONS
             )
         except jwt.InvalidSignatureError as exc:
             failure = exc

@@ -103,7 +103,7 @@ class Tickets:
                 ticket,
                 await self._ticket_keys.get(),
                 issuer=self._base_url,
-                audience=_audience(purpose),
+                audiences=(_audience(purpose),),
                 now=self._clock().timestamp(),
             )
         except jwt.InvalidTokenError as exc:
@@ -125,8 +125,12 @@ class Tickets:
         """The ``aud`` of callers' bearer tokens: JWT_AUDIENCE, else BASE_URL."""
         return self._settings.jwt_audience or self._base_url
 
-    async def verify_bearer(self, token: str) -> dict[str, Any]:
-        """Prove a bearer token of our own and return its claims.
+    def bearer_audiences(self, resource: str | None) -> tuple[str, ...]:
+        """Whom a bearer token may be meant for: this gateway, or exactly the ``resource`` that is asked (RFC 8707)."""
+        return (self.bearer_audience,) if resource is None else (self.bearer_audience, resource)
+
+    async def verify_bearer(self, token: str, *, resource: str | None = None) -> dict[str, Any]:
+        """Prove a bearer token of our own and return its claims; ``resource`` as in ``Evidence``.
 
         Raises:
             jwt.InvalidTokenError: it does not hold.
@@ -136,7 +140,7 @@ class Tickets:
             token,
             await self._own_bearer_keys(),
             issuer=self.bearer_issuer,
-            audience=self.bearer_audience,
+            audiences=self.bearer_audiences(resource),
             now=self._clock().timestamp(),
         )
 

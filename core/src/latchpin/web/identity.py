@@ -28,6 +28,7 @@ from latchpin.people.tickets import Tickets
 from latchpin.services import Services
 
 __all__ = [
+    "RESOURCE",
     "browser_cookie",
     "clear_session_cookie",
     "current_caller",
@@ -49,6 +50,8 @@ BROWSER_COOKIE_LIFETIME = timedelta(days=30)
 
 _BROWSER_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes as base64url
 _CALLER = "latchpin.caller"
+RESOURCE = "latchpin.resource"
+"""In a request's scope: the URL of the protected resource that its route is; nothing for every other route."""
 
 
 def services_of(request: Request) -> Services:
@@ -128,7 +131,8 @@ def evidence_of(request: Request) -> Evidence:
         name = raw_name.decode("latin-1").lower()
         headers[name] = (*headers.get(name, ()), raw_value.decode("latin-1"))
     client = request.client
-    return Evidence(peer=client.host if client else "", headers=headers, cookies=request.cookies)
+    peer = client.host if client else ""
+    return Evidence(peer=peer, headers=headers, cookies=request.cookies, resource=request.scope.get(RESOURCE))
 
 
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:

@@ -73,7 +73,7 @@ def check_id_token(token: str, key: jwt.PyJWK, algorithms: Collection[str], expe
             [key],
             [key.algorithm_name],
             issuer=expected.issuer,
-            audience=expected.client_id,
+            audiences=(expected.client_id,),
             now=expected.now.timestamp(),
             leeway=expected.leeway.total_seconds(),
         )

@@ -25,7 +25,7 @@ from latchpin.outbound.upstream import host_of
 from latchpin.settings import load
 from latchpin.web.errors import flow_id, log_failure, problem
 from latchpin.web.hosts import header, origin_of
-from latchpin.web.identity import require_caller
+from latchpin.web.identity import RESOURCE, require_caller
 from latchpin.web.routes_oauth import check_gateway_id
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -34,7 +34,7 @@ from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
 from latchpin_proxy.headers import build_answer_headers, build_request_headers, is_event_stream
 from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.relay import McpRequest, Relay
-from latchpin_proxy.resource import build_challenge, check_origin
+from latchpin_proxy.resource import build_challenge, check_origin, resource_url
 from latchpin_proxy.settings import ProxySettings
 
 __all__ = ["METHODS", "McpEndpoint"]
@@ -104,7 +104,8 @@ class McpEndpoint:
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         check_origin(origins, header(scope, b"sec-fetch-site"), self._own_origin)
         bare = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-        return await require_caller(Request({**scope, "headers": bare}))
+        resource = resource_url(self._core.base_url, scope["path_params"]["gateway_id"])
+        return await require_caller(Request({**scope, "headers": bare, RESOURCE: resource}))
 
     @contextlib.contextmanager
     def _counted(self, email: str) -> Iterator[None]:

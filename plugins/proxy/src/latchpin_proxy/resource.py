@@ -10,7 +10,15 @@ from latchpin.web.hosts import origin_of
 
 from latchpin_proxy.errors import ForeignPage
 
-__all__ = ["WELL_KNOWN", "build_challenge", "build_metadata", "check_origin", "metadata_url", "parse_resource_path"]
+__all__ = [
+    "WELL_KNOWN",
+    "build_challenge",
+    "build_metadata",
+    "check_origin",
+    "metadata_url",
+    "parse_resource_path",
+    "resource_url",
+]
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
