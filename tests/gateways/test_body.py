@@ -118,7 +118,6 @@ RESERVED = [
     "audience",
     "request",
     "request_uri",
-    "response_mode",
 ]
 
 

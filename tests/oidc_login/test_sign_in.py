@@ -26,6 +26,19 @@ async def test_from_the_login_page_to_where_the_person_wanted_to_go(desk: Desk, 
     assert "Signed in user ada@example.com at Example" in log()
 
 
+async def test_a_sign_in_that_is_loaded_in_advance_waits_for_its_person(desk: Desk):
+    async with desk.gateway.browser(None) as browser, desk.gateway.client(None, **{"Sec-Purpose": "prefetch"}) as early:
+        url = await desk.returned(browser)
+        early.cookies = browser.cookies
+        for path in (f"{BASE}/login/oidc", url, f"{BASE}/login/oidc/sign-out"):
+            answer = await early.get(path)
+            assert (answer.status_code, answer.headers["cache-control"]) == (425, "no-store")
+            assert "set-cookie" not in answer.headers
+        assert desk.provider.asked == []
+        await browser.open(url)
+        assert await desk.who(browser) == "ada@example.com"
+
+
 async def test_what_is_asked_of_the_provider(desk: Desk):
     async with desk.gateway.browser(None) as browser:
         await desk.sign_in(browser)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from latchpin.authorization.diagnosis import Diagnosis
 from latchpin.authorization.waiting import Waiting
 from latchpin.contracts import StateStore
-from latchpin.errors import LatchpinError, StateRefused, Unsealable, VerifierLost
+from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
 from latchpin.gateways.book import GatewayBook
 from latchpin.journal.journal import FlowJournal, Trail
 from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
@@ -88,6 +88,11 @@ class Completion:
             pending = await self._take(trail, states, parameters, payload, verified)
             validated = self._validate(trail, parameters, payload, pending, path_gateway)
             return await self._exchange(trail, validated)
+
+    def refuse(self, error: CallbackMalformed) -> NoReturn:
+        """Raise ``error`` for an answer in which there is nothing to judge, and record that a callback failed."""
+        with self._journal.open("callback"):
+            raise error
 
     async def _take(
         self,

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import GrantType
-from latchpin.oauth.authorize import RESERVED_PARAMETERS
+from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
 from latchpin.urls import check_url
@@ -95,9 +95,7 @@ def _check_name(value: str) -> str:
 
 
 def _check_params(value: dict[str, str]) -> dict[str, str]:
-    taken = sorted(RESERVED_PARAMETERS & set(value))
-    if taken:
-        raise ValueError(f"must not contain {', '.join(taken)}: the gateway sets those itself")
+    check_extra_parameters(value)
     return value
 
 

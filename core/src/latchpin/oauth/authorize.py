@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-__all__ = ["RESERVED_PARAMETERS", "AuthorizationRequest", "build_authorization_url", "choose_scopes"]
+__all__ = [
+    "RESERVED_PARAMETERS",
+    "AuthorizationRequest",
+    "build_authorization_url",
+    "check_extra_parameters",
+    "choose_scopes",
+    "may_be_added",
+]
 
 RESERVED_PARAMETERS = frozenset(
     {
@@ -21,11 +28,13 @@ RESERVED_PARAMETERS = frozenset(
         "audience",
         "request",
         "request_uri",
-        "response_mode",
         "dpop_jkt",
     }
 )
 """What ``extra_authorize_params`` can never set: ours to say, or able to change what we say."""
+
+RESPONSE_MODE, QUERY = "response_mode", "query"
+"""The one way in which an answer is read here. Some servers have another until they are told (form_post, fragment)."""
 
 OFFLINE_ACCESS = "offline_access"
 
@@ -49,9 +58,27 @@ class AuthorizationRequest:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
+def may_be_added(name: str, value: str) -> bool:
+    """Whether ``extra_authorize_params`` may hold this."""
+    return value == QUERY if name == RESPONSE_MODE else name not in RESERVED_PARAMETERS
+
+
+def check_extra_parameters(extra: Mapping[str, str]) -> None:
+    """Judge what is entered as ``extra_authorize_params``.
+
+    Raises:
+        ValueError: it sets what it may not; the text names every such parameter.
+    """
+    refused = [name for name in sorted(extra) if not may_be_added(name, extra[name])]
+    if RESPONSE_MODE in refused:
+        raise ValueError(f"must not set {RESPONSE_MODE} to anything but '{QUERY}': an answer is read from the query")
+    if refused:
+        raise ValueError(f"must not contain {', '.join(refused)}: the gateway sets those itself")
+
+
 def build_authorization_url(request: AuthorizationRequest) -> str:
     """Build the URL to send the browser to; a query that the endpoint already has is kept (RFC 6749 3.1)."""
-    parameters = {key: value for key, value in request.extra.items() if key not in RESERVED_PARAMETERS}
+    parameters = {key: value for key, value in request.extra.items() if may_be_added(key, value)}
     parameters |= {
         "response_type": "code",
         "client_id": request.client_id,

@@ -26,6 +26,7 @@ from latchpin.oauth.state import StatePayload
 __all__ = [
     "CallbackParameters",
     "ValidatedCallback",
+    "build_posted",
     "build_refusal",
     "check_issuer",
     "parse_callback",
@@ -34,6 +35,10 @@ __all__ = [
 
 MAX_VALUE_LENGTH = 8192
 MAX_PARAMETERS = 50
+_BY_FRAGMENT = (
+    "Start again with Authorize. If it repeats, the provider may answer in the URL's fragment, which no server sees: "
+    "enter response_mode=query in the gateway's extra_authorize_params."
+)
 _CALLBACK = "/oauth/callback"
 _KNOWN = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 _ERROR_TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}")
@@ -81,6 +86,8 @@ def parse_callback(query: str) -> CallbackParameters:
                 f"the parameter '{name}' has {len(value)} characters; the limit is {MAX_VALUE_LENGTH}"
             )
         values[name] = value
+    if not query:
+        raise CallbackMalformed("the query is empty, so the parameter 'state' is missing too", remedy=_BY_FRAGMENT)
     if not values.get("state"):
         raise CallbackMalformed("the parameter 'state' is missing")
     code, error = values.get("code") or None, values.get("error") or None
@@ -161,6 +168,18 @@ def check_issuer(iss: str | None, issuer: str | None, *, expected: bool) -> None
         return
     if iss != issuer:
         raise IssuerMismatch(f"asked {issuer}, and the answer names another issuer")
+
+
+def build_posted() -> CallbackMalformed:
+    """Why an answer that was posted completes nothing (OAuth 2.0 Form Post Response Mode).
+
+    The browser's cookie does not come with another site's form, so nothing could be proven.
+    """
+    return CallbackMalformed(
+        "response_mode=form_post",
+        public="The provider posted its answer as a form; this gateway reads it from the query only.",
+        remedy="Enter response_mode=query in the gateway's extra_authorize_params, then start again with Authorize.",
+    )
 
 
 def build_refusal(parameters: CallbackParameters) -> AuthorizationRefused:

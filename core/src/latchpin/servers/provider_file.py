@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, V
 
 from latchpin.errors import SettingsError
 from latchpin.model.provider import Provider
-from latchpin.oauth.authorize import RESERVED_PARAMETERS
+from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.providers import NO_PROVIDER
 from latchpin.oauth.scopes import is_scope
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
@@ -32,8 +32,7 @@ def _check_name(value: str) -> str:
 
 
 def _check_parameters(value: dict[str, str]) -> dict[str, str]:
-    if taken := sorted(RESERVED_PARAMETERS & set(value)):
-        raise ValueError(f"must not contain {', '.join(taken)}: the gateway sets those itself")
+    check_extra_parameters(value)
     return value
 
 

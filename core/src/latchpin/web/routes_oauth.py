@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from latchpin.application import Application
 from latchpin.authorization.completion import Completed
-from latchpin.errors import LatchpinError, NotFound, ProviderError
+from latchpin.errors import CallbackMalformed, LatchpinError, NotFound, ProviderError
+from latchpin.oauth.callback import build_posted
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import FLOW_ID, answer, flow_id, wants_html
@@ -31,6 +32,7 @@ from latchpin.web.identity import (
     set_browser_cookie,
     valid_caller,
 )
+from latchpin.web.in_advance import not_in_advance
 
 __all__ = ["add_flow_routes", "application_of", "check_gateway_id", "router"]
 
@@ -58,6 +60,7 @@ def check_gateway_id(text: str) -> str:
     return text
 
 
+@not_in_advance
 async def authorize(request: Request) -> Response:
     """Begin an authorization: 302 to the provider."""
     caller = await require_caller(request)
@@ -71,6 +74,7 @@ async def authorize(request: Request) -> Response:
     return response
 
 
+@not_in_advance
 async def callback(request: Request) -> Response:
     """Complete an authorization; what failed is answered with its cause."""
     application = application_of(request)
@@ -90,6 +94,14 @@ async def callback(request: Request) -> Response:
     result = await application.tickets.sign(RESULT, claims, lifetime=RESULT_LIFETIME)
     base = application.services.settings.base_url
     return RedirectResponse(f"{base}/oauth/success?result={quote(result)}", status_code=303)
+
+
+async def callback_by_post(request: Request) -> Response:
+    """Say why an answer that was posted completes nothing; its body is not read."""
+    try:
+        application_of(request).completion.refuse(build_posted())
+    except CallbackMalformed as exc:
+        return answer(request, exc, reveal=_may_reveal(exc), announce=True)
 
 
 @router.get("/oauth/success")
@@ -114,12 +126,14 @@ async def show_success(request: Request) -> Response:
 
 def add_flow_routes(app: FastAPI) -> None:
     """Add the hot path to ``app``."""
-    for path, endpoint in (
-        ("/oauth/authorize/{gateway_id}", authorize),
-        ("/oauth/callback", callback),
-        ("/oauth/callback/{gateway_id}", callback),
+    for path, method, endpoint in (
+        ("/oauth/authorize/{gateway_id}", "GET", authorize),
+        ("/oauth/callback", "GET", callback),
+        ("/oauth/callback", "POST", callback_by_post),
+        ("/oauth/callback/{gateway_id}", "GET", callback),
+        ("/oauth/callback/{gateway_id}", "POST", callback_by_post),
     ):
-        route = Route(path, endpoint, methods=["GET"])
+        route = Route(path, endpoint, methods=[method])
         (route.methods or set()).discard("HEAD")  # which would begin or complete a flow, and show nobody
         app.router.routes.append(route)
 

@@ -12,6 +12,7 @@ from latchpin.errors import LatchpinError, NotFound
 from latchpin.settings import load
 from latchpin.web.errors import FLOW_ID, answer
 from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, tickets_of
+from latchpin.web.in_advance import not_in_advance
 from latchpin.web.signing_in import answer_signed_in
 from latchpin.web.targets import parse_target
 
@@ -33,6 +34,7 @@ def build_router(begin: str, sign_out: str) -> APIRouter:
     return router
 
 
+@not_in_advance
 async def begin_sign_in(request: Request) -> Response:
     """Send the browser to the provider.
 
@@ -46,6 +48,7 @@ async def begin_sign_in(request: Request) -> Response:
     return response
 
 
+@not_in_advance
 async def complete_sign_in(request: Request) -> Response:
     """Sign in whom the provider's answer proves; what failed is answered with its cause."""
     desk = _desk_of(request)
@@ -64,6 +67,7 @@ async def complete_sign_in(request: Request) -> Response:
     return response
 
 
+@not_in_advance
 async def begin_sign_out(request: Request) -> Response:
     """Send the browser to where the provider signs the account out, after asking."""
     return RedirectResponse(await _desk_of(request).sign_out_url(), status_code=302)
