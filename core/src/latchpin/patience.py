@@ -8,7 +8,7 @@ own slowness, or a pause of the whole machine, is not taken for a store that is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 __all__ = ["patience"]
@@ -18,15 +18,21 @@ SLICES = 8
 
 
 @asynccontextmanager
-async def patience(seconds: float) -> AsyncIterator[None]:
-    """Raise TimeoutError in the body after ``seconds`` of this process's own time."""
+async def patience(seconds: float, silent: Callable[[], bool] = lambda: True) -> AsyncIterator[None]:
+    """Raise TimeoutError in the body after ``seconds`` of this process's own time.
+
+    Args:
+        seconds: how long.
+        silent: is asked after each part of the deadline. False: the store answered somebody in that part, or had
+            nothing to answer. Then the deadline begins anew, so that waiting in a queue that moves is not a silence.
+    """
     loop = asyncio.get_running_loop()
     left = SLICES
     timer: asyncio.TimerHandle | None = None
 
     def pass_one() -> None:
         nonlocal left, timer
-        left -= 1
+        left = left - 1 if silent() else SLICES
         if left:
             timer = loop.call_later(seconds / SLICES, pass_one)
         else:

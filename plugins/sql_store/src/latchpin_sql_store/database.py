@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from latchpin.errors import LatchpinError, RecordConflict
-from sqlalchemy import Connection
+from latchpin.patience import patience
+from sqlalchemy import Connection, Engine, event
 
 from latchpin_sql_store.acceptance import ensure_schema
-from latchpin_sql_store.engine import build_engine, parse_url
+from latchpin_sql_store.engine import build_engine, parse_url, sqlite_file
 from latchpin_sql_store.faults import Duplicate, Unstorable
-from latchpin_sql_store.lanes import PATIENCE, Apply, ItemT, Lane, Outcomes, ResultT, Thread
+from latchpin_sql_store.file_identity import PinnedFile
+from latchpin_sql_store.lanes import PATIENCE, Apply, ItemT, Lane, Outcomes, ResultT
+from latchpin_sql_store.schema import look_revision
+from latchpin_sql_store.threads import Thread
 
 __all__ = ["Database", "Script", "open_database"]
 
@@ -50,14 +54,21 @@ class Database:
         self._url = url
         self._read_engine = build_engine(url, "read")
         self._write_engine = build_engine(url, "write")
-        self._reader = Thread("latchpin-sql-reader")
-        self._writer = Thread("latchpin-sql-writer")
-        self._reads: Lane[Script, object] = Lane(self._reader, self._read_engine, _run_reads, where=self.where)
+        self._reader = _start("latchpin-sql-reader", self._read_engine)
+        self._writer = _start("latchpin-sql-writer", self._write_engine)
+        self._file = PinnedFile(sqlite_file(url))
+        self._lanes: list[Lane[Any, Any]] = []
+        self._reads: Lane[Script, object] = self._lane(self._reader, self._read_engine, _run_reads)
         self._writes = self.write_lane(_run_scripts)
 
     def write_lane(self, apply: Apply[ItemT, ResultT]) -> Lane[ItemT, ResultT]:
         """Make one more lane through the writer thread."""
-        return Lane(self._writer, self._write_engine, apply, where=self.where)
+        return self._lane(self._writer, self._write_engine, apply)
+
+    def _lane(self, thread: Thread, engine: Engine, apply: Apply[ItemT, ResultT]) -> Lane[ItemT, ResultT]:
+        lane = Lane(thread, engine, apply, where=self.where, guard=self._file.check)
+        self._lanes.append(lane)
+        return lane
 
     async def read(
         self, run: Callable[[Connection], AnyT], *, absent: AnyT, same: tuple[str, ...] | None = None
@@ -92,17 +103,32 @@ class Database:
             SchemaOutdated: it is not, and is not ours to change.
             BackendUnavailable: the database cannot be reached.
         """
-        await self._reader.run(lambda: ensure_schema(self._url, self._read_engine, self.where, as_found=as_found))
+        await self._reader.run(lambda: self._open(as_found=as_found))
+
+    def _open(self, *, as_found: bool) -> None:
+        ensure_schema(self._url, self._read_engine, self.where, as_found=as_found)
+        if sqlite_file(self._url) is not None:
+            look_revision(self._read_engine, self.where)  # while its connection is open, the neighbours are there
+            self._file.pin()
 
     async def close(self) -> None:
         """Finish what was begun and hang up; a database that does not answer is not waited for."""
-        await self._reads.close()
-        await self._writes.close()
-        for thread, engine in ((self._reader, self._read_engine), (self._writer, self._write_engine)):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await thread.run(engine.dispose)
-            thread.close()
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
+        await asyncio.gather(_end(self._reader, self._read_engine), _end(self._writer, self._write_engine))
+
+
+def _start(name: str, engine: Engine) -> Thread:
+    """Start a thread that hears each answer that ``engine`` gets."""
+    thread = Thread(name)
+    event.listen(engine, "after_cursor_execute", thread.heard)
+    return thread
+
+
+async def _end(thread: Thread, engine: Engine) -> None:
+    with suppress(TimeoutError):
+        async with patience(PATIENCE, thread.silence()):
+            await thread.run(engine.dispose)
+    thread.close()
 
 
 @asynccontextmanager
