@@ -23,6 +23,7 @@ _UNSTORABLE = frozenset({"1406", "1366", "1264", "SQLITE_TOOBIG"})
 _UNSTORABLE_CLASSES = ("22", "54")
 _SQLSTATE_LENGTH = 5
 _OUT_OF_PLACE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_BUSY")
+_DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY_DBMOVED", "SQLITE_IOERR_SHORT_READ"})
 
 
 class Duplicate(Exception):
@@ -95,6 +96,8 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, DBAPIError | sqlite3.Error):
         return type(error).__name__
     code = code_of(error)
+    if code in _DAMAGED:
+        return f"the file is damaged, or another was copied over it while it was open ({code})"
     if isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)):
         original = getattr(error, "orig", error)
         arguments = getattr(original, "args", ())
