@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings
 
 @latchpin.hookimpl
 def latchpin_state_store():
-    return latchpin.Backend("{name}", "{name}", BaseSettings, None)
+    return latchpin.Backend("{name}", "{name}", BaseSettings, print)
 """
 
 
@@ -70,7 +70,7 @@ def test_a_plugin_that_fails_to_import_is_named_with_the_cause_and_the_others_wo
 
 def test_a_misspelt_hook_is_refused(make):
     source = "import latchpin\n\n@latchpin.hookimpl\ndef latchpin_stat_store():\n    return None\n"
-    with pytest.raises(PluginError, match="latchpin_stat_store"):
+    with pytest.raises(PluginError, match=r"no hook of latchpin .*did you mean latchpin_state_store"):
         Plugins([make("typo", source)]).require_sound()
 
 

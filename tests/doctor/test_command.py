@@ -59,7 +59,7 @@ def test_a_broken_plugin_is_named_and_the_rest_is_checked(env, tmp_path: Path):
     ended = run_doctor(env | {"PYTHONPATH": str(site)}, tmp_path)
     assert ended.returncode == 1
     finding = ended.only("plugins")
-    assert "'broken'" in finding["title"]
+    assert "plugin 'broken' of broken 9 failed to load" in finding["detail"]
     assert "no_such_module_here" in finding["detail"]
     assert (finding["cause"], finding["docs"]) == ("plugin", "errors.md#plugin")
     assert [each["severity"] for each in ended.findings if each["check"] == "stores"] == ["ok", "ok"]

@@ -18,6 +18,7 @@ STOREYS = (
     "configuration",
     "contracts",
     "hookspecs",
+    "plugin_rules",
     "plugins",
     "oauth",
     "audit events observers",
@@ -44,7 +45,7 @@ STOREYS = (
 
 ONLY_IN = {
     "pluggy": {"plugins", "hookspecs"},
-    "fastapi": {"web"},
+    "fastapi": {"web", "plugin_rules"},
     "starlette": {"web", "demo"},
     "jinja2": {"web", "demo"},
     "aiohttp": {"outbound"},
@@ -52,7 +53,7 @@ ONLY_IN = {
     "httpx2": {"outbound"},
     "mcp": {"tools", "demo"},
     "uvicorn": {"serve", "demo"},
-    "typer": {"cli", "commands", "demo"},
+    "typer": {"plugin_rules", "cli", "commands", "demo"},
     "sqlalchemy": set(),
     "redis": set(),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,11 @@ from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.audit.trail import AuditTrail
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Cipher, Clock, RecordStore, Signer, SignIn, StateStore, Upstream
-from latchpin.errors import PluginError, SettingsError
+from latchpin.errors import LatchpinError, PluginError, SettingsError
 from latchpin.events import Events
 from latchpin.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.outbound.upstream import open_upstream
+from latchpin.plugin_rules import contract_of, lacking
 from latchpin.plugins import Offer, Plugins
 from latchpin.servers.provider_file import build_provider_table
 from latchpin.services import Services
@@ -28,6 +29,7 @@ __all__ = ["Looking", "Selection", "assemble", "select_stores", "utc_now"]
 
 NO_STATE_STORE = "none"
 AUTO = "auto"
+_MAY_OPEN_AS_NONE = ("latchpin_observers", "latchpin_event_listeners")
 DATABASE = "database"
 
 ServiceT = TypeVar("ServiceT")
@@ -80,9 +82,20 @@ def _sign_ins(plugins: Plugins) -> list[SignIn]:
         PluginError: two plugins offer one name.
         SettingsError: a setting of one of them does not hold.
     """
-    offers = [offer.value for offer in plugins.offers("latchpin_sign_ins")]
-    found = (offer.describe(load(offer.settings)) for offer in offers)
+    found = (_describe(offer) for offer in plugins.offers("latchpin_sign_ins"))
     return [way for way in found if way is not None]
+
+
+def _describe(offer: Offer) -> SignIn | None:
+    settings = load(offer.value.settings)
+    try:
+        way: SignIn | None = offer.value.describe(settings)
+    except LatchpinError:
+        raise
+    except Exception as exc:
+        text = f"{offer.plugin} could not describe sign-in '{offer.name}': {type(exc).__name__}: {exc}"
+        raise PluginError(text, remedy="Repair, update or uninstall that distribution.") from exc
+    return way
 
 
 @dataclass(slots=True)
@@ -106,6 +119,7 @@ class _OpenContext:
     instance_id: str
     base_url: str
     state_ttl: timedelta
+    plugins: Plugins
     stack: AsyncExitStack
     upstream: Upstream
     looking: Looking | None = None
@@ -135,15 +149,47 @@ class _OpenContext:
     def as_found(self) -> bool:
         return self.looking is not None
 
-    async def open(self, backend: Backend[Any, ServiceT]) -> ServiceT:
-        read = load if self.looking is None else self.looking.read
-        return await self.stack.enter_async_context(backend.open(read(backend.settings), self))
+    async def open(self, hook: str, backend: Backend[Any, Any]) -> Any:  # noqa: ANN401  what the hook's contract says
+        """Open one offer of ``hook``.
 
-    async def open_each(self, backends: Sequence[Backend[Any, ServiceT]]) -> list[ServiceT]:
-        opened: list[ServiceT] = []
-        for backend in backends:
+        Raises:
+            PluginError: it fails with no error of ours, or gives what does not keep the contract; it names the plugin.
+            LatchpinError: what the plugin raised.
+        """
+        read = load if self.looking is None else self.looking.read
+        settings = read(backend.settings)
+        try:
+            service = await self.stack.enter_async_context(backend.open(settings, self))
+        except LatchpinError as exc:
+            failed = self._failed(hook, backend, exc.detail)
+            if type(exc) is PluginError:  # it says what is wrong, and not whose it is
+                raise failed from exc
+            exc.add_note(failed.detail.removesuffix(f": {exc.detail}"))
+            raise
+        except Exception as exc:
+            raise self._failed(hook, backend, f"{type(exc).__name__}: {exc}") from exc
+        if service is None and hook in _MAY_OPEN_AS_NONE:
+            return None
+        contract = contract_of(hook)
+        lacks = lacking(service, contract) if contract is not None else None
+        if lacks is not None:
+            raise self._failed(hook, backend, f"it opened {lacks}")
+        return service
+
+    def _failed(self, hook: str, backend: Backend[Any, Any], reason: str) -> PluginError:
+        plugin = self.plugins.who_offers(hook, backend.name)
+        what = f"{hook.removeprefix('latchpin_').replace('_', ' ')} '{backend.name}'"
+        remedy = "Repair, update or uninstall that distribution, or select another."
+        return PluginError(f"{plugin or 'a plugin'} could not open {what}: {reason}", remedy=remedy)
+
+    async def open_each(self, hook: str) -> list[Any]:
+        """Open what is offered side by side through ``hook``, lowest rank first; without those that open as None."""
+        opened: list[Any] = []
+        for backend in self.plugins.ranked(hook):
             try:
-                opened.append(await self.open(backend))
+                service = await self.open(hook, backend)
+                if service is not None:
+                    opened.append(service)
             except Exception as exc:
                 if self.looking is None:
                     raise
@@ -187,20 +233,24 @@ async def assemble(
             instance_id=instance_id or new_instance_name(),
             base_url=settings.base_url,
             state_ttl=timedelta(seconds=settings.state_ttl_seconds),
+            plugins=plugins,
             stack=stack,
             upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
             looking=looking,
         )
-        signer = await context.open(plugins.select("latchpin_signer", settings.signer, variable="SIGNER"))
-        context.opened_cipher = await context.open(
-            plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
+        signer: Signer = await context.open(
+            "latchpin_signer", plugins.select("latchpin_signer", settings.signer, variable="SIGNER")
         )
-        for observer in await context.open_each(plugins.ranked("latchpin_observers")):
-            if observer is not None:
-                observers.add(observer)
-        records: RecordStore = await context.open(selection.record)
+        context.opened_cipher = await context.open(
+            "latchpin_cipher", plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
+        )
+        for observer in await context.open_each("latchpin_observers"):
+            observers.add(observer)
+        records: RecordStore = await context.open("latchpin_record_store", selection.record)
         context.opened_records = ObservedRecords(records, observers) if observers else records
-        states: StateStore | None = await context.open(selection.state) if selection.state is not None else None
+        states: StateStore | None = None
+        if selection.state is not None:
+            states = await context.open("latchpin_state_store", selection.state)
         if states is not None and observers:
             states = ObservedStates(states, observers)
         yield Services(
@@ -215,14 +265,14 @@ async def assemble(
             records=context.records,
             record_backend=selection.record,
             upstream=context.upstream,
-            registrars=await context.open_each(plugins.ranked("latchpin_client_registrar")),
-            identities=await context.open_each(plugins.ranked("latchpin_identity")),
+            registrars=await context.open_each("latchpin_client_registrar"),
+            identities=await context.open_each("latchpin_identity"),
             observers=observers,
             audit=_audit_trail(settings, context, signer),
             sign_ins=_sign_ins(plugins),
-            assertion_sources=await context.open_each(plugins.ranked("latchpin_identity_assertions")),
+            assertion_sources=await context.open_each("latchpin_identity_assertions"),
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
-            events=Events([offer.value for offer in plugins.offers("latchpin_event_listeners")]),
+            events=Events(await context.open_each("latchpin_event_listeners")),
             providers=providers,
         )
 

@@ -61,11 +61,10 @@ def _commands_of_plugins() -> list[typer.Typer]:
     """What plugins add; a plugin that fails here must not take the other commands along."""
     from latchpin.plugins import Plugins  # noqa: PLC0415  see main
 
-    try:
-        return [offer.value for offer in Plugins().offers("latchpin_commands")]
-    except PluginError as exc:
-        sys.stderr.write(f"latchpin: warning: no commands of plugins: {exc.detail}\n")
-        return []
+    offers, errors = Plugins().offers_and_errors("latchpin_commands")
+    for error in errors:
+        sys.stderr.write(f"latchpin: warning: {error.detail}\n")
+    return [offer.value for offer in offers]
 
 
 def _print_version(wanted: bool) -> None:
@@ -91,7 +90,7 @@ def main() -> None:
         build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except LatchpinError as exc:
         kind = "configuration error" if isinstance(exc, SettingsError | PluginError) else "error"
-        sys.stderr.write(f"latchpin: {kind}: {exc.detail or exc.public}\n")
+        sys.stderr.write(f"latchpin: {kind}: {exc.in_full}\n")
         if remedy := exc.for_operator():
             sys.stderr.write(f"  remedy: {remedy}\n")
         sys.exit(FAILED)

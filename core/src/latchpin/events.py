@@ -22,7 +22,7 @@ EventName = Literal[
 
 
 class Events:
-    """Hands each event to every listener, in the order of their plugins."""
+    """Hands each event to every listener, in the order of their rank."""
 
     def __init__(self, listeners: Sequence[EventListener]) -> None:
         self._listeners = listeners

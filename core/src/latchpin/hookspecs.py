@@ -109,8 +109,8 @@ def latchpin_identity_assertions() -> Sequence[Backend[Any, AssertionSource]]:  
 
 
 @hookspec
-def latchpin_event_listeners() -> Sequence[EventListener]:  # type: ignore[empty-body]
-    """Offer listeners that are told what happened; the events' names are in ``latchpin.events``."""
+def latchpin_event_listeners() -> Sequence[Backend[Any, EventListener | None]]:  # type: ignore[empty-body]
+    """Offer listeners that are told what happened, by the names in ``latchpin.events``; one may open as None."""
 
 
 @hookspec

@@ -21,6 +21,7 @@ _BACKEND_HOOKS = (
     "latchpin_identity",
     "latchpin_sign_ins",
     "latchpin_identity_assertions",
+    "latchpin_event_listeners",
     "latchpin_observers",
 )
 

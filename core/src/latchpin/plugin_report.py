@@ -51,34 +51,23 @@ class PluginReport:
     """Every offer, several that read alike once, and what is wrong.
 
     Attributes:
-        broken: plugins that failed to load; each has a row too.
-        clash: what is wrong with the offers together, empty if nothing.
+        faults: what is wrong, each with its plugin, distribution, version and remedy; the gateway does not start.
         warning: why it is not known which stores are selected, empty if it is.
     """
 
     rows: list[OfferRow]
-    broken: list[Plugin]
-    clash: str
+    faults: list[PluginError]
     warning: str
 
 
 def build_plugin_report(installed: Plugins) -> PluginReport:
     """Look at what is installed, with the settings as they are read now. It never fails."""
+    found = installed.as_found()
+    reasons, warning = _reasons(found)
+    rows = [_row(offer, reasons) for offer in found.all_offers()]
     broken = [plugin for plugin in installed.installed if plugin.error is not None]
-    rows, clash, warning = _offered(installed)
     rows += [_row_without_offer(plugin, "(broken)", f"failed to load: {plugin.error}") for plugin in broken]
-    return PluginReport(list(dict.fromkeys(rows)), broken, clash, warning)
-
-
-def _offered(installed: Plugins) -> tuple[list[OfferRow], str, str]:
-    """A row for each offer, and what is wrong with them together, if anything."""
-    try:
-        offers = installed.all_offers()
-    except PluginError as exc:
-        sound = [each for each in installed.installed if each.error is None]
-        return [_row_without_offer(each, "", "unknown: see the error") for each in sound], exc.detail, ""
-    reasons, warning = _reasons(installed)
-    return [_row(offer, reasons) for offer in offers], "", warning
+    return PluginReport(list(dict.fromkeys(rows)), installed.faults(), warning)
 
 
 def _row(offer: Offer, reasons: dict[tuple[str, str], str]) -> OfferRow:
@@ -120,4 +109,6 @@ def _about_sign_in(offer: Offer) -> str:
         way = offer.value.describe(load(offer.value.settings))
     except LatchpinError as exc:
         return f"unknown: {exc.detail or exc.public}"
+    except Exception as exc:  # noqa: BLE001  a plugin may fail in any way, and the others are shown
+        return f"unknown: it failed with {type(exc).__name__}"
     return f"yes: the login page links to {way.path}" if way else f"no: not set up; set {offer.value.needs}"

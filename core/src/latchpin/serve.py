@@ -12,6 +12,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from latchpin.assembly import select_stores
 from latchpin.configuration import CoreSettings
 from latchpin.errors import SettingsError
+from latchpin.plugin_rules import SERVING_HOOKS
 from latchpin.plugins import Plugins
 from latchpin.servers.provider_file import build_provider_table
 
@@ -27,7 +28,7 @@ def require_servable(plugins: Plugins, settings: CoreSettings) -> None:
     Raises:
         PluginError, SettingsError: with the remedy.
     """
-    plugins.require_sound()
+    plugins.require_sound(SERVING_HOOKS)
     selection = select_stores(plugins, settings)
     build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
     if settings.workers == 1:

@@ -42,8 +42,9 @@ PLUGIN = Cause(
     happened="{what}",
     remedy="See what is installed with: latchpin plugins.",
     meaning=(
-        "A plugin failed to import, implements a hook that does not exist, or offers a name that another one offers. "
-        "The message names the distribution. It stops the start; `latchpin plugins` still works."
+        "A plugin failed to import, wants another version of latchpin, misnames a hook, returns what a hook does not "
+        "take, fails to open, or offers a name that another one offers. The message names the plugin, its "
+        "distribution and version. It stops the start; `latchpin plugins` still works."
     ),
     stops=True,
 )

@@ -13,6 +13,7 @@ from latchpin.commands.console import out, print_json, say
 from latchpin.configuration import CoreSettings
 from latchpin.logs import set_up_logging
 from latchpin.plugin_report import build_plugin_report
+from latchpin.plugin_rules import HOOKS
 from latchpin.plugins import Plugins
 from latchpin.serve import require_servable
 from latchpin.serve import serve as run_server
@@ -36,7 +37,9 @@ def serve(
         if value is not None:
             os.environ[name] = str(value)
     settings = load(CoreSettings)
-    require_servable(Plugins(), settings)
+    installed = Plugins()
+    installed.require_sound(HOOKS)
+    require_servable(installed, settings)
     set_up_logging(settings)
     raise typer.Exit(run_server(settings))
 
@@ -45,7 +48,7 @@ def serve(
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the installed plugins: what each offers, and what is selected and why.
 
-    Exits with 1 if a plugin cannot be loaded.
+    Exits with 1 if anything is wrong with them: the gateway does not start then.
     """
     report = build_plugin_report(Plugins())
     rows = [asdict(row) for row in report.rows]
@@ -58,7 +61,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         for row in rows:
             table.add_row(*(row[key] for key in ("distribution", "version", "offers", "name", "selected")))
         out.print(table)
-    if report.clash:
-        say(f"error: {report.clash}")
-    if report.broken or report.clash:
+    for fault in report.faults:
+        say(f"error: {fault.detail}")
+        say(f"  remedy: {fault.remedy}")
+    if report.faults:
         raise typer.Exit(1)

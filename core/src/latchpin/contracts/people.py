@@ -82,7 +82,10 @@ class AssertionSource(Protocol):
 
 
 class EventListener(Protocol):
-    """Is told what happened, after it happened. It must be quick and must not raise."""
+    """Is told what happened, after it happened. It must be quick and must not raise: it is called in the flow.
+
+    One that sends what it hears elsewhere puts it into a queue, which a task that its ``open`` started works off.
+    """
 
     def on_event(self, name: str, facts: Mapping[str, str | int | float | bool | None]) -> None:
         """``name`` is one of the names in docs/plugins.md; ``facts`` hold no secret."""

@@ -75,6 +75,11 @@ class LatchpinError(Exception):
         """The one action that mends it, for whoever runs the gateway."""
         return self.operator_remedy or self.remedy
 
+    @property
+    def in_full(self) -> str:
+        """What happened, for operators, with what was noted on the error's way up: such as which plugin failed."""
+        return "; ".join([self.detail or self.public, *getattr(self, "__notes__", ())])
+
     def as_cause(self) -> Cause:
         """Its cause, with the texts that this case overrides."""
         said = {name: getattr(self, ours) for name, ours in _SAID.items() if name != "slug"}

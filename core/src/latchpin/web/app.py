@@ -110,7 +110,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             finally:  # also where the server gives up waiting: what is queued for the stores must reach them
                 await app.state.application.close()
     except LatchpinError as exc:
-        _log.critical("Cannot start: %s; remedy: %s", exc.detail or exc.public, exc.for_operator())
+        _log.critical("Cannot start: %s; remedy: %s", exc.in_full, exc.for_operator())
         raise
 
 

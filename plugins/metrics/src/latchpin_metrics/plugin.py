@@ -50,10 +50,15 @@ async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) ->
         await asyncio.to_thread(provider.shutdown)
 
 
+@asynccontextmanager
+async def _open_listener(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[EventListener]:  # noqa: ARG001
+    yield CountingListener()
+
+
 @latchpin.hookimpl
-def latchpin_event_listeners() -> Sequence[EventListener]:
+def latchpin_event_listeners() -> Sequence[latchpin.Backend[MetricsSettings, EventListener]]:
     """Count flows, refreshes and fetches."""
-    return [CountingListener()]
+    return [latchpin.Backend("metrics", "Prometheus", MetricsSettings, _open_listener, rank=200)]
 
 
 @latchpin.hookimpl

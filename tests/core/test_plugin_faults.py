@@ -1,0 +1,263 @@
+"""Everything that can be wrong with a plugin is named with its distribution and version, in every place alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from latchpin.assembly import assemble
+from latchpin.cli import build
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import Severity
+from latchpin.doctor.plugin_checks import check_plugins
+from latchpin.errors import BackendUnavailable, PluginError
+from latchpin.events import Events
+from latchpin.hookspecs import latchpin_checks
+from latchpin.plugin_rules import HOOKS, contract_of, misfit
+from latchpin.plugins import Plugins
+from latchpin.serve import require_servable
+from typer.testing import CliRunner
+
+pytestmark = pytest.mark.needs("latchpin_memory_store")
+
+NAMED = "plugin 'acme' of acme-plugin 7.2"
+OPENS = """
+import contextlib
+import latchpin
+
+@contextlib.asynccontextmanager
+async def open_it(settings, context):
+    {body}
+
+@latchpin.hookimpl
+def {hook}():
+    return [latchpin.Backend("acme-way", "ACME", latchpin.Settings, {open})]
+"""
+
+Install = Callable[..., Plugins]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Install a stranger's distribution beside everything else; every ``Plugins()`` finds it."""
+
+    def make(source: str, requires: str = "latchpin>=0.1", extra: Mapping[str, str] = {}) -> Plugins:
+        info = tmp_path / "acme_plugin-7.2.dist-info"
+        info.mkdir()
+        about = f"Metadata-Version: 2.1\nName: acme-plugin\nVersion: 7.2\nRequires-Dist: {requires}\n"
+        (info / "METADATA").write_text(about)
+        modules = {"acme": "acme_plugin_module", **extra}
+        points = "".join(f"{name} = {module}\n" for name, module in modules.items())
+        (info / "entry_points.txt").write_text(f"[latchpin]\n{points}")
+        (tmp_path / "acme_plugin_module.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        return Plugins()
+
+    yield make
+    sys.modules.pop("acme_plugin_module", None)
+
+
+def hook(name: str, body: str, mark: str = "@latchpin.hookimpl") -> str:
+    return f"import latchpin\n\n{mark}\ndef {name}:\n    {body}\n"
+
+
+FAULTS = [
+    ("import", "import no_such_module", "failed to load: ModuleNotFoundError: No module named 'no_such_module'"),
+    ("unknown hook", hook("latchpin_stat_store()", "return None"), "did you mean latchpin_state_store?"),
+    ("nothing like a hook", hook("latchpin_xyzzy()", "return None"), "latchpin_xyzzy, which is no hook of latchpin 0"),
+    ("unmarked", hook("latchpin_signer()", "return None", ""), "defines latchpin_signer without @latchpin.hookimpl"),
+    ("argument", hook("latchpin_signer(config)", "return None"), "config"),
+    ("raises", hook("latchpin_routes()", "return 1 / 0"), "failed in latchpin_routes: ZeroDivisionError: division by"),
+    ("store", hook("latchpin_state_store()", "return 7"), "an int, and not a latchpin.Backend of a StateStore"),
+    ("class", hook("latchpin_identity()", "return latchpin.Backend"), "the class Backend, and not a latchpin.Backend"),
+    ("none within", hook("latchpin_identity()", "return [None]"), "None, and not a latchpin.Backend of an Identity"),
+    (
+        "async",
+        "import latchpin\n\n@latchpin.hookimpl\nasync def latchpin_cipher():\n    return None\n",
+        "a coroutine, and a hook is a plain function",
+    ),
+    (
+        "settings",
+        hook("latchpin_cipher()", "return latchpin.Backend('x', 'x', dict, print)"),
+        "the Backend 'x' whose settings are not a model",
+    ),
+    ("name", hook("latchpin_cipher()", "return latchpin.Backend(None, 'x', latchpin.Settings, print)"), "name is None"),
+    ("open", hook("latchpin_cipher()", "return latchpin.Backend('x', 'x', latchpin.Settings, None)"), "open cannot be"),
+    ("model", hook("latchpin_settings()", "return [dict]"), "the class dict, and not a model of latchpin.Settings"),
+    ("commands", hook("latchpin_commands()", "return ['db']"), "a str, and not a typer.Typer"),
+    ("routes", hook("latchpin_routes()", "return {'/x': print}"), "a dict, and not a fastapi.APIRouter"),
+    ("check", hook("latchpin_checks()", "return [print]"), "and not a latchpin.contracts.Check"),
+    ("link", hook("latchpin_navigation()", "return ['/x']"), "a str, and not a latchpin.contracts.NavigationEntry"),
+    ("method", hook("latchpin_pkce_methods()", "return [object()]"), "an object without name and challenge"),
+    ("method's class", hook("latchpin_pkce_methods()", "return [str]"), "the class str, and not one of its objects"),
+    (
+        "old listener",
+        hook("latchpin_event_listeners()", "class Old:\n        on_event = print\n    return [Old()]"),
+        "an Old, and not a latchpin.Backend of an EventListener",
+    ),
+    (
+        "taken name",
+        hook("latchpin_state_store()", "return latchpin.Backend('memory', 'x', latchpin.Settings, print)"),
+        "two plugins offer 'memory' for latchpin_state_store: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "told"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+async def test_what_is_wrong_is_named_alike_by_the_list_the_start_and_doctor(
+    install: Install, tmp_path: Path, monkeypatch, source: str, told: str
+):
+    monkeypatch.chdir(tmp_path)
+    plugins = install(source)
+    [fault] = plugins.faults()
+    assert NAMED in fault.detail
+    assert told in fault.detail
+    listed = CliRunner().invoke(build("plugins"), ["plugins"])
+    assert listed.exit_code == 1
+    assert fault.detail in listed.stderr
+    served = CliRunner().invoke(build("serve"), ["serve"])
+    assert isinstance(served.exception, PluginError)
+    assert served.exception.detail == fault.detail
+    [finding] = await check_plugins(SimpleNamespace(plugins=plugins))
+    assert (finding.severity, finding.detail) == (Severity.FAILURE, fault.detail)
+    if "typer" not in told:  # a serving process asks for no commands
+        with pytest.raises(PluginError, match=r"acme-plugin 7\.2"):
+            require_servable(Plugins(), CoreSettings(cache_type="memory"))
+
+
+def test_of_several_faults_each_is_told(install: Install):
+    plugins = install(hook("latchpin_signer()", "return 7") + "\ndef latchpin_cipher():\n    ...\n")
+    assert len(plugins.faults()) == 2
+    with pytest.raises(PluginError, match=r"latchpin_cipher without.*; plugin 'acme'.* an int, and not"):
+        plugins.require_sound(HOOKS)
+
+
+@pytest.mark.parametrize(
+    ("requires", "told"),
+    [
+        ("latchpin>=9", "it needs latchpin>=9, and this is latchpin 0"),
+        ("Latchpin (<0.1)", "it needs latchpin<0.1"),
+        ("latchpin==0.0.*", "it needs latchpin==0.0.*"),
+        ("latchpin[testing]!=0.1.0", "it needs latchpin!=0.1.0"),
+        ("latchpin>=0.1", ""),
+        ("latchpin", ""),
+        ("latchpin>=0.1.0rc1,<2", ""),
+        ("latchpin>=9; extra == 'later'", ""),  # nobody asked for that extra
+        ("latchpin>=9; python_version < '3'", ""),
+        ("latchpin-dcr>=9", ""),  # another distribution, which pip looks after
+        ("latchpin ~ nonsense", ""),
+    ],
+)
+def test_a_plugin_for_another_core_is_named_and_not_loaded(install: Install, requires: str, told: str):
+    plugins = install("raise SystemError('it was loaded')" if told else "", requires=requires)
+    assert [told in fault.detail and NAMED in fault.detail for fault in plugins.faults()] == ([True] if told else [])
+
+
+OPENINGS = [
+    ("raises", "latchpin_identity", "raise KeyError('vault')\n    yield", "open_it", "identity 'acme-way': KeyError"),
+    ("forgets to be one", "latchpin_identity", "yield", "lambda *_: 7", "identity 'acme-way': TypeError"),
+    (
+        "gives nothing",
+        "latchpin_identity",
+        "yield None",
+        "open_it",
+        "opened None without identify, which an Identity has",
+    ),
+    (
+        "gives another",
+        "latchpin_client_registrar",
+        "yield print",
+        "open_it",
+        "without label and keeps and obstacle and",
+    ),
+    ("gives a deaf one", "latchpin_event_listeners", "yield 3", "open_it", "opened an int without on_event"),
+    (
+        "asks too early",
+        "latchpin_observers",
+        "yield context.records",
+        "open_it",
+        "asked for the record store before it",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("hook_name", "body", "opener", "told"), [row[1:] for row in OPENINGS], ids=[row[0] for row in OPENINGS]
+)
+async def test_what_fails_to_open_is_named(install: Install, hook_name: str, body: str, opener: str, told: str):
+    plugins = install(OPENS.format(hook=hook_name, body=body, open=opener))
+    with pytest.raises(PluginError) as caught:
+        async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")):
+            pytest.fail("it must not open")
+    assert f"{NAMED} could not open " in caught.value.detail
+    assert told in caught.value.detail
+
+
+async def test_an_error_of_ours_at_opening_stays_what_it_is_and_is_noted_with_the_plugin(install: Install):
+    body = "from latchpin.errors import BackendUnavailable; raise BackendUnavailable('the vault sleeps')\n    yield"
+    plugins = install(OPENS.format(hook="latchpin_identity", body=body, open="open_it"))
+    with pytest.raises(BackendUnavailable) as caught:
+        async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")):
+            pytest.fail("it must not open")
+    assert caught.value.in_full == f"the vault sleeps; {NAMED} could not open identity 'acme-way'"
+
+
+LISTENER = """
+import contextlib
+import latchpin
+
+told = []
+
+class AcmeSettings(latchpin.Settings):
+    acme_channel: str = "general"
+
+class Listener:
+    def __init__(self, channel):
+        self.channel = channel
+
+    def on_event(self, name, facts):
+        told.append((self.channel, name, dict(facts)))
+
+@contextlib.asynccontextmanager
+async def open_it(settings, context):
+    await context.records.check()
+    yield Listener(settings.acme_channel)
+    told.append("closed")
+
+@contextlib.asynccontextmanager
+async def open_nothing(settings, context):
+    yield None
+
+@latchpin.hookimpl
+def latchpin_event_listeners():
+    return [
+        latchpin.Backend("acme", "ACME", AcmeSettings, open_it),
+        latchpin.Backend("acme-off", "ACME", AcmeSettings, open_nothing),
+    ]
+"""
+
+
+async def test_a_listener_has_settings_a_context_and_an_end(install: Install, monkeypatch):
+    monkeypatch.setenv("ACME_CHANNEL", "alarms")
+    plugins = install(LISTENER)
+    import acme_plugin_module
+
+    async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")) as services:
+        services.events.tell("tools.fetched", gateway_id="g", count=3)
+        assert isinstance(services.events, Events)
+    told = ("alarms", "tools.fetched", {"gateway_id": "g", "count": 3})
+    assert acme_plugin_module.told == [told, "closed"]
+
+
+def test_every_hook_has_its_rule():
+    """A hook that is added says what it returns here too, and every Backend opens something known."""
+    assert latchpin_checks.__name__ in HOOKS
+    for name in HOOKS:
+        assert misfit(name, object()), name
+    from latchpin import hookspecs
+
+    backends = {name for name in HOOKS if "Backend[" in str(getattr(hookspecs, name).__annotations__["return"])}
+    assert backends == {name for name in HOOKS if contract_of(name) is not None}
