@@ -26,7 +26,7 @@ class Bench:
             connection.execute(text("CREATE TABLE done (item TEXT)"))
         self.thread = Thread("bench")
         event.listen(self.engine, "after_cursor_execute", self.thread.heard)
-        self.lane = Lane(self.thread, self.engine, self.apply, where="here")
+        self.lane = Lane(self.thread, self.engine, self.apply, where="sqlite:///here")
         self.begun, self.go_on, self.asking_on = threading.Event(), threading.Event(), False
         self.batches = []
 
@@ -99,7 +99,7 @@ async def test_a_database_that_hangs_is_called_silent_by_all_who_wait_and_does_n
     under_way = asyncio.create_task(bench.submit("under way", within=0.1))
     await bench.has_begun()
     results = await asyncio.gather(under_way, bench.submit("queued", within=0.1), return_exceptions=True)
-    assert [str(error) for error in results] == ["the database at here does not answer"] * 2
+    assert [str(error) for error in results] == ["the database at sqlite:///here does not answer"] * 2
     bench.go_on.set()
     assert await bench.submit("later") == "later"
     assert await bench.done() == ["later"]
@@ -147,7 +147,7 @@ async def test_a_connection_that_cannot_be_made_is_tried_once_more(bench, failur
     outcome = await asyncio.gather(bench.submit("item"), return_exceptions=True)
     event.remove(bench.engine, "do_connect", fail)
     assert [str(each) for each in outcome] == (
-        wanted or ["the database at here is not usable: connection timeout expired"]
+        wanted or ["the database at sqlite:///here is not usable: connection timeout expired"]
     )
     assert await bench.done() == wanted
 

@@ -107,7 +107,7 @@ async def test_a_file_that_is_not_the_one_that_was_opened_is_refused(file, chang
             with pytest.raises(BackendUnavailable) as caught:
                 await call
             assert caught.value.detail == f"the SQLite file {file}{of} {said}"
-            assert caught.value.remedy.startswith("Stop every gateway that works on it")
+            assert caught.value.operator_remedy.startswith("Stop every gateway that works on it")
         assert file.exists() == there, "no new file is made in its place"
 
 

@@ -53,7 +53,9 @@ class PinnedFile:
             now = _identify(path)
             if now != before:
                 became = "was removed" if now is None else "was replaced by another"
-                raise BackendUnavailable(f"the SQLite file {path} {became} while the gateway runs", remedy=_AGAIN)
+                found = BackendUnavailable(f"the SQLite file {path} {became} while the gateway runs", hint=_AGAIN)
+                found.operator_remedy = _AGAIN
+                raise found
 
 
 def _identify(path: str) -> Identity | None:
