@@ -70,6 +70,12 @@ async def web_page(world: World) -> httpx.Response:
         return await begun.finish()
 
 
+async def too_many_requests(world: World) -> httpx.Response:
+    async with _with_entered_client(world) as begun:
+        world.provider.arm("token", faults.status(429, retry_after="60"))
+        return await begun.finish()
+
+
 _CODES = list(TOKEN)
 
 TOKEN_ROWS = (
@@ -99,5 +105,12 @@ TOKEN_ROWS = (
         "no connection",
     ),
     Row("token-endpoint-timeout", "the token endpoint hangs", hanging, "token-endpoint-unreachable", "in time"),
+    Row(
+        "provider-busy",
+        "the token endpoint answers 429",
+        too_many_requests,
+        "token-endpoint-unreadable",
+        "HTTP 429",
+    ),
     Row("token-endpoint-unreadable", "the token endpoint answers with a page", web_page, "token-refused", "a web page"),
 )

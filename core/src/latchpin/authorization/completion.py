@@ -105,6 +105,8 @@ class Completion:
         try:
             check_age(payload, now=self._services.clock(), lifetime=self._waiting.lifetime)
             trail.step(verified)
+            if parameters.error is None:
+                await self._tokens.check_pause(payload.gateway_id)
             pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
         except StateRefused as exc:
             await self._diagnosis.narrow(exc, payload)

@@ -57,6 +57,19 @@ PROVIDER_UNREADABLE = Cause(
     remedy=_OPERATOR,
     meaning="An answer came that is not what the protocol says: HTML, wrong types, too large, a 5xx status.",
 )
+PROVIDER_BUSY = Cause(
+    slug="provider-busy",
+    fault="the authorization server",
+    status=503,
+    title="The server asks us to wait",
+    public="The server takes no more requests for a while.",
+    happened="{what}",
+    remedy="Wait for as long as Retry-After says, then do the same again; you stay connected.",
+    meaning=(
+        "The authorization server answered 429, 408, `slow_down`, a 5xx with `Retry-After`, or a firewall's page, now "
+        "or a moment ago. Until that time is over, no worker asks it again for this gateway; `Retry-After` says when."
+    ),
+)
 TOKEN_UNREACHABLE = replace(
     PROVIDER_UNREACHABLE,
     slug="token-endpoint-unreachable",
@@ -219,6 +232,7 @@ PROVIDER = (
     PROVIDER_TIMEOUT,
     ADDRESS_REFUSED,
     PROVIDER_UNREADABLE,
+    PROVIDER_BUSY,
     TOKEN_UNREACHABLE,
     TOKEN_TIMEOUT,
     TOKEN_UNREADABLE,

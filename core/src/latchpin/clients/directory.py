@@ -21,6 +21,7 @@ from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Regi
 from latchpin.errors import Conflict, NotFound, RegistrationFailed
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 
 __all__ = ["ClientDirectory", "Forgotten"]
 
@@ -66,7 +67,9 @@ class ClientDirectory:
         self._registrars = registrars
         self._clock = clock
         self._redirect_uri = redirect_uri
-        self._registrations = Registrations(self._kept, Leases(records.kept, clock, pause=pause))
+        self._registrations = Registrations(
+            self._kept, Leases(records.kept, clock, pause=pause), Pauses(records.kept, clock)
+        )
 
     async def client_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]

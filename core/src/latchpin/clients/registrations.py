@@ -10,9 +10,10 @@ from datetime import timedelta
 
 from latchpin.clients.kept import KeptClients
 from latchpin.contracts import ClientRegistrar, Registration, RegistrationRequest
-from latchpin.errors import IssuerMissing, RegistrationFailed
+from latchpin.errors import IssuerMissing, ProviderError, RegistrationFailed
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Registrations"]
@@ -29,11 +30,13 @@ class Registrations:
     Args:
         kept: reads and writes what is kept.
         leases: shared with the other processes.
+        pauses: shared with them too.
     """
 
-    def __init__(self, kept: KeptClients, leases: Leases) -> None:
+    def __init__(self, kept: KeptClients, leases: Leases, pauses: Pauses) -> None:
         self._kept = kept
         self._leases = leases
+        self._pauses = pauses
         self._under_way: SharedTasks[tuple[str, str, str], RegisteredClient | ClientCredentials | None] = SharedTasks()
 
     async def kept_or_registered(
@@ -44,7 +47,8 @@ class Registrations:
         Raises:
             IssuerMissing: there is no issuer to keep it under.
             RegistrationFailed: the server refused, or another process does not finish.
-            Unsealable, RecordConflict, ProviderError, BackendUnavailable.
+            Unsealable, RecordConflict, BackendUnavailable.
+            ProviderError: also because the server asked to be left alone for a while.
         """
         kept = await self._kept.fitting(request)
         if kept is None:
@@ -93,7 +97,12 @@ class Registrations:
     async def _register(
         self, registrar: ClientRegistrar, request: RegistrationRequest
     ) -> RegisteredClient | ClientCredentials | None:
-        answer = await registrar.register(request)
+        await self._pauses.check("registration", request.gateway.id)
+        try:
+            answer = await registrar.register(request)
+        except ProviderError as exc:
+            await self._pauses.note("registration", request.gateway.id, exc)
+            raise
         return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer
 
 

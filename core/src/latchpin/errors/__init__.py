@@ -32,6 +32,7 @@
     │   ├── ProviderUnreachable     502
     │   ├── ProviderTimeout         504
     │   ├── ProviderUnreadable      502
+    │   │   └── ProviderBusy        503   it asks us to wait
     │   ├── AddressRefused          502   an address we do not connect to
     │   ├── TokenRefused            502   the token endpoint said no
     │   │   ├── AccessRefused       502   the MCP server did not take the token
@@ -114,6 +115,7 @@ from latchpin.errors.provider import (
     AddressRefused,
     DiscoveryFailed,
     PkceUnsupported,
+    ProviderBusy,
     ProviderError,
     ProviderTimeout,
     ProviderUnreachable,
@@ -154,6 +156,7 @@ __all__ = [
     "NotSignedIn",
     "PkceUnsupported",
     "PluginError",
+    "ProviderBusy",
     "ProviderError",
     "ProviderTimeout",
     "ProviderUnreachable",

@@ -10,6 +10,7 @@ __all__ = [
     "AddressRefused",
     "DiscoveryFailed",
     "PkceUnsupported",
+    "ProviderBusy",
     "ProviderError",
     "ProviderTimeout",
     "ProviderUnreachable",
@@ -24,6 +25,8 @@ class ProviderError(LatchpinError):
 
     status = 502
     remedy = "Try again; if it repeats, ask the server's operator."
+    retry_after: int | None = None
+    """Seconds for which the server wants to be left alone, where it asked for that."""
 
 
 class ProviderUnreachable(ProviderError):
@@ -64,6 +67,21 @@ class ProviderUnreadable(ProviderError):
     def __init__(self, detail: str = "", *, http_status: int | None = None, hint: str = "") -> None:
         super().__init__(detail, hint=hint)
         self.http_status = http_status
+
+
+class ProviderBusy(ProviderUnreadable):
+    """The server asks us to wait (RFC 6585 section 4, RFC 9110 section 10.2.3), or has lately, and was not asked.
+
+    Args:
+        retry_after: for how many seconds.
+        http_status: the answer's HTTP status; None if the server was not asked.
+    """
+
+    cause = provider.PROVIDER_BUSY
+
+    def __init__(self, detail: str = "", *, retry_after: int, http_status: int | None = None) -> None:
+        super().__init__(detail, http_status=http_status)
+        self.retry_after = retry_after
 
 
 class TokenRefused(ProviderError):

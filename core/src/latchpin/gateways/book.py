@@ -13,6 +13,7 @@ from latchpin.gateways.rules import GatewayChange, GatewayRules, build_gateway, 
 from latchpin.model import Caller, Gateway
 from latchpin.people.allowance import may_use
 from latchpin.services import Services
+from latchpin.workers.pauses import Pauses
 
 __all__ = ["GatewayBody", "GatewayBook", "describe", "parse_gateway_body"]
 
@@ -46,6 +47,7 @@ class GatewayBook:
             identity_provider=services.settings.identity_provider is not None,
             assertion_folder=services.settings.assertion_folder is not None,
         )
+        self._pauses = Pauses(services.records.kept, services.clock)
         self._new_id = new_id
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -125,6 +127,7 @@ class GatewayBook:
                 await self._write(change)
             except RecordConflict:
                 continue
+            await self._pauses.lift(gateway.id)
             await self._record_change(gateway, change, caller)
             return change.gateway
         raise Conflict("the gateway keeps being changed by others")

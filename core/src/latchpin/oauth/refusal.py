@@ -29,6 +29,15 @@ _SYNONYMS = {
     "invalid_code": "invalid_grant",
     "code_already_used": "invalid_grant",
     "invalid_refresh_token": "invalid_grant",
+    "refresh_token_not_found": "invalid_grant",
+    "refresh_token_expired": "invalid_grant",
+    "refresh_token_revoked": "invalid_grant",
+    "refresh_token_reused": "invalid_grant",
+    "refresh_token_already_used": "invalid_grant",
+    "invalid_token": "invalid_grant",
+    "expired_token": "invalid_grant",
+    "token_expired": "invalid_grant",
+    "token_revoked": "invalid_grant",
     "incorrect_client_credentials": "invalid_client",
     "invalid_client_id": "invalid_client",
     "bad_client_secret": "invalid_client",
@@ -64,9 +73,10 @@ def plain_words(value: object, *, hidden: Collection[str] = ()) -> str:
 def explain(code: str) -> tuple[str, str]:
     """The registered code that ``code`` stands for, and what it means.
 
-    An unknown code stands for itself.
+    Codes are compared without regard to case: some servers write them in capitals. An unknown code stands for itself.
     """
-    registered = _SYNONYMS.get(code, code)
+    plain = code.lower()
+    registered = _SYNONYMS.get(plain, plain if plain in SAID else code)
     return registered, SAID.get(registered, "a code that this gateway does not know")
 
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import ProviderBusy, ProviderUnreadable
 from latchpin.model import Reply, TokenGrant
+from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import explain, plain_code, token_refused
 from latchpin.oauth.token_fields import read_id_token, read_lifetime, read_scopes, read_subject
 
@@ -19,6 +20,7 @@ __all__ = ["parse_token_document", "parse_token_reply", "read_token"]
 _BODY_LIMIT = 256 * 1024
 _TOKEN_LIMIT = 32 * 1024
 _HEADER_TOKEN = re.compile(r"[\x21-\x7E]+")  # an access token goes into a header: no blanks either
+_WAIT = frozenset({408, 425, 429})
 _VISIBLE = re.compile(r"[\x20-\x7E]+")  # RFC 6749 appendix A.17
 
 
@@ -42,7 +44,8 @@ def parse_token_reply(
 
     Raises:
         TokenRefused: the server said no; ``error`` is the registered code.
-        ProviderUnreadable: the answer is a 5xx or 429, or is not what the protocol says.
+        ProviderBusy: it asks us to wait.
+        ProviderUnreadable: the answer is a 5xx, or is not what the protocol says.
     """
     host = _host_of(reply)
     document = _unnest(parse_token_document(reply, hidden=hidden))
@@ -68,7 +71,9 @@ def parse_token_document(reply: Reply, *, hidden: Collection[str] = ()) -> dict[
     if failed is not None:
         raise failed
     if document.get("error"):
-        raise token_refused(document["error"], document.get("error_description"), host=host, hidden=hidden)
+        refused = token_refused(document["error"], document.get("error_description"), host=host, hidden=hidden)
+        refused.retry_after = choose_pause(reply, refused.error)
+        raise refused
     if not 200 <= reply.status < 300:  # noqa: PLR2004  what HTTP calls success
         raise _unreadable(reply, host, "without saying why")
     return document
@@ -122,8 +127,8 @@ def _parse_form(reply: Reply, host: str, body: bytes) -> dict[str, Any]:
 
 
 def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> ProviderUnreadable | None:
-    """5xx and 429 say nothing about the grant, whatever the body: everything is kept and tried later."""
-    if reply.status < 500 and reply.status != 429:  # noqa: PLR2004  HTTP
+    """5xx and what asks us to wait say nothing about the grant, whatever the body: everything is kept, tried later."""
+    if reply.status < 500 and reply.status not in _WAIT:  # noqa: PLR2004  HTTP
         return None
     code = plain_code(document["error"]) if document.get("error") else ""
     why = f"saying '{code}': {explain(code)[1]}" if code else "which says that it has a problem of its own"
@@ -132,7 +137,12 @@ def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> Provide
 
 def _unreadable(reply: Reply, host: str, what: str) -> ProviderUnreadable:
     fact = f"{host} answered the token request with HTTP {reply.status}, {what}."
-    return ProviderUnreadable(fact, http_status=reply.status)
+    pause = choose_pause(reply)
+    if reply.status in _WAIT and pause is not None:
+        return ProviderBusy(fact, retry_after=pause, http_status=reply.status)
+    unreadable = ProviderUnreadable(fact, http_status=reply.status)
+    unreadable.retry_after = pause
+    return unreadable
 
 
 def _unnest(document: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class HttpUpstream:
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:
         """GET, tried again up to OAUTH_MAX_RETRIES times on unreachability and 5xx; the last answer counts.
 
+        A server that says when to come again (``Retry-After``) is not asked again before.
+
         Raises:
             AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable: as for ``send``.
         """
@@ -105,7 +107,8 @@ class HttpUpstream:
                 if final or attempt == last:
                     raise
             else:
-                if reply.status < httpx.codes.INTERNAL_SERVER_ERROR or not repeatable or attempt == last:
+                final = reply.status < httpx.codes.INTERNAL_SERVER_ERROR or "retry-after" in reply.headers
+                if final or not repeatable or attempt == last:
                     return reply
             pause = min(FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
             await self._sleep(min(pause, max(0.0, deadline - asyncio.get_running_loop().time())))

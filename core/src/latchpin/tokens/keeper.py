@@ -79,6 +79,10 @@ class TokenKeeper:
         """Exchange the code and keep what comes; see ``Redemption.redeem``."""
         return await self._redemption.redeem(gateway, validated, verifier, trail)
 
+    async def check_pause(self, gateway_id: str) -> None:
+        """Before a state is used up; see ``Redemption.check_pause``."""
+        await self._redemption.check_pause(gateway_id)
+
     async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
         """The caller's own access token, refreshed if it is about to expire.
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from latchpin.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import AuthorizationRequired, NotFound, RecordConflict, TokenRefused
+from latchpin.errors import AuthorizationRequired, NotFound, ProviderBusy, ProviderError, RecordConflict, TokenRefused
 from latchpin.journal.journal import Trail
 from latchpin.model import ClientCredentials, Gateway, PendingAuthorization, ServerMetadata, StoredToken, TokenGrant
 from latchpin.model.flow_facts import Exchanged, TokensSealed
@@ -18,6 +18,7 @@ from latchpin.tokens.client_grant import INVALID_CLIENT
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import TokenOrigin, build_token
+from latchpin.workers.pauses import Pauses
 
 __all__ = ["Redemption"]
 
@@ -48,6 +49,19 @@ class Redemption:
         self._clients = clients
         self._endpoint = endpoint
         self._revoker = revoker
+        self._pauses = Pauses(services.records.kept, services.clock)
+
+    async def check_pause(self, gateway_id: str) -> None:
+        """Go on only if the gateway's token endpoint may be asked now: else a code would be used up for nothing.
+
+        Raises:
+            ProviderBusy: it asked to be left alone; the same callback may come again.
+        """
+        try:
+            await self._pauses.check("token", gateway_id)
+        except ProviderBusy as exc:
+            exc.remedy = f"Open this very link again in {exc.retry_after} seconds: nothing of it is used up."
+            raise
 
     async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: Trail) -> StoredToken:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
@@ -98,7 +112,12 @@ class Redemption:
     ) -> TokenGrant:
         try:
             return await self._endpoint.exchange(server, validated, verifier, client)
-        except TokenRefused as exc:
+        except ProviderError as exc:
+            await self._pauses.note("token", gateway.id, exc)
+            if exc.retry_after is not None:
+                exc.remedy = f"Start again with Authorize in {exc.retry_after} seconds: this authorization is used up."
+            if not isinstance(exc, TokenRefused):
+                raise
             issuer = validated.pending.issuer
             if exc.error != INVALID_CLIENT or not await self._clients.heal(gateway.id, issuer, client.client_id):
                 raise

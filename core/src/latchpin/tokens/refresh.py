@@ -23,6 +23,7 @@ from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.renewal import Renewal, Wanted
 from latchpin.tokens.revocation import Revoker
 from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["LEASE_MARGIN", "Refresher"]
@@ -67,6 +68,7 @@ class Refresher:
         own = ClientGrant(services, clients, endpoint, revoker, pin)
         self._renewal = Renewal(services, clients, endpoint, revoker, own)
         self._leases = leases or Leases(services.records.kept, services.clock)
+        self._pauses = Pauses(services.records.kept, services.clock)
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
         self._running: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()
 
@@ -119,6 +121,7 @@ class Refresher:
         if alone and stored is not None:
             return stored
         try:
+            await self._pauses.check("token", wanted.gateway.id)
             found = await self._servers.find(wanted.gateway)  # before the lease: it may take as long as a lease lives
             return await self._renew_alone(wanted, found)
         except (ProviderError, IdentityAssertionRequired) as exc:
@@ -139,11 +142,20 @@ class Refresher:
                 patience=timedelta(0) if wanted.because == "due" else self._life,
                 meanwhile=renewed_meanwhile,
             ) as made:
-                return made or await renewed_meanwhile() or await self._renewal.run(wanted, found)
+                return made or await renewed_meanwhile() or await self._ask(wanted, found)
         except TimeoutError as exc:
             if wanted.because == "due" and wanted.than is not None:
                 return wanted.than
             raise ProviderTimeout(str(exc)) from exc
+
+    async def _ask(self, wanted: Wanted, found: FoundServer) -> StoredToken:
+        """Under the lease, so that those who waited for it see what was noted."""
+        await self._pauses.check("token", wanted.gateway.id)
+        try:
+            return await self._renewal.run(wanted, found)
+        except ProviderError as exc:
+            await self._pauses.note("token", wanted.gateway.id, exc)
+            raise
 
     def _serves_meanwhile(self, stored: StoredToken, wanted: Wanted) -> bool:
         """Whether a token that is about to expire will do, because a refresh is under way or failed a moment ago."""

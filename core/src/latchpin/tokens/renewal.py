@@ -10,6 +10,7 @@ from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import (
     AccessRefused,
     AuthorizationRequired,
+    ProviderUnreadable,
     RecordConflict,
     TokenRefused,
     Unsealable,
@@ -28,6 +29,13 @@ from latchpin.tokens.sealing import open_token
 __all__ = ["Renewal", "Wanted"]
 
 INVALID_GRANT = "invalid_grant"
+_OF_NO_USE = frozenset({INVALID_GRANT, "interaction_required", "login_required", "consent_required"})
+"""Refusals that no other try mends, only the person."""
+_NOT_OF_THE_TOKEN = frozenset({INVALID_CLIENT, "slow_down", "temporarily_unavailable"})
+"""Refusals that say nothing about the refresh token."""
+MOST_REFUSALS = 3
+"""So often a server may refuse one refresh token in words that could mean anything; then its owner authorizes again."""
+_COUNTED_FOR = timedelta(days=30)
 INVALID_TOKEN = "invalid_token"  # noqa: S105  an error code (RFC 6750 section 3.1)
 
 ONCE_IN = timedelta(seconds=60)
@@ -169,10 +177,10 @@ class Renewal:
             grant = await self._endpoint.refresh(
                 found.metadata, client, refresh_token, resource=stored.resource, bound=bound
             )
-        except TokenRefused as exc:
-            if exc.error == INVALID_GRANT or await self._client_gone(wanted.gateway, found, client, exc):
+        except (TokenRefused, ProviderUnreadable) as exc:
+            if await self._final(wanted, found, client, begun, exc):
                 await self._outcomes.spend(begun)
-                text = "the server no longer takes your refresh token"
+                text = f"the server no longer takes your refresh token: {exc.detail}"
                 raise self._required(wanted, text, needs_reauth=True) from exc
             raise
         try:
@@ -180,6 +188,32 @@ class Renewal:
         except RecordConflict:
             await self._revoker.give_back(wanted.gateway.id, wanted.email, found.metadata, client, grant)
             raise
+
+    async def _final(
+        self,
+        wanted: Wanted,
+        found: FoundServer,
+        client: ClientCredentials,
+        begun: StoredToken,
+        exc: TokenRefused | ProviderUnreadable,
+    ) -> bool:
+        """Whether no other try will help: the refusal says so, or came too often."""
+        if exc.retry_after is not None:
+            return False
+        if isinstance(exc, TokenRefused):
+            if exc.error in _OF_NO_USE or await self._client_gone(wanted.gateway, found, client, exc):
+                return True
+            counts = exc.error not in _NOT_OF_THE_TOKEN
+        else:
+            counts = exc.http_status is not None and 400 <= exc.http_status < 500  # noqa: PLR2004  HTTP
+        return counts and await self._count(begun) >= MOST_REFUSALS
+
+    async def _count(self, begun: StoredToken) -> int:
+        """Count a refusal of this refresh token; a renewal or an authorization begins anew. The lease is held."""
+        kept, name = self._services.records.kept, f"refusals:{begun.id}:{begun.updated_at.isoformat()}"
+        count = int(await kept.take(name) or 0) + 1
+        await kept.put(name, str(count), expires_at=self._services.clock() + _COUNTED_FOR)
+        return count
 
     async def _client_gone(
         self, gateway: Gateway, found: FoundServer, client: ClientCredentials, exc: TokenRefused

@@ -32,6 +32,7 @@ __all__ = [
     "log_failure",
     "one_line",
     "problem",
+    "retry_after",
     "text_for",
     "wants_html",
 ]
@@ -184,9 +185,16 @@ def _headers(error: LatchpinError, request: Request, base_url: str) -> dict[str,
     if isinstance(error, NotSignedIn):
         refused = ', error="invalid_token"' if "authorization" in request.headers else ""
         headers["www-authenticate"] = f'Bearer realm="{base_url}"{refused}'
-    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        headers["retry-after"] = str(getattr(error, "retry_after", 30))
+    if (seconds := retry_after(error)) is not None:
+        headers["retry-after"] = str(seconds)
     return headers
+
+
+def retry_after(error: LatchpinError) -> int | None:
+    """After how many seconds the same may be tried again; None where that is not for time to mend."""
+    seconds: int | None = getattr(error, "retry_after", None)
+    busy = error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    return seconds or (30 if busy else None)
 
 
 def _should_sign_in(request: Request, error: LatchpinError) -> bool:

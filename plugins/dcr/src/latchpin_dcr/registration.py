@@ -15,6 +15,7 @@ from latchpin.configuration import is_loopback_host
 from latchpin.contracts import Registration, RegistrationRequest
 from latchpin.errors import RegistrationFailed
 from latchpin.model import ClientCredentials, Reply
+from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import plain_code, plain_words
 from latchpin.urls import split_origin
 
@@ -195,7 +196,9 @@ def _refused(reply: Reply, document: Mapping[str, Any], host: str) -> Registrati
     if remedy is None and reply.status >= 500:  # noqa: PLR2004  HTTP
         remedy = "Try again later; if it repeats, register a client by hand and enter it on the gateway."
     what = f'{fact} It adds: "{words}"' if words else fact
-    return RegistrationFailed().explain_as(DCR_REFUSED, remedy=remedy, what=what)
+    refused = RegistrationFailed().explain_as(DCR_REFUSED, remedy=remedy, what=what)
+    refused.retry_after = choose_pause(reply, code, page=None)
+    return refused
 
 
 def _unusable(host: str, what: str) -> RegistrationFailed:

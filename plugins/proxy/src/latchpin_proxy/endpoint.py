@@ -23,7 +23,7 @@ from latchpin.outbound.http import open_session
 from latchpin.outbound.messages import Answer
 from latchpin.outbound.upstream import host_of
 from latchpin.settings import load
-from latchpin.web.errors import flow_id, log_failure, problem
+from latchpin.web.errors import flow_id, log_failure, problem, retry_after
 from latchpin.web.hosts import header, origin_of
 from latchpin.web.identity import RESOURCE, require_caller
 from latchpin.web.routes_oauth import check_gateway_id
@@ -159,8 +159,8 @@ class McpEndpoint:
         headers = {} if inbound.whole else dict(_LAST)
         if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
             headers["www-authenticate"] = challenge
-        if error.status in {429, 503}:
-            headers["retry-after"] = str(getattr(error, "retry_after", 30))
+        if (seconds := retry_after(error)) is not None:
+            headers["retry-after"] = str(seconds)
         return problem(error, base_url=self._core.base_url, flow=flow, headers=headers)
 
     def _challenge(self, error: LatchpinError, scope: Scope) -> str | None:

@@ -1,0 +1,59 @@
+"""Pauses: a server that asked to be left alone for a while is, by all workers and for all callers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Literal
+
+from latchpin.contracts import Clock, KeptRecords
+from latchpin.errors import BackendUnavailable, ProviderBusy, ProviderError
+
+__all__ = ["Pauses"]
+
+Purpose = Literal["token", "registration"]
+_PURPOSES: tuple[Purpose, ...] = ("token", "registration")
+
+
+class Pauses:
+    """Keeps pauses, one for each gateway and purpose, until they are over.
+
+    Args:
+        kept: where, for all workers.
+        clock: judges their end.
+    """
+
+    def __init__(self, kept: KeptRecords, clock: Clock) -> None:
+        self._kept = kept
+        self._clock = clock
+
+    async def check(self, purpose: Purpose, gateway_id: str) -> None:
+        """Go on only if no pause stands.
+
+        Raises:
+            ProviderBusy: one does; ``retry_after`` is what is left of it, in seconds.
+            BackendUnavailable: the store cannot be asked.
+        """
+        text = await self._kept.get(_name(purpose, gateway_id))
+        if text is None:
+            return
+        left = int((datetime.fromisoformat(text) - self._clock()).total_seconds()) + 1
+        raise ProviderBusy(f"the server asked to be left alone for {left} more seconds", retry_after=max(left, 1))
+
+    async def note(self, purpose: Purpose, gateway_id: str, exc: ProviderError) -> None:
+        """Begin the pause that ``exc`` asks for, if any. One that stands goes on; a store that is away keeps none."""
+        if exc.retry_after is None:
+            return
+        until = self._clock() + timedelta(seconds=exc.retry_after)
+        with suppress(BackendUnavailable):
+            await self._kept.put(_name(purpose, gateway_id), until.isoformat(), expires_at=until)
+
+    async def lift(self, gateway_id: str) -> None:
+        """After a gateway was changed: its servers may be others now."""
+        with suppress(BackendUnavailable):
+            for purpose in _PURPOSES:
+                await self._kept.take(_name(purpose, gateway_id))
+
+
+def _name(purpose: Purpose, gateway_id: str) -> str:
+    return f"pause:{purpose}:{gateway_id}"
