@@ -8,6 +8,32 @@ value is left out when it is printed.
 from __future__ import annotations
 
 from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
+from latchpin.model.audit import AuditEntry, AuditEvent, AuditNote
+from latchpin.model.flow_facts import (
+    Begun,
+    Consumed,
+    Exchanged,
+    Facts,
+    Failed,
+    Phase,
+    Redirected,
+    Returned,
+    StepName,
+    Stored,
+    TokensSealed,
+    ToolsFetched,
+    Verified,
+)
+from latchpin.model.flow_steps import (
+    MOST_STEPS,
+    FlowOutcome,
+    FlowQuery,
+    FlowStep,
+    FlowSummary,
+    StepOutcome,
+    in_order,
+    summarize,
+)
 from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, GrantType, IdentityProvider, OAuthConfig
 from latchpin.model.pending import PendingAuthorization, StateKey
 from latchpin.model.person import Caller, Evidence, IdentityAssertion
@@ -16,26 +42,50 @@ from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken,
 from latchpin.model.sealed import Sealed
 
 __all__ = [
+    "AuditEntry",
+    "AuditEvent",
+    "AuditNote",
     "AuthType",
+    "Begun",
     "CLIENT_ITSELF",
     "Caller",
     "ClientCredentials",
+    "Consumed",
     "Evidence",
+    "Exchanged",
+    "Facts",
+    "Failed",
+    "FlowOutcome",
+    "FlowQuery",
+    "FlowStep",
+    "FlowSummary",
     "Gateway",
     "GrantType",
     "IdentityAssertion",
     "IdentityProvider",
     "JWT_BEARER",
+    "MOST_STEPS",
     "OAuthConfig",
     "PendingAuthorization",
+    "Phase",
     "Provider",
+    "Redirected",
     "RegisteredClient",
     "Reply",
+    "Returned",
     "Sealed",
     "ServerMetadata",
     "StateKey",
+    "StepName",
+    "StepOutcome",
+    "Stored",
     "StoredToken",
     "StoredTool",
     "TokenGrant",
+    "TokensSealed",
     "ToolChanges",
+    "ToolsFetched",
+    "Verified",
+    "in_order",
+    "summarize",
 ]

@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Sequence
 
 from latchpin.errors import RecordConflict
-from latchpin.model.audit import AuditEntry
+from latchpin.model import AuditEntry
 
 __all__ = ["MemoryAudit"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from heapq import nlargest
 
-from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
+from latchpin.model import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
 
 __all__ = ["MemoryFlows"]
 

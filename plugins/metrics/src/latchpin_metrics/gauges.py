@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import FlowRecords
 from latchpin.errors import LatchpinError
-from latchpin.model.flow_steps import FlowQuery
+from latchpin.model import FlowQuery
 from latchpin.services import Services
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from latchpin.journal.text import dump_step, parse_steps
-from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
+from latchpin.model import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
 
 from latchpin_redis_store.codec import foreign, to_json
 from latchpin_redis_store.connection import Commands

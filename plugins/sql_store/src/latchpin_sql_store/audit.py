@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from latchpin.errors import RecordConflict
-from latchpin.model.audit import AuditEntry
+from latchpin.model import AuditEntry
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select
 
 from latchpin_sql_store.database import Database

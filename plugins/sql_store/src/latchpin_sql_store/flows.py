@@ -12,7 +12,7 @@ from typing import Any
 
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.journal.text import dump_step, parse_steps
-from latchpin.model.flow_steps import MOST_STEPS, FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order, summarize
+from latchpin.model import MOST_STEPS, FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order, summarize
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from latchpin_sql_store.database import Database
