@@ -64,8 +64,10 @@ class ProviderUnreadable(ProviderError):
 
     cause = provider.PROVIDER_UNREADABLE
 
-    def __init__(self, detail: str = "", *, http_status: int | None = None, hint: str = "") -> None:
-        super().__init__(detail, hint=hint)
+    def __init__(
+        self, detail: str = "", *, http_status: int | None = None, hint: str = "", remedy: str | None = None
+    ) -> None:
+        super().__init__(detail, hint=hint, remedy=remedy)
         self.http_status = http_status
 
 

@@ -20,6 +20,7 @@ from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
 from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.proofs import TokenProof
+from latchpin.outbound.redirects import is_redirect
 from latchpin.outbound.transports import exception_name
 
 __all__ = ["Conversation", "McpTransport", "Observed"]
@@ -36,10 +37,12 @@ class Observed:
     Attributes:
         status: the HTTP status of the last answer to a request that carries a message.
         challenge: the ``WWW-Authenticate`` of an answer 401 or 403.
+        redirect: where that answer came from and its ``Location``, if it was a redirect.
     """
 
     status: int | None = None
     challenge: str = ""
+    redirect: tuple[str, str | None] | None = None
     failure: Failure | None = None
 
 
@@ -48,7 +51,7 @@ class Conversation:
     """The terms of one conversation with an MCP server.
 
     Attributes:
-        url: the server's endpoint; the token goes to its origin only.
+        url: the server's endpoint; nothing goes to another origin.
         deadline: when everything must be over, in the event loop's time.
         allowance: how much all answers together may hold.
         access_token: sent as a bearer token (RFC 6750 section 2.1), or None.
@@ -80,24 +83,31 @@ class McpTransport(httpx2.AsyncBaseTransport):
         talk = self._conversation
         try:
             answer = await self._session.send(await self._build_outgoing(request))
-            if _wants_nonce(answer, talk):  # it did nothing but tell its nonce (RFC 9449 section 9)
+            if _wants_nonce(answer, talk, str(request.url)):  # it did nothing but tell its nonce (RFC 9449 section 9)
                 answer.close()
                 answer = await self._session.send(await self._build_outgoing(request))
         except Failure as exc:
             raise self._note(exc, request) from exc
         if request.method == "POST":
-            talk.observed.status = answer.status
-            if answer.status in {401, 403}:
-                values = [value for name, value in answer.headers if name == "www-authenticate"]
-                talk.observed.challenge = ", ".join(values)
+            self._observe(answer, str(request.url))
         return httpx2.Response(answer.status, headers=answer.raw_headers(), stream=_Body(answer, request, self._note))
 
+    def _observe(self, answer: Answer, url: str) -> None:
+        observed, headers = self._conversation.observed, dict(answer.headers)
+        observed.status = answer.status
+        observed.redirect = (url, headers.get("location")) if is_redirect(answer.status) else None
+        if answer.status in {401, 403}:
+            values = [value for name, value in answer.headers if name == "www-authenticate"]
+            observed.challenge = ", ".join(values)
+
     async def _build_outgoing(self, request: httpx2.Request) -> Outgoing:
+        if _origin(request.url) != self._origin:  # the SDK's client would go on from http to https
+            raise Failure("undecodable", f"it sends to {request.url.host!a}, which is another origin", sent=True)
         talk, now = self._conversation, asyncio.get_running_loop().time()
         headers = [pair for pair in request.headers.multi_items() if pair[0].lower() != "authorization"]
-        if talk.access_token is not None and _origin(request.url) == self._origin:
+        if talk.access_token is not None:
             if talk.proof is not None:
-                headers += await talk.proof.fields(request.method, talk.url)
+                headers += await talk.proof.fields(request.method, str(request.url))
             else:
                 headers.append(("authorization", f"Bearer {talk.access_token}"))
         return Outgoing(
@@ -116,10 +126,10 @@ class McpTransport(httpx2.AsyncBaseTransport):
         return kind(failure.reason, request=request)
 
 
-def _wants_nonce(answer: Answer, talk: Conversation) -> bool:
+def _wants_nonce(answer: Answer, talk: Conversation, url: str) -> bool:
     if talk.proof is None:
         return False
-    learnt = talk.proof.learn(talk.url, dict(answer.headers).get(NONCE_HEADER))
+    learnt = talk.proof.learn(url, dict(answer.headers).get(NONCE_HEADER))
     challenges = ", ".join(value for name, value in answer.headers if name == "www-authenticate")
     challenge = parse_challenge(challenges) if answer.status == _UNAUTHORIZED else None
     return learnt and challenge is not None and challenge.error == USE_NONCE

@@ -20,6 +20,7 @@ from latchpin.errors import (
     ProviderUnreadable,
 )
 from latchpin.model import Reply
+from latchpin.outbound.redirects import MOST_REDIRECTS, follow, is_redirect, tell_redirect
 from latchpin.servers.found import Step
 
 __all__ = ["Inquiry", "OnStep", "bare", "tell_nobody"]
@@ -79,11 +80,27 @@ class Inquiry:
         return document
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> Reply | None:
-        """Send once; the caller notes what came. None if no answer can be read, which ``steps`` explains.
+        """Send once, and on as redirects within the origin say; each redirect is noted, what came the caller notes.
+
+        None if no answer can be read, which ``steps`` explains.
 
         Raises:
             DiscoveryFailed: the server cannot be reached.
         """
+        for _ in range(MOST_REDIRECTS):
+            reply = await self._post(url, headers, body)
+            if reply is None or not is_redirect(reply.status):
+                return reply
+            location = reply.headers.get("location")
+            target = follow("POST", url, reply.status, location)
+            followed = "" if target else ", which is not followed"
+            self.note(Step(f"POST {bare(url)}", f"{tell_redirect(url, reply.status, location)}{followed}"))
+            if target is None:
+                break
+            url = target
+        return reply
+
+    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> Reply | None:
         asked = f"POST {bare(url)}"
         try:
             return await self._in_time(self._upstream.send("POST", url, headers=headers, body=body))

@@ -20,6 +20,7 @@ from latchpin.errors import AccessRefused, ProviderError, ProviderTimeout, Provi
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.proofs import TokenProof
+from latchpin.outbound.redirects import explain_redirect
 from latchpin.outbound.upstream import HttpUpstream, explain, host_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def _explain(exc: Exception, talk: Conversation) -> ProviderError:
     own = _first(exc, ProviderError)
     if own is not None:
         return own
-    if observed.status in {_UNAUTHORIZED, _FORBIDDEN} and observed.failure is None:
+    refused = observed.status in {_UNAUTHORIZED, _FORBIDDEN} or observed.redirect is not None
+    if refused and observed.failure is None:
         return _explain_refusal(observed, host)
     if observed.failure is not None:
         return explain(observed.failure, talk.url)
@@ -160,6 +162,9 @@ def _explain(exc: Exception, talk: Conversation) -> ProviderError:
 
 
 def _explain_refusal(observed: Observed, host: str) -> ProviderError:
+    if observed.redirect is not None and observed.status is not None:
+        url, location = observed.redirect
+        return explain_redirect(host, url, observed.status, location)
     challenge = parse_challenge(observed.challenge) or Challenge()
     if observed.status == _UNAUTHORIZED:
         return AccessRefused(f"{host} answered HTTP 401", error="invalid_token", scopes=challenge.scopes)

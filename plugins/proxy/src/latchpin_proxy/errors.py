@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, ProviderError
 
-__all__ = ["ForeignPage", "NonceNeeded", "ServerRefused", "StepUpRequired", "TokenReplaced", "TooManyExchanges"]
+__all__ = [
+    "ForeignPage",
+    "NonceNeeded",
+    "ServerMoved",
+    "ServerRefused",
+    "StepUpRequired",
+    "TokenReplaced",
+    "TooManyExchanges",
+]
 
 
 class ForeignPage(Forbidden):
@@ -61,6 +69,17 @@ class NonceNeeded(ProviderError):
     title = "Send it again"
     public = "The MCP server asked for a fresh proof while this request was under way."
     remedy = "Send the request again; bodies up to PROXY_HELD_BYTES are repeated by the gateway itself."
+    retry_after = 1
+
+
+class ServerMoved(ProviderError):
+    """The server redirected within its origin, but the request was too large to be sent again."""
+
+    code = "server-moved"
+    status = 503
+    title = "Send it again"
+    public = "The MCP server sent this request to another of its URLs."
+    remedy = "Send the request again; an administrator spares that by entering the other URL on the gateway."
     retry_after = 1
 
 

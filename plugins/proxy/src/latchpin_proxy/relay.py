@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from latchpin.application import Application
 from latchpin.authorization.step_up import StepUp
-from latchpin.errors import AuthorizationRequired, ProviderTimeout, ProviderUnreadable
+from latchpin.errors import AuthorizationRequired, ProviderTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
@@ -19,18 +19,18 @@ from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
 from latchpin.outbound.messages import Answer, Outgoing
+from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow, is_redirect, tell_redirect
 from latchpin.outbound.upstream import explain, host_of
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.keeper import UsableToken
 
-from latchpin_proxy.errors import NonceNeeded, ServerRefused, StepUpRequired, TokenReplaced
+from latchpin_proxy.errors import NonceNeeded, ServerMoved, ServerRefused, StepUpRequired, TokenReplaced
 from latchpin_proxy.inbound import Inbound
+from latchpin_proxy.redirects import Redirects
 
 __all__ = ["McpRequest", "Relay"]
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
-_REDIRECTS = range(300, 400)
-_NOT_MODIFIED = 304
 INSUFFICIENT_SCOPE = "insufficient_scope"
 
 
@@ -66,6 +66,7 @@ class Relay:
         self._idle = idle
         services = application.services
         self._step_up = StepUp(services.records.kept, services.clock)
+        self._redirects = Redirects()
 
     async def open(self, request: McpRequest) -> Answer:
         """Send ``request`` with the caller's token and give the answer, whose head passes; the caller closes it.
@@ -77,7 +78,7 @@ class Relay:
             ProviderError: the server cannot be reached, or refuses for another reason.
         """
         token = await self._token(request)
-        answer = await self._send_proven(request, token)
+        answer = await self._send_within_origin(request, token)
         if answer.status == _UNAUTHORIZED and token is not None:
             answer.close()
             token, answer = await self._send_again(request, token)
@@ -101,25 +102,42 @@ class Relay:
             raise
         if request.body is None:
             raise TokenReplaced(f"{host_of(request.gateway.url)} refused the earlier one, and the body is not kept")
-        return renewed, await self._send_proven(request, renewed)
+        return renewed, await self._send_within_origin(request, renewed)
 
-    async def _send_proven(self, request: McpRequest, token: UsableToken | None) -> Answer:
+    async def _send_within_origin(self, request: McpRequest, token: UsableToken | None) -> Answer:
+        """Send, and on as redirects within the origin say; no other one passes, lest it lead clients around us."""
+        url = self._redirects.begin(request.gateway) if request.body is None else request.gateway.url
+        for _ in range(MOST_REDIRECTS):
+            answer = await self._send_proven(request, token, url)
+            target = follow(request.method, url, answer.status, _location(answer))
+            if target is None and not is_redirect(answer.status):
+                self._redirects.learn(request.gateway, url)
+                return answer
+            answer.close()
+            if target is None:
+                break
+            self._redirects.learn(request.gateway, target)
+            if request.body is None:
+                raise ServerMoved(f"{host_of(url)} answered {tell_redirect(url, answer.status, target)}")
+            url = target
+        raise explain_redirect(host_of(url), url, answer.status, _location(answer))
+
+    async def _send_proven(self, request: McpRequest, token: UsableToken | None, url: str) -> Answer:
         """Send; once more if the server did nothing but ask for its nonce in the proof (RFC 9449 section 9)."""
-        answer = await self._send(request, token)
-        if not _wants_nonce(request, token, answer):
+        answer = await self._send(request, token, url)
+        if not _wants_nonce(url, token, answer):
             return answer
         answer.close()
         if request.body is None:
             raise NonceNeeded(f"{host_of(request.gateway.url)} told its nonce, and the body is not kept")
-        answer = await self._send(request, token)
-        _wants_nonce(request, token, answer)
+        answer = await self._send(request, token, url)
+        _wants_nonce(url, token, answer)
         return answer
 
-    async def _send(self, request: McpRequest, token: UsableToken | None) -> Answer:
+    async def _send(self, request: McpRequest, token: UsableToken | None, url: str) -> Answer:
         headers = request.headers
         if token is not None:
-            headers = (*headers, *await token.fields(request.method, request.gateway.url))
-        url = request.gateway.url
+            headers = (*headers, *await token.fields(request.method, url))
         try:
             async with asyncio.timeout(self._idle) as limit:
                 body = _pieces(request.inbound, limit, self._idle) if request.body is None else request.body
@@ -136,19 +154,13 @@ class Relay:
     # -- the answer's head ------------------------------------------------------------------------------------
 
     async def _judge(self, request: McpRequest, token: UsableToken | None, answer: Answer) -> None:
-        """Raise for what must not pass: refusals of our token, and redirects, which lead clients around us."""
-        gateway, host = request.gateway, host_of(request.gateway.url)
+        """Raise for what must not pass: refusals of our token."""
         if answer.status == _UNAUTHORIZED:
-            self._refused(gateway, token)
+            self._refused(request.gateway, token)
         if answer.status == _FORBIDDEN:
             challenge = _challenge(answer)
             if challenge.error == INSUFFICIENT_SCOPE:
                 await self._want_more(request, token, challenge.scopes)
-        if answer.status in _REDIRECTS and answer.status != _NOT_MODIFIED:
-            raise ProviderUnreadable(
-                f"{host} answered with a redirect (HTTP {answer.status}), which is not followed",
-                http_status=answer.status,
-            )
 
     def _refused(self, gateway: Gateway, token: UsableToken | None) -> None:
         host = host_of(gateway.url)
@@ -190,11 +202,15 @@ async def _pieces(inbound: Inbound, limit: asyncio.Timeout, idle: float) -> Asyn
         yield piece
 
 
-def _wants_nonce(request: McpRequest, token: UsableToken | None, answer: Answer) -> bool:
+def _location(answer: Answer) -> str | None:
+    return dict(answer.headers).get("location")
+
+
+def _wants_nonce(url: str, token: UsableToken | None, answer: Answer) -> bool:
     """Remember the nonce that an answer tells; whether the request was refused for want of it, and of nothing else."""
     if token is None or token.proof is None:
         return False
-    learnt = token.proof.learn(request.gateway.url, dict(answer.headers).get(NONCE_HEADER))
+    learnt = token.proof.learn(url, dict(answer.headers).get(NONCE_HEADER))
     return learnt and answer.status == _UNAUTHORIZED and _challenge(answer).error == USE_NONCE
 
 
