@@ -17,7 +17,7 @@ from latchpin.plugins import Plugins
 from latchpin.settings import variables
 from latchpin.web.app import create_app
 
-__all__ = ["commands", "endpoints", "hooks", "setting_aliases", "settings", "suites"]
+__all__ = ["commands", "endpoints", "hooks", "routes_of", "setting_aliases", "settings", "suites"]
 
 DISTRIBUTIONS = {
     "latchpin",
@@ -79,13 +79,13 @@ def endpoints() -> set[str]:
         app = create_app()
     finally:
         tear_down_logging()
-    return set(_endpoints(app.routes))
+    return set(routes_of(app.routes))
 
 
-def _endpoints(routes: Iterable[object]) -> Iterator[str]:
+def routes_of(routes: Iterable[object]) -> Iterator[str]:
     for route in routes:
         if (inner := getattr(route, "original_router", None)) is not None:
-            yield from _endpoints(inner.routes)
+            yield from routes_of(inner.routes)
             continue
         path = re.sub(r":\w+\}", "}", getattr(route, "path"))  # noqa: B009  routes of several kinds
         for method in getattr(route, "methods", None) or ():

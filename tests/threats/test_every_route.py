@@ -1,0 +1,286 @@
+"""Threats 24 and 27, over every route: what does not hold is no absence, and what is Alice's is Alice's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import httpx
+import pytest
+from latchpin.model import Caller, Evidence
+from latchpin.people.presented import parse_authorization
+from latchpin.people.sessions import end_session, parse_session, session_cookie_name, start_session
+
+from tests.callback.gateway import ADMIN as ADMINISTRATOR
+from tests.callback.gateway import ALICE, BASE, USER_HEADER, InnerGateway
+from tests.faults.signed_in import Connected, connect
+from tests.providers import FaultSwitch
+from tests.threats.proofs import proven_by
+from tests.threats.routes import ADMIN, EVERYBODY, FOR_ALL, OWN, method_and_path, missing, routes_of_app
+
+pytestmark = pytest.mark.needs(
+    "latchpin_admin_ui",
+    "latchpin_cimd",
+    "latchpin_dcr",
+    "latchpin_memory_store",
+    "latchpin_metrics",
+    "latchpin_oidc_login",
+    "latchpin_proxy",
+)
+
+BOB = "bob@example.com"
+HOUR = timedelta(hours=1)
+NO_COOKIE = ("bearer: another's, beside a good session", "proxy: another's, beside a good session")
+"""No contradiction at the MCP endpoint, where cookies are not looked at."""
+
+QUERY = f"user={ALICE}&gateway_id={{0}}&gateway_ids={{0}}&gateway={{0}}"
+
+Header = tuple[bytes, bytes]
+
+
+class Person:
+    """Sends what it is told to, with the headers that it is given, cookies among them."""
+
+    def __init__(self, gateway: InnerGateway, ids: Mapping[str, str], *, query: str = "") -> None:
+        transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False, client=("127.0.0.1", 50000))
+        self._client = httpx.AsyncClient(transport=transport, base_url=BASE)
+        self._ids = dict(ids)
+        self._query = query
+
+    async def ask(self, route: str, *headers: Header) -> httpx.Response:
+        method, path = method_and_path(route, self._ids)
+        sent = [(b"accept", b"application/json"), (b"sec-fetch-site", b"same-origin"), *headers]
+        return await self._client.request(method, f"{path}?{self._query}", headers=sent)
+
+
+def nowhere() -> dict[str, str]:
+    """Ids of nothing."""
+    names = ("gateway_id", "flow_id", "client_id", "row_id")
+    return dict.fromkeys(names, "0" * 32) | {"path": "gateways/x/mcp", "name": "latchpin.css", "code": "not-found"}
+
+
+def test_somebody_said_whose_each_route_is(gateway: InnerGateway):
+    found = routes_of_app(gateway.app)
+    assert missing(found) == set(), "say in tests/threats/routes.py whose they are"
+    assert (EVERYBODY | OWN | ADMIN) - found == set(), "they are gone"
+    assert len(EVERYBODY) + len(OWN) + len(ADMIN) == len(found)
+    document = gateway.app.openapi()
+    described = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+    assert described <= found
+    assert missing({"GET /new"}) == {"GET /new"}
+
+
+# -- threat 24: a present but invalid credential --------------------------------------------------------------
+
+
+class KeyIdentity:
+    """A plugin's identity, a careless one: what it cannot make anything of is nothing to it."""
+
+    schemes = frozenset({"apikey"})
+
+    async def identify(self, evidence: Evidence) -> Caller | None:
+        presented = parse_authorization(evidence.headers)
+        good = presented is not None and (presented.scheme, presented.credentials) == ("apikey", "good")
+        return Caller(ALICE, via="apikey") if good else None
+
+
+async def credentials(gateway: InnerGateway) -> tuple[dict[str, list[Header]], dict[str, list[Header]]]:
+    """What holds, by who looks at it, and what does not; each of the latter names who looks at it first."""
+    tickets = gateway.application.tickets
+    token, late, other = [
+        (await tickets.create_bearer(email, False, lifetime)).encode()
+        for email, lifetime in ((ALICE, HOUR), (ALICE, -HOUR), (BOB, HOUR))
+    ]
+    cookie = f"{session_cookie_name(BASE)}={await start_session(tickets, ALICE, admin=True, lifetime=HOUR)}".encode()
+    user = USER_HEADER.lower().encode()
+    good = {
+        "bearer": [(b"authorization", b"Bearer " + token)],
+        "session": [(b"cookie", cookie)],
+        "proxy": [(user, ALICE.encode())],
+        "apikey": [(b"authorization", b"ApiKey good")],
+    }
+    bad = {
+        "bearer: made up": [(b"authorization", b"Bearer a.b.c")],
+        "bearer: expired": [(b"authorization", b"Bearer " + late)],
+        "bearer: after a tab": [(b"authorization", b"Bearer\t" + token)],
+        "bearer: after a no-break space": [(b"authorization", b"Bearer\xa0" + token)],
+        "bearer: empty": [(b"authorization", b"Bearer ")],
+        "bearer: an empty header": [(b"authorization", b"")],
+        "bearer: twice": [(b"authorization", b"Bearer " + token)] * 2,
+        "bearer: a session's ticket": [(b"authorization", b"Bearer " + cookie.partition(b"=")[2])],
+        "bearer: another's": [(b"authorization", b"Bearer " + other)],
+        "bearer: a scheme that nobody knows": [(b"authorization", b"Token " + token)],
+        "bearer: a key that does not hold": [(b"authorization", b"ApiKey bad")],
+        "proxy: twice": [(user, ALICE.encode())] * 2,
+        "proxy: no address": [(user, b"alice")],
+        "proxy: another's": [(user, BOB.encode())],
+    }
+    return good, bad
+
+
+def pairs(good: dict[str, list[Header]], bad: dict[str, list[Header]]) -> dict[str, list[Header]]:
+    """Each that does not hold beside each that does and stands in another place."""
+    return {
+        f"{what}, beside a good {beside}": wrong + right
+        for what, wrong in bad.items()
+        for beside, right in good.items()
+        if not {name for name, _ in wrong} & {name for name, _ in right}
+    }
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["as installed", "the other way round"])
+async def test_24_what_does_not_hold_is_401_at_every_route_whatever_came_along(gateway: InnerGateway, turned):
+    """A broken credential falls through to a weaker one, and the request acts as somebody else."""
+    services = gateway.application.services
+    order = [*services.identities, KeyIdentity()]
+    gateway.app.state.services = replace(services, identities=order[::-1] if turned else order)
+    good, bad = await credentials(gateway)
+    person, wrong = Person(gateway, nowhere(), query=QUERY.format("0" * 32)), []
+    for what, headers in pairs(good, bad).items():
+        for route in sorted(OWN | ADMIN):
+            if route.endswith("/mcp") and what in NO_COOKIE:
+                continue
+            answer = await person.ask(route, *headers)
+            if answer.status_code != 401 or ALICE in answer.text:
+                wrong.append((route, what, answer.status_code))
+    assert wrong == []
+    proven_by("identity/test_presented.py", "test_a_header_that_proves_nothing_is_401_beside_a_good_session")
+
+
+async def test_24_in_every_order_of_the_identities(gateway: InnerGateway):
+    services = gateway.application.services
+    good, bad = await credentials(gateway)
+    person, wrong = Person(gateway, nowhere()), []
+    for order in permutations([*services.identities, KeyIdentity()]):
+        gateway.app.state.services = replace(services, identities=order)
+        for beside, headers in good.items():
+            assert (await person.ask("GET /gateways", *headers)).status_code == 200, beside
+        for what, headers in pairs(good, bad).items():
+            answer = await person.ask("GET /gateways", *headers)
+            if answer.status_code != 401:
+                wrong.append((what, [type(each).__name__ for each in order], answer.status_code))
+    assert wrong == []
+
+
+async def test_24_where_nobody_is_asked_a_broken_credential_makes_nobody_known(gateway: InnerGateway):
+    """At a public route it may not act as the good one that came along, either.
+
+    Signing out shows, and ends, the session in the cookie, whatever else there is: it is the way out.
+    """
+    good, bad = await credentials(gateway)
+    person, wrong = Person(gateway, nowhere()), []
+    for route in sorted(EVERYBODY - {"GET /logout", "POST /logout"}):
+        nobody = await person.ask(route)
+        for what, headers in pairs(good, bad).items():
+            answer = await person.ask(route, *headers)
+            if ALICE in answer.text or (answer.status_code, len(answer.text)) != (nobody.status_code, len(nobody.text)):
+                wrong.append((route, what, nobody.status_code, answer.status_code))
+    assert wrong == []
+
+
+async def test_24_a_session_that_does_not_hold_is_the_end_of_a_session_and_nobody(gateway: InnerGateway):
+    """It is no error beside another proof, which then stands alone; by itself it opens nothing."""
+    tickets, name = gateway.application.tickets, session_cookie_name(BASE)
+    ended = await start_session(tickets, BOB, admin=True, lifetime=HOUR)
+    kept = gateway.application.services.records.kept
+    await end_session(kept, parse_session(await tickets.verify("session", ended)))
+    late = await start_session(tickets, BOB, admin=True, lifetime=-HOUR)
+    other = await tickets.sign("csrf", {"sub": BOB, "sid": "x", "admin": True}, lifetime=HOUR)
+    bearer = await tickets.create_bearer(BOB, True, HOUR)
+    good, _ = await credentials(gateway)
+    person, wrong = Person(gateway, nowhere(), query=QUERY.format("0" * 32)), []
+    for what, ticket in {"ended": ended, "late": late, "of a form": other, "a bearer token": bearer, "x": "x"}.items():
+        cookie = (b"cookie", f"{name}={ticket}".encode())
+        answers = [(route, await person.ask(route, cookie)) for route in sorted(OWN | ADMIN)]
+        wrong += [(route, what, answer.status_code) for route, answer in answers if answer.status_code != 401]
+        assert (await person.ask("GET /gateways", cookie, *good["bearer"])).status_code == 200
+        assert (await person.ask("GET /metrics", cookie, *good["bearer"])).status_code == 403
+    assert wrong == []
+
+
+# -- threat 27: another person's tokens by an admin route -----------------------------------------------------
+
+
+class Hers:
+    """All that Alice has, to see that nobody changed it, and words that nobody else may read."""
+
+    def __init__(self, connected: Connected, ids: dict[str, str]) -> None:
+        self.connected = connected
+        self.ids = ids
+        self._records = connected.gateway.application.services.records
+
+    async def all(self) -> list[Any]:
+        records, gateway_id = self._records, self.connected.id
+        return [
+            await records.tokens.list(app_user_email=ALICE),
+            await records.tools.list(gateway_id, ALICE),
+            await records.gateways.list(),
+            await records.clients.list(),
+        ]
+
+    def words(self) -> list[str]:
+        return [ALICE, *self.connected.bearers()]
+
+
+@pytest.fixture
+async def hers(gateway: InnerGateway, provider: FaultSwitch) -> Hers:
+    """Alice is connected and has tools."""
+    connected = await connect(gateway, provider)
+    assert (await connected.fetch()).status_code == 200
+    flow = (await connected.call("GET", "/flows")).json()["flows"][0]["flow_id"]
+    (client,) = await gateway.application.services.records.clients.list()
+    ids = {"gateway_id": connected.id, "flow_id": flow, "client_id": client.client_id, "row_id": client.id}
+    return Hers(connected, nowhere() | ids)
+
+
+async def bearer(gateway: InnerGateway, email: str) -> Header:
+    token = await gateway.application.tickets.create_bearer(email, False, HOUR)
+    return (b"authorization", f"Bearer {token}".encode())
+
+
+async def test_27_nobody_and_another_user_read_and_change_nothing_of_hers(gateway: InnerGateway, hers: Hers):
+    """Somebody who is no administrator names Alice, her gateway, her flow and her client at every route."""
+    before, words, wrong = await hers.all(), hers.words(), []
+    hers.connected.provider.forget()
+    person = Person(gateway, hers.ids, query=QUERY.format(hers.connected.id))
+    for who, headers in {"nobody": [], "bob": [await bearer(gateway, BOB)]}.items():
+        for route in sorted(EVERYBODY | OWN | ADMIN):
+            answer = await person.ask(route, *headers)
+            if route in ADMIN and answer.status_code != (401 if who == "nobody" else 403):
+                wrong.append((who, route, answer.status_code))
+            if route in OWN and who == "nobody" and answer.status_code != 401:
+                wrong.append((who, route, answer.status_code))
+            if read := [word for word in words if word in answer.text]:
+                wrong.append((who, route, answer.status_code, read))
+            if await hers.all() != before:
+                wrong.append((who, route, "changed something"))
+                before = await hers.all()
+    assert wrong == []
+    assert len(words) > 1
+    assert hers.connected.bearers() == []
+
+
+async def test_27_an_administrator_reaches_what_is_for_administrators_and_reads_nothing_else_of_hers(
+    gateway: InnerGateway, hers: Hers
+):
+    """What is anybody's own is the administrator's own, too."""
+    before, wrong = await hers.all(), []
+    words, admin = hers.words(), await bearer(gateway, ADMINISTRATOR)
+    hers.connected.provider.forget()
+    own, others = Person(gateway, hers.ids), Person(gateway, nowhere())
+    for route in sorted((OWN - FOR_ALL) | ADMIN):
+        answer = await (others if route in ADMIN else own).ask(route, admin)
+        if route in ADMIN and answer.status_code in {401, 403}:
+            wrong.append((route, answer.status_code))
+        if route in OWN and (read := [word for word in words if word in answer.text]):
+            wrong.append((route, answer.status_code, read))
+        if await hers.all() != before:
+            wrong.append((route, "changed something"))
+            before = await hers.all()
+    assert wrong == []
+    assert hers.connected.bearers() == []
+    for route in FOR_ALL & {"GET /flows", "GET /flows/{flow_id}", "GET /oauth/tokens"}:
+        assert ALICE in (await own.ask(route, admin)).text
