@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers.ports import HOST, Reservation
@@ -14,7 +17,9 @@ from tests.servers.processes import ServerProcess
 __all__ = ["RedisServer"]
 
 # Asking these is no proof that anybody kept a state.
-_IDLE_COMMANDS = frozenset({"auth", "client", "command", "config", "flushall", "hello", "info", "ping", "select"})
+_IDLE_COMMANDS = frozenset(
+    {"auth", "client", "command", "config", "flushall", "hello", "info", "ping", "select", "time"}
+)
 
 
 class RedisServer:
@@ -51,6 +56,16 @@ class RedisServer:
         if self._process is not None:
             self._process.stop()
             self._process = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold the process for a while: it takes connections and commands, and carries them out afterwards."""
+        assert self._process is not None
+        self._process.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send(signal.SIGCONT)
 
     def close(self) -> None:
         """Stop for good and remove the data."""

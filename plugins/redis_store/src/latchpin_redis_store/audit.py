@@ -21,13 +21,14 @@ class RedisAudit:
 
     def __init__(self, commands: Commands) -> None:
         self._ask = commands.ask
+        self._run = commands.run
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Add them behind the last, in one step."""
         if not entries:
             return
         texts = [dump(entry) for entry in entries]
-        if not await self._ask("EVAL", APPEND_AUDIT, 1, LOG, entries[0].number - 1, *texts):
+        if not await self._run(APPEND_AUDIT, [LOG], entries[0].number - 1, *texts):
             raise RecordConflict(f"the audit log does not end before entry {entries[0].number}")
 
     async def last(self) -> AuditEntry | None:
@@ -39,8 +40,8 @@ class RedisAudit:
         """Those behind ``after``."""
         if limit <= 0:
             return []
-        return [parse(text) for text in await self._ask("EVAL", LIST_AUDIT, 1, LOG, after, limit)]
+        return [parse(text) for text in await self._run(LIST_AUDIT, [LOG], after, limit)]
 
     async def purge(self, *, through: int) -> int:
         """Remove the oldest, but never the last."""
-        return int(await self._ask("EVAL", PURGE_AUDIT, 1, LOG, through))
+        return int(await self._run(PURGE_AUDIT, [LOG], through))

@@ -23,6 +23,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError
 
+from latchpin_redis_store.eviction import KEEP_REMEDY
 from latchpin_redis_store.settings import RedisSettings
 from latchpin_redis_store.states import PREFIX
 
@@ -155,11 +156,8 @@ def _memory(info: Mapping[str, Any]) -> list[Finding]:
     if evicted:
         title = f"Redis evicted {evicted} key{'' if evicted == 1 else 's'} since its start"
         detail = "States among them are unknown at the callback."
-        findings.append(Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, STATE_EVICTED.slug))
+        findings.append(Finding(Severity.WARNING, title, detail, KEEP_REMEDY, NOEVICTION, STATE_EVICTED.slug))
     return findings
-
-
-_KEEP = "Set maxmemory-policy noeviction, also in redis.conf, and give it memory enough."
 
 
 def _evicting(policy: str, *, limited: bool) -> Finding:
@@ -167,10 +165,10 @@ def _evicting(policy: str, *, limited: bool) -> Finding:
         detail = "When its memory is full, authorizations under way disappear, with RECORD_STORE=redis gateways and "
         detail += "tokens too."
         title = f"Redis may evict what is kept (maxmemory-policy {policy})"
-        return Finding(Severity.FAILURE, title, detail, _KEEP, NOEVICTION, STATE_EVICTED.slug)
+        return Finding(Severity.FAILURE, title, detail, KEEP_REMEDY, NOEVICTION, STATE_EVICTED.slug)
     detail = "It does once anybody sets maxmemory."
     title = f"Redis would evict what is kept (maxmemory-policy {policy})"
-    return Finding(Severity.WARNING, title, detail, _KEEP, NOEVICTION, STATE_EVICTED.slug)
+    return Finding(Severity.WARNING, title, detail, KEEP_REMEDY, NOEVICTION, STATE_EVICTED.slug)
 
 
 async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bool) -> list[Finding]:

@@ -3,20 +3,25 @@
 No command is repeated: a reply that was lost may mean that the command was carried out, and a repeated
 consume would then accuse its own caller of a replay. Instead a connection that was idle is proven before it
 is used, so the first request after Redis came back finds a good one.
+
+What a caller was told to be undone stays undone: each script carries the time of Redis' clock after which it does
+nothing. That clock is asked for on the way, and the answer holds for a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hiredis import pack_command
 from latchpin.batching import Batcher
 from latchpin.errors import BackendUnavailable
-from latchpin.patience import patience
+from latchpin.patience import Patience, patience
 from latchpin.settings import mask
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -24,6 +29,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
 
+from latchpin_redis_store.eviction import warn_of_eviction
+from latchpin_redis_store.scripts import LATE, Script
 from latchpin_redis_store.settings import RedisSettings
 
 __all__ = ["Commands", "Reply", "open_commands"]
@@ -32,20 +39,42 @@ BATCH_SECONDS = 0.7
 """For one batch in all, connecting included. redis-py drops a connection whose reading was cut short."""
 
 IDLE_SECONDS = 1.0
-"""After so long without a reply a connection is asked whether it is still there: one that a crashed host or a
-firewall forgot looks open until it is used."""
+"""After so long a connection is asked for the time: which it is there, and whether the connection is still there. One
+that a crashed host or a firewall forgot looks open until it is used."""
 
 PROOF_SECONDS = 0.3
 ANSWER_SECONDS = 1.6
 """What a caller waits at most: one batch that fails before it, its own, and never two seconds."""
 
 BATCH_LIMIT = 500
+LATE_TRIES = 3
+"""A clock that was set shows itself in a script that comes too late, and is asked for again."""
 
 Word: TypeAlias = str | bytes | int
 Reply: TypeAlias = Any
 """What Redis answered; each caller knows the type of its own command's reply."""
 
 logger = logging.getLogger("latchpin.redis")
+
+
+def _pack(words: tuple[Word, ...]) -> bytes:
+    return pack_command(words)  # type: ignore[arg-type, no-any-return]  # its stub takes one word only
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A command, and who waits for it. A script's words lack its deadline, which ``written`` adds."""
+
+    words: tuple[Word, ...]
+    asker: Patience
+    is_script: bool = False
+
+    def written(self, there: int | None) -> bytes:
+        """The command as it is sent, at the time ``there`` of Redis' clock in microseconds; None: unknown."""
+        if not self.is_script:
+            return _pack(self.words)
+        within = min(self.asker.left, BATCH_SECONDS)
+        return _pack((*self.words, "" if there is None else there + int(within * 1e6)))
 
 
 class Commands:
@@ -59,19 +88,37 @@ class Commands:
     def __init__(self, client: Redis, shown_url: str) -> None:
         self._client = client
         self._shown_url = shown_url
-        self._replied_at = 0.0
-        self._batcher: Batcher[tuple[Word, ...], Reply] = Batcher(self._send, limit=BATCH_LIMIT)
+        self._told_at = -math.inf
+        self._ahead: int | None = None
+        self._batcher: Batcher[_Question, Reply] = Batcher(self._send, limit=BATCH_LIMIT)
 
     async def ask(self, *words: Word) -> Reply:
-        """Send one command and return its reply.
+        """Send one command that changes nothing, or nothing that could matter later, and return its reply.
 
         Raises:
-            BackendUnavailable: there is no reply, or it is an error; the command may have been carried out.
+            BackendUnavailable: there is no reply, or it is an error; the command may be carried out even now.
         """
         try:
-            async with patience(ANSWER_SECONDS):
-                return await self._batcher.submit(words)
+            async with patience(ANSWER_SECONDS) as asker:
+                return await self._batcher.submit(_Question(words, asker))
         except (RedisError, OSError) as exc:  # OSError: TimeoutError too
+            raise self._unavailable(exc) from exc
+
+    async def run(self, script: Script, keys: Sequence[str], *values: Word) -> Reply:
+        """Run one script and return its reply.
+
+        Raises:
+            BackendUnavailable: there is no reply, or it is an error. It may have run, but does not any more.
+        """
+        words = ("EVAL", script, len(keys), *keys, *values)
+        try:
+            async with patience(ANSWER_SECONDS) as asker:
+                question = _Question(words, asker, is_script=True)
+                for _ in range(LATE_TRIES - 1):
+                    with suppress(_Late):
+                        return await self._batcher.submit(question)
+                return await self._batcher.submit(question)
+        except (RedisError, OSError) as exc:
             raise self._unavailable(exc) from exc
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
@@ -85,7 +132,8 @@ class Commands:
             RedisError: it is not there, or does not let us in.
             OSError: the same.
         """
-        (reply,) = await self._send([("PING",)])
+        async with patience(ANSWER_SECONDS) as asker:
+            (reply,) = await self._send([_Question(("PING",), asker)])
         if isinstance(reply, RedisError):
             raise reply
 
@@ -94,43 +142,65 @@ class Commands:
         await self._batcher.close()
         await self._client.aclose()
 
-    async def _send(self, batch: Sequence[tuple[Word, ...]]) -> Sequence[Reply]:
+    async def _send(self, batch: Sequence[_Question]) -> Sequence[Reply]:
         pool = self._client.connection_pool
         async with patience(BATCH_SECONDS):
             connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
-                await self._prove(connection)
-                await connection.send_packed_command(b"".join(map(pack_command, batch)))  # type: ignore[arg-type]
+                await self._meet(connection)
+                written = b"".join(question.written(self._there()) for question in batch)
+                await connection.send_packed_command(written)
                 replies = [await _read(connection) for _ in batch]
-                self._replied_at = asyncio.get_running_loop().time()
+            except BaseException:
+                self._told_at = -math.inf  # the next connection may lead to another server
+                raise
             finally:
                 await pool.release(connection)
+        if any(isinstance(reply, _Late) for reply in replies):
+            self._told_at = -math.inf  # somebody set its clock
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # It is a replica now; the name may lead to the new primary.
             await pool.disconnect(inuse_connections=False)
         return replies
 
-    async def _prove(self, connection: AbstractConnection) -> None:
-        """Connect anew if an idle connection does not answer."""
-        if asyncio.get_running_loop().time() - self._replied_at < IDLE_SECONDS:
+    async def _meet(self, connection: AbstractConnection) -> None:
+        """Ask for the time, if that was long ago; connect anew if the connection does not answer."""
+        if asyncio.get_running_loop().time() - self._told_at < IDLE_SECONDS:
             return
         try:
             async with patience(PROOF_SECONDS):
-                await connection.send_packed_command(pack_command(("PING",)))
-                await _read(connection)
+                await self._ask_time(connection)
         except (RedisError, OSError):
             await connection.disconnect(nowait=True)
             await connection.connect()  # type: ignore[no-untyped-call]
+            await self._ask_time(connection)
+
+    async def _ask_time(self, connection: AbstractConnection) -> None:
+        await connection.send_packed_command(_pack(("TIME",)))
+        reply = await _read(connection)
+        self._told_at = asyncio.get_running_loop().time()
+        if isinstance(reply, ResponseError):  # a user who may not ask
+            self._ahead = None
+        else:  # a little too low, by the way of the answer: a deadline is never later than meant
+            self._ahead = int(reply[0]) * 1_000_000 + int(reply[1]) - int(self._told_at * 1e6)
+
+    def _there(self) -> int | None:
+        """What time it is by Redis' clock, in microseconds, or a little less; None if it does not tell."""
+        return None if self._ahead is None else self._ahead + int(asyncio.get_running_loop().time() * 1e6)
 
     def _unavailable(self, exc: Exception) -> BackendUnavailable:
         return BackendUnavailable(f"Redis at {self._shown_url}: {_reason(exc)}")
+
+
+class _Late(ResponseError):
+    """A script came after its deadline, and did nothing."""
 
 
 async def _read(connection: AbstractConnection) -> Reply:
     try:
         return await connection.read_response()
     except ResponseError as exc:  # this command's own; the others have their replies
-        return exc
+        return _Late(*exc.args) if str(exc).startswith(LATE) else exc
 
 
 @asynccontextmanager
@@ -149,7 +219,7 @@ async def open_commands(settings: RedisSettings) -> AsyncIterator[Commands]:
     commands = Commands(client, mask(settings.redis_url))
     try:
         await _reach(commands, settings)
-        await _warn_of_eviction(client)
+        await warn_of_eviction(commands)
         yield commands
     finally:
         await commands.close()
@@ -178,18 +248,3 @@ def _unreachable(settings: RedisSettings, reason: str, remedy: str) -> BackendUn
 
 def _reason(exc: Exception) -> str:
     return " ".join(str(exc).split())[:300] or f"no answer within {ANSWER_SECONDS:g} s"
-
-
-async def _warn_of_eviction(client: Redis) -> None:
-    """Say so if Redis may throw away what must last; whoever may not ask is not told."""
-    try:
-        memory = await client.info("memory")
-    except (RedisError, OSError):
-        return
-    policy = memory.get("maxmemory_policy", "noeviction")
-    if memory.get("maxmemory") and policy != "noeviction":
-        logger.warning(
-            "Redis evicts keys when its memory is full (maxmemory-policy %s): authorizations under way, and with "
-            "RECORD_STORE=redis gateways and tokens too, can disappear; set maxmemory-policy noeviction",
-            policy,
-        )

@@ -10,6 +10,7 @@ Every key ends by itself. The braces are a hash tag: the history lies together.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,7 @@ class RedisFlows:
 
     def __init__(self, commands: Commands) -> None:
         self._ask = commands.ask
+        self._run = commands.run
         self._ask_all = commands.ask_all
 
     async def append(self, steps: Sequence[FlowStep], *, life: timedelta) -> None:
@@ -62,7 +64,16 @@ class RedisFlows:
         flows: dict[str, list[FlowStep]] = {}
         for step in steps:
             flows.setdefault(step.flow_id, []).append(step)
-        await self._ask_all([_append(each, life) for each in flows.values()])
+        await asyncio.gather(*(self._append(each, life) for each in flows.values()))
+
+    async def _append(self, steps: Sequence[FlowStep], life: timedelta) -> None:
+        first, last = steps[0], max(step.at for step in steps)
+        of_gateway, of_user = f"{PREFIX}gateway:{first.gateway_id}", f"{PREFIX}user:{first.app_user_email}"
+        owner = to_json({"gateway_id": first.gateway_id, "app_user_email": first.app_user_email})
+        life_ms = max(1, life // timedelta(milliseconds=1))
+        words = (owner, first.flow_id, _score(last), life_ms, MOST_STEPS, _score(last - life))
+        keys = (_key(first.flow_id), ALL, of_gateway, of_user)
+        await self._run(APPEND_FLOW, keys, *words, *map(dump_step, steps))
 
     async def get(self, flow_id: str) -> tuple[FlowStep, ...]:
         """One flow's steps."""
@@ -100,20 +111,6 @@ class RedisFlows:
                 if steps := _load(name, pairs):
                     yield summarize(steps)
             start += len(ids)
-
-
-def _append(steps: Sequence[FlowStep], life: timedelta) -> tuple[str | int, ...]:
-    first, last = steps[0], max(step.at for step in steps)
-    keys = (
-        _key(first.flow_id),
-        ALL,
-        f"{PREFIX}gateway:{first.gateway_id}",
-        f"{PREFIX}user:{first.app_user_email}",
-    )
-    owner = to_json({"gateway_id": first.gateway_id, "app_user_email": first.app_user_email})
-    life_ms = max(1, life // timedelta(milliseconds=1))
-    words = (owner, first.flow_id, _score(last), life_ms, MOST_STEPS, _score(last - life))
-    return ("EVAL", APPEND_FLOW, len(keys), *keys, *words, *map(dump_step, steps))
 
 
 def _load(flow_id: str, pairs: Sequence[bytes]) -> list[FlowStep]:

@@ -35,6 +35,7 @@ class RedisKept:
 
     def __init__(self, commands: Commands, clock: Clock) -> None:
         self._ask = commands.ask
+        self._run = commands.run
         self._clock = clock
 
     async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
@@ -42,7 +43,7 @@ class RedisKept:
         now = self._clock()
         end, life = (NEVER, "") if expires_at is None else (text_of(expires_at), str(life_ms(expires_at, now)))
         text = f'{{"expires_at":"{end}",{_ending(value)}'
-        return _load(await self._ask("EVAL", KEEP, 1, _key(name), text_of(now), text, life), name)[1]
+        return _load(await self._run(KEEP, [_key(name)], text_of(now), text, life), name)[1]
 
     async def get(self, name: str) -> str | None:
         """Look. None if there is none or it expired."""
@@ -70,7 +71,7 @@ class RedisKept:
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         """Remove and return it; with ``value``, only if it is that."""
         ending = "" if value is None else _ending(value)
-        text = await self._ask("EVAL", TAKE, 1, _key(name), text_of(self._clock()), ending)
+        text = await self._run(TAKE, [_key(name)], text_of(self._clock()), ending)
         return None if text is None else _load(text, name)[1]
 
 

@@ -7,18 +7,15 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Clock, StoreFacts
-from latchpin.errors import BackendUnavailable
-from redis.exceptions import NoPermissionError
 
 from latchpin_redis_store.codec import foreign, text_of
-from latchpin_redis_store.connection import Commands, Reply
+from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.eviction import KEEPS_ALL, ask_if_allowed, fields_of
 
 __all__ = ["ORIGIN", "read_facts"]
 
 ORIGIN = "latchpin:states:origin"
 """Holds the name of the data, without an end: it goes when everything goes."""
-
-KEEPS_ALL = "noeviction"
 
 
 async def read_facts(commands: Commands, clock: Clock) -> StoreFacts:
@@ -31,29 +28,21 @@ async def read_facts(commands: Commands, clock: Clock) -> StoreFacts:
     """
     now = clock()
     fresh = json.dumps({"name": secrets.token_hex(8), "since": text_of(now)})
-    await _ask(commands, "SET", ORIGIN, fresh, "NX")
-    held = await _ask(commands, "GET", ORIGIN)
-    time = await _ask(commands, "TIME")
+    await ask_if_allowed(commands, "SET", ORIGIN, fresh, "NX")
+    held = await ask_if_allowed(commands, "GET", ORIGIN)
+    time = await ask_if_allowed(commands, "TIME")
     try:
         origin = json.loads(held) if held is not None else {"name": "", "since": text_of(now)}
         return StoreFacts(
             name=str(origin["name"]),
             since=datetime.fromisoformat(origin["since"]),
             now=None if time is None else _moment(time),
-            evictions=_evictions(await _ask(commands, "INFO", "memory"), await _ask(commands, "INFO", "stats")),
+            evictions=_evictions(
+                await ask_if_allowed(commands, "INFO", "memory"), await ask_if_allowed(commands, "INFO", "stats")
+            ),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise foreign(ORIGIN, exc) from exc
-
-
-async def _ask(commands: Commands, *words: str) -> Reply:
-    """The reply, None where Redis does not allow the command."""
-    try:
-        return await commands.ask(*words)
-    except BackendUnavailable as exc:
-        if isinstance(exc.__cause__, NoPermissionError):
-            return None
-        raise
 
 
 def _moment(time: list[bytes]) -> datetime:
@@ -62,14 +51,9 @@ def _moment(time: list[bytes]) -> datetime:
 
 
 def _evictions(memory: bytes | None, stats: bytes | None) -> str:
-    told = _fields(memory) | _fields(stats)
+    told = fields_of(memory) | fields_of(stats)
     policy, evicted = told.get("maxmemory_policy", KEEPS_ALL), int(told.get("evicted_keys", "0"))
     if policy == KEEPS_ALL or not evicted:
         return ""
     keys = "key" if evicted == 1 else "keys"
     return f"it has thrown away {evicted} {keys} since it started, under maxmemory-policy {policy}"
-
-
-def _fields(info: bytes | None) -> dict[str, str]:
-    lines = (info or b"").decode(errors="replace").splitlines()
-    return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon}

@@ -15,6 +15,7 @@ The braces are hash tags: what belongs to one gateway lies together.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from latchpin.oauth.status import status_of
 from latchpin_redis_store.audit import RedisAudit
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.eviction import check_keeps
 from latchpin_redis_store.flows import RedisFlows
 from latchpin_redis_store.kept import RedisKept
 from latchpin_redis_store.scripts import (
@@ -35,6 +37,7 @@ from latchpin_redis_store.scripts import (
     DELETE_CLIENT,
     DELETE_DUE,
     DELETE_GATEWAY,
+    PUT,
     PUT_CLIENT,
     SWAP,
     SWAP_DUE,
@@ -69,11 +72,12 @@ class RedisGateways:
 
     def __init__(self, commands: Commands) -> None:
         self._ask = commands.ask
+        self._run = commands.run
 
     async def put(self, gateway: Gateway) -> None:
         """Create. Raises RecordConflict if the id exists."""
         text = _gateways.dump(gateway, gateway.id, gateway.revision)
-        if not await self._ask("HSETNX", GATEWAYS, gateway.id, text):
+        if not await self._run(PUT, [GATEWAYS], gateway.id, text):
             raise RecordConflict(f"gateway {gateway.id} exists already")
 
     async def get(self, gateway_id: str) -> Gateway | None:
@@ -90,14 +94,14 @@ class RedisGateways:
         """Write over the revision before. Raises RecordConflict if another is stored, or none."""
         text = _gateways.dump(gateway, gateway.id, gateway.revision)
         before = begins(gateway.id, gateway.revision - 1)
-        if not await self._ask("EVAL", SWAP, 1, GATEWAYS, gateway.id, before, text):
+        if not await self._run(SWAP, [GATEWAYS], gateway.id, before, text):
             raise RecordConflict(f"gateway {gateway.id} is not stored with revision {gateway.revision - 1}")
 
     async def delete(self, gateway_id: str) -> bool:
         """Remove it with everything below it, in one step."""
         below = [_below(gateway_id, kind) for kind in ("issuers", "tokens", "tools")]
         keys = [GATEWAYS, below[0], CLIENTS, *below[1:], RENEWALS]
-        return bool(await self._ask("EVAL", DELETE_GATEWAY, len(keys), *keys, gateway_id))
+        return bool(await self._run(DELETE_GATEWAY, keys, gateway_id))
 
 
 class RedisTokens:
@@ -105,6 +109,7 @@ class RedisTokens:
 
     def __init__(self, commands: Commands) -> None:
         self._ask = commands.ask
+        self._run = commands.run
         self._ask_all = commands.ask_all
 
     async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
@@ -146,17 +151,17 @@ class RedisTokens:
         keys = (_below(token.gateway_id, "tokens"), RENEWALS, GATEWAYS)
         due = (_due_name(token.gateway_id, token.app_user_email), "" if token.renew_at is None else _ms(token.renew_at))
         values = (token.app_user_email, before, text, *due, token.gateway_id)
-        if not await self._ask("EVAL", SWAP_DUE, len(keys), *keys, *values):
+        if not await self._run(SWAP_DUE, keys, *values):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read, or it is gone")
 
     async def delete(self, gateway_id: str, app_user_email: str) -> bool:
         """Remove one."""
         keys, name = (_below(gateway_id, "tokens"), RENEWALS), _due_name(gateway_id, app_user_email)
-        return bool(await self._ask("EVAL", DELETE_DUE, len(keys), *keys, app_user_email, name))
+        return bool(await self._run(DELETE_DUE, keys, app_user_email, name))
 
     async def delete_all(self, gateway_id: str) -> int:
         """Remove every user's."""
-        return int(await self._ask("EVAL", DELETE_ALL, 2, _below(gateway_id, "tokens"), RENEWALS, gateway_id))
+        return int(await self._run(DELETE_ALL, [_below(gateway_id, "tokens"), RENEWALS], gateway_id))
 
 
 class RedisClients:
@@ -164,6 +169,7 @@ class RedisClients:
 
     def __init__(self, commands: Commands) -> None:
         self._ask = commands.ask
+        self._run = commands.run
 
     async def get(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
         """Look."""
@@ -182,7 +188,7 @@ class RedisClients:
         text = _clients.dump(client, client.id, 1)
         keys = (CLIENTS, _below(client.gateway_id, "issuers"), GATEWAYS)
         values = (client.id, client.issuer, text, client.gateway_id)
-        if not await self._ask("EVAL", PUT_CLIENT, len(keys), *keys, *values):
+        if not await self._run(PUT_CLIENT, keys, *values):
             raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already, or is gone")
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
@@ -192,7 +198,7 @@ class RedisClients:
             return False
         client = _clients.load(text)
         keys = (CLIENTS, _below(client.gateway_id, "issuers"))
-        return bool(await self._ask("EVAL", DELETE_CLIENT, len(keys), *keys, id, client.issuer))
+        return bool(await self._run(DELETE_CLIENT, keys, id, client.issuer))
 
 
 class RedisRecordStore:
@@ -214,15 +220,14 @@ class RedisRecordStore:
         return 0
 
     async def check(self) -> None:
-        """Write a probe, read it, remove it. Raises BackendUnavailable if one of these does not work."""
+        """Write a probe, read it, remove it. Raises BackendUnavailable if that does not work, or Redis may evict."""
         field, value = "probe", b"latchpin"
-        wrote, read, _, _ = await self._commands.ask_all(
-            [
-                ("EVAL", SWAP, 1, self._probe, field, "", value),
-                ("HGET", self._probe, field),
-                ("PEXPIRE", self._probe, PROBE_MS),
-                ("UNLINK", self._probe),
-            ]
+        wrote, read, _, _ = await asyncio.gather(
+            self._commands.run(SWAP, [self._probe], field, "", value),
+            self._commands.ask("HGET", self._probe, field),
+            self._commands.ask("PEXPIRE", self._probe, PROBE_MS),
+            self._commands.ask("UNLINK", self._probe),
         )
         if not wrote or read != value:
             raise BackendUnavailable("Redis did not give back what was written")
+        await check_keeps(self._commands)

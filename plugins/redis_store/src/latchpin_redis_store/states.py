@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +13,9 @@ from latchpin.model import PendingAuthorization, StateKey
 
 from latchpin_redis_store.codec import dump_state, foreign, life_ms, load_state, text_of
 from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.eviction import check_keeps
 from latchpin_redis_store.origin import read_facts
-from latchpin_redis_store.scripts import CONSUME
+from latchpin_redis_store.scripts import CONSUME, PUT_STATE
 
 __all__ = ["RedisStateStore"]
 
@@ -40,7 +42,7 @@ class RedisStateStore:
             BackendUnavailable: nothing is known to be kept.
         """
         life = life_ms(pending.expires_at, self._clock())
-        if not await self._commands.ask("SET", _key_of(pending.key), dump_state(pending), "NX", "PX", life):
+        if not await self._commands.run(PUT_STATE, [_key_of(pending.key)], dump_state(pending), life):
             raise StateConflict(f"the state was put before for gateway {pending.key.gateway_id}")
 
     async def consume(self, key: StateKey) -> PendingAuthorization:
@@ -50,10 +52,10 @@ class RedisStateStore:
             StateAlreadyUsed: somebody consumed it before.
             StateExpired: its ``expires_at`` is not in the future.
             StateNotFound: Redis does not hold it.
-            BackendUnavailable: no answer; the state may be used now.
+            BackendUnavailable: no answer. The state is not used, but for a lost answer, and will not be later.
         """
         now = self._clock()
-        text = await self._commands.ask("EVAL", CONSUME, 1, _key_of(key), text_of(now))
+        text = await self._commands.run(CONSUME, [_key_of(key)], text_of(now))
         if text is None:
             raise StateNotFound("Redis does not hold it")
         try:
@@ -79,19 +81,18 @@ class RedisStateStore:
 
         Raises:
             BackendUnavailable: one of these does not work: Redis is away, a read-only replica, out of memory,
-                or does not allow us the command.
+                or does not allow us the command. Or it may evict what it is given.
         """
         end = text_of(self._clock() + timedelta(milliseconds=PROBE_MS))
         probe = f'{{"used":false,"expires_at":"{end}"}}'
-        put, taken, _ = await self._commands.ask_all(
-            [
-                ("SET", self._probe, probe, "PX", PROBE_MS),
-                ("EVAL", CONSUME, 1, self._probe, text_of(self._clock())),
-                ("UNLINK", self._probe),
-            ]
+        put, taken, _ = await asyncio.gather(
+            self._commands.ask("SET", self._probe, probe, "PX", PROBE_MS),
+            self._commands.run(CONSUME, [self._probe], text_of(self._clock())),
+            self._commands.ask("UNLINK", self._probe),
         )
         if not put or taken != probe.encode():
             raise BackendUnavailable("Redis did not give back what was put")
+        await check_keeps(self._commands)
 
     async def facts(self) -> StoreFacts:
         """Tell what these data are called and since when, what time Redis has, and what it evicted."""

@@ -34,6 +34,7 @@ class RedisTools:
 
     def __init__(self, commands: Commands, clock: Clock) -> None:
         self._ask = commands.ask
+        self._run = commands.run
         self._clock = clock
 
     async def list(self, gateway_id: str, app_user_email: str) -> list[StoredTool]:
@@ -68,7 +69,7 @@ class RedisTools:
             before = begins(app_user_email, revision) if revision else ""
             if not new and not old:
                 return changes
-            written = await self._ask("EVAL", SWAP_BELOW, 2, key, GATEWAYS, app_user_email, before, text, gateway_id)
+            written = await self._run(SWAP_BELOW, [key, GATEWAYS], app_user_email, before, text, gateway_id)
             if written == _GONE:
                 raise RecordConflict(f"gateway {gateway_id} is gone")
             if written:
