@@ -26,6 +26,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
         "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
         "OAUTH_REQUEST_TIMEOUT": "60",
         "OAUTH_MAX_RETRIES": "0",
+        "OAUTH_CALLBACK_WAIT_SECONDS": "0",
         "LOG_LEVEL": "DEBUG",
     }.items():
         monkeypatch.setenv(name, value)

@@ -38,7 +38,7 @@ def server(backend: GatewayBackend, request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
-    with start_rig(backend, tmp_path) as started:
+    with start_rig(backend, tmp_path, OAUTH_CALLBACK_WAIT_SECONDS="0") as started:
         yield started
 
 
@@ -85,6 +85,19 @@ async def test_a_flow_survives_its_stores_absence(rig: Rig, server, backend, fau
     log = rig.log
     assert "Traceback" not in log
     assert "ERROR - OAuth callback failed: The gateway's store is not reachable at the moment." in log
+
+
+@pytest.mark.backends("redis")
+async def test_a_redis_that_stood_still_uses_up_nothing(rig: Rig, server, fault_switch: FaultSwitch):
+    gateway = await rig.add(fault_switch.provider.mcp_url)
+    async with rig.browser() as browser:
+        callback = await rig.begin(browser, gateway)
+        with server.paused():
+            page = await browser.open(callback)
+            assert (page.status, page.title) == (503, "The store is not reachable")
+            assert "open the same link again" in page.text
+        assert (await browser.open(callback)).title == TITLE
+    assert "replay" not in rig.log
 
 
 @pytest.mark.backends("redis")
@@ -156,7 +169,7 @@ async def test_a_short_lock_is_waited_for(backend, environment, provider: FaultS
 
 @pytest.mark.backends("sqlite")
 async def test_a_disk_that_takes_nothing_is_named_and_recovers(backend, tmp_path, fault_switch: FaultSwitch):
-    with start_rig(backend, tmp_path, LOG_FILE="") as rig:
+    with start_rig(backend, tmp_path, LOG_FILE="", OAUTH_CALLBACK_WAIT_SECONDS="0") as rig:
         gateway = await rig.add(fault_switch.provider.mcp_url)
         async with rig.browser() as browser, rig.api(ALICE) as api:
             callback = await rig.begin(browser, gateway)

@@ -12,9 +12,9 @@ import pytest
 CORE = Path(__file__).resolve().parents[2] / "core" / "src" / "latchpin"
 
 STOREYS = (
-    "batching causes env_example model patience urls",
+    "batching causes env_example model urls",
     "errors",
-    "settings",
+    "settings patience",
     "configuration",
     "contracts",
     "hookspecs",

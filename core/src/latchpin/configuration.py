@@ -71,6 +71,9 @@ class CoreSettings(Settings):
 
     # OAuth
     oauth_request_timeout: PositiveSeconds = Field(30, description="Total deadline of one request upstream, seconds.")
+    oauth_callback_wait_seconds: int = Field(
+        15, ge=0, le=120, description="How long a callback waits for a store that is away, seconds."
+    )
     oauth_max_retries: int = Field(3, ge=0, le=20, description="Retries of requests that are safe to repeat.")
     oauth_default_timeout: PositiveSeconds = Field(
         3600, description="Token lifetime if the server names none, seconds."

@@ -8,13 +8,21 @@ own slowness, or a pause of the whole machine, is not taken for a store that is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
-__all__ = ["Patience", "patience"]
+from latchpin.errors import BackendUnavailable
+
+__all__ = ["Patience", "insist", "patience"]
+
+ResultT = TypeVar("ResultT")
 
 SLICES = 8
 """The deadline passes in so many parts; each counts once, however late the loop comes to it."""
+
+AGAIN_SECONDS = 0.25
+"""Between two tries at a store that is away, while a person waits."""
 
 
 class Patience:
@@ -61,3 +69,23 @@ async def patience(seconds: float, silent: Callable[[], bool] = lambda: True) ->
             yield still
         finally:
             timer.cancel()
+
+
+async def insist(work: Callable[[], Awaitable[ResultT]], *, until: float) -> ResultT:
+    """Do ``work``, and again while the store that it needs is away: a fail-over takes longer than one deadline.
+
+    Args:
+        work: may be done again when it failed, as every store promises of what it could not do.
+        until: when to give up, in the event loop's time, in seconds.
+
+    Raises:
+        BackendUnavailable: the last one, if the store did not come back; at once, if that does not help.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            return await work()
+        except BackendUnavailable as exc:
+            if not exc.passing or loop.time() + AGAIN_SECONDS >= until:
+                raise
+        await asyncio.sleep(AGAIN_SECONDS)

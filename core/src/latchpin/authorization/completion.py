@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from latchpin.authorization.diagnosis import Diagnosis
+from latchpin.authorization.patient import Patient, unused, used_up
 from latchpin.authorization.waiting import Waiting
-from latchpin.contracts import StateStore
 from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
 from latchpin.gateways.book import GatewayBook
 from latchpin.journal.journal import FlowJournal, Trail
@@ -77,17 +77,19 @@ class Completion:
             CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
         """
         with self._journal.open("callback") as trail:
-            states = self._waiting.states()
+            patient = Patient(self._services, self._waiting.states())
             parameters = parse_callback(query)
             payload = parse_state(parameters.state, self._services.signer)
             self._note_return(trail, parameters, payload)
             check_browser(payload, cookie=browser, signed_in=None)
-            signed_in = await caller()
-            check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
-            verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
-            pending = await self._take(trail, states, parameters, payload, verified)
-            validated = self._validate(trail, parameters, payload, pending, path_gateway)
-            return await self._exchange(trail, validated)
+            with unused():
+                signed_in = await patient.ask(caller)
+                check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
+                verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
+                pending = await self._take(trail, patient, parameters, payload, verified)
+            with used_up():
+                validated = self._validate(trail, parameters, payload, pending, path_gateway)
+                return await self._exchange(trail, validated, patient)
 
     def refuse(self, error: CallbackMalformed) -> NoReturn:
         """Raise ``error`` for an answer in which there is nothing to judge, and record that a callback failed."""
@@ -97,7 +99,7 @@ class Completion:
     async def _take(
         self,
         trail: Trail,
-        states: StateStore,
+        patient: Patient,
         parameters: CallbackParameters,
         payload: StatePayload,
         verified: Verified,
@@ -106,8 +108,8 @@ class Completion:
             check_age(payload, now=self._services.clock(), lifetime=self._waiting.lifetime)
             trail.step(verified)
             if parameters.error is None:
-                await self._tokens.check_pause(payload.gateway_id)
-            pending = await states.consume(StateKey(payload.gateway_id, parameters.state))
+                await patient.ask(lambda: self._tokens.check_pause(payload.gateway_id))
+            pending = await patient.consume(StateKey(payload.gateway_id, parameters.state))
         except StateRefused as exc:
             await self._diagnosis.narrow(exc, payload)
             raise
@@ -136,9 +138,9 @@ class Completion:
         trail.step(Consumed(self._waiting.label, fits=True))
         return validated
 
-    async def _exchange(self, trail: Trail, validated: ValidatedCallback) -> Completed:
+    async def _exchange(self, trail: Trail, validated: ValidatedCallback, patient: Patient) -> Completed:
         pending, payload = validated.pending, validated.payload
-        gateway = await self._gateways.get_any(payload.gateway_id)
+        gateway = await patient.ask(lambda: self._gateways.get_any(payload.gateway_id))
         place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
         if not pending.code_verifier:
             raise VerifierLost("the store kept the authorization without its verifier")

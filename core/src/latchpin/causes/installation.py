@@ -114,7 +114,8 @@ STORE_UNAVAILABLE = Cause(
     public="The gateway's store is not reachable at the moment.",
     happened="{what}",
     remedy="Try again in a moment; operators: see /ready and the log.",
-    meaning="The store cannot be reached or does not answer. The answer has a `Retry-After` header.",
+    meaning="The store cannot be reached or does not answer. The answer has a `Retry-After` header. A callback waits "
+    "`OAUTH_CALLBACK_WAIT_SECONDS` for it first, and if its state is not used up, the same link may be opened again.",
     see="the-store-is-away",
 )
 SCHEMA_OUTDATED = Cause(

@@ -19,11 +19,15 @@ class BackendError(LatchpinError):
 
 
 class BackendUnavailable(BackendError):
-    """The store cannot be reached or does not answer; nothing is known to have happened."""
+    """The store cannot be reached or does not answer; nothing is known to have happened.
+
+    ``passing`` says whether it may be over in a moment by itself.
+    """
 
     cause = installation.STORE_UNAVAILABLE
     operator_remedy = "Start the store, or correct the setting that names it; 'latchpin doctor' says more."
     retry_after: int = 2
+    passing: bool = True
 
 
 class SchemaOutdated(BackendError):

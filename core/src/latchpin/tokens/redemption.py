@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 
 from latchpin.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.clients.directory import ClientDirectory
@@ -12,6 +15,7 @@ from latchpin.model import ClientCredentials, Gateway, PendingAuthorization, Ser
 from latchpin.model.flow_facts import Exchanged, TokensSealed
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.outbound.upstream import host_of
+from latchpin.patience import insist
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT
@@ -23,6 +27,8 @@ from latchpin.workers.pauses import Pauses
 __all__ = ["Redemption"]
 
 _ATTEMPTS = 5
+
+ResultT = TypeVar("ResultT")
 
 
 class Redemption:
@@ -71,7 +77,7 @@ class Redemption:
         """
         pending = validated.pending
         found = await self._servers.find(gateway)
-        client = await self._clients.existing(gateway, found.metadata)
+        client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
@@ -87,13 +93,17 @@ class Redemption:
             flow_id=pending.id,
         )
         try:
-            token = await self._keep(origin, grant)
+            token = await self._insist(lambda: self._keep(origin, grant))  # it cannot be asked for twice
             await self._check_unchanged(gateway, pending.app_user_email)
         except (NotFound, AuthorizationRequired):
             await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
             raise
         trail.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
+
+    async def _insist(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        wait = self._services.settings.oauth_callback_wait_seconds
+        return await insist(work, until=asyncio.get_running_loop().time() + wait)
 
     async def _check_unchanged(self, gateway: Gateway, email: str) -> None:
         """A change drops every token, but one just written may have come after it."""

@@ -6,6 +6,7 @@ their OpenAPI description beside them.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from latchpin.application import Application
 from latchpin.authorization.completion import Completed
 from latchpin.errors import CallbackMalformed, LatchpinError, NotFound, ProviderError
 from latchpin.oauth.callback import build_posted
+from latchpin.patience import insist
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import FLOW_ID, answer, flow_id, wants_html
@@ -91,7 +93,9 @@ async def callback(request: Request) -> Response:
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))
     claims = {"gateway_id": completed.gateway.id, "email": completed.app_user_email}
-    result = await application.tickets.sign(RESULT, claims, lifetime=RESULT_LIFETIME)
+    sign = partial(application.tickets.sign, RESULT, claims, lifetime=RESULT_LIFETIME)
+    until = asyncio.get_running_loop().time() + application.services.settings.oauth_callback_wait_seconds
+    result = await insist(sign, until=until)  # all is done, and whoever did it shall not be told of a failure
     base = application.services.settings.base_url
     return RedirectResponse(f"{base}/oauth/success?result={quote(result)}", status_code=303)
 

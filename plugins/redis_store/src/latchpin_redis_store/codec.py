@@ -40,6 +40,7 @@ def foreign(key: str, exc: Exception | None = None) -> BackendUnavailable:
         remedy="Give Latchpin a Redis database of its own, or remove that key.",
     )
     error.__cause__ = exc
+    error.passing = False
     return error
 
 
