@@ -43,7 +43,8 @@ class StateStore(Protocol):
             StateAlreadyUsed: somebody consumed it before; carries when.
             StateExpired: ``expires_at`` is not in the future; nobody consumed it before.
             StateNotFound: the store does not know it.
-            BackendUnavailable: the store cannot be asked.
+            BackendUnavailable: the store cannot be asked. What was not consumed by then is not consumed later, on
+                behalf of this call: the person is told that the same link still holds.
         """
 
     async def purge(self, *, everything: bool = False) -> int:
