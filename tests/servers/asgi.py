@@ -35,6 +35,8 @@ def serve_asgi(
     lifespan: Literal["auto", "on", "off"] = "auto",
     timeout: float = DEADLINE,
     sock: socket.socket | None = None,
+    config_class: type[uvicorn.Config] = uvicorn.Config,
+    **options: Any,
 ) -> Iterator[str]:
     """Serve ``app`` and give its base URL (``http://127.0.0.1:port``) until the block ends.
 
@@ -43,6 +45,8 @@ def serve_asgi(
         lifespan: as uvicorn understands it.
         timeout: seconds for start and for stop.
         sock: a bound socket, where the app must know its own port before it is made.
+        config_class: a kind of uvicorn's configuration.
+        options: what else it is made with.
 
     Raises:
         NotReady: the application's start failed.
@@ -50,7 +54,7 @@ def serve_asgi(
     if sock is None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.bind((HOST, 0))
-    config = uvicorn.Config(
+    config = config_class(
         app,
         lifespan=lifespan,
         log_config=None,
@@ -58,6 +62,7 @@ def serve_asgi(
         ws="none",
         proxy_headers=False,
         timeout_graceful_shutdown=2,
+        **options,
     )
     server = _Server(config)
     thread = threading.Thread(target=_run, args=(server, sock), name="uvicorn", daemon=True)

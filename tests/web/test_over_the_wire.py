@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+from latchpin.web import limits
 
 from tests.servers.asgi import serve_asgi
 from tests.web.small_gateway import open_gateway
@@ -153,3 +154,54 @@ async def test_a_target_that_is_no_path_is_refused_and_leads_nowhere(address, ta
     answer = talk(address, request(b"GET " + target, b"accept: text/html", host=host))
     assert answer.startswith("HTTP/1.1 400 "), why
     assert "location:" not in answer.lower()
+
+
+EARLY = [
+    # the request line, its headers, the status, why it is refused before its body is read
+    (b"POST /echo", [b"content-length: %d"], 413, "its length is over the limit"),
+    (b"POST /nothing", [b"content-length: %d"], 413, "the limit comes before everything"),
+    (b"POST /echo", [b"transfer-encoding: chunked"], 413, "it is over the limit when it has come so far"),
+    (b"POST /nothing", [b"transfer-encoding: chunked"], 404, "there is no such page"),
+    (b"GET /login", [b"transfer-encoding: chunked"], 200, "nobody reads the body of a GET"),
+    (b"PUT /login", [b"transfer-encoding: chunked"], 405, "there is no such method"),
+    (b"POST /act", [b"transfer-encoding: chunked"], 401, "nobody is signed in"),
+    (b"POST /echo", [b"x-big: " + b"y" * 66_000, b"transfer-encoding: chunked"], 431, "its head is too large"),
+]
+
+
+@pytest.mark.parametrize("case", EARLY, ids=lambda case: f"{case[2]}-{case[0].decode()}")
+async def test_a_refusal_reaches_a_client_that_is_still_sending(address, monkeypatch, case):
+    line, headers, status, why = case
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 60.0)
+    size, pieces = 65_536, 100
+    chunked = b"transfer-encoding: chunked" in headers
+    head = request(line, *(each % (size * pieces) if b"%d" in each else each for each in headers))
+    piece = b"10000\r\n" + b"x" * size + b"\r\n" if chunked else b"x" * size
+    with socket.create_connection(address, timeout=60) as connection:
+        for part in (head, *[piece] * pieces, b"0\r\n\r\n" if chunked else b""):
+            connection.sendall(part)  # clients that cannot send on do not look for an answer
+        answer = connection.makefile("rb").read().decode("latin-1")
+    assert answer.startswith(f"HTTP/1.1 {status} "), why
+    assert "connection: close" in answer
+
+
+async def test_a_small_body_that_nobody_reads_does_not_cost_the_connection(address):
+    with socket.create_connection(address, timeout=60) as connection:
+        for _ in range(2):
+            body = b"x" * 1000
+            connection.sendall(
+                request(b"POST /nothing", b"content-length: 1000").replace(b"connection: close", b"x: y")
+            )
+            connection.sendall(body)
+            answer = connection.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 404 ")
+            assert b"connection: close" not in answer
+
+
+async def test_a_body_that_does_not_arrive_is_answered_408(address, monkeypatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 0.05)
+    head = request(b"POST /echo", b"content-type: application/json", b"content-length: 1000000")
+    answer = talk(address, head, b'{"number": ')
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert problem_in(answer)["remedy"] == "Send the whole request at once."

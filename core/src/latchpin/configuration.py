@@ -103,6 +103,7 @@ class CoreSettings(Settings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(4444, ge=0, le=65_535, description="Port to listen on.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes.")
+    max_connections: int = Field(2048, ge=16, le=1_000_000, description="Connections that one worker takes at once.")
 
     # people
     jwt_secret_key: SecretStr | None = Field(None, description="Key of callers' bearer tokens (HS256).")

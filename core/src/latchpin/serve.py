@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import uvicorn
@@ -12,11 +13,14 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from latchpin.assembly import select_stores
 from latchpin.configuration import CoreSettings
 from latchpin.errors import SettingsError
+from latchpin.listening import KEEP_ALIVE_SECONDS, BoundedConnection, ServerConfig, fit_descriptors
 from latchpin.plugin_rules import SERVING_HOOKS
 from latchpin.plugins import Plugins
 from latchpin.servers.provider_file import build_provider_table
 
 __all__ = ["require_servable", "serve"]
+
+_log = logging.getLogger("latchpin.serve")
 
 APPLICATION = "latchpin.asgi:app"
 WORKER_VARIABLE = "LATCHPIN_WORKER"
@@ -44,22 +48,23 @@ def require_servable(plugins: Plugins, settings: CoreSettings) -> None:
 
 def serve(settings: CoreSettings) -> int:
     """Serve until a signal comes; return the exit code."""
-    config = uvicorn.Config(
+    config = ServerConfig(
         APPLICATION,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
         loop="auto",
-        http="auto",
+        http=BoundedConnection,
         ws="none",
         lifespan="on",
         access_log=False,  # uvicorn's prints the callback's query; ours does not
         proxy_headers=False,  # or any peer could name any address
         server_header=False,
         log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=64 * 1024,
     )
+    config.max_connections = _connections(settings.max_connections)
     if settings.workers == 1:
         name_process(1, 1)
         server = uvicorn.Server(config)
@@ -69,6 +74,18 @@ def serve(settings: CoreSettings) -> int:
     workers = _Workers(config, [config.bind_socket()])
     workers.run()
     return STARTUP_FAILURE if any(process.exitcode == STARTUP_FAILURE for process in workers.processes) else 0
+
+
+def _connections(wanted: int) -> int:
+    fitting = fit_descriptors(wanted)
+    if fitting < wanted:
+        _log.warning(
+            "MAX_CONNECTIONS=%d does not fit into this system's limit of open files: a process takes %d connections; "
+            "raise the limit (ulimit -Hn, or LimitNOFILE= of the service)",
+            wanted,
+            fitting,
+        )
+    return fitting
 
 
 def name_process(number: int, total: int) -> None:

@@ -1,6 +1,6 @@
 """What stands in front of every request: one plain ASGI middleware, and next to no work for a good request.
 
-It limits sizes, refuses what a default secret must not serve, sends browsers to BASE_URL, adds the
+It limits sizes and waiting, refuses what a default secret must not serve, sends browsers to BASE_URL, adds the
 security headers, writes the access line (never with a query string), and turns what nobody foresaw into
 an answer without a traceback.
 """
@@ -23,7 +23,7 @@ from latchpin.errors import LatchpinError
 from latchpin.observers import Observers
 from latchpin.web import hosts
 from latchpin.web.errors import FLOW_ID, flow_id, log_failure, one_line, problem
-from latchpin.web.limits import MAX_BODY_BYTES, CountedBody, StreamingRoute, body_too_large, check_sizes
+from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
 
 __all__ = ["Guard", "install_guard"]
@@ -100,16 +100,21 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Serve one request; return the status of its answer."""
         began, status = self._timer(), 0
+        body = RequestBody(receive, scope)
 
         async def guarded_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._with_headers(message.get("headers", ()))
+                message["headers"] = self._with_headers(message.get("headers", ()), last=_is_last(body, scope))
+            elif not body.whole and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await body.drain()
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
-            await self._serve(scope, receive, guarded_send)
+            await self._serve(scope, receive if body.whole else body, guarded_send, body)
         except ClientDisconnect:
             status = CLIENT_LEFT  # nobody is there to be answered, and nothing of ours failed
         except Exception as exc:
@@ -122,12 +127,14 @@ class Guard:
                 self._write_access_line(scope, status, self._timer() - began)
         return status
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, body: RequestBody) -> None:
         headers = scope["headers"]
         try:
             declared = check_sizes(scope.get("raw_path") or scope["path"].encode(), scope["query_string"], headers)
             self._hosts.check(scope)
-            if declared > MAX_BODY_BYTES and not self._streams(scope):
+            if not body.whole and self._streams(scope):
+                body.let_stream()
+            elif declared > MAX_BODY_BYTES:
                 raise body_too_large()
         except LatchpinError as exc:
             await self._refuse(exc, scope, receive, send)
@@ -137,14 +144,13 @@ class Guard:
             return
         if self._base_path:
             scope["root_path"] = self._base_path
-        needs_counting = not declared and scope["method"] not in {"GET", "HEAD"} and not self._streams(scope)
-        await self._app(scope, CountedBody(receive) if needs_counting else receive, send)
+        await self._app(scope, receive, send)
 
     def _streams(self, scope: Scope) -> bool:
         path = scope["path"].removeprefix(self._base_path)
         return any(pattern.match(path) for pattern in self._streaming)
 
-    def _with_headers(self, headers: Any) -> list[tuple[bytes, bytes]]:  # noqa: ANN401  any iterable, says ASGI
+    def _with_headers(self, headers: Any, *, last: bool) -> list[tuple[bytes, bytes]]:  # noqa: ANN401  any iterable, says ASGI
         sent = list(headers)
         names = {name for name, _ in sent}
         if _CSP not in names:
@@ -152,6 +158,8 @@ class Guard:
         if _CACHE not in names:
             sent.append((_CACHE, b"no-store"))
         sent += self._headers
+        if last and b"connection" not in names:
+            sent.append((b"connection", b"close"))
         return sent
 
     async def _refuse(self, error: LatchpinError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -191,6 +199,13 @@ class Guard:
             f" flow {flow}" if flow else "",
             extra={"flow_id": flow},
         )
+
+
+def _is_last(body: RequestBody, scope: Scope) -> bool:
+    """Whether an answer that begins now must be the connection's last: much of the body may still be to come."""
+    if body.whole or not scope.get("http_version", "1.1").startswith("1"):
+        return False
+    return body.left is None or body.left > SMALL_REST
 
 
 def _observers_of(scope: Scope) -> Observers | None:
