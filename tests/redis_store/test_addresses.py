@@ -95,6 +95,11 @@ def test_good_addresses(url):
         "redis://h:6379/0?password=s3cr3t",
         "unix://",
         "redis://[::1:6379/s3cr3t",
+        # Cut in two, the password looks like a port and a path or query, and the user name like a host.
+        "redis://u:12/s3cr3t@h:6379/0",
+        "redis://u:12?s3cr3t@h:6379/0",
+        "redis://u:12?db=s3cr3t@h:6379/0",
+        "unix://u:p/s3cr3t@/run/redis.sock",
     ],
 )
 def test_bad_addresses_are_refused_without_repeating_the_password(url, monkeypatch):

@@ -3,14 +3,15 @@
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from latchpin.errors import SettingsError
-from latchpin.settings import load, masked
+from latchpin.settings import load, mask, masked
 from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
-from latchpin_sql_store.engine import parse_url
-from latchpin_sql_store.settings import SqlSettings
+from latchpin_sql_store.engine import parse_url, show_url, sqlite_file
+from latchpin_sql_store.settings import DatabaseUrl, SqlSettings
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,95 @@ def test_a_password_that_breaks_the_url_is_not_shown():
         parse_url("postgresql://u:hush@h:hush/d")
     assert "hush" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+AT, NO_URL, NO_FILE = (
+    "percent-encode @ in the password",
+    "percent-encode characters such as",
+    "name a file after sqlite",
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u:first@hush@127.0.0.1:1/db", AT),
+        ("mysql://u:first@hush@h/db", AT),
+        ("mariadb://u:@hush@h/db", AT),
+        ("postgresql://u:first@hush:1@h/db", AT),
+        ("postgresql://u:first@hush/x@h/db", AT),
+        ("postgresql://u:first@hush?x@h/db", AT),
+        ("postgresql://u:first@hush?x=y@h/db", AT),
+        ("postgresql://u:12@hush@h/db", AT),
+        ("postgresql://u/x:hush@h/db", AT),
+        ("postgresql://u/x:hu?sh@h/db", AT),
+        ("postgresql://h/db?password=a&hush@b", AT),
+        ("postgresql://u/x:y", NO_URL),
+        ("postgresql://u:hush", NO_URL),
+        ("postgresql://u:p@h:hush/db", NO_URL),
+        ("postgresql://u:p@h:70000/db", NO_URL),
+        ("postgresql://u:p@h x/db", NO_URL),
+        ("postgresql://u:p@h\nx/db", NO_URL),
+        ("postgresql://u:p@h#x/db", NO_URL),
+        ("sqlite://u:hush@h/x.db", NO_FILE),
+        ("sqlite://h/x.db", NO_FILE),
+        ("sqlite://h", NO_FILE),
+    ],
+)
+def test_a_url_of_which_nobody_can_tell_where_its_password_ends_is_refused(monkeypatch, url, said):
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="DATABASE_URL holds") as loaded:
+        load(SqlSettings)
+    with pytest.raises(SettingsError, match="DATABASE_URL") as parsed:
+        parse_url(url)
+    for error in (loaded.value, parsed.value):
+        assert said in error.detail
+        assert "hush" not in f"{error!r} {error.public} {error.remedy} {error.hint} {error.__cause__!r}"
+    assert "hush" not in f"{DatabaseUrl(url)!r} {DatabaseUrl(url)} {mask(url)} {mask(DatabaseUrl(url))}"
+
+
+@pytest.mark.parametrize(
+    ("url", "login", "place", "shown"),
+    [
+        ("postgresql://u:first%40second@h:5/d", ("u", "first@second"), ("h", 5, "d"), "u:***@h:5/d"),
+        ("postgresql://u:a/b@h/d", ("u", "a/b"), ("h", None, "d"), "u:***@h/d"),
+        ("postgresql://u:a?b=c@h/d", ("u", "a?b=c"), ("h", None, "d"), "u:***@h/d"),
+        ("postgresql://u:a:b#c+d@h/d", ("u", "a:b#c+d"), ("h", None, "d"), "u:***@h/d"),
+        ("postgresql://u:100%@h/d", ("u", "100%"), ("h", None, "d"), "u:***@h/d"),
+        ("postgresql://me@tenant:p@h/d", ("me@tenant", "p"), ("h", None, "d"), "me@tenant:***@h/d"),
+        ("postgresql://u@h", ("u", None), ("h", None, None), "u@h"),
+        ("postgresql://u:p@[::1]:5/d", ("u", "p"), ("::1", 5, "d"), "u:***@[::1]:5/d"),
+        ("postgresql:///d?host=/run/postgresql", (None, None), (None, None, "d"), "/d"),
+        ("postgresql://h/d?user=me@tenant", (None, None), ("h", None, "d"), "h/d"),
+        ("  postgresql://u:p@h/d\n", ("u", "p"), ("h", None, "d"), "u:***@h/d"),
+    ],
+)
+def test_what_is_clear_is_read_as_it_is_meant(url, login, place, shown):
+    held = SqlSettings(database_url=url).database_url
+    parsed = parse_url(held.get_secret_value())
+    assert (parsed.username, parsed.password) == login
+    assert (parsed.host, parsed.port, parsed.database) == place
+    assert str(held) == f"postgresql://{shown}"
+    assert show_url(parsed).startswith("postgresql+psycopg://")
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("/srv/mcp.db", "/srv/mcp.db"),
+        ("/srv/mcp.db \n", "/srv/mcp.db"),
+        ("/srv/my%20data/mcp.db", "/srv/my data/mcp.db"),
+        ("/srv/my data/a@b:c#d.db", "/srv/my data/a@b:c#d.db"),
+        ("/srv/100%25/what%3F.db", "/srv/100%/what?.db"),
+        ("/srv/100%/mcp.db?timeout=5", "/srv/100%/mcp.db"),
+        ("./mcp.db", "mcp.db"),
+    ],
+)
+def test_the_path_of_a_file_is_percent_decoded_once_and_blanks_around_it_do_not_count(path, file):
+    held = SqlSettings(database_url=f"sqlite:///{path}").database_url
+    parsed = parse_url(held.get_secret_value())
+    assert sqlite_file(parsed) == Path(file).absolute()
+    assert sqlite_file(parse_url(parsed.render_as_string(hide_password=False))) == Path(file).absolute()
 
 
 def test_the_password_never_shows():

@@ -105,18 +105,42 @@ def mask(value: Any) -> str:  # noqa: ANN401  whatever a setting holds
 
 
 def _mask_text(text: str) -> str:
+    """A URL without what may be a password, also where a wrong character in it makes it look like something else.
+
+    A password with ``/``, ``?`` or ``#`` ends the authority (RFC 3986 section 3.2) early; then nobody can tell what
+    belongs to it, and all after the name is left out.
+    """
     scheme, separator, rest = text.partition("://")
     if not separator:
         return text
-    place, asks, query = rest.partition("?")
-    if "@" in place:
-        login, _, host = place.rpartition("@")
-        place = f"{login.partition(':')[0]}:***@{host}"
-    shown = _PASSWORD.sub(r"\1***", query)
-    return f"{scheme}://{place}{asks}{shown}"
+    authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]  # it matches everything
+    beyond = rest[len(authority) :]
+    login, at, host = authority.rpartition("@")
+    name, colon, _ = (login or authority).partition(":")
+    clear = _HOST.fullmatch(host) and ("@" not in beyond or not (at or ":" in authority + beyond.rpartition("@")[0]))
+    known = f"{name}:***" if colon else "***"
+    if not clear:
+        return f"{scheme}://{known}"
+    return f"{scheme}://{known + '@' if at else ''}{host}{_mask_query(beyond)}"
 
 
-_PASSWORD = re.compile(r"((?:^|&)[^=&]*(?:pass|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:@\[\]]*)(?::\d*)?")
+
+
+def _mask_query(text: str) -> str:
+    place, asks, query = text.partition("?")
+    return place + asks + "&".join(_mask_option(option) for option in query.split("&"))
+
+
+def _mask_option(option: str) -> str:
+    name, equals, _ = option.partition("=")
+    if not equals:
+        return "***" if option else ""  # what follows an & in a password
+    return f"{name}=***" if _PASSWORD.search(name) else option
+
+
+_PASSWORD = re.compile(r"pass|pwd|secret|token|key|cred|sig", re.IGNORECASE)
 """A password may be in a URL's query too, as drivers of databases and Redis read it."""
 
 

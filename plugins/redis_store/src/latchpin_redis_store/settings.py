@@ -34,7 +34,8 @@ class RedisSettings(latchpin.Settings):
         except ValueError:
             # Its text may quote a piece of the password.
             raise ValueError(_FORM) from None
-        if not known or not place or parts.fragment:
+        # An @ behind the host is the end of a password that / or ? cut in two.
+        if not known or not place or parts.fragment or "@" in f"{parts.path}?{parts.query}":
             raise ValueError(_FORM)
         if parts.scheme != "unix" and not parts.path.removeprefix("/").isdigit() and parts.path not in {"", "/"}:
             raise ValueError("must end in the number of a database, as in redis://localhost:6379/0")

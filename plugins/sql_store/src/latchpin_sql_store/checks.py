@@ -16,7 +16,7 @@ from latchpin.errors import LatchpinError, SchemaOutdated
 from sqlalchemy import URL, Engine, and_, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchpin_sql_store.engine import build_engine, parse_url, sqlite_file
+from latchpin_sql_store.engine import build_engine, parse_url, show_url, sqlite_file
 from latchpin_sql_store.faults import unavailable
 from latchpin_sql_store.file_checks import check_file, check_sharing
 from latchpin_sql_store.schema import HEAD, look_revision, refuse_unknown
@@ -45,7 +45,7 @@ async def check_database(context: CheckContext) -> Sequence[Finding]:
 
 
 def _look(url: URL, context: CheckContext) -> list[Finding]:
-    where = url.render_as_string(hide_password=True).partition("?")[0]
+    where = show_url(url)
     file = sqlite_file(url)
     if file is not None and not file.exists():
         return [*check_file(file, None), _outdated(url, where, None)]
@@ -151,6 +151,6 @@ def _purging(url: URL, context: CheckContext) -> Callable[[], Awaitable[str]]:
         try:
             return f"{await asyncio.to_thread(purge)} removed."
         except SQLAlchemyError as exc:
-            raise unavailable(exc, url.render_as_string(hide_password=True).partition("?")[0]) from exc
+            raise unavailable(exc, show_url(url)) from exc
 
     return apply

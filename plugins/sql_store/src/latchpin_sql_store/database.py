@@ -13,7 +13,7 @@ from latchpin.patience import patience
 from sqlalchemy import Connection, Engine, event
 
 from latchpin_sql_store.acceptance import ensure_schema
-from latchpin_sql_store.engine import build_engine, parse_url, sqlite_file
+from latchpin_sql_store.engine import build_engine, parse_url, show_url, sqlite_file
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.file_identity import PinnedFile
 from latchpin_sql_store.lanes import PATIENCE, Apply, ItemT, Lane, Outcomes, ResultT
@@ -50,7 +50,7 @@ class Database:
 
     def __init__(self, url_text: str) -> None:
         url = parse_url(url_text)
-        self.where = url.render_as_string(hide_password=True).partition("?")[0]
+        self.where = show_url(url)
         self._url = url
         self._read_engine = build_engine(url, "read")
         self._write_engine = build_engine(url, "write")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latchpin.errors import SettingsError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from latchpin_sql_store.url_parts import parse_parts
 
 __all__ = ["Purpose", "build_engine", "make_private", "parse_url", "sqlite_file"]
 
@@ -35,8 +36,11 @@ def parse_url(text: str) -> URL:
     Raises:
         SettingsError: it is not a URL, or the driver is not installed.
     """
-    scheme, _, rest = text.partition("://")
-    kind = scheme.partition("+")[0]
+    try:
+        parts = parse_parts(text)
+    except ValueError as exc:
+        raise SettingsError(f"DATABASE_URL {exc}") from None
+    kind = parts.scheme.partition("+")[0]
     if kind not in _DRIVERS:
         raise SettingsError("DATABASE_URL must begin with sqlite:///, postgresql://, mysql:// or mariadb://")
     driver, module, extra = _DRIVERS[kind]
@@ -45,14 +49,16 @@ def parse_url(text: str) -> URL:
             f"DATABASE_URL needs the Python package {module}, which is not installed",
             remedy=f"Run: pip install 'latchpin-sql-store[{extra}]'",
         )
-    try:
-        url = make_url(f"{driver}://{rest}")
-    except (ArgumentError, ValueError):
-        raise SettingsError(
-            "DATABASE_URL cannot be read as a URL",
-            remedy="Percent-encode characters such as @ : / in the user name and password.",
-        ) from None
-    return url.set(database=str(Path(url.database).absolute())) if kind == "sqlite" and url.database else url
+    options: dict[str, tuple[str, ...]] = {}
+    for name, value in parts.options:
+        options[name] = (*options.get(name, ()), value)
+    database = str(Path(parts.database).absolute()) if kind == "sqlite" and parts.database else parts.database
+    return URL.create(driver, parts.username, parts.password, parts.host, parts.port, database, options)
+
+
+def show_url(url: URL) -> str:
+    """The database's address for people: without the password, and without the options, which may hold one."""
+    return url.render_as_string(hide_password=True).partition("?")[0]
 
 
 def sqlite_file(url: URL) -> Path | None:

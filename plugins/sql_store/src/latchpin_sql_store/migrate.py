@@ -14,7 +14,7 @@ from latchpin.errors import BackendUnavailable, SchemaOutdated
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from latchpin_sql_store.engine import build_engine, make_private, parse_url, sqlite_file
+from latchpin_sql_store.engine import build_engine, make_private, parse_url, show_url, sqlite_file
 from latchpin_sql_store.faults import Fault, is_out_of_place, judge, unavailable
 from latchpin_sql_store.schema import HEAD, look_revision, refuse_unknown
 
@@ -34,7 +34,7 @@ def upgrade_database(url_text: str) -> tuple[str | None, str]:
         BackendUnavailable: the database cannot be reached, or another upgrade does not end.
     """
     url = parse_url(url_text)
-    where = url.render_as_string(hide_password=True).partition("?")[0]
+    where = show_url(url)
     engine = build_engine(url, "read")
     try:
         before = look_revision(engine, where) if _is_there(url) else None

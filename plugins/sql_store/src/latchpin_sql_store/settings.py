@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from latchpin import Settings
-from latchpin.settings import mask
 from pydantic import Field, Secret, field_validator
+
+from latchpin_sql_store.url_parts import parse_parts, show_text
 
 __all__ = ["DatabaseUrl", "SqlSettings"]
 
@@ -22,7 +23,7 @@ class DatabaseUrl(Secret[str]):
     """A database URL that shows everything but its password."""
 
     def _display(self) -> str:
-        return mask(self.get_secret_value().partition("?")[0])
+        return show_text(self.get_secret_value())
 
 
 class SqlSettings(Settings):
@@ -36,13 +37,13 @@ class SqlSettings(Settings):
     @field_validator("database_url")
     @classmethod
     def _check_scheme(cls, value: DatabaseUrl) -> DatabaseUrl:
-        text = value.get_secret_value()
+        text = value.get_secret_value().strip()
         scheme, separator, _ = text.partition("://")
         if not separator or scheme not in _ACCEPTED:
             raise ValueError(
                 "must be a URL that begins with sqlite:///, postgresql://, mysql:// or mariadb://, such as "
                 "postgresql://user:password@host/name; a driver need not be named"
             )
-        if scheme.startswith("sqlite") and text.partition("?")[0].partition("://")[2].strip("/") in {"", ":memory:"}:
+        if (parse_parts(text).database or "").strip("/") in {"", ":memory:"} and scheme.startswith("sqlite"):
             raise ValueError("must name a file after sqlite:///; to keep nothing, use CACHE_TYPE=memory")
-        return value
+        return DatabaseUrl(text)
