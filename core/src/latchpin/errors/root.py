@@ -44,6 +44,7 @@ class LatchpinError(Exception):
     operator_remedy: str = ""
     logged: bool = False
     flow_id: str | None = None
+    gateway_id: str | None = None
 
     def __init__(
         self,

@@ -152,7 +152,7 @@ class Trail:
             _CURRENT.reset(self._token)
 
     def _fail(self, error: LatchpinError) -> None:
-        error.flow_id = self._names.flow_id or None
+        error.flow_id, error.gateway_id = self._names.flow_id or None, self._names.gateway_id or None
         failed = Failed(
             during=self._during,
             cause=error.code,

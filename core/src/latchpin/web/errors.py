@@ -60,7 +60,8 @@ def answer(
             and for what their provider did; facts about stores and settings stay in the log.
         flow: the flow's id where there is a flow; by default the request's own.
         headers: added to the answer.
-        announce: a page tells the gateway's other open pages that an authorization ended.
+        announce: a page tells the gateway's other open pages that an authorization ended, and offers to begin another
+            where it is known at which gateway, and may be told.
     """
     settings = request.app.state.services.settings
     page = wants_html(request)
@@ -84,6 +85,7 @@ def answer(
             support_link=link,
             headers=extra,
             announce=announce,
+            gateway_id=error.gateway_id if reveal is not False else None,
         )
     return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, support_link=link, headers=extra)
 

@@ -68,6 +68,7 @@ def failure(
     support_link: str | None = None,
     headers: Mapping[str, str] | None = None,
     announce: bool = False,
+    gateway_id: str | None = None,
 ) -> HTMLResponse:
     """The failure page: what happened, why, and the one action that mends it.
 
@@ -80,6 +81,7 @@ def failure(
         support_link: where the flow can be looked at, if there is one.
         headers: added to the answer.
         announce: tell the gateway's other open pages that an authorization ended.
+        gateway_id: at which gateway, if that is known: the page then offers to begin another.
     """
     seen = seen or error.as_cause()
     link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", seen.remedy
@@ -94,6 +96,7 @@ def failure(
         status=error.status,
         headers={**(headers or {}), **(WITH_SCRIPTS if announce else {})},
         announce=announce,
+        gateway_id=gateway_id if announce else None,
         detail=detail,
         remedy=remedy,
         cause=seen.slug,

@@ -64,13 +64,19 @@ def check_gateway_id(text: str) -> str:
 
 @not_in_advance
 async def authorize(request: Request) -> Response:
-    """Begin an authorization: 302 to the provider."""
+    """Begin an authorization: 302 to the provider; the page says at which gateway it could not be begun."""
     caller = await require_caller(request)
     gateway_id = check_gateway_id(request.path_params["gateway_id"])
     browser = browser_cookie(request) or new_browser_cookie()
-    url = await application_of(request).beginning.begin(
-        gateway_id, caller, browser=browser, flow_id=flow_id(request.scope)
-    )
+    try:
+        url = await application_of(request).beginning.begin(
+            gateway_id, caller, browser=browser, flow_id=flow_id(request.scope)
+        )
+    except NotFound:
+        raise
+    except LatchpinError as exc:
+        exc.gateway_id = gateway_id
+        return answer(request, exc, announce=True)
     response = RedirectResponse(url, status_code=302)
     set_browser_cookie(request, response, browser)
     return response

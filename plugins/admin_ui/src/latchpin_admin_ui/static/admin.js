@@ -23,15 +23,29 @@
   });
 
   // The window's last page posts what came of it. A channel is heard by pages of this origin only, and what it says
-  // is not believed: it only names the gateway whose state is asked for anew.
+  // is not believed: it only names the gateway whose state is asked for anew, or where it is said that it failed.
   const channel = new BroadcastChannel(CHANNEL);
   channel.addEventListener("message", (event) => {
     if (event.origin !== location.origin) return;
     const { outcome, gateway } = event.data ?? {};
     const shown = GATEWAY_ID.test(gateway) ? document.getElementById(`mine-${gateway}`) : null;
-    if (shown !== null) htmx.trigger(shown, "latchpin:authorized");
-    if (outcome === "failed") announcer.textContent = "The authorization did not succeed; its window says why.";
+    document.querySelector(".failed")?.remove();
+    if (outcome === "failed") showFailure(shown);
+    else if (shown !== null) htmx.trigger(shown, "latchpin:authorized");
   });
+
+  // In the gateway's own card, where one is open; else above everything.
+  function showFailure(shown) {
+    const text = "The authorization did not succeed; its window says why.";
+    announcer.textContent = text;
+    const note = Object.assign(document.createElement("p"), { className: "note failed", textContent: text });
+    if (shown === null) document.querySelector("main").prepend(note);
+    else shown.querySelector(".actions").before(note);
+    const again = shown?.querySelector("a[data-popup]");
+    if (!again) return;
+    again.textContent = "Authorize again";
+    again.setAttribute("aria-label", again.getAttribute("aria-label").replace(/^Authorize( again:)?/, "Authorize again:"));
+  }
 
   // Say what a piece that changed by itself shows now.
   document.addEventListener("htmx:afterSettle", (event) => {
