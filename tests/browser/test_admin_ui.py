@@ -14,6 +14,7 @@ ADMIN = "boss@example.com"
 SOMEBODY = "walker@example.com"
 MINE = "/admin/my-connections"
 NAME = "Demo tools"
+FAILED = "The authorization did not succeed; its window says why."
 LEAVERS = itertools.count(1)
 
 
@@ -87,9 +88,62 @@ def test_a_failure_in_the_window_is_shown_there_and_told(visit, demo, watch):
     sign_in_at_provider(window)
     press(window, "Deny")
     expect(window.get_by_role("heading", level=1)).to_contain_text("refused")
-    expect(page.get_by_role("status")).to_have_text("The authorization did not succeed; its window says why.")
+    expect(page.get_by_role("status")).to_have_text(FAILED)
+    entry = page.locator("li.mine", has_text=NAME)
+    expect(entry.locator(".failed")).to_have_text(FAILED)  # where the person left it, and to be seen
+    expect(entry.get_by_role("link", name=f"Authorize again: {NAME}")).to_have_text("Authorize again")
     expect(page.locator(".status")).to_have_text("Not connected")
     expect(window.get_by_role("button", name="Close this window")).to_be_visible()
+
+
+def test_authorizing_again_from_the_failure_mends_both_windows(visit, demo, watch):
+    page = visit("again@example.com")
+    page.goto(demo.origin + MINE)
+    window = begin_in_a_window(page, watch)
+    sign_in_at_provider(window)
+    press(window, "Deny")
+    expect(page.locator(".failed")).to_have_count(1)
+    press(window, "Authorize again")
+    expect(window).to_have_title(re.compile("Demo Accounts"))
+    press(window, "Deny")
+    expect(window.get_by_role("heading", level=1)).to_contain_text("refused")
+    expect(page.get_by_role("link", name=f"Authorize again: {NAME}")).to_have_count(1)
+    expect(page.locator(".failed")).to_have_count(1)
+    press(window, "Authorize again")
+    press(window, "Allow")
+    expect(window).to_have_title(SUCCESS)
+    expect(page.locator(".status")).to_have_text("Connected")
+    expect(page.locator(".failed")).to_have_count(0)
+    expect(page.get_by_role("link", name=f"Authorize {NAME}")).to_have_text("Authorize")
+
+
+def test_what_fails_before_the_provider_is_told_to_the_page_behind_too(visit, demo, watch):
+    token = demo.run("token", "create", "--email", "early@example.com", "--admin").strip()
+    page = visit("early@example.com")
+    body = {"url": "http://127.0.0.1:9/mcp", "name": "Dead"}
+    made = page.request.post(f"{demo.origin}/gateways", data=body, headers={"Authorization": f"Bearer {token}"})
+    assert made.status == 201, made.text()
+    dead = made.json()["id"]
+    page.goto(demo.origin + MINE)
+    page.wait_for_load_state()
+    with page.context.expect_page() as opening:
+        press(page, "Authorize Dead")
+    window = opening.value
+    watch.attach_page(window)
+    expect(window.get_by_role("link", name="Authorize again")).to_be_visible()
+    expect(page.locator(f"#mine-{dead} .failed")).to_have_text(FAILED)
+    expect(window.get_by_role("button", name="Close this window")).to_be_visible()
+    page.request.delete(f"{demo.origin}/gateways/{dead}", headers={"Authorization": f"Bearer {token}"})
+
+
+def test_a_failure_of_nobody_knows_which_gateway_stands_above_everything(visit, demo):
+    page = visit("unknown@example.com")
+    page.goto(demo.origin + MINE)
+    page.wait_for_load_state()
+    window = page.context.new_page()
+    window.goto(f"{demo.origin}/oauth/callback?code=x&state=y")
+    expect(window.get_by_role("link", name="Authorize again")).to_have_count(0)
+    expect(page.locator("main > .failed")).to_have_text(FAILED)
 
 
 def test_what_a_message_says_is_not_believed(visit, demo):

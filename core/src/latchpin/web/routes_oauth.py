@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from latchpin.application import Application
 from latchpin.authorization.completion import Completed
-from latchpin.errors import CallbackMalformed, LatchpinError, NotFound, ProviderError
+from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, ProviderError
 from latchpin.oauth.callback import build_posted
 from latchpin.patience import insist
 from latchpin.web import pages
@@ -72,8 +72,8 @@ async def authorize(request: Request) -> Response:
         url = await application_of(request).beginning.begin(
             gateway_id, caller, browser=browser, flow_id=flow_id(request.scope)
         )
-    except NotFound:
-        raise
+    except (NotFound, InvalidRequest):
+        raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
         exc.gateway_id = gateway_id
         return answer(request, exc, announce=True)
