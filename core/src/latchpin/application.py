@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from latchpin.authorization.beginning import Beginning
 from latchpin.authorization.completion import Completion
+from latchpin.authorization.step_up import StepUp
 from latchpin.authorization.waiting import Waiting
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
@@ -25,6 +26,7 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.keeper import TokenKeeper
 from latchpin.tools.toolbox import Toolbox
+from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Application"]
 
@@ -58,11 +60,13 @@ class Application:
             services, self.gateways, self.servers, self.clients, waiting=self.waiting, journal=self.journal
         )
         self.completion = Completion(services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal)
-        self.toolbox = Toolbox(services, self.tokens, self.journal)
+        step_up = StepUp(services.records.kept, services.clock)
+        self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=step_up.note)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
         self.status = StatusDesk(services, self.tokens)
         self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
+        self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
         self.trial = GatewayTrial(self.servers, self.clients, self.tokens, self.inspector)
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
@@ -90,14 +94,20 @@ class Application:
 
     async def delete_client(self, name: str, caller: Caller) -> Forgotten:
         """Delete a registered client; see ``ClientDirectory.delete``."""
-        forgotten = await self.clients.delete(name)
-        gateway_id = forgotten.client.gateway_id
-        await self.services.audit.record("client.deleted", actor=caller.email, gateway_id=gateway_id)
-        return forgotten
+
+        async def delete() -> Forgotten:
+            forgotten = await self.clients.delete(name)
+            gateway_id = forgotten.client.gateway_id
+            await self.services.audit.record("client.deleted", actor=caller.email, gateway_id=gateway_id)
+            return forgotten
+
+        return await self._deleting.run(object(), delete)
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
+        await self.completion.close()
         await self.connections.close()
+        await self._deleting.close()
         await self.removal.close()
         await self.tokens.close()
         await self.clients.close()

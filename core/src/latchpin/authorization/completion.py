@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NoReturn
 
 from latchpin.authorization.diagnosis import Diagnosis
@@ -24,6 +25,7 @@ from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_s
 from latchpin.services import Services
 from latchpin.tokens.keeper import TokenKeeper
 from latchpin.tokens.sealing import place_of
+from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Completed", "Completion"]
 
@@ -55,6 +57,7 @@ class Completion:
         self._waiting = waiting
         self._diagnosis = Diagnosis(services, waiting.store_name)
         self._journal = journal
+        self._exchanging: SharedTasks[str, Completed] = SharedTasks()
 
     async def complete(
         self,
@@ -89,7 +92,13 @@ class Completion:
                 pending = await self._take(trail, patient, parameters, payload, verified)
             with used_up():
                 validated = self._validate(trail, parameters, payload, pending, path_gateway)
-                return await self._exchange(trail, validated, patient)
+                # The code is spent by it: whoever stops waiting, and a gateway that stops, does not stop it.
+                exchange = partial(self._exchange, trail, validated, patient)
+                return await self._exchanging.run(payload.flow_id, exchange)
+
+    async def close(self) -> None:
+        """Let exchanges that are under way end, before the stores are closed."""
+        await self._exchanging.close()
 
     def refuse(self, error: CallbackMalformed) -> NoReturn:
         """Raise ``error`` for an answer in which there is nothing to judge, and record that a callback failed."""

@@ -115,7 +115,7 @@ class ConnectionDesk:
         owner = owner_of(gateway, caller) if owner is None else owner
         if owner != caller.email and not caller.is_admin:
             raise Forbidden("only administrators may disconnect somebody else, or the gateway itself")
-        ended = await self._end(gateway, owner, caller)
+        ended = await self._finish(gateway, owner, caller)
         if ended is None:
             raise NotFound(f"{owner} has no token for this gateway")
         return ended
@@ -139,8 +139,7 @@ class ConnectionDesk:
         waiting = []
         for gateway in await self._records.gateways.list():
             if gateway.id in connected:
-                ending = self._ending.run((gateway.id, user, caller.email), partial(self._end, gateway, user, caller))
-                waiting.append(asyncio.create_task(ending))
+                waiting.append(asyncio.create_task(self._finish(gateway, user, caller)))
             else:
                 await self._records.tools.replace(gateway.id, user, {})
         try:
@@ -155,12 +154,17 @@ class ConnectionDesk:
     async def close(self) -> None:
         """Let what is under way end, before the stores are closed."""
         await self._ending.close()
+        await self._disconnecting.close()
 
     async def _known_to(self, caller: Caller, gateway_id: str) -> Gateway:
         """The gateway, also for who may not use it any more and still has a token there: it is theirs to end."""
         if await self._records.tokens.get(gateway_id, caller.email) is not None:
             return await self._gateways.get_any(gateway_id)
         return await self._gateways.get(gateway_id, caller)
+
+    async def _finish(self, gateway: Gateway, owner: str, caller: Caller) -> Disconnected | None:
+        """Whoever stops waiting, and a gateway that stops, does not stop what was begun."""
+        return await self._ending.run((gateway.id, owner, caller.email), partial(self._end, gateway, owner, caller))
 
     async def _end(self, gateway: Gateway, owner: str, caller: Caller) -> Disconnected | None:
         """Of two who end the same at once both are told, and both are recorded."""

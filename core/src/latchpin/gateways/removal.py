@@ -73,7 +73,7 @@ class GatewayRemoval:
         self._gateways = gateways
         self._tokens = tokens
         self._clients = clients
-        self._asking: SharedTasks[str, Removed] = SharedTasks()
+        self._removing: SharedTasks[object, Removed] = SharedTasks()
 
     async def remove(self, gateway_id: str, caller: Caller) -> Removed:
         """Remove a gateway with its tokens, tools and clients, and ask the servers to revoke and forget those.
@@ -86,14 +86,17 @@ class GatewayRemoval:
             BackendUnavailable: the store cannot be asked; the gateway is there or gone with all that is its own.
         """
         gateway = await self._gateways.get_to_change(gateway_id, caller)
+        return await self._removing.run(object(), partial(self._remove, gateway, caller))
+
+    async def _remove(self, gateway: Gateway, caller: Caller) -> Removed:
         tokens = await self._records.tokens.list(gateway_id=gateway.id)
         clients = await self._records.clients.list(gateway_id=gateway.id)
         removed = await self._gateways.remove(gateway.id, caller)
-        return await self._asking.run(gateway.id, partial(self._ask, removed, tokens, clients, caller))
+        return await self._ask(removed, tokens, clients, caller)
 
     async def close(self) -> None:
         """Let what is under way end, before the stores are closed."""
-        await self._asking.close()
+        await self._removing.close()
 
     async def _ask(
         self, gateway: Gateway, tokens: Sequence[StoredToken], clients: Sequence[RegisteredClient], caller: Caller

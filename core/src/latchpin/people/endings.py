@@ -10,6 +10,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Clock, KeptRecords
+from latchpin.errors import RecordConflict
 
 __all__ = ["REMEMBERED", "Endings", "end_everything_of", "ended_at"]
 
@@ -17,19 +18,25 @@ REMEMBERED = timedelta(seconds=5)
 """How long a worker goes on without asking the store again: so late may an end come into force."""
 
 _MOST = 4096
+_ATTEMPTS = 20
 
 
 async def end_everything_of(kept: KeptRecords, email: str, now: datetime) -> None:
     """Let nothing count that was issued to ``email`` until ``now``.
 
     The note stays: a bearer token may be good for years, and a session for as long as SESSION_LIFETIME_SECONDS once
-    was. Of two that are written at once, one stands; both say now.
+    was. Of two that are written at once, the later stands.
+
+    Raises:
+        RecordConflict: others kept writing earlier ones.
     """
     name = _name(email)
-    earlier = await kept.put(name, now.isoformat())
-    if earlier != now.isoformat():
-        await kept.take(name, value=earlier)
-        await kept.put(name, now.isoformat())
+    for _ in range(_ATTEMPTS):
+        stands = await kept.put(name, now.isoformat())
+        if datetime.fromisoformat(stands) >= now:
+            return
+        await kept.take(name, value=stands)
+    raise RecordConflict("the end of a person's sessions kept changing while it was to be written")
 
 
 async def ended_at(kept: KeptRecords, email: str) -> datetime | None:

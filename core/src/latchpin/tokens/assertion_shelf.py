@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 
 from latchpin.contracts import Cipher, KeptRecords
-from latchpin.errors import Unsealable
+from latchpin.errors import RecordConflict, Unsealable
 from latchpin.model import IdentityAssertion, IdentityProvider, Sealed
 
 __all__ = ["AssertionShelf"]
@@ -23,7 +23,11 @@ class AssertionShelf:
         self._cipher = cipher
 
     async def put(self, email: str, provider: IdentityProvider, assertion: IdentityAssertion) -> None:
-        """Keep ``assertion``, in place of an earlier one, until it expires."""
+        """Keep ``assertion``, in place of an earlier one, until it expires.
+
+        Raises:
+            RecordConflict: others kept handing in theirs, and this one is not kept.
+        """
         name, place = _name(email, provider), _place(email, provider)
         content = [assertion.token, assertion.expires_at.isoformat(), assertion.token_type]
         sealed = self._cipher.seal(json.dumps(content), place=place)
@@ -31,6 +35,7 @@ class AssertionShelf:
             await self._kept.take(name)
             if await self._kept.put(name, sealed, expires_at=assertion.expires_at) == sealed:
                 return
+        raise RecordConflict("other assertions of the same person kept coming while this one was to be kept")
 
     async def get(self, email: str, provider: IdentityProvider, *, now: datetime) -> IdentityAssertion | None:
         """Look. None if there is none, it has expired, or no key that we have opens it."""

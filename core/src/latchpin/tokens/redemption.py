@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from latchpin.causes.refusals import CLIENT_FORGOTTEN
@@ -20,13 +21,18 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.refresh import LEASE_MARGIN
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import TokenOrigin, build_token
+from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
 
 __all__ = ["Redemption"]
 
-_ATTEMPTS = 5
+_ATTEMPTS = 20
+"""Under the lease only renewals and disconnects come in between."""
+PATIENCE = timedelta(seconds=10)
+"""So long one authorization waits for another of the same person at the same gateway, and then goes on beside it."""
 
 ResultT = TypeVar("ResultT")
 
@@ -56,6 +62,8 @@ class Redemption:
         self._endpoint = endpoint
         self._revoker = revoker
         self._pauses = Pauses(services.records.kept, services.clock)
+        self._leases = Leases(services.records.kept, services.clock)
+        self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 
     async def check_pause(self, gateway_id: str) -> None:
         """Go on only if the gateway's token endpoint may be asked now: else a code would be used up for nothing.
@@ -81,25 +89,35 @@ class Redemption:
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
-        grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
-        trail.step(_exchanged(pending, client, grant, self._services.clock()))
-        origin = TokenOrigin(
-            gateway_id=gateway.id,
-            app_user_email=pending.app_user_email,
-            issuer=pending.issuer,
-            resource=pending.resource,
-            client_id=pending.client_id,
-            scopes=pending.scopes,
-            flow_id=pending.id,
-        )
-        try:
-            token = await self._insist(lambda: self._keep(origin, grant))  # it cannot be asked for twice
-            await self._check_unchanged(gateway, pending.app_user_email)
-        except (NotFound, AuthorizationRequired):
-            await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
-            raise
+        async with self._in_turn(gateway.id, pending.app_user_email):
+            grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
+            trail.step(_exchanged(pending, client, grant, self._services.clock()))
+            try:
+                origin = _origin(pending, gateway)
+                token = await self._insist(lambda: self._keep(origin, grant))  # it cannot be asked for twice
+                await self._check_unchanged(gateway, pending.app_user_email)
+            except (NotFound, AuthorizationRequired, RecordConflict):
+                await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
+                raise
         trail.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
+
+    @asynccontextmanager
+    async def _in_turn(self, gateway_id: str, email: str) -> AsyncIterator[None]:
+        """One at a time for a person and gateway, of all workers: what was issued last must be what is kept last.
+
+        Some servers end a person's earlier grant with the next one. A worker that died is not waited for for long.
+        """
+        place = (gateway_id, email)
+        async with AsyncExitStack() as stack:
+
+            async def take() -> None:
+                turn = self._leases.hold("authorization", place, life=self._life, patience=PATIENCE)
+                await stack.enter_async_context(turn)
+
+            with suppress(TimeoutError):
+                await self._insist(take)
+            yield
 
     async def _insist(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
         wait = self._services.settings.oauth_callback_wait_seconds
@@ -153,6 +171,18 @@ class Redemption:
         if await self._services.records.gateways.get(origin.gateway_id) is None:
             raise NotFound("the gateway was removed while you authorized")
         raise RecordConflict(f"the token of {origin.app_user_email} kept changing while it was to be written")
+
+
+def _origin(pending: PendingAuthorization, gateway: Gateway) -> TokenOrigin:
+    return TokenOrigin(
+        gateway_id=gateway.id,
+        app_user_email=pending.app_user_email,
+        issuer=pending.issuer,
+        resource=pending.resource,
+        client_id=pending.client_id,
+        scopes=pending.scopes,
+        flow_id=pending.id,
+    )
 
 
 def _exchanged(pending: PendingAuthorization, client: ClientCredentials, grant: TokenGrant, now: datetime) -> Exchanged:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from latchpin.causes.provider import AT_MCP_SERVER
-from latchpin.errors import ProviderError, TokenRefused
+from latchpin.errors import AccessRefused, ProviderError, TokenRefused
 from latchpin.journal.journal import FlowJournal
-from latchpin.model import Caller, Gateway, StoredTool
+from latchpin.model import Caller, Gateway, StoredToken, StoredTool
 from latchpin.model.flow_facts import ToolsFetched
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.keeper import TokenKeeper, UsableToken
 
-__all__ = ["Fetched", "Toolbox"]
+__all__ = ["Fetched", "NoteMissing", "Toolbox"]
 
 _log = logging.getLogger("latchpin.toolbox")
 
+INSUFFICIENT_SCOPE = "insufficient_scope"
 INVALID_TOKEN = "invalid_token"  # noqa: S105  an error code (RFC 6750 section 3.1)
+
+
+OPERATION = "tools/list"
+
+
+class NoteMissing(Protocol):
+    """Notes scopes for a user's next authorization; says whether one may help. See ``StepUp.note``."""
+
+    def __call__(self, refused: StoredToken, scopes: Sequence[str], *, operation: str) -> Awaitable[bool]:
+        """Note that ``operation`` was refused under this token for want of ``scopes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,10 @@ class Fetched:
 class Toolbox:
     """Tools of gateways, by user."""
 
-    def __init__(self, services: Services, tokens: TokenKeeper, journal: FlowJournal) -> None:
+    def __init__(
+        self, services: Services, tokens: TokenKeeper, journal: FlowJournal, *, note_missing: NoteMissing
+    ) -> None:
+        self._note_missing = note_missing
         self._services = services
         self._tokens = tokens
         self._journal = journal
@@ -105,4 +119,15 @@ class Toolbox:
             return list(await list_tools(self._services.upstream, gateway.url, access_token, proof=proof))
         except ProviderError as exc:
             exc.narrow(AT_MCP_SERVER)
+            if isinstance(exc, AccessRefused) and token is not None and needs_browser(gateway):
+                await self._want_more(exc, token.stored)
             raise
+
+    async def _want_more(self, exc: AccessRefused, refused: StoredToken) -> None:
+        """Step-up: note the scopes that are missing, so that authorizing again asks for them, three times."""
+        if exc.error != INSUFFICIENT_SCOPE:
+            return
+        if await self._note_missing(refused, exc.scopes, operation=OPERATION):
+            exc.remedy = "Authorize again, which asks for those scopes too; then fetch the tools again."
+        else:
+            exc.remedy = "Three authorizations did not give the server what it wants: ask the server's operator."

@@ -49,11 +49,12 @@ class Leases:
         *,
         life: timedelta,
         patience: timedelta | None = None,
-        meanwhile: Callable[[], Awaitable[MadeT | None]],
+        meanwhile: Callable[[], Awaitable[MadeT | None]] | None = None,
     ) -> AsyncIterator[MadeT | None]:
         """Hold the lease of ``purpose`` for ``subject``, or get what somebody else made meanwhile.
 
         Yields None to the holder, who does the work; else what ``meanwhile`` found, and there is nothing to do.
+        Without ``meanwhile`` everybody has work of their own, and does it in turn.
 
         Raises:
             TimeoutError: another worker held it for all of ``patience`` (``life``, if not given) and made nothing.
@@ -69,7 +70,7 @@ class Leases:
                     raise TimeoutError(f"another worker holds the lease for {purpose} and does not finish")
                 await self._pause(pause)
                 waited, pause = waited + pause, min(pause * 2, LONGEST_PAUSE)
-                if (made := await meanwhile()) is not None:
+                if meanwhile is not None and (made := await meanwhile()) is not None:
                     yield made
                     return
             yield None

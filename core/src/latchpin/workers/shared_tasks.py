@@ -27,8 +27,10 @@ class SharedTasks(Generic[KeyT, ResultT]):
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Wait for what is under way: what another server has done for us must still be kept."""
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        """Wait for what is under way, and for what comes meanwhile: what another server has done must still be kept."""
+        while self._running:
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.sleep(0)  # the tasks' callbacks, which take them out, run after those that wait for them
 
     def _finish(self, key: KeyT, task: asyncio.Task[ResultT]) -> None:
         self._running.pop(key, None)

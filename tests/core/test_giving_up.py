@@ -1,0 +1,75 @@
+"""What loses its race each time is not kept, and whoever wanted it is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from latchpin.errors import RecordConflict
+from latchpin.model import IdentityAssertion, IdentityProvider
+from latchpin.people.endings import end_everything_of, ended_at
+from latchpin.testing import MovedClock
+from latchpin.tokens.assertion_shelf import AssertionShelf
+
+NOW = MovedClock()()
+
+
+class Kept:
+    """Small values, with somebody who is faster every time.
+
+    Args:
+        other: what somebody else has kept whenever we come.
+        times: how often.
+    """
+
+    def __init__(self, other: str, *, times: int) -> None:
+        self._other = other
+        self._times = times
+        self.value: str | None = None
+
+    async def put(self, _name: str, value: str, **_: object) -> str:
+        if self._times:
+            self._times -= 1
+            self.value = self._other
+        elif self.value is None:
+            self.value = value
+        return self.value
+
+    async def get(self, _name: str) -> str | None:
+        return self.value
+
+    async def take(self, _name: str, *, value: str | None = None) -> str | None:
+        if value not in {None, self.value}:
+            return None
+        taken, self.value = self.value, None
+        return taken
+
+
+class Cipher:
+    def seal(self, plaintext: str, **_: object) -> str:
+        return plaintext
+
+
+async def test_an_assertion_that_is_not_kept_is_an_error():
+    provider = IdentityProvider("https://idp.example", None, "client")
+    shelf = AssertionShelf(Kept("theirs", times=99), Cipher())
+    with pytest.raises(RecordConflict, match="not|kept"):
+        await shelf.put("ann@example.com", provider, IdentityAssertion("a.b.c", provider.issuer, NOW))
+
+
+async def test_an_earlier_end_never_stands_in_the_way_of_a_later_one():
+    kept = Kept((NOW - timedelta(seconds=9)).isoformat(), times=3)
+    await end_everything_of(kept, "ann@example.com", NOW)
+    assert await ended_at(kept, "ann@example.com") == NOW
+
+
+async def test_a_later_end_stands():
+    later = NOW + timedelta(seconds=9)
+    kept = Kept(later.isoformat(), times=1)
+    await end_everything_of(kept, "ann@example.com", NOW)
+    assert await ended_at(kept, "ann@example.com") == later
+
+
+async def test_an_end_that_cannot_be_written_is_an_error():
+    with pytest.raises(RecordConflict):
+        await end_everything_of(Kept((NOW - timedelta(seconds=9)).isoformat(), times=999), "ann@example.com", NOW)
