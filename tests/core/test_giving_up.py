@@ -53,7 +53,7 @@ class Cipher:
 async def test_an_assertion_that_is_not_kept_is_an_error():
     provider = IdentityProvider("https://idp.example", None, "client")
     shelf = AssertionShelf(Kept("theirs", times=99), Cipher())
-    with pytest.raises(RecordConflict, match="not|kept"):
+    with pytest.raises(RecordConflict, match="kept"):
         await shelf.put("ann@example.com", provider, IdentityAssertion("a.b.c", provider.issuer, NOW))
 
 
