@@ -8,7 +8,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.errors import RecordConflict
 from latchpin.model import Caller
 from latchpin.tokens import redemption
 from latchpin.tokens.sealing import open_token
@@ -79,32 +79,6 @@ async def test_what_cannot_be_kept_is_revoked(gateway: InnerGateway, provider: F
         page = await browser.open(await gateway.returned(browser, gateway_id))
     assert page.status == 409
     assert provider.accounts.ledger.living() == []
-
-
-@pytest.mark.parametrize("carried_out", [False, True], ids=["not-carried-out", "answer-lost"])
-async def test_a_store_that_is_away_for_a_moment_loses_no_token(
-    carried_out, gateway: InnerGateway, provider: FaultSwitch, monkeypatch
-):
-    monkeypatch.setattr(redemption, "KEEP_PAUSES", (0.0, 0.0))
-    tokens = gateway.application.services.records.tokens
-    put, times = tokens.put, 2
-
-    async def away(token, *, replacing) -> None:
-        nonlocal times
-        times -= 1
-        if carried_out and times == 1:
-            await put(token, replacing=replacing)
-        if times >= 0:
-            raise BackendUnavailable("away")
-        await put(token, replacing=replacing)
-
-    monkeypatch.setattr(tokens, "put", away)
-    gateway_id = await gateway.add(provider.provider.mcp_url)
-    async with gateway.browser() as browser:
-        page = await browser.open(await gateway.returned(browser, gateway_id))
-    assert page.title == "OAuth Authorization Successful"
-    assert (await tokens.get(gateway_id, ALICE)).revision == 1
-    assert len(provider.asked("token")) == 1
 
 
 # -- a gateway that stops -----------------------------------------------------------------------------
