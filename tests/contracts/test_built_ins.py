@@ -2,38 +2,21 @@
 
 from contextlib import asynccontextmanager
 
+import latchpin
 import pytest
 from latchpin.contracts import Backend
 from latchpin.defaults import cipher, registrar_static, signer
-from latchpin.defaults.secrets import RootSecrets
 from latchpin.errors import Unsealable
 from latchpin.testing import CipherContract, RegistrarContract, SignerContract, SuiteCipher
-from pydantic import SecretStr
-
-FIRST, SECOND = SecretStr("first-secret-of-32-bytes-or-more-"), SecretStr("second-secret-of-32-bytes-or-more")
 
 
-class Rotation:
-    @pytest.fixture
-    def settings(self):
-        return RootSecrets(auth_encryption_secret=FIRST)
-
-    @pytest.fixture
-    def other_settings(self):
-        return RootSecrets(auth_encryption_secret=SECOND)
-
-    @pytest.fixture
-    def rotated_settings(self):
-        return RootSecrets(auth_encryption_secret=SECOND, auth_encryption_secrets_old=(FIRST,))
-
-
-class TestHmacSigner(Rotation, SignerContract):
+class TestHmacSigner(SignerContract):
     @pytest.fixture
     def offer(self):
         return signer.latchpin_signer()
 
 
-class TestAesGcmCipher(Rotation, CipherContract):
+class TestAesGcmCipher(CipherContract):
     @pytest.fixture
     def offer(self):
         return cipher.latchpin_cipher()
@@ -83,7 +66,7 @@ async def careless(settings, context):
     yield Careless()
 
 
-OFFER = Backend("careless", "careless", RootSecrets, careless)
+OFFER = Backend("careless", "careless", latchpin.Settings, careless)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from latchpin.clients.registrations import LEASE, PATIENCE
 from latchpin.clients.secrets import open_configured_secret, seal_configured_secret
-from latchpin.contracts import Registration
+from latchpin.contracts import Keeps, Registration
 from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar
 from latchpin.errors import Conflict, IssuerMissing, NotFound, RecordConflict, RegistrationFailed, Unsealable
 from latchpin.model import ClientCredentials
@@ -63,7 +63,7 @@ async def test_a_gateway_without_oauth_has_no_secret(bench):
 async def test_an_entered_client_is_not_ours_to_forget(bench, metadata):
     offer = latchpin_client_registrar()
     async with offer.open(offer.settings(), None) as registrar:
-        assert registrar.keeps is False
+        assert registrar.keeps is Keeps.COMPUTED
     await client_for(bench.directory(), metadata)
     (kept,) = await bench.records.clients.list()
     assert "by hand" in await registrar.forget(kept, None)
@@ -142,7 +142,7 @@ async def test_a_dead_process_gives_way_when_its_lease_ends(bench, metadata, ser
     directory, seen = bench.directory(), []
 
     class Dead(StaticRegistrar):
-        keeps = True
+        keeps = Keeps.REGISTERED
 
         async def register(self, request):
             seen.append(request)
@@ -167,7 +167,7 @@ async def test_whoever_outlives_its_lease_uses_what_the_faster_one_kept(bench, m
     faster = []
 
     class Slow:
-        keeps = True
+        keeps = Keeps.REGISTERED
 
         async def register(self, request):
             bench.clock.advance(LEASE)
@@ -247,7 +247,7 @@ async def test_without_an_issuer_nothing_can_be_kept(bench, metadata):
     assert await bench.directory().existing(GATEWAY, nameless) is None
 
     class Careless(StaticRegistrar):
-        keeps = True
+        keeps = Keeps.REGISTERED
 
         async def register(self, request):
             return Registration(ClientCredentials("c"), (CALLBACK,), (), "", None, None, None)
@@ -259,7 +259,7 @@ async def test_without_an_issuer_nothing_can_be_kept(bench, metadata):
 
 async def test_a_registrar_that_keeps_may_still_compute(bench, metadata):
     class Either(StaticRegistrar):
-        keeps = True
+        keeps = Keeps.REGISTERED
 
         async def register(self, request):
             return ClientCredentials("computed")

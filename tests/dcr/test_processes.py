@@ -7,7 +7,6 @@ from latchpin.clients.directory import ClientDirectory
 from latchpin.configuration import CoreSettings
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.registrar_static import StaticRegistrar
-from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.model import ServerMetadata
 from latchpin.outbound.upstream import open_upstream
 from latchpin.testing.clock import START, MovedClock
@@ -27,8 +26,8 @@ async def register(store, metadata: ServerMetadata, meet) -> list[tuple[str, str
     """What one process does: its users all ask at once, at the same time as everybody else's."""
     import asyncio
 
-    clock = MovedClock()
-    cipher = AesGcmCipher(KeyRing(RootSecrets(), "sealing"))
+    clock, context = MovedClock(), SuiteContext()
+    cipher = AesGcmCipher(context.keys("sealing"))
     async with open_upstream(CoreSettings(oauth_allow_private_networks=True)) as upstream:
         registrars = [StaticRegistrar(), DynamicRegistrar(DcrSettings(), upstream, clock)]
         directory = ClientDirectory(records=store, cipher=cipher, registrars=registrars, clock=clock)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 
 import pytest
-from latchpin.contracts import RegistrationRequest
+from latchpin.contracts import Keeps, RegistrationRequest
 from latchpin.errors import IssuerMissing, ProviderUnreachable, RegistrationFailed
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.settings import load
@@ -384,5 +384,5 @@ def test_the_plugin_is_found_by_its_entry_point():
 async def test_what_the_plugin_opens_registers(upstream, request_for, server):
     offer = latchpin_client_registrar()
     async with SuiteContext(upstream=upstream) as context, offer.open(DcrSettings(), context) as registrar:
-        assert registrar.keeps is True
+        assert registrar.keeps is Keeps.REGISTERED
         assert (await registrar.register(request_for())).credentials.client_id == "client-1"

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.defaults.signer import HmacSigner
 from latchpin.errors import (
     BrowserChanged,
@@ -30,14 +29,15 @@ from latchpin.oauth.state import (
     hash_browser,
     parse_state,
 )
+from latchpin.workers.derived_keys import KeyRing
+from pydantic import SecretStr
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 COOKIE = "the-browser's-cookie"
 
 
 def signer(secret: str = "s" * 32, *old: str) -> HmacSigner:
-    settings = RootSecrets(AUTH_ENCRYPTION_SECRET=secret, AUTH_ENCRYPTION_SECRETS_OLD=list(old))
-    return HmacSigner(KeyRing(settings, "state signature"))
+    return HmacSigner(KeyRing([SecretStr(each) for each in (secret, *old)], "state signature"))
 
 
 SIGNER = signer()

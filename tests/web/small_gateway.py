@@ -16,7 +16,6 @@ from latchpin.configuration import CoreSettings
 from latchpin.contracts import Upstream
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.identities import ProxySettings, open_bearer, open_proxy, open_session
-from latchpin.defaults.secrets import KeyRing, RootSecrets
 from latchpin.errors import BackendUnavailable, LatchpinError, ProviderUnreadable
 from latchpin.events import Events
 from latchpin.observers import Observers
@@ -116,8 +115,7 @@ def services_with(**values: Any) -> Services:
 
 
 def cipher_of(secret: str, *old: str) -> AesGcmCipher:
-    secrets = RootSecrets(_env_file=None, auth_encryption_secret=secret, auth_encryption_secrets_old=old)
-    return AesGcmCipher(KeyRing(secrets, "sealing"))
+    return AesGcmCipher(SuiteContext(secrets=(secret, *old)).keys("sealing"))
 
 
 def build_app(services: Services) -> FastAPI:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic_settings import BaseSettings
@@ -13,16 +14,18 @@ from pydantic_settings import BaseSettings
 from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.audit.trail import AuditTrail
 from latchpin.configuration import CoreSettings
-from latchpin.contracts import Backend, Cipher, Clock, RecordStore, Signer, SignIn, StateStore, Upstream
+from latchpin.contracts import Backend, Cipher, Clock, Keys, RecordStore, Signer, SignIn, StateStore, Upstream
 from latchpin.errors import LatchpinError, PluginError, SettingsError
 from latchpin.events import Events
 from latchpin.observers import ObservedRecords, ObservedStates, Observers
+from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.outbound.upstream import open_upstream
 from latchpin.plugin_rules import contract_of, lacking
 from latchpin.plugins import Offer, Plugins
 from latchpin.servers.provider_file import build_provider_table
 from latchpin.services import Services
 from latchpin.settings import load
+from latchpin.workers.derived_keys import KeyRing
 from latchpin.workers.instance_names import new_instance_name
 
 __all__ = ["Looking", "Selection", "assemble", "select_stores", "utc_now"]
@@ -115,10 +118,10 @@ class Looking:
 class _OpenContext:
     """What backends see while the gateway is being assembled; see ``latchpin.contracts.Context``."""
 
+    settings: CoreSettings
     clock: Clock
     instance_id: str
-    base_url: str
-    state_ttl: timedelta
+    observers: Observers
     plugins: Plugins
     stack: AsyncExitStack
     upstream: Upstream
@@ -126,6 +129,22 @@ class _OpenContext:
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
     resources: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url
+
+    @property
+    def state_ttl(self) -> timedelta:
+        return timedelta(seconds=self.settings.state_ttl_seconds)
+
+    async def trusted(self, url: str) -> Upstream:
+        opener = partial(open_upstream, self.settings, observers=self.observers, private=True)
+        return TrustedUpstream(url, await self.shared("latchpin trusted", opener))
+
+    def keys(self, purpose: str) -> Keys:
+        secrets = (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
+        return KeyRing(secrets, purpose)
 
     @property
     def cipher(self) -> Cipher:
@@ -229,10 +248,10 @@ async def assemble(
     observers = Observers()
     async with AsyncExitStack() as stack:
         context = _OpenContext(
+            settings=settings,
             clock=clock,
             instance_id=instance_id or new_instance_name(),
-            base_url=settings.base_url,
-            state_ttl=timedelta(seconds=settings.state_ttl_seconds),
+            observers=observers,
             plugins=plugins,
             stack=stack,
             upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),

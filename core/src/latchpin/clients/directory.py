@@ -17,7 +17,7 @@ from latchpin.clients.kept import KeptClients
 from latchpin.clients.registrations import Registrations
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.clients.ways import Ways, explain_refusal, list_ways
-from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Registration, RegistrationRequest
+from latchpin.contracts import Cipher, ClientRegistrar, Clock, Keeps, RecordStore, Registration, RegistrationRequest
 from latchpin.errors import Conflict, NotFound, RegistrationFailed
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 from latchpin.workers.leases import Leases
@@ -107,9 +107,9 @@ class ClientDirectory:
         return list_ways(self._registrars, request, None if kept is None else kept.client_id)
 
     async def _ask(self, registrar: ClientRegistrar, request: RegistrationRequest) -> ClientCredentials | None:
-        if registrar.keeps and request.configured is None:
+        if registrar.keeps is Keeps.REGISTERED and request.configured is None:
             return await self._registrations.kept_or_registered(registrar, request)
-        return _computed(await registrar.register(request))
+        return _credentials(await registrar.register(request))
 
     async def close(self) -> None:
         """Let registrations that are under way end, before the stores are closed."""
@@ -128,8 +128,8 @@ class ClientDirectory:
         own, scopes = (gateway.oauth.redirect_uri, gateway.oauth.scopes) if gateway.oauth is not None else (None, ())
         request = self._request(gateway, server, own or self._redirect_uri, scopes)
         for registrar in self._registrars:
-            if not registrar.keeps:
-                answer = _computed(await registrar.register(request))
+            if registrar.keeps is not Keeps.REGISTERED:
+                answer = _credentials(await registrar.register(request))
                 if answer is not None:
                     return answer
         kept = await self._kept.living(gateway.id, server.issuer, deleted=deleted)
@@ -230,5 +230,5 @@ def _auth_method(gateway: Gateway, server: ServerMetadata) -> str | None:
     return server.provider.token_endpoint_auth_method
 
 
-def _computed(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
+def _credentials(answer: ClientCredentials | Registration | None) -> ClientCredentials | None:
     return answer.credentials if isinstance(answer, Registration) else answer

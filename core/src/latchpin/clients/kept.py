@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 
 from latchpin.clients.secrets import open_registered_secret, open_registration_token, seal_client
-from latchpin.contracts import Cipher, ClientRegistrar, Clock, RecordStore, Registration, RegistrationRequest
+from latchpin.contracts import Cipher, ClientRegistrar, Clock, Keeps, RecordStore, Registration, RegistrationRequest
 from latchpin.errors import RecordConflict
 from latchpin.model import ClientCredentials, RegisteredClient
 
@@ -75,7 +75,7 @@ class KeptClients:
 
     async def forget(self, client: RegisteredClient) -> str:
         """Ask the server to forget the client (RFC 7592); return what it said."""
-        registrar = next((one for one in self._registrars if one.keeps), None)
+        registrar = next((one for one in self._registrars if one.keeps is Keeps.REGISTERED), None)
         if registrar is None:
             return "No installed plugin can ask the server to forget it."
         return await registrar.forget(client, open_registration_token(client, self._cipher))

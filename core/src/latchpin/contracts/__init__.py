@@ -10,13 +10,14 @@ from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.evidence import StoreFacts, StoreWitness
 from latchpin.contracts.flows import FlowRecords
-from latchpin.contracts.keys import Cipher, PkceMethod, Signer
+from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import NavigationEntry
 from latchpin.contracts.people import AssertionSource, EventListener, Identity, SignIn, SignInOffer
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
+    Keeps,
     Registration,
     RegistrationRequest,
     TokenRequestParts,
@@ -44,6 +45,7 @@ __all__ = [
     "ClientRegistrar",
     "Clock",
     "Context",
+    "DerivedKey",
     "EventListener",
     "Finding",
     "Fix",
@@ -51,7 +53,9 @@ __all__ = [
     "GatewayRecords",
     "Identity",
     "Instance",
+    "Keeps",
     "KeptRecords",
+    "Keys",
     "NavigationEntry",
     "Observer",
     "Operation",

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from latchpin.contracts.keys import Cipher
+from latchpin.contracts.keys import Cipher, Keys
 from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import RecordStore
 
@@ -46,6 +46,25 @@ class Context(Protocol):
     @property
     def upstream(self) -> Upstream:
         """The guarded way to other servers."""
+
+    async def trusted(self, url: str) -> Upstream:
+        """Give a way to the origin of ``url`` alone (scheme, host and port), which may be http or a private host.
+
+        For an address that the deployer wrote into a setting: a vault, a key service, a webhook. Never for one that
+        came from a request, a gateway's entry or another server. Deadline, size cap, and that it follows no redirects
+        and keeps no cookies, are as for ``upstream``; another origin is refused with AddressRefused.
+
+        Raises:
+            SettingsError: ``url`` is no absolute http or https URL, or holds a user name or password.
+        """
+
+    def keys(self, purpose: str) -> Keys:
+        """Give the keys for ``purpose``, derived from AUTH_ENCRYPTION_SECRET.
+
+        Those derived from AUTH_ENCRYPTION_SECRETS_OLD are among them, for verifying and unsealing only. Every instance
+        with equal secrets has equal keys. Different purposes have unrelated keys, so that none can be used for another;
+        ``purpose`` should begin with the plugin's own name.
+        """
 
     @property
     def records(self) -> RecordStore:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from latchpin.model import Sealed
 
-__all__ = ["Cipher", "PkceMethod", "Signer"]
+__all__ = ["Cipher", "DerivedKey", "Keys", "PkceMethod", "Signer"]
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedKey:
+    """A key for one purpose, 32 bytes. ``id`` names it without telling anything about it."""
+
+    id: str
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def named(cls, key: bytes) -> DerivedKey:
+        """Give ``key`` the name that follows from it: the same on every instance, and nobody learns the key from it."""
+        return cls(id=hashlib.sha256(b"latchpin key id\0" + key).hexdigest()[:8], key=key)
+
+
+class Keys(Protocol):
+    """The keys of one purpose: one that signs or seals today, and those that only verify and unseal."""
+
+    @property
+    def current(self) -> DerivedKey:
+        """Today's key. It may be another one from one call to the next where keys are fetched."""
+
+    def find(self, key_id: str) -> DerivedKey | None:
+        """The key called ``key_id``, today's or an earlier one; None if it is not known."""
 
 
 class Signer(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, Reply, ServerMetadata
@@ -12,6 +13,7 @@ from latchpin.model import ClientCredentials, Gateway, RegisteredClient, Reply, 
 __all__ = [
     "ClientAuthentication",
     "ClientRegistrar",
+    "Keeps",
     "Registration",
     "RegistrationRequest",
     "TokenRequestParts",
@@ -67,11 +69,25 @@ class RegistrationRequest:
     auth_method: str | None
 
 
+class Keeps(StrEnum):
+    """Where the client that a registrar gives is kept, and so when the registrar is asked for it again.
+
+    ``REGISTERED``: the core keeps it, sealed, one for each gateway and issuer; the registrar is asked once.
+    ``COMPUTED``: nowhere; the registrar is asked each time, says the same each time, and needs nobody for it.
+    ``FETCHED``: elsewhere, such as in a vault; the registrar is asked each time, for a renewal as well, and asks there.
+    What it says may change. It raises where it gets no answer: None would pass the question on to the next way.
+    """
+
+    REGISTERED = "registered"
+    COMPUTED = "computed"
+    FETCHED = "fetched"
+
+
 class ClientRegistrar(Protocol):
     """One way to a client_id. Registrars are asked in the order of their rank; the first answer counts.
 
-    A registrar only talks to the server. The core keeps the result, sealed, one for each gateway and
-    issuer, and makes sure that of many first users only one registers.
+    A registrar only talks to the server. What it registers the core keeps, and makes sure that of many first users
+    only one registers.
     """
 
     @property
@@ -79,8 +95,8 @@ class ClientRegistrar(Protocol):
         """What people call this way, such as "Dynamic Client Registration"."""
 
     @property
-    def keeps(self) -> bool:
-        """Whether an answer is to be kept as a registered client (False: it can be computed each time)."""
+    def keeps(self) -> Keeps:
+        """Where an answer is kept; the same for as long as the registrar is open."""
 
     def obstacle(self, request: RegistrationRequest) -> str | None:
         """Say why this way does not apply here, None if it does (the server may refuse yet). Does no I/O."""
@@ -90,7 +106,7 @@ class ClientRegistrar(Protocol):
 
         Raises:
             RegistrationFailed: this way applies, and the server refused.
-            ProviderError: the server could not be asked.
+            ProviderError: the server, or what keeps the client, could not be asked.
         """
 
     async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:

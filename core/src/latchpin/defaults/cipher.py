@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from latchpin.contracts import Backend, Cipher, Context
-from latchpin.defaults.secrets import KeyRing, RootSecrets
+from latchpin.contracts import Backend, Cipher, Context, Keys
 from latchpin.errors import Unsealable
 from latchpin.hookspecs import hookimpl
 from latchpin.model import Sealed
+from latchpin.settings import Settings
 
 __all__ = ["AesGcmCipher"]
 
@@ -30,7 +30,7 @@ class AesGcmCipher:
     associated data is the place's parts, each with its length before it, so that no two places read alike.
     """
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: Keys) -> None:
         self._ring = ring
         self._ciphers: dict[str, AESGCM] = {}
 
@@ -73,12 +73,12 @@ def _associated(place: Sequence[str]) -> bytes:
 
 
 @asynccontextmanager
-async def open_cipher(settings: RootSecrets, context: Context) -> AsyncIterator[Cipher]:  # noqa: ARG001
+async def open_cipher(settings: Settings, context: Context) -> AsyncIterator[Cipher]:  # noqa: ARG001
     """Derive the keys; nothing to close."""
-    yield AesGcmCipher(KeyRing(settings, "sealing"))
+    yield AesGcmCipher(context.keys("sealing"))
 
 
 @hookimpl
-def latchpin_cipher() -> Backend[RootSecrets, Cipher]:
+def latchpin_cipher() -> Backend[Settings, Cipher]:
     """Offer the cipher that CIPHER=aes-gcm, the default, selects."""
-    return Backend("aes-gcm", "AES-GCM", RootSecrets, open_cipher)
+    return Backend("aes-gcm", "AES-GCM", Settings, open_cipher)

@@ -36,7 +36,7 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
     yield BearerIdentity(
         _tickets(settings, context),
         email_claim=settings.jwt_email_claim,
-        key_set=KeySet(url, upstream=context.upstream, clock=context.clock) if url else None,
+        key_set=KeySet(url, upstream=await context.trusted(url), clock=context.clock) if url else None,
         clock=context.clock,
         endings=Endings(context.records.kept, context.clock),
     )

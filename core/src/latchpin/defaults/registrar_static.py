@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from latchpin.contracts import Backend, ClientRegistrar, Context, Registration, RegistrationRequest
+from latchpin.contracts import Backend, ClientRegistrar, Context, Keeps, Registration, RegistrationRequest
 from latchpin.hookspecs import hookimpl
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.oauth.client_auth import choose_method
@@ -26,9 +26,9 @@ class StaticRegistrar:
         return LABEL
 
     @property
-    def keeps(self) -> bool:
-        """False: the gateway's entry is the record."""
-        return False
+    def keeps(self) -> Keeps:
+        """The gateway's entry is the record."""
+        return Keeps.COMPUTED
 
     def obstacle(self, request: RegistrationRequest) -> str | None:
         """It needs a client_id."""

@@ -7,10 +7,10 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from latchpin.contracts import Backend, Context, Signer
-from latchpin.defaults.secrets import KeyRing, RootSecrets
+from latchpin.contracts import Backend, Context, Keys, Signer
 from latchpin.errors import Unsealable
 from latchpin.hookspecs import hookimpl
+from latchpin.settings import Settings
 
 __all__ = ["HmacSigner"]
 
@@ -18,7 +18,7 @@ __all__ = ["HmacSigner"]
 class HmacSigner:
     """HMAC-SHA256 (RFC 2104) with key rotation; see ``latchpin.contracts.Signer``."""
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: Keys) -> None:
         self._ring = ring
 
     @property
@@ -39,12 +39,12 @@ class HmacSigner:
 
 
 @asynccontextmanager
-async def open_signer(settings: RootSecrets, context: Context) -> AsyncIterator[Signer]:  # noqa: ARG001
+async def open_signer(settings: Settings, context: Context) -> AsyncIterator[Signer]:  # noqa: ARG001
     """Derive the keys; nothing to close."""
-    yield HmacSigner(KeyRing(settings, "state signature"))
+    yield HmacSigner(context.keys("state signature"))
 
 
 @hookimpl
-def latchpin_signer() -> Backend[RootSecrets, Signer]:
+def latchpin_signer() -> Backend[Settings, Signer]:
     """Offer the signer that SIGNER=hmac-sha256, the default, selects."""
-    return Backend("hmac-sha256", "HMAC-SHA256", RootSecrets, open_signer)
+    return Backend("hmac-sha256", "HMAC-SHA256", Settings, open_signer)

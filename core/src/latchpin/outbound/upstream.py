@@ -183,6 +183,7 @@ async def open_upstream(
     sleep: Sleep = asyncio.sleep,
     resolver: AbstractResolver | None = None,
     observers: Observers | None = None,
+    private: bool | None = None,
 ) -> AsyncIterator[HttpUpstream]:
     """Open the way out, once for the process; leaving closes every connection.
 
@@ -192,8 +193,9 @@ async def open_upstream(
         sleep: how to pause between retries.
         resolver: how names become addresses; the system's way if None.
         observers: watch each request.
+        private: whether http and private addresses are asked; OAUTH_ALLOW_PRIVATE_NETWORKS decides if None.
     """
     timeout = settings.oauth_request_timeout
-    private = settings.oauth_allow_private_networks
+    private = settings.oauth_allow_private_networks if private is None else private
     async with open_session(allow_private_networks=private, resolver=resolver, observers=observers) as session:
         yield HttpUpstream(session, size=size, timeout=timeout, retries=settings.oauth_max_retries, sleep=sleep)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from latchpin.contracts import Cipher, Clock, RecordStore, Upstream
+from pydantic import SecretStr
+
+from latchpin.contracts import Cipher, Clock, Keys, RecordStore, Upstream
 from latchpin.errors import ConfigurationError
+from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.testing.clock import MovedClock
+from latchpin.workers.derived_keys import KeyRing
 
 __all__ = ["SuiteContext"]
 
@@ -28,6 +32,7 @@ class SuiteContext:
         upstream: the way to other servers, for backends that need one.
         records: the record store, for backends that need one.
         cipher: the cipher, for backends that need one.
+        secrets: the pretended AUTH_ENCRYPTION_SECRET, then those of AUTH_ENCRYPTION_SECRETS_OLD.
         as_found: whether the backend is opened to be looked at only.
     """
 
@@ -41,6 +46,7 @@ class SuiteContext:
         upstream: Upstream | None = None,
         records: RecordStore | None = None,
         cipher: Cipher | None = None,
+        secrets: Sequence[str] = ("a secret of the suite, of 32 bytes or more",),
         as_found: bool = False,
     ) -> None:
         self.clock: Clock = clock or MovedClock()
@@ -51,6 +57,7 @@ class SuiteContext:
         self._upstream = upstream
         self._records = records
         self._cipher = cipher
+        self._secrets = [SecretStr(secret) for secret in secrets]
         self._opened: dict[str, Any] = {}
         self._stack = AsyncExitStack()
 
@@ -62,6 +69,14 @@ class SuiteContext:
     ) -> None:
         self._opened.clear()
         await self._stack.__aexit__(kind, error, trace)
+
+    async def trusted(self, url: str) -> Upstream:
+        """The test's way to other servers, for the origin of ``url`` alone; raises if the test gave none."""
+        return TrustedUpstream(url, self.upstream)
+
+    def keys(self, purpose: str) -> Keys:
+        """The keys for ``purpose``, derived from the pretended secrets."""
+        return KeyRing(self._secrets, purpose)
 
     @property
     def upstream(self) -> Upstream:

@@ -1,4 +1,4 @@
-"""The suites for signers and ciphers. A subclass gives ``offer`` and three sets of settings."""
+"""The suites for signers and ciphers. A subclass gives ``offer``, and settings if it has keys of its own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ __all__ = ["CipherContract", "SignerContract"]
 
 MESSAGE = b"eyJub25jZSI6InEwQTBrIn0"
 PLAIN = "s3cr3t \u00fc\u65e5\U0001f600\n"
+FIRST = ("the first secret of the suite, 32 bytes",)
+OTHER = ("another secret of the suite, of 32 bytes",)
+ROTATED = (*OTHER, *FIRST)
 PLACE = ("gateway-1", "ada@example.com", "access_token")
 
 
@@ -29,25 +32,30 @@ class _WithKeys:
         raise NotImplementedError("override the fixture 'offer': return what your plugin's hook returns")
 
     @pytest.fixture
-    def settings(self) -> AnySettings:
-        """Settings with one key. Override this."""
-        raise NotImplementedError("override the fixture 'settings': settings with one key")
+    def settings(self, offer: AnyOffer) -> AnySettings:
+        """Settings with one key. Override this, unless keys come from ``context.keys``."""
+        return offer.settings()
 
     @pytest.fixture
-    def other_settings(self) -> AnySettings:
-        """Settings with another key, which know nothing of the first. Override this."""
-        raise NotImplementedError("override the fixture 'other_settings': settings with another key")
+    def other_settings(self, offer: AnyOffer) -> AnySettings:
+        """Settings with another key, which know nothing of the first. Override this together with ``settings``."""
+        return offer.settings()
 
     @pytest.fixture
-    def rotated_settings(self) -> AnySettings:
+    def rotated_settings(self, offer: AnyOffer) -> AnySettings:
         """Settings whose key is that of ``other_settings``, with that of ``settings`` as an earlier one."""
-        raise NotImplementedError("override the fixture 'rotated_settings': the other key now, the first one earlier")
+        return offer.settings()
 
+    def make_context(self, secrets: Sequence[str]) -> SuiteContext:
+        """What the offer is opened with. Override this to give an ``upstream`` to an offer that fetches its keys."""
+        return SuiteContext(secrets=secrets)
 
-@asynccontextmanager
-async def _opened(offer: Backend[Any, Any], settings: AnySettings) -> AsyncIterator[Any]:
-    async with SuiteContext() as context, offer.open(settings, context) as service:
-        yield service
+    @asynccontextmanager
+    async def _opened(
+        self, offer: Backend[Any, Any], settings: AnySettings, secrets: Sequence[str] = FIRST
+    ) -> AsyncIterator[Any]:
+        async with self.make_context(secrets) as context, offer.open(settings, context) as service:
+            yield service
 
 
 def _check_key_ids(first: str, again: str, other: str) -> None:
@@ -67,7 +75,7 @@ class SignerContract(_WithKeys):
     async def test_a_signature_holds(self, offer: AnyOffer, settings: AnySettings) -> None:
         """Also when another process checks it."""
         signer: Signer
-        async with _opened(offer, settings) as signer, _opened(offer, settings) as elsewhere:
+        async with self._opened(offer, settings) as signer, self._opened(offer, settings) as elsewhere:
             for message in (MESSAGE, b"", b"\x00" * 5000):
                 signature = signer.sign(message)
                 seen = elsewhere.verify(message, signature, key_id=signer.key_id)
@@ -76,7 +84,7 @@ class SignerContract(_WithKeys):
     async def test_a_forged_signature_does_not_hold(self, offer: AnyOffer, settings: AnySettings) -> None:
         """One changed bit, a cut, an addition, nothing at all: False, never an exception."""
         signer: Signer
-        async with _opened(offer, settings) as signer:
+        async with self._opened(offer, settings) as signer:
             good = signer.sign(MESSAGE)
             forged = [
                 good[:-1] + bytes([good[-1] ^ 1]),
@@ -96,9 +104,9 @@ class SignerContract(_WithKeys):
         """Short, URL-safe, equal on every instance, different for every key."""
         signer: Signer
         async with (
-            _opened(offer, settings) as signer,
-            _opened(offer, settings) as again,
-            _opened(offer, other_settings) as other,
+            self._opened(offer, settings) as signer,
+            self._opened(offer, settings) as again,
+            self._opened(offer, other_settings, OTHER) as other,
         ):
             _check_key_ids(signer.key_id, again.key_id, other.key_id)
 
@@ -107,7 +115,7 @@ class SignerContract(_WithKeys):
     ) -> None:
         """A key we no longer have and a forgery are different facts."""
         signer: Signer
-        async with _opened(offer, settings) as signer, _opened(offer, other_settings) as other:
+        async with self._opened(offer, settings) as signer, self._opened(offer, other_settings, OTHER) as other:
             for key_id in (signer.key_id, "", "never-heard-of"):
                 with _unsealable("verify raises Unsealable for a key that is not known"):
                     other.verify(MESSAGE, signer.sign(MESSAGE), key_id=key_id)
@@ -120,9 +128,9 @@ class SignerContract(_WithKeys):
         """After a rotation, states under way still verify; new ones are signed under the new key."""
         signer: Signer
         async with (
-            _opened(offer, settings) as signer,
-            _opened(offer, other_settings) as other,
-            _opened(offer, rotated_settings) as rotated,
+            self._opened(offer, settings) as signer,
+            self._opened(offer, other_settings, OTHER) as other,
+            self._opened(offer, rotated_settings, ROTATED) as rotated,
         ):
             seen = rotated.verify(MESSAGE, signer.sign(MESSAGE), key_id=signer.key_id)
             holds(seen is True, "earlier keys verify", found(seen))
@@ -138,7 +146,7 @@ class CipherContract(_WithKeys):
     async def test_unseal_reverses_seal(self, offer: AnyOffer, settings: AnySettings) -> None:
         """Any text, also in another process; the sealed form is URL-safe and never the same twice."""
         cipher: Cipher
-        async with _opened(offer, settings) as cipher, _opened(offer, settings) as elsewhere:
+        async with self._opened(offer, settings) as cipher, self._opened(offer, settings) as elsewhere:
             for plain in (PLAIN, "", "x" * 20_000):
                 sealed = cipher.seal(plain, place=PLACE)
                 same(elsewhere.unseal(sealed, place=list(PLACE)), plain, "unseal gives what was sealed")
@@ -164,7 +172,7 @@ class CipherContract(_WithKeys):
     ) -> None:
         """Copied to another user, gateway or column it does not unseal."""
         cipher: Cipher
-        async with _opened(offer, settings) as cipher:
+        async with self._opened(offer, settings) as cipher:
             sealed = cipher.seal(PLAIN, place=PLACE)
             with _unsealable("a sealed value that was moved to another place does not unseal"):
                 cipher.unseal(sealed, place=place)
@@ -172,7 +180,7 @@ class CipherContract(_WithKeys):
     async def test_a_damaged_value_does_not_unseal(self, offer: AnyOffer, settings: AnySettings) -> None:
         """Whatever letter is changed or lost, and whatever is put in its place."""
         cipher: Cipher
-        async with _opened(offer, settings) as cipher:
+        async with self._opened(offer, settings) as cipher:
             sealed = cipher.seal(PLAIN, place=PLACE)
             middle = len(sealed) // 2
             swapped = "A" if sealed[middle] != "A" else "B"
@@ -185,9 +193,9 @@ class CipherContract(_WithKeys):
         """Short, URL-safe, equal on every instance, different for every key."""
         cipher: Cipher
         async with (
-            _opened(offer, settings) as cipher,
-            _opened(offer, settings) as again,
-            _opened(offer, other_settings) as other,
+            self._opened(offer, settings) as cipher,
+            self._opened(offer, settings) as again,
+            self._opened(offer, other_settings, OTHER) as other,
         ):
             _check_key_ids(cipher.key_id, again.key_id, other.key_id)
 
@@ -197,9 +205,9 @@ class CipherContract(_WithKeys):
         """After a rotation old values still open, new ones are sealed under the new key alone."""
         cipher: Cipher
         async with (
-            _opened(offer, settings) as cipher,
-            _opened(offer, other_settings) as other,
-            _opened(offer, rotated_settings) as rotated,
+            self._opened(offer, settings) as cipher,
+            self._opened(offer, other_settings, OTHER) as other,
+            self._opened(offer, rotated_settings, ROTATED) as rotated,
         ):
             old = cipher.seal(PLAIN, place=PLACE)
             same(rotated.unseal(old, place=PLACE), PLAIN, "earlier keys unseal")

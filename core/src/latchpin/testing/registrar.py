@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from latchpin.contracts import ClientRegistrar, Registration, RegistrationRequest, Upstream
+from latchpin.contracts import ClientRegistrar, Keeps, Registration, RegistrationRequest, Upstream
 from latchpin.errors import LatchpinError, ProviderUnreachable
 from latchpin.model import ClientCredentials, Reply, ServerMetadata
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.context import SuiteContext
 from latchpin.testing.opening import AnyOffer, AnySettings
-from latchpin.testing.rules import found, holds, same
+from latchpin.testing.rules import found, holds, refused, same
 
 __all__ = ["RegistrarContract", "UnreachableUpstream"]
 
@@ -103,9 +103,10 @@ class RegistrarContract:
                 raise AssertionError(f"contract broken: register raises LatchpinError only; {found(exc)}") from exc
             self._judge(answer, keeps=registrar.keeps)
 
-    def _judge(self, answer: object, *, keeps: bool) -> None:
+    def _judge(self, answer: object, *, keeps: Keeps) -> None:
         if isinstance(answer, Registration):
-            holds(keeps, "only a registrar that says keeps=True gives a Registration")
+            registered = keeps is Keeps.REGISTERED
+            holds(registered, "only a registrar that says Keeps.REGISTERED gives a Registration")
             answer = answer.credentials
         if answer is not None:
             rule = "register gives ClientCredentials, a Registration or None"
@@ -130,12 +131,23 @@ class RegistrarContract:
     async def test_what_is_not_kept_can_be_computed_again(
         self, registrar: ClientRegistrar, request_of_nothing: RegistrationRequest
     ) -> None:
-        """``keeps`` is a constant; with False the same request gets the same answer each time."""
+        """With ``Keeps.COMPUTED`` the same request gets the same answer each time."""
         configured = ClientCredentials("client-7", SECRET, "client_secret_basic")
         request = replace(request_of_nothing, configured=configured)
-        answers = [await registrar.register(request) for _ in range(2 if not registrar.keeps else 0)]
-        holds(answers[:1] == answers[1:], "keeps=False means that an answer can be computed each time")
-        same(registrar.keeps, bool(registrar.keeps), "keeps is True or False")
+        holds(isinstance(registrar.keeps, Keeps), "keeps is one of Keeps", found(registrar.keeps))
+        computed = registrar.keeps is Keeps.COMPUTED
+        answers = [await registrar.register(request) for _ in range(2 if computed else 0)]
+        holds(answers[:1] == answers[1:], "Keeps.COMPUTED means that an answer can be computed each time")
+
+    async def test_what_cannot_be_fetched_is_an_error(
+        self, offer: AnyOffer, settings: AnySettings, request_of_nothing: RegistrationRequest
+    ) -> None:
+        """With ``Keeps.FETCHED``, nobody answers: None would let another way give the client of another."""
+        silent = SuiteContext(upstream=UnreachableUpstream())
+        async with silent as context, offer.open(settings, context) as registrar:
+            if registrar.keeps is Keeps.FETCHED and registrar.obstacle(request_of_nothing) is None:
+                asked = registrar.register(request_of_nothing)
+                await refused(asked, LatchpinError, "what keeps the client is silent: register raises")
 
     async def test_forgetting_never_fails(self, registrar: ClientRegistrar) -> None:
         """It returns a sentence for the administrator, whatever the server does, and no secret in it."""

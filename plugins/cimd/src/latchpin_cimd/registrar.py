@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from latchpin.contracts import Registration, RegistrationRequest
+from latchpin.contracts import Keeps, Registration, RegistrationRequest
 from latchpin.model import ClientCredentials, RegisteredClient
 
 from latchpin_cimd.document import PublishedClient, unfit
@@ -39,9 +39,9 @@ class DocumentRegistrar:
         return LABEL
 
     @property
-    def keeps(self) -> bool:
-        """False: the client_id is the document's URL, at every server."""
-        return False
+    def keeps(self) -> Keeps:
+        """The client_id is the document's URL, at every server."""
+        return Keeps.COMPUTED
 
     def obstacle(self, request: RegistrationRequest) -> str | None:
         """It needs a public https URL, and a server that understands documents."""

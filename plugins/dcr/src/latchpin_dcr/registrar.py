@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from latchpin.causes.provider import DCR_UNSUPPORTED
-from latchpin.contracts import Clock, Registration, RegistrationRequest, Upstream
+from latchpin.contracts import Clock, Keeps, Registration, RegistrationRequest, Upstream
 from latchpin.errors import IssuerMissing, LatchpinError, ProviderError, RegistrationFailed
 from latchpin.model import ClientCredentials, RegisteredClient
 
@@ -35,9 +35,9 @@ class DynamicRegistrar:
         return LABEL
 
     @property
-    def keeps(self) -> bool:
-        """True: a registration is made once and kept."""
-        return True
+    def keeps(self) -> Keeps:
+        """A registration is made once and kept."""
+        return Keeps.REGISTERED
 
     def obstacle(self, request: RegistrationRequest) -> str | None:
         """Settings, an entered client or the server's metadata may rule it out."""

@@ -1,0 +1,40 @@
+"""The keys that follow from AUTH_ENCRYPTION_SECRET and its earlier values, one for each purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from latchpin.contracts import DerivedKey
+
+__all__ = ["KeyRing"]
+
+
+class KeyRing:
+    """Implements ``latchpin.contracts.Keys``: the keys of one purpose, today's and those of earlier secrets.
+
+    Derivation is HKDF-SHA256 (RFC 5869) with the purpose as its label, done once at the start. The id is a
+    hash of the derived key, so equal secrets have equal ids on every instance.
+
+    Args:
+        secrets: today's, then the earlier ones.
+        purpose: what the keys are for.
+    """
+
+    def __init__(self, secrets: Sequence[SecretStr], purpose: str) -> None:
+        keys = [_derive(secret, purpose) for secret in secrets]
+        self.current = keys[0]
+        self._by_id = {key.id: key for key in reversed(keys)}
+
+    def find(self, key_id: str) -> DerivedKey | None:
+        """The key called ``key_id``, if it is one of ours."""
+        return self._by_id.get(key_id)
+
+
+def _derive(secret: SecretStr, purpose: str) -> DerivedKey:
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"latchpin {purpose} v1".encode())
+    key = hkdf.derive(secret.get_secret_value().encode())
+    return DerivedKey.named(key)

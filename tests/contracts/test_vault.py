@@ -1,0 +1,255 @@
+"""What a stranger needs who keeps keys and clients in a vault: an address, keys by purpose, keys that are fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from base64 import b64encode
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from latchpin.assembly import assemble
+from latchpin.clients.directory import ClientDirectory
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import DerivedKey
+from latchpin.errors import ConfigurationError, ProviderError, ProviderUnreachable, Unsealable
+from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.plugins import Plugins
+from latchpin.testing import (
+    CipherContract,
+    MovedClock,
+    RegistrarContract,
+    SignerContract,
+    SuiteCipher,
+    SuiteContext,
+    UnreachableUpstream,
+    samples,
+)
+from latchpin.workers.fetched_keys import SOONEST, fetched_keys
+from pydantic import SecretStr
+
+from tests.contracts import acme_vault
+from tests.contracts.acme_vault import VaultSettings
+
+KEYS = {name: DerivedKey.named(name.encode().ljust(32, b".")) for name in ("one", "two", "three")}
+
+
+class Vault(UnreachableUpstream):
+    """Unwraps keys by their name, and has one client; nobody else answers."""
+
+    secret = "first"
+
+    async def send(self, method, url, *, headers=None, body=b"", repeatable=False):
+        self.asked.append(f"{method} {url}")
+        if url.startswith("http://vault.internal:8200/clients"):
+            return Reply(url, 200, {}, json.dumps({"id": "from-vault", "secret": self.secret}).encode())
+        if url == "http://vault.internal:8200/unwrap":
+            return Reply(url, 200, {}, b64encode(KEYS[body.decode()].key))
+        raise ProviderUnreachable("nobody answers there")
+
+
+class TestDerivedKeys(SignerContract):
+    @pytest.fixture
+    def offer(self):
+        return acme_vault.latchpin_signer()
+
+
+class TestVaultCipher(CipherContract):
+    @pytest.fixture
+    def offer(self):
+        return acme_vault.latchpin_cipher()
+
+    @pytest.fixture
+    def settings(self):
+        return VaultSettings(acme_wrapped_keys=("one",))
+
+    @pytest.fixture
+    def other_settings(self):
+        return VaultSettings(acme_wrapped_keys=("two",))
+
+    @pytest.fixture
+    def rotated_settings(self):
+        return VaultSettings(acme_wrapped_keys=("two", "one"))
+
+    def make_context(self, secrets):
+        return SuiteContext(secrets=secrets, upstream=Vault())
+
+
+class TestVaultRegistrar(RegistrarContract):
+    @pytest.fixture
+    def offer(self):
+        return acme_vault.latchpin_client_registrar()
+
+    @pytest.fixture
+    def upstream(self):
+        return Vault()
+
+
+# -- a registrar that asks each time ------------------------------------------------------------------
+
+
+@pytest.mark.needs("latchpin_memory_store")
+async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
+    from latchpin_memory_store.records import MemoryRecordStore
+
+    vault, clock = Vault(), MovedClock()
+    records = MemoryRecordStore(clock)
+    gateway = replace(samples.gateway(clock()), oauth=OAuthConfig())
+    await records.gateways.put(gateway)
+    server = ServerMetadata("https://as.example", "https://as.example/authorize", "https://as.example/token")
+    offer = acme_vault.latchpin_client_registrar()
+    async with SuiteContext(clock, upstream=vault) as context, offer.open(VaultSettings(), context) as registrar:
+        directory = ClientDirectory(records=records, cipher=SuiteCipher(), registrars=[registrar], clock=clock)
+        began = await directory.client_for(gateway, server, "https://gateway.example.com/oauth/callback", ())
+        vault.secret = "rotated"
+        renewed = await directory.existing(gateway, server)
+        assert (began.client_secret, renewed.client_secret) == ("first", "rotated")
+        assert await records.clients.list() == []
+    silent = SuiteContext(clock, upstream=UnreachableUpstream())
+    async with silent as context, offer.open(VaultSettings(), context) as registrar:
+        directory = ClientDirectory(records=records, cipher=SuiteCipher(), registrars=[registrar], clock=clock)
+        with pytest.raises(ProviderError):
+            await directory.existing(gateway, server)
+
+
+# -- keys by their purpose ----------------------------------------------------------------------------
+
+
+@pytest.mark.needs("latchpin_memory_store")
+async def test_the_gateways_own_secrets_are_what_keys_are_derived_from(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    seen: dict[str, tuple[str, bool, bool]] = {}
+    first, second = "the first secret of 32 bytes or more", "the second secret of 32 bytes or mor"
+    for name, today, earlier in (("before", first, ()), ("after", second, (SecretStr(first),)), ("else", second, ())):
+        settings = CoreSettings(
+            cache_type="memory",
+            record_store="memory",
+            auth_encryption_secret=today,
+            auth_encryption_secrets_old=earlier,
+        )
+        async with assemble(Plugins(), settings) as services:
+            key_id = services.signer.key_id
+            known = [_known(services.signer, seen["before"][0]) if seen else True, _known(services.signer, key_id)]
+            seen[name] = (key_id, *known)
+    assert seen["before"][0] != seen["after"][0] == seen["else"][0]
+    assert [known for _, known, _ in seen.values()] == [True, True, False]
+    context = SuiteContext(secrets=(first,))
+    assert context.keys("state signature").current.id == seen["before"][0]
+    assert context.keys("acme state signature").current.key != context.keys("state signature").current.key
+
+
+def _known(signer, key_id: str) -> bool:
+    try:
+        return signer.verify(b"", b"", key_id=key_id) is False
+    except Unsealable:
+        return False
+
+
+# -- keys that are fetched ----------------------------------------------------------------------------
+
+
+class Pauses:
+    """Stands in for sleeping: a pause ends when the test says so, and is known by its seconds."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[float, asyncio.Event] = {}
+        self.began = asyncio.Condition()
+
+    async def __call__(self, seconds: float) -> None:
+        async with self.began:
+            self.waiting[seconds] = event = asyncio.Event()
+            self.began.notify_all()
+        await event.wait()
+
+    async def end(self, seconds: float) -> None:
+        async with self.began:
+            await self.began.wait_for(lambda: seconds in self.waiting)
+        self.waiting.pop(seconds).set()
+
+    async def begun(self, seconds: float) -> None:
+        async with self.began:
+            await self.began.wait_for(lambda: seconds in self.waiting)
+
+
+EVERY = timedelta(seconds=100)
+SHORT, LONG = SOONEST.total_seconds(), (EVERY - SOONEST).total_seconds()
+
+
+class Service:
+    """What is asked for keys: the names of those it gives, or the failure that it raises."""
+
+    def __init__(self, *names: str) -> None:
+        self.names, self.asked = names, 0
+
+    async def __call__(self):
+        self.asked += 1
+        if not self.names:
+            raise OSError("no route to a secret host")
+        return [KEYS[name] for name in self.names]
+
+
+async def test_keys_are_fetched_anew_when_their_time_is_over():
+    service, pauses = Service("one"), Pauses()
+    async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
+        assert keys.current == KEYS["one"]
+        service.names = ("two", "one")
+        await pauses.end(SHORT)
+        await pauses.end(LONG)
+        await pauses.begun(SHORT)
+        assert (keys.current, keys.find(KEYS["one"].id)) == (KEYS["two"], KEYS["one"])
+        service.names = ("two",)
+        await pauses.end(SHORT)
+        await pauses.end(LONG)
+        await pauses.begun(SHORT)
+        assert keys.find(KEYS["one"].id) is None  # taken away there: forgotten here
+
+
+async def test_an_unknown_key_lets_them_be_fetched_soon_but_no_flood():
+    service, pauses = Service("one"), Pauses()
+    async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
+        service.names = ("one", "two")
+        for _ in range(1000):
+            assert keys.find(KEYS["two"].id) is None
+        await pauses.begun(SHORT)
+        assert service.asked == 1
+        await pauses.end(SHORT)  # and the long pause is not waited for
+        await pauses.begun(SHORT)
+        assert (service.asked, keys.find(KEYS["two"].id)) == (2, KEYS["two"])
+
+
+async def test_a_silent_service_leaves_the_keys_at_hand_in_use(caplog):
+    service, pauses = Service("one"), Pauses()
+    async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
+        service.names = ()
+        with caplog.at_level(logging.WARNING, "latchpin.keys"):
+            await pauses.end(SHORT)
+            await pauses.end(LONG)
+            await pauses.begun(SHORT)
+        assert keys.current == KEYS["one"]
+    assert "could not be fetched anew (OSError)" in caplog.text
+    assert "secret host" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ([], "without a key nothing could be sealed"),
+        ([DerivedKey("short", b"x" * 16)], "a key of 16 bytes is not the AES-256 that is promised"),
+        ([DerivedKey.named(b"x" * 32), DerivedKey("empty", b"")], "an earlier key counts too"),
+    ],
+)
+async def test_what_is_no_key_stops_the_opening(given, why):
+    async def fetch():
+        return given
+
+    with pytest.raises(ConfigurationError, match="32 bytes"):
+        async with fetched_keys(fetch, pause=Pauses()):
+            pytest.fail(why)
+
+
+async def test_a_first_fetch_that_fails_stops_the_opening():
+    with pytest.raises(OSError, match="no route"):
+        async with fetched_keys(Service(), pause=Pauses()):
+            pytest.fail("it must not open")
