@@ -99,7 +99,7 @@ def test_the_grant_of_an_exchange_is_read():
         ({"access_token": "a.b.c", "issued_token_type": "urn:x:access_token"}, 200, "is 'urn:x:access_token'"),
         ({"access_token": "a.b.c", "issued_token_type": 5}, 200, "is 'unnamed_error'"),
         ({"issued_token_type": ID_JAG}, 200, "without an access_token"),
-        ({"issued_token_type": ID_JAG, "access_token": "a b"}, 200, "characters in the access_token"),
+        ({"issued_token_type": ID_JAG, "access_token": "a b"}, 200, "an access_token with characters"),
         (b"<html>", 200, "a web page"),
         ([], 200, "not an object"),
         ({}, 503, "a problem of its own"),

@@ -65,7 +65,10 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """A token endpoint's answer, parsed (RFC 6749 section 5.1), secrets open. Never stored, never logged."""
+    """A token endpoint's answer, parsed (RFC 6749 section 5.1), secrets open. Never stored, never logged.
+
+    ``passed_over`` says in words what of the answer could not be used; it holds no secret.
+    """
 
     access_token: str = field(repr=False)
     token_type: str
@@ -74,3 +77,4 @@ class TokenGrant:
     scopes: tuple[str, ...] | None = None
     subject: str | None = None
     id_token: str | None = field(repr=False, default=None)
+    passed_over: tuple[str, ...] = ()

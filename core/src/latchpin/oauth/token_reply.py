@@ -20,6 +20,8 @@ __all__ = ["parse_token_document", "parse_token_reply", "read_token"]
 _BODY_LIMIT = 256 * 1024
 _TOKEN_LIMIT = 32 * 1024
 _HEADER_TOKEN = re.compile(r"[\x21-\x7E]+")  # an access token goes into a header: no blanks either
+_BEARER = frozenset({"", "bearer", "bearer token", "bearer_token", "bearer-token", "bearertoken", "user", "bot"})
+"""How servers write Bearer; ``user`` and ``bot`` are Slack's, which say whose token it is."""
 _WAIT = frozenset({408, 425, 429})
 _VISIBLE = re.compile(r"[\x20-\x7E]+")  # RFC 6749 appendix A.17
 
@@ -29,9 +31,10 @@ def parse_token_reply(
 ) -> TokenGrant:
     """Parse a token endpoint's answer (RFC 6749 sections 5.1 and 5.2).
 
-    Read are JSON objects, the form encoding that some servers answer with, and Slack's nesting. A missing
-    ``token_type`` counts as Bearer; any other is refused, since we could not use it as meant, but for DPoP where a
-    proof was sent.
+    Read are JSON objects, the form encoding that some servers answer with, and Slack's nesting. A missing or empty
+    ``token_type`` counts as Bearer, and so do other ways to write it; any other is refused, since we could not use it
+    as meant, but for DPoP where a proof was sent. A ``refresh_token`` that cannot be one is passed over: the code is
+    spent, and the access token serves without it.
     A lifetime that is missing, zero, negative or not a number counts as ``default_lifetime`` (servers say 0
     for "does not expire"); one beyond ten years is cut. ``scope`` may be a list, or separated by commas.
 
@@ -51,15 +54,18 @@ def parse_token_reply(
     document = _unnest(parse_token_document(reply, hidden=hidden))
     kind = _read_type(reply, document, host, bound=bound)
     access_token = read_token(reply, document)
+    refresh_token = document.get("refresh_token") or None
+    odd = _fault_of(refresh_token, _VISIBLE) if refresh_token is not None else None
     lifetime = read_lifetime(document.get("expires_in"), default_lifetime)
     return TokenGrant(
         access_token=access_token,
         token_type=kind,
         expires_at=now + lifetime,
-        refresh_token=_text(reply, host, document, "refresh_token", _VISIBLE),
+        refresh_token=refresh_token if odd is None else None,
         scopes=read_scopes(document.get("scope")),
         subject=read_subject(document.get("id_token")),
         id_token=read_id_token(document.get("id_token")),
+        passed_over=() if odd is None else (f"a refresh_token {odd}",),
     )
 
 
@@ -82,10 +88,13 @@ def parse_token_document(reply: Reply, *, hidden: Collection[str] = ()) -> dict[
 def read_token(reply: Reply, document: Mapping[str, Any]) -> str:
     """The ``access_token`` of an answer; ProviderUnreadable if there is none that could be one."""
     host = _host_of(reply)
-    access_token = _text(reply, host, document, "access_token", _HEADER_TOKEN)
-    if access_token is None:
+    access_token = document.get("access_token")
+    if access_token is None or access_token == "":
         raise _unreadable(reply, host, "without an access_token")
-    return access_token
+    fault = _fault_of(access_token, _HEADER_TOKEN)
+    if fault is not None:
+        raise _unreadable(reply, host, f"with an access_token {fault}")
+    return str(access_token)
 
 
 def _host_of(reply: Reply) -> str:
@@ -152,29 +161,23 @@ def _unnest(document: dict[str, Any]) -> dict[str, Any]:
     user = document.get("authed_user")
     if not document.get("access_token") and isinstance(user, dict):
         document = {**document, **user}
-    if document.get("token_type") in ("bot", "user"):
-        document = {**document, "token_type": "Bearer"}
     return document
 
 
 def _read_type(reply: Reply, document: Mapping[str, Any], host: str, *, bound: bool) -> str:
     kind = document.get("token_type")
     plain = kind.strip().lower() if isinstance(kind, str) else None
-    if kind is None or plain == "bearer":
+    if kind is None or plain in _BEARER:
         return "Bearer"
     if bound and plain == "dpop":
         return "DPoP"
     raise _unreadable(reply, host, f"with a token_type other than Bearer ('{plain_code(kind)}')")
 
 
-def _text(reply: Reply, host: str, document: Mapping[str, Any], name: str, allowed: re.Pattern[str]) -> str | None:
-    value = document.get(name)
-    if value is None or value == "":
-        return None
+def _fault_of(value: object, allowed: re.Pattern[str]) -> str | None:
+    """Why ``value`` is no token; None if it is one."""
     if not isinstance(value, str):
-        raise _unreadable(reply, host, f"with a {name} that is not text")
+        return "that is not text"
     if len(value) > _TOKEN_LIMIT:
-        raise _unreadable(reply, host, f"with a {name} of more than {_TOKEN_LIMIT // 1024} kB")
-    if not allowed.fullmatch(value):
-        raise _unreadable(reply, host, f"with characters in the {name} that no token may have")
-    return value
+        return f"of more than {_TOKEN_LIMIT // 1024} kB"
+    return None if allowed.fullmatch(value) else "with characters that no token may have"

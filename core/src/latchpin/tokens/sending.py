@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -17,6 +18,8 @@ from latchpin.outbound.upstream import host_of
 from latchpin.services import Services
 
 __all__ = ["TokenSender"]
+
+_log = logging.getLogger("latchpin.tokens")
 
 
 class TokenSender:
@@ -56,6 +59,8 @@ class TokenSender:
         except ProviderError as exc:
             exc.narrow(AT_TOKEN_ENDPOINT)
             raise
+        for what in grant.passed_over:
+            _log.warning("%s answered with %s, which is passed over", host_of(request.url), what)
         if bound is not None and bound.required and grant.token_type != DPOP:
             raise ProviderUnreadable(
                 f"{host_of(request.url)} gave a token that is not bound to this gateway's key, and the gateway's entry "
