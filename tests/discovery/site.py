@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,11 +34,15 @@ class Page:
 
 @dataclass
 class Site:
-    """A running site; tests write its ``pages`` ("GET /path" to answer); what is ``silent`` never answers."""
+    """A running site; tests write its ``pages`` ("GET /path" to answer); what is ``silent`` never answers.
+
+    A message may have an answer of its own: "POST /path initialize". ``messages`` has what was asked in that form.
+    """
 
     url: str
     pages: dict[str, Page] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     touched: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,14 +75,19 @@ async def open_site() -> AsyncIterator[Site]:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
-            line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode()
-            asked = line.rpartition(" ")[0]
+            head = await reader.readuntil(b"\r\n\r\n")
+            asked = head.split(b"\r\n")[0].decode().rpartition(" ")[0]
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            body = await reader.readexactly(int(length[1])) if length else b""
+            message = f"{asked} {json.loads(body)['method']}" if body else asked
             site.asked.append(asked)
+            site.messages.append(message)
             site.touched.set()
             await site.gate.wait()
-            if asked in site.silent:
+            if {asked, message} & site.silent:
                 await reader.read()  # until whoever asked hangs up
-            writer.write(site.pages.get(asked, Page(b"<h1>no</h1>", 404)).encode())
+            page = site.pages.get(message) or site.pages.get(asked)
+            writer.write((page or Page(b"<h1>no</h1>", 404)).encode())
             await writer.drain()
         writer.close()
 

@@ -18,6 +18,7 @@ from latchpin.oauth.discovery import (
     parse_resource_metadata,
     parse_server_metadata,
 )
+from latchpin.oauth.documents import NoDocument
 
 ISSUER = "https://as.example/tenant"
 SERVER = "https://mcp.example/a/mcp"
@@ -125,10 +126,17 @@ def test_a_resource_names_at_most_fifty_scopes_and_a_server_may_list_more() -> N
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "\x00", "\n", "\x7f", "\u202e", " "])
-@pytest.mark.parametrize(
-    "name", ["authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"]
-)
-def test_no_endpoint_holds_what_cannot_travel(name: str, odd: str) -> None:
+@pytest.mark.parametrize("name", ["registration_endpoint", "revocation_endpoint"])
+def test_an_endpoint_that_cannot_be_asked_is_none(name: str, odd: str) -> None:
+    found = parse_server_metadata(reply({**GOOD, name: f"https://as.example/{odd}"}), ISSUER)
+    assert (found.registration_endpoint, found.revocation_endpoint) == (None, None)
+    assert [text.partition(" ")[0] for text in found.passed_over] == [name]
+    assert found.passed_over[0].isascii()
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "\n", "\x7f", "\u202e", " "])
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
+def test_no_endpoint_that_decides_holds_what_cannot_travel(name: str, odd: str) -> None:
     with pytest.raises(ProviderUnreadable, match=name) as caught:
         parse_server_metadata(reply({**GOOD, name: f"https://as.example/{odd}"}), ISSUER)
     assert caught.value.detail.isascii()
@@ -180,20 +188,110 @@ def test_the_issuer_must_be_identical(issuer: Any) -> None:
         ("token_endpoint", None),
         ("token_endpoint", ""),
         ("token_endpoint", ["https://as.example/token"]),
-        ("registration_endpoint", "data:text/html,x"),
-        ("revocation_endpoint", {}),
-        ("scopes_supported", "a b"),
-        ("scopes_supported", [1]),
-        ("scopes_supported", ["x"] * 1_001),
-        ("code_challenge_methods_supported", "S256"),
-        ("token_endpoint_auth_methods_supported", {"none": 1}),
-        ("grant_types_supported", True),
         ("authorization_response_iss_parameter_supported", "yes"),
+        ("authorization_response_iss_parameter_supported", 0),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: Any) -> None:
     with pytest.raises(ProviderUnreadable, match=name):
         parse_server_metadata(reply({**GOOD, name: value}), ISSUER)
+
+
+ODD_MEMBERS: list[tuple[str, Any, Any, str]] = [
+    # the member, what it holds, what is read, why
+    ("registration_endpoint", "", None, "an empty text where nothing is meant"),
+    ("registration_endpoint", "data:text/html,x", None, "nobody can be asked there"),
+    ("registration_endpoint", "http://as.example/register", None, "only https is asked"),
+    ("revocation_endpoint", "", None, "an empty text"),
+    ("revocation_endpoint", "/revoke", None, "a path is no URL"),
+    ("revocation_endpoint", "N/A", None, "a word"),
+    ("revocation_endpoint", False, None, "a flag"),
+    ("revocation_endpoint", {}, None, "an object"),
+    ("revocation_endpoint", "https://xn--/revoke", None, "a host that cannot exist"),
+    ("scopes_supported", "a b", ("a", "b"), "scopes as they stand in a request"),
+    ("scopes_supported", "", None, "an empty text says nothing"),
+    ("scopes_supported", {"a": "reads"}, None, "an object says something else"),
+    ("scopes_supported", [{"name": "a"}], None, "nothing of it is a text"),
+    ("scopes_supported", ["a", None, 7, "b"], ("a", "b"), "what is no text is left out"),
+    ("scopes_supported", [f"s{n}" for n in range(1_001)], tuple(f"s{n}" for n in range(1_000)), "too many"),
+    ("grant_types_supported", "authorization_code", ("authorization_code",), "one in the place of a list"),
+    ("grant_types_supported", True, None, "a flag"),
+    ("grant_types_supported", ["refresh_token", None], ("refresh_token",), "a null among them"),
+    ("token_endpoint_auth_methods_supported", "none", ("none",), "one in the place of a list"),
+    ("token_endpoint_auth_methods_supported", {"none": 1}, None, "an object"),
+    ("code_challenge_methods_supported", "S256", ("S256",), "one in the place of a list"),
+    ("code_challenge_methods_supported", ["S256", None], ("S256",), "a null among them"),
+    ("code_challenge_methods_supported", 256, None, "PKCE is not offered by that, so check_pkce refuses"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "read", "why"), ODD_MEMBERS)
+def test_an_odd_member_that_does_not_decide_is_passed_over(name: str, value: Any, read: Any, why: str) -> None:
+    found = parse_server_metadata(reply({**GOOD, name: value}), ISSUER)
+    assert getattr(found, name) == read, why
+    assert [text.partition(" ")[0] for text in found.passed_over] == [name], why
+    assert found.token_endpoint == GOOD["token_endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [("true", True), ("True", True), ("false", False), (True, True), (None, False)]
+)
+def test_a_flag_may_be_a_text(value: Any, read: bool) -> None:
+    document = {**GOOD, "authorization_response_iss_parameter_supported": value}
+    assert parse_server_metadata(reply(document), ISSUER).iss_parameter_supported is read
+
+
+def test_an_empty_authorization_endpoint_is_none() -> None:
+    assert parse_server_metadata(reply({**GOOD, "authorization_endpoint": ""}), ISSUER).authorization_endpoint is None
+
+
+ODD_RESOURCE_MEMBERS: list[tuple[str, Any, Any, str]] = [
+    ("scopes_supported", "mcp:read mcp:write", ("mcp:read", "mcp:write"), "scopes as they stand in a request"),
+    ("scopes_supported", ["a", None], ("a",), "a null among them"),
+    ("scopes_supported", {}, (), "an object"),
+    ("scopes_supported", 7, (), "a number"),
+    ("authorization_servers", ISSUER, (ISSUER,), "one in the place of a list"),
+    ("authorization_servers", [None, ISSUER], (ISSUER,), "a null among them"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "read", "why"), ODD_RESOURCE_MEMBERS)
+def test_an_odd_member_of_a_resource_is_passed_over(name: str, value: Any, read: Any, why: str) -> None:
+    document = {"resource": SERVER, "authorization_servers": [ISSUER], name: value}
+    found = parse_resource_metadata(reply(document), SERVER)
+    assert getattr(found, name) == read, why
+    assert [text.partition(" ")[0] for text in found.passed_over] == [name], why
+    assert (found.resource, found.authorization_servers) == (SERVER, (ISSUER,))
+
+
+@pytest.mark.parametrize("value", [7, {}, "", True, [None], [{"issuer": ISSUER}]])
+def test_servers_that_are_named_badly_are_not_unnamed(value: Any) -> None:
+    with pytest.raises(ProviderUnreadable, match="authorization_servers"):
+        parse_resource_metadata(reply({"resource": SERVER, "authorization_servers": value}), SERVER)
+
+
+@pytest.mark.parametrize(
+    ("body", "absent", "why"),
+    [
+        (b"", True, "nothing"),
+        (b" <!doctype html><p>app", True, "a page for every path"),
+        (b"Not Found", True, "a text"),
+        (b'{"detail": "Not Found"}', True, "another kind of answer"),
+        (b"{}", True, "an object without any member of such a document"),
+        (b"[]", False, "JSON, and somebody meant it"),
+        (b"null", False, "the same"),
+        (b'{"issuer": ', False, "cut short"),
+        (b"<html>", True, "a page"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_is_no_document(body: bytes, absent: bool, why: str, kind: str) -> None:
+    parses = (lambda each: parse_server_metadata(each, ISSUER), lambda each: parse_resource_metadata(each, SERVER))
+    meant = not absent or (kind == "application/json" and body in {b"<html>", b"Not Found", b" <!doctype html><p>app"})
+    for parse in parses:
+        with pytest.raises(ProviderUnreadable) as caught:
+            parse(reply(body, kind=kind))
+        assert isinstance(caught.value, NoDocument) is not meant, why
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name not in {"issuer", "token_endpoint"}])

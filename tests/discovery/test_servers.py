@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -205,19 +206,20 @@ async def test_the_second_server_counts_where_the_first_is_dead(site: Site, upst
 async def test_one_deadline_holds_for_the_whole_search(site: Site, upstream: HttpUpstream) -> None:
     issuers = [f"{site.url}/{number}" for number in range(5)]
     site.protect(*issuers)
-    site.pages[f"{AS}/0"] = Page(b"<html>")
-    site.silent = {f"{OIDC}/0", *(f"{AS}/{number}" for number in range(1, 5))}
+    site.silent = {f"{where}/{number}" for where in (AS, OIDC) for number in range(5)}
+    site.silent |= {f"GET /{number}{WELL_KNOWN}/openid-configuration" for number in range(5)}
+    begun = time.monotonic()
     with pytest.raises(DiscoveryFailed) as caught:
-        await find(upstream, gateway(f"{site.url}/mcp"), oauth_request_timeout=2)
+        await find(upstream, gateway(f"{site.url}/mcp"), oauth_request_timeout=4)
+    assert time.monotonic() - begun < 60
     assert caught.value.status == 504
-    assert caught.value.detail.endswith(f"{OIDC.replace('/.', f'{site.url}/.')}/0: no whole answer in time")
-    assert site.asked[-1] == f"{OIDC}/0"
+    assert caught.value.detail.count("no whole answer in time") == 15
 
 
 async def test_a_server_that_never_answers_takes_nothing_from_what_is_known(site: Site, upstream: HttpUpstream) -> None:
     site.publish(site.url)
-    site.silent = {"POST /mcp"}
-    found = await find(upstream, gateway(f"{site.url}/mcp", issuer=site.url), oauth_request_timeout=1)
+    site.silent = {"POST /mcp", f"{PRM}/mcp", PRM}
+    found = await find(upstream, gateway(f"{site.url}/mcp", issuer=site.url), oauth_request_timeout=4)
     assert (found.metadata.issuer, found.resource) == (site.url, None)
     assert "no whole answer in time" in str(found.steps[-1])
 

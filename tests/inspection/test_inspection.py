@@ -155,7 +155,7 @@ STUCK = {
     "no authorization endpoint": ("metadata", faults.without("authorization_endpoint"), "no authorization endpoint"),
     "no PKCE": ("metadata", faults.without("code_challenge_methods_supported"), "code_challenge_methods_supported"),
     "no metadata": ("metadata", faults.status(404), "no usable metadata"),
-    "server away": ("mcp", faults.cut(), "POST "),
+    "server away": ("resource-metadata", faults.cut(), "its answer ended too early"),
 }
 
 

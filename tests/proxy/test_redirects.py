@@ -193,6 +193,6 @@ async def test_discovery_follows_and_says_so(proxy: Rig, alice: httpx.AsyncClien
     gateway = await proxy.add(scripted.url)
     async with proxy.api() as admin:
         found = (await admin.get(f"/gateways/{gateway}/discovery")).json()
-    assert f"POST {scripted.url}: HTTP 307, a redirect to '{scripted.url}/'" in found["steps"]
+    assert f"POST {scripted.url} (server/discover): HTTP 307, a redirect to '{scripted.url}/'" in found["steps"]
     assert found["challenge"]["asked_for_a_token"] is True
     assert found["issuer"]["value"] == scripted.origin

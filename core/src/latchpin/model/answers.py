@@ -35,7 +35,8 @@ class ServerMetadata:
     ``source`` is the URL it came from, or ``"settings"`` where the gateway's own entry says it all.
     Endpoints are absolute http(s) URLs. ``extra`` is the whole document for what plugins read. ``provider`` is what is
     known of the server beyond its metadata, None for one that follows the standard. ``dpop`` is whether its tokens are
-    to be bound to a key (RFC 9449), None if they are not.
+    to be bound to a key (RFC 9449), None if they are not. ``passed_over`` is what of the document was odd and did not
+    decide, a phrase each.
     """
 
     issuer: str | None
@@ -52,6 +53,7 @@ class ServerMetadata:
     extra: Mapping[str, Any] = field(default_factory=dict)
     provider: Provider | None = None
     dpop: Literal["required", "offered"] | None = None
+    passed_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

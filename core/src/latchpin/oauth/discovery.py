@@ -12,14 +12,7 @@ from urllib.parse import urlsplit
 
 from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
-from latchpin.oauth.documents import (
-    parse_flag,
-    parse_object,
-    parse_scopes,
-    parse_url,
-    parse_words,
-    shown,
-)
+from latchpin.oauth.documents import Members, NoDocument, parse_flag, parse_object, parse_url, shown
 from latchpin.oauth.dpop import takes_bound_tokens
 from latchpin.urls import split_origin, split_url
 
@@ -43,6 +36,8 @@ FROM_SETTINGS = "settings"
 FROM_DEFAULTS = "the default endpoints of MCP 2025-03-26"
 
 _OK = 200
+_SERVER_MEMBERS = {"issuer", "authorization_endpoint", "token_endpoint"}
+_RESOURCE_MEMBERS = {"resource", "authorization_servers"}
 _MOST_LISTED = 1_000  # only looked up in, as for offline_access; never asked for as they are
 
 
@@ -55,6 +50,7 @@ class ResourceMetadata:
     scopes_supported: tuple[str, ...]
     source: str
     dpop: bool = False
+    passed_over: tuple[str, ...] = ()
 
 
 # -- where to look --------------------------------------------------------------------------------------
@@ -106,9 +102,12 @@ def parse_server_metadata(reply: Reply, asked_issuer: str, *, allow_http: bool =
 
     Raises:
         DiscoveryFailed: the document speaks for another issuer.
-        ProviderUnreadable: it is not metadata, or a value has the wrong type.
+        NoDocument: there is a page and no document.
+        ProviderUnreadable: it is not metadata, or a value that decides has the wrong type. Others are passed over.
     """
     document = _parse_success(reply)
+    if not _SERVER_MEMBERS & document.keys():
+        raise NoDocument("the answer is JSON, but no server metadata")
     issuer = document.get("issuer")
     if issuer != asked_issuer:
         raise DiscoveryFailed(
@@ -118,20 +117,29 @@ def parse_server_metadata(reply: Reply, asked_issuer: str, *, allow_http: bool =
     token_endpoint = parse_url(document, "token_endpoint", allow_http=allow_http)
     if token_endpoint is None:
         raise ProviderUnreadable("the metadata has no token_endpoint")
-    return ServerMetadata(
+    members = Members(document, allow_http=allow_http)
+    found = ServerMetadata(
         issuer=asked_issuer,
-        authorization_endpoint=parse_url(document, "authorization_endpoint", allow_http=allow_http),
+        authorization_endpoint=_authorization_endpoint(document, allow_http=allow_http),
         token_endpoint=token_endpoint,
-        registration_endpoint=parse_url(document, "registration_endpoint", allow_http=allow_http),
-        revocation_endpoint=parse_url(document, "revocation_endpoint", allow_http=allow_http),
-        scopes_supported=parse_scopes(document, "scopes_supported", most=_MOST_LISTED),
-        code_challenge_methods_supported=parse_words(document, "code_challenge_methods_supported"),
-        token_endpoint_auth_methods_supported=parse_words(document, "token_endpoint_auth_methods_supported"),
-        grant_types_supported=parse_words(document, "grant_types_supported"),
+        registration_endpoint=members.url("registration_endpoint"),
+        revocation_endpoint=members.url("revocation_endpoint"),
+        scopes_supported=members.scopes("scopes_supported", most=_MOST_LISTED),
+        code_challenge_methods_supported=members.words("code_challenge_methods_supported"),
+        token_endpoint_auth_methods_supported=members.words("token_endpoint_auth_methods_supported"),
+        grant_types_supported=members.words("grant_types_supported"),
         iss_parameter_supported=parse_flag(document, "authorization_response_iss_parameter_supported"),
         source=reply.url,
         extra=document,
     )
+    return replace(found, passed_over=members.passed_over)
+
+
+def _authorization_endpoint(document: dict[str, Any], *, allow_http: bool) -> str | None:
+    """Browsers go there, so it is right or the document is refused; an empty text says that there is none."""
+    if document.get("authorization_endpoint") == "":
+        return None
+    return parse_url(document, "authorization_endpoint", allow_http=allow_http)
 
 
 def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool = False) -> ResourceMetadata:
@@ -142,9 +150,12 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
 
     Raises:
         DiscoveryFailed: the document speaks for another resource.
-        ProviderUnreadable: it is not metadata, or a value has the wrong type.
+        NoDocument: there is something else, and no document.
+        ProviderUnreadable: it is not metadata, or a value that decides has the wrong type. Others are passed over.
     """
     document = _parse_success(reply)
+    if not _RESOURCE_MEMBERS & document.keys():
+        raise NoDocument("the answer is JSON, but no resource metadata")
     resource = parse_url(document, "resource", allow_http=allow_http)
     if resource is None:
         raise ProviderUnreadable("the resource metadata has no resource")
@@ -153,13 +164,18 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
             f"the metadata at {shown(reply.url)} speaks for {shown(resource)}, not for {shown(server_url)}",
             remedy="Set the gateway's url to what the server calls itself, or ask the server's operator.",
         )
-    servers = parse_words(document, "authorization_servers") or ()
+    members = Members(document, allow_http=allow_http)
+    servers = members.words("authorization_servers")
+    if servers is None and document.get("authorization_servers") is not None:  # what is named badly is not unnamed
+        raise ProviderUnreadable(f"authorization_servers is {shown(document['authorization_servers'])}, and names none")
+    scopes = members.scopes("scopes_supported") or ()
     return ResourceMetadata(
         resource=resource,
-        authorization_servers=servers,
-        scopes_supported=parse_scopes(document, "scopes_supported") or (),
+        authorization_servers=servers or (),
+        scopes_supported=scopes,
         source=reply.url,
         dpop=takes_bound_tokens(document),
+        passed_over=members.passed_over,
     )
 
 

@@ -12,21 +12,28 @@ from latchpin.oauth.scopes import MOST_SCOPES, keep_scopes
 from latchpin.urls import split_url
 
 __all__ = [
+    "Members",
+    "NoDocument",
     "parse_flag",
     "parse_object",
-    "parse_scopes",
     "parse_url",
     "parse_words",
     "shown",
 ]
 
 _MOST_WORDS = 1_000
+_FLAGS = {"true": True, "false": False}
+
+
+class NoDocument(ProviderUnreadable):
+    """What answered is a page for people, or something else than was looked for: no such document is there."""
 
 
 def parse_object(reply: Reply) -> dict[str, Any]:
     """Read an answer as a JSON object. Its size is already capped; depth is bounded here.
 
     Raises:
+        NoDocument: it is empty, or a page or text such as many sites answer for every path.
         ProviderUnreadable: it is not one; the detail says what it is instead.
     """
     try:
@@ -34,7 +41,10 @@ def parse_object(reply: Reply) -> dict[str, Any]:
     except (ValueError, RecursionError) as exc:
         kind = reply.headers.get("content-type", "").partition(";")[0].strip()[:60]
         said = f" but {kind!a}" if kind and "json" not in kind else ""
-        raise ProviderUnreadable(f"the answer is not JSON{said}", http_status=reply.status) from exc
+        body = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n")
+        meant = body[:1] in (b"{", b"[") or (body and "json" in kind)
+        refused = ProviderUnreadable if meant else NoDocument
+        raise refused(f"the answer is not JSON{said}", http_status=reply.status) from exc
     if not isinstance(document, dict):
         raise ProviderUnreadable("the answer is JSON, but not an object", http_status=reply.status)
     return document
@@ -67,24 +77,59 @@ def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | Non
     return tuple(value)
 
 
-def parse_scopes(document: Mapping[str, Any], name: str, *, most: int = MOST_SCOPES) -> tuple[str, ...] | None:
-    """Read a list of scopes, without what cannot be one and what is beyond ``most``; None if it is absent.
-
-    Raises:
-        ProviderUnreadable: it is not a list of strings.
-    """
-    words = parse_words(document, name)
-    return None if words is None else keep_scopes(words, most=most)
-
-
 def parse_flag(document: Mapping[str, Any], name: str) -> bool:
-    """Read true or false; absent is false. Raises ProviderUnreadable."""
+    """Read true or false, also as a text; absent is false. Raises ProviderUnreadable."""
     value = document.get(name)
     if value is None:
         return False
+    if isinstance(value, str) and value.lower() in _FLAGS:
+        return _FLAGS[value.lower()]
     if not isinstance(value, bool):
         raise ProviderUnreadable(f"{name} is {shown(value)}, not true or false")
     return value
+
+
+class Members:
+    """Members of a document that need not decide: one that is odd is left out, and noted.
+
+    Args:
+        document: the document.
+        allow_http: http URLs are acceptable.
+    """
+
+    def __init__(self, document: Mapping[str, Any], *, allow_http: bool) -> None:
+        self._document = document
+        self._allow_http = allow_http
+        self._passed_over: list[str] = []
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """What was left out or mended so far, a phrase each."""
+        return tuple(self._passed_over)
+
+    def url(self, name: str) -> str | None:
+        """A URL, as ``parse_url`` reads it; None if it is absent or odd."""
+        try:
+            return parse_url(self._document, name, allow_http=self._allow_http)
+        except ProviderUnreadable as exc:
+            self._passed_over.append(exc.detail)
+            return None
+
+    def words(self, name: str) -> tuple[str, ...] | None:
+        """A list of texts, without what is none. One text stands for its words. None if it is absent or odd."""
+        value = self._document.get(name)
+        if value is None:
+            return None
+        items = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+        kept = tuple(item for item in items if isinstance(item, str))[:_MOST_WORDS]
+        if not isinstance(value, list) or len(kept) < len(value):
+            self._passed_over.append(f"{name} is not a list of at most {_MOST_WORDS:,} strings")
+        return kept if kept or value == [] else None
+
+    def scopes(self, name: str, *, most: int = MOST_SCOPES) -> tuple[str, ...] | None:
+        """A list of scopes, without what cannot be one and what is beyond ``most``; None if it is absent or odd."""
+        words = self.words(name)
+        return None if words is None else keep_scopes(words, most=most)
 
 
 def shown(value: object) -> str:

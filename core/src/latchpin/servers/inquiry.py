@@ -6,9 +6,9 @@ So a failure names the exact request that went wrong.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from latchpin.contracts import Upstream
 from latchpin.errors import (
@@ -20,12 +20,18 @@ from latchpin.errors import (
     ProviderUnreadable,
 )
 from latchpin.model import Reply
-from latchpin.outbound.redirects import MOST_REDIRECTS, follow, is_redirect, tell_redirect
+from latchpin.oauth.documents import NoDocument
 from latchpin.servers.found import Step
 
 __all__ = ["Inquiry", "OnStep", "bare", "tell_nobody"]
 
-DocumentT = TypeVar("DocumentT")
+
+class _Document(Protocol):
+    @property
+    def passed_over(self) -> tuple[str, ...]: ...
+
+
+DocumentT = TypeVar("DocumentT", bound=_Document)
 
 OnStep = Callable[[Step], None]
 """Is told what was asked and what came back."""
@@ -41,13 +47,12 @@ class Inquiry:
     Args:
         upstream: the guarded way out.
         timeout: how long all of it may take, in seconds: a server that names many others, each of them slow,
-            must not hold everybody who waits.
+            must not hold everybody who waits. Each request gets a share of what is left.
         on_step: is told each step when its answer is there.
 
     Attributes:
         steps: what was asked, and what came back.
-        late: time was up.
-        unreadable: the last document that was there and could not be used.
+        passed_over: what of the documents that serve was odd and did not decide.
     """
 
     def __init__(self, upstream: Upstream, *, timeout: float, on_step: OnStep) -> None:
@@ -55,80 +60,98 @@ class Inquiry:
         self._deadline = asyncio.get_running_loop().time() + timeout
         self._on_step = on_step
         self.steps: list[Step] = []
-        self.late = False
-        self.unreadable: ProviderError | None = None
+        self.passed_over: list[str] = []
 
-    async def read(self, url: str, parse: Callable[[Reply], DocumentT]) -> DocumentT | None:
-        """Ask one URL for a document. None if nothing usable is there, which ``steps`` explains.
+    async def first(
+        self,
+        urls: Sequence[str],
+        parse: Callable[[Reply], DocumentT],
+        *,
+        later: int = 0,
+        named: frozenset[str] = frozenset(),
+    ) -> DocumentT | None:
+        """Ask the URLs of one document until one serves. None if there is none at any, which ``steps`` explains.
+
+        Args:
+            urls: in the order to ask.
+            parse: believes an answer, or raises.
+            later: how many requests may have to follow; time is left for them.
+            named: those that a server gave as the document's place: whatever is there is meant to be it.
 
         Raises:
-            DiscoveryFailed: the server cannot be reached or says that it has a problem, or the document is refused.
+            DiscoveryFailed: a document is for somebody else or an address is refused, at once; or none serves, and one
+                is there and cannot be used, or its URL had no answer or 5xx: nobody knows what it would have said.
         """
-        asked = f"GET {bare(url)}"
-        try:
-            reply = await self._in_time(self._upstream.get(url, headers={"accept": "application/json"}))
-            document = parse(reply) if reply.status == HTTPStatus.OK else None
-        except (ProviderUnreachable, DiscoveryFailed) as exc:
-            raise self._failed(asked, exc) from exc
-        except ProviderUnreadable as exc:
-            self.note(Step(asked, exc.detail))
-            self.unreadable = exc
-            return None
-        self.note(Step(asked, _status(reply)))
-        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise self.nothing_usable()
-        return document
+        trouble: ProviderError | None = None
+        for position, url in enumerate(urls):
+            asked = f"GET {bare(url)}"
+            try:
+                reply = await self._in_time(
+                    self._upstream.get(url, headers={"accept": "application/json"}), len(urls) - position + later
+                )
+                document = parse(reply) if reply.status == HTTPStatus.OK else None
+            except (AddressRefused, DiscoveryFailed) as exc:
+                raise self._failed(asked, exc) from exc
+            except (ProviderUnreachable, ProviderUnreadable) as exc:
+                self.note(Step(asked, exc.detail))
+                if not isinstance(exc, NoDocument) or url in named:
+                    trouble = _graver(trouble, exc)
+                continue
+            self._note_answer(asked, reply, document)
+            if document is not None:
+                return document
+            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                trouble = _graver(trouble, ProviderUnreadable(f"the answer is HTTP {reply.status}"))
+        if trouble is not None:
+            raise self.nothing_usable(trouble)
+        return None
 
-    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Reply | None:
-        """Send once, and on as redirects within the origin say; each redirect is noted, what came the caller notes.
-
-        None if no answer can be read, which ``steps`` explains.
+    async def ask(
+        self, asked: str, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, later: int
+    ) -> Reply | None:
+        """Send once; the caller notes what came. None if no answer can be read, which ``steps`` explains.
 
         Raises:
             DiscoveryFailed: the server cannot be reached.
         """
-        for _ in range(MOST_REDIRECTS):
-            reply = await self._post(url, headers, body)
-            if reply is None or not is_redirect(reply.status):
-                return reply
-            location = reply.headers.get("location")
-            target = follow("POST", url, reply.status, location)
-            followed = "" if target else ", which is not followed"
-            self.note(Step(f"POST {bare(url)}", f"{tell_redirect(url, reply.status, location)}{followed}"))
-            if target is None:
-                break
-            url = target
-        return reply
-
-    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> Reply | None:
-        asked = f"POST {bare(url)}"
         try:
-            return await self._in_time(self._upstream.send("POST", url, headers=headers, body=body))
+            return await self._in_time(self._upstream.send(method, url, headers=headers, body=body), later + 1)
         except ProviderUnreachable as exc:
-            raise self._failed(asked, exc) from exc
+            if not exc.sent:
+                raise self._failed(asked, exc) from exc
+            self.note(Step(asked, exc.detail))
         except ProviderError as exc:
             self.note(Step(asked, exc.detail))
-            return None
+        return None
 
     def note(self, step: Step) -> None:
         """Keep a step, and tell it."""
         self.steps.append(step)
         self._on_step(step)
 
-    def nothing_usable(self) -> DiscoveryFailed:
-        """Everything was asked, and nothing of it serves."""
-        return DiscoveryFailed(f"no usable metadata ({self.told()})")
+    def nothing_usable(self, cause: ProviderError | None = None) -> DiscoveryFailed:
+        """Everything was asked, and nothing of it serves; ``cause`` is the gravest reason."""
+        error = DiscoveryFailed(f"no usable metadata ({self.told()})")
+        if isinstance(cause, ProviderTimeout):
+            error.status = cause.status
+        return error
 
     def told(self) -> str:
         """All steps in one line."""
         return "; ".join(str(step) for step in self.steps)
 
-    async def _in_time(self, asked: Awaitable[Reply]) -> Reply:
+    def _note_answer(self, asked: str, reply: Reply, document: _Document | None) -> None:
+        odd = "; ".join(document.passed_over) if document is not None else ""
+        self.note(Step(asked, f"HTTP {reply.status}{_redirect(reply)}" + (f", passed over: {odd}" if odd else "")))
+        if odd:
+            self.passed_over.append(f"{reply.url}: {odd}")
+
+    async def _in_time(self, asked: Awaitable[Reply], parts: int) -> Reply:
+        now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(now + (self._deadline - now) / parts):
                 return await asked
         except TimeoutError as exc:
-            self.late = True
             raise ProviderTimeout("no whole answer in time", sent=True) from exc
 
     def _failed(self, asked: str, cause: ProviderError) -> DiscoveryFailed:
@@ -140,11 +163,14 @@ class Inquiry:
         return error
 
 
+def _graver(first: ProviderError | None, second: ProviderError) -> ProviderError:
+    return first if isinstance(first, ProviderTimeout) else second
+
+
 def bare(url: str) -> str:
     """A URL for a step: without its query, and not endless."""
     return url.partition("?")[0][:200]
 
 
-def _status(reply: Reply) -> str:
-    redirected = f", a redirect to {bare(target)!a}" if (target := reply.headers.get("location")) else ""
-    return f"HTTP {reply.status}{redirected}"
+def _redirect(reply: Reply) -> str:
+    return f", a redirect to {bare(target)!a}" if (target := reply.headers.get("location")) else ""

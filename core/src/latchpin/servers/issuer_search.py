@@ -41,19 +41,15 @@ class IssuerSearch:
             DiscoveryFailed: none does.
         """
         last: DiscoveryFailed | None = None
-        for issuer in issuers:
+        for position, issuer in enumerate(issuers):
             try:
-                metadata = await self._ask(issuer)
+                metadata = await self._ask(issuer, later=len(issuers) - position - 1)
             except DiscoveryFailed as exc:
-                if self._inquiry.late:
-                    raise
                 last = exc
                 continue
             if metadata is not None:
                 return metadata
-        if last is not None and self._inquiry.unreadable is None:
-            raise last
-        raise self._inquiry.nothing_usable()
+        raise last or self._inquiry.nothing_usable()
 
     async def at_origin(self, url: str, *, old: bool, assume_pkce: bool) -> ServerMetadata:
         """Servers from before RFC 9728 in MCP (2025-03-26): the MCP server's origin is the issuer.
@@ -74,8 +70,6 @@ class IssuerSearch:
         metadata = await self._ask_origin(origin)
         if metadata is not None:
             return metadata
-        if self._inquiry.unreadable is not None:
-            raise self._inquiry.nothing_usable()
         if old and assume_pkce:
             return build_default_metadata(origin)
         raise IssuerMissing(
@@ -83,12 +77,9 @@ class IssuerSearch:
             remedy=_REMEDY_FOR_OLD if old else None,
         )
 
-    async def _ask(self, issuer: str) -> ServerMetadata | None:
-        for url in build_server_metadata_urls(issuer):
-            metadata = await self._inquiry.read(url, lambda reply: self._parse(reply, issuer))
-            if metadata is not None:
-                return metadata
-        return None
+    async def _ask(self, issuer: str, *, later: int) -> ServerMetadata | None:
+        urls = build_server_metadata_urls(issuer)
+        return await self._inquiry.first(urls, lambda reply: self._parse(reply, issuer), later=later)
 
     async def _ask_origin(self, origin: str) -> ServerMetadata | None:
         """Nobody wrote that issuer down, so it may call itself with a last slash or without."""
@@ -99,11 +90,7 @@ class IssuerSearch:
             except DiscoveryFailed:
                 return self._parse(reply, f"{origin}/")
 
-        for url in build_server_metadata_urls(origin):
-            metadata = await self._inquiry.read(url, parse)
-            if metadata is not None:
-                return metadata
-        return None
+        return await self._inquiry.first(build_server_metadata_urls(origin), parse)
 
     def _parse(self, reply: Reply, issuer: str) -> ServerMetadata:
         return parse_server_metadata(reply, issuer, allow_http=self._allow_http)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
+import logging
+from urllib.parse import urljoin
 
-from latchpin.errors import ProviderError
+from latchpin.errors import ProviderError, ProviderTimeout
 from latchpin.model import Reply
-from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.oauth.challenge import Challenge
 from latchpin.oauth.discovery import ResourceMetadata, build_resource_metadata_urls, parse_resource_metadata
+from latchpin.oauth.documents import shown
 from latchpin.servers.found import Step
-from latchpin.servers.inquiry import Inquiry, bare
+from latchpin.servers.inquiry import Inquiry
+from latchpin.servers.probe import Probe
 from latchpin.urls import split_url
 
 __all__ = ["ResourceSearch"]
 
-# Enough to be asked for a token, and harmless where none is needed: it opens no session.
-_BARE_REQUEST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
-_BARE_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+_log = logging.getLogger("latchpin.servers")
+
+_LATER = 2  # the authorization server is asked after it, at two URLs or more
 
 
 class ResourceSearch:
@@ -27,57 +29,63 @@ class ResourceSearch:
         inquiry: carries the requests out.
         url: the MCP server.
         allow_http: http endpoints are acceptable.
-
-    Attributes:
-        challenge: what a request without a token was answered; empty until it was asked.
-        challenged: that request was refused (401).
     """
 
     def __init__(self, inquiry: Inquiry, url: str, *, allow_http: bool) -> None:
         self._inquiry = inquiry
         self._url = url
         self._allow_http = allow_http
-        self.challenge = Challenge()
-        self.challenged = False
+        self._probe = Probe(inquiry, url)
+
+    @property
+    def challenge(self) -> Challenge:
+        """What a request without a token was answered; empty until it was asked."""
+        return self._probe.challenge
+
+    @property
+    def challenged(self) -> bool:
+        """Whether a request without a token was refused."""
+        return self._probe.challenged
 
     async def run(self) -> ResourceMetadata | None:
         """Look where the challenge says, else at the well-known URLs; None if nothing is published.
 
         Raises:
-            DiscoveryFailed: a step failed.
+            DiscoveryFailed: a step failed, or what is published cannot be used.
         """
-        self.challenge = await self._ask_bare()
-        urls = list(build_resource_metadata_urls(self._url))
-        if (named := self.challenge.resource_metadata) is not None:
-            if split_url(named) is None:
-                self._inquiry.note(Step("the challenge's resource_metadata", "not an absolute http(s) URL"))
-            else:
-                urls.insert(0, named)
-        for url in dict.fromkeys(urls):
-            document = await self._inquiry.read(url, self._parse)
-            if document is not None:
-                return document
-        return None
+        await self._probe.run()
+        named = self._named()
+        urls = dict.fromkeys([*named, *build_resource_metadata_urls(self._url)])
+        found = await self._inquiry.first(list(urls), self._parse, later=_LATER, named=frozenset(named))
+        if found is None and self._probe.silent and not self.challenged:
+            raise self._inquiry.nothing_usable(ProviderTimeout())
+        if found is None and self.challenge.resource_metadata is not None:
+            self._say("The challenge of %s names resource metadata, and there is none: %s", named)
+        return found
 
     async def run_leniently(self) -> ResourceMetadata | None:
         """Look, where the issuer is known without it: then its absence does no harm, nor does a failure."""
         try:
             return await self.run()
-        except ProviderError:
+        except ProviderError as exc:
+            self._say("The resource metadata of %s is not used, so no resource is asked for: %s", exc.detail)
             return None
+
+    def _named(self) -> list[str]:
+        """Where the challenge says that the metadata is; what is no absolute URL is meant from the server's own."""
+        urls = []
+        for place in (self.challenge.resource_metadata, *self.challenge.others):
+            if place is None:
+                continue
+            url = urljoin(self._url, place) if split_url(place) is None else place
+            if split_url(url) is None:
+                self._inquiry.note(Step("the challenge's resource_metadata", f"{shown(place)} is no http(s) URL"))
+            else:
+                urls.append(url)
+        return urls
 
     def _parse(self, reply: Reply) -> ResourceMetadata:
         return parse_resource_metadata(reply, self._url, allow_http=self._allow_http)
 
-    async def _ask_bare(self) -> Challenge:
-        reply = await self._inquiry.post(self._url, _BARE_HEADERS, _BARE_REQUEST)
-        if reply is None:
-            return Challenge()
-        challenge = None
-        self.challenged = reply.status == HTTPStatus.UNAUTHORIZED
-        if self.challenged:
-            challenge = parse_challenge(reply.headers.get("www-authenticate", ""))
-        names = "with" if challenge and challenge.resource_metadata else "without"
-        got = f"HTTP {reply.status} {names} a challenge that names its metadata"
-        self._inquiry.note(Step(f"POST {bare(self._url)}", got))
-        return challenge or Challenge()
+    def _say(self, text: str, what: object) -> None:
+        _log.warning(text, shown(self._url), what)

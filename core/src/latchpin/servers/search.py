@@ -6,6 +6,7 @@ file each.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,8 @@ from latchpin.servers.issuer_search import IssuerSearch
 from latchpin.servers.resource_search import ResourceSearch
 
 __all__ = ["Search"]
+
+_log = logging.getLogger("latchpin.servers")
 
 _MOST_SERVERS = 5
 
@@ -77,6 +80,8 @@ class Search:
         return names[:_MOST_SERVERS]
 
     def _build(self, metadata: ServerMetadata, published: ResourceMetadata | None) -> FoundServer:
+        for odd in self._inquiry.passed_over:
+            _log.warning("Passed over in the metadata at %s", odd)
         resource = self._config.resource or (published.resource if published else None)
         challenge = self._resource.challenge
         dpop = choose_binding(

@@ -8,7 +8,7 @@ from latchpin.defaults.jwks import SIGNING_ALGORITHMS
 from latchpin.errors import ProviderUnreadable
 from latchpin.model import Reply, ServerMetadata
 from latchpin.oauth.discovery import parse_server_metadata
-from latchpin.oauth.documents import parse_url, parse_words
+from latchpin.oauth.documents import Members, parse_url, parse_words
 
 __all__ = ["OpenIdProvider", "build_metadata_url", "parse_provider"]
 
@@ -60,6 +60,6 @@ def parse_provider(reply: Reply, issuer: str, *, allow_http: bool) -> OpenIdProv
         authorization_endpoint=server.authorization_endpoint,
         jwks_uri=jwks_uri,
         userinfo_endpoint=parse_url(server.extra, "userinfo_endpoint", allow_http=allow_http),
-        end_session_endpoint=parse_url(server.extra, "end_session_endpoint", allow_http=allow_http),
+        end_session_endpoint=Members(server.extra, allow_http=allow_http).url("end_session_endpoint"),
         algorithms=algorithms,
     )
