@@ -11,6 +11,7 @@ from latchpin.authorization.waiting import Waiting
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.book import GatewayBook, parse_gateway_body
+from latchpin.gateways.break_glass import BreakGlass
 from latchpin.gateways.connections import ConnectionDesk
 from latchpin.gateways.inspection import Inspector
 from latchpin.gateways.removal import GatewayRemoval
@@ -64,6 +65,7 @@ class Application:
         self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=step_up.note)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
+        self.break_glass = BreakGlass(services, self.tokens)
         self.status = StatusDesk(services, self.tokens)
         self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()

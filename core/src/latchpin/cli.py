@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "flows": "latchpin.commands.flows",
     "states": "latchpin.commands.states",
     "audit": "latchpin.commands.audit",
+    "break-glass": "latchpin.commands.break_glass",
     "config": "latchpin.commands.config",
     "secret": "latchpin.commands.secret",
 }

@@ -25,6 +25,8 @@ AuditEvent = Literal[
     "person.signed-out",
     "person.forgotten",
     "audit.trimmed",
+    "break-glass.begun",
+    "break-glass.done",
 ]
 
 

@@ -12,17 +12,19 @@ from datetime import UTC, datetime, timedelta
 from latchpin.contracts import Clock, KeptRecords
 from latchpin.errors import RecordConflict
 
-__all__ = ["REMEMBERED", "Endings", "end_everything_of", "ended_at"]
+__all__ = ["EVERYBODY", "REMEMBERED", "Endings", "end_everything_of", "ended_at"]
 
 REMEMBERED = timedelta(seconds=5)
 """How long a worker goes on without asking the store again: so late may an end come into force."""
 
+EVERYBODY = "*"
+"""In the place of an address: what was issued to anybody."""
 _MOST = 4096
 _ATTEMPTS = 20
 
 
 async def end_everything_of(kept: KeptRecords, email: str, now: datetime) -> None:
-    """Let nothing count that was issued to ``email`` until ``now``.
+    """Let nothing count that was issued to ``email``, or to ``EVERYBODY``, until ``now``.
 
     The note stays: a bearer token may be good for years, and a session for as long as SESSION_LIFETIME_SECONDS once
     was. Of two that are written at once, the later stands.
@@ -40,9 +42,9 @@ async def end_everything_of(kept: KeptRecords, email: str, now: datetime) -> Non
 
 
 async def ended_at(kept: KeptRecords, email: str) -> datetime | None:
-    """Until when what was issued to ``email`` does not count; None if nothing was ever ended."""
-    text = await kept.get(_name(email))
-    return None if text is None else datetime.fromisoformat(text)
+    """Until when what was issued to ``email``, or to everybody, does not count; None if nothing was ever ended."""
+    notes = [await kept.get(_name(whose)) for whose in (email, EVERYBODY)]
+    return max((datetime.fromisoformat(text) for text in notes if text is not None), default=None)
 
 
 class Endings:

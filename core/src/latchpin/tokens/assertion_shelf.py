@@ -13,6 +13,7 @@ from latchpin.model import IdentityAssertion, IdentityProvider, Sealed
 __all__ = ["AssertionShelf"]
 
 _ATTEMPTS = 5
+_PREFIX = "assertion:"
 
 
 class AssertionShelf:
@@ -53,6 +54,11 @@ class AssertionShelf:
         """Forget it. False if there was none."""
         return await self._kept.take(_name(email, provider)) is not None
 
+    async def clear(self) -> None:
+        """Forget everybody's."""
+        for name in await self._kept.list(_PREFIX):
+            await self._kept.take(name)
+
 
 def _place(email: str, provider: IdentityProvider) -> tuple[str, str, str, str]:
     return ("", email, provider.issuer, f"assertion for {provider.client_id}")
@@ -60,4 +66,4 @@ def _place(email: str, provider: IdentityProvider) -> tuple[str, str, str, str]:
 
 def _name(email: str, provider: IdentityProvider) -> str:
     subject = f"{email}\0{provider.issuer}\0{provider.client_id}"
-    return f"assertion:{hashlib.sha256(subject.encode()).hexdigest()}"
+    return f"{_PREFIX}{hashlib.sha256(subject.encode()).hexdigest()}"
