@@ -28,7 +28,7 @@ from latchpin.settings import load
 from latchpin.workers.derived_keys import KeyRing
 from latchpin.workers.instance_names import new_instance_name
 
-__all__ = ["Looking", "Selection", "assemble", "select_stores", "utc_now"]
+__all__ = ["NO_STATE_STORE", "Looking", "Selection", "assemble", "select_stores", "utc_now"]
 
 NO_STATE_STORE = "none"
 AUTO = "auto"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from pydantic_settings import BaseSettings
 
 from latchpin.configuration import CoreSettings
-from latchpin.plugins import Plugins
+from latchpin.plugins import Offer, Plugins
 from latchpin.settings import load, masked, near_misses, variables
 
 __all__ = ["misspelt_settings", "settings_models", "shown_settings"]
@@ -24,21 +24,29 @@ _BACKEND_HOOKS = (
     "latchpin_event_listeners",
     "latchpin_observers",
 )
+"""Those whose offers have settings."""
 
 
 def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
-    """The core's settings model and every installed plugin's, by who reads it."""
+    """The core's settings model and every installed plugin's, by who reads it: the distribution, or a part of it."""
     models: dict[str, type[BaseSettings]] = {"latchpin": CoreSettings}
-    for hook in _BACKEND_HOOKS:
-        for offer in plugins.offers(hook):
-            model = offer.value.settings
-            if model not in models.values():
-                taken = offer.plugin.distribution in models
-                models[f"{offer.plugin.distribution} ({offer.name})" if taken else offer.plugin.distribution] = model
-    for offer in plugins.offers("latchpin_settings"):
-        if offer.value not in models.values():
-            models.setdefault(offer.plugin.distribution, offer.value)
+    read = [(offer, offer.value.settings) for hook in _BACKEND_HOOKS for offer in plugins.offers(hook)]
+    read += [(offer, offer.value) for offer in plugins.offers("latchpin_settings")]
+    for offer, model in read:
+        if model not in models.values():
+            models[_reader(offer, model, models)] = model
     return models
+
+
+def _reader(offer: Offer, model: type[BaseSettings], taken: Container[str]) -> str:
+    """A name that no other model has, so that none hides another."""
+    distribution = offer.plugin.distribution
+    names = [
+        distribution,
+        f"{distribution} ({offer.name})",
+        f"{distribution} ({model.__module__}.{model.__qualname__})",
+    ]
+    return next(name for name in names if name not in taken)
 
 
 def shown_settings(plugins: Plugins) -> dict[str, Mapping[str, str]]:

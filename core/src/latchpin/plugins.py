@@ -150,6 +150,12 @@ class Plugins:
         found.tolerant = True
         return found
 
+    def without(self, hooks: Iterable[str]) -> Plugins:
+        """The same, as if nothing were offered through ``hooks``: for a command that does not need what is."""
+        found = copy.copy(self)
+        found._offered = {**self._offered, **{hook: ([], []) for hook in hooks}}  # noqa: SLF001  its own kind
+        return found
+
     def offers_and_errors(self, hook: str) -> tuple[list[Offer], list[PluginError]]:
         """What is offered through ``hook``, and what plugins failed to offer; for whoever goes on without those."""
         if hook not in self._offered:

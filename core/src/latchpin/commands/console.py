@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from latchpin.application import Application
-from latchpin.assembly import assemble, select_stores
+from latchpin.assembly import NO_STATE_STORE, assemble, select_stores
 from latchpin.configuration import CoreSettings
-from latchpin.errors import SettingsError
+from latchpin.contracts import StateStore
+from latchpin.errors import SettingsError, StateStorageDisabled
 from latchpin.plugins import Plugins
 from latchpin.settings import load
 
@@ -45,20 +46,78 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     return asyncio.run(work)
 
 
+SIDE_BY_SIDE = (
+    "latchpin_client_registrar",
+    "latchpin_identity",
+    "latchpin_sign_ins",
+    "latchpin_identity_assertions",
+    "latchpin_event_listeners",
+    "latchpin_observers",
+)
+"""Hooks of which a gateway that serves opens every offer."""
+TO_SERVERS = ("latchpin_client_registrar", "latchpin_identity_assertions", "latchpin_event_listeners")
+"""What a command needs of them that speaks to a gateway's servers."""
+
+
 @asynccontextmanager
-async def opened() -> AsyncIterator[Application]:
-    """The gateway's services, opened for one command beside a gateway that may be serving.
+async def opened(*hooks: str) -> AsyncIterator[Application]:
+    """The record store and what stands on it, opened for one command beside a gateway that may be serving.
+
+    Args:
+        hooks: of ``SIDE_BY_SIDE``, which the command needs. Nothing else is opened, the state store neither: a part
+            that is broken or away stops no command that has no use for it.
 
     Raises:
         SettingsError: the records live in a serving process's memory, where no other process can reach them.
     """
-    plugins, settings = Plugins(), load(CoreSettings)
-    plugins.require_sound()
+    plugins, settings = _installed(hooks)
     record = select_stores(plugins, settings).record
     if not record.shared:
         raise SettingsError(
             f"RECORD_STORE is {record.name}: the records live in the serving process, out of reach",
             remedy="Use CACHE_TYPE=database or redis; with memory, set JWT_SECRET_KEY and use the HTTP API.",
         )
-    async with assemble(plugins, settings) as services:
-        yield Application(services)
+    async with _assembled(plugins, settings, cache_type=NO_STATE_STORE, record_store=record.name) as application:
+        yield application
+
+
+@asynccontextmanager
+async def opened_states() -> AsyncIterator[StateStore]:
+    """The state store, opened for one command.
+
+    Raises:
+        SettingsError: the states live in a serving process's memory.
+        StateStorageDisabled: CACHE_TYPE is none.
+    """
+    plugins, settings = _installed(())
+    selection = select_stores(plugins, settings)
+    state = selection.state
+    if state is None:
+        raise StateStorageDisabled
+    if not state.shared:
+        raise SettingsError(
+            f"CACHE_TYPE is {state.name}: the states live in the serving process, out of reach",
+            remedy="Restart the gateway: they go with it.",
+        )
+    beside = {offer.name for offer in plugins.offers("latchpin_record_store")}
+    record = state.name if state.name in beside else selection.record.name
+    async with _assembled(plugins, settings, cache_type=state.name, record_store=record) as application:
+        if application.services.states is None:
+            raise StateStorageDisabled
+        yield application.services.states
+
+
+def _installed(hooks: Collection[str]) -> tuple[Plugins, CoreSettings]:
+    plugins, settings = Plugins(), load(CoreSettings)
+    plugins.require_sound()
+    return plugins.without(hook for hook in SIDE_BY_SIDE if hook not in hooks), settings
+
+
+@asynccontextmanager
+async def _assembled(plugins: Plugins, settings: CoreSettings, **stores: str) -> AsyncIterator[Application]:
+    async with assemble(plugins, settings.model_copy(update=stores)) as services:
+        application = Application(services)
+        try:
+            yield application
+        finally:
+            await application.close()

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from latchpin.commands.console import opened, out, print_json, run, say
+from latchpin.commands.console import TO_SERVERS, opened, out, print_json, run, say
 from latchpin.commands.inspection import print_inspection
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
 from latchpin.errors import NotFound, SettingsError
@@ -48,7 +48,7 @@ def add(  # noqa: PLR0917  typer passes them by name
         document["oauth_config"] = _parse_config(config)
 
     async def work() -> tuple[Gateway, dict[str, Any] | None, str]:
-        async with opened() as application:
+        async with opened(*TO_SERVERS) as application:
             gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
             wanted = gateway.oauth is not None and not no_discover
             found = await application.inspector.inspect(gateway) if wanted else None
@@ -93,7 +93,7 @@ def show(which: Which, as_json: Json = False) -> None:
     """Show one gateway: what is entered, and what discovery finds now, step by step."""
 
     async def work() -> dict[str, Any]:
-        async with opened() as application:
+        async with opened(*TO_SERVERS) as application:
             gateway = await find_gateway(application, which)
             shown = describe(gateway)
             shown["redirect_uri"] = (
@@ -124,12 +124,12 @@ def confirm_issuer(
     """Trust the issuer that a gateway's server names now, in place of the pinned one; users authorize anew."""
 
     async def look() -> tuple[Gateway, str | None]:
-        async with opened() as application:
+        async with opened(*TO_SERVERS) as application:
             gateway = await find_gateway(application, which)
             return gateway, await application.servers.named_issuer(gateway)
 
     async def work(gateway: Gateway, issuer: str) -> Gateway:
-        async with opened() as application:
+        async with opened(*TO_SERVERS) as application:
             return await application.confirm_issuer(gateway.id, issuer, OPERATOR)
 
     gateway, named = run(look())
@@ -164,7 +164,7 @@ def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="
             return await find_gateway(application, which)
 
     async def work(gateway: Gateway) -> Removed:
-        async with opened() as application:
+        async with opened(*TO_SERVERS) as application:
             return await application.removal.remove(gateway.id, OPERATOR)
 
     gateway = run(look())

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from latchpin.commands.console import opened, run
-from latchpin.errors import StateStorageDisabled
+from latchpin.commands.console import opened_states, run
 
 app = typer.Typer(name="states", help="Look after pending authorizations.", no_args_is_help=True)
 
@@ -27,10 +26,7 @@ def purge(
     """Remove expired and used states (the gateway does so by itself within a minute)."""
 
     async def work() -> int:
-        async with opened() as application:
-            states = application.services.states
-            if states is None:
-                raise StateStorageDisabled
+        async with opened_states() as states:
             return await states.purge(everything=everything)
 
     count = run(work())

@@ -7,7 +7,7 @@ A ticket's audience names the one purpose it was made for, so that none can be p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -22,7 +22,7 @@ from latchpin.services import Services
 from latchpin.settings import Settings
 from latchpin.workers.keys import SharedKeys
 
-__all__ = ["ADMIN_CLAIM", "BearerSettings", "Tickets"]
+__all__ = ["ADMIN_CLAIM", "BearerSettings", "Tickets", "build_bearer", "check_signs_bearers"]
 
 ALGORITHM = "HS256"
 ADMIN_CLAIM = "latchpin_admin"
@@ -157,22 +157,51 @@ class Tickets:
             SettingsError: JWT_JWKS_URL is set, so tokens come from there.
             BackendUnavailable: the key cannot be read from the store.
         """
-        address = parse_email(email)
-        if self._settings.jwt_jwks_url:
-            text = "JWT_JWKS_URL is set: bearer tokens are issued by that server, not by this gateway"
-            raise SettingsError(text, public=text, remedy=f"Ask {self.bearer_issuer} for a token.")
-        now = self._clock()
-        payload: dict[str, Any] = {
-            "iss": self.bearer_issuer,
-            "aud": self.bearer_audience,
-            "sub": address,
-            self._settings.jwt_email_claim: address,
-            "iat": int(now.timestamp()),
-            "exp": int((now + lifetime).timestamp()),
-        }
-        if admin:
-            payload[ADMIN_CLAIM] = True
-        return jwt.encode(payload, (await self._own_bearer_keys())[0], algorithm=ALGORITHM)
+        check_signs_bearers(self._settings, self.bearer_issuer)
+        key = (await self._own_bearer_keys())[0]
+        return build_bearer(
+            self._settings, self._base_url, key, email=email, admin=admin, lifetime=lifetime, now=self._clock()
+        )
+
+
+def check_signs_bearers(settings: BearerSettings | CoreSettings, issuer: str) -> None:
+    """Refuse where bearer tokens come from another server.
+
+    Raises:
+        SettingsError: JWT_JWKS_URL is set.
+    """
+    if settings.jwt_jwks_url:
+        text = "JWT_JWKS_URL is set: bearer tokens are issued by that server, not by this gateway"
+        raise SettingsError(text, public=text, remedy=f"Ask {issuer} for a token.")
+
+
+def build_bearer(
+    settings: BearerSettings | CoreSettings,
+    base_url: str,
+    key: bytes,
+    *,
+    email: str,
+    admin: bool,
+    lifetime: timedelta,
+    now: datetime,
+) -> str:
+    """Sign a bearer token of our own with ``key``; no store is asked.
+
+    Raises:
+        InvalidRequest: ``email`` is not an address.
+    """
+    address = parse_email(email)
+    payload: dict[str, Any] = {
+        "iss": settings.jwt_issuer or base_url,
+        "aud": settings.jwt_audience or base_url,
+        "sub": address,
+        settings.jwt_email_claim: address,
+        "iat": int(now.timestamp()),
+        "exp": int((now + lifetime).timestamp()),
+    }
+    if admin:
+        payload[ADMIN_CLAIM] = True
+    return jwt.encode(payload, key, algorithm=ALGORITHM)
 
 
 def _audience(purpose: str) -> str:

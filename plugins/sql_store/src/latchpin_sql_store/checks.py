@@ -11,6 +11,7 @@ from datetime import timedelta
 from shlex import quote
 
 from latchpin.contracts import CheckContext, Finding, Fix, Severity
+from latchpin.doctor.lenient import problems_of
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, SchemaOutdated
 from sqlalchemy import URL, Engine, and_, delete, func, select
@@ -36,6 +37,8 @@ async def check_database(context: CheckContext) -> Sequence[Finding]:
     """Everything, if the database is selected for anything."""
     selected = [backend for backend in (context.state_backend, context.record_backend) if backend is not None]
     if "database" not in {backend.name for backend in selected}:
+        return []
+    if problems_of(SqlSettings):  # said among the settings; the default is not the database that was meant
         return []
     try:
         url = parse_url(context.load(SqlSettings).database_url.get_secret_value())

@@ -1,0 +1,91 @@
+"""Every model of settings is shown, whoever reads it and however many a distribution has."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import latchpin
+import pytest
+from latchpin import hookspecs
+from latchpin.commands.console import SIDE_BY_SIDE
+from latchpin.contracts import Backend
+from latchpin.env_example import write_example
+from latchpin.known_settings import _BACKEND_HOOKS, settings_models, shown_settings
+from latchpin.plugin_rules import HOOKS
+from latchpin.plugins import Plugins
+
+
+class First(latchpin.Settings):
+    acme_first: str = "1"
+
+
+class Second(latchpin.Settings):
+    acme_second: str = "2"
+
+
+class Third(latchpin.Settings):
+    acme_third: str = "3"
+
+
+class Fourth(latchpin.Settings):
+    acme_fourth: str = "4"
+
+
+def plugin(name: str) -> ModuleType:
+    """One plugin that offers two backends of one name, and two models of settings beside them."""
+    made = ModuleType(name)
+
+    @latchpin.hookimpl
+    def latchpin_state_store() -> object:
+        return Backend("acme", "ACME", First, print)  # type: ignore[arg-type]  # it is never opened
+
+    @latchpin.hookimpl
+    def latchpin_record_store() -> object:
+        return Backend("acme", "ACME", Second, print)  # type: ignore[arg-type]  # it is never opened
+
+    @latchpin.hookimpl
+    def latchpin_settings() -> object:
+        return [Third, Fourth, First]
+
+    for hook in (latchpin_state_store, latchpin_record_store, latchpin_settings):
+        setattr(made, hook.__name__, hook)
+    return made
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    monkeypatch.setitem(sys.modules, "acme_with_four", plugin("acme_with_four"))
+    return Plugins([EntryPoint("acme", "acme_with_four", "latchpin")])
+
+
+def test_no_model_hides_another_of_the_same_distribution(plugins: Plugins) -> None:
+    found = settings_models(plugins)
+    assert set(found.values()) >= {First, Second, Third, Fourth}
+    assert len(found) == len(set(found.values()))
+
+
+def test_all_of_them_are_shown_and_in_the_example(plugins: Plugins) -> None:
+    shown = {name: value for held in shown_settings(plugins).values() for name, value in held.items()}
+    example = write_example(settings_models(plugins)).splitlines()
+    for name, value in {"ACME_FIRST": "1", "ACME_SECOND": "2", "ACME_THIRD": "3", "ACME_FOURTH": "4"}.items():
+        assert shown[name] == value
+        assert f"{name}={value}" in example
+
+
+def test_every_hook_whose_offers_have_settings_is_asked_for_them() -> None:
+    """The rule: who adds such a hook adds it here, or nobody sees the settings of what comes through it."""
+    offering = {hook for hook in HOOKS if "Settings" in _returned(hook) or "Backend" in _returned(hook)}
+    offering |= {hook for hook in HOOKS if "SignInOffer" in _returned(hook)}
+    assert offering == {*_BACKEND_HOOKS, "latchpin_settings"}
+
+
+def test_a_command_leaves_out_what_only_a_server_opens() -> None:
+    chosen_by_name = {"latchpin_signer", "latchpin_cipher", "latchpin_state_store", "latchpin_record_store"}
+    assert set(SIDE_BY_SIDE) == set(_BACKEND_HOOKS) - chosen_by_name
+
+
+def _returned(hook: str) -> str:
+    return str(inspect.signature(getattr(hookspecs, hook)).return_annotation)
