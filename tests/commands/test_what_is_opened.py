@@ -64,6 +64,7 @@ def test_what_a_command_has_no_use_for_may_be_away(latchpin, environment, words)
         ({"CACHE_TYPE": "none"}, ("states", "purge"), "CACHE_TYPE"),
         ({**NOWHERE, "CACHE_TYPE": "redis"}, ("states", "purge"), "127.0.0.1:1"),
         ({**NO_DATABASE}, ("gateways", "list"), "127.0.0.1:1"),
+        ({**NOWHERE, "CACHE_TYPE": "redis"}, ("break-glass", "--yes"), "127.0.0.1:1"),
         (
             {"JWT_JWKS_URL": "https://sso.example.com/jwks", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"},
             TOKEN,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from latchpin.commands.console import opened, print_json, run
+from latchpin.commands.console import SIDE_BY_SIDE, opened, print_json, run
 from latchpin.commands.which_gateway import OPERATOR
 from latchpin.gateways.break_glass import Broken
 
@@ -29,7 +29,7 @@ def break_glass(
         typer.confirm("Everybody is signed out and has to authorize every gateway anew. Go on?", abort=True, err=True)
 
     async def work() -> Broken:
-        async with opened() as application:
+        async with opened(*SIDE_BY_SIDE, states=True) as application:
             limit = timedelta(seconds=within)
             return await application.break_glass.pull(OPERATOR, within=limit, now=time.monotonic)
 

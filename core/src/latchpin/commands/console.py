@@ -60,12 +60,13 @@ TO_SERVERS = ("latchpin_client_registrar", "latchpin_identity_assertions", "latc
 
 
 @asynccontextmanager
-async def opened(*hooks: str) -> AsyncIterator[Application]:
+async def opened(*hooks: str, states: bool = False) -> AsyncIterator[Application]:
     """The record store and what stands on it, opened for one command beside a gateway that may be serving.
 
     Args:
         hooks: of ``SIDE_BY_SIDE``, which the command needs. Nothing else is opened, the state store neither: a part
             that is broken or away stops no command that has no use for it.
+        states: the command needs the state store too.
 
     Raises:
         SettingsError: the records live in a serving process's memory, where no other process can reach them.
@@ -77,7 +78,8 @@ async def opened(*hooks: str) -> AsyncIterator[Application]:
             f"RECORD_STORE is {record.name}: the records live in the serving process, out of reach",
             remedy="Use CACHE_TYPE=database or redis; with memory, set JWT_SECRET_KEY and use the HTTP API.",
         )
-    async with _assembled(plugins, settings, cache_type=NO_STATE_STORE, record_store=record.name) as application:
+    cache_type = settings.cache_type if states else NO_STATE_STORE
+    async with _assembled(plugins, settings, cache_type=cache_type, record_store=record.name) as application:
         yield application
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from latchpin.application import Application
-from latchpin.commands.console import opened
+from latchpin.commands.console import SIDE_BY_SIDE, opened
 from latchpin.demo import mcp_server
 from latchpin.demo.authorization_server import USERS, AuthorizationServer
 from latchpin.demo.folder import DATABASE, claim, entered, write_settings
@@ -99,7 +99,7 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
         issuer, mcp_url = await _start_servers(steps, stack)
         base_url, process = await _start_gateway(steps, stack, claimed, port)
         with steps.step("Register the MCP server as a gateway") as found:
-            application = await stack.enter_async_context(opened())
+            application = await stack.enter_async_context(opened(*SIDE_BY_SIDE, states=True))
             gateway_id = await _add_gateway(application, base_url, mcp_url)
             found.append(f"{GATEWAY_NAME}, id {gateway_id}")
         yield Stage(base_url, gateway_id, issuer, mcp_url, application, process, claimed)
