@@ -86,6 +86,7 @@ class CoreSettings(Settings):
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
     oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
+    oauth_scope_ceiling: Words = Field((), description="The only scopes that may ever be asked for; empty: any.")
     oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
 
     providers_file: str | None = Field(None, description="TOML file with what more providers need.")

@@ -43,7 +43,7 @@ class Attempt:
     @property
     def scopes(self) -> tuple[str, ...]:
         """What to ask for: the usual, and what the MCP server has asked of this user since (step-up)."""
-        return tuple(dict.fromkeys((*self.found.scopes, *self.wanted)))
+        return self.found.cut((*self.found.scopes, *self.wanted))
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Beginning:
         with trail:
             trail.step(Begun(via=caller.via))
             found = await self._servers.find(gateway)
+            found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
             seconds = trail.elapsed()
             key = None if found.metadata.dpop is None else await self._prover.thumbprint(gateway.id)

@@ -62,6 +62,19 @@ NO_ISSUER = Cause(
     ),
     see="discovery-fails",
 )
+SCOPES_BEYOND_CEILING = Cause(
+    slug="scopes-beyond-ceiling",
+    fault="the administrator",
+    status=502,
+    title="No scope may be asked for",
+    public="Nothing that this gateway needs may be asked for here.",
+    happened="{what}",
+    remedy="Enter scopes within OAUTH_SCOPE_CEILING on the gateway, or raise that ceiling.",
+    meaning=(
+        "`OAUTH_SCOPE_CEILING` is set, and no scope of the gateway is within it, or none is named at all. A request "
+        "without a scope gets what the server likes, so none is made."
+    ),
+)
 STATE_STORAGE_DISABLED = Cause(
     slug="state-storage-disabled",
     fault="the administrator",
@@ -154,6 +167,6 @@ RECORD_CONFLICT = Cause(
     meaning="Somebody else changed the record between reading and writing.",
 )
 
-CONFIGURATION = (SETTINGS, PLUGIN, NO_ISSUER, STATE_STORAGE_DISABLED, UNSEALABLE, WEAK_SECRET)
+CONFIGURATION = (SETTINGS, PLUGIN, NO_ISSUER, SCOPES_BEYOND_CEILING, STATE_STORAGE_DISABLED, UNSEALABLE, WEAK_SECRET)
 STORE = (STORE_UNAVAILABLE, SCHEMA_OUTDATED, STATE_CONFLICT, RECORD_CONFLICT)
 UNFORESEEN = (INTERNAL,)

@@ -44,6 +44,7 @@
     │   ├── SettingsError           stops the start
     │   ├── PluginError             stops the start
     │   ├── IssuerMissing           502   "No issuer configured"
+    │   ├── ScopesBeyondCeiling     502   nothing that may be asked for
     │   ├── AssertionUnusable       503   a workload's JWT is missing or has expired
     │   ├── StateStorageDisabled    503   CACHE_TYPE=none
     │   ├── Unsealable              503   sealed under a secret we no longer have
@@ -105,6 +106,7 @@ from latchpin.errors.configuration import (
     ConfigurationError,
     IssuerMissing,
     PluginError,
+    ScopesBeyondCeiling,
     SettingsError,
     StateStorageDisabled,
     Unsealable,
@@ -166,6 +168,7 @@ __all__ = [
     "RegistrationFailed",
     "RequestTooLarge",
     "SchemaOutdated",
+    "ScopesBeyondCeiling",
     "SettingsError",
     "SignInFailed",
     "StateAlreadyUsed",

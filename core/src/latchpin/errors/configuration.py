@@ -9,6 +9,7 @@ __all__ = [
     "ConfigurationError",
     "IssuerMissing",
     "PluginError",
+    "ScopesBeyondCeiling",
     "SettingsError",
     "StateStorageDisabled",
     "Unsealable",
@@ -36,6 +37,12 @@ class IssuerMissing(ConfigurationError):
     """A registration or discovery is needed, and the gateway names no issuer and none was found."""
 
     cause = installation.NO_ISSUER
+
+
+class ScopesBeyondCeiling(ConfigurationError):
+    """No scope of the gateway is within OAUTH_SCOPE_CEILING."""
+
+    cause = installation.SCOPES_BEYOND_CEILING
 
 
 class StateStorageDisabled(ConfigurationError):

@@ -49,6 +49,7 @@ class Inspector:
         try:
             found = await self._servers.find(gateway)
             said |= describe_server(gateway, config, found)
+            found.require_scopes()
             said |= await self.describe_client(gateway, config, found)
         except LatchpinError as exc:
             hint = "" if redirect_uri in exc.remedy else f" The redirect URI to enter at the provider: {redirect_uri}"
@@ -112,6 +113,11 @@ def _issuer_origin(config: OAuthConfig, found: FoundServer) -> str:
 
 
 def _scope_origin(config: OAuthConfig, found: FoundServer) -> str:
+    cut = " ".join(found.beyond_ceiling)
+    return _named_by(config, found) + (f", without {cut}: beyond OAUTH_SCOPE_CEILING" if cut else "")
+
+
+def _named_by(config: OAuthConfig, found: FoundServer) -> str:
     if config.scopes:
         return ENTERED
     provider = found.metadata.provider

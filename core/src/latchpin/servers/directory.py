@@ -140,6 +140,7 @@ class ServerDirectory:
             metadata=replace(found.metadata, provider=provider),
             resource=None if complete.omit_resource else found.resource,
             config=complete,
+            ceiling=self._settings.oauth_scope_ceiling,
         )
 
     def _recall(self, gateway: Gateway) -> FoundServer | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from latchpin.errors import ScopesBeyondCeiling
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.oauth.authorize import choose_scopes
 
@@ -34,6 +36,7 @@ class FoundServer:
         resource_source: where its resource metadata was, None if there is none.
         challenged: the MCP server refused a request without a token (401).
         steps: what was asked on the way, for diagnosis.
+        ceiling: the only scopes that may be asked for; empty: any.
     """
 
     metadata: ServerMetadata
@@ -44,10 +47,36 @@ class FoundServer:
     resource_source: str | None = None
     challenged: bool = False
     steps: tuple[Step, ...] = ()
+    ceiling: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """What an authorization asks for, before what the MCP server has asked of a user since (step-up)."""
+        return self.cut(self._named)
+
+    @property
+    def beyond_ceiling(self) -> tuple[str, ...]:
+        """What would be asked for if it were not beyond the ceiling."""
+        return tuple(scope for scope in self._named if scope not in self.scopes)
+
+    def cut(self, scopes: Iterable[str]) -> tuple[str, ...]:
+        """Those that may be asked for, each once, in order."""
+        return tuple(dict.fromkeys(scope for scope in scopes if not self.ceiling or scope in self.ceiling))
+
+    def require_scopes(self) -> None:
+        """Insist on a scope to ask for where there is a ceiling: without any, a server gives what it likes.
+
+        See RFC 6749 section 3.3.
+
+        Raises:
+            ScopesBeyondCeiling: nothing that is named may be asked for.
+        """
+        if self.ceiling and not self.scopes:
+            named = f"it names {' '.join(self._named)[:200]}" if self._named else "it names none"
+            raise ScopesBeyondCeiling(f"no scope of this gateway is within OAUTH_SCOPE_CEILING: {named}")
+
+    @property
+    def _named(self) -> tuple[str, ...]:
         provider, for_people = self.metadata.provider, self.config.grant_type == "authorization_code"
         return choose_scopes(
             configured=self.config.scopes,

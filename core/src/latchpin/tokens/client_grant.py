@@ -84,6 +84,7 @@ class ClientGrant:
             ProviderError: the server, or the identity provider, refused or could not be asked.
             RecordConflict: somebody else wrote one meanwhile.
         """
+        found.require_scopes()
         require_pinned(gateway, found, await self._pin(gateway, found.metadata.issuer))
         scopes = found.scopes
         owner = CLIENT_ITSELF if caller is None else owner_of(gateway, caller)
