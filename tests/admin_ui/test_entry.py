@@ -22,7 +22,7 @@ async def test_from_a_url_to_a_gateway(admin, gateway, provider):
     await admin.open("/admin/gateways/new")
     answer = await admin.send("/admin/gateways/new", url=url)
     assert answer.status_code == 200
-    assert f"POST {url} HTTP 401 with a challenge" in admin.text
+    assert f"POST {url} (server/discover) HTTP 401 with a challenge" in admin.text
     assert "The authorization server was found" in admin.text
     assert f"Tokens from {provider.provider.issuer} will be sent to {url}" in admin.text
     assert "Dynamic Client Registration" in admin.text

@@ -76,6 +76,63 @@ def test_what_a_provider_wants_is_added_to_what_was_found_and_to_nothing_else():
     assert choose() == ()
 
 
+OURS = {
+    "response_type": "code",
+    "client_id": "client 1",
+    "redirect_uri": "http://localhost:4444/oauth/callback",
+    "state": "s.t",
+    "code_challenge": "challenge",
+    "code_challenge_method": "S256",
+    "scope": "a b",
+    "resource": "https://mcp.example",
+    "audience": "api",
+    "dpop_jkt": "jkt",
+    "prompt": "consent",
+}
+FULL = replace(
+    REQUEST,
+    scopes=("a", "b"),
+    resource="https://mcp.example",
+    audience="api",
+    key_thumbprint="jkt",
+    extra={"prompt": "consent"},
+)
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("form", ["{}=theirs", "{}=theirs&{}=more", "{}", "{}=", "t=1&{}=theirs&u=2"])
+def test_no_parameter_is_there_twice_and_ours_counts(name: str, form: str):
+    endpoint = f"https://as.example/a?{form.format(name, name)}"
+    url = build_authorization_url(replace(FULL, authorization_endpoint=endpoint))
+    sent = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    assert {key: sent[key] for key in OURS} == {key: [value] for key, value in OURS.items()}
+    assert sent.keys() - OURS.keys() == ({"t", "u"} if "t=1" in form else set())
+
+
+ENDPOINTS = [
+    # the endpoint's query, what is left of it where we say nothing of that kind, why
+    ("scope=openid", {"scope": ["openid"]}, "the server's own default"),
+    ("audience=api", {"audience": ["api"]}, "the server's own default"),
+    ("resource=https%3A%2F%2Fr", {"resource": ["https://r"]}, "the server's own default"),
+    ("p=B2C_1_signin&tenant=a%2Bb", {"p": ["B2C_1_signin"], "tenant": ["a+b"]}, "nothing of ours"),
+    ("Scope=x", {"Scope": ["x"]}, "names differ by case"),
+    ("%73tate=x", {}, "the same name, written otherwise"),
+    ("request=eyJ", {}, "it could replace all that we say (RFC 9101)"),
+    ("request_uri=https%3A%2F%2Fx", {}, "the same"),
+    ("dpop_jkt=x", {}, "it would bind the code to another key"),
+    ("response_mode=form_post", {}, "an answer is read from the query"),
+    ("response_mode=query", {"response_mode": ["query"]}, "which this says"),
+    ("&&", {}, "nothing"),
+]
+
+
+@pytest.mark.parametrize(("of_the_endpoint", "left", "why"), ENDPOINTS)
+def test_what_is_kept_of_an_endpoints_query(of_the_endpoint: str, left: dict[str, list[str]], why: str):
+    sent = query(replace(REQUEST, authorization_endpoint=f"https://as.example/a?{of_the_endpoint}"))
+    assert {key: value for key, value in sent.items() if key not in query(REQUEST)} == left, why
+    assert {key: sent[key] for key in query(REQUEST)} == query(REQUEST)
+
+
 def test_a_query_of_the_endpoint_is_kept_and_a_fragment_is_not():
     url = build_authorization_url(replace(REQUEST, authorization_endpoint="https://as.example/a?tenant=7#x"))
     assert parse_qs(urlsplit(url).query)["tenant"] == ["7"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
 __all__ = [
     "RESERVED_PARAMETERS",
@@ -35,6 +35,9 @@ RESERVED_PARAMETERS = frozenset(
 
 RESPONSE_MODE, QUERY = "response_mode", "query"
 """The one way in which an answer is read here. Some servers have another until they are told (form_post, fragment)."""
+
+_OF_THE_SERVER = frozenset({"scope", "audience", "resource"})
+"""What an endpoint may have in its own query, as long as we send none: it widens nothing that we say."""
 
 OFFLINE_ACCESS = "offline_access"
 
@@ -77,7 +80,11 @@ def check_extra_parameters(extra: Mapping[str, str]) -> None:
 
 
 def build_authorization_url(request: AuthorizationRequest) -> str:
-    """Build the URL to send the browser to; a query that the endpoint already has is kept (RFC 6749 3.1)."""
+    """Build the URL to send the browser to; a query that the endpoint already has is kept (RFC 6749 3.1).
+
+    No parameter is in it twice (same section). What is set here replaces what the endpoint has by that name; what only
+    we may set is left out of its query also where we do not set it.
+    """
     parameters = {key: value for key, value in request.extra.items() if may_be_added(key, value)}
     parameters |= {
         "response_type": "code",
@@ -96,8 +103,18 @@ def build_authorization_url(request: AuthorizationRequest) -> str:
     if request.key_thumbprint is not None:  # the code serves nobody without the key (RFC 9449 section 10)
         parameters["dpop_jkt"] = request.key_thumbprint
     parts = urlsplit(request.authorization_endpoint)
-    query = "&".join(part for part in (parts.query, urlencode(parameters)) if part)
+    query = "&".join([*_kept_of(parts.query, parameters), urlencode(parameters)])
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
+
+
+def _kept_of(query: str, parameters: Mapping[str, str]) -> list[str]:
+    """The parts of the endpoint's own query that stay, as they are written."""
+    kept = []
+    for part in query.split("&"):
+        name, value = (unquote_plus(text) for text in part.partition("=")[::2])
+        if part and name not in parameters and (name in _OF_THE_SERVER or may_be_added(name, value)):
+            kept.append(part)
+    return kept
 
 
 def choose_scopes(
