@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+from latchpin.urls import split_origin
+
 from latchpin_cimd.document import PATH, PublishedClient, find_obstacle
 from latchpin_cimd.settings import CimdSettings
 
@@ -24,8 +28,14 @@ def build_client(settings: CimdSettings, base_url: str) -> tuple[PublishedClient
     client = PublishedClient(
         client_id=url,
         client_name=settings.cimd_client_name,
-        client_uri=base_url,
+        client_uri=_page_of(url, base_url),
         redirect_uris=(f"{base_url}/oauth/callback",),
         auth_method=settings.cimd_token_endpoint_auth_method,
     )
     return client, ""
+
+
+def _page_of(url: str, base_url: str) -> str:
+    """The page about the client: at the document's own origin, as servers compare the two (RFC 7591 section 5)."""
+    parts = urlsplit(url)
+    return base_url if split_origin(url) == split_origin(base_url) else f"{parts.scheme}://{parts.netloc}"
