@@ -93,6 +93,22 @@ def test_the_document_without_a_key(client):
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        (None, "https://gateway.example.com/prefix"),
+        ("https://gateway.example.com:443/c.json", "https://gateway.example.com/prefix"),
+        ("https://docs.example.com/clients/c.json", "https://docs.example.com"),
+        ("https://docs.example.com:8443/c.json", "https://docs.example.com:8443"),
+        ("https://gateway.example.com:8443/c.json", "https://gateway.example.com:8443"),
+    ],
+)
+def test_the_page_about_the_client_is_at_the_documents_origin(url, page):
+    client, _ = build_client(CimdSettings(_env_file=None, cimd_url=url), "https://gateway.example.com/prefix")
+    assert client.describe([])["client_uri"] == page
+    assert client.redirect_uris == ("https://gateway.example.com/prefix/oauth/callback",)
+
+
 def test_a_published_key_has_no_private_member(client):
     key = make_key()
     document = replace(client, auth_method="private_key_jwt").describe([key.public])

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 import pytest
 from latchpin.contracts import Keeps, RegistrationRequest
 from latchpin.errors import IssuerMissing, ProviderUnreachable, RegistrationFailed
-from latchpin.model import ClientCredentials, RegisteredClient
+from latchpin.model import ClientCredentials, RegisteredClient, Reply
 from latchpin.settings import load
 from latchpin.testing.clock import START
 from latchpin.testing.context import SuiteContext
@@ -234,12 +234,20 @@ async def test_an_end_that_is_no_time_is_none(dcr, request_for, server, end):
         (b"[" * 100_000, "not a JSON object"),
         (b" " * 300_000, "not a JSON object"),
         ({}, "no client_id"),
-        ({"client_id": 5}, "no client_id"),
+        ({"client_id": True}, "no client_id"),
+        ({"client_id": ["c"]}, "no client_id"),
         ({"client_id": "a\nb"}, "no client_id"),
         ({"client_id": "c", "token_endpoint_auth_method": "tls_client_auth"}, "'tls_client_auth'"),
         ({"client_id": "c", "redirect_uris": ["https://evil.example"]}, "redirect URIs without"),
+        ({"client_id": "c", "redirect_uris": ["https://localhost:4444/oauth/callback"]}, "redirect URIs without"),
+        ({"client_id": "c", "redirect_uris": ["http://localhost:4444/oauth/callback/x"]}, "redirect URIs without"),
+        (
+            {"client_id": "c", "redirect_uris": ["http://localhost.evil.example/oauth/callback"]},
+            "redirect URIs without",
+        ),
+        ({"client_id": "c", "redirect_uris": [None]}, "redirect URIs without"),
         ({"client_id": "c", "grant_types": ["implicit"]}, "no authorization_code grant"),
-        ({"client_id": "c", "client_secret": "s", "client_secret_expires_at": 1}, "expired already"),
+        ({"client_id": "c", "client_secret": "s", "client_secret_expires_at": 1_500_000_000}, "expired already"),
     ],
 )
 async def test_a_registration_that_cannot_be_used_is_refused(*, dcr, request_for, server, body, why, caplog):
@@ -248,6 +256,115 @@ async def test_a_registration_that_cannot_be_used_is_refused(*, dcr, request_for
         await dcr().register(request_for())
     assert caught.value.public == "DCR failed"
     assert "DCR failed for gateway" in caplog.text
+
+
+SECRETLESS = {"client_id": "c"}
+WITH_SECRET = {"client_id": "c", "client_secret": "s"}
+ODD_REPLIES = [
+    # status, the reply, what is said of it, why
+    (201, SECRETLESS | {"redirect_uris": []}, "", "nothing listed is nothing said"),
+    (201, SECRETLESS | {"redirect_uris": None, "grant_types": None}, "", "null is nothing said"),
+    (201, SECRETLESS | {"grant_types": []}, "", "nothing listed is nothing said"),
+    (201, SECRETLESS | {"grant_types": "authorization_code"}, "grant_types", "one in the place of a list"),
+    (201, SECRETLESS | {"grant_types": ["AUTHORIZATION_CODE"]}, "", "in upper case"),
+    (201, {"client_id": 7}, "client_id as a number", "a row's number"),
+    (201, WITH_SECRET | {"client_secret": 12345678}, "client_secret as a number", "digits"),
+    (201, WITH_SECRET | {"token_endpoint_auth_method": "CLIENT_SECRET_BASIC"}, "upper case", "upper case"),
+    (200, SECRETLESS, "", "as servers answer that update"),
+    (202, SECRETLESS, "", "it has registered, whatever it calls it"),
+    (201, SECRETLESS | {"redirect_uris": [f"{CALLBACK}/"]}, "redirect_uris", "a last slash"),
+    (201, SECRETLESS | {"redirect_uris": ["http://localhost/oauth/callback"]}, "redirect_uris", "RFC 8252: any port"),
+    (
+        201,
+        SECRETLESS | {"redirect_uris": ["http://127.0.0.1:4444/oauth/callback"]},
+        "redirect_uris",
+        "the same machine",
+    ),
+    (201, SECRETLESS | {"redirect_uris": [CALLBACK.upper()]}, "redirect_uris", "upper case"),
+    (201, SECRETLESS | {"redirect_uris": ["HTTP://LOCALHOST:4444/oauth/callback"]}, "redirect_uris", "upper case"),
+    (201, SECRETLESS | {"redirect_uris": [CALLBACK.replace("/oauth/", "%2Foauth%2F")]}, "redirect_uris", "encoded"),
+    (
+        201,
+        SECRETLESS | {"redirect_uris": ["http%3A%2F%2Flocalhost%3A4444%2Foauth%2Fcallback"]},
+        "redirect_uris",
+        "all of it",
+    ),
+    (201, SECRETLESS | {"redirect_uris": CALLBACK}, "redirect_uris", "one in the place of a list"),
+]
+
+
+@pytest.mark.parametrize(("status", "reply", "said", "why"), ODD_REPLIES)
+async def test_an_odd_registration_is_a_registration(*, dcr, request_for, server, status, reply, said, why, caplog):
+    server.answer = lambda _: (status, reply)
+    registration = await dcr().register(request_for())
+    assert registration.credentials.client_id == str(reply["client_id"]), why
+    assert registration.redirect_uris == (CALLBACK,), why
+    assert "authorization_code" in registration.grant_types, why
+    passed_over = [record.getMessage() for record in caplog.records if "registered with" in record.getMessage()]
+    assert [said in text for text in passed_over] == [True] * bool(said), why
+    assert "12345678" not in caplog.text
+
+
+async def test_a_port_counts_where_the_host_is_no_loopback(dcr, request_for, server):
+    public = "https://gw.example/oauth/callback"
+    server.answer = lambda _: (201, SECRETLESS | {"redirect_uris": ["https://GW.example:443/oauth/callback"]})
+    assert (await dcr().register(request_for(redirect_uri=public))).redirect_uris == (public,)
+    server.answer = lambda _: (201, SECRETLESS | {"redirect_uris": ["https://gw.example:8443/oauth/callback"]})
+    with pytest.raises(RegistrationFailed, match="redirect URIs without"):
+        await dcr().register(request_for(redirect_uri=public))
+
+
+async def test_an_end_in_seconds_from_now_is_one(dcr, request_for, server, caplog):
+    server.answer = lambda _: (201, WITH_SECRET | {"client_secret_expires_at": 3600})
+    assert (await dcr().register(request_for())).secret_expires_at == START + timedelta(hours=1)
+    assert "in seconds from now" in caplog.text
+
+
+UNUSABLE = [
+    {"redirect_uris": ["https://evil.example"]},
+    {"grant_types": ["implicit"]},
+    {"token_endpoint_auth_method": "tls_client_auth"},
+    {"client_secret_expires_at": 1_500_000_000},
+    {"client_id": None},
+    {"error": "odd"},
+]
+
+
+@pytest.mark.parametrize("member", UNUSABLE, ids=lambda member: next(iter(member)))
+@pytest.mark.parametrize("status", [204, 500])
+async def test_a_client_that_cannot_be_used_is_given_back(*, dcr, request_for, server, member, status, caplog):
+    caplog.set_level(logging.INFO)
+    server.forget_status = status
+    server.answer = lambda wishes: (201, server.reply_to(wishes) | member)
+    with pytest.raises(RegistrationFailed):
+        await dcr().register(request_for())
+    assert server.forgotten[0] == ("client-1", "Bearer manage-1")
+    assert f"answered HTTP {status} to forgetting an unusable client" in caplog.text
+    assert "manage-1" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "member",
+    [{"registration_client_uri": None}, {"registration_client_uri": "https://victim.example/1"}, {"error": "x"}],
+    ids=["not managed", "managed elsewhere", "refused"],
+)
+async def test_nobody_else_is_asked_to_forget(*, dcr, request_for, server, member):
+    status = 400 if "error" in member else 201
+    server.answer = lambda wishes: (status, server.reply_to(wishes) | {"grant_types": ["implicit"]} | member)
+    with pytest.raises(RegistrationFailed):
+        await dcr().register(request_for())
+    assert server.forgotten == []
+
+
+async def test_what_it_would_forget_and_cannot_is_logged(dcr, request_for, server, free_port, caplog):
+    gone = f"http://127.0.0.1:{free_port}"
+    server.answer = lambda wishes: (
+        201,
+        server.reply_to(wishes) | {"grant_types": [""], "registration_client_uri": f"{gone}/c"},
+    )
+    with pytest.raises(RegistrationFailed):
+        await dcr().register(request_for(server={"issuer": gone}))
+    assert f"{gone} keeps a client that cannot be used" in caplog.text
 
 
 # -- refusals -----------------------------------------------------------------------------------------
@@ -275,6 +392,18 @@ async def test_a_refusal_names_code_and_remedy(*, dcr, request_for, server, stat
         await dcr().register(request_for())
     assert remedy in caught.value.remedy
     assert (caught.value.public, caught.value.code) == ("DCR failed", "dcr-refused")
+
+
+async def test_a_redirect_names_its_target(dcr, request_for, server, monkeypatch):
+    answered = Reply("https://as.example/register", 307, {"location": "https://as.example/register/?key=1"}, b"")
+
+    async def send(*_args, **_kwargs):
+        return answered
+
+    registrar = dcr()
+    monkeypatch.setattr(registrar.upstream, "send", send)
+    with pytest.raises(RegistrationFailed, match=r"HTTP 307, a redirect to 'https://as\.example/register/'"):
+        await registrar.register(request_for())
 
 
 async def test_a_servers_words_are_only_plain_text(dcr, request_for, server):

@@ -28,6 +28,22 @@ def parse(body, status=200, kind="application/json", **more):
     return parse_token_reply(reply(body, status, kind), now=NOW, default_lifetime=HOUR, **more)
 
 
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://as.example/token/?key=hidden", "HTTP 307, a redirect to 'https://as.example/token/', with nothing"),
+        ("/token/", "HTTP 307, a redirect to '/token/', with nothing"),
+        ("", "HTTP 307, with nothing"),
+    ],
+)
+def test_a_redirect_names_its_target(location, said):
+    answer = Reply("https://as.example/token", 307, {"location": location}, b"")
+    with pytest.raises(ProviderUnreadable) as caught:
+        parse_token_reply(answer, now=NOW, default_lifetime=HOUR)
+    assert said in caught.value.detail
+    assert "hidden" not in caught.value.detail
+
+
 # -- grants -------------------------------------------------------------------------------------------
 
 

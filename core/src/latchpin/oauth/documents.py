@@ -19,6 +19,7 @@ __all__ = [
     "parse_url",
     "parse_words",
     "shown",
+    "tell_status",
 ]
 
 _MOST_WORDS = 1_000
@@ -136,3 +137,9 @@ def shown(value: object) -> str:
     """A value from outside for people: quoted, ASCII, without its query, and short."""
     text = value if isinstance(value, str) else repr(value)
     return ascii(text.partition("?")[0][:200])
+
+
+def tell_status(reply: Reply) -> str:
+    """An answer's status for people, with where it wants to send us; nobody goes there."""
+    target = reply.headers.get("location")
+    return f"HTTP {reply.status}, a redirect to {shown(target)}" if target else f"HTTP {reply.status}"

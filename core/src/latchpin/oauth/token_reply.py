@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from latchpin.errors import ProviderBusy, ProviderUnreadable
 from latchpin.model import Reply, TokenGrant
+from latchpin.oauth.documents import tell_status
 from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import explain, plain_code, token_refused
 from latchpin.oauth.token_fields import read_id_token, read_lifetime, read_scopes, read_subject
@@ -145,7 +146,7 @@ def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> Provide
 
 
 def _unreadable(reply: Reply, host: str, what: str) -> ProviderUnreadable:
-    fact = f"{host} answered the token request with HTTP {reply.status}, {what}."
+    fact = f"{host} answered the token request with {tell_status(reply)}, {what}."
     pause = choose_pause(reply)
     if reply.status in _WAIT and pause is not None:
         return ProviderBusy(fact, retry_after=pause, http_status=reply.status)

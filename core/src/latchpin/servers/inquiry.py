@@ -20,7 +20,7 @@ from latchpin.errors import (
     ProviderUnreadable,
 )
 from latchpin.model import Reply
-from latchpin.oauth.documents import NoDocument
+from latchpin.oauth.documents import NoDocument, tell_status
 from latchpin.servers.found import Step
 
 __all__ = ["Inquiry", "OnStep", "bare", "tell_nobody"]
@@ -142,7 +142,7 @@ class Inquiry:
 
     def _note_answer(self, asked: str, reply: Reply, document: _Document | None) -> None:
         odd = "; ".join(document.passed_over) if document is not None else ""
-        self.note(Step(asked, f"HTTP {reply.status}{_redirect(reply)}" + (f", passed over: {odd}" if odd else "")))
+        self.note(Step(asked, tell_status(reply) + (f", passed over: {odd}" if odd else "")))
         if odd:
             self.passed_over.append(f"{reply.url}: {odd}")
 
@@ -170,7 +170,3 @@ def _graver(first: ProviderError | None, second: ProviderError) -> ProviderError
 def bare(url: str) -> str:
     """A URL for a step: without its query, and not endless."""
     return url.partition("?")[0][:200]
-
-
-def _redirect(reply: Reply) -> str:
-    return f", a redirect to {bare(target)!a}" if (target := reply.headers.get("location")) else ""

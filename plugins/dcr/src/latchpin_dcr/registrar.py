@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from latchpin.causes.provider import DCR_UNSUPPORTED
 from latchpin.contracts import Clock, Keeps, Registration, RegistrationRequest, Upstream
 from latchpin.errors import IssuerMissing, LatchpinError, ProviderError, RegistrationFailed
-from latchpin.model import ClientCredentials, RegisteredClient
+from latchpin.model import ClientCredentials, RegisteredClient, Reply
 
-from latchpin_dcr.registration import build_metadata, parse_registration
+from latchpin_dcr.registration import build_metadata
+from latchpin_dcr.reply import parse_management, parse_registration
 from latchpin_dcr.settings import DcrSettings
 
 __all__ = ["DynamicRegistrar"]
@@ -85,12 +86,7 @@ class DynamicRegistrar:
             return f"{client.issuer} offers no way to delete a client (RFC 7592); it still knows {client.client_id}."
         host = urlsplit(client.registration_client_uri).hostname
         try:
-            reply = await self.upstream.send(
-                "DELETE",
-                client.registration_client_uri,
-                headers={"authorization": f"Bearer {registration_access_token}", "accept": "application/json"},
-                repeatable=True,  # deleting twice deletes once
-            )
+            reply = await self._delete(client.registration_client_uri, registration_access_token)
         except ProviderError as exc:
             _log.warning("DCR: %s could not be asked to forget a client: %s", host, exc.detail or exc.public)
             return f"{host} could not be asked to forget the client: {exc.public}"
@@ -127,7 +123,37 @@ class DynamicRegistrar:
         )
         headers = {"content-type": "application/json", "accept": "application/json"}
         reply = await self.upstream.send("POST", endpoint, headers=headers, body=metadata.encode())
-        return parse_registration(reply, metadata, issuer=request.server.issuer, now=self.clock())
+        issuer = request.server.issuer
+        try:
+            answer = parse_registration(reply, metadata, issuer=issuer, now=self.clock())
+        except RegistrationFailed:
+            await self._give_back(reply, issuer, request.gateway.id)
+            raise
+        if answer.passed_over:
+            _log.warning("DCR: %s registered with %s", issuer, "; ".join(answer.passed_over))
+        return answer.registration
+
+    async def _give_back(self, reply: Reply, issuer: str | None, gateway_id: str) -> None:
+        """Delete a client that was registered and cannot be used: nobody would know of it."""
+        managed = parse_management(reply, issuer)
+        if managed is None:
+            return
+        try:
+            answer = await self._delete(managed.uri, managed.token)
+        except ProviderError as exc:
+            _log.warning("DCR: %s keeps a client that cannot be used: %s", issuer, exc.detail or exc.public)
+        else:
+            told = (issuer, answer.status, gateway_id)
+            _log.info("DCR: %s answered HTTP %s to forgetting an unusable client of gateway %s", *told)
+
+    async def _delete(self, uri: str, token: str) -> Reply:
+        """Ask for a deletion (RFC 7592 section 2.3)."""
+        return await self.upstream.send(
+            "DELETE",
+            uri,
+            headers={"authorization": f"Bearer {token}", "accept": "application/json"},
+            repeatable=True,  # deleting twice deletes once
+        )
 
 
 def _heading(exc: LatchpinError) -> str:
