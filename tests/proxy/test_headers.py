@@ -33,7 +33,6 @@ SECRETS = {
 PASSED = {
     "Accept": "application/json, text/event-stream",
     "Content-Type": "application/json",
-    "Mcp-Session-Id": "a-session",
     "MCP-Protocol-Version": "2026-07-28",
     "Mcp-Method": "tools/call",
     "Mcp-Name": "add",
@@ -70,7 +69,7 @@ async def test_what_the_caller_is_told(alice: httpx.AsyncClient, opened: str, sc
         "x-named": "1",
         "connection": "x-named",
     }
-    passes = {"content-type": "application/json", "mcp-session-id": "a-session", "x-custom": "1", "cache-control": "a"}
+    passes = {"content-type": "application/json", "x-custom": "1", "cache-control": "a"}
 
     async def script(_scope, receive, send):
         await read(receive)
@@ -147,6 +146,22 @@ def test_what_a_server_must_not_decide_stays_there(name: str):
 def test_streams_alone_ask_a_proxy_in_front_not_to_collect(kind: bytes, ours: list[bytes]):
     told = build_answer_headers([(b"content-type", kind), (b"x-accel-buffering", b"yes")])
     assert [value for name, value in told if name == b"x-accel-buffering"] == ours
+
+
+CACHED = [
+    ("public, max-age=60", True, None),
+    ("Public", True, None),
+    ("max-age=60, s-maxage=60", True, None),
+    ("private, max-age=60", True, "private, max-age=60"),
+    ("no-cache", True, "no-cache"),
+    ("public, max-age=60", False, "public, max-age=60"),
+]
+
+
+@pytest.mark.parametrize(("said", "private", "passed"), CACHED)
+def test_an_answer_for_one_person_is_for_no_shared_cache(said: str, private: bool, passed: str | None):
+    told = build_answer_headers([(b"cache-control", said.encode()), (b"expires", b"0")], private=private)
+    assert dict(told).get(b"cache-control") == (None if passed is None else passed.encode())
 
 
 @pytest.mark.parametrize(("status", "kept"), [(200, True), (204, False), (304, False)])

@@ -118,12 +118,19 @@ def breaks_off(headers):
     return script
 
 
-@pytest.mark.parametrize("headers", [[("content-length", "8")], [("content-type", "application/json")], []])
+@pytest.mark.parametrize("headers", [[("content-length", "8")], [("content-type", "text/plain")], []])
 @pytest.mark.filterwarnings("ignore")
 async def test_half_an_answer_is_never_taken_for_a_whole(alice, opened: str, scripted: ScriptedServer, headers):
     scripted.script = breaks_off(headers)
     with pytest.raises(httpx.RemoteProtocolError):
         await alice.get(opened)
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_half_a_message_is_told_from_a_whole_before_anything_passes(alice, opened: str, scripted: ScriptedServer):
+    scripted.script = breaks_off([("content-type", "application/json")])
+    answer = await alice.get(opened)
+    assert (answer.status_code, answer.json()["cause"]) == (502, "provider-unreachable")
 
 
 async def test_an_event_stream_that_breaks_off_just_ends(alice, opened: str, scripted: ScriptedServer):
@@ -132,14 +139,14 @@ async def test_an_event_stream_that_breaks_off_just_ends(alice, opened: str, scr
     async def script(_scope, receive, send):
         await read(receive)
         await begin(send, 200, SSE)
-        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        await send({"type": "http.response.body", "body": b"data: 1\n\ndata: ha", "more_body": True})
         await pulse.wait()
         raise ConnectionAbortedError
 
     scripted.script = script
     async with alice.stream("GET", opened) as answer:
         pieces = answer.aiter_raw()
-        assert await anext(pieces) == b"half"
+        assert await anext(pieces) == b"data: 1\n\n"
         pulse.go()
         assert await anext(pieces, None) is None
 

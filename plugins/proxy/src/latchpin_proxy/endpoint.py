@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
@@ -18,11 +17,10 @@ from latchpin.application import Application
 from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import Caller
-from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import open_session
-from latchpin.outbound.messages import Answer
-from latchpin.outbound.upstream import host_of
+from latchpin.people.bindings import Bindings
 from latchpin.settings import load
+from latchpin.tokens.client_grant import owner_of
 from latchpin.web.errors import flow_id, log_failure, problem, retry_after
 from latchpin.web.hosts import header, origin_of
 from latchpin.web.identity import RESOURCE, require_caller
@@ -31,15 +29,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
-from latchpin_proxy.headers import build_answer_headers, build_request_headers, is_event_stream
+from latchpin_proxy.exchange import LAST, Exchange
+from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
+from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import build_challenge, check_origin, resource_url
+from latchpin_proxy.returning import open_body, open_headers
 from latchpin_proxy.settings import ProxySettings
 
 __all__ = ["METHODS", "McpEndpoint"]
-
-_log = logging.getLogger("latchpin.proxy")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,8 +49,6 @@ METHODS = ("POST", "GET", "DELETE")
 CONNECT_TIMEOUT = 10.0
 SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
-_LAST = {"connection": "close"}
-"""Where a body was not read to its end: else the server would go on reading, and throw it away."""
 
 
 class McpEndpoint:
@@ -72,6 +69,7 @@ class McpEndpoint:
         self._core = self._application.services.settings
         self._settings = load(ProxySettings)
         self._own_origin = origin_of(self._core.base_url).encode()
+        self._bindings = Bindings(self._application.services.records.kept, self._application.services.cipher)
         self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
         async with open_session(
             allow_private_networks=self._core.oauth_allow_private_networks,
@@ -92,7 +90,7 @@ class McpEndpoint:
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
             caller = await self._caller(scope)
             with self._counted(caller.email):
-                await self._serve(scope, inbound, _Exchange(send, settings.proxy_idle_timeout), caller)
+                await self._serve(scope, inbound, Exchange(send, settings.proxy_idle_timeout), caller)
         except LatchpinError as exc:
             await inbound.skip(SKIPPED)
             await self._refuse(exc, scope, inbound)(scope, receive, send)
@@ -123,12 +121,18 @@ class McpEndpoint:
 
     # -- the exchange -------------------------------------------------------------------------------------
 
-    async def _serve(self, scope: Scope, inbound: Inbound, exchange: _Exchange, caller: Caller) -> None:
+    async def _serve(self, scope: Scope, inbound: Inbound, exchange: Exchange, caller: Caller) -> None:
         gateway = await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
+        binder = await self._bindings.of(gateway, caller)
         body = await inbound.hold(self._settings.proxy_held_bytes)
         headers = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
+        headers = open_headers(headers, binder)
+        if body is not None:
+            body, headers = open_body(body, headers, binder)
         request = McpRequest(gateway, caller, scope["method"], headers, body, inbound)
-        work = asyncio.create_task(self._pass_on(request, exchange))
+        own = gateway.auth_type == "oauth" and owner_of(gateway, caller) == caller.email
+        terms = Terms(binder, gateway.name, gateway.url, self._core.base_url, private=own)
+        work = asyncio.create_task(self._pass_on(request, exchange, terms))
         gone = asyncio.create_task(inbound.gone())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,10 +148,10 @@ class McpEndpoint:
         if left and not exchange.begun:
             raise ClientDisconnect
 
-    async def _pass_on(self, request: McpRequest, exchange: _Exchange) -> None:
+    async def _pass_on(self, request: McpRequest, exchange: Exchange, terms: Terms) -> None:
         answer = await self._relay.open(request)
         try:
-            await exchange.send(answer, request)
+            await exchange.send(answer, request, terms)
         finally:
             answer.close()
 
@@ -156,7 +160,7 @@ class McpEndpoint:
     def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound) -> Response:
         flow = flow_id(scope)
         log_failure(error, flow)
-        headers = {} if inbound.whole else dict(_LAST)
+        headers = {} if inbound.whole else dict(LAST)
         if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
             headers["www-authenticate"] = challenge
         if (seconds := retry_after(error)) is not None:
@@ -174,46 +178,3 @@ class McpEndpoint:
         if (url := getattr(error, "authorize_url", None)) is not None:
             parameters["authorize_url"] = url
         return build_challenge(self._core.base_url, scope["path_params"]["gateway_id"], **parameters)
-
-
-class _Exchange:
-    """Gives an answer to the caller as it comes.
-
-    Attributes:
-        begun: whether the answer's head has been given out.
-    """
-
-    def __init__(self, send: Send, idle: float) -> None:
-        self._send = send
-        self._idle = idle
-        self.begun = False
-
-    async def send(self, answer: Answer, request: McpRequest) -> None:
-        """Pass on head and body.
-
-        An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
-        just ends, which is what clients resume from.
-        """
-        headers = build_answer_headers(answer.raw_headers(), status=answer.status)
-        if not request.inbound.whole:
-            headers += [(name.encode(), value.encode()) for name, value in _LAST.items()]
-        self.begun = True
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        try:
-            await self._send_pieces(answer)
-        except (Failure, TimeoutError) as exc:
-            reason = exc.reason if isinstance(exc, Failure) else f"nothing moved for {self._idle:g} s"
-            _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
-            if not is_event_stream(headers):
-                return  # without an end: the server closes the connection
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _send_pieces(self, answer: Answer) -> None:
-        pieces = aiter(answer)
-        while True:
-            async with asyncio.timeout(self._idle) as limit:
-                piece = await anext(pieces, b"")
-                if not piece:
-                    return
-                limit.reschedule(asyncio.get_running_loop().time() + self._idle)
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -7,6 +7,7 @@ from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, Provi
 __all__ = [
     "ForeignPage",
     "NonceNeeded",
+    "NotYours",
     "ServerMoved",
     "ServerRefused",
     "StepUpRequired",
@@ -70,6 +71,16 @@ class NonceNeeded(ProviderError):
     public = "The MCP server asked for a fresh proof while this request was under way."
     remedy = "Send the request again; bodies up to PROXY_HELD_BYTES are repeated by the gateway itself."
     retry_after = 1
+
+
+class NotYours(CallerError):
+    """A session, task or state that this caller was not given at this gateway."""
+
+    code = "not-yours"
+    status = 404
+    title = "Not one of yours"
+    public = "That session, task or state is not one of yours at this gateway."
+    remedy = "Begin a new session."
 
 
 class ServerMoved(ProviderError):

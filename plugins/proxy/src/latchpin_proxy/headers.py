@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from latchpin.errors import InvalidRequest
 from latchpin.web.hosts import FORWARDING
 
-__all__ = ["build_answer_headers", "build_request_headers", "is_event_stream"]
+__all__ = ["Field", "build_answer_headers", "build_request_headers", "is_event_stream", "is_json"]
 
-Raw = Iterable[tuple[bytes, bytes]]
+Field = tuple[bytes, bytes]
+Raw = Iterable[Field]
 
 _HOP_BY_HOP = frozenset(  # RFC 9110 section 7.6.1
     {b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"proxy-connection"}
@@ -125,6 +126,8 @@ _SERVERS_PREFIXES = (
     b"x-reproxy-",
     b"surrogate-",
 )
+_READABLE = frozenset({"gzip", "deflate", "identity"})
+_SHARED = frozenset({b"public", b"s-maxage"})
 _BODILESS = frozenset({204, 304})
 _UNBUFFERED = (b"x-accel-buffering", b"no")
 """Ours, for nginx in front: an event is to be passed on when it comes."""
@@ -154,25 +157,50 @@ def build_request_headers(
         for name, value in fields
         if not _stays(name, dropped, _CALLERS_PREFIXES)
     ]
-    # Bodies pass as they are, so the caller says which encodings it can read; saying nothing means none.
-    encodings = [value.decode("latin-1") for name, value in fields if name == b"accept-encoding"]
-    passed.append(("accept-encoding", ", ".join(encodings) or "identity"))
+    passed.append(("accept-encoding", _encodings(fields)))
     return tuple(passed)
 
 
-def build_answer_headers(received: Sequence[tuple[bytes, bytes]], *, status: int = 200) -> list[tuple[bytes, bytes]]:
-    """The MCP server's header fields as the caller gets them; names in lower case."""
+def _encodings(fields: Raw) -> str:
+    """What the caller can read, of what can be read here as well; saying nothing means none."""
+    values = [value.decode("latin-1") for name, value in fields if name == b"accept-encoding"]
+    named = [word.strip() for word in ",".join(values).split(",")]
+    return ", ".join(word for word in named if word.partition(";")[0].strip().lower() in _READABLE) or "identity"
+
+
+def build_answer_headers(received: Sequence[Field], *, status: int = 200, private: bool = False) -> list[Field]:
+    """The MCP server's header fields as the caller gets them; names in lower case.
+
+    Args:
+        received: as they came.
+        status: the answer's.
+        private: it is for the caller alone; caches that others use must not keep it, whatever the server says.
+    """
     dropped = _HOP_BY_HOP | _SERVERS_OWN | _named_by_connection(received)
+    if private and any(_is_shared(value) for name, value in received if name == b"cache-control"):
+        dropped |= {b"cache-control", b"expires"}
     if status in _BODILESS:  # a length that no body follows breaks the connection (RFC 9110 section 8.6)
         dropped |= {b"content-length"}
     passed = [(name, value) for name, value in received if not _stays(name, dropped, _SERVERS_PREFIXES)]
     return [*passed, _UNBUFFERED] if is_event_stream(passed) else passed
 
 
+def _is_shared(value: bytes) -> bool:
+    return any(word.partition(b"=")[0].strip().lower() in _SHARED for word in value.split(b","))
+
+
 def is_event_stream(fields: Raw) -> bool:
     """Whether header fields say that the body is an event stream; names in lower case."""
-    types = [value for name, value in fields if name == b"content-type"]
-    return bool(types) and types[0].lower().startswith(b"text/event-stream")
+    return any(b"text/event-stream" in kind for kind in _types(fields))
+
+
+def is_json(fields: Raw) -> bool:
+    """Whether header fields say that the body is JSON; clients look for the word anywhere in them."""
+    return any(b"application/json" in kind or b"+json" in kind for kind in _types(fields))
+
+
+def _types(fields: Raw) -> list[bytes]:
+    return [value.lower() for name, value in fields if name == b"content-type"]
 
 
 def _stays(name: bytes, dropped: frozenset[bytes], prefixes: tuple[bytes, ...]) -> bool:

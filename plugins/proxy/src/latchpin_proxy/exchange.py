@@ -1,0 +1,94 @@
+"""An MCP server's answer, given to the caller as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from latchpin.errors import ProviderTimeout
+from latchpin.outbound.failure import Failure
+from latchpin.outbound.messages import Answer
+from latchpin.outbound.upstream import explain, host_of
+
+from latchpin_proxy.headers import build_answer_headers, is_event_stream
+from latchpin_proxy.inspection import inspect
+from latchpin_proxy.messages import Terms
+from latchpin_proxy.relay import McpRequest
+
+__all__ = ["LAST", "Exchange"]
+
+_log = logging.getLogger("latchpin.proxy")
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LAST = {"connection": "close"}
+"""Where a body was not read to its end: else the server would go on reading, and throw it away."""
+_SESSION = b"mcp-session-id"
+
+
+class Exchange:
+    """Gives an answer to the caller.
+
+    Args:
+        send: ASGI's.
+        idle: for how long neither side may do anything, in seconds.
+
+    Attributes:
+        begun: whether the answer's head has been given out.
+    """
+
+    def __init__(self, send: Send, idle: float) -> None:
+        self._send = send
+        self._idle = idle
+        self.begun = False
+
+    async def send(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
+        """Pass on head and body.
+
+        An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
+        just ends, which is what clients resume from.
+
+        Raises:
+            ProviderError: it broke off, or cannot pass, before anything of it was given out.
+        """
+        headers = build_answer_headers(answer.raw_headers(), status=answer.status, private=terms.private)
+        headers = [(name, _bound(name, value, terms)) for name, value in headers]
+        try:
+            headers, pieces = await inspect(headers, self._patient(answer), terms)
+        except Failure as exc:
+            raise explain(exc, request.gateway.url) from exc
+        except TimeoutError as exc:
+            host = host_of(request.gateway.url)
+            raise ProviderTimeout(f"{host}: nothing moved for {self._idle:g} s", sent=True) from exc
+        if not request.inbound.whole:
+            headers += [(name.encode(), value.encode()) for name, value in LAST.items()]
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        try:
+            await self._send_pieces(pieces)
+        except (Failure, TimeoutError) as exc:
+            reason = exc.reason if isinstance(exc, Failure) else f"nothing moved for {self._idle:g} s"
+            _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
+            if not is_event_stream(headers):
+                return  # without an end: the server closes the connection
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _patient(self, answer: Answer) -> AsyncIterator[bytes]:
+        pieces = aiter(answer)
+        while True:
+            async with asyncio.timeout(self._idle):
+                piece = await anext(pieces, b"")
+            if not piece:
+                return
+            yield piece
+
+    async def _send_pieces(self, pieces: AsyncIterator[bytes]) -> None:
+        async for piece in pieces:
+            async with asyncio.timeout(self._idle):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def _bound(name: bytes, value: bytes, terms: Terms) -> bytes:
+    return terms.binder.bind("session", value.decode("latin-1")).encode() if name == _SESSION else value

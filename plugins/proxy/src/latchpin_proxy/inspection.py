@@ -1,0 +1,166 @@
+"""An MCP server's answer on its way to the caller: message by message, each held no longer than until it is whole.
+
+JSON is one message; in an event stream each event is one, and passes as soon as it ends. What is longer than can be
+held passes in pieces, if nothing in it has to be read; else it breaks off.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator
+
+from latchpin.outbound.decoding import Allowance, BodyTooLarge, BodyUndecodable, open_decoder
+from latchpin.outbound.failure import Failure
+
+from latchpin_proxy.headers import Field, is_event_stream, is_json
+from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, rewrite
+
+__all__ = ["MOST_HELD", "inspect"]
+
+_log = logging.getLogger("latchpin.proxy")
+
+MOST_HELD = 4_194_304
+"""How long a message may be that has to be read, in bytes."""
+_END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+_LINE = re.compile(rb"\r\n|\r|\n")
+_FRAMING = frozenset({b"content-length", b"content-encoding"})
+
+Pieces = AsyncIterator[bytes]
+
+
+async def inspect(fields: list[Field], pieces: Pieces, terms: Terms) -> tuple[list[Field], Pieces]:
+    """Header fields and body as the caller gets them; returns when enough has come to say the fields.
+
+    Raises:
+        Failure: the body broke off before, cannot be decoded, or cannot be read and must be.
+    """
+    if not (is_event_stream(fields) or is_json(fields)):
+        return fields, pieces
+    if is_event_stream(fields) and is_json(fields):  # clients differ in which they look for first
+        raise Failure("undecodable", "its answer says that it is JSON and an event stream", sent=True)
+    encodings = [value.decode("latin-1") for name, value in fields if name == b"content-encoding"]
+    if encodings:
+        pieces = _decode(pieces, ", ".join(encodings))
+    unframed = [field for field in fields if field[0] not in _FRAMING]
+    if is_event_stream(fields):
+        return unframed, _events(pieces, terms)
+    held, whole = await _hold(pieces)
+    if not whole:
+        return unframed, _unread(held, pieces)
+    body = _message(held, terms)
+    return [*unframed, (b"content-length", str(len(body)).encode())], _once(body)
+
+
+async def _decode(pieces: Pieces, encoding: str) -> Pieces:
+    decoder = open_decoder(encoding, Allowance(sys.maxsize))
+    try:
+        async for piece in pieces:
+            for decoded in decoder.feed(piece):
+                yield decoded
+        decoder.finish()
+    except (BodyUndecodable, BodyTooLarge) as exc:
+        raise Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True) from exc
+
+
+async def _hold(pieces: Pieces) -> tuple[bytes, bool]:
+    """What came until the end, or until there was more than can be held; whether that was the end."""
+    held = bytearray()
+    async for piece in pieces:
+        held += piece
+        if len(held) > MOST_HELD:
+            return bytes(held), False
+    return bytes(held), True
+
+
+def _message(body: bytes, terms: Terms) -> bytes:
+    if b"\0" in body:  # no JSON in UTF-8 has one, and some clients guess at another encoding then
+        raise Failure("undecodable", "its answer is not JSON in UTF-8", sent=True)
+    try:
+        passed = rewrite(body, terms)
+    except Unreadable as exc:
+        raise Failure("undecodable", "its answer is not JSON", sent=True) from exc
+    return b"{}" if passed is None else passed
+
+
+async def _once(body: bytes) -> Pieces:
+    if body:
+        yield body
+
+
+async def _unread(held: bytes, pieces: Pieces) -> Pieces:
+    watch = _Watch()
+    watch.look(held, json=True)
+    yield held
+    async for piece in pieces:
+        watch.look(piece, json=True)
+        yield piece
+
+
+class _Watch:
+    """Looks at a message that passes in pieces."""
+
+    def __init__(self) -> None:
+        self._last = b""
+
+    def look(self, piece: bytes, *, json: bool = False) -> None:
+        """Raises Failure: there is something that has to be read."""
+        seen = self._last + piece
+        if is_of_interest(seen) or (json and b"\0" in seen):
+            raise Failure("too-large", f"a message that has to be read is longer than {MOST_HELD:,} bytes", sent=True)
+        self._last = seen[-LONGEST_SIGN:]
+
+
+async def _events(pieces: Pieces, terms: Terms) -> Pieces:
+    """The events, each when its blank line has come. What follows the last blank line passes at the end."""
+    held = bytearray()
+    watch: _Watch | None = None  # of the event under way, while it is longer than can be held
+    async for piece in pieces:
+        held += piece
+        searched = max(0, len(held) - len(piece) - 3)
+        passing = bytearray()
+        while end := _END.search(held, searched):
+            event = bytes(held[: end.end()])
+            del held[: end.end()]
+            searched = 0
+            if watch is None:
+                passing += _event(event, terms)
+            else:
+                watch.look(event)
+                passing += event
+                watch = None
+        if len(held) > MOST_HELD or (watch is not None and held):
+            watch = watch or _Watch()
+            keep = held[-3:]  # the beginning of its end may be among them
+            del held[-3:]
+            watch.look(bytes(held))
+            passing += held
+            held = keep
+        elif len(held) < 4 and not held.strip(b"\r\n"):  # noqa: PLR2004  the rest of a blank line: no event waits behind it
+            passing += held
+            held.clear()
+        if passing:
+            yield bytes(passing)
+    if held:
+        yield _event(bytes(held), terms) if watch is None else bytes(held)
+
+
+def _event(raw: bytes, terms: Terms) -> bytes:
+    """One event; nothing of it if its message is dropped."""
+    if not is_of_interest(raw):
+        return raw
+    lines = _LINE.split(raw.removeprefix(b"\xef\xbb\xbf"))
+    data = [line for line in lines if line.partition(b":")[0] == b"data"]
+    message = b"\n".join(line.partition(b":")[2].removeprefix(b" ") for line in data)
+    try:
+        passed = rewrite(message, terms)
+    except Unreadable:
+        passed = None
+    if passed == message:
+        return raw
+    if passed is None:
+        _log.warning("A message of %s was dropped: it must not pass, or cannot be read", terms.name)
+        return b""
+    others = [line for line in lines if line and line not in data]
+    return b"".join(line + b"\n" for line in (*others, b"data: " + passed)) + b"\n"

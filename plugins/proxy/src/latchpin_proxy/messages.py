@@ -1,0 +1,204 @@
+"""What an MCP server's messages may say to a caller: pure, on one message at a time.
+
+Most pass as they came, byte for byte. Read and, where needed, written anew are those that name a session's tasks or
+states (bound to the caller), that ask a person something (the server's name goes in front), that hand out links like
+the gateway's (they are removed), and that call a person's own lists fit for everybody's cache (they become private).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from latchpin.people.bindings import Binder
+from latchpin.urls import split_url
+
+from latchpin_proxy.links import may_be_opened, without_our_links
+
+__all__ = ["LONGEST_SIGN", "RELATED_TASK", "Terms", "Unreadable", "is_of_interest", "rewrite"]
+
+RELATED_TASK = "io.modelcontextprotocol/related-task"
+LONGEST_SIGN = 64
+"""No sign by which a message of interest is known is longer, in bytes."""
+_WORDS = (b'"cacheScope"', b'"requestState"', b'"taskId', b"elicitation", b'"inputRequests"', b'"authorize_url"')
+_LINKS = re.compile(rb"oauth\\?/authorize\\?/|/login\\?/?\?", re.IGNORECASE)
+_ESCAPED = re.compile(rb"\\u00(?:2[df]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
+_ELICIT = "elicitation/create"
+_DROPPED = {"code": -32603, "message": "The MCP server's question was dropped: its link looks like the gateway's."}
+
+
+class Unreadable(Exception):
+    """A message of interest that is not JSON as everybody reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms a server speaks to a caller.
+
+    Attributes:
+        name: the gateway's, as its administrator entered it.
+        server: the MCP server's URL.
+        base_url: BASE_URL.
+        private: the caller's own token is used, so the server knows who asks.
+    """
+
+    binder: Binder
+    name: str
+    server: str
+    base_url: str
+    private: bool
+
+
+def is_of_interest(raw: bytes) -> bool:
+    """Whether ``raw``, JSON text, has to be read. A letter that is written as an escape hides something."""
+    if any(word in raw for word in _WORDS) or _LINKS.search(raw):
+        return True
+    return b"\\u00" in raw and _ESCAPED.search(raw) is not None
+
+
+def rewrite(raw: bytes, terms: Terms) -> bytes | None:
+    """One message, or a batch, as the caller gets it: ``raw`` itself where nothing changes; None: it is dropped.
+
+    Raises:
+        Unreadable: it has to be read, and cannot be.
+    """
+    if not is_of_interest(raw):
+        return raw
+    try:
+        message = json.loads(raw.decode("utf-8-sig"))
+        reading = _Reading(terms)
+        kept = reading.read(message)
+        if not reading.changed:
+            return raw
+        return None if kept is None else json.dumps(kept, separators=(",", ":")).encode()
+    except (ValueError, RecursionError) as exc:
+        raise Unreadable from exc
+
+
+class _Reading:
+    """Reads one message; ``changed`` says whether it has to be written anew."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self.changed = False
+
+    def read(self, message: Any) -> Any:  # noqa: ANN401  any JSON
+        """The message as it passes, None if it does not."""
+        if isinstance(message, list):
+            kept = [passed for part in message if (passed := self.read(part)) is not None]
+            return kept or None
+        if not isinstance(message, dict):
+            return message
+        message = self._map_text(message)
+        if "jsonrpc" not in message and message.pop("authorize_url", None) is not None:
+            self.changed = True  # this gateway's own word, and no part of MCP
+        params = message.get("params")
+        if message.get("method") == _ELICIT and not self._elicits(params):
+            self.changed = True
+            return None
+        if isinstance(params, dict):
+            self._bind_names(params)
+        if isinstance(message.get("result"), dict):
+            self._read_result(message)
+        if isinstance(message.get("error"), dict):
+            self._read_error(message)
+        return message
+
+    def _read_result(self, message: dict[str, Any]) -> None:
+        result = message["result"]
+        if self._terms.private and result.get("cacheScope", "private") != "private":
+            self._set(result, "cacheScope", "private")
+        self._bind_names(result)
+        if isinstance(task := result.get("task"), dict):
+            self._bind_names(task)
+        if isinstance(tasks := result.get("tasks"), list):
+            self._read_tasks(result, tasks)
+        if isinstance(asked := result.get("inputRequests"), dict):
+            kept = {key: value for key, value in asked.items() if self._may_ask(value)}
+            if len(kept) < len(asked):
+                self._set(result, "inputRequests", kept)
+            if asked and not kept:
+                del message["result"]
+                message["error"] = _DROPPED
+
+    def _read_tasks(self, result: dict[str, Any], tasks: list[Any]) -> None:
+        """A server that does not know its users lists everybody's tasks."""
+        if not self._terms.private and tasks:
+            self._set(result, "tasks", [])
+            return
+        for task in tasks:
+            if isinstance(task, dict):
+                self._bind_names(task)
+
+    def _read_error(self, message: dict[str, Any]) -> None:
+        data = message["error"].get("data")
+        if not isinstance(data, dict) or not isinstance(asked := data.get("elicitations"), list):
+            return
+        kept = [params for params in asked if self._elicits(params)]
+        if len(kept) < len(asked):
+            self._set(data, "elicitations", kept)
+        if asked and not kept:
+            message["error"] = _DROPPED
+
+    def _may_ask(self, request: Any) -> bool:  # noqa: ANN401  any JSON
+        if not isinstance(request, dict):
+            return True
+        if isinstance(params := request.get("params"), dict):
+            self._bind_names(params)
+        return request.get("method") != _ELICIT or self._elicits(params)
+
+    def _elicits(self, params: Any) -> bool:  # noqa: ANN401  any JSON
+        """Put the server's name before what it asks a person; False if it must not ask that."""
+        if not isinstance(params, dict):
+            return True
+        if "url" in params or params.get("mode") == "url":
+            url = params.get("url")
+            terms = self._terms
+            if not isinstance(url, str) or not may_be_opened(url, base_url=terms.base_url, server=terms.server):
+                return False
+        said = params.get("message")
+        self._set(params, "message", f"{self._speaker()}: {said if isinstance(said, str) else ''}")
+        return True
+
+    def _speaker(self) -> str:
+        parts = split_url(self._terms.server)
+        return f"MCP server {self._terms.name} ({parts.netloc if parts else 'unknown host'})"
+
+    def _bind_names(self, holder: dict[str, Any]) -> None:
+        binder = self._terms.binder
+        if isinstance(state := holder.get("requestState"), str):
+            self._set(holder, "requestState", binder.bind("state", state))
+        if isinstance(task := holder.get("taskId"), str):
+            self._set(holder, "taskId", binder.bind("task", task))
+        meta = holder.get("_meta")
+        related = meta.get(RELATED_TASK) if isinstance(meta, dict) else None
+        if isinstance(related, dict) and isinstance(task := related.get("taskId"), str):
+            self._set(related, "taskId", binder.bind("task", task))
+        notifications = holder.get("notifications")
+        if isinstance(notifications, dict) and isinstance(tasks := notifications.get("taskIds"), list):
+            bound = [binder.bind("task", task) if isinstance(task, str) else task for task in tasks]
+            self._set(notifications, "taskIds", bound)
+
+    def _map_text(self, message: dict[str, Any]) -> dict[str, Any]:
+        mapped: dict[str, Any] = _map_strings(message, lambda text: without_our_links(text, server=self._terms.server))
+        if mapped != message:
+            self.changed = True
+        return mapped
+
+    def _set(self, holder: dict[str, Any], name: str, value: object) -> None:
+        if holder.get(name) != value:
+            holder[name] = value
+            self.changed = True
+
+
+def _map_strings(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401  any JSON
+    if isinstance(value, str):
+        return change(value) if "://" in value or ":\\" in value else value
+    if isinstance(value, list):
+        return [_map_strings(part, change) for part in value]
+    if isinstance(value, dict):
+        return {name: _map_strings(part, change) for name, part in value.items()}
+    return value

@@ -1,0 +1,106 @@
+"""What a caller brings back to an MCP server by its name: sessions, tasks and states, opened for their owner alone.
+
+Pure. A body that is too large to be held is not read: the names in it are sealed, and mean nothing to the server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from latchpin.errors import InvalidRequest
+from latchpin.people.bindings import Binder, Kind, NotBound
+
+from latchpin_proxy.errors import NotYours
+from latchpin_proxy.messages import RELATED_TASK, is_of_interest
+
+__all__ = ["open_body", "open_headers"]
+
+SESSION = "mcp-session-id"
+NAME = "mcp-name"
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def open_headers(fields: Fields, binder: Binder) -> Fields:
+    """The caller's header fields with the server's name of the session.
+
+    Raises:
+        NotYours: it is not a session of this caller at this gateway.
+        InvalidRequest: there are several.
+    """
+    if sum(name == SESSION for name, _ in fields) > 1:
+        raise InvalidRequest("the header field Mcp-Session-Id came more than once")
+    return tuple((name, _release(binder, "session", value) if name == SESSION else value) for name, value in fields)
+
+
+def open_body(body: bytes, fields: Fields, binder: Binder) -> tuple[bytes, Fields]:
+    """The caller's message, and its header fields, with the server's names of tasks and states.
+
+    Raises:
+        NotYours: one of them is not this caller's at this gateway.
+        InvalidRequest: the message names one, and is not JSON as everybody reads it.
+    """
+    if not is_of_interest(body):
+        return body, fields
+    opening = _Opening(binder)
+    try:
+        message = json.loads(body.decode("utf-8-sig"))
+        opening.read(message)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest("the message cannot be read, and seems to name a task or a state") from exc
+    if not opening.opened:
+        return body, fields
+    named = tuple((name, opening.opened.get(value, value) if name == NAME else value) for name, value in fields)
+    return json.dumps(message, separators=(",", ":")).encode(), named
+
+
+class _Opening:
+    """Opens the names in one message; ``opened`` has the server's name by the caller's."""
+
+    def __init__(self, binder: Binder) -> None:
+        self._binder = binder
+        self.opened: dict[str, str] = {}
+
+    def read(self, message: Any) -> None:  # noqa: ANN401  any JSON
+        if isinstance(message, list):
+            for part in message:
+                self.read(part)
+            return
+        if not isinstance(message, dict):
+            return
+        params, method = message.get("params"), message.get("method")
+        if isinstance(params, dict):
+            self._open(params, "requestState", "state")
+            if isinstance(method, str) and "tasks/" in method:
+                self._open(params, "taskId", "task")
+            self._open_related(params)
+            self._open_listed(params.get("notifications"))
+        for part in (message.get("result"), message.get("error")):
+            if isinstance(part, dict):
+                self._open_related(part)
+
+    def _open(self, holder: dict[str, Any], name: str, kind: Kind) -> None:
+        if isinstance(text := holder.get(name), str):
+            holder[name] = self.opened[text] = _release(self._binder, kind, text)
+
+    def _open_related(self, holder: dict[str, Any]) -> None:
+        meta = holder.get("_meta")
+        if isinstance(meta, dict) and isinstance(related := meta.get(RELATED_TASK), dict):
+            self._open(related, "taskId", "task")
+
+    def _open_listed(self, notifications: object) -> None:
+        if not isinstance(notifications, dict) or not isinstance(tasks := notifications.get("taskIds"), Sequence):
+            return
+        for text in tasks:
+            if isinstance(text, str):
+                self.opened[text] = _release(self._binder, "task", text)
+        notifications["taskIds"] = [self.opened.get(text, text) if isinstance(text, str) else text for text in tasks]
+
+
+def _release(binder: Binder, kind: Kind, text: str) -> str:
+    try:
+        return binder.release(kind, text)
+    except NotBound as exc:
+        raise NotYours(f"the {kind} that the request names is not one of yours at this gateway") from exc

@@ -1,0 +1,167 @@
+"""Answers are looked at message by message, however they are cut, and pass as soon as a message is whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+from latchpin.outbound.failure import Failure
+from latchpin.people.bindings import Binder
+from latchpin_proxy.inspection import MOST_HELD, inspect
+from latchpin_proxy.messages import Terms
+
+BINDER = Binder((b"k" * 32,), ("a" * 32, "https://mcp.example.com/mcp", "alice@example.com"))
+TERMS = Terms(BINDER, "Weather", "https://mcp.example.com/mcp", "https://gateway.example.com", private=True)
+STREAM = [(b"content-type", b"text/event-stream")]
+JSON = [(b"content-type", b"application/json")]
+LIST = b'{"jsonrpc":"2.0","id":1,"result":{"cacheScope":"public","tools":[]}}'
+OWN = b'{"jsonrpc":"2.0","id":1,"result":{"cacheScope":"private","tools":[]}}'
+PLAIN = b'{"jsonrpc": "2.0", "id": 1, "result": {"content": []}}'
+IMITATION = json.dumps(
+    {"jsonrpc": "2.0", "id": 9, "method": "elicitation/create", "params": {"url": "https://gateway.example.com/x"}}
+).encode()
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def through(fields: list[tuple[bytes, bytes]], *parts: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
+    told, body = await inspect(fields, pieces(*parts), TERMS)
+    return dict(told), [piece async for piece in body]
+
+
+EVENTS = [
+    # an event stream, and what becomes of it
+    (b"data: " + PLAIN + b"\n\n", None),
+    (b": ping\n\n", None),
+    (b"id: 1\nretry: 5\ndata:\n\n", None),
+    (b"event: message\r\nid: 1\r\ndata: " + PLAIN + b"\r\n\r\n", None),
+    (b"\xef\xbb\xbfdata: " + PLAIN + b"\n\n", None),
+    (b"data: " + OWN + b"\n\n", None),
+    (b"\n\n\ndata: " + PLAIN, None),
+    (b"", None),
+    (b"data: " + LIST + b"\n\n", b"data: " + OWN + b"\n\n"),
+    (b"data:" + LIST + b"\r\r", b"data: " + OWN + b"\n\n"),
+    (b"id: 7\nevent: message\ndata: " + LIST + b"\n\n", b"id: 7\nevent: message\ndata: " + OWN + b"\n\n"),
+    (b"id: 7\r\ndata: " + LIST + b"\r\n\r\n: a\r\n\r\n", b"id: 7\ndata: " + OWN + b"\n\n: a\r\n\r\n"),
+    (b"data: " + LIST.replace(b",", b",\ndata: ") + b"\n\n", b"data: " + OWN + b"\n\n"),
+    (b"\xef\xbb\xbfdata: " + LIST + b"\n\n", b"data: " + OWN + b"\n\n"),
+    (b"data: " + LIST, b"data: " + OWN + b"\n\n"),  # without its blank line
+    (b"data: " + IMITATION + b"\n\ndata: " + PLAIN + b"\n\n", b"data: " + PLAIN + b"\n\n"),
+    (b'data: {"cacheScope":"public"\n\ndata: ' + PLAIN + b"\n\n", b"data: " + PLAIN + b"\n\n"),  # not JSON
+]
+
+
+@pytest.mark.parametrize(("sent", "passed"), EVENTS)
+async def test_events(sent: bytes, passed: bytes | None):
+    whole = await through(STREAM, sent)
+    assert b"".join(whole[1]) == (sent if passed is None else passed)
+    single = await through(STREAM, *(bytes([byte]) for byte in sent))
+    assert one_by_one(single[1]) == one_by_one(whole[1])
+    for cut in range(1, len(sent)):
+        assert one_by_one((await through(STREAM, sent[:cut], sent[cut:]))[1]) == one_by_one(whole[1]), cut
+
+
+def one_by_one(body: list[bytes]) -> list[bytes]:
+    """The events: how many line ends are between two of them says nothing."""
+    return re.split(rb"\n{2,}", re.sub(rb"\r\n|\r", b"\n", b"".join(body)).strip(b"\n"))
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\r\n\n"])
+async def test_an_event_passes_when_it_is_whole_and_not_before(end: bytes):
+    reached = 0
+
+    async def slowly() -> AsyncIterator[bytes]:
+        nonlocal reached
+        for number, piece in enumerate((b"data: " + PLAIN, end, b"data: ", PLAIN + end)):
+            reached = number
+            yield piece
+
+    _, body = await inspect(STREAM, slowly(), TERMS)
+    assert await anext(body) == b"data: " + PLAIN + end
+    assert reached == 1
+    assert await anext(body) == b"data: " + PLAIN + end
+    assert reached == 3
+
+
+async def test_json_is_written_anew_with_its_new_length():
+    told, body = await through([*JSON, (b"content-length", b"%d" % len(LIST))], LIST[:9], LIST[9:])
+    assert b"".join(body) == OWN
+    assert told[b"content-length"] == b"%d" % len(OWN)
+    told, body = await through(JSON, PLAIN)
+    assert (b"".join(body), told[b"content-length"]) == (PLAIN, b"%d" % len(PLAIN))
+    assert (await through(JSON))[1] == []
+
+
+@pytest.mark.parametrize(
+    "kind", [b"application/json; charset=utf-8", b"Application/JSON", b"text/plain, application/json"]
+)
+async def test_whatever_some_client_takes_for_json_is_looked_at(kind: bytes):
+    assert b"".join((await through([(b"content-type", kind)], LIST))[1]) == OWN
+
+
+async def test_other_bodies_pass_as_they_are():
+    fields = [(b"content-type", b"text/plain"), (b"content-encoding", b"br"), (b"content-length", b"3")]
+    assert await through(fields, b"\0", LIST) == (dict(fields), [b"\0", LIST])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"), [(b"gzip", gzip.compress), (b"deflate", zlib.compress), (b"utf-8", bytes)]
+)
+async def test_what_is_encoded_is_looked_at_all_the_same(encoding: bytes, encode):
+    told, body = await through([*JSON, (b"content-encoding", encoding)], encode(LIST))
+    assert b"".join(body) == OWN
+    assert b"content-encoding" not in told
+    told, body = await through([*STREAM, (b"content-encoding", encoding)], encode(b"data: " + LIST + b"\n\n"))
+    assert b"".join(body) == b"data: " + OWN + b"\n\n"
+    assert b"content-encoding" not in told
+
+
+BROKEN = [
+    ([*JSON, (b"content-encoding", b"br")], b"\x0b\x02\x80", "an encoding that was not asked for"),
+    ([*JSON, (b"content-encoding", b"gzip")], b"\x1f\x8b\x08", "cut short"),
+    (JSON, '{"result":{"cacheScope":"public"}}'.encode("utf-16"), "some clients guess UTF-16"),
+    (JSON, b'{"result":{"cacheScope":"public"}', "not JSON"),
+    ([*JSON, *STREAM], LIST, "clients differ in what they take it for"),
+    ([(b"content-type", b"application/json, text/event-stream")], LIST, "the same in one line"),
+]
+
+
+@pytest.mark.parametrize(("fields", "body", "why"), BROKEN)
+async def test_what_cannot_be_looked_at_does_not_pass(fields, body: bytes, why: str):
+    with pytest.raises(Failure):
+        await through(fields, body)
+    assert why
+
+
+PIECE = b"a" * 65_536
+LONG = MOST_HELD // len(PIECE) + 2
+
+
+@pytest.mark.parametrize("fields", [STREAM, JSON])
+async def test_what_is_too_long_to_be_held_passes_in_pieces(fields):
+    head, end = (b"data: ", b"\n\n") if fields is STREAM else (b'"', b'"')
+    told, body = await through([*fields, (b"content-length", b"1")], head, *[PIECE] * LONG, end)
+    assert b"".join(body) == head + PIECE * LONG + end
+    assert len(body) > 2
+    assert b"content-length" not in told
+
+
+@pytest.mark.parametrize("fields", [STREAM, JSON])
+@pytest.mark.parametrize("cut", range(0, len(b'"cacheScope":"public"'), 4))
+async def test_what_is_too_long_and_would_have_to_be_read_breaks_off(fields, cut: int):
+    word = b'"cacheScope":"public"'
+    with pytest.raises(Failure, match="has to be read is longer"):
+        await through(fields, b"data: ", *[PIECE] * LONG, word[:cut], word[cut:], PIECE)
+
+
+async def test_after_a_long_event_the_next_is_read_again():
+    long = b"data: " + PIECE * LONG + b"\n\n"
+    _, body = await through(STREAM, long[:-1], long[-1:] + b"data: " + LIST, b"\n\n")
+    assert b"".join(body) == long + b"data: " + OWN + b"\n\n"
