@@ -8,6 +8,7 @@ pytest --backends memory,sqlite      only these; without the option: all, and no
 from __future__ import annotations
 
 import importlib.util
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,20 @@ from tests.servers.cells import (
 CELL: pytest.StashKey[Cell] = pytest.StashKey()
 PASSED: pytest.StashKey[bool] = pytest.StashKey()
 NOT_HERE = "none of this run's backends"
+
+
+def _hear_signals() -> None:
+    """Give what the tests start the default answer to signals.
+
+    A shell without job control ignores SIGINT in what it puts into the background, ``nohup`` ignores SIGHUP, and
+    children inherit that: a test that sends one would wait for ever.
+    """
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+_hear_signals()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from latchpin.application import Application
 from latchpin.commands.console import opened, out, print_json, run, say
+from latchpin.commands.ending import until_told
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
 from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
 from latchpin.journal.inspector import Flow
@@ -101,10 +101,12 @@ def show(flow_id: Annotated[str, typer.Argument(help="The flow's id.")], as_json
 
 @app.command()
 def tail(gateway: GatewayOption = None, user: UserOption = None, as_json: Json = False) -> None:
-    """Follow new steps of all workers until Ctrl-C. With --json, one JSON object a line."""
+    """Follow new steps of all workers until Ctrl-C. With --json, one JSON object a line.
+
+    It also ends on SIGTERM and SIGHUP, and when nobody reads its output any more.
+    """
     query = FlowQuery(app_user_email=user.lower() if user else None)
-    with suppress(KeyboardInterrupt):
-        run(_follow(query, gateway, as_json=as_json))
+    run(until_told(_follow(query, gateway, as_json=as_json)))
 
 
 async def _follow(query: FlowQuery, gateway: str | None, *, as_json: bool) -> None:

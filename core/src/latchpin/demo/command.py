@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from latchpin.commands.console import err, out
+from latchpin.commands.console import err, out, run
+from latchpin.commands.ending import until_told
 
 if TYPE_CHECKING:
     from latchpin.demo.stage import Stage
@@ -42,24 +42,20 @@ def demo(
     # the SDK would set up its own output otherwise; the demo's servers have nothing to say to people
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        asyncio.run(_run(folder, port, once=once))
+        told = run(until_told(_run(folder, port, once=once)))
     except StepFailed as failure:
         err.print(f"[bold red]failed[/] {escape(failure.step)}", highlight=False, soft_wrap=True)
         err.print(f"  {escape(failure.reason)}", highlight=False, soft_wrap=True)
         raise typer.Exit(_FAILED) from None
-    except asyncio.CancelledError:
+    if told:
         out.print("Stopped.")
-        raise typer.Exit(_INTERRUPTED if once else 0) from None
+        raise typer.Exit(_INTERRUPTED if once else 0)
 
 
 async def _run(folder: Path, port: int | None, *, once: bool) -> None:
     from latchpin.demo.stage import open_stage  # noqa: PLC0415
     from latchpin.demo.steps import Steps  # noqa: PLC0415
 
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  asyncio.run made one
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     steps = Steps(_tell)
     out.print("[bold]Latchpin demo[/]: everything on this machine, forgotten when it stops")
     async with open_stage(steps, folder=folder, port=port) as stage:

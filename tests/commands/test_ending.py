@@ -1,0 +1,79 @@
+"""A command that runs until it is told to end hears every way of being told."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+from latchpin.commands import ending
+from latchpin.commands.ending import until_told
+
+from tests.servers import ServerProcess
+from tests.servers.gateway import clean_environment
+
+COMMAND = """
+import asyncio, sys
+from latchpin.commands.ending import until_told
+
+async def work():
+    try:
+        print("up", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        print("closed in order", file=sys.stderr, flush=True)
+
+sys.exit(0 if asyncio.run(until_told(work())) else 1)
+"""
+
+WAYS = [
+    # the shell's word before it, the signal, why
+    ("", signal.SIGINT, "Ctrl-C"),
+    ("", signal.SIGTERM, "kill, or a service's stop"),
+    ("", signal.SIGHUP, "the terminal is gone"),
+    ("trap '' INT;", signal.SIGTERM, "in the background of a shell without job control, which ignores SIGINT"),
+    ("trap '' HUP;", signal.SIGTERM, "under nohup"),
+]
+
+
+def run_shell(script, *more):
+    command = ["/bin/sh", "-c", script, sys.executable, COMMAND, *more]
+    return ServerProcess(command, env=clean_environment({}))
+
+
+@pytest.mark.parametrize(("before", "number", "why"), WAYS)
+def test_a_signal_ends_it_in_order(before, number, why):
+    with run_shell(f'{before} exec "$0" -c "$1"') as process:
+        process.wait_for_output("up")
+        process.send(number)
+        assert process.wait() == 0, why
+        assert process.output.endswith("closed in order\n"), why
+
+
+def test_it_ends_when_nobody_reads_it_although_it_has_nothing_to_say():
+    with run_shell('{ "$0" -c "$1"; echo "ended with $?" >&2; } | head -n 1') as process:
+        process.wait_for_output("ended with 0")
+        assert process.wait() == 0
+        assert "Traceback" not in process.output
+        assert "BrokenPipe" not in process.output
+
+
+async def test_writing_to_nobody_is_being_told(monkeypatch):
+    closed = []
+    monkeypatch.setattr(ending, "_write_to_nobody", lambda: closed.append(True))
+
+    async def work():
+        raise BrokenPipeError
+
+    assert await until_told(work())
+    assert closed
+
+
+async def test_work_that_ends_by_itself_was_not_told_and_its_failure_is_the_callers(monkeypatch):
+    monkeypatch.setattr(ending, "LOOK_SECONDS", 60)
+
+    async def fail():
+        raise LookupError("it")
+
+    assert not await until_told(asyncio.sleep(0))
+    with pytest.raises(LookupError, match="it"):
+        await until_told(fail())
