@@ -1,6 +1,7 @@
 """Login links, sessions and signing out (threats 1, 9 and 19)."""
 
 import asyncio
+import json
 import re
 from datetime import timedelta
 
@@ -9,8 +10,9 @@ from latchpin.contracts import SignIn
 from latchpin.people.login import create_first_link, create_link, get_link
 from latchpin.testing import samples
 from latchpin.web.targets import parse_target
+from latchpin.workers.instance_names import new_instance_name
 
-from tests.web.small_gateway import BASE, HTML, SAME_ORIGIN, open_gateway
+from tests.web.small_gateway import BASE, HTML, SAME_ORIGIN, open_gateway, services_with
 
 SESSION = "__Host-latchpin-session"
 
@@ -334,6 +336,47 @@ async def test_an_unused_first_link_makes_room_for_another_until_somebody_signs_
     await client.post("/login", data={"token": token_of(url)}, headers=SAME_ORIGIN)
     gateway.clock.advance(timedelta(days=300))
     assert await create_first_link(gateway.services) is None
+
+
+def as_process(services, instance):
+    """The same services in another process."""
+    values = {name: getattr(services, name) for name in type(services).__slots__ if hasattr(services, name)}
+    return services_with(**values | {"instance_id": instance})
+
+
+def process(*, machine="", pid=None, start=None, random="00000001"):
+    own, own_pid, own_start, _ = new_instance_name().split("-")
+    return "-".join((machine or own, pid or own_pid, start or own_start, random))
+
+
+HOLDERS = [
+    # who printed the last link, seconds since then, whether the next start prints one, why
+    (process(random="0000000a"), 1, False, "it runs: another worker of the same start"),
+    (process(start="1"), 1, True, "it has ended, and its number was given to another"),
+    (process(pid="fffffff"), 1, True, "it has ended"),
+    (process(machine="00000000"), 1, False, "on another machine, and it may just be starting"),
+    (process(machine="00000000"), 31, True, "on another machine, and it never said that it is there"),
+    ("not-a-name", 599, False, "an earlier version's, of which nobody can tell"),
+]
+
+
+@pytest.mark.parametrize(("holder", "seconds", "made", "why"), HOLDERS)
+async def test_a_second_start_prints_a_link_if_the_first_has_ended(gateway, holder, seconds, made, why):
+    assert await create_first_link(as_process(gateway.services, holder))
+    gateway.clock.advance(timedelta(seconds=seconds))
+    starting = [as_process(gateway.services, process(random=f"000000f{n}")) for n in range(5)]
+    links = await asyncio.gather(*map(create_first_link, starting))
+    assert len([link for link in links if link]) == made, why
+    assert not [link for link in await asyncio.gather(*map(create_first_link, starting)) if link]
+
+
+async def test_a_start_elsewhere_that_says_it_is_there_keeps_its_link(gateway):
+    there = as_process(gateway.services, process(machine="00000000"))
+    assert await create_first_link(there)
+    entry = {"host": "there", "seen_at": gateway.clock().isoformat(), "facts": {}}
+    await gateway.services.records.kept.put(f"instance:{there.instance_id}", json.dumps(entry))
+    gateway.clock.advance(timedelta(seconds=100))
+    assert await create_first_link(as_process(gateway.services, process())) is None
 
 
 async def test_no_first_link_is_made_once_a_gateway_exists(gateway):

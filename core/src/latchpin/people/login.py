@@ -10,10 +10,12 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from latchpin.people.address import parse_email
 from latchpin.services import Services
+from latchpin.workers.instance_names import Whereabouts, locate
+from latchpin.workers.instances import list_instances
 
 __all__ = [
     "LINK_LIFETIME",
@@ -30,6 +32,8 @@ LOCAL_ADMINISTRATOR = "admin@localhost"
 """Who the first link is for where ADMIN_EMAILS names nobody."""
 
 _FIRST = "login-first-start"
+_START_TIME = timedelta(seconds=30)
+"""From a printed link until its process has said that it is there, at most."""
 _SIGNED_IN = "login-somebody-was-here"
 _TOKEN_CHARACTERS = 43  # 32 bytes as base64url
 
@@ -60,7 +64,7 @@ async def create_first_link(services: Services) -> tuple[str, str] | None:
 
     Every worker of every instance may ask; one of them gets it. None for the others, once somebody has signed in
     by a link or a gateway exists, and where an identity provider or a proxy tells who people are. A link that
-    nobody used makes room for another after its ten minutes.
+    nobody used makes room for another when the process that printed it has ended, and else after its ten minutes.
 
     Raises:
         BackendUnavailable: the store cannot be asked.
@@ -68,11 +72,36 @@ async def create_first_link(services: Services) -> tuple[str, str] | None:
     kept, gateways = services.records.kept, services.records.gateways
     if _signs_in_elsewhere(services) or await kept.get(_SIGNED_IN) is not None or await gateways.list():
         return None
-    ours = secrets.token_urlsafe(16)
-    if await kept.put(_FIRST, ours, expires_at=services.clock() + LINK_LIFETIME) != ours:
+    if not await _is_first(services):
         return None
     email = next(iter(services.settings.admin_emails), LOCAL_ADMINISTRATOR)
     return await create_link(services, email, admin=True), email
+
+
+async def _is_first(services: Services) -> bool:
+    """Whether this process is to print the link: nobody has, or whoever did is gone.
+
+    Each holder that is gone has one successor, whose name is made of its own: of several who find it gone, one wins.
+    """
+    now = services.clock()
+    ours, name = f"{services.instance_id} {now.isoformat()} {secrets.token_urlsafe(8)}", _FIRST
+    while (holder := await services.records.kept.put(name, ours, expires_at=now + LINK_LIFETIME)) != ours:
+        if not await _is_gone(holder, services):
+            return False
+        name = f"{_FIRST}:{hashlib.sha256(holder.encode()).hexdigest()}"
+    return True
+
+
+async def _is_gone(holder: str, services: Services) -> bool:
+    """Whether the process that printed a link has ended; one on another machine says regularly that it is there."""
+    instance, _, when = holder.partition(" ")
+    where = locate(instance, own=services.instance_id)
+    if where is not Whereabouts.ELSEWHERE:
+        return where is Whereabouts.ENDED
+    starting = datetime.fromisoformat(when.partition(" ")[0]) + _START_TIME > services.clock()
+    return not starting and instance not in {
+        each.id for each in await list_instances(services.records.kept, services.clock)
+    }
 
 
 def _signs_in_elsewhere(services: Services) -> bool:
