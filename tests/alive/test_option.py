@@ -7,6 +7,7 @@ import os
 import pytest
 from latchpin.commands import serving
 from latchpin.configuration import CoreSettings
+from latchpin.plugins import Plugins
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.needs("latchpin_memory_store")
 def test_the_option_comes_before_the_setting(arguments, setting, freshen, environment, monkeypatch):
     served: list[CoreSettings] = []
 
-    def serve(settings: CoreSettings) -> int:
+    def serve(settings: CoreSettings, plugins: Plugins) -> int:
         served.append(settings)
         return 0
 

@@ -32,7 +32,7 @@ STOREYS = (
     "authorization",
     "application",
     "assembly",
-    "defaults known_settings listening logs plugin_report",
+    "binding defaults known_settings listening logs plugin_report",
     "serve doctor",
     "web",
     "asgi",

@@ -133,6 +133,21 @@ class CoreSettings(Settings):
         "logs/mcpgateway.log", description="Log file beside stderr; empty: none.", json_schema_extra={"empty": True}
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_port(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Without BASE_URL, links lead to where we listen."""
+        port = str(values.get("port") or "")
+        if values.get("base_url") or not port.isdecimal() or int(port) == 0:
+            return values
+        return {**values, "base_url": f"http://localhost:{int(port)}"}
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        """An IPv6 address may be written as in a URL."""
+        return value[1:-1] if value.startswith("[") and value.endswith("]") else value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:  # noqa: ANN401  whatever the environment holds

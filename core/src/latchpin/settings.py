@@ -20,6 +20,8 @@ from latchpin.errors import SettingsError
 __all__ = ["Settings", "load", "mask", "masked", "near_misses", "variables"]
 
 ENV_FILE = ".env"
+ENV_ENCODING = "utf-8-sig"
+"""UTF-8; the mark that some editors put first is no part of the first name."""
 
 
 class Settings(BaseSettings):
@@ -30,7 +32,9 @@ class Settings(BaseSettings):
     meaning of its own (``json_schema_extra={"empty": True}``).
     """
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_file_encoding=ENV_ENCODING, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -57,6 +61,9 @@ def load(model: type[SettingsT]) -> SettingsT:
     except ValidationError as exc:
         lines = [_explain(model, error) for error in exc.errors(include_url=False)]
         raise SettingsError("; ".join(lines), public="\n".join(lines)) from None
+    except UnicodeDecodeError as exc:
+        text = f"{Path(ENV_FILE).absolute()} is not UTF-8: byte {exc.start} cannot be read"
+        raise SettingsError(text, public=text, remedy="Save that file as UTF-8.") from None
     except (ValueError, OSError) as exc:  # pydantic-settings: JSON expected, or .env unreadable
         raise SettingsError(str(exc), public=str(exc)) from None
 
@@ -79,7 +86,7 @@ def near_misses(known: Iterable[str], env_file: str = ENV_FILE) -> dict[str, str
         return found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        keys = [key.upper() for key in dotenv_values(env_file)]
+        keys = [key.upper() for key in dotenv_values(env_file, encoding=ENV_ENCODING)]
     for key in keys:
         if key not in names and (close := difflib.get_close_matches(key, names, n=1, cutoff=0.85)):
             found[key] = close[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict
 from typing import Annotated
@@ -15,10 +16,11 @@ from latchpin.logs import set_up_logging
 from latchpin.plugin_report import build_plugin_report
 from latchpin.plugin_rules import HOOKS
 from latchpin.plugins import Plugins
-from latchpin.serve import require_servable
+from latchpin.serve import doubt_about_base_url, require_servable
 from latchpin.serve import serve as run_server
 from latchpin.settings import load
 
+_log = logging.getLogger("latchpin.serve")
 app = typer.Typer()
 
 
@@ -41,7 +43,9 @@ def serve(
     installed.require_sound(HOOKS)
     require_servable(installed, settings)
     set_up_logging(settings)
-    raise typer.Exit(run_server(settings))
+    if doubt := doubt_about_base_url(settings):
+        _log.warning("%s", doubt)
+    raise typer.Exit(run_server(settings, installed))
 
 
 @app.command()
