@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PROGRAMS", "Program", "find_chromium", "find_mariadb", "install"]
+__all__ = ["PROGRAMS", "Program", "find_chromium", "find_mariadb", "install", "say_not_run"]
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
 _MARIADB = ("mariadbd", "mariadb-install-db", "my_print_defaults")
@@ -112,10 +112,15 @@ def main(arguments: list[str]) -> int:
         raise SystemExit(__doc__)
     if (reason := install(PROGRAMS[name])) is None:
         return subprocess.run(command, check=False).returncode
+    say_not_run(result, " ".join(command), reason)
+    return 0
+
+
+def say_not_run(result: str, what: str, reason: str) -> None:
+    """Say that ``what`` was not run, here and in ``<result>.notrun`` for the summary of ``make test``."""
     Path(f"{result}.notrun").parent.mkdir(parents=True, exist_ok=True)
     Path(f"{result}.notrun").write_text(reason + "\n")
-    _say(f"\n{'!' * 80}\n!!! NOT RUN: {' '.join(command)}\n!!! {reason}\n{'!' * 80}")
-    return 0
+    _say(f"\n{'!' * 80}\n!!! NOT RUN: {what}\n!!! {reason}\n{'!' * 80}")
 
 
 if __name__ == "__main__":
