@@ -31,7 +31,8 @@ def judge(report: dict[str, Any], wanted: set[str]) -> tuple[list[str], str | No
         for hole in each["vulns"]
     ]
     unknown = sorted(wanted - set(known))
-    return holes, f"pip-audit's data has nothing about {', '.join(unknown)}" if unknown else None
+    named = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if unknown[3:] else "")
+    return holes, f"pip-audit's data could not be had about {named}" if unknown else None
 
 
 def ask(*arguments: str) -> dict[str, Any] | None:

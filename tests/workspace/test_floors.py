@@ -74,4 +74,4 @@ def test_a_report_without_data_proves_nothing() -> None:
     assert judge({"dependencies": [good, bad]}, {"a", "b"}) == (["b 2: CVE-1, mended in 2.1"], None)
     assert judge({"dependencies": [good, skipped]}, {"a"}) == ([], None)
     holes, reason = judge({"dependencies": [skipped]}, {"a", "c"})
-    assert (holes, reason) == ([], "pip-audit's data has nothing about a, c")
+    assert (holes, reason) == ([], "pip-audit's data could not be had about a, c")
