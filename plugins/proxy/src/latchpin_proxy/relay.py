@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from latchpin.application import Application
 from latchpin.authorization.step_up import StepUp
-from latchpin.errors import AuthorizationRequired, ProviderTimeout
+from latchpin.errors import AuthorizationRequired, ProviderTimeout, ProviderUnreadable
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
@@ -31,6 +31,9 @@ from latchpin_proxy.redirects import Redirects
 __all__ = ["McpRequest", "Relay"]
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+_ABOUT_THE_WAY = frozenset({407, 421, 426, 511})
+"""A proxy wants a password, another connection or protocol is needed, a network wants a sign-in: nothing that the
+caller could do, whose way ends here (RFC 9110 section 15.5, RFC 6585 section 6)."""
 INSUFFICIENT_SCOPE = "insufficient_scope"
 
 
@@ -154,7 +157,10 @@ class Relay:
     # -- the answer's head ------------------------------------------------------------------------------------
 
     async def _judge(self, request: McpRequest, token: UsableToken | None, answer: Answer) -> None:
-        """Raise for what must not pass: refusals of our token."""
+        """Raise for what must not pass: refusals of our token, and what is said about the way between us and it."""
+        if answer.status in _ABOUT_THE_WAY:
+            said = f"{host_of(request.gateway.url)} answered HTTP {answer.status}, which is about the way to it"
+            raise ProviderUnreadable(said, http_status=answer.status)
         if answer.status == _UNAUTHORIZED:
             self._refused(request.gateway, token)
         if answer.status == _FORBIDDEN:
