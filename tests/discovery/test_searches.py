@@ -81,7 +81,7 @@ async def test_a_url_that_hangs_has_a_share_of_the_time(site: Site, upstream: Ht
 
 
 @pytest.mark.parametrize("where", [f"{PRM}/mcp", PRM])
-@pytest.mark.parametrize("status", [500, 503, 530])
+@pytest.mark.parametrize("status", [500, 503, 530, 429])
 async def test_nothing_weaker_is_taken_where_nobody_knows_what_was_there(
     site: Site, upstream: HttpUpstream, where: str, status: int
 ) -> None:
@@ -99,6 +99,21 @@ async def test_nor_where_it_did_not_answer(site: Site, upstream: HttpUpstream, w
     with pytest.raises(DiscoveryFailed, match="no whole answer in time") as caught:
         await find(upstream, site, seconds=2)
     assert caught.value.status == 504
+
+
+async def test_a_request_that_hangs_does_no_harm_where_another_is_answered(site: Site, upstream: HttpUpstream) -> None:
+    site.publish(site.url)
+    site.silent = {"POST /mcp server/discover"}
+    assert (await find(upstream, site, seconds=8)).metadata.issuer == site.url
+
+
+async def test_the_entrys_own_urls_are_taken_with_a_word(
+    site: Site, upstream: HttpUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.pages[f"{PRM}/mcp"] = Page(status=503)
+    urls = {"authorization_url": f"{site.url}/a", "token_url": f"{site.url}/t"}
+    assert (await find(upstream, site, **urls)).metadata.source == "settings"
+    assert "only the gateway's entry counts" in caplog.text
 
 
 async def test_an_mcp_server_that_hangs_may_have_published_enough(site: Site, upstream: HttpUpstream) -> None:

@@ -26,6 +26,10 @@ from latchpin.servers.found import Step
 __all__ = ["Inquiry", "OnStep", "bare", "tell_nobody"]
 
 
+_TRY_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+"""As with 5xx, nobody knows what is there."""
+
+
 class _Document(Protocol):
     @property
     def passed_over(self) -> tuple[str, ...]: ...
@@ -53,6 +57,7 @@ class Inquiry:
     Attributes:
         steps: what was asked, and what came back.
         passed_over: what of the documents that serve was odd and did not decide.
+        silent: how many requests of ``ask`` had no answer.
     """
 
     def __init__(self, upstream: Upstream, *, timeout: float, on_step: OnStep) -> None:
@@ -61,6 +66,7 @@ class Inquiry:
         self._on_step = on_step
         self.steps: list[Step] = []
         self.passed_over: list[str] = []
+        self.silent = 0
 
     async def first(
         self,
@@ -80,7 +86,7 @@ class Inquiry:
 
         Raises:
             DiscoveryFailed: a document is for somebody else or an address is refused, at once; or none serves, and one
-                is there and cannot be used, or its URL had no answer or 5xx: nobody knows what it would have said.
+                is there and cannot be used, or its URL had no answer, 5xx or 429: nobody knows what it would have said.
         """
         trouble: ProviderError | None = None
         for position, url in enumerate(urls):
@@ -100,7 +106,7 @@ class Inquiry:
             self._note_answer(asked, reply, document)
             if document is not None:
                 return document
-            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
                 trouble = _graver(trouble, ProviderUnreadable(f"the answer is HTTP {reply.status}"))
         if trouble is not None:
             raise self.nothing_usable(trouble)
@@ -119,6 +125,7 @@ class Inquiry:
         except ProviderUnreachable as exc:
             if not exc.sent:
                 raise self._failed(asked, exc) from exc
+            self.silent += 1
             self.note(Step(asked, exc.detail))
         except ProviderError as exc:
             self.note(Step(asked, exc.detail))

@@ -48,7 +48,7 @@ class Probe:
     Attributes:
         challenge: what it was challenged with; empty until it was.
         challenged: a request was refused for want of a token.
-        silent: how many requests had no answer.
+        answered: a request had an answer, whatever it was.
     """
 
     def __init__(self, inquiry: Inquiry, url: str) -> None:
@@ -58,7 +58,7 @@ class Probe:
         self._session: dict[str, str] = {}
         self.challenge = Challenge()
         self.challenged = False
-        self.silent = 0
+        self.answered = False
 
     async def run(self) -> None:
         """Ask until a request is challenged.
@@ -81,7 +81,7 @@ class Probe:
             await self._ask("DELETE", " (the session)", self._session)
 
     def _goes_on(self) -> bool:
-        return not self.challenged and self.silent < _MOST_SILENT
+        return not self.challenged and self._inquiry.silent < _MOST_SILENT
 
     async def _post(self, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Reply | None:
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -93,8 +93,8 @@ class Probe:
             asked = f"{method} {bare(self._url)}{what}"
             reply = await self._inquiry.ask(asked, method, self._url, headers, body, later=_SHARES)
             if reply is None:
-                self.silent += 1
                 return None
+            self.answered = True
             target = follow(method, self._url, reply.status, reply.headers.get("location"))
             self._judge(asked, reply, followed=target is not None)
             if self.challenged or target is None:

@@ -57,7 +57,7 @@ class ResourceSearch:
         named = self._named()
         urls = dict.fromkeys([*named, *build_resource_metadata_urls(self._url)])
         found = await self._inquiry.first(list(urls), self._parse, later=_LATER, named=frozenset(named))
-        if found is None and self._probe.silent and not self.challenged:
+        if found is None and self._inquiry.silent and not self._probe.answered:
             raise self._inquiry.nothing_usable(ProviderTimeout())
         if found is None and self.challenge.resource_metadata is not None:
             self._say("The challenge of %s names resource metadata, and there is none: %s", named)

@@ -57,11 +57,13 @@ class Search:
         """
         try:
             return await self._discover()
-        except (DiscoveryFailed, IssuerMissing):
+        except (DiscoveryFailed, IssuerMissing) as exc:
             # The entry's own URLs suffice; only its registration endpoint stays unknown.
             stated = build_metadata_from_settings(self._config)
             if stated is None:
                 raise
+            if isinstance(exc, DiscoveryFailed):
+                _log.warning("Discovery for %s failed, so only the gateway's entry counts: %s", self._url, exc.detail)
             return self._build(stated, None)
 
     async def _discover(self) -> FoundServer:
