@@ -30,7 +30,7 @@ def latchpin(backend: GatewayBackend, tmp_path: Path):
 
 @pytest.mark.backends("sqlite")
 def test_verify_export_and_forget(latchpin, backend: GatewayBackend):
-    added = json.loads(latchpin("gateways", "add", "http://127.0.0.1:1/mcp", "--json")[0])
+    added = json.loads(latchpin("gateways", "add", "http://127.0.0.1:1/mcp", "--no-discover", "--json")[0])
     latchpin("gateways", "remove", added["id"], "--yes")
     head, said = latchpin("audit", "verify")
     assert "2 entries hold" in said

@@ -106,6 +106,7 @@ def test_a_missing_command_and_option_are_seen(document):
     page = without(page, "`--days` (30)", "30 days")
     assert sorted(checks.about_commands(page, code.commands())) == [
         "latchpin states clear has no --all",
+        "latchpin states clear has no --json",
         "latchpin states clear is no command",
         "latchpin states purge is missing",
         "latchpin token create has --days, which is missing",

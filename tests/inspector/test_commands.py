@@ -56,7 +56,7 @@ async def test_flows_are_listed_and_shown(flows, latchpin):
     assert len(json.loads(latchpin("flows", "show", flow_id, "--json").stdout)["steps"]) == 10
     unknown = latchpin("flows", "show", "nothing")
     assert (unknown.returncode, "no flow with the id" in unknown.stderr) == (1, True)
-    assert "32 digits" in unknown.stderr
+    assert "four digits" in unknown.stderr
     assert "sign in" not in unknown.stderr  # that is for a page's reader
 
 

@@ -6,9 +6,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from latchpin.commands.console import out, print_json
+from latchpin.commands.console import print_json
+from latchpin.commands.tables import print_table
 from latchpin.env_example import write_example
 from latchpin.known_settings import misspelt_settings, settings_models, shown_settings
 from latchpin.plugins import Plugins
@@ -29,10 +29,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     if as_json:
         print_json(values)
     else:
-        table = Table("variable", "value")
-        for name, value in values.items():
-            table.add_row(name, value)
-        out.print(table)
+        print_table(("variable", "value"), list(values.items()))
     for sentence in misspelt_settings(plugins):
         sys.stderr.write(f"warning: {sentence}\n")
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from latchpin.application import Application
 from latchpin.assembly import NO_STATE_STORE, assemble, select_stores
+from latchpin.commands.tables import UNLIMITED, width_of_output
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import StateStore
 from latchpin.errors import SettingsError, StateStorageDisabled
@@ -24,10 +25,7 @@ __all__ = ["err", "opened", "out", "print_json", "run"]
 
 ResultT = TypeVar("ResultT")
 
-PIPE_WIDTH = 200
-"""Columns of a table that nobody's terminal limits."""
-
-out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+out = Console(width=width_of_output() or UNLIMITED)
 err = Console(stderr=True)
 
 

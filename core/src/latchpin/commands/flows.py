@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from latchpin.application import Application
-from latchpin.commands.console import opened, out, print_json, run, say
+from latchpin.commands.console import opened, print_json, run, say
 from latchpin.commands.ending import until_told
-from latchpin.commands.which_gateway import OPERATOR, find_gateway
+from latchpin.commands.tables import print_table
+from latchpin.commands.which_gateway import OPERATOR, find_flow_id, find_gateway
 from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
+from latchpin.gateways.named import ID
 from latchpin.journal.inspector import Flow
 from latchpin.journal.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
 
-_ID = re.compile(r"[0-9a-f]{32}")
 INTERVAL = 1.0
 """Seconds between two looks at what is new."""
 FOLLOWED = 200
 """Flows that ``tail`` looks at: those that had a step last."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-GatewayOption = Annotated[str | None, typer.Option("--gateway", help="Of this gateway only: its id or name.")]
+GatewayOption = Annotated[
+    str | None, typer.Option("--gateway", help="Of this gateway only: its id, its first digits, or its name.")
+]
 UserOption = Annotated[str | None, typer.Option("--user", help="Of this user only.")]
 
 
@@ -69,16 +69,21 @@ def list_all(  # noqa: PLR0917  typer passes them by name
         chosen = query != FlowQuery() or gateway is not None
         say("No flow matches." if chosen else "There is no flow yet; one is recorded when somebody presses Authorize.")
         return
-    table = Table("flow", "last step", "gateway", "user", "outcome", "cause", "steps")
-    for flow in found:
-        when = flow.last_at.strftime("%Y-%m-%d %H:%M:%S")
-        names = (flow.gateway_id, escape(flow.app_user_email), flow.outcome, flow.cause or "", str(flow.steps))
-        table.add_row(flow.flow_id, when, *names)
-    out.print(table)
+    rows = [
+        (
+            *(flow.flow_id, flow.last_at.strftime("%Y-%m-%d %H:%M:%S"), flow.gateway_id, flow.app_user_email),
+            *(flow.outcome, flow.cause or "", str(flow.steps)),
+        )
+        for flow in found
+    ]
+    names = ("flow", "last step", "gateway", "user", "outcome", "cause", "steps")
+    print_table(names, rows, ids={"flow", "gateway"})
 
 
 @app.command()
-def show(flow_id: Annotated[str, typer.Argument(help="The flow's id.")], as_json: Json = False) -> None:
+def show(
+    flow_id: Annotated[str, typer.Argument(help="The flow's id, or its first digits.")], as_json: Json = False
+) -> None:
     """Show one flow: every step with its time, duration, worker, facts, and for a failure what to do."""
 
     async def work() -> Flow:
@@ -92,11 +97,11 @@ def show(flow_id: Annotated[str, typer.Argument(help="The flow's id.")], as_json
         return
     summary = flow.summary
     say(f"{summary.outcome}: gateway {summary.gateway_id}, user {summary.app_user_email}, began {summary.began_at}")
-    table = Table("step", "since start", "took", "worker", "facts")
+    rows = []
     for step in flow.steps:
         since = seconds_text(max(0.0, (step.at - summary.began_at).total_seconds()))
-        table.add_row(step.step, f"+{since}", seconds_text(step.seconds), step.worker, escape(_facts(step)))
-    out.print(table)
+        rows.append((step.step, f"+{since}", seconds_text(step.seconds), step.worker, _facts(step)))
+    print_table(("step", "since start", "took", "worker", "facts"), rows)
 
 
 @app.command()
@@ -169,21 +174,23 @@ def _facts(step: FlowStep) -> str:
     return f"{cause.slug}: {happened}; remedy: {cause.remedy} ({shown})"
 
 
-async def _show(application: Application, flow_id: str) -> Flow:
+async def _show(application: Application, which: str) -> Flow:
+    flow_id = await find_flow_id(application, which)
     try:
         return await application.flows.show(flow_id, OPERATOR)
     except NotFound as exc:
         hours = application.services.settings.flow_history_hours
         raise NotFound(
             f"there is no flow with the id {flow_id!r}",
-            remedy="Take all 32 digits of the flow id from the failure page, the log or 'latchpin flows list'; "
+            remedy="Take the flow id, four digits of it at the least, from the failure page, the log or "
+            "'latchpin flows list'; "
             f"flows are kept for {hours} hours (FLOW_HISTORY_HOURS).",
         ) from exc
 
 
 async def _gateway_id(application: Application, which: str | None) -> str | None:
     """The id of the gateway that was named; an id stands for itself, since flows outlive their gateway."""
-    if which is None or _ID.fullmatch(which):
+    if which is None or ID.fullmatch(which):
         return which
     return (await find_gateway(application, which)).id
 

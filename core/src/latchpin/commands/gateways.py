@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from latchpin.commands.console import TO_SERVERS, opened, out, print_json, run, say
 from latchpin.commands.inspection import print_inspection
+from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
 from latchpin.errors import NotFound, SettingsError
 from latchpin.gateways.book import describe, parse_gateway_body
@@ -19,8 +19,11 @@ from latchpin.model import Gateway
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
 
+STUCK = 3
+"""The exit code where a gateway was added that nobody can authorize yet; 1 is a failure, 2 a command that is none."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Which = Annotated[str, typer.Argument(help="The gateway's id, or its name if only one has it.")]
+Which = Annotated[str, typer.Argument(help="The gateway's id, its first digits, or its name if only one has it.")]
 
 
 @app.callback()
@@ -38,7 +41,10 @@ def add(  # noqa: PLR0917  typer passes them by name
     no_discover: Annotated[bool, typer.Option("--no-discover", help="Do not ask the servers now.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add a gateway; its URL is enough, the rest is found out: now to be shown, and at the first authorization."""
+    """Add a gateway; its URL is enough, the rest is found out: now to be shown, and at the first authorization.
+
+    Exits with 3 if it was added and discovery cannot go on: it is kept, and nobody can authorize it yet.
+    """
     document: dict[str, Any] = {"url": url, "auth_type": auth}
     if name is not None:
         document["name"] = name
@@ -55,16 +61,26 @@ def add(  # noqa: PLR0917  typer passes them by name
             return gateway, found, application.services.settings.authorize_url(gateway.id)
 
     gateway, found, authorize_url = run(work())
+    stuck = found is not None and bool(found["why"])
     if as_json:
         print_json(describe(gateway) | ({"discovery": found} if found is not None else {}))
+        _end_if(stuck, gateway)
         return
     out.print(f"Added [bold]{escape(gateway.name)}[/bold] as {gateway.id}", highlight=False, soft_wrap=True)
     if found is not None:
         print_inspection(found)
-    if found is not None and found["why"]:
-        return
+    _end_if(stuck, gateway)
     if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
         say(f"Authorize it in a browser: {authorize_url}")
+
+
+def _end_if(stuck: bool, gateway: Gateway) -> None:
+    if stuck:
+        say(
+            f"The gateway {gateway.id} is kept, but nobody can authorize it yet. When that is mended look again with: "
+            f"latchpin gateways show {gateway.id}; or take it back with: latchpin gateways remove {gateway.id}"
+        )
+        raise typer.Exit(STUCK)
 
 
 @app.command("list")
@@ -82,10 +98,8 @@ def list_all(as_json: Json = False) -> None:
     if not gateways:
         say("There is no gateway yet; add one with: latchpin gateways add https://mcp.example.com/mcp")
         return
-    table = Table("id", "name", "url", "auth", "issuer")
-    for gateway in gateways:
-        table.add_row(gateway.id, gateway.name, gateway.url, gateway.auth_type, gateway.pinned_issuer or "")
-    out.print(table)
+    rows = [(each.id, each.name, each.url, each.auth_type, each.pinned_issuer or "") for each in gateways]
+    print_table(("id", "name", "url", "auth", "issuer"), rows, ids={"id"})
 
 
 @app.command()
@@ -108,11 +122,11 @@ def show(which: Which, as_json: Json = False) -> None:
         print_json(shown)
         return
     found = shown.pop("discovery", None)
-    table = Table("key", "value", show_lines=False)
-    for key, value in shown.items():
-        text = json.dumps(value, indent=2) if isinstance(value, dict | list) else str(value)
-        table.add_row(key, escape(text))
-    out.print(table)
+    rows = [
+        (key, json.dumps(value, indent=2) if isinstance(value, dict | list) else str(value))
+        for key, value in shown.items()
+    ]
+    print_table(("key", "value"), rows)
     if found is not None:
         print_inspection(found)
 
@@ -153,7 +167,9 @@ def confirm_issuer(
 
 
 @app.command()
-def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def remove(
+    which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, as_json: Json = False
+) -> None:
     """Remove a gateway with every user's token, its tools and its registered clients.
 
     Its servers are asked to revoke the tokens and to forget the clients.
@@ -171,6 +187,9 @@ def remove(which: Which, yes: Annotated[bool, typer.Option("--yes", "-y", help="
     if not yes:
         typer.confirm(f"Remove {gateway.name} ({gateway.url}) with every user's token?", abort=True, err=True)
     removed = run(work(gateway))
+    if as_json:
+        print_json(removed.describe())
+        return
     say(f"Removed {gateway.name}")
     for sentence in removed.sentences():
         say(sentence)

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
-from latchpin.commands.console import out
+from latchpin.commands.tables import print_table
 
 __all__ = ["lines_of", "print_inspection"]
 
 
 def print_inspection(found: Mapping[str, Any]) -> None:
     """Print what ``Inspector.inspect`` says."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in lines_of(found):
-        table.add_row(key, escape(value))
-    out.print(table)
+    print_table((), list(lines_of(found)))
 
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from latchpin.commands.console import out, print_json, say
+from latchpin.commands.console import print_json, say
+from latchpin.commands.tables import print_table
 from latchpin.configuration import CoreSettings
 from latchpin.logs import set_up_logging
 from latchpin.plugin_report import build_plugin_report
@@ -61,10 +61,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     if as_json:
         print_json(rows)
     else:
-        table = Table("distribution", "version", "offers", "name", "selected")
-        for row in rows:
-            table.add_row(*(row[key] for key in ("distribution", "version", "offers", "name", "selected")))
-        out.print(table)
+        columns = ("distribution", "version", "offers", "name", "selected")
+        print_table(columns, [[row[key] for key in columns] for row in rows])
     for fault in report.faults:
         say(f"error: {fault.detail}")
         say(f"  remedy: {fault.remedy}")

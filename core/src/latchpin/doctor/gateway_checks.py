@@ -13,6 +13,7 @@ from latchpin.doctor.client_checks import check_client
 from latchpin.doctor.refused import finding_of
 from latchpin.doctor.token_checks import check_tokens
 from latchpin.errors import LatchpinError
+from latchpin.gateways.named import named
 from latchpin.model import Gateway
 from latchpin.servers.found import FoundServer
 from latchpin.servers.inquiry import tell_nobody
@@ -28,7 +29,7 @@ async def check_gateways(context: CheckContext) -> Sequence[Finding]:
     if application is None:
         return []
     everyone = await application.services.records.gateways.list()
-    wanted = [each for each in everyone if context.gateway_id in {None, each.id, each.name}]
+    wanted = list(everyone) if context.gateway_id is None else named(everyone, context.gateway_id)
     if not wanted:
         return [_none(context.gateway_id)]
     limit = asyncio.Semaphore(AT_ONCE)

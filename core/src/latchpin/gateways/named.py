@@ -1,0 +1,24 @@
+"""Gateways as a person names them: by id, by name, or by the first digits of an id, as lists show them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from latchpin.model import Gateway
+
+__all__ = ["ID", "PREFIX", "named"]
+
+ID = re.compile(r"[0-9a-f]{32}")
+PREFIX = re.compile(r"[0-9a-f]{4,31}")
+"""The first digits of an id: four at the least, so that a slip names nothing."""
+
+
+def named(gateways: Iterable[Gateway], which: str) -> list[Gateway]:
+    """Those that ``which`` may mean: the one with that id, else those of that name, else of ids that begin so."""
+    every = list(gateways)
+    return (
+        [each for each in every if each.id == which]
+        or [each for each in every if each.name == which]
+        or [each for each in every if PREFIX.fullmatch(which) and each.id.startswith(which)]
+    )
