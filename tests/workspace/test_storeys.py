@@ -45,11 +45,11 @@ STOREYS = (
 
 ONLY_IN = {
     "pluggy": {"plugins", "hookspecs"},
-    "fastapi": {"web", "plugin_rules"},
+    "fastapi": {"web", "plugin_rules", "testing"},
     "starlette": {"web", "demo"},
     "jinja2": {"web", "demo"},
     "aiohttp": {"outbound"},
-    "httpx": {"outbound", "demo"},
+    "httpx": {"outbound", "demo", "testing"},
     "httpx2": {"outbound"},
     "mcp": {"tools", "demo"},
     "uvicorn": {"listening", "serve", "demo"},

@@ -6,29 +6,47 @@ contract. Time never passes by itself here: the ``advance`` fixture moves the in
 """
 
 from latchpin.testing import samples
+from latchpin.testing.checks import BareCheckContext, CheckContract
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.context import SuiteContext
 from latchpin.testing.keys import CipherContract, SignerContract
+from latchpin.testing.methods import ClientAuthenticationContract, PkceMethodContract
+from latchpin.testing.people import AssertionSourceContract, IdentityContract
+from latchpin.testing.plugin_check import check_plugin
 from latchpin.testing.record_store import RecordStoreContract
 from latchpin.testing.registrar import RegistrarContract, UnreachableUpstream
+from latchpin.testing.running import RunningGateway, StartGateway, running_gateway
 from latchpin.testing.sealing import SuiteCipher
 from latchpin.testing.shared_stores import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin.testing.state_store import StateStoreContract
 from latchpin.testing.store_witness import StoreWitnessContract
+from latchpin.testing.watchers import EventListenerContract, ObserverContract
 
 __all__ = [
-    "START",
+    "AssertionSourceContract",
+    "BareCheckContext",
+    "CheckContract",
     "CipherContract",
+    "ClientAuthenticationContract",
+    "EventListenerContract",
+    "IdentityContract",
     "MovedClock",
+    "ObserverContract",
+    "PkceMethodContract",
     "RecordStoreContract",
     "RegistrarContract",
+    "RunningGateway",
+    "START",
     "SharedRecordStoreContract",
     "SharedStateStoreContract",
     "SignerContract",
+    "StartGateway",
     "StateStoreContract",
     "StoreWitnessContract",
     "SuiteCipher",
     "SuiteContext",
     "UnreachableUpstream",
+    "check_plugin",
+    "running_gateway",
     "samples",
 ]
