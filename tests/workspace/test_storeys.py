@@ -45,7 +45,7 @@ STOREYS = (
 
 ONLY_IN = {
     "pluggy": {"plugins", "hookspecs"},
-    "fastapi": {"web", "plugin_rules", "testing"},
+    "fastapi": {"web", "plugin_rules"},
     "starlette": {"web", "demo"},
     "jinja2": {"web", "demo"},
     "aiohttp": {"outbound"},
