@@ -1,0 +1,76 @@
+"""A stranger's plugin with a page, a form on it, and a command: notes on gateways, kept in the record store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import latchpin
+import typer
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from latchpin.commands.console import opened
+from latchpin.contracts import NavigationEntry
+from latchpin.web.csrf import check_csrf
+from latchpin.web.frame import frame
+from latchpin.web.identity import require_admin, require_caller, services_of
+from latchpin.web.rendering import render
+
+TEMPLATES = Path(__file__).parent / "templates"
+router = APIRouter()
+
+
+@router.get("/acme/note")
+async def show_note(request: Request) -> Response:
+    caller = await require_caller(request)
+    note = await services_of(request).records.kept.get("acme:note")
+    page = await frame(request, caller)
+    return render("acme_note", title="Note", folder=TEMPLATES, note=note or "", **page)
+
+
+@router.post("/acme/note")
+async def put_note(request: Request) -> Response:
+    caller = await require_admin(request)
+    await check_csrf(request, caller)
+    services, form = services_of(request), await request.form()
+    await services.records.kept.take("acme:note")
+    await services.records.kept.put("acme:note", str(form["note"]))
+    return RedirectResponse(f"{services.settings.base_url}/acme/note", 303)
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[APIRouter]:
+    """Add the page."""
+    return [router]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to it in the menu."""
+    return [NavigationEntry("Note", "/acme/note", "What everybody should know.")]
+
+
+commands = typer.Typer(name="acme", help="Notes of ACME.", no_args_is_help=True)
+
+
+@commands.callback()
+def group() -> None:
+    """Notes of ACME."""
+
+
+@commands.command()
+def note() -> None:
+    """Print the note."""
+    typer.echo(asyncio.run(read_note()))
+
+
+async def read_note() -> str:
+    async with opened() as application:
+        return await application.services.records.kept.get("acme:note") or "There is no note."
+
+
+@latchpin.hookimpl
+def latchpin_commands() -> Sequence[typer.Typer]:
+    """Add ``latchpin acme note``."""
+    return [commands]
