@@ -82,6 +82,9 @@ class CoreSettings(Settings):
     audit_retention_days: int = Field(
         0, ge=0, le=36_500, description="How long its entries are kept, days; 0: for ever."
     )
+    idle_connection_days: int = Field(
+        0, ge=0, le=3650, description="Days after which a connection that nobody uses is dropped; 0: never."
+    )
     freshen: bool = Field(False, description="Renew tokens in the background before they expire.")
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")

@@ -16,6 +16,7 @@ AuditEvent = Literal[
     "token.refreshed",
     "token.spent",
     "token.disconnected",
+    "token.dropped",
     "tokens.revoked",
     "gateway.created",
     "gateway.changed",

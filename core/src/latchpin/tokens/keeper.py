@@ -27,6 +27,7 @@ from latchpin.tokens.redemption import Redemption
 from latchpin.tokens.refresh import Refresher
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import open_token
+from latchpin.tokens.usage import Usage
 
 __all__ = ["TokenHealth", "TokenKeeper", "UsableToken"]
 
@@ -73,10 +74,13 @@ class TokenKeeper:
         self._endpoint = TokenEndpoint(services)
         self._revoker = Revoker(services, servers, clients, self._endpoint)
         self._redemption = Redemption(services, servers, clients, self._endpoint, self._revoker)
+        limit = timedelta(days=services.settings.idle_connection_days)
+        self._usage = Usage(services.records.kept, services.clock, limit)
         self._refresher = Refresher(services, servers, clients, self._endpoint, self._revoker, pin=pin)
 
     async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: Trail) -> StoredToken:
         """Exchange the code and keep what comes; see ``Redemption.redeem``."""
+        await self._usage.note(gateway.id, validated.pending.app_user_email, anew=True)
         return await self._redemption.redeem(gateway, validated, verifier, trail)
 
     async def check_pause(self, gateway_id: str) -> None:
@@ -93,6 +97,7 @@ class TokenKeeper:
         email = owner_of(gateway, caller)
         stored = await self._services.records.tokens.get(gateway.id, email)
         stored = await self._refresher.current(gateway, email, stored, caller)
+        await self._usage.note(gateway.id, email)
         return self._open(gateway, stored)
 
     async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:

@@ -22,6 +22,7 @@ from latchpin.plugins import Plugins
 from latchpin.serve import require_servable
 from latchpin.settings import load
 from latchpin.tokens.freshening import freshened
+from latchpin.tokens.idleness import dropped_when_idle
 from latchpin.web import (
     routes_api,
     routes_assertions,
@@ -105,7 +106,12 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             await _invite(app.state.application)
             tokens = app.state.application.tokens
             try:
-                async with maintained(services), freshened(services, tokens), announced(services):
+                async with (
+                    maintained(services),
+                    freshened(services, tokens),
+                    dropped_when_idle(services, tokens),
+                    announced(services),
+                ):
                     yield
             finally:  # also where the server gives up waiting: what is queued for the stores must reach them
                 await app.state.application.close()
