@@ -34,7 +34,7 @@ PASSED: pytest.StashKey[bool] = pytest.StashKey()
 NOT_HERE = "none of this run's backends"
 
 
-def _hear_signals() -> None:
+def hear_signals() -> None:
     """Give what the tests start the default answer to signals.
 
     A shell without job control ignores SIGINT in what it puts into the background, ``nohup`` ignores SIGHUP, and
@@ -45,7 +45,7 @@ def _hear_signals() -> None:
             signal.signal(number, handler)
 
 
-_hear_signals()
+hear_signals()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from latchpin.commands import ending
 from latchpin.commands.ending import until_told
 
+from tests.conftest import hear_signals
 from tests.servers import ServerProcess
 from tests.servers.gateway import clean_environment
 
@@ -77,3 +79,21 @@ async def test_work_that_ends_by_itself_was_not_told_and_its_failure_is_the_call
     assert not await until_told(asyncio.sleep(0))
     with pytest.raises(LookupError, match="it"):
         await until_told(fail())
+
+
+def test_what_the_tests_start_hears_signals_whoever_started_the_tests():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        hear_signals()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_every_command_without_an_end_of_its_own_is_told_to_end_in_this_one_way():
+    core = Path(ending.__file__).parents[1]
+    commands = [path for folder in ("commands", "demo") for path in (core / folder).glob("*.py")]
+    commands = [path for path in commands if "typer" in path.read_text()]
+    endless = [path for path in commands if "while True" in path.read_text() or ".ended})" in path.read_text()]
+    assert {path.name for path in endless} >= {"flows.py", "command.py"}
+    assert [path.name for path in endless if "until_told(" not in path.read_text()] == []

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from latchpin.demo import stage
 from latchpin.demo.browser import Browser
+from latchpin.errors import SettingsError
 
 from tests.providers.provider import sign_in
 from tests.servers import Reservation, ServerProcess, latchpin_command
@@ -180,9 +181,11 @@ def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        status, output = run_demo(tmp_path, "--once", "--port", str(taken.getsockname()[1]))
+        port = str(taken.getsockname()[1])
+        status, output = run_demo(tmp_path, "--once", "--port", port)
     assert (status, "failed Start the gateway" in output) == (1, True)
-    assert "Address already in use" in output
+    assert f"Port {port} cannot be taken: Address already in use" in output
+    assert "--port" in output
 
 
 def test_the_customary_port_is_taken_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +194,7 @@ def test_the_customary_port_is_taken_if_it_is_free(monkeypatch: pytest.MonkeyPat
         assert stage.choose_port(None) == customary.port
         with socket.create_server(("127.0.0.1", customary.port)):
             assert stage.choose_port(None) not in {0, customary.port}
-            with pytest.raises(OSError, match="in use"):
+            with pytest.raises(SettingsError, match="in use"):
                 stage.choose_port(customary.port)
 
 
@@ -204,6 +207,6 @@ def test_a_port_is_not_free_if_localhosts_other_address_has_it(monkeypatch: pyte
 
     with Reservation() as wanted:
         monkeypatch.setattr(socket, "create_connection", connect)
-        with pytest.raises(OSError, match="is taken on ::1"):
+        with pytest.raises(SettingsError, match="is taken on ::1"):
             stage.choose_port(wanted.port)
         assert asked == [("::1", wanted.port)]

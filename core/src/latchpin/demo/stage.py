@@ -21,6 +21,7 @@ from latchpin.demo.folder import DATABASE, claim, entered, write_settings
 from latchpin.demo.gateway_process import GatewayProcess, serving_gateway
 from latchpin.demo.loopback import bind, serving, url_of
 from latchpin.demo.steps import Steps
+from latchpin.errors import SettingsError
 from latchpin.known_settings import settings_models
 from latchpin.plugins import Plugins
 
@@ -58,10 +59,16 @@ def choose_port(wanted: int | None) -> int:
     """A port for the gateway: the wanted one, else 4444 if it is free, else a free one.
 
     Raises:
-        OSError: the wanted one is taken.
+        SettingsError: the wanted one is taken.
     """
     if wanted is not None:
-        return _probe(wanted)
+        try:
+            return _probe(wanted)
+        except OSError as exc:
+            raise SettingsError(
+                f"Port {wanted} cannot be taken: {exc.strerror or exc}",
+                remedy=f"End what listens there (see: ss -ltnp 'sport = :{wanted}'), or choose another with --port.",
+            ) from exc
     try:
         return _probe(_CUSTOMARY_PORT)
     except OSError:
