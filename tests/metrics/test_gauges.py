@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from latchpin.model.flow_steps import FlowQuery, FlowSummary, summarize
+from latchpin.journal.history import FlowHistory
+from latchpin.journal.inspector import FlowInspector
+from latchpin.model.flow_steps import FlowQuery, FlowStep, FlowSummary, summarize
 from latchpin.testing import MovedClock, samples
 from latchpin_metrics.gauges import EVERY, PAGE, SHARE, Gauges
 
@@ -31,6 +34,22 @@ class Scanned:
         return found
 
 
+class Written(Scanned):
+    """One flow, whose steps come as the history writes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[FlowStep] = []
+
+    async def append(self, steps: Sequence[FlowStep], *, life: timedelta) -> None:
+        self.steps += steps
+        self.kept = [summarize(self.steps)]
+
+
+async def nothing_waits() -> None:
+    """No step is kept back."""
+
+
 async def nothing(now: datetime) -> dict[str, int]:
     return {}
 
@@ -47,9 +66,28 @@ async def test_pending_flows_are_counted_among_the_newest_and_old_ones_are_not_l
         flows.kept.append(summarize(samples.flow(clock())[:length]))
     records = SimpleNamespace(tokens=SimpleNamespace(count=nothing), flows=flows)
     settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
-    standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings))
+    standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings), nothing_waits)
     assert standing.pending == 3
     assert flows.looked_at == PAGE
+
+
+async def test_a_flow_that_has_ended_is_not_pending_though_its_last_steps_are_not_yet_written(monkeypatch):
+    monkeypatch.setattr("latchpin.journal.history.GATHERING", 3600)
+    clock, flows = MovedClock(), Written()
+    history = FlowHistory(flows, life=timedelta(hours=1))
+    steps = samples.flow(clock())
+    for step in steps[:3]:
+        history.read(step, None)
+    await history.flush()
+    for step in steps[3:]:
+        history.read(step, None)
+    assert flows.kept[0].outcome == "pending"
+    records = SimpleNamespace(tokens=SimpleNamespace(count=nothing), flows=flows)
+    settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
+    services = SimpleNamespace(clock=clock, records=records, settings=settings)
+    standing = await Gauges().read(services, FlowInspector(flows, history).catch_up)
+    assert standing.pending == 0
+    await history.close()
 
 
 async def test_pending_flows_are_counted_over_many_pages():
@@ -60,7 +98,7 @@ async def test_pending_flows_are_counted_over_many_pages():
     records = SimpleNamespace(tokens=SimpleNamespace(count=nothing), flows=flows)
     settings = SimpleNamespace(flow_history_hours=1, state_ttl_seconds=300)
     flows.kept.sort(key=lambda flow: flow.last_at)
-    standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings))
+    standing = await Gauges().read(SimpleNamespace(clock=clock, records=records, settings=settings), nothing_waits)
     assert standing.pending == 3 * PAGE // 2
 
 
@@ -75,10 +113,10 @@ async def test_a_look_that_takes_long_is_taken_less_often(seconds):
     records = SimpleNamespace(tokens=SimpleNamespace(count=count))
     services = SimpleNamespace(clock=clock, records=records, settings=SimpleNamespace(flow_history_hours=0))
     gauges = Gauges(timer=lambda: next(passed) * seconds)
-    assert (await gauges.read(services)).tokens == {"valid": 1}
+    assert (await gauges.read(services, nothing_waits)).tokens == {"valid": 1}
     pause = max(EVERY, timedelta(seconds=SHARE * seconds))
     clock.advance(pause - timedelta(seconds=1))
-    assert (await gauges.read(services)).tokens == {"valid": 1}
+    assert (await gauges.read(services, nothing_waits)).tokens == {"valid": 1}
     clock.advance(timedelta(seconds=1))
-    assert (await gauges.read(services)).tokens == {"valid": 2}
+    assert (await gauges.read(services, nothing_waits)).tokens == {"valid": 2}
     assert len(looks) == 2

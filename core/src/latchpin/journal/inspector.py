@@ -39,7 +39,7 @@ class FlowInspector:
             if query.app_user_email not in {None, caller.email}:
                 return []
             query = replace(query, app_user_email=caller.email)
-        await self._catch_up()
+        await self.catch_up()
         return await self._records.list(query, limit=limit)
 
     async def show(self, flow_id: str, caller: Caller) -> Flow:
@@ -57,13 +57,16 @@ class FlowInspector:
             )
         return Flow(summarize(steps), steps if caller.is_admin else tuple(map(_for_its_user, steps)))
 
-    async def _catch_up(self) -> None:
-        """Write what this process has not yet written: people look at once for what they just did."""
+    async def catch_up(self) -> None:
+        """Write what this process has not yet written: people look at once for what they just did.
+
+        What other processes have not yet written follows within a second.
+        """
         with suppress(BackendUnavailable):  # what is kept already may still be read
             await self._history.flush()
 
     async def _steps(self, flow_id: str) -> tuple[FlowStep, ...]:
-        await self._catch_up()
+        await self.catch_up()
         return await self._records.get(flow_id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -68,13 +68,19 @@ class Gauges:
         self._lock = asyncio.Lock()
         self._timer = timer
 
-    async def read(self, services: Services) -> Standing:
-        """What stands; a store that is away is said to be."""
+    async def read(self, services: Services, catch_up: Callable[[], Awaitable[None]]) -> Standing:
+        """What stands; a store that is away is said to be.
+
+        Args:
+            services: whose stores are read.
+            catch_up: writes the steps of flows that this process keeps back, so that a flow that has ended counts so.
+        """
         async with self._lock:
             now = services.clock()
             if self._last is None or self._next is None or now >= self._next:
                 began = self._timer()
                 try:
+                    await catch_up()
                     self._last = await _look(services, now)
                 except LatchpinError:
                     return Standing(now, up=False)

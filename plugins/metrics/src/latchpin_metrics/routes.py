@@ -7,7 +7,8 @@ import hmac
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.settings import load
-from latchpin.web.identity import require_admin, services_of
+from latchpin.web.identity import require_admin
+from latchpin.web.routes_oauth import application_of
 
 from latchpin_metrics.gauges import Gauges
 from latchpin_metrics.meters import meters
@@ -27,7 +28,8 @@ def build_router() -> APIRouter:
         """What was counted and what stands, in Prometheus' text format."""
         if not _has_token(request, settings):
             await require_admin(request)
-        standing = await gauges.read(services_of(request))
+        application = application_of(request)
+        standing = await gauges.read(application.services, application.flows.catch_up)
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  see meters
 
         now = CollectorRegistry()
