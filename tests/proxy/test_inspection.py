@@ -161,6 +161,35 @@ async def test_what_is_too_long_and_would_have_to_be_read_breaks_off(fields, cut
         await through(fields, b"data: ", *[PIECE] * LONG, word[:cut], word[cut:], PIECE)
 
 
+IN_A_TEXT = [
+    b"an elicitation/create here",
+    b'the member \\"cacheScope\\": \\"public\\"',
+    b"https://github.com/login?return_to=a",
+    b"https://github.com/login/oauth/authorize?client_id=a",
+]
+
+
+@pytest.mark.parametrize("text", IN_A_TEXT)
+async def test_a_long_text_may_speak_of_anything(text: bytes):
+    sent = [b'{"text":"', *[PIECE] * LONG, text, b'"}']
+    assert b"".join((await through(JSON, *sent))[1]) == b"".join(sent)
+
+
+HIDDEN = [
+    b'"elicitation/create"',
+    b'"elicitation\\/create"',
+    b'"request\\u0053tate"',
+    b"https://evil.example/oauth/authorize/0123456789abcdef0123456789abcdef",
+    b"https:\\/\\/evil.example\\/login?a=b&token=1",
+]
+
+
+@pytest.mark.parametrize("sign", HIDDEN)
+async def test_a_long_message_hides_nothing(sign: bytes):
+    with pytest.raises(Failure, match="has to be read is longer"):
+        await through(JSON, b"[", *[PIECE] * LONG, sign[:-6], sign[-6:], b"]")
+
+
 async def test_after_a_long_event_the_next_is_read_again():
     long = b"data: " + PIECE * LONG + b"\n\n"
     _, body = await through(STREAM, long[:-1], long[-1:] + b"data: " + LIST, b"\n\n")

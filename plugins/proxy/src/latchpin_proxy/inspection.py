@@ -15,7 +15,7 @@ from latchpin.outbound.decoding import Allowance, BodyTooLarge, BodyUndecodable,
 from latchpin.outbound.failure import Failure
 
 from latchpin_proxy.headers import Field, is_event_stream, is_json
-from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, rewrite
+from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite
 
 __all__ = ["MOST_HELD", "inspect"]
 
@@ -107,7 +107,7 @@ class _Watch:
     def look(self, piece: bytes, *, json: bool = False) -> None:
         """Raises Failure: there is something that has to be read."""
         seen = self._last + piece
-        if is_of_interest(seen) or (json and b"\0" in seen):
+        if must_be_read(seen) or (json and b"\0" in seen):
             raise Failure("too-large", f"a message that has to be read is longer than {MOST_HELD:,} bytes", sent=True)
         self._last = seen[-LONGEST_SIGN:]
 

@@ -18,14 +18,20 @@ from latchpin.urls import split_url
 
 from latchpin_proxy.links import may_be_opened, without_our_links
 
-__all__ = ["LONGEST_SIGN", "RELATED_TASK", "Terms", "Unreadable", "is_of_interest", "rewrite"]
+__all__ = ["LONGEST_SIGN", "RELATED_TASK", "Terms", "Unreadable", "is_of_interest", "must_be_read", "rewrite"]
 
 RELATED_TASK = "io.modelcontextprotocol/related-task"
-LONGEST_SIGN = 64
-"""No sign by which a message of interest is known is longer, in bytes."""
-_WORDS = (b'"cacheScope"', b'"requestState"', b'"taskId', b"elicitation", b'"inputRequests"', b'"authorize_url"')
+LONGEST_SIGN = 256
+"""No sign by which a message is known that has to be read is longer, in bytes."""
+_WORDS = (b"cacheScope", b"requestState", b"taskId", b"elicitation", b"inputRequests", b"authorize_url")
+_IN_LINKS = (b"authorize", b"login")  # plain words are found ten times as fast as a pattern is
 _LINKS = re.compile(rb"oauth\\?/authorize\\?/|/login\\?/?\?", re.IGNORECASE)
 _ESCAPED = re.compile(rb"\\u00(?:2[df]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
+_SURE = re.compile(  # as members, or as the value that a method is; in a longer text, quotes have a backslash
+    rb'(?<!\\)"(?:cacheScope|requestState|taskIds?|inputRequests|elicitations|elicitation\\?/create)"'
+    rb'|oauth\\?/authorize\\?/[0-9a-f]{32}|/login\\?/?\?[^"\s]{0,200}token=',
+    re.IGNORECASE,
+)
 _ELICIT = "elicitation/create"
 _DROPPED = {"code": -32603, "message": "The MCP server's question was dropped: its link looks like the gateway's."}
 
@@ -54,9 +60,17 @@ class Terms:
 
 def is_of_interest(raw: bytes) -> bool:
     """Whether ``raw``, JSON text, has to be read. A letter that is written as an escape hides something."""
-    if any(word in raw for word in _WORDS) or _LINKS.search(raw):
+    if any(word in raw for word in _WORDS):
+        return True
+    lowered = raw.lower()
+    if any(word in lowered for word in _IN_LINKS) and _LINKS.search(raw):
         return True
     return b"\\u00" in raw and _ESCAPED.search(raw) is not None
+
+
+def must_be_read(raw: bytes) -> bool:
+    """Whether ``raw``, part of a text that is too long to be read, has a member or link that must not pass unread."""
+    return is_of_interest(raw) and (_SURE.search(raw) is not None or _ESCAPED.search(raw) is not None)
 
 
 def rewrite(raw: bytes, terms: Terms) -> bytes | None:
