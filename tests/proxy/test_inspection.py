@@ -13,6 +13,7 @@ from latchpin.outbound.failure import Failure
 from latchpin.people.bindings import Binder
 from latchpin_proxy.inspection import MOST_HELD, inspect
 from latchpin_proxy.messages import Terms
+from latchpin_proxy.room import Room, Share
 
 BINDER = Binder((b"k" * 32,), ("a" * 32, "https://mcp.example.com/mcp", "alice@example.com"))
 TERMS = Terms(BINDER, "Weather", "https://mcp.example.com/mcp", "https://gateway.example.com", private=True)
@@ -31,8 +32,10 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def through(fields: list[tuple[bytes, bytes]], *parts: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
-    told, body = await inspect(fields, pieces(*parts), TERMS)
+async def through(
+    fields: list[tuple[bytes, bytes]], *parts: bytes, share: Share | None = None
+) -> tuple[dict[bytes, bytes], list[bytes]]:
+    told, body = await inspect(fields, pieces(*parts), TERMS, share or Share(Room()))
     return dict(told), [piece async for piece in body]
 
 
@@ -83,7 +86,7 @@ async def test_an_event_passes_when_it_is_whole_and_not_before(end: bytes):
             reached = number
             yield piece
 
-    _, body = await inspect(STREAM, slowly(), TERMS)
+    _, body = await inspect(STREAM, slowly(), TERMS, Share(Room()))
     assert await anext(body) == b"data: " + PLAIN + end
     assert reached == 1
     assert await anext(body) == b"data: " + PLAIN + end
@@ -194,3 +197,17 @@ async def test_after_a_long_event_the_next_is_read_again():
     long = b"data: " + PIECE * LONG + b"\n\n"
     _, body = await through(STREAM, long[:-1], long[-1:] + b"data: " + LIST, b"\n\n")
     assert b"".join(body) == long + b"data: " + OWN + b"\n\n"
+
+
+@pytest.mark.parametrize("fields", [STREAM, JSON])
+async def test_all_answers_together_hold_no_more_than_there_is_room_for(fields):
+    room = Room(100_000)
+    first, second = Share(room), Share(room)
+    first.hold(60_000)
+    with pytest.raises(Failure, match="held at once"):
+        await through(fields, b"data: ", PIECE, b"\n\n", share=second)
+    first.hold(0)
+    _, body = await through(fields, b"data: ", PIECE, b"\n\n", share=second)
+    assert b"".join(body) == b"data: " + PIECE + b"\n\n"
+    if fields is STREAM:  # passed on, so held no more
+        first.hold(100_000)

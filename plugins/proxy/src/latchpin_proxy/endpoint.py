@@ -36,6 +36,7 @@ from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import build_challenge, check_origin, resource_url
 from latchpin_proxy.returning import open_body, open_headers
+from latchpin_proxy.room import Room
 from latchpin_proxy.settings import ProxySettings
 
 __all__ = ["METHODS", "McpEndpoint"]
@@ -61,6 +62,7 @@ class McpEndpoint:
 
     def __init__(self) -> None:
         self._under_way: Counter[str] = Counter()
+        self._room = Room()
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -90,7 +92,7 @@ class McpEndpoint:
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
             caller = await self._caller(scope)
             with self._counted(caller.email):
-                await self._serve(scope, inbound, Exchange(send, settings.proxy_idle_timeout), caller)
+                await self._serve(scope, inbound, Exchange(send, settings.proxy_idle_timeout, self._room), caller)
         except LatchpinError as exc:
             await inbound.skip(SKIPPED)
             await self._refuse(exc, scope, inbound)(scope, receive, send)

@@ -16,6 +16,7 @@ from latchpin_proxy.headers import build_answer_headers, is_event_stream
 from latchpin_proxy.inspection import inspect
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
+from latchpin_proxy.room import Room, Share
 
 __all__ = ["LAST", "Exchange"]
 
@@ -34,17 +35,29 @@ class Exchange:
     Args:
         send: ASGI's.
         idle: for how long neither side may do anything, in seconds.
+        room: what all answers together may hold.
 
     Attributes:
         begun: whether the answer's head has been given out.
     """
 
-    def __init__(self, send: Send, idle: float) -> None:
+    def __init__(self, send: Send, idle: float, room: Room) -> None:
+        self._share = Share(room)
         self._send = send
         self._idle = idle
         self.begun = False
 
     async def send(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
+        """Pass on head and body, and hold nothing any more.
+
+        Raises: as ``_pass_on``.
+        """
+        try:
+            await self._pass_on(answer, request, terms)
+        finally:
+            self._share.hold(0)
+
+    async def _pass_on(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
         """Pass on head and body.
 
         An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
@@ -56,7 +69,7 @@ class Exchange:
         headers = build_answer_headers(answer.raw_headers(), status=answer.status, private=terms.private)
         headers = [(name, _bound(name, value, terms)) for name, value in headers]
         try:
-            headers, pieces = await inspect(headers, self._patient(answer), terms)
+            headers, pieces = await inspect(headers, self._patient(answer), terms, self._share)
         except Failure as exc:
             raise explain(exc, request.gateway.url) from exc
         except TimeoutError as exc:

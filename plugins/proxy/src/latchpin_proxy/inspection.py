@@ -16,6 +16,7 @@ from latchpin.outbound.failure import Failure
 
 from latchpin_proxy.headers import Field, is_event_stream, is_json
 from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite
+from latchpin_proxy.room import Share
 
 __all__ = ["MOST_HELD", "inspect"]
 
@@ -30,11 +31,13 @@ _FRAMING = frozenset({b"content-length", b"content-encoding"})
 Pieces = AsyncIterator[bytes]
 
 
-async def inspect(fields: list[Field], pieces: Pieces, terms: Terms) -> tuple[list[Field], Pieces]:
+async def inspect(fields: list[Field], pieces: Pieces, terms: Terms, share: Share) -> tuple[list[Field], Pieces]:
     """Header fields and body as the caller gets them; returns when enough has come to say the fields.
 
+    What is held counts against ``share``, which the caller empties in the end.
+
     Raises:
-        Failure: the body broke off before, cannot be decoded, or cannot be read and must be.
+        Failure: the body broke off before, cannot be decoded, or cannot be read and must be; or too much is held.
     """
     if not (is_event_stream(fields) or is_json(fields)):
         return fields, pieces
@@ -45,8 +48,8 @@ async def inspect(fields: list[Field], pieces: Pieces, terms: Terms) -> tuple[li
         pieces = _decode(pieces, ", ".join(encodings))
     unframed = [field for field in fields if field[0] not in _FRAMING]
     if is_event_stream(fields):
-        return unframed, _events(pieces, terms)
-    held, whole = await _hold(pieces)
+        return unframed, _events(pieces, terms, share)
+    held, whole = await _hold(pieces, share)
     if not whole:
         return unframed, _unread(held, pieces)
     body = _message(held, terms)
@@ -64,13 +67,14 @@ async def _decode(pieces: Pieces, encoding: str) -> Pieces:
         raise Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True) from exc
 
 
-async def _hold(pieces: Pieces) -> tuple[bytes, bool]:
+async def _hold(pieces: Pieces, share: Share) -> tuple[bytes, bool]:
     """What came until the end, or until there was more than can be held; whether that was the end."""
     held = bytearray()
     async for piece in pieces:
         held += piece
         if len(held) > MOST_HELD:
             return bytes(held), False
+        share.hold(len(held))
     return bytes(held), True
 
 
@@ -112,7 +116,7 @@ class _Watch:
         self._last = seen[-LONGEST_SIGN:]
 
 
-async def _events(pieces: Pieces, terms: Terms) -> Pieces:
+async def _events(pieces: Pieces, terms: Terms, share: Share) -> Pieces:
     """The events, each when its blank line has come. What follows the last blank line passes at the end."""
     held = bytearray()
     watch: _Watch | None = None  # of the event under way, while it is longer than can be held
@@ -140,6 +144,7 @@ async def _events(pieces: Pieces, terms: Terms) -> Pieces:
         elif len(held) < 4 and not held.strip(b"\r\n"):  # noqa: PLR2004  the rest of a blank line: no event waits behind it
             passing += held
             held.clear()
+        share.hold(len(held))
         if passing:
             yield bytes(passing)
     if held:
