@@ -153,9 +153,10 @@ def kill_one(supervisor: int) -> Kill:
         os.kill(victim, signal.SIGKILL)
 
 
-async def kill_many(process: LatchpinProcess, kills: int, workers: int) -> list[Kill]:
+async def kill_many(process: LatchpinProcess, kills: int, workers: int, minutes: float) -> list[Kill]:
     done: list[Kill] = []
-    while len(done) < kills:
+    end = time.monotonic() + minutes * 60
+    while len(done) < kills and time.monotonic() < end:
         await asyncio.sleep(random.random())
         done.append(kill_one(process.pid))
         await asyncio.to_thread(
@@ -177,6 +178,7 @@ class Crowd:
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     burnt: set[str] = field(default_factory=set)
+    kills: int = 0
     over: bool = False
 
     async def ask(self, method: str, path: str, user: str, **headers: str) -> tuple[int, dict[str, str], str] | None:
@@ -292,8 +294,8 @@ async def run(process: LatchpinProcess, origin: str, arguments: argparse.Namespa
     gateway = await asyncio.to_thread(add_gateway, process.base_url, origin)
     async with open_crowd(process.base_url, gateway) as crowd:
         people = [asyncio.create_task(crowd.live(number)) for number in range(arguments.people)]
-        kills = await kill_many(process, arguments.kills, arguments.workers)
-        crowd.over = True
+        kills = await kill_many(process, arguments.kills, arguments.workers, arguments.minutes)
+        crowd.over, crowd.kills = True, len(kills)
         await asyncio.gather(*people)
         async with crowd.session.get(f"{origin}/seen") as answer:
             crowd.judge(await answer.json(), kills)
@@ -326,7 +328,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backends", default="sqlite,postgres,redis")
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--people", type=int, default=24)
+    parser.add_argument("--minutes", type=float, default=60, help="stop after so many, for each backend")
+    parser.add_argument("--people", type=int, default=12)
     parser.add_argument("--workers", type=int, default=3)
     arguments = parser.parse_args()
     faulty = False
@@ -336,7 +339,7 @@ def main() -> None:
             continue
         began = time.monotonic()
         crowd = measure(name, arguments)
-        print(f"{name}: {arguments.kills} kills in {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{name}: {crowd.kills} kills in {time.monotonic() - began:.0f} s", flush=True)
         for outcome, count in sorted(crowd.outcomes.items()):
             print(f"  {count:7} {outcome}")
         for line in crowd.faults[:20]:
