@@ -95,6 +95,28 @@ async def fetch_from(gateway: InnerGateway, fake: Fake) -> tuple[Any, Any]:
             return answer, await browser.submit(page.form(action=f"fetch-tools/{found.id}"))
 
 
+async def test_one_odd_tool_is_named_to_programs_and_people_and_the_others_are_kept(gateway: InnerGateway):
+    odd = {"name": "odd <b>", "inputSchema": {"anyOf": [{"type": "object"}]}}
+    answer, page = await fetch_from(gateway, Fake(lambda _: {"tools": [tool("good"), odd], "nextCursor": 7}))
+    document = answer.json()
+    assert (answer.status_code, page.status) == (200, 200)
+    assert [each["name"] for each in document["tools"]] == ["good"]
+    assert [each["name"] for each in document["left_out"]] == ["odd <b>"]
+    assert "inputSchema.type" in document["left_out"][0]["reason"]
+    assert "nextCursor" in document["remarks"][0]
+    for shown in ("odd &lt;b&gt;", "inputSchema.type", "nextCursor"):
+        assert shown in page.text
+
+
+async def test_a_server_that_asks_for_a_pause_is_not_called_wrong(connected: Connected, provider):
+    provider.arm("mcp", faults.status(429, retry_after="120"))
+    answer = await connected.fetch()
+    assert (answer.status_code, answer.json()["cause"]) == (503, "provider-busy")
+    assert answer.headers["retry-after"] == "120"
+    assert "HTTP 429" in answer.json()["detail"]
+    assert "Retry-After" in answer.json()["remedy"]
+
+
 async def test_more_than_a_thousand_tools_are_refused(gateway: InnerGateway):
     answer, page = await fetch_from(gateway, Fake(lambda _: {"tools": [tool(f"t{n}") for n in range(1001)]}))
     assert (answer.status_code, page.status) == (502, 502)
@@ -102,7 +124,7 @@ async def test_more_than_a_thousand_tools_are_refused(gateway: InnerGateway):
 
 
 async def test_more_than_five_megabytes_are_refused(gateway: InnerGateway):
-    flood = Fake(lambda cursor: {"tools": [tool("a", "x" * 900_000)], "nextCursor": f"{cursor}x"})
+    flood = Fake(lambda cursor: {"tools": [tool(f"a{cursor}", "x" * 900_000)], "nextCursor": f"{cursor}x"})
     answer, page = await fetch_from(gateway, flood)
     assert (answer.status_code, page.status) == (502, 502)
     assert "bytes" in answer.json()["detail"]

@@ -23,11 +23,17 @@ def tool(name: str, description: str = "") -> dict[str, Any]:
 
 @dataclass
 class Fake:
-    """``tools`` makes the answer to tools/list from its cursor; ``first`` answers everything at once."""
+    """``tools`` makes the answer to tools/list from its cursor; ``first`` answers everything at once.
+
+    ``replies`` has whole members of answers by method, ``events`` answers in streams, ``form`` makes an answer of JSON.
+    """
 
     tools: Lister = lambda _cursor: {"tools": [tool("one")]}
     first: bytes | Write | None = None
     wait: Callable[[str], Awaitable[None]] | None = None
+    replies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: bool = False
+    form: Callable[[bytes], bytes] | None = None
     seen: list[tuple[str, str]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -62,10 +68,15 @@ class Fake:
         self.seen.append((message["method"], "".join(sent)))
         if self.wait is not None:
             await self.wait(message["method"])
-        result = self.first or self._answer(message)
+        result = self.first or self.replies.get(message["method"]) or self._answer(message)
         if isinstance(result, dict):
             document = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), **result}).encode()
-            result = answer(document, "Content-Type: application/json", "Mcp-Session-Id: s1")
+            if self.form is not None:
+                result = self.form(document)
+            elif self.events:
+                result = page(b"data: " + document + b"\n\n", "text/event-stream", "Mcp-Session-Id: s1")
+            else:
+                result = page(document, "application/json", "Mcp-Session-Id: s1")
         if isinstance(result, bytes):
             writer.write(result)
             await writer.drain()

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import logging
-from collections.abc import AsyncIterator
+from codecs import BOM_UTF8
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx2
 import pytest
-from latchpin.errors import AccessRefused, AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable
+from latchpin.errors import (
+    AccessRefused,
+    AddressRefused,
+    ProviderBusy,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ProviderUnreadable,
+)
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.mcp_transport import Conversation
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
-from latchpin.tools import sdk as tools
 from latchpin.tools.sdk import MOST_BYTES, list_tools
 
 from tests.http.wire import Write, answer, serve, settings, writing
@@ -29,7 +37,7 @@ async def upstream() -> AsyncIterator[HttpUpstream]:
 
 async def ask(upstream: HttpUpstream, fake: Fake, *, within: float = 5) -> list[dict[str, Any]]:
     async with fake.serve() as url:
-        return await list_tools(upstream, url, "token-of-alice", within=within)
+        return (await list_tools(upstream, url, "token-of-alice", within=within)).tools
 
 
 async def test_every_page_and_what_the_server_said_word_for_word(upstream: HttpUpstream) -> None:
@@ -52,23 +60,106 @@ async def test_a_thousand_tools_and_no_more(upstream: HttpUpstream) -> None:
         await ask(upstream, Fake(lambda _: {"tools": [*thousand, tool("one more")]}))
 
 
-async def test_a_page_that_comes_again(upstream: HttpUpstream) -> None:
-    fake = Fake(lambda _: {"tools": [], "nextCursor": "again"})
-    with pytest.raises(ProviderUnreadable, match="one page again"):
-        await ask(upstream, fake)
-    assert [method for method, _ in fake.seen].count("tools/list") == 2
+ENDINGS = {
+    "the same page again": (
+        lambda cursor: {"tools": [tool(f"t{cursor}")], "nextCursor": "x"},
+        ["tNone", "tx"],
+        "was there before",
+    ),
+    "the same page, empty": (lambda _: {"tools": [], "nextCursor": "x"}, [], "was there before"),
+    "in a circle": (
+        lambda cursor: {"tools": [tool(f"t{cursor}")], "nextCursor": {None: "1", "1": "2", "2": "1"}[cursor]},
+        ["tNone", "t1", "t2"],
+        "was there before",
+    ),
+    "another cursor each time, the same tools": (
+        lambda cursor: {"tools": [tool("a")], "nextCursor": f"{cursor}x"},
+        ["a"],
+        "without another tool",
+    ),
+    "a cursor that is a number": (lambda _: {"tools": [tool("a")], "nextCursor": 7}, ["a"], "no text"),
+    "a cursor that is an object": (lambda _: {"tools": [tool("a")], "nextCursor": {}}, ["a"], "no text"),
+    "a cursor that is false": (lambda _: {"tools": [tool("a")], "nextCursor": False}, ["a"], "no text"),
+    "a cursor that is null": (lambda _: {"tools": [tool("a")], "nextCursor": None}, ["a"], None),
+}
 
 
-async def test_pages_that_never_end(upstream: HttpUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "MOST_TOOLS", 20)
-    fake = Fake(lambda cursor: {"tools": [], "nextCursor": f"{cursor}x"})
-    with pytest.raises(ProviderUnreadable, match="more than 20 tools or pages"):
-        await ask(upstream, fake)
-    assert [method for method, _ in fake.seen].count("tools/list") == 20
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_list_that_does_not_end_ends_with_what_it_gave(upstream: HttpUpstream, ending: str) -> None:
+    lister, names, said = ENDINGS[ending]
+    fake = Fake(lister)
+    async with fake.serve() as url:
+        listing = await list_tools(upstream, url, None, within=30)
+    assert [found["name"] for found in listing.tools] == names
+    assert [said in remark for remark in listing.remarks] == ([True] if said else [])
+    assert [method for method, _ in fake.seen].count("tools/list") <= 5
+
+
+GOOD = tool("good")
+ODD: dict[str, tuple[Any, str, str]] = {
+    "anyOf without a type": (
+        {"name": "odd", "inputSchema": {"anyOf": [{"type": "object"}]}},
+        "odd",
+        "inputSchema.type",
+    ),
+    "no schema": ({"name": "odd"}, "odd", "inputSchema"),
+    "schema null": ({"name": "odd", "inputSchema": None}, "odd", "inputSchema"),
+    "schema true": ({"name": "odd", "inputSchema": True}, "odd", "inputSchema"),
+    "schema a list": ({"name": "odd", "inputSchema": []}, "odd", "inputSchema"),
+    "schema empty": ({"name": "odd", "inputSchema": {}}, "odd", "inputSchema.type"),
+    "two types": ({"name": "odd", "inputSchema": {"type": ["object", "null"]}}, "odd", "inputSchema.type"),
+    "output of an array": ({**tool("odd"), "outputSchema": {"type": "array"}}, "odd", "outputSchema.type"),
+    "description a number": ({**tool("odd"), "description": 7}, "odd", "description"),
+    "annotations a list": ({**tool("odd"), "annotations": []}, "odd", "annotations"),
+    "meta a list": ({**tool("odd"), "_meta": []}, "odd", "_meta"),
+    "name empty": (tool(""), "no. 2", "no name"),
+    "name missing": ({"inputSchema": {"type": "object"}}, "no. 2", "no name"),
+    "name a number": ({**tool("x"), "name": 7}, "no. 2", "no name"),
+    "name too long": (tool("x" * 256), "x" * 100, "longer than 255"),
+    "name of two lines": (tool("two\nlines"), "two\N{REPLACEMENT CHARACTER}lines", "cannot be seen"),
+    "name with a NUL": (tool("nul\x00"), "nul\N{REPLACEMENT CHARACTER}", "cannot be seen"),
+    "name with a zero width": (tool("a\u200bb"), "a\N{REPLACEMENT CHARACTER}b", "cannot be seen"),
+    "name with a no-break space": (tool("a\xa0b"), "a\N{REPLACEMENT CHARACTER}b", "cannot be seen"),
+    "name with a soft hyphen": (tool("a\xadb"), "a\N{REPLACEMENT CHARACTER}b", "cannot be seen"),
+    "null": (None, "no. 2", "no object"),
+    "text": ("odd", "no. 2", "no object"),
+}
+"""What is listed between two good tools, what it is called, and what is said of it."""
+
+
+@pytest.mark.parametrize("events", [False, True], ids=["JSON", "events"])
+@pytest.mark.parametrize("odd", ODD)
+async def test_one_odd_tool_is_left_out_by_name_and_the_others_are_kept(
+    upstream: HttpUpstream, odd: str, events: bool
+) -> None:
+    listed, name, said = ODD[odd]
+    async with Fake(lambda _: {"tools": [GOOD, listed, tool("last")]}, events=events).serve() as url:
+        listing = await list_tools(upstream, url, None, within=30)
+    assert [found["name"] for found in listing.tools] == ["good", "last"]
+    assert [left.name for left in listing.left_out] == [name]
+    assert said in listing.left_out[0].reason
+
+
+KEPT: list[dict[str, Any]] = [
+    {**GOOD, "description": None, "title": None, "annotations": None, "outputSchema": None},
+    tool("Größe 🙂"),
+    tool("with blanks and / signs"),
+    tool("a", "x" * 300_000),
+    tool("half", "of a pair: \ud800"),
+]
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: str(kept["name"]))
+async def test_what_only_looks_odd_is_kept(upstream: HttpUpstream, kept: dict[str, Any]) -> None:
+    async with Fake(lambda _: {"tools": [kept]}).serve() as url:
+        listing = await list_tools(upstream, url, None, within=30)
+    assert [found["name"] for found in listing.tools] == [kept["name"]]
+    assert not listing.left_out
+    json.dumps(listing.tools, ensure_ascii=False).encode()  # it can be stored, and shown
 
 
 async def test_all_pages_together_stay_below_the_limit(upstream: HttpUpstream) -> None:
-    fake = Fake(lambda cursor: {"tools": [tool("a", "x" * 900_000)], "nextCursor": f"{cursor}x"})
+    fake = Fake(lambda cursor: {"tools": [tool(f"a{cursor}", "x" * 900_000)], "nextCursor": f"{cursor}x"})
     with pytest.raises(ProviderUnreadable, match=f"larger than {MOST_BYTES:,} bytes"):
         await ask(upstream, fake)
     assert len([method for method, _ in fake.seen if method == "tools/list"]) == 6
@@ -101,7 +192,7 @@ async def test_endless_answers(upstream: HttpUpstream, response: Write) -> None:
         (page(b"[" * 100_000, "application/json"), "does not answer as an MCP server"),
         (page(b"", "text/plain", status="202 Accepted"), "does not answer as an MCP server"),
         (page(b"", "text/event-stream"), "does not answer as an MCP server"),
-        (page(b"{}", "application/json", "Content-Encoding: br"), "was not asked for"),
+        (page(b"\x8b\x00\x80", "application/json", "Content-Encoding: br"), "was not asked for"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
     ],
 )
@@ -120,13 +211,9 @@ async def test_what_is_not_mcp(
 @pytest.mark.parametrize(
     "result",
     [
-        {"tools": [{"name": 7, "inputSchema": {}}]},
         {"tools": "none"},
+        {"tools": {}},
         {},
-        {"tools": [tool("")]},
-        {"tools": [tool("x" * 256)]},
-        {"tools": [tool("nul\x00")]},
-        {"tools": [tool("two\nlines")]},
     ],
 )
 async def test_results_of_the_wrong_shape(upstream: HttpUpstream, result: dict[str, Any]) -> None:
@@ -134,7 +221,7 @@ async def test_results_of_the_wrong_shape(upstream: HttpUpstream, result: dict[s
         await ask(upstream, Fake(lambda _: result))
 
 
-@pytest.mark.parametrize("held", ["server/discover", "tools/list"])
+@pytest.mark.parametrize("held", ["initialize", "tools/list"])
 async def test_a_server_that_keeps_us_waiting(upstream: HttpUpstream, held: str) -> None:
     async def wait(method: str) -> None:
         if method == held:
@@ -142,6 +229,75 @@ async def test_a_server_that_keeps_us_waiting(upstream: HttpUpstream, held: str)
 
     with pytest.raises(ProviderTimeout):
         await ask(upstream, Fake(wait=wait), within=0.5)
+
+
+async def test_a_server_that_leaves_the_probe_open_is_spoken_to_as_one_of_2025(upstream: HttpUpstream) -> None:
+    async def wait(method: str) -> None:
+        if method == "server/discover":
+            await asyncio.Event().wait()
+
+    fake = Fake(wait=wait)
+    assert await ask(upstream, fake, within=10) == [tool("one")]
+    assert [method for method, _ in fake.seen][:2] == ["server/discover", "initialize"]
+
+
+ANSWERS: dict[str, Callable[[bytes], bytes]] = {
+    "JSON with a byte order mark": lambda body: page(BOM_UTF8 + body, "application/json"),
+    "JSON as text/plain": lambda body: page(body, "text/plain; charset=utf-8"),
+    "JSON as text/json": lambda body: page(body, "text/json"),
+    "JSON of a kind": lambda body: page(body, "application/vnd.mcp+json"),
+    "JSON without a type": answer,
+    "JSON as bytes": lambda body: page(body, "application/octet-stream"),
+    "events with a byte order mark": lambda body: page(BOM_UTF8 + b"data: " + body + b"\n\n", "text/event-stream"),
+    "events without the last blank line": lambda body: page(b"data: " + body, "text/event-stream"),
+    "events as text/plain": lambda body: page(b"event: message\ndata: " + body + b"\n\n", "text/plain"),
+    "under no id": lambda body: page(_under(None, body), "application/json"),
+    "under another id": lambda body: page(_under("another", body), "application/json"),
+}
+
+
+def _under(request_id: str | None, body: bytes) -> bytes:
+    return json.dumps({**json.loads(body), "id": request_id}).encode()
+
+
+@pytest.mark.parametrize("form", ANSWERS)
+async def test_an_answer_in_an_odd_form_is_read_as_what_it_means(upstream: HttpUpstream, form: str) -> None:
+    """The probe is answered with an error in that form, and all others with what they ask for."""
+    assert await ask(upstream, Fake(form=ANSWERS[form]), within=30) == [tool("one")]
+
+
+async def test_a_page_for_people_is_not_taken_for_json(upstream: HttpUpstream) -> None:
+    with pytest.raises(ProviderUnreadable, match="Unexpected content type"):
+        await ask(upstream, Fake(form=lambda body: page(body, "text/html")), within=30)
+
+
+@pytest.mark.parametrize("method", ["initialize", "tools/list"])
+async def test_an_error_to_nobody_is_told_at_once(upstream: HttpUpstream, method: str) -> None:
+    error = {"error": {"code": -32000, "message": "not today"}, "id": None}
+    with pytest.raises(ProviderUnreadable, match="not today"):
+        await ask(upstream, Fake(replies={method: error}), within=60)
+
+
+async def test_a_version_that_nobody_knows_is_named(upstream: HttpUpstream) -> None:
+    facts = {"protocolVersion": "1999-01-01", "capabilities": {}, "serverInfo": {"name": "f", "version": "1"}}
+    with pytest.raises(ProviderUnreadable, match="1999-01-01"):
+        await ask(upstream, Fake(replies={"initialize": {"result": facts}}), within=30)
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "seconds"),
+    [
+        ("429 Too Many", ["Retry-After: 120"], 120),
+        ("429 Too Many", [], 30),
+        ("503 Away", ["Retry-After: 5"], 5),
+    ],
+)
+async def test_a_server_that_asks_for_a_pause(
+    upstream: HttpUpstream, status: str, lines: list[str], seconds: int
+) -> None:
+    with pytest.raises(ProviderBusy, match="HTTP") as caught:
+        await ask(upstream, Fake(lambda _: answer(b"", *lines, status=status)), within=30)
+    assert caught.value.retry_after == seconds
 
 
 async def test_a_server_that_does_not_let_go(upstream: HttpUpstream) -> None:

@@ -92,7 +92,7 @@ async def upstream() -> AsyncIterator[HttpUpstream]:
 
 async def test_list(server: str, upstream: HttpUpstream, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    tools = await list_tools(upstream, server, "good-token")
+    tools = (await list_tools(upstream, server, "good-token")).tools
     assert [found["name"] for found in tools] == ["add", "fail"]
     assert tools[0]["description"] == "Adds two numbers."
     assert tools[0]["inputSchema"]["required"] == ["a", "b"]

@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 
+from latchpin.model import Reply
 from latchpin.oauth.challenge import parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
+from latchpin.oauth.pauses import choose_pause
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
+from latchpin.outbound.mcp_answers import EVENTS, JSON, media_type, mend_events, mend_json, message_of
 from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.proofs import TokenProof
 from latchpin.outbound.redirects import is_redirect
@@ -25,7 +29,10 @@ from latchpin.outbound.transports import exception_name
 
 __all__ = ["Conversation", "McpTransport", "Observed"]
 
-_UNAUTHORIZED = 401
+_OK, _UNAUTHORIZED, _TIMEOUT = 200, 401, 408
+PROBE, PROBE_SHARE = "server/discover", 0.3
+"""The SDK's question for 2026-07-28, and what part of the time an answer to it may take: servers that came before do
+not know it, and some leave it open."""
 FAREWELL = 0.5
 """How long the end of a session may take, in seconds: by then everything is known, and nobody should wait."""
 
@@ -37,11 +44,13 @@ class Observed:
     Attributes:
         status: the HTTP status of the last answer to a request that carries a message.
         challenge: the ``WWW-Authenticate`` of an answer 401 or 403.
+        pause: for how many seconds that answer asked to be left alone.
         redirect: where that answer came from and its ``Location``, if it was a redirect.
     """
 
     status: int | None = None
     challenge: str = ""
+    pause: int | None = None
     redirect: tuple[str, str | None] | None = None
     failure: Failure | None = None
 
@@ -80,27 +89,55 @@ class McpTransport(httpx2.AsyncBaseTransport):
         Raises:
             httpx2.TransportError: with a ``Failure`` as its cause.
         """
-        talk = self._conversation
+        message = message_of(await request.aread()) if request.method == "POST" else {}
+        probes = message.get("method") == PROBE
         try:
-            answer = await self._session.send(await self._build_outgoing(request))
-            if _wants_nonce(answer, talk, str(request.url)):  # it did nothing but tell its nonce (RFC 9449 section 9)
+            answer = await self._send(request, probes=probes)
+            try:
+                return await self._read(answer, request, message)
+            except BaseException:
                 answer.close()
-                answer = await self._session.send(await self._build_outgoing(request))
+                raise
         except Failure as exc:
+            if probes and exc.kind == "timeout" and asyncio.get_running_loop().time() < self._conversation.deadline:
+                return httpx2.Response(_TIMEOUT)  # a server that does not know the probe: the handshake of 2025 follows
             raise self._note(exc, request) from exc
+
+    async def _send(self, request: httpx2.Request, *, probes: bool) -> Answer:
+        talk, url = self._conversation, str(request.url)
+        answer = await self._session.send(await self._build_outgoing(request, probes=probes))
+        if _wants_nonce(answer, talk, url):  # it did nothing but tell its nonce (RFC 9449 section 9)
+            answer.close()
+            answer = await self._session.send(await self._build_outgoing(request, probes=probes))
         if request.method == "POST":
-            self._observe(answer, str(request.url))
-        return httpx2.Response(answer.status, headers=answer.raw_headers(), stream=_Body(answer, request, self._note))
+            self._observe(answer, url)
+        return answer
+
+    async def _read(self, answer: Answer, request: httpx2.Request, message: dict[str, Any]) -> httpx2.Response:
+        """Pass the answer on; what answers a request is read as what it means."""
+        pieces, headers = aiter(answer), answer.raw_headers()
+        if "id" in message and answer.status == _OK:
+            start = await anext(pieces, b"")
+            kind = media_type(dict(answer.headers).get("content-type", ""), start)
+            pieces = _chain(start, pieces)
+            if kind == JSON:
+                pieces = _chain(mend_json(b"".join([piece async for piece in pieces]), message["id"]), pieces)
+            elif kind == EVENTS:
+                pieces = mend_events(pieces)
+            headers = [(name, value) for name, value in headers if name != b"content-type"]
+            headers.append((b"content-type", kind.encode("latin-1")))
+        return httpx2.Response(answer.status, headers=headers, stream=_Body(pieces, answer, request, self._note))
 
     def _observe(self, answer: Answer, url: str) -> None:
         observed, headers = self._conversation.observed, dict(answer.headers)
         observed.status = answer.status
         observed.redirect = (url, headers.get("location")) if is_redirect(answer.status) else None
+        observed.pause = choose_pause(Reply(url, answer.status, headers, b""), page=None)
         if answer.status in {401, 403}:
             values = [value for name, value in answer.headers if name == "www-authenticate"]
             observed.challenge = ", ".join(values)
 
-    async def _build_outgoing(self, request: httpx2.Request) -> Outgoing:
+    async def _build_outgoing(self, request: httpx2.Request, *, probes: bool) -> Outgoing:
         if _origin(request.url) != self._origin:  # the SDK's client would go on from http to https
             raise Failure("undecodable", f"it sends to {request.url.host!a}, which is another origin", sent=True)
         talk, now = self._conversation, asyncio.get_running_loop().time()
@@ -115,15 +152,27 @@ class McpTransport(httpx2.AsyncBaseTransport):
             url=str(request.url),
             headers=tuple(headers),
             body=await request.aread(),
-            deadline=min(talk.deadline, now + FAREWELL) if request.method == "DELETE" else talk.deadline,
+            deadline=self._deadline(request.method, now, probes=probes),
             allowance=talk.allowance,
         )
+
+    def _deadline(self, method: str, now: float, *, probes: bool) -> float:
+        whole = self._conversation.deadline
+        if probes:
+            return now + (whole - now) * PROBE_SHARE
+        return min(whole, now + FAREWELL) if method == "DELETE" else whole
 
     def _note(self, failure: Failure, request: httpx2.Request) -> httpx2.TransportError:
         if request.method == "POST":
             self._conversation.observed.failure = failure
         kind: type[httpx2.TransportError] = getattr(httpx2, exception_name(failure))
         return kind(failure.reason, request=request)
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def _wants_nonce(answer: Answer, talk: Conversation, url: str) -> bool:
@@ -137,15 +186,20 @@ def _wants_nonce(answer: Answer, talk: Conversation, url: str) -> bool:
 
 class _Body(httpx2.AsyncByteStream):
     def __init__(
-        self, answer: Answer, request: httpx2.Request, note: Callable[[Failure, httpx2.Request], httpx2.TransportError]
+        self,
+        pieces: AsyncIterator[bytes],
+        answer: Answer,
+        request: httpx2.Request,
+        note: Callable[[Failure, httpx2.Request], httpx2.TransportError],
     ) -> None:
+        self._pieces = pieces
         self._answer = answer
         self._request = request
         self._note = note
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._answer:
+            async for piece in self._pieces:
                 yield piece
         except Failure as exc:
             raise self._note(exc, self._request) from exc

@@ -16,12 +16,13 @@ import anyio
 from pydantic import ValidationError
 
 from latchpin.contracts import Upstream
-from latchpin.errors import AccessRefused, ProviderError, ProviderTimeout, ProviderUnreadable
+from latchpin.errors import AccessRefused, ProviderBusy, ProviderError, ProviderTimeout, ProviderUnreadable
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.outbound.decoding import Allowance
 from latchpin.outbound.proofs import TokenProof
 from latchpin.outbound.redirects import explain_redirect
 from latchpin.outbound.upstream import HttpUpstream, explain, host_of
+from latchpin.tools.listing import Listing, Sieve, list_pages, said_of
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -35,7 +36,6 @@ ResultT = TypeVar("ResultT")
 MOST_TOOLS = 1_000
 MOST_BYTES = 5_000_000
 """What all answers of one conversation may hold together, in bytes."""
-_LONGEST_NAME = 255
 _UNAUTHORIZED, _FORBIDDEN, _FIRST_ERROR = 401, 403, 400
 
 
@@ -46,7 +46,7 @@ async def list_tools(
     *,
     proof: TokenProof | None = None,
     within: float | None = None,
-) -> list[dict[str, Any]]:
+) -> Listing:
     """List every tool of an MCP server, all pages, in the server's order.
 
     Args:
@@ -56,34 +56,19 @@ async def list_tools(
         proof: proves the key of a token that is bound to one.
         within: seconds for all of it; OAUTH_REQUEST_TIMEOUT if None.
 
-    Returns:
-        The tools as the server's own JSON objects; of several with one name, the first.
-
     Raises:
         AccessRefused: the server does not take the token; ``error`` and ``scopes`` say why.
         ProviderTimeout, ProviderUnreachable, AddressRefused: there is no answer.
+        ProviderBusy: it asks to be left alone for a while.
         ProviderUnreadable: it is not MCP, or there are more than 1,000 tools or 5 MB.
     """
+    sieve = Sieve()
 
-    async def list_all(client: Client) -> list[dict[str, Any]]:
-        tools: dict[str, dict[str, Any]] = {}
-        cursor: str | None = None
-        cursors: set[str | None] = set()
-        while cursor not in cursors and len(cursors) < MOST_TOOLS:
-            cursors.add(cursor)
-            page = await client.list_tools(cursor=cursor)
-            for tool in page.tools:
-                tools.setdefault(
-                    _check_name(tool.name), tool.model_dump(mode="json", by_alias=True, exclude_unset=True)
-                )
-            if len(tools) > MOST_TOOLS:
-                break
-            cursor = page.next_cursor
-            if cursor is None:
-                return list(tools.values())
-        raise ProviderUnreadable(f"{host_of(url)} lists more than {MOST_TOOLS:,} tools or pages, or one page again")
+    async def list_all(client: Client) -> Listing:
+        sieve.version = lambda: client.session.protocol_version
+        return await list_pages(client, sieve, host_of(url), most=MOST_TOOLS)
 
-    return await _converse(upstream, url, access_token, list_all, proof=proof, within=within)
+    return await _converse(upstream, url, access_token, list_all, sieve=sieve, proof=proof, within=within)
 
 
 async def call_tool(
@@ -114,6 +99,7 @@ async def _converse(
     access_token: str | None,
     work: Callable[[Client], Awaitable[ResultT]],
     *,
+    sieve: Sieve | None = None,
     proof: TokenProof | None,
     within: float | None,
 ) -> ResultT:
@@ -137,6 +123,7 @@ async def _converse(
         with anyio.fail_after(seconds):
             async with upstream.open_mcp_client(talk) as http:
                 transport = streamable_http_client(url, http_client=http)
+                transport = transport if sieve is None else sieve.within(transport)
                 async with Client(transport, mode="auto", cache=None) as client:
                     return await work(client)
     except Exception as exc:  # the SDK raises groups, its own errors and pydantic's alike
@@ -157,8 +144,14 @@ def _explain(exc: Exception, talk: Conversation) -> ProviderError:
     if _first(exc, TimeoutError) is not None:
         return ProviderTimeout(f"{host}: no whole answer in time", sent=True)
     if observed.status is not None and observed.status >= _FIRST_ERROR:
-        return ProviderUnreadable(f"{host} answered HTTP {observed.status}", http_status=observed.status)
+        return _explain_status(f"{host} answered HTTP {observed.status}", observed)
     return ProviderUnreadable(f"{host} does not answer as an MCP server: {_said(exc)}", http_status=observed.status)
+
+
+def _explain_status(text: str, observed: Observed) -> ProviderError:
+    if observed.pause is not None:
+        return ProviderBusy(text, retry_after=observed.pause, http_status=observed.status)
+    return ProviderUnreadable(text, http_status=observed.status)
 
 
 def _explain_refusal(observed: Observed, host: str) -> ProviderError:
@@ -182,9 +175,10 @@ def _said(exc: BaseException) -> str:
     if (error := _first(exc, MCPError)) is not None:
         return f"error {error.code}, {error.message[:200]!a}"
     if (invalid := _first(exc, ValidationError)) is not None:
-        first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])[:100]!a}: {first['msg'][:100]!a}"
-    return type(exc).__name__
+        return said_of(invalid)
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return f"{str(exc)[:200]!a}" if str(exc) else type(exc).__name__
 
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
@@ -197,12 +191,6 @@ def _first(exc: BaseException, kind: type[ErrorT]) -> ErrorT | None:
     if isinstance(exc, BaseExceptionGroup):
         return next((found for part in exc.exceptions if (found := _first(part, kind)) is not None), None)
     return None
-
-
-def _check_name(name: str) -> str:
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise ProviderUnreadable(f"a tool has the name {name[:40]!a}, which is empty, too long or not printable")
-    return name
 
 
 def _silence_sdk() -> None:

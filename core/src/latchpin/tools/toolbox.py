@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from latchpin.model.flow_facts import ToolsFetched
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.keeper import TokenKeeper, UsableToken
+from latchpin.tools.listing import LeftOut, Listing
 
 __all__ = ["Fetched", "NoteMissing", "Toolbox"]
 
@@ -36,13 +37,21 @@ class NoteMissing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What fetching a gateway's tools brought. ``flow_id`` is the flow that the token came from, if it is known."""
+    """What fetching a gateway's tools brought.
+
+    Attributes:
+        left_out: tools that cannot be used, and why.
+        remarks: what is wrong with the list itself.
+        flow_id: the flow that the token came from, if it is known.
+    """
 
     gateway: Gateway
     created: int
     updated: int
     removed: int
-    tools: list[Mapping[str, Any]]
+    tools: list[dict[str, Any]]
+    left_out: Sequence[LeftOut] = ()
+    remarks: Sequence[str] = ()
     flow_id: str | None = None
 
     @property
@@ -86,16 +95,20 @@ class Toolbox:
         return await self._services.records.tools.list(gateway.id, caller.email)
 
     async def _fetch(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Fetched:
-        definitions = await self._list(gateway, caller, token)
-        by_name = {str(definition["name"]): definition for definition in definitions}
+        listing = await self._list(gateway, caller, token)
+        by_name = {str(definition["name"]): definition for definition in listing.tools}
         changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
         _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
+        for odd in listing.left_out:
+            _log.warning("Left out tool %s of gateway %s: %s", ascii(odd.name), gateway.id, odd.reason)
+        for remark in listing.remarks:
+            _log.warning("The tools of gateway %s: %s", gateway.id, remark)
         self._services.events.tell("tools.fetched", gateway_id=gateway.id, count=len(by_name))
         flow_id = token.stored.flow_id if token is not None else None
-        tools = list(by_name.values())
-        return Fetched(gateway, changes.created, changes.updated, changes.removed, tools, flow_id)
+        counts = (changes.created, changes.updated, changes.removed)
+        return Fetched(gateway, *counts, listing.tools, listing.left_out, listing.remarks, flow_id)
 
-    async def _list(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> list[Mapping[str, Any]]:
+    async def _list(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Listing:
         if token is None:
             return await self._ask(gateway, None)
         try:
@@ -111,12 +124,12 @@ class Toolbox:
                 raise
             raise self._tokens.refused(gateway, exc) from exc
 
-    async def _ask(self, gateway: Gateway, token: UsableToken | None) -> list[Mapping[str, Any]]:
+    async def _ask(self, gateway: Gateway, token: UsableToken | None) -> Listing:
         from latchpin.tools.sdk import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
 
         access_token, proof = (token.access_token, token.proof) if token is not None else (None, None)
         try:
-            return list(await list_tools(self._services.upstream, gateway.url, access_token, proof=proof))
+            return await list_tools(self._services.upstream, gateway.url, access_token, proof=proof)
         except ProviderError as exc:
             exc.narrow(AT_MCP_SERVER)
             if isinstance(exc, AccessRefused) and token is not None and needs_browser(gateway):

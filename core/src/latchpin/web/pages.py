@@ -11,6 +11,7 @@ from latchpin.causes import Cause
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.model import StoredTool
+from latchpin.tools.listing import LeftOut
 from latchpin.web.rendering import WITH_SCRIPTS, render
 
 __all__ = [
@@ -165,10 +166,12 @@ def fetched(
     updated: int,
     removed: int,
     tools: Sequence[ShownTool],
+    left_out: Sequence[LeftOut] = (),
+    remarks: Sequence[str] = (),
     csrf_token: str = "",
     navigation: Sequence[NavigationEntry] = (),
 ) -> HTMLResponse:
-    """The page after Fetch Tools: what was found, and what changed."""
+    """The page after Fetch Tools: what was found, what changed, and what had to be left out."""
     return render(
         "fetched",
         title="Tools fetched",
@@ -180,6 +183,8 @@ def fetched(
         message=message,
         updated=updated,
         removed=removed,
+        left_out=left_out,
+        remarks=remarks,
         tools=tools,
     )
 

@@ -60,6 +60,8 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
             message=fetched.message,
             updated=fetched.updated,
             removed=fetched.removed,
+            left_out=fetched.left_out,
+            remarks=fetched.remarks,
             tools=pages.shown_tools(await application.toolbox.stored(gateway, caller)),
             csrf_token=await csrf_token(request, caller),
             navigation=navigation_for(request, caller),
@@ -72,6 +74,8 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
             "updated": fetched.updated,
             "removed": fetched.removed,
             "tools": fetched.tools,
+            "left_out": [{"name": odd.name, "reason": odd.reason} for odd in fetched.left_out],
+            "remarks": list(fetched.remarks),
         }
     )
 

@@ -74,6 +74,10 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
         fetched = await application.toolbox.fetch(gateway, caller)
         changes = f"{fetched.created} new, {fetched.updated} changed, {fetched.removed} removed"
         tell("step", outcome="good", what=f"{len(fetched.tools)} tools", text=changes)
+        for odd in fetched.left_out:
+            tell("step", outcome="bad", what=f"Left out: {odd.name}", text=odd.reason)
+        for remark in fetched.remarks:
+            tell("step", outcome="info", what="The server's list", text=remark)
         tell("steps_end", text=fetched.message)
 
     return await grow(
