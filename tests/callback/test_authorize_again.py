@@ -53,3 +53,28 @@ async def test_where_it_could_not_be_begun(gateway, provider: FaultSwitch):
         nothing = await gateway.add("https://plain.example.com/mcp", auth_type="none")
         refused = await client.get(f"{BASE}/oauth/authorize/{nothing}")
         assert (refused.status_code, AGAIN in refused.text) == (400, False)
+
+
+async def test_an_answer_names_a_flow_only_where_there_is_one_to_look_at(gateway, provider: FaultSwitch, log):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser, gateway.client() as client:
+        url = await gateway.returned(browser, gateway_id)
+        assert (await browser.open(url)).status == 200
+        client.cookies = browser.cookies
+        flows = []
+        for path, is_flow in (
+            (url, True),
+            ("/gateways/" + "0" * 32, False),
+            ("/nothing", False),
+            (f"/oauth/authorize/{'0' * 32}", False),
+            ("/oauth/callback?code=x&state=y", False),
+            ("/oauth/success", False),
+        ):
+            problem = (await client.get(path if path.startswith("http") else BASE + path)).json()
+            assert ("flow_id" in problem, "request_id" in problem) == (is_flow, not is_flow), path
+            shown = await client.get(f"{BASE}/flows/{problem.get('flow_id') or problem['request_id']}")
+            assert (shown.status_code == 200) is is_flow, path
+            flows.append(problem)
+    for problem in flows[1:]:
+        assert f"request {problem['request_id']}" in log()
+    assert f"flow {flows[0]['flow_id']}" in log()

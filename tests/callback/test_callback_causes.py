@@ -77,7 +77,7 @@ async def test_a_forged_callback_is_named_and_uses_nothing_up(
         assert (problem["cause"], problem["status"]) == (forgery.cause, 400)
         assert forgery.detail in problem["detail"] or forgery.cause == "callback-malformed"
         assert problem["remedy"]
-        assert len(problem["flow_id"]) == 32
+        assert len(problem["request_id"]) == 32
         page = await browser.open(url)  # the genuine callback still works
         assert page.title == "OAuth Authorization Successful"
     assert "Traceback" not in log()

@@ -34,7 +34,8 @@ A problem document (RFC 9457) looks like this:
 }
 ```
 
-A browser gets the same facts as a page. `flow_id` is 128 random bits that name the request or the flow in the log.
+A browser gets the same facts as a page. `flow_id` is 128 random bits that name the flow: `latchpin flows show`
+and the log know it. A failure that belongs to no flow has `request_id` instead, which the log alone knows.
 Where a flow failed that is proven to be the caller's, `flow_url` is added: a support link to
 [the flow's steps](troubleshooting.md#looking-at-a-flow), for its user and administrators.
 

@@ -336,7 +336,7 @@ async def test_16_enumeration(gateway: InnerGateway):
 
     async def told(client: httpx.AsyncClient, path: str, gateway_id: str) -> tuple[int, str]:
         answer = await client.get(BASE + path.format(gateway_id))
-        problem = answer.json() | {"flow_id": ""}
+        problem = answer.json() | {"flow_id": "", "request_id": ""}
         return answer.status_code, str(problem).replace(gateway_id, "ID")
 
     async with gateway.client(None) as outsider, gateway.client(BOB) as bob:
@@ -450,7 +450,7 @@ async def test_22_error_answers_as_an_oracle(gateway: InnerGateway, provider: Fa
 
         async def told() -> tuple[int, dict[str, str]]:
             answer = await thief.get(url)
-            return answer.status_code, answer.json() | {"flow_id": ""}
+            return answer.status_code, answer.json() | {"flow_id": "", "request_id": ""}
 
         pending = await told()
         assert (await browser.open(url)).title == TITLE

@@ -4,7 +4,7 @@ import pytest
 
 from tests.web.small_gateway import HTML
 
-FIELDS = {"documentation", "type", "title", "status", "detail", "cause", "remedy", "flow_id"}
+FIELDS = {"documentation", "type", "title", "status", "detail", "cause", "remedy", "request_id"}
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ async def test_every_failure_has_the_same_shape(client, method, path, status, ca
     assert answer.headers["content-type"] == "application/problem+json"
     assert set(problem) == FIELDS
     assert (problem["status"], problem["cause"]) == (status, cause)
-    assert len(problem["flow_id"]) == 32
+    assert len(problem["request_id"]) == 32
     assert problem["remedy"]
 
 
@@ -53,7 +53,7 @@ async def test_facts_about_the_store_stay_in_the_log(client, caplog):
 
 
 async def test_an_expected_failure_is_one_line_without_a_traceback(client, caplog):
-    flow = (await client.get("/fails/provider")).json()["flow_id"]
+    flow = (await client.get("/fails/provider")).json()["request_id"]
     lines = [record for record in caplog.records if record.name == "latchpin.web"]
     assert len(lines) == 1
     assert lines[0].levelname == "WARNING"

@@ -91,14 +91,14 @@ async def test_a_deeply_nested_body_is_a_clear_refusal(client, caplog):
 
 
 @pytest.mark.parametrize("headers", [{}, HTML])
-async def test_an_unexpected_failure_shows_a_flow_id_and_nothing_else(client, caplog, headers):
+async def test_an_unexpected_failure_shows_the_requests_id_and_nothing_else(client, caplog, headers):
     answer = await client.get("/broken?code=s3cret", headers=headers)
     assert answer.status_code == 500
     assert "nobody outside" not in answer.text
     assert "Traceback" not in answer.text
     errors = [record for record in caplog.records if record.exc_info]
     assert len(errors) == 1
-    assert errors[0].flow_id in answer.text
+    assert errors[0].request_id in answer.text
     assert len(errors[0].flow_id) == 32
     assert "s3cret" not in caplog.text
 
@@ -116,10 +116,10 @@ async def test_the_access_line_has_no_query_and_no_line_break(client, caplog):
     assert not any("s3cret" in line or "st4te" in line or "\n" in line for line in lines)
 
 
-async def test_the_access_line_names_the_flow_of_a_problem(client, caplog):
+async def test_the_access_line_names_the_request_of_a_problem(client, caplog):
     caplog.set_level(logging.INFO, "latchpin.access")
-    flow = (await client.get("/fails/provider")).json()["flow_id"]
-    assert caplog.records[-1].getMessage().endswith(f"flow {flow}")
+    told = (await client.get("/fails/provider")).json()["request_id"]
+    assert caplog.records[-1].getMessage().endswith(f"request {told}")
 
 
 # -- a default secret (threats 11 and 21) -------------------------------------------------------------

@@ -18,7 +18,7 @@ __all__ = ["set_up_logging", "tear_down_logging"]
 
 _TEXT = "%(asctime)s %(process)d %(name)s %(levelname)s - %(message)s"
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029)}
-_FACTS = ("flow_id", "cause", "status", "duration_ms")
+_FACTS = ("flow_id", "request_id", "cause", "status", "duration_ms")
 _OURS = "latchpin"
 
 
@@ -35,7 +35,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ``cause`` where there is one, ``flow_id`` on every line of a flow, whoever wrote it."""
+    """One JSON object a line: ``cause`` where there is one, ``flow_id`` on every line of a flow, whoever wrote it.
+
+    ``request_id`` is what an answer about no flow was told.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the line."""

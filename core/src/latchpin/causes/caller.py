@@ -26,7 +26,7 @@ SIGN_IN_FAILED = Cause(
     title="You are not signed in",
     public="The sign-in did not succeed.",
     happened="{what}",
-    remedy="Sign in again; if it repeats, ask an administrator to look for the flow id in the gateway's log.",
+    remedy="Sign in again; if it repeats, ask an administrator to look for this answer's id in the gateway's log.",
     meaning=(
         "A sign-in at another server did not come to a good end. Nobody is signed in by it, and an earlier session "
         "goes on."

@@ -13,7 +13,7 @@ INTERNAL = Cause(
     title="Something went wrong",
     public="The gateway could not do this.",
     happened="{what}",
-    remedy="Look for the flow id in the gateway's log.",
+    remedy="Look for this answer's id in the gateway's log.",
     meaning=(
         "The gateway did something that nobody foresaw. The log has one ERROR line with a traceback; the answer has "
         "none of it."
@@ -150,7 +150,7 @@ STATE_CONFLICT = Cause(
     title="That state exists already",
     public="The gateway could not do this.",
     happened="{what}",
-    remedy="Look for the flow id in the gateway's log.",
+    remedy="Look for this answer's id in the gateway's log.",
     meaning=(
         "A state that exists already was put again. States hold 128 random bits, so this means a broken random source "
         "or a fault in a store plugin."

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from fastapi import Request
@@ -26,20 +26,42 @@ from latchpin.web import pages
 
 __all__ = [
     "FLOW_ID",
+    "Trace",
     "answer",
     "as_seen",
-    "flow_id",
+    "known_trace",
     "log_failure",
     "one_line",
     "problem",
     "retry_after",
     "text_for",
+    "trace_of",
     "wants_html",
 ]
 
 _log = logging.getLogger("latchpin.web")
 
 FLOW_ID = "latchpin.flow_id"
+"""Where a request's scope has the id of the flow that it belongs to, if it belongs to one."""
+
+_REQUEST_ID = "latchpin.request_id"
+
+
+class Trace(NamedTuple):
+    """What an answer and its lines in the log have in common.
+
+    Attributes:
+        kind: ``flow``, which ``latchpin flows show`` knows, or ``request``, which the log alone knows.
+        id: 128 random bits.
+    """
+
+    kind: Literal["flow", "request"]
+    id: str
+
+    @property
+    def member(self) -> str:
+        """What it is called in problem documents and in the log."""
+        return f"{self.kind}_id"
 
 
 def answer(
@@ -47,7 +69,6 @@ def answer(
     error: LatchpinError,
     *,
     reveal: bool | None = None,
-    flow: str | None = None,
     headers: Mapping[str, str] | None = None,
     announce: bool = False,
 ) -> Response:
@@ -58,7 +79,6 @@ def answer(
         error: what happened.
         reveal: whether the detail may be shown. By default it is for what is the caller's own (``CallerError``)
             and for what their provider did; facts about stores and settings stay in the log.
-        flow: the flow's id where there is a flow; by default the request's own.
         headers: added to the answer.
         announce: a page tells the gateway's other open pages that an authorization ended, and offers to begin another
             where it is known at which gateway, and may be told.
@@ -68,10 +88,8 @@ def answer(
     if page and _should_sign_in(request, error):  # no failure: nothing is logged
         target = quote(request.url.path.removeprefix(settings.base_path) + _query(request), safe="")
         return RedirectResponse(f"{settings.base_url}/login?next={target}", 303)
-    if error.flow_id is not None:
-        request.scope[FLOW_ID] = error.flow_id  # the access line and the answer name the flow, not the request
-    flow = flow or flow_id(request.scope)
-    log_failure(error, flow)
+    trace = trace_of(request.scope, error)
+    log_failure(error, trace)
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
     link = support_link(settings, error, reveal)
     if page:
@@ -79,7 +97,7 @@ def answer(
         return pages.failure(
             error,
             detail=detail,
-            flow_id=flow,
+            trace=trace,
             base=settings.base_path,
             seen=seen,
             support_link=link,
@@ -87,14 +105,14 @@ def answer(
             announce=announce,
             gateway_id=error.gateway_id if reveal is not False else None,
         )
-    return problem(error, base_url=settings.base_url, reveal=reveal, flow=flow, support_link=link, headers=extra)
+    return problem(error, base_url=settings.base_url, reveal=reveal, trace=trace, support_link=link, headers=extra)
 
 
 def problem(
     error: LatchpinError,
     *,
     base_url: str,
-    flow: str,
+    trace: Trace,
     reveal: bool | None = None,
     support_link: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -109,7 +127,7 @@ def problem(
         "cause": seen.slug,
         "remedy": seen.remedy,
         "documentation": f"{base_url}/problems#{seen.slug}",
-        "flow_id": flow,
+        trace.member: trace.id,
     }
     if support_link is not None:
         document["flow_url"] = support_link
@@ -146,12 +164,19 @@ def as_seen(error: LatchpinError, *, reveal: bool | None = None) -> Cause:
     return error.as_cause()
 
 
-def flow_id(scope: MutableMapping[str, Any]) -> str:
-    """The request's id: 128 random bits, made when something first needs it, the same ever after."""
-    known: str | None = scope.get(FLOW_ID)
-    if known is None:
-        known = scope[FLOW_ID] = secrets.token_hex(16)
-    return known
+def trace_of(scope: MutableMapping[str, Any], error: LatchpinError | None = None) -> Trace:
+    """The flow that ``error`` or the request belongs to; else the request by itself, the same ever after."""
+    if error is not None and error.flow_id is not None:
+        scope[FLOW_ID] = error.flow_id  # the access line names the flow too
+    flow: str | None = scope.get(FLOW_ID)
+    if flow is not None:
+        return Trace("flow", flow)
+    return Trace("request", scope.setdefault(_REQUEST_ID, secrets.token_hex(16)))
+
+
+def known_trace(scope: MutableMapping[str, Any]) -> Trace | None:
+    """The same for a request of which nothing had to be said: None where no id was made."""
+    return trace_of(scope) if FLOW_ID in scope or _REQUEST_ID in scope else None
 
 
 def wants_html(request: Request) -> bool:
@@ -165,16 +190,15 @@ def one_line(text: str, limit: int = 500) -> str:
     return shown if len(shown) <= limit else f"{shown[:limit]}..."
 
 
-def log_failure(error: LatchpinError, flow: str) -> None:
+def log_failure(error: LatchpinError, trace: Trace) -> None:
     """Write one line about an expected failure, without a traceback, unless it was written before."""
     if error.logged:
         return
     error.logged = True
     facts = "; ".join(text for text in (error.detail, error.hint) if text)
     text = f"{error.public.rstrip('.')}: {facts}" if facts else error.public
-    _log.warning(
-        "%s [cause=%s, flow %s]", one_line(text), error.code, flow, extra={"flow_id": flow, "cause": error.code}
-    )
+    extra = {trace.member: trace.id, "cause": error.code}
+    _log.warning("%s [cause=%s, %s %s]", one_line(text), error.code, trace.kind, trace.id, extra=extra)
 
 
 def _may_show(error: LatchpinError, reveal: bool | None) -> bool:

@@ -22,7 +22,7 @@ from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
 from latchpin.observers import Observers
 from latchpin.web import hosts
-from latchpin.web.errors import FLOW_ID, flow_id, log_failure, one_line, problem
+from latchpin.web.errors import known_trace, log_failure, one_line, problem, trace_of
 from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
 
@@ -163,31 +163,31 @@ class Guard:
         return sent
 
     async def _refuse(self, error: LatchpinError, scope: Scope, receive: Receive, send: Send) -> None:
-        flow = flow_id(scope)
+        trace = trace_of(scope, error)
         if type(error) is not LatchpinError:
-            log_failure(error, flow)
+            log_failure(error, trace)
         retry = {"retry-after": "30"} if error.status == 503 else {}  # noqa: PLR2004
         if b"text/html" in hosts.header(scope, b"accept"):
-            page = failure(error, detail=error.public, flow_id=flow, base=self._base_path, headers=retry)
+            page = failure(error, detail=error.public, trace=trace, base=self._base_path, headers=retry)
             await page(scope, receive, send)
             return
-        document = problem(error, base_url=self._settings.base_url, flow=flow, headers=retry)
+        document = problem(error, base_url=self._settings.base_url, trace=trace, headers=retry)
         await document(scope, receive, send)
 
     def _log_unexpected(self, scope: Scope, exc: Exception) -> None:
-        flow = flow_id(scope)
+        trace = trace_of(scope)
         _log.error(
-            "Unexpected %s while serving %s %s [flow %s]",
+            "Unexpected %s while serving %s %s [%s %s]",
             type(exc).__name__,
             scope["method"],
             _shown_path(scope),
-            flow,
+            *trace,
             exc_info=exc,
-            extra={"flow_id": flow},
+            extra={trace.member: trace.id},
         )
 
     def _write_access_line(self, scope: Scope, status: int, seconds: float) -> None:
-        flow = scope.get(FLOW_ID)
+        trace = known_trace(scope)
         client = scope.get("client")
         _access.info(
             "%s %s %s %s %.1fms%s",
@@ -196,8 +196,8 @@ class Guard:
             _shown_path(scope),
             status,
             seconds * 1000,
-            f" flow {flow}" if flow else "",
-            extra={"flow_id": flow},
+            f" {trace.kind} {trace.id}" if trace else "",
+            extra={trace.member: trace.id} if trace else {},
         )
 
 

@@ -63,7 +63,7 @@ def failure(
     error: LatchpinError,
     *,
     detail: str,
-    flow_id: str,
+    trace: tuple[str, str],
     base: str,
     seen: Cause | None = None,
     support_link: str | None = None,
@@ -76,7 +76,7 @@ def failure(
     Args:
         error: what happened.
         detail: the public text, with the facts if they may be shown.
-        flow_id: what to look for in the log.
+        trace: what to look for in the log: ``flow`` or ``request``, and its id.
         base: BASE_URL's path prefix.
         seen: its cause, as the person in front may know it; the error's own if None.
         support_link: where the flow can be looked at, if there is one.
@@ -101,7 +101,8 @@ def failure(
         detail=detail,
         remedy=remedy,
         cause=seen.slug,
-        flow_id=flow_id,
+        trace_name=f"{trace[0].capitalize()} id",
+        trace_id=trace[1],
         support_link=support_link,
         link=link,
         label=label,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from latchpin.oauth.callback import build_posted
 from latchpin.patience import insist
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
-from latchpin.web.errors import FLOW_ID, answer, flow_id, wants_html
+from latchpin.web.errors import FLOW_ID, answer, wants_html
 from latchpin.web.frame import navigation_for
 from latchpin.web.identity import (
     browser_cookie,
@@ -68,15 +69,15 @@ async def authorize(request: Request) -> Response:
     caller = await require_caller(request)
     gateway_id = check_gateway_id(request.path_params["gateway_id"])
     browser = browser_cookie(request) or new_browser_cookie()
+    flow_id = secrets.token_hex(16)
     try:
-        url = await application_of(request).beginning.begin(
-            gateway_id, caller, browser=browser, flow_id=flow_id(request.scope)
-        )
+        url = await application_of(request).beginning.begin(gateway_id, caller, browser=browser, flow_id=flow_id)
     except (NotFound, InvalidRequest):
         raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
         exc.gateway_id = gateway_id
         return answer(request, exc, announce=True)
+    request.scope[FLOW_ID] = flow_id
     response = RedirectResponse(url, status_code=302)
     set_browser_cookie(request, response, browser)
     return response

@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from latchpin.errors import LatchpinError
 from latchpin.model import Caller
-from latchpin.web.errors import as_seen, flow_id, log_failure, text_for
+from latchpin.web.errors import as_seen, log_failure, text_for, trace_of
 from latchpin.web.frame import frame
 from latchpin.web.rendering import WITH_SCRIPTS, render_text
 
@@ -91,18 +91,18 @@ async def follow(work: Work, request: Request) -> AsyncIterator[_Piece]:
 
 
 def _describe(exc: Exception, request: Request) -> dict[str, Any]:
-    flow = flow_id(request.scope)
     error = exc if isinstance(exc, LatchpinError) else LatchpinError()
+    trace = trace_of(request.scope, error)
     if error is exc:
-        log_failure(error, flow)
+        log_failure(error, trace)
     else:
-        _log.error("Unexpected %s on a growing page [flow %s]", type(exc).__name__, flow, exc_info=exc)
+        _log.error("Unexpected %s on a growing page [%s %s]", type(exc).__name__, *trace, exc_info=exc)
     seen = as_seen(error)
     return {
         "heading": seen.title,
         "text": text_for(error),
         "remedy": seen.remedy,
         "code": seen.slug,
-        "flow": flow,
+        "trace": trace,
         "authorize_url": getattr(error, "authorize_url", None),
     }

@@ -21,7 +21,7 @@ from latchpin.outbound.http import open_session
 from latchpin.people.bindings import Bindings
 from latchpin.settings import load
 from latchpin.tokens.client_grant import owner_of
-from latchpin.web.errors import flow_id, log_failure, problem, retry_after
+from latchpin.web.errors import log_failure, problem, retry_after, trace_of
 from latchpin.web.hosts import header, origin_of
 from latchpin.web.identity import RESOURCE, require_caller
 from latchpin.web.routes_oauth import check_gateway_id
@@ -160,14 +160,14 @@ class McpEndpoint:
     # -- refusals -----------------------------------------------------------------------------------------
 
     def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound) -> Response:
-        flow = flow_id(scope)
-        log_failure(error, flow)
+        trace = trace_of(scope, error)
+        log_failure(error, trace)
         headers = {} if inbound.whole else dict(LAST)
         if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
             headers["www-authenticate"] = challenge
         if (seconds := retry_after(error)) is not None:
             headers["retry-after"] = str(seconds)
-        return problem(error, base_url=self._core.base_url, flow=flow, headers=headers)
+        return problem(error, base_url=self._core.base_url, trace=trace, headers=headers)
 
     def _challenge(self, error: LatchpinError, scope: Scope) -> str | None:
         parameters: dict[str, str] = {}
