@@ -99,7 +99,7 @@ async def test_an_unexpected_failure_shows_the_requests_id_and_nothing_else(clie
     errors = [record for record in caplog.records if record.exc_info]
     assert len(errors) == 1
     assert errors[0].request_id in answer.text
-    assert len(errors[0].flow_id) == 32
+    assert len(errors[0].request_id) == 32
     assert "s3cret" not in caplog.text
 
 
