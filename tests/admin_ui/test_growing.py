@@ -53,7 +53,7 @@ async def test_what_was_expected_to_fail_is_explained(request_, caplog):
     assert "it is no JSON" in said["text"]
     assert said["code"] == ProviderUnreadable.code
     [record] = caplog.records
-    assert (record.levelname, record.flow_id, record.exc_info) == ("WARNING", said["flow"], None)
+    assert (record.levelname, record.request_id, record.exc_info) == ("WARNING", said["trace"].id, None)
 
 
 async def test_what_nobody_foresaw_is_logged_and_not_shown(request_, caplog):
@@ -65,4 +65,4 @@ async def test_what_nobody_foresaw_is_logged_and_not_shown(request_, caplog):
     assert "nobody outside" not in str(said)
     [record] = caplog.records
     assert record.exc_info is not None
-    assert said["flow"] in record.getMessage()
+    assert said["trace"].id in record.getMessage()
