@@ -18,7 +18,7 @@ from latchpin.oauth.discovery import (
     parse_resource_metadata,
     parse_server_metadata,
 )
-from latchpin.oauth.documents import NoDocument
+from latchpin.oauth.documents import NoDocument, parse_words
 
 ISSUER = "https://as.example/tenant"
 SERVER = "https://mcp.example/a/mcp"
@@ -239,6 +239,14 @@ def test_an_odd_member_that_does_not_decide_is_passed_over(name: str, value: Any
 def test_a_flag_may_be_a_text(value: Any, read: bool) -> None:
     document = {**GOOD, "authorization_response_iss_parameter_supported": value}
     assert parse_server_metadata(reply(document), ISSUER).iss_parameter_supported is read
+
+
+def test_a_list_that_decides_is_right_or_refused() -> None:
+    assert parse_words({}, "algorithms") is None
+    assert parse_words({"algorithms": ["ES256"]}, "algorithms") == ("ES256",)
+    for odd in ("ES256", ["ES256", None], {}, ["x"] * 1_001):
+        with pytest.raises(ProviderUnreadable, match="algorithms is not a list of strings"):
+            parse_words({"algorithms": odd}, "algorithms")
 
 
 def test_an_empty_authorization_endpoint_is_none() -> None:
