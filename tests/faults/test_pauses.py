@@ -200,3 +200,23 @@ async def test_refusals_are_counted_for_one_token_alone(connected: Connected, ga
         gateway.clock.advance(seconds=OVER)
         provider.arm("token", faults.oauth_error("invalid_request"), times=2)
         assert [(await connected.fetch()).status_code for _ in range(3)] == [502, 502, 200]
+
+
+# -- the MCP server itself ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "seconds"),
+    [
+        (faults.status(429, retry_after="60"), 503, "60"),
+        (faults.status(429), 503, "30"),
+        (faults.status(503, retry_after="60"), 503, "60"),
+        (faults.status(503), 502, None),
+    ],
+    ids=["429", "429-without-a-time", "503", "503-in-trouble"],
+)
+async def test_a_busy_mcp_server_is_not_called_a_wrong_url(fault, status, seconds, connected: Connected, provider):
+    provider.arm("mcp", fault)
+    answer = await connected.fetch()
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, seconds)
+    assert ("url" in answer.json()["remedy"]) == (seconds is None)
