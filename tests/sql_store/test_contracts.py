@@ -7,7 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
+from latchpin.testing import (
+    CheapCountContract,
+    SharedRecordStoreContract,
+    SharedStateStoreContract,
+    StoreWitnessContract,
+)
 from latchpin_sql_store import lanes, plugin
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
@@ -63,7 +68,7 @@ class TestStatesOnSqlite(OnSqlite, States, SharedStateStoreContract):
     pass
 
 
-class TestRecordsOnSqlite(OnSqlite, Records, SharedRecordStoreContract):
+class TestRecordsOnSqlite(OnSqlite, Records, CheapCountContract, SharedRecordStoreContract):
     pass
 
 
@@ -71,7 +76,7 @@ class TestStatesOnPostgres(OnPostgres, States, SharedStateStoreContract):
     pass
 
 
-class TestRecordsOnPostgres(OnPostgres, Records, SharedRecordStoreContract):
+class TestRecordsOnPostgres(OnPostgres, Records, CheapCountContract, SharedRecordStoreContract):
     pass
 
 

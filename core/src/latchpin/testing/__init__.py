@@ -14,6 +14,7 @@ from latchpin.testing.methods import ClientAuthenticationContract, PkceMethodCon
 from latchpin.testing.people import AssertionSourceContract, IdentityContract
 from latchpin.testing.plugin_check import check_plugin
 from latchpin.testing.record_store import RecordStoreContract
+from latchpin.testing.records_large import CheapCountContract
 from latchpin.testing.registrar import RegistrarContract, UnreachableUpstream
 from latchpin.testing.running import RunningGateway, StartGateway, running_gateway
 from latchpin.testing.sealing import SuiteCipher
@@ -25,6 +26,7 @@ from latchpin.testing.watchers import EventListenerContract, ObserverContract
 __all__ = [
     "AssertionSourceContract",
     "BareCheckContext",
+    "CheapCountContract",
     "CheckContract",
     "CipherContract",
     "ClientAuthenticationContract",

@@ -21,6 +21,7 @@ from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import AnyOffer, AnySettings
 from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
 from latchpin.testing.record_store import RecordStoreContract
+from latchpin.testing.records_large import LargeRules
 from latchpin.testing.records_tokens import next_revision
 from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
 from latchpin.testing.sealing import SuiteSigner
@@ -110,8 +111,8 @@ class SharedStateStoreContract(StateStoreContract, WithProcesses):
 
 
 @pytest.mark.asyncio
-class SharedRecordStoreContract(RecordStoreContract, WithProcesses):
-    """``RecordStoreContract``, and the same rules among four processes."""
+class SharedRecordStoreContract(RecordStoreContract, LargeRules, WithProcesses):
+    """``RecordStoreContract``, the same rules among four processes, and what must not grow with many tokens."""
 
     async def test_four_processes_swap_one_token(
         self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
