@@ -29,7 +29,7 @@ from latchpin.testing.state_store import StateStoreContract
 
 __all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
 
-RACES = 200
+RACES = 100
 WAVE = 20
 SWAPS = 25
 BATCH = 40
@@ -54,7 +54,7 @@ class SharedStateStoreContract(StateStoreContract, WithProcesses):
     async def test_four_processes_race_for_each_state(
         self, store: StateStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
     ) -> None:
-        """Two hundred races, started together: one process wins each, three are told that it was used."""
+        """A hundred races, started together: one process wins each, three are told that it was used."""
         kept = await self._put_many(store, clock, RACES)
         keys = [pending.key for pending in kept]
         answers = await team.run(race_each, [keys] * PROCESSES, offer=offer, settings=settings, now=clock())
@@ -66,7 +66,7 @@ class SharedStateStoreContract(StateStoreContract, WithProcesses):
         self, store: StateStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
     ) -> None:
         """Batches with the same states in different orders: one winner each, no deadlock, no secret lost."""
-        kept = await self._put_many(store, clock, RACES)
+        kept = await self._put_many(store, clock, RACES * 2)
         keys = [pending.key for pending in kept]
         batches = [keys[begin : begin + BATCH] for begin in range(0, len(keys), BATCH)]
         orders = [[key for batch in batches for key in order(batch)] for order in ORDERS]
