@@ -287,3 +287,15 @@ async def test_a_kept_id_token_vouches_for_its_person_until_it_expires(
         assert await vouched(gateway, "ada@example.com", "https://login.other.example") is None
         gateway.clock.advance(seconds=301)
         assert await vouched(gateway, "ada@example.com", provider.issuer) is None
+
+
+async def test_a_sign_in_that_failed_names_itself_and_no_flow_that_could_be_looked_at(desk: Desk, log):
+    async with desk.gateway.browser(None) as browser, desk.gateway.client(None) as client:
+        url = await desk.returned(browser)
+        client.cookies = browser.cookies
+        await browser.open(url)
+        problem = (await client.get(url)).json()
+    assert problem["status"] >= 400
+    assert "flow_id" not in problem
+    assert "flow_url" not in problem
+    assert f"request {problem['request_id']}" in log()

@@ -31,6 +31,7 @@ __all__ = [
     "as_seen",
     "known_trace",
     "log_failure",
+    "name_request",
     "one_line",
     "problem",
     "retry_after",
@@ -172,6 +173,11 @@ def trace_of(scope: MutableMapping[str, Any], error: LatchpinError | None = None
     if flow is not None:
         return Trace("flow", flow)
     return Trace("request", scope.setdefault(_REQUEST_ID, secrets.token_hex(16)))
+
+
+def name_request(scope: MutableMapping[str, Any], name: str) -> None:
+    """Give the request an id that other requests have too: a sign-in is two, and no flow."""
+    scope[_REQUEST_ID] = name
 
 
 def known_trace(scope: MutableMapping[str, Any]) -> Trace | None:

@@ -54,7 +54,7 @@ PROVIDER_FAILED = Cause(
     public="The sign-in could not be completed with the provider.",
     happened="{what}",
     remedy=(
-        "Try again. If it repeats, an administrator finds the reason in the log by the flow id, and compares the "
+        "Try again. If it repeats, an administrator finds the reason in the log by this answer's id, and compares the "
         "OIDC_LOGIN_ settings with what the provider has."
     ),
     meaning=(
@@ -70,7 +70,7 @@ ID_TOKEN_INVALID = Cause(
     title="The provider's ID token does not hold",
     public="What the provider says about you could not be proven.",
     happened="{what}",
-    remedy="Sign in again. If it repeats, an administrator finds the reason in the log by the flow id.",
+    remedy="Sign in again. If it repeats, an administrator finds the reason in the log by this answer's id.",
     meaning=(
         "The ID token's signature, issuer, audience, times or nonce do not hold, or the userinfo endpoint speaks of "
         "another account. A time that does not hold means that a clock is off: `OIDC_LOGIN_CLOCK_LEEWAY_SECONDS` "

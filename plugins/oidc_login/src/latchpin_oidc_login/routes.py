@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import LatchpinError, NotFound
 from latchpin.settings import load
-from latchpin.web.errors import FLOW_ID, answer
+from latchpin.web.errors import answer, name_request
 from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, tickets_of
 from latchpin.web.in_advance import not_in_advance
 from latchpin.web.signing_in import answer_signed_in
@@ -55,15 +55,16 @@ async def complete_sign_in(request: Request) -> Response:
     try:
         done = await desk.complete(request.scope["query_string"].decode("latin-1"), browser=browser_cookie(request))
     except LatchpinError as exc:
-        if exc.flow_id is not None:
-            request.scope[FLOW_ID] = exc.flow_id
+        if exc.flow_id is not None:  # the sign-in's: no flow that could be looked at has it
+            name_request(request.scope, exc.flow_id)
+            exc.flow_id = None
         return answer(request, exc, reveal=exc.told if isinstance(exc, OidcFailed) else None)
-    request.scope[FLOW_ID] = done.flow_id
+    name_request(request.scope, done.flow_id)
     person = done.person
     response = await answer_signed_in(
         request, person.email, admin=person.is_admin, target=done.target, way="oidc", lifetime=done.lifetime
     )
-    _log.info("Signed in user %s at %s", person.email, desk.label, extra={"flow_id": done.flow_id})
+    _log.info("Signed in user %s at %s", person.email, desk.label, extra={"request_id": done.flow_id})
     return response
 
 
