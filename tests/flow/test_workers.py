@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.flow.rig import Rig, settings_of
-from tests.flow.two_workers import complete_on_the_other, start_pair
-from tests.providers import FaultSwitch, start_sdk_provider
+from tests.flow.two_workers import callback_of, complete_on_the_other, one_browser_on_each, start_pair
+from tests.providers import FaultSwitch, faults, start_sdk_provider
 from tests.servers import GatewayBackend, run_latchpin
 
 
@@ -38,6 +45,33 @@ async def test_so_with_fastmcps_servers(pair: Rig):
 
     with start_fastmcp_provider() as provider:
         await complete_on_the_other(pair, provider)
+
+
+@pytest.mark.backends("sqlite", "redis")
+async def test_a_worker_that_dies_takes_the_code_under_way_along_and_nothing_else(pair: Rig, fault_switch: FaultSwitch):
+    gateway, arrived = await pair.add(fault_switch.provider.mcp_url), threading.Event()
+
+    async def hang(app: Any, scope: Any, receive: Any, send: Any) -> None:
+        arrived.set()
+        await faults.hang()(app, scope, receive, send)
+
+    async with one_browser_on_each(pair) as (first, second, _, _):
+        returned = await callback_of(pair, first, gateway)
+        second.cookies.update(first.cookies)
+        fault_switch.arm("token", hang)
+        dying = asyncio.create_task(second.open(returned))
+        assert await asyncio.to_thread(arrived.wait, 60), "the code did not come"
+        validated = re.search(r"(\d+) latchpin\.flow DEBUG - Successfully validated", pair.log)
+        assert validated
+        os.kill(int(validated[1]), signal.SIGKILL)
+        with pytest.raises(httpx.TransportError):
+            await dying
+        fault_switch.heal()
+        page = await first.open(returned)
+        assert (page.status, page.title) == (400, "This authorization was already used")
+        page = await first.open(await callback_of(pair, first, gateway))
+        assert page.title == "OAuth Authorization Successful", page.text
+    assert len(fault_switch.asked("token")) == 2, "each code was sent once"
 
 
 @pytest.mark.backends("memory")

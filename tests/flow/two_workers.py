@@ -18,7 +18,7 @@ from tests.flow.rig import ALICE, USER_HEADER, Rig, start_rig
 from tests.providers import Provider, sign_in
 from tests.servers import GatewayBackend
 
-__all__ = ["complete_on_the_other", "issued_by", "one_browser_on_each", "start_pair"]
+__all__ = ["callback_of", "complete_on_the_other", "issued_by", "one_browser_on_each", "start_pair"]
 
 PATIENCE = 120
 """Seconds until both workers must have taken a connection: which of them takes one is the system's choice."""
