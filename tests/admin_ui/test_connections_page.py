@@ -44,7 +44,7 @@ async def test_the_sessions_of_who_leaves_end_with_the_connections(admin, connec
     await admin.send("/admin/connections/end", user=ALICE)
     assert f"The sessions and bearer tokens of {ALICE} have ended." in admin.text
     assert f"{ALICE} is disconnected from 1 gateway." in admin.text
-    assert await ended_at(gateway.application.services.records.kept, ALICE) is not None
+    assert await ended_at(gateway.application.services.kept, ALICE) is not None
 
 
 async def test_a_long_list_is_cut(admin, connected, gateway):

@@ -129,11 +129,11 @@ async def test_forms_for_administrators(alice, gateway, path):
 
 
 async def test_what_others_wrote_stays_text(admin, connected, gateway):
-    records = gateway.application.services.records
+    services = gateway.application.services
     hostile = await gateway.add("https://mcp.example.com/mcp", name=HOSTILE)
     schema = {"type": "object", "properties": {HOSTILE: {"type": HOSTILE, "description": HOSTILE, "enum": [HOSTILE]}}}
     definition = {"name": HOSTILE, "title": HOSTILE, "description": HOSTILE, "inputSchema": schema}
-    await records.tools.replace(hostile, ADMIN, {HOSTILE: definition})
+    await services.tools.replace(hostile, ADMIN, {HOSTILE: definition})
     for path in (
         f"/admin/gateways/{hostile}",
         "/admin/my-connections",
@@ -158,7 +158,7 @@ async def test_what_others_wrote_stays_text(admin, connected, gateway):
 )
 async def test_whatever_a_schema_holds_the_page_is_there(admin, gateway, schema):
     gateway_id = await gateway.add("https://mcp.example.com/mcp")
-    tools = gateway.application.services.records.tools
+    tools = gateway.application.services.tools
     await tools.replace(gateway_id, ADMIN, {"odd": {"name": "odd", "title": 7, "inputSchema": schema}})
     assert (await admin.open(f"/admin/gateways/{gateway_id}")).status_code == 200
     assert "odd" in admin.text

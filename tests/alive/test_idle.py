@@ -54,7 +54,7 @@ async def test_what_nobody_uses_is_dropped_here_and_revoked_there(connected: Con
     assert await sweep(gateway) == 1
     assert await users(gateway) == {ALICE}
     assert len(provider.asked("revoke")) == 1
-    entries = await gateway.application.services.records.audit.list(after=0, limit=100)
+    entries = await gateway.application.services.audit_log.list(after=0, limit=100)
     assert [(entry.event, entry.actor) for entry in entries][-1] == ("token.dropped", "gateway")
     await connected.authorize(BOB)  # and counts as used from now on
     gateway.clock.advance(days=1)
@@ -73,7 +73,7 @@ async def test_a_renewal_in_the_background_is_no_use(connected: Connected, gatew
 
 
 async def test_a_setting_that_is_new_counts_from_the_first_look(connected: Connected, gateway):
-    kept = gateway.application.services.records.kept
+    kept = gateway.application.services.kept
     for name in await kept.list("used:"):
         await kept.take(name)
     gateway.clock.advance(days=3 * DAYS)
@@ -86,7 +86,7 @@ async def test_a_setting_that_is_new_counts_from_the_first_look(connected: Conne
 
 async def test_one_of_all_workers_looks_once_an_hour(connected: Connected, gateway):
     gateway.clock.advance(days=DAYS)
-    kept, now = gateway.application.services.records.kept, gateway.clock()
+    kept, now = gateway.application.services.kept, gateway.clock()
     await kept.put("idle-sweep", "another worker's", expires_at=now + timedelta(hours=1))
     assert await sweep(gateway) == 0
     gateway.clock.advance(minutes=61)
@@ -112,7 +112,7 @@ async def test_one_that_is_used_between_look_and_deed_stays(connected: Connected
 
 
 async def test_a_use_does_not_fail_because_it_cannot_be_noted(connected: Connected, gateway, monkeypatch):
-    kept = gateway.application.services.records.kept
+    kept = gateway.application.services.kept
     take = kept.take
 
     async def away(name: str, **given):

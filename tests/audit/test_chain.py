@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from latchpin.audit.chain import ChainBroken, build_chain, check_chain
 from latchpin.audit.reading import verify
 from latchpin.errors import RecordConflict
-from latchpin.model.audit import AuditNote, dump, parse
+from latchpin.model.audit import AuditNote
+from latchpin.records.audit import AUDIT, AuditRecords
+from latchpin.testing import MovedClock
 from latchpin.testing.sealing import SuiteSigner
-from latchpin_memory_store.audit import MemoryAudit
+from latchpin_memory_store.collections import MemoryCollection
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
 SIGNER = SuiteSigner()
@@ -33,7 +36,6 @@ def test_a_chain_that_nobody_touched_holds(chain):
     assert check_chain(chain, SIGNER) == chain[-1]
     assert check_chain(chain[2:], SIGNER, last=chain[1]) == chain[-1]
     assert check_chain([], SIGNER) is None
-    assert [parse(dump(entry)) for entry in chain] == chain
 
 
 @pytest.mark.parametrize(
@@ -87,8 +89,16 @@ def test_a_key_that_is_gone_is_named(chain):
         check_chain(chain, stranger)
 
 
+def forgetful(limit):
+    """A log in a store that holds so many entries."""
+    documents = MemoryCollection(AUDIT, MovedClock(), limit=limit)
+    store = AuditRecords(SimpleNamespace(collection=lambda spec: documents))
+    store.documents = documents
+    return store
+
+
 async def test_a_store_that_forgets_is_proven_from_its_oldest_entry_on(chain):
-    store = MemoryAudit(limit=3)
+    store = forgetful(3)
     await store.append(chain[:2])
     await store.append(chain[2:])
     assert await store.list(limit=9) == chain[2:]
@@ -101,14 +111,15 @@ async def test_a_store_that_forgets_is_proven_from_its_oldest_entry_on(chain):
     verdict = await verify(store, SIGNER, forgets=True)
     assert (verdict.entries, verdict.begins, verdict.broken) == (3, 4, None)
     assert verdict.head.startswith("6:")
-    store.rows[1] = replace(store.rows[1], actor="person-b")
+    held = await store.documents.get(f"{5:020}")
+    await store.documents.put(replace(held, body={**held.body, "actor": "person-b"}))
     verdict = await verify(store, SIGNER, forgets=True)
     assert (verdict.entries, verdict.begins) == (1, 4)
     assert "entry 5: was changed" in str(verdict.broken)
 
 
 async def test_where_nothing_may_be_forgotten_a_missing_beginning_is_told(chain):
-    store = MemoryAudit(limit=3)
+    store = forgetful(3)
     await store.append(chain)
     verdict = await verify(store, SIGNER)
     assert (verdict.entries, verdict.head) == (0, "")

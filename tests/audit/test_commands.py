@@ -9,7 +9,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from latchpin.model.audit import dump, parse
 
 from tests.flow.rig import settings_of
 from tests.servers import GatewayBackend, run_latchpin
@@ -52,14 +51,11 @@ def test_verify_export_and_forget(latchpin, backend: GatewayBackend):
 
     file = backend.environment["DATABASE_URL"].removeprefix("sqlite:///")
     with sqlite3.connect(file) as database:
-        database.execute("UPDATE audit_log SET event = 'gateway.changed' WHERE number = 2")
+        database.execute(
+            "UPDATE documents SET body = replace(body, '\"gateway.removed\"', '\"gateway.changed\"') "
+            "WHERE collection = 'core_audit' AND id LIKE '%2'"
+        )
     database.close()
     verdict = json.loads(latchpin("audit", "verify", "--json", fails=True)[0])
     assert verdict["entries"] == 1
     assert verdict["broken"] == "entry 2: was changed after it was written"
-
-
-def test_a_dumped_entry_reads_back():
-    text = '{"actor":"a","at":"2026-03-01T12:00:00+00:00","event":"gateway.created","facts":{},"gateway_id":"",'
-    text += '"key_id":"k","number":1,"previous":"","signature":"","subject":""}'
-    assert dump(parse(text)) == text

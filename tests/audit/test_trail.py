@@ -14,6 +14,8 @@ from latchpin.testing import MovedClock
 from latchpin.testing.sealing import SuiteCipher, SuiteSigner
 from latchpin_memory_store.records import MemoryRecordStore
 
+from tests.records.pieces import Pieces
+
 ANN, BOB = "ann@example.com", "bob@example.com"
 
 
@@ -24,7 +26,7 @@ def clock():
 
 @pytest.fixture
 def store(clock):
-    return MemoryRecordStore(clock)
+    return Pieces(MemoryRecordStore(clock), clock)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ async def test_a_noted_head_shows_that_the_end_was_cut_off(store, cipher, clock)
     verdict = await verify(store.audit, SuiteSigner())
     assert (verdict.entries, verdict.broken) == (3, None)
     assert (await verify(store.audit, SuiteSigner(), expect=verdict.head)).broken is None
-    del store.audit.rows[-1]
+    await store.documents.delete(f"{3:020}")
     assert (await verify(store.audit, SuiteSigner())).broken is None  # nothing in the log can tell
     cut = await verify(store.audit, SuiteSigner(), expect=verdict.head)
     assert cut.broken == "the entry 3 that was noted before is not in the log"

@@ -13,14 +13,14 @@ def services_of(gateway):
 async def told(gateway):
     """(event, actor's address, subject's address) of each entry."""
     services = services_of(gateway)
-    pseudonyms = Pseudonyms(services.records.kept, services.cipher)
+    pseudonyms = Pseudonyms(services.kept, services.cipher)
     return [
         (
             entry.event,
             await pseudonyms.name_of(entry.actor) or entry.actor,
             await pseudonyms.name_of(entry.subject) or "",
         )
-        async for entry in read(services.records.audit)
+        async for entry in read(services.audit_log)
     ]
 
 
@@ -36,7 +36,7 @@ async def test_each_deed_is_recorded_with_who_did_it(connected, gateway):
             f"{BASE}/gateways/{connected.id}", json={"name": "a secret name", "allowed_users": [ALICE]}
         )
         assert changed.status_code == 200
-        entry = await services_of(gateway).records.audit.last()
+        entry = await services_of(gateway).audit_log.last()
         assert (entry.event, entry.facts["changed"]) == ("gateway.changed", "name allowed_users")
         ended = await admin.delete(f"{BASE}/oauth/tokens/{connected.id}?user={ALICE}")
         assert ended.status_code == 200
@@ -47,10 +47,10 @@ async def test_each_deed_is_recorded_with_who_did_it(connected, gateway):
         assert (await admin.delete(f"{BASE}/gateways/{connected.id}")).status_code in {200, 204}
         assert (await told(gateway))[-1] == ("gateway.removed", ADMIN, "")
     services = services_of(gateway)
-    held = [entry async for entry in read(services.records.audit)]
+    held = [entry async for entry in read(services.audit_log)]
     assert "secret name" not in str(held)
     assert "example.com" not in str(held)
-    verdict = await verify(services.records.audit, services.signer)
+    verdict = await verify(services.audit_log, services.signer)
     assert (verdict.entries, verdict.broken) == (len(held), None)
 
 

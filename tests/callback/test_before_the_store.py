@@ -19,7 +19,7 @@ def kept_away(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
     async def fail(*_: object) -> None:
         raise BackendUnavailable("the store is away")
 
-    kept = gateway.application.services.records.kept
+    kept = gateway.application.services.kept
     return lambda: monkeypatch.setattr(type(kept), "get", fail)
 
 

@@ -58,7 +58,7 @@ def flush(world: World) -> None:
         world.servers["redis"].command("FLUSHALL")
     else:
         _sql(world, "DELETE FROM oauth_states")
-        _sql(world, "DELETE FROM kept_values")
+        _sql(world, "DELETE FROM documents")
 
 
 @contextlib.contextmanager

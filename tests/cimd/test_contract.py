@@ -7,6 +7,7 @@ import json
 
 import pytest
 from latchpin.plugins import Plugins
+from latchpin.records.kept import KeptValues
 from latchpin.testing import RegistrarContract, SuiteCipher
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.context import SuiteContext
@@ -63,10 +64,10 @@ async def test_nothing_is_given_where_it_is_skipped(request_for):
 
 
 async def test_eight_first_askers_share_one_key_that_is_kept_sealed():
-    records, cipher = MemoryRecordStore(MovedClock()), SuiteCipher()
-    keys = await asyncio.gather(*(open_key(records, cipher) for _ in range(8)))
+    values, cipher = KeptValues(MemoryRecordStore(MovedClock())), SuiteCipher()
+    keys = await asyncio.gather(*(open_key(values, cipher) for _ in range(8)))
     assert len({key.private for key in keys}) == 1
-    kept = await records.kept.get(KEPT_AS)
+    kept = await values.get(KEPT_AS)
     assert kept is not None
     assert '"d"' not in kept
     assert keys[0].public["x"] not in kept

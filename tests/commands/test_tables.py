@@ -113,7 +113,7 @@ def test_a_flow_is_shown_by_the_first_digits_of_its_id_unless_others_begin_so(la
             for number, flow_id in enumerate((first, second, third)):
                 made = samples.flow(datetime.now(UTC) - timedelta(minutes=number))
                 steps = [replace(step, flow_id=flow_id) for step in made]
-                await application.services.records.flows.append(steps, life=timedelta(hours=1))
+                await application.services.flows.append(steps, life=timedelta(hours=1))
 
     asyncio.run(keep())
     for which, wanted in ((first, first), ("abcd1", first), ("beef", third), (third[:31], third)):

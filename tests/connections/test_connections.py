@@ -86,13 +86,13 @@ async def test_everything_of_somebody_who_leaves_ends_at_once(both, gateway, pro
     assert "revoked the token" in ended["authorization_server"]
     assert len(provider.asked("revoke")) == 1
     assert await listed(both, ADMIN) == (200, [BOB])
-    assert await gateway.application.services.records.tools.list(both.id, ALICE) == []
+    assert await gateway.application.services.tools.list(both.id, ALICE) == []
     again = await both.call("DELETE", f"/oauth/tokens?user={ALICE}", ADMIN)
     assert (again.status_code, again.json()["connections"]) == (200, [])
 
 
 async def test_tools_go_where_there_is_no_token_to_end(connected, gateway):
-    tools = gateway.application.services.records.tools
+    tools = gateway.application.services.tools
     await tools.replace(connected.id, "carol@example.com", {"add": {"name": "add"}})
     await connected.call("DELETE", "/oauth/tokens?user=carol@example.com", ADMIN)
     assert await tools.list(connected.id, "carol@example.com") == []
@@ -142,8 +142,8 @@ async def test_of_two_who_end_the_same_both_are_recorded(both, gateway, provider
 
     assert await asyncio.gather(end(ADMIN), end(BOB)) == [[both.id], [both.id]]
     assert len(provider.asked("revoke")) == 1
-    names = Pseudonyms(services.records.kept, services.cipher)
-    entries = [each for each in await services.records.audit.list(limit=100) if each.event == "token.disconnected"]
+    names = Pseudonyms(services.kept, services.cipher)
+    entries = [each for each in await services.audit_log.list(limit=100) if each.event == "token.disconnected"]
     assert sorted([await names.name_of(each.actor) for each in entries]) == [ADMIN, BOB]
 
 

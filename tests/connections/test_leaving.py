@@ -107,7 +107,7 @@ async def test_ones_own_end_signs_nobody_out(connected, browsers):
 
 
 async def test_an_end_is_recorded_and_the_store_is_not_asked_each_time(connected, browsers, gateway, monkeypatch):
-    kept = gateway.application.services.records.kept
+    kept = gateway.application.services.kept
     alices, asked, get = await browsers.sign_in(ALICE), [], kept.get
 
     async def watched(name):
@@ -119,5 +119,5 @@ async def test_an_end_is_recorded_and_the_store_is_not_asked_each_time(connected
         assert await browsers.holds(alices)
     assert (asked.count("ended"), asked.count("session-ended")) == (1, 5)
     await browsers.end(connected, ALICE)
-    records = gateway.application.services.records.audit
+    records = gateway.application.services.audit_log
     assert "person.signed-out" in [entry.event for entry in await records.list(limit=100)]

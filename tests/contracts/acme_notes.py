@@ -24,7 +24,7 @@ router = APIRouter()
 @router.get("/acme/note")
 async def show_note(request: Request) -> Response:
     caller = await require_caller(request)
-    note = await services_of(request).records.kept.get("acme:note")
+    note = await services_of(request).kept.get("acme:note")
     page = await frame(request, caller)
     return render("acme_note", title="Note", folder=TEMPLATES, note=note or "", **page)
 
@@ -34,8 +34,8 @@ async def put_note(request: Request) -> Response:
     caller = await require_admin(request)
     await check_csrf(request, caller)
     services, form = services_of(request), await request.form()
-    await services.records.kept.take("acme:note")
-    await services.records.kept.put("acme:note", str(form["note"]))
+    await services.kept.take("acme:note")
+    await services.kept.put("acme:note", str(form["note"]))
     return RedirectResponse(f"{services.settings.base_url}/acme/note", 303)
 
 
@@ -67,7 +67,7 @@ def note() -> None:
 
 async def read_note() -> str:
     async with opened() as application:
-        return await application.services.records.kept.get("acme:note") or "There is no note."
+        return await application.services.kept.get("acme:note") or "There is no note."
 
 
 @latchpin.hookimpl

@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import re
 import secrets
 import time
 from contextlib import asynccontextmanager
@@ -14,6 +13,8 @@ from pathlib import Path
 import latchpin
 from latchpin.contracts import Backend, StoreFacts
 from latchpin.errors import RecordConflict, StateAlreadyUsed, StateExpired, StateNotFound
+from latchpin.model import Span
+from latchpin_memory_store.collections import MemoryCollection
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_memory_store.states import MemoryStateStore, _Used
 
@@ -205,70 +206,86 @@ class Miscounting(MemoryRecordStore):
         self.tokens.count = count_all
 
 
-class RacyFlows(MemoryRecordStore):
-    """Reads a flow, goes to its backend, then writes it back with the new steps."""
+class _Spoilt(MemoryRecordStore):
+    """A store with collections of another kind."""
 
-    def __init__(self, clock):
-        super().__init__(clock)
-        append = self.flows.append
+    kind = MemoryCollection
 
-        async def slow_append(steps, *, life):
-            before = {step.flow_id: self.flows.rows.get(step.flow_id, ()) for step in steps}
-            await asyncio.sleep(0)
-            self.flows.rows |= before
-            await append(steps, life=life)
-
-        self.flows.append = slow_append
+    def collection(self, spec):
+        return self._collections.setdefault(spec.name, self.kind(spec, self._clock))
 
 
-class SkippingFlows(MemoryRecordStore):
-    """Goes on with what is older than a page's last flow, and forgets those of the same moment."""
-
-    def __init__(self, clock):
-        super().__init__(clock)
-        whole = self.flows.list
-        self.flows.list = lambda query, *, limit: whole(replace(query, before_id=""), limit=limit)
+WHOLE = Span()
 
 
-class Patterned(MemoryRecordStore):
-    """Lists kept values with LIKE, which takes upper case for lower and % for anything."""
-
-    def __init__(self, clock):
-        super().__init__(clock)
-
-        async def list_like(prefix):
-            pattern = re.compile("".join(".*" if c == "%" else re.escape(c) for c in prefix), re.IGNORECASE)
-            now = self.kept._clock()
-            standing = {name: value for name, (value, ends) in self.kept.rows.items() if ends is None or ends > now}
-            return {name: value for name, value in standing.items() if pattern.match(name)}
-
-        self.kept.list = list_like
+class RacyCollection(MemoryCollection):
+    async def take(self, id_):
+        held = await self.get(id_)
+        await asyncio.sleep(0)
+        await self.delete(id_)
+        return held
 
 
-class ForkingAudit(MemoryRecordStore):
-    """Adds whatever comes: two workers that extend the same entry leave a log with two of them."""
+class RacyTakes(_Spoilt):
+    """Looks, goes to its backend, then deletes."""
 
-    def __init__(self, clock):
-        super().__init__(clock)
-
-        async def append(entries):
-            self.audit.rows += entries
-
-        self.audit.append = append
+    kind = RacyCollection
 
 
-class EmptiedAudit(MemoryRecordStore):
-    """Removes whatever is old enough, the last entry too: nothing is left for the chain to go on behind."""
+class CountingCollection(MemoryCollection):
+    async def put(self, document):
+        stored = await super().put(document)
+        counted = replace(stored, revision=document.revision + 1)
+        self.rows[stored.id] = (replace(counted, body={}), self.rows[stored.id][1])
+        return counted
 
-    def __init__(self, clock):
-        super().__init__(clock)
 
-        async def purge(*, through):
-            before = len(self.audit.rows)
-            self.audit.rows = [entry for entry in self.audit.rows if entry.number > through]
-            return before - len(self.audit.rows)
+class Counting(_Spoilt):
+    """Counts revisions, and begins again where a document was removed."""
 
-        self.audit.purge = purge
+    kind = CountingCollection
+
+
+class CaseBlindCollection(MemoryCollection):
+    def _values(self, document):
+        yield from ((name, value.lower()) for name, value in super()._values(document))
+
+
+class CaseBlindIndex(_Spoilt):
+    """Sorts and compares as a database's language does."""
+
+    kind = CaseBlindCollection
+
+
+class SkippingCollection(MemoryCollection):
+    async def scan(self, index="id", within=WHOLE, *, after=None, limit, newest_first=False):
+        if after is not None:
+            after = (after[0], "" if newest_first else "\U0010ffff")
+        return await super().scan(index, within, after=after, limit=limit, newest_first=newest_first)
+
+
+class SkippingPages(_Spoilt):
+    """Goes on behind a page's last value, and forgets the other documents with that value."""
+
+    kind = SkippingCollection
+
+
+class LingeringCollection(MemoryCollection):
+    async def count(self, index="id", within=WHOLE):
+        return len(self._between(index, within))
+
+
+class Lingering(_Spoilt):
+    """Counts what has expired until it is purged."""
+
+    kind = LingeringCollection
+
+
+class Heaped(_Spoilt):
+    """Keeps all collections in one heap."""
+
+    def collection(self, spec):
+        return self._collections.setdefault("heap", self.kind(spec, self._clock))
 
 
 class NoSettings(latchpin.Settings):

@@ -100,24 +100,28 @@ class TestUndue(Records):
     kind = broken_stores.Undue
 
 
-class TestRacyFlows(Records):
-    kind = broken_stores.RacyFlows
+class TestRacyTakes(Records):
+    kind = broken_stores.RacyTakes
 
 
-class TestPatterned(Records):
-    kind = broken_stores.Patterned
+class TestCounting(Records):
+    kind = broken_stores.Counting
 
 
-class TestSkippingFlows(Records):
-    kind = broken_stores.SkippingFlows
+class TestCaseBlindIndex(Records):
+    kind = broken_stores.CaseBlindIndex
 
 
-class TestForkingAudit(Records):
-    kind = broken_stores.ForkingAudit
+class TestSkippingPages(Records):
+    kind = broken_stores.SkippingPages
 
 
-class TestEmptiedAudit(Records):
-    kind = broken_stores.EmptiedAudit
+class TestLingering(Records):
+    kind = broken_stores.Lingering
+
+
+class TestHeaped(Records):
+    kind = broken_stores.Heaped
 
 
 class FourProcessesOnly:

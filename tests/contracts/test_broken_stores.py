@@ -56,19 +56,13 @@ def failures(tmp_path_factory):
         ("TestUnrelated", {"test_nothing_comes_after_a_gateway_is_deleted"}),
         ("TestUndue", {"test_due_tokens_are_found_soonest_first"}),
         ("TestMiscounting", {"test_tokens_are_counted_by_status"}),
-        ("TestPatterned", {"test_kept_listed_by_prefix"}),
         ("TestRevisionOnly", {"test_token_swap_after_deletion_and_recreation"}),
-        ("TestRacyFlows", {"test_flow_written_by_many_at_once"}),
-        ("TestSkippingFlows", {"test_flow_list_goes_on_between_flows_of_one_moment"}),
-        (
-            "TestForkingAudit",
-            {
-                "test_audit_has_one_chain",
-                "test_audit_extended_by_many",
-                "test_audit_is_removed_from_its_beginning",
-            },
-        ),
-        ("TestEmptiedAudit", {"test_audit_is_removed_from_its_beginning"}),
+        ("TestRacyTakes", {"test_a_document_is_taken_once"}),
+        ("TestCounting", {"test_a_document_is_swapped_by_its_revision"}),
+        ("TestCaseBlindIndex", {"test_an_index_sorts_by_code_point"}),
+        ("TestSkippingPages", {"test_a_scan_goes_on_where_it_ended"}),
+        ("TestLingering", {"test_a_document_lasts_until_it_expires"}),
+        ("TestHeaped", {"test_collections_do_not_meet"}),
     ],
 )
 def test_exactly_what_is_wrong_fails(failures, suite, expected):

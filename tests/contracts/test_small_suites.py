@@ -47,7 +47,7 @@ def with_records() -> SuiteContext:
 
 
 def tickets_of(context: SuiteContext, settings: BearerSettings) -> Tickets:
-    kept, cipher = context.records.kept, context.cipher
+    kept, cipher = context.kept, context.cipher
     return Tickets(settings, base_url=context.base_url, kept=kept, cipher=cipher, clock=context.clock)
 
 
@@ -129,7 +129,7 @@ class TestShelf(AssertionSourceContract):
 
     async def known(self, context, settings):
         assertion = IdentityAssertion("a-token", IDP.issuer, context.clock() + timedelta(hours=1))
-        await AssertionShelf(context.records.kept, context.cipher).put(ADA, IDP, assertion)
+        await AssertionShelf(context.kept, context.cipher).put(ADA, IDP, assertion)
         return Caller(ADA), IDP
 
 

@@ -17,6 +17,7 @@ from latchpin.contracts import DerivedKey
 from latchpin.errors import ConfigurationError, ProviderError, ProviderUnreachable, Unsealable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
 from latchpin.plugins import Plugins
+from latchpin.records.kept import KeptValues
 from latchpin.testing import (
     CipherContract,
     MovedClock,
@@ -101,7 +102,9 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
     server = ServerMetadata("https://as.example", "https://as.example/authorize", "https://as.example/token")
     offer = acme_vault.latchpin_client_registrar()
     async with SuiteContext(clock, upstream=vault) as context, offer.open(VaultSettings(), context) as registrar:
-        directory = ClientDirectory(records=records, cipher=SuiteCipher(), registrars=[registrar], clock=clock)
+        directory = ClientDirectory(
+            records=records, kept=KeptValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
+        )
         began = await directory.client_for(gateway, server, "https://gateway.example.com/oauth/callback", ())
         vault.secret = "rotated"
         renewed = await directory.existing(gateway, server)
@@ -109,7 +112,9 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
         assert await records.clients.list() == []
     silent = SuiteContext(clock, upstream=UnreachableUpstream())
     async with silent as context, offer.open(VaultSettings(), context) as registrar:
-        directory = ClientDirectory(records=records, cipher=SuiteCipher(), registrars=[registrar], clock=clock)
+        directory = ClientDirectory(
+            records=records, kept=KeptValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
+        )
         with pytest.raises(ProviderError):
             await directory.existing(gateway, server)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import KeptRecords
 from latchpin.errors import BackendUnavailable
+from latchpin.records.kept import KeptValues
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.workers.leases import Leases
 from latchpin.workers.shared_tasks import SharedTasks
@@ -28,7 +29,7 @@ async def kept(clock: MovedClock) -> AsyncIterator[KeptRecords]:
     from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
 
     async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
-        yield records.kept
+        yield KeptValues(records)
 
 
 def leases(kept: KeptRecords, clock: MovedClock, pauses: list[float] | None = None) -> Leases:

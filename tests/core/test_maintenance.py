@@ -40,9 +40,8 @@ class Flows:
 
 
 def services_with(states: Store, records: Store) -> SimpleNamespace:
-    records.flows = Flows()
     settings = SimpleNamespace(flow_history_hours=24, audit_retention_days=0)
-    return SimpleNamespace(states=states, records=records, clock=lambda: NOW, settings=settings)
+    return SimpleNamespace(states=states, records=records, flows=Flows(), clock=lambda: NOW, settings=settings)
 
 
 def test_it_happens_within_the_promised_minute():
@@ -57,7 +56,7 @@ async def test_states_and_records_are_purged_and_a_failing_store_is_a_warning(ca
     assert "away" in caplog.text
     await maintenance.purge(services)
     assert (states.calls, records.calls) == (2, 1)
-    assert records.flows.asked == [(NOW - timedelta(hours=24), 100_000)]
+    assert services.flows.asked == [(NOW - timedelta(hours=24), 100_000)]
 
 
 async def test_it_runs_in_the_background_until_the_gateway_stops(monkeypatch: pytest.MonkeyPatch):

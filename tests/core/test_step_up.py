@@ -10,6 +10,7 @@ import pytest
 from latchpin.authorization.step_up import MOST_STEPS, StepUp
 from latchpin.contracts import KeptRecords
 from latchpin.oauth.scopes import MOST_SCOPES
+from latchpin.records.kept import KeptValues
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.testing.samples import stored_token
 
@@ -26,7 +27,7 @@ async def kept(clock: MovedClock) -> AsyncIterator[KeptRecords]:
     from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
 
     async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
-        yield records.kept
+        yield KeptValues(records)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
@@ -12,6 +12,7 @@ from latchpin.contracts import RecordStore
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.model import Gateway, OAuthConfig, ServerMetadata
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
+from latchpin.records.kept import KeptValues
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.sealing import SuiteCipher
 from latchpin_dcr.registrar import DynamicRegistrar
@@ -78,10 +79,14 @@ class Bench:
     registrars: list
     pauses: list[float]
     released: asyncio.Event | None = None
+    kept: KeptValues = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kept = KeptValues(self.records)
 
     def wait_for_release(self) -> None:
         """From now on a pause lasts until a lease is given back, instead of no time at all."""
-        kept, released = self.records.kept, asyncio.Event()
+        kept, released = self.kept, asyncio.Event()
         take = kept.take
 
         async def take_and_tell(name, *, value=None):
@@ -96,6 +101,7 @@ class Bench:
         """One as another process would have: it shares the records only."""
         return ClientDirectory(
             records=self.records,
+            kept=self.kept,
             cipher=self.cipher,
             registrars=self.registrars,
             clock=self.clock,

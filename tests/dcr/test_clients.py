@@ -149,10 +149,9 @@ async def test_a_dead_process_gives_way_when_its_lease_ends(bench, metadata, ser
             raise asyncio.CancelledError  # the process went down here: its lease stays
 
     dying = Bench(bench.records, bench.cipher, bench.clock, [Dead()], [])
-    take, bench.records.kept.take = bench.records.kept.take, lambda name, *, value: asyncio.sleep(0)
+    dying.kept.take = lambda name, *, value: asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await client_for(dying.directory(), metadata)
-    bench.records.kept.take = take
     assert len(seen) == 1
     with pytest.raises(RegistrationFailed, match="Another process"):
         await client_for(directory, metadata)

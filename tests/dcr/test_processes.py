@@ -9,6 +9,7 @@ from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.model import ServerMetadata
 from latchpin.outbound.upstream import open_upstream
+from latchpin.records.kept import KeptValues
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.context import SuiteContext
 from latchpin.testing.processes import PROCESSES, ProcessTeam
@@ -30,7 +31,9 @@ async def register(store, metadata: ServerMetadata, meet) -> list[tuple[str, str
     cipher = AesGcmCipher(context.keys("sealing"))
     async with open_upstream(CoreSettings(oauth_allow_private_networks=True)) as upstream:
         registrars = [StaticRegistrar(), DynamicRegistrar(DcrSettings(), upstream, clock)]
-        directory = ClientDirectory(records=store, cipher=cipher, registrars=registrars, clock=clock)
+        directory = ClientDirectory(
+            records=store, kept=KeptValues(store), cipher=cipher, registrars=registrars, clock=clock
+        )
         await asyncio.to_thread(meet)
         asked = [directory.client_for(a_gateway(), metadata, CALLBACK, ("a",)) for _ in range(USERS)]
         return [(client.client_id, client.client_secret) for client in await asyncio.gather(*asked)]

@@ -54,8 +54,9 @@ async def test_nothing_is_left_behind_and_nobody_is_disturbed(settings, provider
         await authorize(gateway, gateway_id)
         records = gateway.application.services.records
         before = [await records.gateways.list(), await records.tokens.list(), await records.clients.list()]
-        kept = await records.kept.list("")
+        values = gateway.application.services.kept
+        kept = await values.list("")
         await diagnose()
         assert [await records.gateways.list(), await records.tokens.list(), await records.clients.list()] == before
-        assert await records.kept.list("") == kept
+        assert await values.list("") == kept
     assert len(of_check(await diagnose(offline=True), "gateways")) > 1

@@ -24,14 +24,14 @@ SHARED = pytest.mark.backends("sqlite", "postgres", "redis")
 async def test_a_process_is_listed_while_it_serves(settings, diagnose):
     async with open_gateway() as gateway:
         services = gateway.application.services
-        (here,) = await list_instances(services.records.kept, services.clock)
+        (here,) = await list_instances(services.kept, services.clock)
         assert here.id == services.instance_id
         assert here.facts["pid"] == str(os.getpid())
         assert here.facts["signing_key"] == services.signer.key_id
         assert here.facts["state_data"]
         assert SECRET not in str(here)
         gateway.clock.advance(seconds=LIFE.total_seconds())
-        assert await list_instances(services.records.kept, services.clock) == []
+        assert await list_instances(services.kept, services.clock) == []
         gateway.clock.advance(seconds=-LIFE.total_seconds())
     skipped = one(await diagnose(), "No running instance was found")
     assert skipped.severity is Severity.SKIPPED
@@ -41,7 +41,7 @@ async def test_a_process_is_listed_while_it_serves(settings, diagnose):
 async def test_it_says_so_again_before_it_is_forgotten(settings, monkeypatch: pytest.MonkeyPatch):
     async with open_gateway() as gateway:
         services = gateway.application.services
-        kept = services.records.kept
+        kept = services.kept
         (before,) = await list_instances(kept, services.clock)
         await instances._announce(services)
         (after,) = await list_instances(kept, services.clock)
@@ -61,7 +61,7 @@ async def test_what_died_or_cannot_be_read_does_not_count(settings, diagnose):
             facts = {"signing_key": "other", "sealing_key": "other", "pid": "2147483647"}
             entry = {"host": "here", "seen_at": services.clock().isoformat(), "facts": facts}
             text = json.dumps(entry) if name.startswith(machine) else "{}"
-            await services.records.kept.put(f"instance:{name}", text)
+            await services.kept.put(f"instance:{name}", text)
         assert of_check(await diagnose(), "secrets")[0].severity is Severity.OK
 
 

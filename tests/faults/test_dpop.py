@@ -21,7 +21,7 @@ def bound(provider: FaultSwitch) -> KeyBound:
 
 
 async def kept_keys(gateway: InnerGateway) -> list[str]:
-    return [name for name in gateway.application.services.records.kept.rows if name.startswith("key:dpop:")]
+    return list(await gateway.application.services.kept.list("key:dpop:"))
 
 
 async def test_every_request_is_proven_with_one_key_and_a_proof_of_its_own(bound, gateway, provider, log):

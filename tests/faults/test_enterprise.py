@@ -128,17 +128,17 @@ async def test_what_is_kept_opens_for_its_user_only(vouched: Vouched, gateway, i
     token = idp.id_token(ALICE)
     await vouched.hand_in(token)
     services, place = gateway.application.services, Provider(idp.issuer, None, CLIENT)
-    shelf, now = AssertionShelf(services.records.kept, services.cipher), services.clock()
-    (name,) = [name for name in services.records.kept.rows if name.startswith("assertion:")]
-    kept = await services.records.kept.get(name)
+    shelf, now = AssertionShelf(services.kept, services.cipher), services.clock()
+    (name,) = await services.kept.list("assertion:")
+    kept = await services.kept.get(name)
     assert token[-20:] not in kept
     assert (await shelf.get(ALICE, place, now=now)).token == token
     assert await shelf.get(BOB, place, now=now) is None
     assert await shelf.get(ALICE, Provider("https://other.example", None, CLIENT), now=now) is None
     await shelf.put(BOB, place, await shelf.get(ALICE, place, now=now))
-    (other,) = [each for each in services.records.kept.rows if each.startswith("assertion:") and each != name]
-    await services.records.kept.take(other)
-    await services.records.kept.put(other, kept)
+    (other,) = [each for each in await services.kept.list("assertion:") if each != name]
+    await services.kept.take(other)
+    await services.kept.put(other, kept)
     assert await shelf.get(BOB, place, now=now) is None  # copied onto another, it does not open
 
 
@@ -251,7 +251,7 @@ async def test_the_callers_own_bearer_token_serves_and_is_not_kept(company, gate
     assert idp.asked[0]["subject_token"] == token
     services = gateway.application.services
     assert await services.records.tokens.get(vouched.id, ALICE) is not None
-    assert not [name for name in services.records.kept.rows if name.startswith("assertion:")]
+    assert not await services.kept.list("assertion:")
     assert (await vouched.tools(idp.id_token(BOB))).status_code == 200
     assert [token in json.dumps(asked) for asked in idp.asked] == [True, False]
     assert (await vouched.tools(idp.id_token(ALICE, email=BOB, email_verified=False))).status_code == 401

@@ -26,7 +26,7 @@ async def connected(gateway, provider) -> Connected:
 
 
 async def noted(connected: Connected) -> list[tuple[str, dict[str, str]]]:
-    entries = await connected.gateway.application.services.records.audit.list(after=0, limit=100)
+    entries = await connected.gateway.application.services.audit_log.list(after=0, limit=100)
     return [(entry.event, dict(entry.facts)) for entry in entries]
 
 

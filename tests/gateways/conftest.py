@@ -13,6 +13,8 @@ from latchpin.testing.clock import MovedClock
 from latchpin.testing.sealing import SuiteCipher
 from latchpin_memory_store.records import MemoryRecordStore
 
+from tests.records.pieces import pieces_of
+
 ADMIN = Caller("admin@example.com", is_admin=True)
 ANN = Caller("ann@example.com")
 BOB = Caller("bob@elsewhere.example")
@@ -80,6 +82,7 @@ def desk(tmp_path, monkeypatch) -> Desk:
         state_backend=None,
         records=records,
         record_backend=None,
+        **pieces_of(records, clock),
         upstream=None,
         registrars=(),
         identities=(),

@@ -127,7 +127,7 @@ async def test_a_token_that_does_not_say_when_it_was_issued_is_older_than_any_en
     async with open_gateway(jwt_secret_key=KEY) as gateway:
         token = jwt.encode(claims_at(gateway.clock), KEY)
         assert (await identify(gateway, token)).email == "ada@example.com"
-        await end_everything_of(gateway.services.records.kept, "ada@example.com", gateway.clock())
+        await end_everything_of(gateway.services.kept, "ada@example.com", gateway.clock())
         gateway.clock.advance(REMEMBERED)
         with pytest.raises(NotSignedIn, match="ended"):
             await identify(gateway, token)

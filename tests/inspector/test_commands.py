@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from latchpin.records.flows import FlowRecords
 from latchpin.testing import SuiteContext, samples
 
 from tests.flow.rig import settings_of
@@ -29,7 +30,7 @@ async def flows(backend: GatewayBackend):
 
     settings = SqlSettings(database_url=backend.environment["DATABASE_URL"])
     async with SuiteContext() as context, plugin.latchpin_record_store().open(settings, context) as records:
-        yield records.flows
+        yield FlowRecords(records)
 
 
 @pytest.fixture

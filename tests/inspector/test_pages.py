@@ -31,7 +31,7 @@ HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 async def put(gateway: InnerGateway, **options) -> list:
     """One flow of Alice's, in the store."""
     steps = samples.flow(gateway.clock() - timedelta(minutes=1), **{"app_user_email": ALICE, **options})
-    await gateway.application.services.records.flows.append(steps, life=timedelta(hours=1))
+    await gateway.application.services.flows.append(steps, life=timedelta(hours=1))
     return steps
 
 
@@ -74,7 +74,7 @@ async def test_a_list_is_filtered_and_goes_on_where_it_ended(gateway: InnerGatew
 async def test_a_page_may_end_between_flows_of_one_moment(gateway: InnerGateway):
     moment = gateway.clock()
     flows = [samples.flow(moment, app_user_email=ALICE) for _ in range(5)]
-    await gateway.application.services.records.flows.append(itertools.chain(*flows), life=timedelta(hours=1))
+    await gateway.application.services.flows.append(itertools.chain(*flows), life=timedelta(hours=1))
     seen, before = [], ""
     async with gateway.client(ALICE) as client:
         while before is not None:
@@ -144,7 +144,7 @@ async def test_what_is_about_our_stores_is_for_administrators(gateway: InnerGate
     steps = await put(gateway)
     facts = Failed("callback", "store-unavailable", 503, "db.internal:5432 refused", True, None, None)
     failed = replace(steps[0], at=steps[-1].at + timedelta(seconds=1), facts=facts)
-    await gateway.application.services.records.flows.append([failed], life=timedelta(hours=1))
+    await gateway.application.services.flows.append([failed], life=timedelta(hours=1))
     for accept in ("application/json", "text/html"):
         for user, told in ((ADMIN, True), (ALICE, False)):
             answer = await get(gateway, f"/flows/{steps[0].flow_id}", user, accept=accept)

@@ -21,7 +21,7 @@ async def kept_flow(*gateways: InnerGateway):
     """The steps of the one flow that is kept."""
     for each in gateways:
         await each.application.history.flush()
-    flows = gateways[0].application.services.records.flows
+    flows = gateways[0].application.services.flows
     (flow,) = await flows.list(FlowQuery(), limit=9)
     return flow, await flows.get(flow.flow_id)
 
@@ -112,7 +112,7 @@ async def test_a_history_that_cannot_be_written_disturbs_no_flow(gateway, provid
     async def away(*_args, **_options) -> None:
         raise BackendUnavailable("away")
 
-    flows = gateway.application.services.records.flows
+    flows = gateway.application.services.flows
     append = flows.append
     monkeypatch.setattr(flows, "append", away)
     gateway_id = await gateway.add(provider.provider.mcp_url)
@@ -129,7 +129,7 @@ async def test_what_waits_is_written_before_the_stores_are_closed(on_backend, pr
         gateway_id = await gateway.add(provider.provider.mcp_url)
         async with gateway.browser() as browser:
             await gateway.returned(browser, gateway_id)
-        flows = gateway.application.services.records.flows
+        flows = gateway.application.services.flows
         if not on_backend.shared:
             await gateway.application.close()
             assert [flow.steps for flow in await flows.list(FlowQuery(), limit=9)] == [3]
@@ -146,7 +146,7 @@ async def test_with_zero_hours_nothing_is_kept(environment, provider: FaultSwitc
         async with gateway.browser() as browser:
             await browser.open(await gateway.returned(browser, gateway_id))
         await gateway.application.close()
-        assert await gateway.application.services.records.flows.list(FlowQuery(), limit=9) == []
+        assert await gateway.application.services.flows.list(FlowQuery(), limit=9) == []
 
 
 async def test_every_line_of_a_flow_names_it_in_json(environment, provider: FaultSwitch, read_log):

@@ -281,7 +281,7 @@ async def test_a_client_that_cannot_prove_itself_is_named(
 
 async def test_while_the_store_is_away_nobody_is_signed_in(desk: Desk, ada, monkeypatch: pytest.MonkeyPatch):
     browser, url = ada
-    kept = desk.gateway.application.services.records.kept
+    kept = desk.gateway.application.services.kept
 
     async def fail(*_: object, **__: object) -> None:
         raise BackendUnavailable("the store is away")

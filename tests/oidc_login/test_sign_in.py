@@ -88,7 +88,7 @@ async def test_the_state_does_not_tell_where_the_person_is_going(desk: Desk):
 
 
 async def test_beginning_stores_nothing(desk: Desk):
-    kept = desk.gateway.application.services.records.kept
+    kept = desk.gateway.application.services.kept
     before = repr(vars(kept))
     async with desk.gateway.client(None) as client:
         assert (await client.get(f"{BASE}/login/oidc")).status_code == 302  # the keys are made now
@@ -119,7 +119,7 @@ async def test_a_failed_sign_in_leaves_the_earlier_session(desk: Desk):
 
 
 async def test_who_signed_in_is_in_the_audit_log(desk: Desk):
-    audit = desk.gateway.application.services.records.audit
+    audit = desk.gateway.application.services.audit_log
     async with desk.gateway.browser(None) as browser:
         desk.provider.claims["email_verified"] = False
         await desk.sign_in(browser)
@@ -282,7 +282,7 @@ async def test_a_kept_id_token_vouches_for_its_person_until_it_expires(
         found = await vouched(gateway, "ada@example.com", provider.issuer)
         assert found is not None
         assert jwt.decode(found.token, options={"verify_signature": False})["sub"] == "account-1"
-        assert found.token not in repr(vars(gateway.application.services.records.kept))
+        assert found.token not in str(await gateway.application.services.kept.list(""))
         assert await vouched(gateway, "eve@example.com", provider.issuer) is None
         assert await vouched(gateway, "ada@example.com", "https://login.other.example") is None
         gateway.clock.advance(seconds=301)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.model import StateKey
+from latchpin.model import CollectionSpec, StateKey
 from latchpin.testing import MovedClock, samples
 from redis.asyncio import Redis
 
@@ -40,7 +40,7 @@ async def test_a_used_state_is_a_tombstone_at_the_same_key_with_the_same_life(re
     pending = samples.pending_authorization(clock())
     async with opened(redis_url, clock=clock) as (states, _):
         await states.put(pending)
-        (key,) = await client.keys("*")
+        (key,) = await client.keys("oauth:*")
         await client.pexpire(key, 200_000)
         clock.advance(timedelta(seconds=9))
         await states.consume(pending.key)
@@ -69,25 +69,22 @@ async def test_nothing_is_left_of_a_deleted_gateway(redis_url, client):
         await records.gateways.put(gateway)
         await records.tokens.put(samples.stored_token(now, gateway_id=gateway.id), replacing=None)
         await records.clients.put(samples.registered_client(now, gateway_id=gateway.id))
-        await records.tools.replace(gateway.id, "ada@example.com", samples.tools("add"))
         assert len(await client.keys("latchpin:*")) == 6
         await records.gateways.delete(gateway.id)
-    assert await client.keys("*") == []
+    assert await client.keys("*") == ["latchpin:layout"]
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"used":false}', "{", '{"used":true,"used_at":"x"}', '"x"'])
 async def test_what_somebody_else_wrote_there_is_named(redis_url, client, text):
     key = StateKey("g", "s")
     await client.set("oauth:state:g:s", text)
-    await client.set("latchpin:kept:k", text)
+    await client.hset("latchpin:{documents.things}:docs", "k", text)
     await client.hset("latchpin:gateways", "g", text)
-    await client.hset("latchpin:{g}:tools", "ada@example.com", text)
     async with opened(redis_url) as (states, records):
         for call in (
             states.consume(key),
-            records.kept.get("k"),
+            records.collection(CollectionSpec("things")).get("k"),
             records.gateways.get("g"),
-            records.tools.list("g", "ada@example.com"),
         ):
             with pytest.raises(BackendUnavailable, match="did not write"):
                 await call

@@ -185,7 +185,7 @@ async def test_24_a_session_that_does_not_hold_is_the_end_of_a_session_and_nobod
     """It is no error beside another proof, which then stands alone; by itself it opens nothing."""
     tickets, name = gateway.application.tickets, session_cookie_name(BASE)
     ended = await start_session(tickets, BOB, admin=True, lifetime=HOUR)
-    kept = gateway.application.services.records.kept
+    kept = gateway.application.services.kept
     await end_session(kept, parse_session(await tickets.verify("session", ended)))
     late = await start_session(tickets, BOB, admin=True, lifetime=-HOUR)
     other = await tickets.sign("csrf", {"sub": BOB, "sid": "x", "admin": True}, lifetime=HOUR)
@@ -210,13 +210,13 @@ class Hers:
     def __init__(self, connected: Connected, ids: dict[str, str]) -> None:
         self.connected = connected
         self.ids = ids
-        self._records = connected.gateway.application.services.records
+        self._services = connected.gateway.application.services
 
     async def all(self) -> list[Any]:
-        records, gateway_id = self._records, self.connected.id
+        records, gateway_id = self._services.records, self.connected.id
         return [
             await records.tokens.list(app_user_email=ALICE),
-            await records.tools.list(gateway_id, ALICE),
+            await self._services.tools.list(gateway_id, ALICE),
             await records.gateways.list(),
             await records.clients.list(),
         ]

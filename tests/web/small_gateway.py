@@ -31,6 +31,8 @@ from latchpin.web.routes_people import router as people_router
 from latchpin_memory_store.records import MemoryRecordStore
 from pydantic import BaseModel
 
+from tests.records.pieces import pieces_of
+
 SECRET = "a-secret-of-more-than-thirty-two-bytes-for-tests"
 BASE = "https://gateway.example.com"
 HTML = {"accept": "text/html,application/xhtml+xml"}
@@ -93,6 +95,7 @@ async def open_gateway(
             identities=[*identities, a, b, c],
             events=Events([]),
             sign_ins=sign_ins,
+            **pieces_of(context.records, clock),
             audit=AuditTrail.off(),
             observers=Observers(),
             upstream=context.upstream,

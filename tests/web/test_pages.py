@@ -38,7 +38,7 @@ async def add_gateway(gateway, *, status="missing", tools=None, cipher=None, **c
         token = seal_grant(cipher or gateway.services.cipher, replace(token, refresh_token=None), grant)
         await records.tokens.put(token, replacing=None)
     if tools:
-        await records.tools.replace(row.id, EMAIL, tools)
+        await gateway.services.tools.replace(row.id, EMAIL, tools)
     return row
 
 
@@ -77,7 +77,7 @@ async def test_a_token_under_a_secret_that_is_gone_asks_to_authorize_again(gatew
 
 
 async def test_the_list_asks_for_one_gateways_tools_after_the_others(gateway, client, monkeypatch):
-    kind = type(gateway.services.records.tools)
+    kind = type(gateway.services.tools)
     listed, asking = kind.list, []
 
     async def slow_list(records, gateway_id, email):

@@ -21,6 +21,7 @@ STOREYS = (
     "plugin_rules",
     "plugins",
     "oauth",
+    "records",
     "audit events observers",
     "services",
     "journal",

@@ -41,6 +41,7 @@ class Application:
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,
+            kept=services.kept,
             cipher=services.cipher,
             registrars=services.registrars,
             clock=services.clock,
@@ -49,8 +50,8 @@ class Application:
         self.gateways = GatewayBook(services)
         self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
         life = timedelta(hours=services.settings.flow_history_hours)
-        self.history = FlowHistory(services.records.flows, life=life)
-        self.flows = FlowInspector(services.records.flows, self.history)
+        self.history = FlowHistory(services.flows, life=life)
+        self.flows = FlowInspector(services.flows, self.history)
         self.journal = FlowJournal(
             [FlowLog(services.state_backend), StepEvents(services.events), self.history],
             clock=services.clock,
@@ -61,7 +62,7 @@ class Application:
             services, self.gateways, self.servers, self.clients, waiting=self.waiting, journal=self.journal
         )
         self.completion = Completion(services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal)
-        step_up = StepUp(services.records.kept, services.clock)
+        step_up = StepUp(services.kept, services.clock)
         self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=step_up.note)
         self.connections = ConnectionDesk(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)

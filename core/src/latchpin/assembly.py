@@ -14,14 +14,32 @@ from pydantic_settings import BaseSettings
 from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.audit.trail import AuditTrail
 from latchpin.configuration import CoreSettings
-from latchpin.contracts import Backend, Cipher, Clock, Keys, RecordStore, Signer, SignIn, StateStore, Upstream
+from latchpin.contracts import (
+    Backend,
+    Cipher,
+    Clock,
+    Collection,
+    KeptRecords,
+    Keys,
+    RecordStore,
+    Signer,
+    SignIn,
+    StateStore,
+    Upstream,
+)
 from latchpin.errors import LatchpinError, PluginError, SettingsError
 from latchpin.events import Events
+from latchpin.model import CollectionSpec
 from latchpin.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.outbound.upstream import open_upstream
 from latchpin.plugin_rules import contract_of, lacking
 from latchpin.plugins import Offer, Plugins
+from latchpin.records.audit import AuditRecords
+from latchpin.records.flows import FlowRecords
+from latchpin.records.kept import KeptValues
+from latchpin.records.sealed import open_collection
+from latchpin.records.tools import ToolRecords
 from latchpin.servers.provider_file import build_provider_table
 from latchpin.services import Services
 from latchpin.settings import load
@@ -128,7 +146,9 @@ class _OpenContext:
     looking: Looking | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
+    opened_kept: KeptValues | None = None
     resources: dict[str, Any] = field(default_factory=dict)
+    declared: dict[str, CollectionSpec] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
@@ -153,6 +173,12 @@ class _OpenContext:
         return self.opened_cipher
 
     @property
+    def kept(self) -> KeptRecords:
+        if self.opened_kept is None:
+            self.opened_kept = KeptValues(self.records)
+        return self.opened_kept
+
+    @property
     def records(self) -> RecordStore:
         if self.opened_records is None:
             raise PluginError("a plugin asked for the record store before it was open")
@@ -163,6 +189,11 @@ class _OpenContext:
             self.resources[name] = await self.stack.enter_async_context(opener())
         resource: ServiceT = self.resources[name]
         return resource
+
+    def collection(self, spec: CollectionSpec) -> Collection:
+        if self.declared.setdefault(spec.name, spec) != spec:
+            raise PluginError(f"two declarations of the collection '{spec.name}' differ")
+        return open_collection(spec, self.records, self.cipher)
 
     @property
     def as_found(self) -> bool:
@@ -283,6 +314,10 @@ async def assemble(
             state_backend=selection.state,
             records=context.records,
             record_backend=selection.record,
+            kept=context.kept,
+            tools=ToolRecords(context.records, clock),
+            flows=FlowRecords(context.records),
+            audit_log=AuditRecords(context.records),
             upstream=context.upstream,
             registrars=await context.open_each("latchpin_client_registrar"),
             identities=await context.open_each("latchpin_identity"),
@@ -299,8 +334,8 @@ async def assemble(
 def _audit_trail(settings: CoreSettings, context: _OpenContext, signer: Signer) -> AuditTrail:
     if not settings.audit_log:
         return AuditTrail.off()
-    pseudonyms = Pseudonyms(context.records.kept, context.cipher)
-    return AuditTrail(context.records.audit, signer, pseudonyms, context.clock)
+    pseudonyms = Pseudonyms(context.kept, context.cipher)
+    return AuditTrail(AuditRecords(context.records), signer, pseudonyms, context.clock)
 
 
 def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook

@@ -136,9 +136,6 @@ class ObservedRecords:
         self.gateways = records.gateways
         self.tokens: TokenRecords = _ObservedTokens(records.tokens, observers)
         self.clients = records.clients
-        self.tools = records.tools
-        self.kept = records.kept
-        self.flows = records.flows
-        self.audit = records.audit
+        self.collection = records.collection
         self.purge = records.purge
         self.check = records.check

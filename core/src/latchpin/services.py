@@ -16,6 +16,7 @@ from latchpin.contracts import (
     ClientRegistrar,
     Clock,
     Identity,
+    KeptRecords,
     PkceMethod,
     RecordStore,
     Signer,
@@ -26,6 +27,9 @@ from latchpin.contracts import (
 from latchpin.events import Events
 from latchpin.model.provider import Provider
 from latchpin.observers import Observers
+from latchpin.records.audit import AuditRecords
+from latchpin.records.flows import FlowRecords
+from latchpin.records.tools import ToolRecords
 
 __all__ = ["Services"]
 
@@ -37,6 +41,7 @@ class Services:
     Attributes:
         states: None with CACHE_TYPE=none.
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
+        kept, tools, flows, audit_log: what the core keeps in collections of ``records``.
         registrars: in the order of their rank.
         identities: in the order of their rank.
         observers: watch how long things take.
@@ -57,6 +62,10 @@ class Services:
     state_backend: Backend[Any, StateStore] | None
     records: RecordStore
     record_backend: Backend[Any, RecordStore]
+    kept: KeptRecords
+    tools: ToolRecords
+    flows: FlowRecords
+    audit_log: AuditRecords
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]

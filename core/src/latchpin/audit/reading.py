@@ -9,9 +9,9 @@ from typing import Any
 from latchpin.audit.chain import ChainBroken, check_chain
 from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.audit.retention import trimmed_through
-from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.keys import Signer
 from latchpin.model.audit import AuditEntry
+from latchpin.records.audit import AuditRecords
 
 __all__ = ["Verdict", "describe", "read", "verify"]
 

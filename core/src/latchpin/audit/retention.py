@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from latchpin.audit.trail import AuditTrail
-from latchpin.contracts.audit import AuditRecords
 from latchpin.model import CLIENT_ITSELF
 from latchpin.model.audit import AuditEntry, AuditEvent
+from latchpin.records.audit import AuditRecords
 
 __all__ = ["TRIMMED", "trim", "trimmed_through"]
 

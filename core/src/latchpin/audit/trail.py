@@ -10,12 +10,12 @@ from typing import Self
 from latchpin.audit.chain import build_chain
 from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
 from latchpin.batching import Batcher
-from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.backend import Clock
 from latchpin.contracts.keys import Signer
 from latchpin.errors import LatchpinError, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 from latchpin.model.audit import AuditEntry, AuditEvent, AuditNote
+from latchpin.records.audit import AuditRecords
 
 __all__ = ["AuditTrail"]
 

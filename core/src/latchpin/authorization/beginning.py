@@ -42,8 +42,8 @@ class Beginning:
         self._gateways = gateways
         self._servers = servers
         self._clients = clients
-        self._step_up = StepUp(services.records.kept, services.clock)
-        self._prover = Prover(services.records.kept, services.cipher, services.clock)
+        self._step_up = StepUp(services.kept, services.clock)
+        self._prover = Prover(services.kept, services.cipher, services.clock)
         self._waiting = waiting
         self._journal = journal
 

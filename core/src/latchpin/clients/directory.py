@@ -17,7 +17,16 @@ from latchpin.clients.kept import KeptClients
 from latchpin.clients.registrations import Registrations
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.clients.ways import Ways, explain_refusal, list_ways
-from latchpin.contracts import Cipher, ClientRegistrar, Clock, Keeps, RecordStore, Registration, RegistrationRequest
+from latchpin.contracts import (
+    Cipher,
+    ClientRegistrar,
+    Clock,
+    Keeps,
+    KeptRecords,
+    RecordStore,
+    Registration,
+    RegistrationRequest,
+)
 from latchpin.errors import Conflict, NotFound, RegistrationFailed
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 from latchpin.workers.leases import Leases
@@ -55,6 +64,7 @@ class ClientDirectory:
         self,
         *,
         records: RecordStore,
+        kept: KeptRecords,
         cipher: Cipher,
         registrars: Sequence[ClientRegistrar],
         clock: Clock,
@@ -62,14 +72,13 @@ class ClientDirectory:
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._records = records
+        self._marks = kept
         self._cipher = cipher
         self._kept = KeptClients(records, cipher, clock, registrars)
         self._registrars = registrars
         self._clock = clock
         self._redirect_uri = redirect_uri
-        self._registrations = Registrations(
-            self._kept, Leases(records.kept, clock, pause=pause), Pauses(records.kept, clock)
-        )
+        self._registrations = Registrations(self._kept, Leases(kept, clock, pause=pause), Pauses(kept, clock))
 
     async def client_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
@@ -159,8 +168,8 @@ class ClientDirectory:
         place = f"{gateway_id}\n{issuer}".encode()
         mark = f"healed:client:{hashlib.sha256(place).hexdigest()}"
         if kept is None or issuer is None or kept.client_id != client_id:
-            return await self._records.kept.get(mark) == client_id
-        if await self._records.kept.put(mark, client_id, expires_at=self._clock() + HEALING) != client_id:
+            return await self._marks.get(mark) == client_id
+        if await self._marks.put(mark, client_id, expires_at=self._clock() + HEALING) != client_id:
             return False
         await self.drop(gateway_id, issuer, client_id=client_id)
         return True

@@ -44,7 +44,7 @@ def verify(
         async with opened() as application:
             services = application.services
             forgets = not services.record_backend.shared
-            return await reading.verify(services.records.audit, services.signer, expect=expect, forgets=forgets)
+            return await reading.verify(services.audit_log, services.signer, expect=expect, forgets=forgets)
 
     verdict = run(work())
     if as_json:
@@ -76,7 +76,7 @@ def export(
             pseudonyms = _pseudonyms(services)
             wanted = await _wanted(pseudonyms, person)
             write = _csv_writer(names) if as_csv else _write_line
-            async for entry in reading.read(services.records.audit):
+            async for entry in reading.read(services.audit_log):
                 if since is not None and entry.at < since.replace(tzinfo=UTC):
                     continue
                 if wanted is None or wanted in {entry.actor, entry.subject}:
@@ -106,7 +106,7 @@ def forget(
 
 
 def _pseudonyms(services: Services) -> Pseudonyms:
-    return Pseudonyms(services.records.kept, services.cipher)
+    return Pseudonyms(services.kept, services.cipher)
 
 
 async def _wanted(pseudonyms: Pseudonyms, person: str | None) -> str | None:

@@ -146,7 +146,7 @@ class _Seen:
             before = self._steps.get(flow.flow_id, frozenset())
             steps = before
             if len(before) != flow.steps:
-                steps = frozenset(await application.services.records.flows.get(flow.flow_id))
+                steps = frozenset(await application.services.flows.get(flow.flow_id))
             newer += steps - before
             seen[flow.flow_id] = steps
         self._steps = seen

@@ -5,11 +5,10 @@ implementation passes the suite that ``latchpin.testing`` ships for it, unchange
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``).
 """
 
-from latchpin.contracts.audit import AuditRecords
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
+from latchpin.contracts.collections import Collection
 from latchpin.contracts.evidence import StoreFacts, StoreWitness
-from latchpin.contracts.flows import FlowRecords
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import NavigationEntry
@@ -30,12 +29,10 @@ from latchpin.contracts.stores import (
     RecordStore,
     StateStore,
     TokenRecords,
-    ToolRecords,
 )
 
 __all__ = [
     "AssertionSource",
-    "AuditRecords",
     "Backend",
     "Check",
     "CheckContext",
@@ -44,12 +41,12 @@ __all__ = [
     "ClientRecords",
     "ClientRegistrar",
     "Clock",
+    "Collection",
     "Context",
     "DerivedKey",
     "EventListener",
     "Finding",
     "Fix",
-    "FlowRecords",
     "GatewayRecords",
     "Identity",
     "Instance",
@@ -72,6 +69,5 @@ __all__ = [
     "StoreWitness",
     "TokenRecords",
     "TokenRequestParts",
-    "ToolRecords",
     "Upstream",
 ]

@@ -10,9 +10,11 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from latchpin.contracts.collections import Collection
 from latchpin.contracts.keys import Cipher, Keys
 from latchpin.contracts.servers import Upstream
-from latchpin.contracts.stores import RecordStore
+from latchpin.contracts.stores import KeptRecords, RecordStore
+from latchpin.model import CollectionSpec
 
 __all__ = ["Backend", "Clock", "Context"]
 
@@ -73,6 +75,17 @@ class Context(Protocol):
     @property
     def cipher(self) -> Cipher:
         """The selected cipher; raises if it is not open yet (it is opened before the stores)."""
+
+    @property
+    def kept(self) -> KeptRecords:
+        """Small named values in the record store; raises if it is not open yet."""
+
+    def collection(self, spec: CollectionSpec) -> Collection:
+        """What the plugin keeps, in the selected record store; ``spec.sealed`` is sealed on the way.
+
+        Raises:
+            PluginError: the record store is not open yet, or another declaration has this name.
+        """
 
     @property
     def as_found(self) -> bool:

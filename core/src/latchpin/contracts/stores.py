@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from latchpin.contracts.audit import AuditRecords
-from latchpin.contracts.flows import FlowRecords
+from latchpin.contracts.collections import Collection
 from latchpin.model import (
+    CollectionSpec,
     Gateway,
     PendingAuthorization,
     RegisteredClient,
     StateKey,
     StoredToken,
-    StoredTool,
-    ToolChanges,
 )
 
-__all__ = ["ClientRecords", "GatewayRecords", "KeptRecords", "RecordStore", "StateStore", "TokenRecords", "ToolRecords"]
+__all__ = ["ClientRecords", "GatewayRecords", "KeptRecords", "RecordStore", "StateStore", "TokenRecords"]
 
 
 class StateStore(Protocol):
@@ -78,7 +76,7 @@ class GatewayRecords(Protocol):
         """
 
     async def delete(self, gateway_id: str) -> bool:
-        """Remove it with its tokens, clients and tools. False if there was none."""
+        """Remove it with its tokens and clients. False if there was none."""
 
 
 class TokenRecords(Protocol):
@@ -135,24 +133,6 @@ class ClientRecords(Protocol):
         """Remove by the row's id. False if there was none."""
 
 
-class ToolRecords(Protocol):
-    """The tools of a gateway as each user sees them."""
-
-    async def list(self, gateway_id: str, app_user_email: str) -> list[StoredTool]:
-        """One user's tools of a gateway, by name."""
-
-    async def replace(
-        self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]]
-    ) -> ToolChanges:
-        """Make ``definitions`` (name to definition) the user's tools, atomically.
-
-        ``updated`` counts those whose definition differs; an equal one is left alone.
-
-        Raises:
-            RecordConflict: there are definitions, and the gateway is gone.
-        """
-
-
 class KeptRecords(Protocol):
     """Small named values with one primitive: the first writer wins until the value expires.
 
@@ -175,8 +155,8 @@ class KeptRecords(Protocol):
 class RecordStore(Protocol):
     """Keeps what must last.
 
-    Deleting a gateway takes everything below it along, but for the history of flows and the audit log, and nothing
-    comes after it: a token, client or tool of a gateway that is gone is refused.
+    Deleting a gateway takes its tokens and clients along, and nothing comes after it: a token or client of a gateway
+    that is gone is refused.
     """
 
     @property
@@ -191,24 +171,11 @@ class RecordStore(Protocol):
     def clients(self) -> ClientRecords:
         """The registered clients."""
 
-    @property
-    def tools(self) -> ToolRecords:
-        """The tools by user."""
-
-    @property
-    def kept(self) -> KeptRecords:
-        """The small kept values."""
-
-    @property
-    def flows(self) -> FlowRecords:
-        """The history of flows."""
-
-    @property
-    def audit(self) -> AuditRecords:
-        """The audit log."""
+    def collection(self, spec: CollectionSpec) -> Collection:
+        """The documents of a plugin; whatever ``spec.sealed`` names has been sealed before. Does no I/O."""
 
     async def purge(self) -> int:
-        """Remove expired kept values. Return how many."""
+        """Remove expired documents. Return how many."""
 
     async def check(self) -> None:
         """Prove that reading and writing would work now; else raise BackendUnavailable with the reason."""

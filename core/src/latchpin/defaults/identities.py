@@ -38,16 +38,14 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
         email_claim=settings.jwt_email_claim,
         key_set=KeySet(url, upstream=await context.trusted(url), clock=context.clock) if url else None,
         clock=context.clock,
-        endings=Endings(context.records.kept, context.clock),
+        endings=Endings(context.kept, context.clock),
     )
 
 
 @asynccontextmanager
 async def open_session(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing to close."""
-    yield SessionIdentity(
-        _tickets(settings, context), context.records.kept, base_url=context.base_url, clock=context.clock
-    )
+    yield SessionIdentity(_tickets(settings, context), context.kept, base_url=context.base_url, clock=context.clock)
 
 
 @asynccontextmanager
@@ -57,9 +55,7 @@ async def open_proxy(settings: ProxySettings, context: Context) -> AsyncIterator
 
 
 def _tickets(settings: BearerSettings, context: Context) -> Tickets:
-    return Tickets(
-        settings, base_url=context.base_url, kept=context.records.kept, cipher=context.cipher, clock=context.clock
-    )
+    return Tickets(settings, base_url=context.base_url, kept=context.kept, cipher=context.cipher, clock=context.clock)
 
 
 @hookimpl

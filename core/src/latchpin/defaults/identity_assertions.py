@@ -51,7 +51,7 @@ async def _open_bearer(settings: NoSettings, context: Context) -> AsyncIterator[
 
 @asynccontextmanager
 async def _open_shelf(settings: NoSettings, context: Context) -> AsyncIterator[AssertionSource]:  # noqa: ARG001
-    yield ShelfSource(AssertionShelf(context.records.kept, context.cipher), context.clock)
+    yield ShelfSource(AssertionShelf(context.kept, context.cipher), context.clock)
 
 
 @hookimpl

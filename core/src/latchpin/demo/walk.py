@@ -50,8 +50,8 @@ async def walk(stage: Stage, steps: Steps) -> list[str]:
 
 
 async def _stored_tools(stage: Stage) -> list[str]:
-    records = stage.application.services.records
-    tools = [tool.name for tool in await records.tools.list(stage.gateway_id, ADMINISTRATOR)]
+    services = stage.application.services
+    tools = [tool.name for tool in await services.tools.list(stage.gateway_id, ADMINISTRATOR)]
     if not tools:
         raise LookupError("The gateway stored no tools.")
     return tools

@@ -102,7 +102,7 @@ async def _instances(application: Application | None) -> Sequence[Instance]:
         return ()
     services = application.services
     try:
-        return await list_instances(services.records.kept, services.clock)
+        return await list_instances(services.kept, services.clock)
     except LatchpinError:
         return ()
 

@@ -37,6 +37,7 @@ class GatewayBook:
 
     def __init__(self, services: Services, *, new_id: Callable[[], str] = _new_id) -> None:
         self._records = services.records
+        self._tools = services.tools
         self._audit = services.audit
         self._cipher = services.cipher
         self._clock = services.clock
@@ -47,7 +48,7 @@ class GatewayBook:
             identity_provider=services.settings.identity_provider is not None,
             assertion_folder=services.settings.assertion_folder is not None,
         )
-        self._pauses = Pauses(services.records.kept, services.clock)
+        self._pauses = Pauses(services.kept, services.clock)
         self._new_id = new_id
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -141,6 +142,7 @@ class GatewayBook:
         gateway = await self.get_to_change(gateway_id, caller)
         if not await self._records.gateways.delete(gateway.id):
             raise NotFound(f"gateway {gateway.id} was removed by somebody else")
+        await self._tools.drop(gateway.id)
         _log.info("Removed gateway %s", gateway.id)
         await self._audit.record("gateway.removed", actor=caller.email, gateway_id=gateway.id)
         return gateway

@@ -76,7 +76,7 @@ class BreakGlass:
             raise Forbidden("only administrators may take everything back")
         began = now()
         await self._services.audit.record("break-glass.begun", actor=caller.email)
-        await end_everything_of(self._services.records.kept, EVERYBODY, self._services.clock())
+        await end_everything_of(self._services.kept, EVERYBODY, self._services.clock())
         states = self._services.states
         authorizations = await states.purge(everything=True) if states is not None else 0
         here, said = 0.0, []
@@ -97,10 +97,10 @@ class BreakGlass:
             tokens = await records.tokens.list(gateway_id=gateway.id)
             await records.tokens.delete_all(gateway.id)
             taken.append((gateway, tokens))
-        await AssertionShelf(records.kept, self._services.cipher).clear()
+        await AssertionShelf(self._services.kept, self._services.cipher).clear()
         for gateway, tokens in taken:
             for token in tokens:
-                await records.tools.replace(gateway.id, token.app_user_email, {})
+                await self._services.tools.replace(gateway.id, token.app_user_email, {})
         return taken
 
     async def _revoke(self, taken: list[tuple[Gateway, list[StoredToken]]], within: timedelta) -> list[Revocation]:

@@ -73,6 +73,8 @@ class ConnectionDesk:
 
     def __init__(self, services: Services, gateways: GatewayBook, tokens: TokenKeeper) -> None:
         self._records = services.records
+        self._kept = services.kept
+        self._tools = services.tools
         self._audit = services.audit
         self._clock = services.clock
         self._gateways = gateways
@@ -133,7 +135,7 @@ class ConnectionDesk:
         if not caller.is_admin:
             _own(caller, user)
         else:
-            await end_everything_of(self._records.kept, user, self._clock())
+            await end_everything_of(self._kept, user, self._clock())
             await self._audit.record("person.signed-out", actor=caller.email, subject=user)
         connected = {token.gateway_id for token in await self._records.tokens.list(app_user_email=user)}
         waiting = []
@@ -141,7 +143,7 @@ class ConnectionDesk:
             if gateway.id in connected:
                 waiting.append(asyncio.create_task(self._finish(gateway, user, caller)))
             else:
-                await self._records.tools.replace(gateway.id, user, {})
+                await self._tools.replace(gateway.id, user, {})
         try:
             for done in asyncio.as_completed(waiting):
                 ended = await done

@@ -10,9 +10,9 @@ from contextvars import Context
 from datetime import timedelta
 from itertools import islice
 
-from latchpin.contracts import FlowRecords
 from latchpin.errors import BackendUnavailable, LatchpinError
 from latchpin.model.flow_steps import FlowStep
+from latchpin.records.flows import FlowRecords
 
 __all__ = ["MOST_FLOWS", "FlowHistory"]
 

@@ -6,12 +6,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from latchpin.contracts import FlowRecords
 from latchpin.errors import BackendUnavailable, NotFound
 from latchpin.journal.history import FlowHistory
 from latchpin.model import Caller
 from latchpin.model.flow_facts import Failed
 from latchpin.model.flow_steps import FlowQuery, FlowStep, FlowSummary, summarize
+from latchpin.records.flows import FlowRecords
 
 __all__ = ["Flow", "FlowInspector"]
 

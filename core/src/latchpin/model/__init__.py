@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
 from latchpin.model.audit import AuditEntry, AuditEvent, AuditNote
+from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
 from latchpin.model.flow_facts import (
     Begun,
     Consumed,
@@ -51,6 +52,8 @@ __all__ = [
     "Caller",
     "ClientCredentials",
     "Consumed",
+    "CollectionSpec",
+    "Document",
     "Evidence",
     "Exchanged",
     "Facts",
@@ -61,6 +64,7 @@ __all__ = [
     "FlowSummary",
     "Gateway",
     "GrantType",
+    "ID_INDEX",
     "IdentityAssertion",
     "IdentityProvider",
     "JWT_BEARER",
@@ -75,6 +79,7 @@ __all__ = [
     "Returned",
     "Sealed",
     "ServerMetadata",
+    "Span",
     "StateKey",
     "StepName",
     "StepOutcome",
@@ -88,4 +93,5 @@ __all__ = [
     "Verified",
     "in_order",
     "summarize",
+    "index_time",
 ]

@@ -1,14 +1,13 @@
-"""One entry of the audit log, and its text for stores that keep text."""
+"""One entry of the audit log."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-__all__ = ["AuditEntry", "AuditEvent", "AuditNote", "dump", "parse"]
+__all__ = ["AuditEntry", "AuditEvent", "AuditNote"]
 
 AuditEvent = Literal[
     "authorization.completed",
@@ -71,14 +70,3 @@ class AuditEntry:
     previous: str
     key_id: str
     signature: str
-
-
-def dump(entry: AuditEntry) -> str:
-    """An entry as one line of JSON, for stores that keep text."""
-    return json.dumps(asdict(entry) | {"at": entry.at.isoformat()}, separators=(",", ":"), sort_keys=True)
-
-
-def parse(text: str | bytes) -> AuditEntry:
-    """Read what ``dump`` wrote."""
-    held = json.loads(text)
-    return AuditEntry(**held | {"at": datetime.fromisoformat(held["at"])})

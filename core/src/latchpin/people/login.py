@@ -55,7 +55,7 @@ async def create_link(services: Services, email: str, *, admin: bool = False) ->
     """
     token = secrets.token_urlsafe(32)
     value = json.dumps({"email": parse_email(email), "admin": admin})
-    await services.records.kept.put(_name(token), value, expires_at=services.clock() + LINK_LIFETIME)
+    await services.kept.put(_name(token), value, expires_at=services.clock() + LINK_LIFETIME)
     return f"{services.settings.base_url}/login?token={token}"
 
 
@@ -69,7 +69,7 @@ async def create_first_link(services: Services) -> tuple[str, str] | None:
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
-    kept, gateways = services.records.kept, services.records.gateways
+    kept, gateways = services.kept, services.records.gateways
     if _signs_in_elsewhere(services) or await kept.get(_SIGNED_IN) is not None or await gateways.list():
         return None
     if not await _is_first(services):
@@ -85,7 +85,7 @@ async def _is_first(services: Services) -> bool:
     """
     now = services.clock()
     ours, name = f"{services.instance_id} {now.isoformat()} {secrets.token_urlsafe(8)}", _FIRST
-    while (holder := await services.records.kept.put(name, ours, expires_at=now + LINK_LIFETIME)) != ours:
+    while (holder := await services.kept.put(name, ours, expires_at=now + LINK_LIFETIME)) != ours:
         if not await _is_gone(holder, services):
             return False
         name = f"{_FIRST}:{hashlib.sha256(holder.encode()).hexdigest()}"
@@ -99,9 +99,7 @@ async def _is_gone(holder: str, services: Services) -> bool:
     if where is not Whereabouts.ELSEWHERE:
         return where is Whereabouts.ENDED
     starting = datetime.fromisoformat(when.partition(" ")[0]) + _START_TIME > services.clock()
-    return not starting and instance not in {
-        each.id for each in await list_instances(services.records.kept, services.clock)
-    }
+    return not starting and instance not in {each.id for each in await list_instances(services.kept, services.clock)}
 
 
 def _signs_in_elsewhere(services: Services) -> bool:
@@ -119,16 +117,16 @@ def invitation(url: str, email: str) -> str:
 
 async def get_link(services: Services, token: str) -> LoginLink | None:
     """Look whom a link would sign in, without using it. None if it is unknown, used or too old."""
-    value = await services.records.kept.get(_name(token)) if _plausible(token) else None
+    value = await services.kept.get(_name(token)) if _plausible(token) else None
     return _parse(value) if value is not None else None
 
 
 async def consume_link(services: Services, token: str) -> LoginLink | None:
     """Take a link: of any number of callers one gets it. None if it is unknown, used or too old."""
-    value = await services.records.kept.take(_name(token)) if _plausible(token) else None
+    value = await services.kept.take(_name(token)) if _plausible(token) else None
     if value is None:
         return None
-    await services.records.kept.put(_SIGNED_IN, "1")
+    await services.kept.put(_SIGNED_IN, "1")
     return _parse(value)
 
 

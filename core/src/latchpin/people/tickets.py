@@ -73,7 +73,7 @@ class Tickets:
         return cls(
             settings,
             base_url=settings.base_url,
-            kept=services.records.kept,
+            kept=services.kept,
             cipher=services.cipher,
             clock=services.clock,
         )

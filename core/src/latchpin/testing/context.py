@@ -10,9 +10,12 @@ from typing import Any, Self, TypeVar
 
 from pydantic import SecretStr
 
-from latchpin.contracts import Cipher, Clock, Keys, RecordStore, Upstream
+from latchpin.contracts import Cipher, Clock, Collection, KeptRecords, Keys, RecordStore, Upstream
 from latchpin.errors import ConfigurationError
+from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
+from latchpin.records.kept import KeptValues
+from latchpin.records.sealed import open_collection
 from latchpin.testing.clock import MovedClock
 from latchpin.workers.derived_keys import KeyRing
 
@@ -92,6 +95,15 @@ class SuiteContext:
     def cipher(self) -> Cipher:
         """The cipher; raises if the test gave none."""
         return _given(self._cipher, "cipher")
+
+    @property
+    def kept(self) -> KeptRecords:
+        """The small kept values of the record store that the test gave."""
+        return KeptValues(self.records)
+
+    def collection(self, spec: CollectionSpec) -> Collection:
+        """The documents of a plugin in the record store that the test gave."""
+        return open_collection(spec, self.records, self.cipher)
 
     async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> ResourceT:
         """Open the resource called ``name`` once, and close it when this context is left."""

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
-from latchpin.model import ToolChanges
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance, AnySettings
-from latchpin.testing.records_audit import AuditRules
+from latchpin.testing.opening import AnySettings
 from latchpin.testing.records_clients import ClientRules
+from latchpin.testing.records_collections import CollectionRules
 from latchpin.testing.records_count import CountRules
 from latchpin.testing.records_due import DueRules
-from latchpin.testing.records_flows import FlowRules
 from latchpin.testing.records_gateways import GatewayRules
-from latchpin.testing.records_kept import KeptRules
 from latchpin.testing.records_tokens import TokenRules
-from latchpin.testing.records_tools import ToolRules
 from latchpin.testing.rules import gives, holds, refused, same
 from latchpin.testing.sealing import SuiteCipher
 
@@ -28,67 +22,44 @@ __all__ = ["RecordStoreContract"]
 
 
 @pytest.mark.asyncio
-class RecordStoreContract(
-    GatewayRules, TokenRules, DueRules, CountRules, ClientRules, ToolRules, KeptRules, FlowRules, AuditRules
-):
-    """Gateways, tokens, clients, tools, kept values, flows and the audit log, and what holds across them."""
+class RecordStoreContract(GatewayRules, TokenRules, DueRules, CountRules, ClientRules, CollectionRules):
+    """Gateways, tokens, clients and collections, and what holds across them."""
 
     async def test_deleting_a_gateway_takes_everything_below_it(self, store: RecordStore, clock: MovedClock) -> None:
-        """Its tokens, clients and tools go; another gateway's stay."""
+        """Its tokens and clients go; another gateway's stay."""
         gone, stays = samples.gateway(clock()), samples.gateway(clock())
         for gateway in (gone, stays):
             await store.gateways.put(gateway)
             for email in ("ada@example.com", "bob@example.com"):
                 token = samples.stored_token(clock(), gateway_id=gateway.id, app_user_email=email)
                 await store.tokens.put(token, replacing=None)
-                await store.tools.replace(gateway.id, email, samples.tools("add"))
             for issuer in ("https://as.example.com", "https://other.example.com"):
                 await store.clients.put(samples.registered_client(clock(), gateway_id=gateway.id, issuer=issuer))
         await gives(store.gateways.delete(gone.id), True, "deleting a gateway that exists says True")
-        await gives(self._below(store, gone.id), (0, 0, 0), "a deleted gateway's tokens, clients and tools are gone")
-        await gives(self._below(store, stays.id), (2, 2, 2), "another gateway keeps its tokens, clients and tools")
+        await gives(self._below(store, gone.id), (0, 0), "a deleted gateway's tokens and clients are gone")
+        await gives(self._below(store, stays.id), (2, 2), "another gateway keeps its tokens and clients")
         same(len(await store.tokens.list()), 2, "a deleted gateway's tokens are in no list")
         same(len(await store.clients.list()), 2, "a deleted gateway's clients are in no list")
         await gives(store.gateways.delete(gone.id), False, "deleting a gateway that does not exist says False")
 
     async def test_nothing_comes_after_a_gateway_is_deleted(self, store: RecordStore, clock: MovedClock) -> None:
         """Who was still writing when it was deleted is refused: no token or client of nobody's gateway stays."""
-        gateway, email = samples.gateway(clock()), "ada@example.com"
+        gateway = samples.gateway(clock())
         await store.gateways.put(gateway)
-        token = samples.stored_token(clock(), gateway_id=gateway.id, app_user_email=email)
+        token = samples.stored_token(clock(), gateway_id=gateway.id)
         client = samples.registered_client(clock(), gateway_id=gateway.id)
         await store.gateways.delete(gateway.id)
         rule = "what belongs to a gateway is refused once the gateway is gone"
         await refused(store.tokens.put(token, replacing=None), RecordConflict, rule)
         await refused(store.clients.put(client), RecordConflict, rule)
-        await refused(store.tools.replace(gateway.id, email, samples.tools("add")), RecordConflict, rule)
-        await gives(self._below(store, gateway.id), (0, 0, 0), "a refused write leaves nothing")
+        await gives(self._below(store, gateway.id), (0, 0), "a refused write leaves nothing")
         await gives(store.tokens.list(), [], "a refused token is in no list")
         await gives(store.clients.list(), [], "a refused client is in no list")
-        nothing = await store.tools.replace(gateway.id, email, {})
-        same(nothing, ToolChanges(0, 0, 0), "removing the tools of a gateway that is gone finds none")
 
-    async def _below(self, store: RecordStore, gateway_id: str) -> tuple[int, int, int]:
-        emails = ("ada@example.com", "bob@example.com")
+    async def _below(self, store: RecordStore, gateway_id: str) -> tuple[int, int]:
         tokens = await store.tokens.list(gateway_id=gateway_id)
         clients = await store.clients.list(gateway_id=gateway_id)
-        tools = [tool for email in emails for tool in await store.tools.list(gateway_id, email)]
-        return len(tokens), len(clients), len(tools)
-
-    async def test_purge_removes_expired_kept_values(
-        self, store: RecordStore, clock: MovedClock, advance: Advance
-    ) -> None:
-        """What is past its end goes; what has not ended, or never ends, stays."""
-        minute = timedelta(minutes=1)
-        await store.kept.put("short", "a", expires_at=clock() + minute)
-        await store.kept.put("long", "b", expires_at=clock() + 3 * minute)
-        await store.kept.put("lasting", "c")
-        await advance(2 * minute)
-        removed = await store.purge()
-        holds(removed in {0, 1}, "purge returns how many kept values it removed", str(removed))
-        seen = [await store.kept.get(name) for name in ("short", "long", "lasting")]
-        same(seen, [None, "b", "c"], "purge removes expired kept values and nothing else")
-        await gives(store.purge(), 0, "a second purge finds nothing")
+        return len(tokens), len(clients)
 
     async def test_no_secret_in_the_stored_bytes(
         self, store: RecordStore, settings: AnySettings, clock: MovedClock, cipher: SuiteCipher

@@ -6,25 +6,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from latchpin.audit.chain import build_chain, check_chain
 from latchpin.contracts import RecordStore, StateStore
 from latchpin.errors import LatchpinError, RecordConflict, StateAlreadyUsed, StateConflict
-from latchpin.model import PendingAuthorization, StateKey, StoredToken
-from latchpin.model.audit import AuditEntry, AuditNote
-from latchpin.model.flow_steps import FlowStep
+from latchpin.model import Document, PendingAuthorization, StateKey, StoredToken
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.opening import AnyOffer, AnySettings
 from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
 from latchpin.testing.record_store import RecordStoreContract
+from latchpin.testing.records_collections import SUITE_COLLECTION
 from latchpin.testing.records_large import LargeRules
 from latchpin.testing.records_tokens import next_revision
 from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
-from latchpin.testing.sealing import SuiteSigner
 from latchpin.testing.state_store import StateStoreContract
 
 __all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
@@ -127,41 +123,21 @@ class SharedRecordStoreContract(RecordStoreContract, LargeRules, WithProcesses):
         expected = replace(token, revision=1 + SWAPS * PROCESSES)
         same(stored, expected, f"{PROCESSES} processes with {SWAPS} successful swaps each leave that many revisions")
 
-    async def test_four_processes_keep_and_take(
+    async def test_four_processes_swap_and_take_documents(
         self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
     ) -> None:
-        """All processes agree on each kept value, and one of them takes it."""
-        names = [f"name-{number}" for number in range(BATCH)]
-        results = await team.run(keep_and_take, [names] * PROCESSES, offer=offer, settings=settings, now=clock())
-        for index, name in enumerate(names):
-            standing = {kept[index] for kept, _ in results}
-            holds(len(standing) == 1, f"all processes agree on the kept value {name}", found(standing))
-            taken = [took[index] for _, took in results if took[index] is not None]
-            same(taken, list(standing), f"one process takes the kept value {name}")
-            await gives(store.kept.get(name), None, "what another process took is gone here")
-
-    async def test_four_processes_append_to_the_same_flows(
-        self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
-    ) -> None:
-        """Each has another part of every flow: all parts are there in the end."""
-        flows = [samples.flow(clock(), failed=True) for _ in range(BATCH)]
-        works = [[flow[number::PROCESSES] for flow in flows] for number in range(PROCESSES)]
-        works = [work[::-1] if number % 2 else work for number, work in enumerate(works)]
-        await team.run(append_all, works, offer=offer, settings=settings, now=clock())
-        for flow in flows:
-            await gives(store.flows.get(flow[0].flow_id), tuple(flow), f"{PROCESSES} processes lose no step of a flow")
-
-    async def test_four_processes_extend_the_audit_log(
-        self, store: RecordStore, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
-    ) -> None:
-        """Each writes ten notes, behind whatever stands there: one unbroken chain has them all."""
-        names = [f"process-{number}" for number in range(PROCESSES)]
-        await team.run(record_often, names, offer=offer, settings=settings, now=clock())
-        entries = await store.audit.list(limit=PROCESSES * NOTES + 1)
-        same(len(entries), PROCESSES * NOTES, f"{PROCESSES} processes with {NOTES} notes each leave that many entries")
-        check_chain(entries, SuiteSigner())
-        written = Counter(entry.facts["by"] for entry in entries)
-        same(written, dict.fromkeys(names, NOTES), "each process's notes are there")
+        """All write over one document, and race for each of forty: no write is lost, each has one taker."""
+        things = store.collection(SUITE_COLLECTION)
+        ids = [f"thing-{number}" for number in range(BATCH)]
+        for id_ in ids:
+            await things.put(Document(id_, {}, {"owner": "suite"}))
+        results = await team.run(swap_and_take, [ids] * PROCESSES, offer=offer, settings=settings, now=clock())
+        written = await things.get("counter")
+        holds(written is not None, "a document that processes write is there")
+        same(written and written.body, {"writes": SWAPS * PROCESSES}, f"{PROCESSES} processes lose no write")
+        takers = Counter(id_ for taken in results for id_ in taken)
+        same(takers, dict.fromkeys(ids, 1), "of several processes one takes a document")
+        await gives(things.count("owner"), 0, "what processes took is in no index")
 
 
 # -- what the other processes do; at the top of the module, so that they can import it ----------------
@@ -214,38 +190,21 @@ async def swap_often(store: RecordStore, token: StoredToken, meet: Meet) -> None
             continue
 
 
-async def keep_and_take(store: RecordStore, names: Sequence[str], meet: Meet) -> tuple[list[str], list[str | None]]:
-    """Put a value of our own under each name, then take whatever stands."""
-    mine = samples.new_id()
+async def swap_and_take(store: RecordStore, ids: Sequence[str], meet: Meet) -> list[str]:
+    """Write over one document ``SWAPS`` times, then take what can be had; say which."""
+    things = store.collection(SUITE_COLLECTION)
     meet()
-    kept = await asyncio.gather(*(store.kept.put(name, mine) for name in names))
+    done = 0
+    while done < SWAPS:
+        held = await things.get("counter") or Document("counter", {"writes": 0})
+        try:
+            await things.put(replace(held, body={"writes": held.body["writes"] + 1}))
+            done += 1
+        except RecordConflict:
+            continue
     meet()
-    return kept, await asyncio.gather(*(store.kept.take(name) for name in names))
-
-
-async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], meet: Meet) -> None:
-    """Append some flows' parts together, then the others'."""
-    for begin in range(0, len(parts), 5):
-        meet()
-        steps = [step for part in parts[begin : begin + 5] for step in part]
-        await store.flows.append(steps, life=timedelta(hours=24))
-
-
-async def record_often(store: RecordStore, name: str, meet: Meet) -> None:
-    """Extend the audit log, one note after the other."""
-    meet()
-    last: AuditEntry | None = None
-    for _ in range(NOTES):
-        note = AuditNote(datetime.now(UTC), "token.refreshed", "gateway", "", "", {"by": name})
-        while True:
-            entries = build_chain(last, [note], SuiteSigner())
-            try:
-                await store.audit.append(entries)
-            except RecordConflict:
-                last = await store.audit.last()
-                continue
-            last = entries[0]
-            break
+    taken = await asyncio.gather(*map(things.take, ids))
+    return [document.id for document in taken if document is not None]
 
 
 async def _consume(store: StateStore, key: StateKey) -> Answer:

@@ -37,7 +37,7 @@ class TokenEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.prover = Prover(services.records.kept, services.cipher, services.clock)
+        self.prover = Prover(services.kept, services.cipher, services.clock)
         self._sender = TokenSender(services, self.prover)
 
     async def exchange(

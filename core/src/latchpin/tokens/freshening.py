@@ -83,7 +83,7 @@ class Freshener:
         self._keeper = keeper
         self._pause = pause
         self._chance = chance
-        self._leases = Leases(services.records.kept, services.clock)
+        self._leases = Leases(services.kept, services.clock)
         # Finding the server and asking it may take a whole deadline each.
         self._life = 2 * timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 

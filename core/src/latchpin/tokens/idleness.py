@@ -45,6 +45,7 @@ class Idleness:
         self, services: Services, keeper: TokenKeeper, *, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     ) -> None:
         self._records = services.records
+        self._kept = services.kept
         self._audit = services.audit
         self._clock = services.clock
         self._limit = timedelta(days=services.settings.idle_connection_days)
@@ -71,7 +72,7 @@ class Idleness:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        now, ours, kept = self._clock(), secrets.token_urlsafe(16), self._records.kept
+        now, ours, kept = self._clock(), secrets.token_urlsafe(16), self._kept
         if await kept.put(_SWEEPS, ours, expires_at=now + SWEEP_EVERY) != ours:
             return 0
         used = await kept.list(PREFIX)
@@ -95,12 +96,12 @@ class Idleness:
 
     async def _drop(self, token: StoredToken, name: str) -> bool:
         gateway = await self._records.gateways.get(token.gateway_id)
-        used_at = await self._records.kept.get(name)
+        used_at = await self._kept.get(name)
         if gateway is None or used_at is None or not self._is_idle(used_at):
             return False  # it has been used, or is gone, since the look
         if await self._keeper.disconnect(gateway, token.app_user_email) is None:
             return False
-        await self._records.kept.take(name, value=used_at)
+        await self._kept.take(name, value=used_at)
         subject = "" if token.app_user_email == CLIENT_ITSELF else token.app_user_email
         await self._audit.record(
             "token.dropped", actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, used=used_at[:10]

@@ -75,7 +75,7 @@ class TokenKeeper:
         self._revoker = Revoker(services, servers, clients, self._endpoint)
         self._redemption = Redemption(services, servers, clients, self._endpoint, self._revoker)
         limit = timedelta(days=services.settings.idle_connection_days)
-        self._usage = Usage(services.records.kept, services.clock, limit)
+        self._usage = Usage(services.kept, services.clock, limit)
         self._refresher = Refresher(services, servers, clients, self._endpoint, self._revoker, pin=pin)
 
     async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: Trail) -> StoredToken:
@@ -158,7 +158,7 @@ class TokenKeeper:
         if stored is None:
             return None
         await self._services.records.tokens.delete(gateway.id, email)
-        await self._services.records.tools.replace(gateway.id, email, {})
+        await self._services.tools.replace(gateway.id, email, {})
         self._services.events.tell("token.disconnected", gateway_id=gateway.id)
         # Last: it may take long, and nobody may use the token meanwhile.
         return (await self._revoker.revoke(gateway, stored)).answer

@@ -61,8 +61,8 @@ class Redemption:
         self._clients = clients
         self._endpoint = endpoint
         self._revoker = revoker
-        self._pauses = Pauses(services.records.kept, services.clock)
-        self._leases = Leases(services.records.kept, services.clock)
+        self._pauses = Pauses(services.kept, services.clock)
+        self._leases = Leases(services.kept, services.clock)
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 
     async def check_pause(self, gateway_id: str) -> None:

@@ -67,8 +67,8 @@ class Refresher:
         self._servers = servers
         own = ClientGrant(services, clients, endpoint, revoker, pin)
         self._renewal = Renewal(services, clients, endpoint, revoker, own)
-        self._leases = leases or Leases(services.records.kept, services.clock)
-        self._pauses = Pauses(services.records.kept, services.clock)
+        self._leases = leases or Leases(services.kept, services.clock)
+        self._pauses = Pauses(services.kept, services.clock)
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
         self._running: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()
 

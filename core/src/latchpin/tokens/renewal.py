@@ -151,11 +151,11 @@ class Renewal:
             raise self._required(wanted, "your token was replaced or removed while it was renewed") from exc
         if wanted.because == "refused":
             end = self._services.clock() + ONCE_IN
-            await self._services.records.kept.put(_mark(renewed), "refused", expires_at=end)
+            await self._services.kept.put(_mark(renewed), "refused", expires_at=end)
         return renewed
 
     async def _check_not_again(self, wanted: Wanted, stored: StoredToken) -> None:
-        if await self._services.records.kept.get(_mark(stored)) is None:
+        if await self._services.kept.get(_mark(stored)) is None:
             return
         text = f"the MCP server refused the token before this one too, less than {ONCE_IN.seconds} seconds ago"
         if not needs_browser(wanted.gateway):
@@ -210,7 +210,7 @@ class Renewal:
 
     async def _count(self, begun: StoredToken) -> int:
         """Count a refusal of this refresh token; a renewal or an authorization begins anew. The lease is held."""
-        kept, name = self._services.records.kept, f"refusals:{begun.id}:{begun.updated_at.isoformat()}"
+        kept, name = self._services.kept, f"refusals:{begun.id}:{begun.updated_at.isoformat()}"
         count = int(await kept.take(name) or 0) + 1
         await kept.put(name, str(count), expires_at=self._services.clock() + _COUNTED_FOR)
         return count

@@ -92,12 +92,12 @@ class Toolbox:
 
     async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
         """Look at what was fetched before, by name."""
-        return await self._services.records.tools.list(gateway.id, caller.email)
+        return await self._services.tools.list(gateway.id, caller.email)
 
     async def _fetch(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Fetched:
         listing = await self._list(gateway, caller, token)
         by_name = {str(definition["name"]): definition for definition in listing.tools}
-        changes = await self._services.records.tools.replace(gateway.id, caller.email, by_name)
+        changes = await self._services.tools.replace(gateway.id, caller.email, by_name)
         _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
         for odd in listing.left_out:
             _log.warning("Left out tool %s of gateway %s: %s", ascii(odd.name), gateway.id, odd.reason)

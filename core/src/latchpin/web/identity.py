@@ -196,7 +196,7 @@ async def session_of(request: Request) -> Session | None:
         session = parse_session(await tickets_of(request).verify(SESSION, ticket)) if ticket else None
     except InvalidRequest:
         return None
-    kept = services.records.kept
+    kept = services.kept
     if session is None or await was_ended(kept, session.id):
         return None
     end = await ended_at(kept, session.email)

@@ -47,7 +47,7 @@ async def put_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
         token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
     )
     check_about(token, caller.email, claim=services.settings.jwt_email_claim)
-    await AssertionShelf(services.records.kept, services.cipher).put(caller.email, provider, assertion)
+    await AssertionShelf(services.kept, services.cipher).put(caller.email, provider, assertion)
     return _describe(assertion, provider)
 
 
@@ -55,7 +55,7 @@ async def put_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
 async def get_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
     """Which identity provider vouches for the gateway's users, and until when it has vouched for the caller."""
     services, caller, provider = await _asked(request, gateway_id)
-    shelf = AssertionShelf(services.records.kept, services.cipher)
+    shelf = AssertionShelf(services.kept, services.cipher)
     return _describe(await shelf.get(caller.email, provider, now=services.clock()), provider)
 
 
@@ -63,7 +63,7 @@ async def get_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
 async def delete_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
     """Forget the caller's ID token. Tokens that came by it stay until they expire or are disconnected."""
     services, caller, provider = await _asked(request, gateway_id)
-    if not await AssertionShelf(services.records.kept, services.cipher).take(caller.email, provider):
+    if not await AssertionShelf(services.kept, services.cipher).take(caller.email, provider):
         raise NotFound("no ID token of yours is kept")
     return {"success": True, "message": f"Forgot what {provider.issuer} said of {caller.email}"}
 

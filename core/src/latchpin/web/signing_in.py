@@ -59,4 +59,4 @@ async def end_current_session(request: Request) -> None:
     """End the session in the browser's cookie, if there is one, for copies of the cookie too."""
     session = await session_of(request)
     if session is not None:
-        await end_session(services_of(request).records.kept, session)
+        await end_session(services_of(request).kept, session)

@@ -41,7 +41,7 @@ async def announced(services: Services) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
         with suppress(LatchpinError):  # it expires
-            await services.records.kept.take(f"{PREFIX}{services.instance_id}")
+            await services.kept.take(f"{PREFIX}{services.instance_id}")
 
 
 async def list_instances(kept: KeptRecords, clock: Clock) -> Sequence[Instance]:
@@ -91,8 +91,8 @@ async def _announce(services: Services) -> None:
     name, now = f"{PREFIX}{services.instance_id}", services.clock()
     try:
         entry = {"host": socket.gethostname(), "seen_at": now.isoformat(), "facts": await _describe(services)}
-        await services.records.kept.take(name)
-        await services.records.kept.put(name, json.dumps(entry), expires_at=now + LIFE)
+        await services.kept.take(name)
+        await services.kept.put(name, json.dumps(entry), expires_at=now + LIFE)
     except LatchpinError as exc:
         _log.debug("This process could not be announced: %s", exc.detail or exc.public)
     except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged

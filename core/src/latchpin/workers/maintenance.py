@@ -53,7 +53,7 @@ async def purge(services: Services) -> None:
             _log.debug("Purged %d expired OAuth states", count)
         await services.records.purge()
         before = services.clock() - timedelta(hours=services.settings.flow_history_hours)
-        await services.records.flows.purge(before=before, most=MOST_FLOWS)
+        await services.flows.purge(before=before, most=MOST_FLOWS)
         await _trim_audit(services)
     except LatchpinError as exc:
         _log.warning("Purging expired states failed: %s", exc.detail or exc.public)
@@ -63,7 +63,7 @@ async def purge(services: Services) -> None:
 
 async def _trim_audit(services: Services) -> None:
     days, now, ours = services.settings.audit_retention_days, services.clock(), secrets.token_urlsafe(16)
-    if days and await services.records.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
-        count = await trim(services.records.audit, services.audit, before=now - timedelta(days=days))
+    if days and await services.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
+        count = await trim(services.audit_log, services.audit, before=now - timedelta(days=days))
         if count:
             _log.info("Removed %d entries of the audit log, older than %d days", count, days)

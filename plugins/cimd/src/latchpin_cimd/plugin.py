@@ -31,7 +31,7 @@ async def _open(settings: CimdSettings, context: latchpin.Context) -> AsyncItera
         _log.info("CIMD is skipped: %s; other ways to a client_id are used", reason)
     else:
         _log.info("CIMD: this gateway's client_id is %s where servers support it", client.client_id)
-    yield DocumentRegistrar(client, lambda: open_key(context.records, context.cipher), reason)
+    yield DocumentRegistrar(client, lambda: open_key(context.kept, context.cipher), reason)
 
 
 @latchpin.hookimpl

@@ -30,5 +30,5 @@ async def get_client_metadata(request: Request) -> Response:
         raise NotFound(f"there is no client metadata document: {reason}")
     keys = []
     if client.auth_method != "none":
-        keys = [(await open_key(services.records, services.cipher)).public]
+        keys = [(await open_key(services.kept, services.cipher)).public]
     return JSONResponse(client.describe(keys), headers={"cache-control": CACHE, "access-control-allow-origin": "*"})

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from latchpin.contracts import Cipher, RecordStore
+from latchpin.contracts import Cipher, KeptRecords
 from latchpin.model import Sealed
 
 __all__ = ["SigningKey", "open_key"]
@@ -54,14 +54,14 @@ def make_key() -> SigningKey:
     return SigningKey({**members, "d": pair["d"], "use": "sig", "alg": "ES256", "kid": thumbprint})
 
 
-async def open_key(records: RecordStore, cipher: Cipher, make: Callable[[], SigningKey] = make_key) -> SigningKey:
+async def open_key(kept: KeptRecords, cipher: Cipher, make: Callable[[], SigningKey] = make_key) -> SigningKey:
     """Give the key; whichever worker asks first makes it.
 
     Raises:
         Unsealable: it was sealed under an AUTH_ENCRYPTION_SECRET that is gone.
         BackendUnavailable: the store cannot be asked.
     """
-    sealed = await records.kept.get(KEPT_AS)
+    sealed = await kept.get(KEPT_AS)
     if sealed is None:
-        sealed = await records.kept.put(KEPT_AS, cipher.seal(make().private, place=PLACE))
+        sealed = await kept.put(KEPT_AS, cipher.seal(make().private, place=PLACE))
     return SigningKey(json.loads(cipher.unseal(Sealed(sealed), place=PLACE)))

@@ -6,22 +6,16 @@ import builtins
 import heapq
 from collections import Counter
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from latchpin.contracts import Clock
-from latchpin.errors import BackendUnavailable, RecordConflict
-from latchpin.model import Gateway, RegisteredClient, StoredToken, StoredTool, ToolChanges
+from latchpin.errors import RecordConflict
+from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
 from latchpin.oauth.status import status_of
 
-from latchpin_memory_store.audit import MemoryAudit
-from latchpin_memory_store.flows import MemoryFlows
+from latchpin_memory_store.collections import MemoryCollection
 
 __all__ = ["MemoryRecordStore"]
-
-KEPT_LIMIT = 100_000
 
 
 class _Gateways:
@@ -52,7 +46,6 @@ class _Gateways:
             return False
         self._store.tokens.drop(gateway_id)
         self._store.clients.drop(gateway_id)
-        self._store.tools.drop(gateway_id)
         return True
 
     def require(self, gateway_id: str) -> None:
@@ -137,85 +130,6 @@ class _Clients:
         self.rows = {id_: client for id_, client in self.rows.items() if client.gateway_id != gateway_id}
 
 
-class _Tools:
-    def __init__(self, gateways: _Gateways, clock: Clock) -> None:
-        self._gateways = gateways
-        self._clock = clock
-        self.rows: dict[tuple[str, str], dict[str, StoredTool]] = {}
-
-    async def list(self, gateway_id: str, app_user_email: str) -> list[StoredTool]:
-        rows = self.rows.get((gateway_id, app_user_email), {})
-        return [replace(rows[name], definition=deepcopy(dict(rows[name].definition))) for name in sorted(rows)]
-
-    async def replace(
-        self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]]
-    ) -> ToolChanges:
-        if definitions:
-            self._gateways.require(gateway_id)
-        place = (gateway_id, app_user_email)
-        old = self.rows.get(place, {})
-        now = self._clock()
-        new: dict[str, StoredTool] = {}
-        updated = 0
-        for name, definition in definitions.items():
-            stored = old.get(name)
-            if stored is not None and stored.definition == definition:
-                new[name] = stored
-                continue
-            updated += stored is not None
-            created_at = now if stored is None else stored.created_at
-            new[name] = StoredTool(gateway_id, app_user_email, name, deepcopy(dict(definition)), created_at, now)
-        if new:
-            self.rows[place] = new
-        else:
-            self.rows.pop(place, None)
-        return ToolChanges(created=len(new.keys() - old.keys()), updated=updated, removed=len(old.keys() - new.keys()))
-
-    def drop(self, gateway_id: str) -> None:
-        self.rows = {place: rows for place, rows in self.rows.items() if place[0] != gateway_id}
-
-
-class _Kept:
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.rows: dict[str, tuple[str, datetime | None]] = {}
-
-    async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
-        standing = await self.get(name)
-        if standing is not None:
-            return standing
-        if len(self.rows) >= KEPT_LIMIT and self.purge() == 0:
-            raise BackendUnavailable(f"the memory store is full: it keeps {KEPT_LIMIT} unexpired values")
-        self.rows[name] = (value, expires_at)
-        return value
-
-    async def get(self, name: str) -> str | None:
-        value, expires_at = self.rows.get(name, (None, None))
-        return value if expires_at is None or expires_at > self._clock() else None
-
-    async def list(self, prefix: str) -> Mapping[str, str]:
-        now = self._clock()
-        return {
-            name: value
-            for name, (value, expires_at) in self.rows.items()
-            if name.startswith(prefix) and (expires_at is None or expires_at > now)
-        }
-
-    async def take(self, name: str, *, value: str | None = None) -> str | None:
-        standing = await self.get(name)
-        if standing is None or value not in {None, standing}:
-            return None
-        del self.rows[name]
-        return standing
-
-    def purge(self) -> int:
-        now = self._clock()
-        over = [name for name, (_, expires_at) in self.rows.items() if expires_at is not None and expires_at <= now]
-        for name in over:
-            del self.rows[name]
-        return len(over)
-
-
 class MemoryRecordStore:
     """Implements ``latchpin.contracts.RecordStore``."""
 
@@ -223,18 +137,21 @@ class MemoryRecordStore:
         self.gateways = _Gateways(self)
         self.tokens = _Tokens(self.gateways)
         self.clients = _Clients(self.gateways)
-        self.tools = _Tools(self.gateways, clock)
-        self.kept = _Kept(clock)
-        self.audit = MemoryAudit()
-        self.flows = MemoryFlows()
+        self._clock = clock
+        self._collections: dict[str, MemoryCollection] = {}
+
+    def collection(self, spec: CollectionSpec) -> MemoryCollection:
+        """The documents of a plugin; the first to ask says how they are indexed."""
+        return self._collections.setdefault(spec.name, MemoryCollection(spec, self._clock))
 
     async def purge(self) -> int:
-        """Remove expired kept values. Return how many."""
-        return self.kept.purge()
+        """Remove expired documents. Return how many."""
+        return sum(collection.purge() for collection in self._collections.values())
 
     async def check(self) -> None:
         """Memory is always there."""
 
     def held(self) -> builtins.list[object]:
         """Everything held, for whoever wants to look at it whole."""
-        return [part.rows for part in (self.gateways, self.tokens, self.clients, self.tools, self.kept, self.flows)]
+        parts = (self.gateways, self.tokens, self.clients)
+        return [*(part.rows for part in parts), *(collection.rows for collection in self._collections.values())]

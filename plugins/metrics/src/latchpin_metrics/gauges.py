@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import FlowRecords
 from latchpin.errors import LatchpinError
-from latchpin.model import FlowQuery
 from latchpin.services import Services
 
 if TYPE_CHECKING:
@@ -93,21 +91,5 @@ async def _look(services: Services, now: datetime) -> Standing:
     pending = None
     if services.settings.flow_history_hours:
         since = now - timedelta(seconds=services.settings.state_ttl_seconds)
-        pending = await _count_pending(services.records.flows, since)
+        pending = await services.flows.count_pending(since)
     return Standing(now, pending, dict(tokens))
-
-
-async def _count_pending(flows: FlowRecords, since: datetime) -> int:
-    """Flows that began after ``since`` and have not ended.
-
-    They are among those with the newest steps. A store that was asked for the pending ones alone would look through
-    everything that it keeps, for few have not ended.
-    """
-    count, query = 0, FlowQuery()
-    for _ in range(MOST_FLOWS // PAGE):
-        page = await flows.list(query, limit=PAGE)
-        count += sum(flow.outcome == "pending" and flow.began_at > since for flow in page)
-        if len(page) < PAGE or page[-1].last_at <= since:
-            break
-        query = FlowQuery(before=page[-1].last_at, before_id=page[-1].flow_id)
-    return count

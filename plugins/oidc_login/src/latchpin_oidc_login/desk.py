@@ -159,7 +159,7 @@ class SignInDesk:
         """Of any number of answers with one state, the first goes on."""
         ours = secrets.token_urlsafe(16)
         name = f"{PURPOSE}-used:{attempt.flow_id}"
-        if await self._services.records.kept.put(name, ours, expires_at=attempt.expires_at) != ours:
+        if await self._services.kept.put(name, ours, expires_at=attempt.expires_at) != ours:
             raise StateInvalid("this sign-in was finished before")
 
     async def _redeem(self, parameters: CallbackParameters, attempt: Attempt, browser: str) -> Redeemed:
@@ -185,7 +185,7 @@ class SignInDesk:
         """Put the ID token where core looks for it, if that is wanted (enterprise-managed authorization)."""
         if self._settings.oidc_login_keep_id_token:
             client_id = self._settings.oidc_login_client_id or ""
-            shelf = AssertionShelf(self._services.records.kept, self._services.cipher)
+            shelf = AssertionShelf(self._services.kept, self._services.cipher)
             provider = IdentityProvider(self._issuer, None, client_id)
             await shelf.put(redeemed.person.email, provider, redeemed.assertion)
 

@@ -71,7 +71,7 @@ class McpEndpoint:
         self._core = self._application.services.settings
         self._settings = load(ProxySettings)
         self._own_origin = origin_of(self._core.base_url).encode()
-        self._bindings = Bindings(self._application.services.records.kept, self._application.services.cipher)
+        self._bindings = Bindings(self._application.services.kept, self._application.services.cipher)
         self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
         async with open_session(
             allow_private_networks=self._core.oauth_allow_private_networks,

@@ -68,7 +68,7 @@ class Relay:
         self._session = session
         self._idle = idle
         services = application.services
-        self._step_up = StepUp(services.records.kept, services.clock)
+        self._step_up = StepUp(services.kept, services.clock)
         self._redirects = Redirects()
 
     async def open(self, request: McpRequest) -> Answer:

@@ -26,9 +26,13 @@ async def _open_states(settings: RedisSettings, context: Context) -> AsyncIterat
 async def _open_records(settings: RedisSettings, context: Context) -> AsyncIterator[RecordStore]:
     from latchpin_redis_store.connection import open_commands  # noqa: PLC0415  redis loads only when it is selected
     from latchpin_redis_store.records import RedisRecordStore  # noqa: PLC0415  the same
+    from latchpin_redis_store.upgrade import move_old_keys  # noqa: PLC0415  the same
 
     commands = await context.shared("redis", lambda: open_commands(settings))
-    yield RedisRecordStore(commands, clock=context.clock, instance_id=context.instance_id)
+    store = RedisRecordStore(commands, clock=context.clock, instance_id=context.instance_id)
+    if not context.as_found:
+        await move_old_keys(store, commands, context.clock)
+    yield store
 
 
 @latchpin.hookimpl

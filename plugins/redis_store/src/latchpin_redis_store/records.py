@@ -4,11 +4,8 @@
     latchpin:clients                id to client
     latchpin:{gateway}:issuers      issuer to the id of the client there
     latchpin:{gateway}:tokens       address to token
-    latchpin:{gateway}:tools        address to that user's tools
     latchpin:renewals               gateway and address of each token that is to be renewed, sorted by when
-    latchpin:kept:name              a kept value, with its life
-    latchpin:{flows}:...            the history of flows: see flows.py
-    latchpin:audit                  the audit log, a list
+    latchpin:{documents.name}:...   a collection: see collections.py
 
 The braces are hash tags: what belongs to one gateway lies together.
 """
@@ -23,15 +20,13 @@ from datetime import datetime
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
-from latchpin.model import Gateway, RegisteredClient, StoredToken
+from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
 from latchpin.oauth.status import status_of
 
-from latchpin_redis_store.audit import RedisAudit
 from latchpin_redis_store.codec import RecordCodec, begins
+from latchpin_redis_store.collections import RedisCollection
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.eviction import check_keeps
-from latchpin_redis_store.flows import RedisFlows
-from latchpin_redis_store.kept import RedisKept
 from latchpin_redis_store.scripts import (
     DELETE_ALL,
     DELETE_CLIENT,
@@ -42,10 +37,10 @@ from latchpin_redis_store.scripts import (
     SWAP,
     SWAP_DUE,
 )
-from latchpin_redis_store.tools import GATEWAYS, RedisTools
 
 __all__ = ["RedisRecordStore"]
 
+GATEWAYS = "latchpin:gateways"
 CLIENTS = "latchpin:clients"
 RENEWALS = "latchpin:renewals"
 PROBE_MS = 5000
@@ -99,8 +94,8 @@ class RedisGateways:
 
     async def delete(self, gateway_id: str) -> bool:
         """Remove it with everything below it, in one step."""
-        below = [_below(gateway_id, kind) for kind in ("issuers", "tokens", "tools")]
-        keys = [GATEWAYS, below[0], CLIENTS, *below[1:], RENEWALS]
+        below = [_below(gateway_id, kind) for kind in ("issuers", "tokens")]
+        keys = [GATEWAYS, below[0], CLIENTS, below[1], RENEWALS]
         return bool(await self._run(DELETE_GATEWAY, keys, gateway_id))
 
 
@@ -210,14 +205,16 @@ class RedisRecordStore:
         self.gateways = RedisGateways(commands)
         self.tokens = RedisTokens(commands)
         self.clients = RedisClients(commands)
-        self.tools = RedisTools(commands, clock)
-        self.kept = RedisKept(commands, clock)
-        self.flows = RedisFlows(commands)
-        self.audit = RedisAudit(commands)
+        self._clock = clock
+        self._collections: dict[str, RedisCollection] = {}
+
+    def collection(self, spec: CollectionSpec) -> RedisCollection:
+        """The documents of a plugin."""
+        return self._collections.setdefault(spec.name, RedisCollection(spec, self._commands, self._clock))
 
     async def purge(self) -> int:
-        """0: Redis removes expired kept values by itself."""
-        return 0
+        """Remove expired documents. Return how many."""
+        return sum([await collection.purge() for collection in self._collections.values()])
 
     async def check(self) -> None:
         """Write a probe, read it, remove it. Raises BackendUnavailable if that does not work, or Redis may evict."""

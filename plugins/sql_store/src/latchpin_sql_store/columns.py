@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, String, Text, types
 from sqlalchemy.dialects import mysql
 
-__all__ = ["Ascii", "LongText", "UtcTime"]
+__all__ = ["Ascii", "Exact", "LongText", "UtcTime"]
 
 
 class UtcTime(types.TypeDecorator[datetime]):
@@ -49,3 +49,30 @@ def Ascii(length: int) -> types.TypeEngine[str]:  # noqa: N802  used like a type
     """ASCII text that fits an index on MariaDB, whose keys may have 3,072 bytes at four for each character."""
     ascii_only = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
     return String(length).with_variant(ascii_only, "mysql", "mariadb")
+
+
+class Exact(types.TypeDecorator[str]):
+    """Text of at most so many bytes of UTF-8, compared and sorted by them: by code point, blanks at the end counted."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._size = size
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        """Choose a type without a language's order."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.VARBINARY(self._size))
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(String(self._size, collation="C"))
+        return dialect.type_descriptor(String(self._size))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401  text or bytes
+        """Give MariaDB the bytes."""
+        return value.encode() if value is not None and dialect.name in {"mysql", "mariadb"} else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
+        """Read text or bytes."""
+        return value.decode() if isinstance(value, bytes) else value

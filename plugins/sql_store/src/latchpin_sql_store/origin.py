@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from latchpin.contracts import Clock, StoreFacts
-from latchpin.errors import BackendUnavailable
+from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.model import CollectionSpec, Document
 from sqlalchemy import Connection, text
 
+from latchpin_sql_store.collections import SqlCollection
 from latchpin_sql_store.database import Database
-from latchpin_sql_store.kept import SqlKept
 
-__all__ = ["ORIGIN", "read_facts"]
+__all__ = ["read_facts"]
 
-ORIGIN = "states:origin"
-"""Among the kept values: it goes when the database goes."""
+ORIGIN = CollectionSpec("sql_store_origin")
+"""One document: it goes when the database goes."""
 
 _CLOCKS = {
     "postgresql": "SELECT clock_timestamp()",
@@ -32,15 +33,17 @@ async def read_facts(database: Database, clock: Clock) -> StoreFacts:
     Raises:
         BackendUnavailable: the database does not answer, or the name is not ours.
     """
-    kept = SqlKept(database, clock)
-    held = await kept.get(ORIGIN)
-    if held is None:
-        held = await kept.put(ORIGIN, json.dumps({"name": secrets.token_hex(8), "since": clock().isoformat()}))
+    documents = SqlCollection(ORIGIN, database, clock)
+    held = await documents.get("origin")
+    while held is None:
+        with suppress(RecordConflict):  # another worker was first: look again
+            body = {"name": secrets.token_hex(8), "since": clock().isoformat()}
+            await documents.put(Document("origin", body))
+        held = await documents.get("origin")
     try:
-        origin = json.loads(held)
-        name, since = str(origin["name"]), datetime.fromisoformat(origin["since"])
+        name, since = str(held.body["name"]), datetime.fromisoformat(held.body["since"])
     except (KeyError, TypeError, ValueError) as exc:
-        raise BackendUnavailable(f"the kept value '{ORIGIN}' holds something that Latchpin did not write") from exc
+        raise BackendUnavailable("the document 'origin' holds something that Latchpin did not write") from exc
     return StoreFacts(name=name, since=since, now=await database.read(_now, absent=None))
 
 

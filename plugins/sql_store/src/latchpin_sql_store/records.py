@@ -1,21 +1,19 @@
-"""What must last, in seven tables; one module for each."""
+"""What must last, one module for each kind."""
 
 from __future__ import annotations
 
 import secrets
 
 from latchpin.contracts import Clock
+from latchpin.model import CollectionSpec
 from sqlalchemy import Connection, delete, insert, select
 
-from latchpin_sql_store.audit import SqlAudit
 from latchpin_sql_store.clients import SqlClients
+from latchpin_sql_store.collections import SqlCollection, purge_documents
 from latchpin_sql_store.database import Database
-from latchpin_sql_store.flows import SqlFlows
 from latchpin_sql_store.gateways import SqlGateways
-from latchpin_sql_store.kept import SqlKept
-from latchpin_sql_store.tables import gateways, kept
+from latchpin_sql_store.tables import documents, gateways
 from latchpin_sql_store.tokens import SqlTokens
-from latchpin_sql_store.tools import SqlTools
 
 __all__ = ["SqlRecords"]
 
@@ -25,27 +23,28 @@ class SqlRecords:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self.gateways = SqlGateways(database)
         self.tokens = SqlTokens(database)
         self.clients = SqlClients(database)
-        self.tools = SqlTools(database, clock)
-        self.kept = SqlKept(database, clock)
-        self.flows = SqlFlows(database)
-        self.audit = SqlAudit(database)
+
+    def collection(self, spec: CollectionSpec) -> SqlCollection:
+        """The documents of a plugin."""
+        return SqlCollection(spec, self._database, self._clock)
 
     async def purge(self) -> int:
-        """Remove expired kept values."""
-        return await self.kept.purge()
+        """Remove expired documents. Return how many."""
+        return await purge_documents(self._database, self._clock())
 
     async def check(self) -> None:
         """Write a row and take it back, and read."""
-        name = f"check:{secrets.token_hex(16)}"
+        probe = {"collection": "check", "id": secrets.token_hex(16), "revision": 1, "fields": "{}", "body": "{}"}
 
         def run(connection: Connection) -> None:
-            connection.execute(insert(kept), {"name": name, "value": "", "expires_at": None})
-            connection.execute(delete(kept).where(kept.c.name == name))
+            connection.execute(insert(documents), probe)
+            connection.execute(delete(documents).where(documents.c.id == probe["id"]))
 
-        await self._database.write("", name, run=run)
+        await self._database.write("", "documents", "check", str(probe["id"]), run=run)
         await self._database.read(_look, absent=None)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -23,9 +25,9 @@ from sqlalchemy import (
     true,
 )
 
-from latchpin_sql_store.columns import Ascii, LongText, UtcTime
+from latchpin_sql_store.columns import Ascii, Exact, LongText, UtcTime
 
-__all__ = ["audit", "clients", "flows", "gateways", "kept", "metadata", "states", "tokens", "tools"]
+__all__ = ["clients", "document_fields", "documents", "gateways", "metadata", "states", "tokens"]
 
 EMAIL = String(320)
 ISSUER = String(700)
@@ -136,57 +138,30 @@ clients = Table(
     **_ON_MYSQL,
 )
 
-tools = Table(
-    "tools",
+# What plugins keep. One pair of tables and not one a collection: a plugin that declares another collection or index
+# then needs no right to change the schema, and no migration of its own.
+documents = Table(
+    "documents",
     metadata,
-    Column("id", Ascii(64), primary_key=True),  # a digest of the three names: any length of name is unique
-    _of_gateway(),
-    Column("app_user_email", EMAIL, nullable=False),
-    Column("name", LongText, nullable=False),
-    Column("definition", LongText, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Column("updated_at", UtcTime, nullable=False),
-    Index("ix_tools_owner", "gateway_id", "app_user_email"),
-    **_ON_MYSQL,
-)
-
-kept = Table(
-    "kept_values",
-    metadata,
-    Column("name", String(255), primary_key=True),
-    Column("value", LongText, nullable=False),
+    Column("collection", Ascii(40), primary_key=True),
+    Column("id", Exact(255), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("body", LongText, nullable=False),
     Column("expires_at", UtcTime, index=True),
     **_ON_MYSQL,
 )
 
-flows = Table(
-    "oauth_flows",
+document_fields = Table(
+    "document_fields",
     metadata,
-    Column("flow_id", Ascii(64), primary_key=True),
-    Column("gateway_id", Ascii(64), nullable=False),  # of a gateway that may be gone
-    Column("app_user_email", EMAIL, nullable=False),
-    Column("began_at", UtcTime, nullable=False),
-    Column("last_at", UtcTime, nullable=False, index=True),
-    Column("outcome", String(16), nullable=False),
-    Column("cause", String(64)),
-    Column("step_count", Integer, nullable=False),
-    Column("steps", LongText, nullable=False),  # a line of JSON for each
-    Index("ix_oauth_flows_user", "app_user_email", "last_at"),
-    **_ON_MYSQL,
-)
-
-audit = Table(
-    "audit_log",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("at", UtcTime, nullable=False),
-    Column("event", String(64), nullable=False),
-    Column("actor", String(64), nullable=False),
-    Column("subject", String(64), nullable=False),
-    Column("gateway_id", Ascii(64), nullable=False),  # of a gateway that may be gone
-    Column("facts", Text, nullable=False),
-    Column("previous", Text, nullable=False),
-    Column("key_id", String(64), nullable=False),
-    Column("signature", Text, nullable=False),
+    Column("collection", Ascii(40), primary_key=True),
+    Column("field", Ascii(40), primary_key=True),
+    Column("value", Exact(700), primary_key=True),
+    Column("id", Exact(255), primary_key=True),
+    ForeignKeyConstraint(
+        ["collection", "id"], ["documents.collection", "documents.id"], name="fk_document_fields", ondelete="CASCADE"
+    ),
+    Index("ix_document_fields_document", "collection", "id"),
     **_ON_MYSQL,
 )

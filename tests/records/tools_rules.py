@@ -5,30 +5,29 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from latchpin.contracts import RecordStore
 from latchpin.model import Gateway, StoredTool, ToolChanges
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
 from latchpin.testing.rules import gives, holds, outcomes, same
+
+from tests.records.pieces import OpenedPieces, Pieces
 
 __all__ = ["ToolRules"]
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 
 
-async def _gateway(store: RecordStore, clock: MovedClock) -> Gateway:
+async def _gateway(store: Pieces, clock: MovedClock) -> Gateway:
     gateway = samples.gateway(clock())
     await store.gateways.put(gateway)
     return gateway
 
 
 @pytest.mark.asyncio
-class ToolRules(OpenedBackend):
+class ToolRules(OpenedPieces):
     """Each user sees the tools that the server showed to that user."""
 
-    async def test_tool_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_tool_round_trip(self, store: Pieces, clock: MovedClock) -> None:
         """Definitions come back as they were, by name, with the injected clock's time."""
         gateway = await _gateway(store, clock)
         definitions = samples.tools("search", "add", "who_am_i")
@@ -40,7 +39,7 @@ class ToolRules(OpenedBackend):
         ]
         await gives(store.tools.list(gateway.id, ADA), expected, "tools are listed by name, exactly as they were put")
 
-    async def test_tool_text_is_kept_as_it_is(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_tool_text_is_kept_as_it_is(self, store: Pieces, clock: MovedClock) -> None:
         """A server may send any JSON text: other scripts, NUL, a lone surrogate; names differ by case."""
         gateway = await _gateway(store, clock)
         odd = "\u00fc\u65e5\U0001f600 'q' \"d\" \\ %s \u0000 \ud800"
@@ -50,7 +49,7 @@ class ToolRules(OpenedBackend):
         seen = {tool.name: tool.definition for tool in await store.tools.list(gateway.id, ADA)}
         same(seen, definitions, "any JSON text in a definition comes back as it was")
 
-    async def test_tools_by_user_and_gateway(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_tools_by_user_and_gateway(self, store: Pieces, clock: MovedClock) -> None:
         """One user's tools are never shown to another, nor one gateway's at another."""
         here, there = await _gateway(store, clock), await _gateway(store, clock)
         await store.tools.replace(here.id, ADA, samples.tools("add"))
@@ -62,7 +61,7 @@ class ToolRules(OpenedBackend):
         await gives(store.tools.list(there.id, ADA), [], "replacing by nothing removes them all")
         await gives(store.tools.list(there.id, BOB), [], "who has no tools gets an empty list")
 
-    async def test_tool_changes(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_tool_changes(self, store: Pieces, clock: MovedClock) -> None:
         """New ones are created, differing ones updated, missing ones removed, equal ones left alone."""
         gateway = await _gateway(store, clock)
         began = clock()
@@ -78,7 +77,7 @@ class ToolRules(OpenedBackend):
         again = await store.tools.replace(gateway.id, ADA, definitions)
         same(again, ToolChanges(0, 0, 0), "replacing by the same definitions changes nothing")
 
-    async def test_tools_replaced_by_many(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_tools_replaced_by_many(self, store: Pieces, clock: MovedClock) -> None:
         """Ten fetches at once: one of the lists stands in the end, never a mixture."""
         gateway = await _gateway(store, clock)
         lists = [samples.tools(*(f"tool_{number}_{part}" for part in "abc")) for number in range(10)]
@@ -90,7 +89,7 @@ class ToolRules(OpenedBackend):
         seen = [tool.name for tool in await store.tools.list(gateway.id, ADA)]
         holds(seen in [sorted(definitions) for definitions in lists], "replace is atomic: no mixture", repr(seen))
 
-    async def test_a_thousand_tools(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_a_thousand_tools(self, store: Pieces, clock: MovedClock) -> None:
         """As many as the gateway accepts from one server."""
         gateway = await _gateway(store, clock)
         definitions = samples.tools(*(f"tool_{number:04}" for number in range(1000)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
-from latchpin.contracts import RecordStore
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance, OpenedBackend
+from latchpin.testing.opening import Advance
 from latchpin.testing.rules import found, gives, holds, outcomes, same
+
+from tests.records.pieces import OpenedPieces, Pieces
 
 __all__ = ["KeptRules"]
 
@@ -18,10 +18,10 @@ NAME = "lease:refresh/ada@example.com '%_ \u00fc"
 
 
 @pytest.mark.asyncio
-class KeptRules(OpenedBackend):
+class KeptRules(OpenedPieces):
     """The first writer wins until the value expires."""
 
-    async def test_kept_first_writer_wins(self, store: RecordStore) -> None:
+    async def test_kept_first_writer_wins(self, store: Pieces) -> None:
         """Every later writer learns what stands."""
         await gives(store.kept.get(NAME), None, "an absent kept value is None")
         await gives(store.kept.put(NAME, "first"), "first", "put returns the value that stands: its own")
@@ -29,13 +29,13 @@ class KeptRules(OpenedBackend):
         await gives(store.kept.get(NAME), "first", "a second put changes nothing")
         await gives(store.kept.get(NAME.upper()), None, "names differ by case")
 
-    async def test_kept_long_values(self, store: RecordStore) -> None:
+    async def test_kept_long_values(self, store: Pieces) -> None:
         """Some thousand characters of any script, or none, are a value."""
         for name, value in {"long": "\u65e5x" * 2000, "empty": "", "odd": "a'b\"c\\%{}\n"}.items():
             await store.kept.put(name, value)
             await gives(store.kept.get(name), value, "a kept value comes back as it was")
 
-    async def test_kept_taken_once(self, store: RecordStore) -> None:
+    async def test_kept_taken_once(self, store: Pieces) -> None:
         """Taking removes; the name is then free."""
         await store.kept.put(NAME, "value")
         await gives(store.kept.take(NAME), "value", "take returns the value")
@@ -43,14 +43,14 @@ class KeptRules(OpenedBackend):
         await gives(store.kept.get(NAME), None, "take removes the value")
         await gives(store.kept.put(NAME, "next"), "next", "after take the name is free")
 
-    async def test_kept_taken_only_if_it_is_that(self, store: RecordStore) -> None:
+    async def test_kept_taken_only_if_it_is_that(self, store: Pieces) -> None:
         """With ``value``, take compares first."""
         await store.kept.put(NAME, "mine")
         await gives(store.kept.take(NAME, value="yours"), None, "take(value=...) takes only that value")
         await gives(store.kept.get(NAME), "mine", "a refused take changes nothing")
         await gives(store.kept.take(NAME, value="mine"), "mine", "take(value=...) takes that value")
 
-    async def test_kept_until_it_expires(self, store: RecordStore, clock: MovedClock, advance: Advance) -> None:
+    async def test_kept_until_it_expires(self, store: Pieces, clock: MovedClock, advance: Advance) -> None:
         """At ``expires_at`` the value is gone for get, take and put."""
         for name in ("get", "take", "put"):
             await store.kept.put(name, "old", expires_at=clock() + LEASE)
@@ -64,7 +64,7 @@ class KeptRules(OpenedBackend):
         await advance(timedelta(days=400))
         await gives(store.kept.get("put"), "new", "a value without expires_at lasts, whatever stood there before")
 
-    async def test_kept_as_a_lease(self, store: RecordStore, clock: MovedClock, advance: Advance) -> None:
+    async def test_kept_as_a_lease(self, store: Pieces, clock: MovedClock, advance: Advance) -> None:
         """A holder that comes back late cannot give up the lease of the next one."""
         await store.kept.put(NAME, "worker-1", expires_at=clock() + LEASE)
         standing = await store.kept.put(NAME, "worker-2", expires_at=clock() + LEASE)
@@ -76,7 +76,7 @@ class KeptRules(OpenedBackend):
         await gives(store.kept.get(NAME), "worker-2", "a late holder cannot give up another's lease")
         await gives(store.kept.take(NAME, value="worker-2"), "worker-2", "the holder gives up its own lease")
 
-    async def test_kept_listed_by_prefix(self, store: RecordStore, clock: MovedClock, advance: Advance) -> None:
+    async def test_kept_listed_by_prefix(self, store: Pieces, clock: MovedClock, advance: Advance) -> None:
         """All that stand and begin so, and nothing else, whatever characters there are."""
         for name in ("list:a", "list:b%", "LIST:c", "list_:d", "lis", "list[x]*:e", "alist:f"):
             await store.kept.put(name, f"value of {name}")
@@ -90,13 +90,13 @@ class KeptRules(OpenedBackend):
         await store.kept.take("list:a")
         await gives(store.kept.list("list:a"), {}, "what was taken is not listed")
 
-    async def test_kept_put_by_many(self, store: RecordStore) -> None:
+    async def test_kept_put_by_many(self, store: Pieces) -> None:
         """Fifty writers at once agree on one value."""
         results = await outcomes(store.kept.put(NAME, f"writer-{number}") for number in range(50))
         holds(len(set(map(str, results))) == 1, "all writers are told the same value", found(results))
         await gives(store.kept.get(NAME), results[0], "the value all were told is the one that stands")
 
-    async def test_kept_taken_by_many(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_kept_taken_by_many(self, store: Pieces, clock: MovedClock) -> None:
         """Fifty callers at once: one gets it. A one-time link works one time."""
         await store.kept.put(NAME, "link", expires_at=clock() + LEASE)
         results = await outcomes(store.kept.take(NAME) for _ in range(50))

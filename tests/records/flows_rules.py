@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-
-from latchpin.contracts import RecordStore
 from latchpin.model.flow_facts import Failed, Returned
 from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, summarize
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
 from latchpin.testing.rules import gives, holds, outcomes, same
+
+from tests.records.pieces import OpenedPieces, Pieces
 
 __all__ = ["FlowRules"]
 
@@ -23,7 +22,7 @@ SECOND = timedelta(seconds=1)
 EVERY = FlowQuery()
 
 
-async def _put_flows(store: RecordStore, clock: MovedClock, count: int) -> list[FlowSummary]:
+async def _put_flows(store: Pieces, clock: MovedClock, count: int) -> list[FlowSummary]:
     """Completed flows, a minute after each other, the newest first."""
     kept: list[FlowSummary] = []
     for _ in range(count):
@@ -39,10 +38,10 @@ def _returned(step: FlowStep, at: datetime) -> FlowStep:
 
 
 @pytest.mark.asyncio
-class FlowRules(OpenedBackend):
+class FlowRules(OpenedPieces):
     """Steps come in batches from any process and in any order; people read whole flows."""
 
-    async def test_flow_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_round_trip(self, store: Pieces, clock: MovedClock) -> None:
         """Every kind of step comes back with every fact."""
         steps = samples.flow(clock(), failed=True)
         await store.flows.append(steps, life=LIFE)
@@ -51,7 +50,7 @@ class FlowRules(OpenedBackend):
         await gives(store.flows.get("\u00fc'%_"), (), "an id that cannot be one is unknown")
         await gives(store.flows.append([], life=LIFE), None, "an empty batch is nothing")
 
-    async def test_flow_text_is_kept_as_it_is(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_text_is_kept_as_it_is(self, store: Pieces, clock: MovedClock) -> None:
         """Facts hold what other servers chose, and addresses any script."""
         odd = "\u00fc\u65e5\U0001f600 'q' \"d\" \\ %s\n\u0000\u2028"
         steps = samples.flow(clock(), issuer=odd, app_user_email="j\u00fcrgen@example.com")
@@ -60,7 +59,7 @@ class FlowRules(OpenedBackend):
         found = await store.flows.list(FlowQuery(app_user_email="j\u00fcrgen@example.com"), limit=9)
         same(found, [summarize(steps)], "a user of any script is found")
 
-    async def test_flow_in_batches_of_any_order(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_in_batches_of_any_order(self, store: Pieces, clock: MovedClock) -> None:
         """One worker's half may be written before the other's, and a batch may come twice."""
         steps = samples.flow(clock())
         for batch in (steps[5:], steps[:5], steps[5:], steps[3:7]):
@@ -69,7 +68,7 @@ class FlowRules(OpenedBackend):
         await gives(store.flows.get(flow_id), tuple(steps), "each step is kept once, and given in its order")
         await gives(store.flows.list(EVERY, limit=9), [summarize(steps)], "a list shows each flow once and whole")
 
-    async def test_flow_cause_is_its_first_failure(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_cause_is_its_first_failure(self, store: Pieces, clock: MovedClock) -> None:
         """Whichever worker's failure is written first."""
         steps = samples.flow(clock(), failed=True)
         begun, failed = steps[:3], steps[-1]
@@ -83,7 +82,7 @@ class FlowRules(OpenedBackend):
         await gives(store.flows.list(EVERY, limit=9), [expected], "a flow's cause is that of its first failure")
         await gives(store.flows.list(FlowQuery(cause="state-used"), limit=9), [], "a flow's cause is one")
 
-    async def test_flow_written_by_many_at_once(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_written_by_many_at_once(self, store: Pieces, clock: MovedClock) -> None:
         """Every step of one flow and of twenty others, all at once: none is lost."""
         flows = [samples.flow(clock()) for _ in range(20)]
         batches = [[step] for step in flows[0]] + [flow[:4] for flow in flows] + [flow[4:] for flow in flows]
@@ -93,7 +92,7 @@ class FlowRules(OpenedBackend):
         for flow in flows:
             await gives(store.flows.get(flow[0].flow_id), tuple(flow), "appending at once loses no step")
 
-    async def test_flow_list_is_by_the_last_step(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_list_is_by_the_last_step(self, store: Pieces, clock: MovedClock) -> None:
         """The newest first; ``before`` goes on where a page ended; a new step brings an old flow to the front."""
         kept = await _put_flows(store, clock, 5)
         await gives(store.flows.list(EVERY, limit=9), kept, "flows are listed by their last step, newest first")
@@ -106,7 +105,7 @@ class FlowRules(OpenedBackend):
         same(seen[0], kept[4].flow_id, "a new step brings a flow to the front")
         same(sorted(seen), sorted(flow.flow_id for flow in kept), "a new step makes no second flow")
 
-    async def test_flow_list_goes_on_between_flows_of_one_moment(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_list_goes_on_between_flows_of_one_moment(self, store: Pieces, clock: MovedClock) -> None:
         """A page may end between flows whose last steps have one time: none is left out, none comes twice."""
         flows = [samples.flow(clock()) for _ in range(5)]
         expected = sorted((flow[0].flow_id for flow in flows), reverse=True)
@@ -117,7 +116,7 @@ class FlowRules(OpenedBackend):
             query = FlowQuery(before=page[-1].last_at, before_id=page[-1].flow_id)
         same(seen, expected, "flows of one moment are listed by their ids, the largest first, over many pages")
 
-    async def test_flow_filters(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_filters(self, store: Pieces, clock: MovedClock) -> None:
         """By gateway, user, outcome and cause, and by several of them."""
         here, there = samples.new_id(), samples.new_id()
         flows = {
@@ -144,7 +143,7 @@ class FlowRules(OpenedBackend):
             seen = [flow.flow_id for flow in await store.flows.list(query, limit=9)]
             same(seen, [flows[name][0].flow_id for name in expected], f"the list keeps to {query}")
 
-    async def test_flow_purge(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_purge(self, store: Pieces, clock: MovedClock) -> None:
         """What is older than that goes, then the oldest of too many; nothing else."""
         kept = await _put_flows(store, clock, 6)
         await gives(store.flows.purge(before=kept[4].last_at, most=9), 1, "purge says how many it removed")
@@ -155,7 +154,7 @@ class FlowRules(OpenedBackend):
         await gives(store.flows.purge(before=kept[4].last_at, most=3), 0, "a second purge finds nothing")
         await gives(store.flows.purge(before=clock(), most=3), 3, "purge removes what is older")
 
-    async def test_flow_keeps_its_first_steps(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_keeps_its_first_steps(self, store: Pieces, clock: MovedClock) -> None:
         """Whoever repeats a callback without end fills no store."""
         first = samples.flow(clock())[0]
         steps = [first, *(_returned(first, clock() + number * SECOND) for number in range(1, MOST_STEPS + 50))]
@@ -165,7 +164,7 @@ class FlowRules(OpenedBackend):
         same(len(seen), MOST_STEPS, "a flow keeps so many steps and no more")
         same(seen[0], first, "a flow keeps its first steps")
 
-    async def test_flow_outlives_its_gateway(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_flow_outlives_its_gateway(self, store: Pieces, clock: MovedClock) -> None:
         """It may be why the gateway was deleted."""
         gateway = samples.gateway(clock())
         await store.gateways.put(gateway)

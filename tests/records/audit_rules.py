@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import pytest
-
-from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
 from latchpin.testing.rules import gives, outcomes, refused, same
+
+from tests.records.pieces import OpenedPieces, Pieces
 
 __all__ = ["AuditRules"]
 
 
 @pytest.mark.asyncio
-class AuditRules(OpenedBackend):
+class AuditRules(OpenedPieces):
     """Entries go behind the last one or nowhere."""
 
-    async def test_audit_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_audit_round_trip(self, store: Pieces, clock: MovedClock) -> None:
         """Every field comes back, in order and in pages."""
         entries = samples.audit_entries(clock(), 5)
         await gives(store.audit.last(), None, "an empty audit log has no last entry")
@@ -31,7 +30,7 @@ class AuditRules(OpenedBackend):
         await gives(store.audit.list(after=1, limit=2), entries[1:3], "a page begins behind 'after' and has 'limit'")
         await gives(store.audit.list(after=5, limit=9), [], "behind the last entry there is none")
 
-    async def test_audit_has_one_chain(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_audit_has_one_chain(self, store: Pieces, clock: MovedClock) -> None:
         """What does not follow on the last entry is refused whole: a second first, a gap, a repetition."""
         entries = samples.audit_entries(clock(), 6)
         await store.audit.append(entries[:3])
@@ -42,7 +41,7 @@ class AuditRules(OpenedBackend):
         await store.audit.append(entries[3:])
         await gives(store.audit.list(limit=9), entries, "after a refusal the right entries are taken")
 
-    async def test_audit_extended_by_many(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_audit_extended_by_many(self, store: Pieces, clock: MovedClock) -> None:
         """Fifty callers at once with the same place in the chain: one gets it."""
         tries = [samples.audit_entries(clock(), 1) for _ in range(50)]
         results = await outcomes(store.audit.append(entries) for entries in tries)
@@ -50,7 +49,7 @@ class AuditRules(OpenedBackend):
         winner = tries[results.index(None)]
         await gives(store.audit.list(limit=99), winner, "the one that was told so is the one that is kept")
 
-    async def test_audit_outlives_its_gateway(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_audit_outlives_its_gateway(self, store: Pieces, clock: MovedClock) -> None:
         """Removing a gateway removes no entry about it."""
         gateway = samples.gateway(clock())
         await store.gateways.put(gateway)
@@ -60,7 +59,7 @@ class AuditRules(OpenedBackend):
         await store.purge()
         await gives(store.audit.list(limit=9), entries, "the audit log stays when its gateway goes")
 
-    async def test_audit_is_removed_from_its_beginning(self, store: RecordStore, clock: MovedClock) -> None:
+    async def test_audit_is_removed_from_its_beginning(self, store: Pieces, clock: MovedClock) -> None:
         """The oldest go, the last stays whatever is asked, and the chain goes on behind it."""
         entries = samples.audit_entries(clock(), 8)
         await gives(store.audit.purge(through=9), 0, "an empty audit log has nothing to remove")

@@ -1,0 +1,82 @@
+"""The entries of the audit log: a document for each, under its number. None is changed."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from latchpin.contracts.collections import Collection
+from latchpin.contracts.stores import RecordStore
+from latchpin.errors import RecordConflict
+from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
+from latchpin.model.audit import AuditEntry
+
+__all__ = ["AUDIT", "AuditRecords"]
+
+AUDIT = CollectionSpec("core_audit", disposable=True)
+
+_PAGE = 500
+
+
+class AuditRecords:
+    """Keeps one chain: of two processes that write the same number, one makes the document."""
+
+    def __init__(self, records: RecordStore) -> None:
+        self._documents: Collection = records.collection(AUDIT)
+
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Add ``entries``, which follow on each other, behind the last one.
+
+        Raises:
+            RecordConflict: the last entry is not the one before ``entries[0]``; read it again.
+            BackendUnavailable: of the entries, the first ones may be kept.
+        """
+        if not entries:
+            return
+        number = entries[0].number
+        before = await self.last() if number == 1 else await self._documents.get(_id(number - 1))
+        if (before is None) == (number > 1):
+            raise RecordConflict(f"the audit log does not end with entry {number - 1}")
+        for entry in entries:
+            await self._documents.put(_document(entry))
+
+    async def restore(self, entry: AuditEntry) -> None:
+        """Put one entry back under its number, whatever stands before it: from a backup, or an earlier layout.
+
+        Raises:
+            RecordConflict: there is one of that number.
+        """
+        await self._documents.put(_document(entry))
+
+    async def last(self) -> AuditEntry | None:
+        """The newest entry, None in an empty log."""
+        found = await self._documents.scan(limit=1, newest_first=True)
+        return _entry(found[0]) if found else None
+
+    async def list(self, *, after: int = 0, limit: int) -> builtins.list[AuditEntry]:
+        """At most ``limit`` entries whose number is greater than ``after``, in their order."""
+        return [_entry(held) for held in await self._documents.scan(ID_INDEX, Span(_id(after + 1)), limit=limit)]
+
+    async def purge(self, *, through: int) -> int:
+        """Remove the entries up to the number ``through``, but never the last one. Return how many."""
+        newest = await self.last()
+        end = min(through, newest.number - 1 if newest else 0)
+        removed = 0
+        while page := await self._documents.scan(ID_INDEX, Span("", _id(end + 1)), limit=_PAGE):
+            for held in page:
+                removed += await self._documents.delete(held.id)
+        return removed
+
+
+def _id(number: int) -> str:
+    return f"{number:020}"
+
+
+def _document(entry: AuditEntry) -> Document:
+    return Document(_id(entry.number), asdict(entry) | {"at": entry.at.isoformat(), "facts": dict(entry.facts)})
+
+
+def _entry(held: Document) -> AuditEntry:
+    return AuditEntry(**{**held.body, "at": datetime.fromisoformat(held.body["at"])})

@@ -1,0 +1,144 @@
+"""The history of flows: a document for each flow, with its steps, found by its user, gateway, cause and last step."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+from latchpin.contracts import Collection, RecordStore
+from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
+from latchpin.records.flow_text import dump_step, parse_steps
+
+__all__ = ["FLOWS", "FlowRecords"]
+
+FLOWS = CollectionSpec("core_flows", ("last_at", "user", "gateway", "cause", "pending"), disposable=True)
+"""Each index but the first begins with what it is named for, and goes on with the time of the last step."""
+
+_ATTEMPTS = 20
+_PAGE = 100
+_PURGED_AT_ONCE = 10_000
+
+
+class FlowRecords:
+    """Keeps the steps of flows, written in batches and read by people. Losing some of it harms no flow.
+
+    A deleted gateway's flows stay until they are purged: they may be why it was deleted.
+    """
+
+    def __init__(self, records: RecordStore) -> None:
+        self._documents: Collection = records.collection(FLOWS)
+
+    async def append(self, steps: Sequence[FlowStep], *, life: timedelta) -> None:
+        """Keep ``steps`` of any number of flows, each under its ``flow_id``, in whatever order they come.
+
+        A step that is kept already is not kept twice, so a batch may be sent again. A flow keeps its first
+        ``MOST_STEPS`` steps, and is gone ``life`` after its last one.
+
+        Raises:
+            BackendUnavailable: some may be kept.
+        """
+        flows: dict[str, builtins.list[FlowStep]] = {}
+        for step in steps:
+            flows.setdefault(step.flow_id, []).append(step)
+        await asyncio.gather(*(self._append(flow_id, more, life) for flow_id, more in flows.items()))
+
+    async def get(self, flow_id: str) -> tuple[FlowStep, ...]:
+        """One flow's steps as they happened; empty if there are none."""
+        held = await self._documents.get(flow_id)
+        return () if held is None else tuple(in_order(_steps(held)))
+
+    async def purge(self, *, before: datetime, most: int) -> int:
+        """Remove flows whose last step is before ``before``, and beyond ``most`` the oldest. Return how many."""
+        old = await self._documents.count("last_at", Span("", index_time(before)))
+        over = min(max(old, await self._documents.count() - most), _PURGED_AT_ONCE)
+        removed = 0
+        while over > 0 and (page := await self._documents.scan("last_at", limit=min(over, _PAGE))):
+            gone = await asyncio.gather(*(self._documents.delete(held.id) for held in page))
+            removed += sum(gone)
+            over -= len(page)
+        return removed
+
+    async def list(self, query: FlowQuery, *, limit: int) -> builtins.list[FlowSummary]:
+        """At most ``limit`` flows that match, the one with the newest last step first.
+
+        Of several at one moment the one with the largest id comes first.
+        """
+        found: builtins.list[FlowSummary] = []
+        async for flow in self._newest(query, min(limit, _PAGE)):
+            if query.matches(flow):
+                found.append(flow)
+            if len(found) >= limit:
+                break
+        return found
+
+    async def count_pending(self, since: datetime) -> int:
+        """How many flows are under way whose last step is not before ``since``."""
+        return await self._documents.count("pending", Span(index_time(since)))
+
+    async def _newest(self, query: FlowQuery, page_size: int) -> AsyncIterator[FlowSummary]:
+        index, begin = _index_of(query)
+        within = Span.prefix(begin)
+        after = None if query.before is None else (begin + index_time(query.before), query.before_id)
+        while page := await self._documents.scan(index, within, after=after, limit=page_size, newest_first=True):
+            for held in page:
+                yield summarize(in_order(_steps(held)))
+            after = (page[-1].fields[index], page[-1].id)
+
+    async def _append(self, flow_id: str, more: Sequence[FlowStep], life: timedelta) -> None:
+        held: Document | None = None
+        for _ in range(_ATTEMPTS):
+            changed = _extended(held, flow_id, more, life)
+            if changed is None:
+                return
+            try:
+                await self._documents.put(changed)
+            except RecordConflict:  # most often the first look: a flow is written in one batch or two
+                held = await self._documents.get(flow_id)
+            else:
+                return
+        raise BackendUnavailable("the history of flows is written by others all the time")
+
+
+def _index_of(query: FlowQuery) -> tuple[str, str]:
+    """The narrowest index that has every flow that matches, and how its values begin there."""
+    if query.app_user_email is not None:
+        return "user", f"{query.app_user_email}\n"
+    if query.cause is not None:
+        return "cause", f"{query.cause}\n"
+    if query.outcome == "pending":
+        return "pending", ""
+    if query.gateway_id is not None:
+        return "gateway", f"{query.gateway_id}\n"
+    return "last_at", ""
+
+
+def _extended(held: Document | None, flow_id: str, more: Sequence[FlowStep], life: timedelta) -> Document | None:
+    """The flow with ``more``; None if it has all of it, or is full."""
+    lines: builtins.list[str] = [] if held is None else builtins.list(held.body["steps"])
+    known = len(lines)
+    lines = builtins.list(dict.fromkeys([*lines, *map(dump_step, more)]))[: max(known, MOST_STEPS)]
+    if held is not None and len(lines) == known:
+        return None
+    of = {"gateway_id": more[0].gateway_id, "app_user_email": more[0].app_user_email}
+    flow = summarize(in_order(parse_steps(lines, flow_id=flow_id, **of)))
+    last_at = index_time(flow.last_at)
+    fields = {
+        "last_at": last_at,
+        "user": f"{flow.app_user_email}\n{last_at}",
+        "gateway": f"{flow.gateway_id}\n{last_at}",
+    }
+    if flow.cause is not None:
+        fields["cause"] = f"{flow.cause}\n{last_at}"
+    if flow.outcome == "pending":
+        fields["pending"] = last_at
+    revision = 0 if held is None else held.revision
+    return Document(flow_id, of | {"steps": lines}, fields, revision, flow.last_at + life)
+
+
+def _steps(held: Document) -> builtins.list[FlowStep]:
+    of = {name: str(held.body[name]) for name in ("gateway_id", "app_user_email")}
+    return parse_steps(held.body["steps"], flow_id=held.id, **of)

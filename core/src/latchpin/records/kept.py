@@ -1,0 +1,65 @@
+"""Small named values with one primitive: the first writer wins until the value expires.
+
+It serves random keys made once for all workers, one-time links and leases.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+
+from latchpin.contracts import Collection, RecordStore
+from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
+
+__all__ = ["KEPT", "KeptValues"]
+
+KEPT = CollectionSpec("core_kept")
+
+_ATTEMPTS = 20
+_PAGE = 500
+
+
+class KeptValues:
+    """The kept values of a record store. A name has 1 to 255 bytes."""
+
+    def __init__(self, records: RecordStore) -> None:
+        self._documents: Collection = records.collection(KEPT)
+
+    async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
+        """Keep ``value`` unless an unexpired one stands; return the one that stands now."""
+        for _ in range(_ATTEMPTS):
+            try:
+                await self._documents.put(Document(name, {"value": value}, expires_at=expires_at))
+            except RecordConflict:
+                standing = await self.get(name)
+                if standing is not None:
+                    return standing
+            else:
+                return value
+        raise BackendUnavailable("a kept value is written and taken faster than it can be read")
+
+    async def get(self, name: str) -> str | None:
+        """Look. None if there is none or it expired."""
+        held = await self._documents.get(name)
+        return None if held is None else str(held.body["value"])
+
+    async def list(self, prefix: str) -> Mapping[str, str]:
+        """Those whose name begins with ``prefix`` and that have not expired."""
+        found: dict[str, str] = {}
+        after: tuple[str, str] | None = None
+        while page := await self._documents.scan(ID_INDEX, Span.prefix(prefix), after=after, limit=_PAGE):
+            found |= {held.id: str(held.body["value"]) for held in page}
+            after = (page[-1].id, page[-1].id)
+        return found
+
+    async def take(self, name: str, *, value: str | None = None) -> str | None:
+        """Remove and return it, atomically: one caller gets it. With ``value``, only if it is that."""
+        if value is None:
+            taken = await self._documents.take(name)
+            return None if taken is None else str(taken.body["value"])
+        held = await self._documents.get(name)
+        if held is None or not hmac.compare_digest(str(held.body["value"]).encode(), value.encode()):
+            return None
+        return value if await self._documents.delete(name, revision=held.revision) else None

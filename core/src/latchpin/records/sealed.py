@@ -1,0 +1,75 @@
+"""Seals the secret members of documents on their way into a store, and opens them on the way back."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from latchpin.contracts import Cipher, Collection, RecordStore
+from latchpin.model import ID_INDEX, CollectionSpec, Document, Sealed, Span
+
+__all__ = ["open_collection"]
+
+
+def open_collection(spec: CollectionSpec, records: RecordStore, cipher: Cipher) -> Collection:
+    """The collection that ``spec`` declares, whose sealed members the store never sees open."""
+    collection = records.collection(spec)
+    return _SealedCollection(spec, collection, cipher) if spec.sealed else collection
+
+
+class _SealedCollection:
+    """A ``Collection`` over another. A member opens only in its own collection, document and place of the body."""
+
+    def __init__(self, spec: CollectionSpec, inner: Collection, cipher: Cipher) -> None:
+        self._spec = spec
+        self._inner = inner
+        self._cipher = cipher
+        self.delete = inner.delete
+        self.count = inner.count
+
+    async def put(self, document: Document) -> Document:
+        """Seal and put. Raises TypeError if a member that is to be sealed is not text."""
+        stored = await self._inner.put(self._each(document, self._seal))
+        return replace(stored, body=document.body)
+
+    async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
+        """Get and open. Raises Unsealable if no key we have opens it, or it was moved."""
+        return self._opened(await self._inner.get(id))
+
+    async def take(self, id: str) -> Document | None:  # noqa: A002  the contract's name
+        """Take and open. Raises Unsealable if no key we have opens it, or it was moved."""
+        return self._opened(await self._inner.take(id))
+
+    async def scan(
+        self,
+        index: str = ID_INDEX,
+        within: Span = Span(),  # noqa: B008  frozen
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> builtins.list[Document]:
+        """Scan and open. Raises Unsealable if no key we have opens one."""
+        found = await self._inner.scan(index, within, after=after, limit=limit, newest_first=newest_first)
+        return [self._each(document, self._unseal) for document in found]
+
+    def _opened(self, document: Document | None) -> Document | None:
+        return None if document is None else self._each(document, self._unseal)
+
+    def _each(self, document: Document, change: Callable[[str, tuple[str, ...]], str]) -> Document:
+        changed: dict[str, Any] = {
+            name: change(document.body[name], (self._spec.name, document.id, name))
+            for name in self._spec.sealed
+            if document.body.get(name) is not None
+        }
+        return replace(document, body={**document.body, **changed})
+
+    def _seal(self, value: str, place: tuple[str, ...]) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"{place[-1]} of {place[0]} is to be sealed and is not text")
+        return self._cipher.seal(value, place=place)
+
+    def _unseal(self, value: str, place: tuple[str, ...]) -> str:
+        return self._cipher.unseal(Sealed(value), place=place)

@@ -1,0 +1,140 @@
+"""Documents on Redis: a hash of them, their ends, and a sorted set for each index.
+
+Under ``latchpin:{documents.name}``, so that on a cluster one collection lies in one slot: ``docs`` (id to text),
+``ends`` (ids that expire, by when), ``by:`` and an index's name (value, NUL and id, sorted as bytes). Nothing expires
+by Redis's own clock: what ended is absent for every script at once, and ``purge`` removes it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from latchpin.contracts import Clock
+from latchpin.errors import RecordConflict
+from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
+
+from latchpin_redis_store.codec import foreign, to_json
+from latchpin_redis_store.connection import Commands
+from latchpin_redis_store.document_scripts import (
+    PURGE_DOCUMENTS,
+    PUT_DOCUMENT,
+    SCAN_DOCUMENTS,
+    TAKE_DOCUMENT,
+)
+from latchpin_redis_store.scripts import Script
+
+__all__ = ["RedisCollection"]
+
+PURGED_AT_ONCE = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RedisCollection:
+    """Implements ``latchpin.contracts.Collection``."""
+
+    def __init__(self, spec: CollectionSpec, commands: Commands, clock: Clock) -> None:
+        self._ask = commands.ask
+        self._script = commands.run
+        self._clock = clock
+        self._name = spec.name
+        self._indexes = (ID_INDEX, *spec.indexes)
+        self._keys = [self._key(part) for part in ("docs", "ends", *(f"by:{name}" for name in self._indexes))]
+
+    async def put(self, document: Document) -> Document:
+        """Compare and swap."""
+        stored = document.written()
+        values = {ID_INDEX: document.id, **document.fields}
+        words = [word for name in self._indexes for word in (name, _member(values.get(name), document.id))]
+        ends = "" if document.expires_at is None else _us(document.expires_at)
+        if not await self._run(PUT_DOCUMENT, document.id, document.revision, _dump(stored), ends, *words):
+            raise RecordConflict(f"{self._name}: another revision of a document is stored")
+        return stored
+
+    async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
+        """Look."""
+        text = await self._ask("HGET", self._keys[0], id)
+        document = None if text is None else self._load(id, text)
+        return None if document is None or document.expired(self._clock()) else document
+
+    async def delete(self, id: str, *, revision: int | None = None) -> bool:  # noqa: A002  the contract's name
+        """Remove it."""
+        wanted = "" if revision is None else revision
+        return await self._run(TAKE_DOCUMENT, id, wanted, *self._indexes) is not None
+
+    async def take(self, id: str) -> Document | None:  # noqa: A002  the contract's name
+        """Remove and return it."""
+        text = await self._run(TAKE_DOCUMENT, id, "", *self._indexes)
+        return None if text is None else self._load(id, text)
+
+    async def scan(
+        self,
+        index: str = ID_INDEX,
+        within: Span = Span(),  # noqa: B008  frozen
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> builtins.list[Document]:
+        """Those of a part of an index, in its order."""
+        low, high = _bounds(within)
+        if after is not None:
+            edge = "(" + (_member(*after) or "")
+            low, high = (low, edge) if newest_first else (edge, high)
+        command, first, last = ("ZREVRANGEBYLEX", high, low) if newest_first else ("ZRANGEBYLEX", low, high)
+        keys = (self._keys[0], self._key(f"by:{index}"))
+        found = await self._script(SCAN_DOCUMENTS, keys, _us(self._clock()), command, first, last, limit)
+        return [self._load(id_.decode(), text) for id_, text in zip(found[::2], found[1::2], strict=True)]
+
+    async def count(self, index: str = ID_INDEX, within: Span = Span()) -> int:  # noqa: B008  frozen
+        """How many there are, after what ended is removed."""
+        await self.purge()
+        return int(await self._ask("ZLEXCOUNT", self._key(f"by:{index}"), *_bounds(within)))
+
+    async def purge(self) -> int:
+        """Remove what expired, a limited number at once. Return how many."""
+        total = 0
+        while True:
+            count = int(await self._run(PURGE_DOCUMENTS, PURGED_AT_ONCE, *self._indexes))
+            total += count
+            if count < PURGED_AT_ONCE:
+                return total
+
+    def _key(self, part: str) -> str:
+        return f"latchpin:{{documents.{self._name}}}:{part}"
+
+    async def _run(self, script: Script, *words: str | int) -> Any:  # noqa: ANN401  each script's own reply
+        return await self._script(script, self._keys, _us(self._clock()), *words)
+
+    def _load(self, id_: str, text: bytes) -> Document:
+        head, _, body = text.partition(b"\n")
+        try:
+            facts: Mapping[str, Any] = json.loads(head)
+            ends = facts["ends"]
+            expires_at = None if ends is False else _EPOCH + timedelta(microseconds=ends)
+            return Document(id_, json.loads(body), dict(facts["fields"]), int(facts["revision"]), expires_at)
+        except (ValueError, TypeError, KeyError) as exc:
+            raise foreign(self._keys[0], exc) from exc
+
+
+def _dump(document: Document) -> str:
+    ends = False if document.expires_at is None else _us(document.expires_at)  # Lua's JSON makes something of null
+    facts = {"revision": document.revision, "fields": dict(document.fields), "ends": ends}
+    return f"{to_json(facts)}\n{document.dump_body()}"
+
+
+def _us(moment: datetime) -> int:
+    """Microseconds since 1970: 51 bits, which Lua's numbers hold exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _member(value: str | None, id_: str) -> str:
+    """Its place in an index, empty if it has none. NUL sorts before every character that a value may hold."""
+    return "" if value is None else f"{value}\0{id_}"
+
+
+def _bounds(within: Span) -> tuple[str, str]:
+    return f"[{within.begin}", "+" if within.end is None else f"({within.end}"

@@ -1,0 +1,1 @@
+"""What the core keeps in collections, on every store."""

@@ -1,0 +1,41 @@
+"""What the core keeps, over a store under test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from latchpin.contracts import Clock, RecordStore
+from latchpin.records.audit import AUDIT, AuditRecords
+from latchpin.records.flows import FlowRecords
+from latchpin.records.kept import KeptValues
+from latchpin.records.tools import ToolRecords
+from latchpin.testing.opening import OpenedBackend
+
+
+class Pieces:
+    """A record store, and what the core keeps in it."""
+
+    def __init__(self, store: RecordStore, clock: Clock) -> None:
+        self.gateways = store.gateways
+        self.purge = store.purge
+        self.kept = KeptValues(store)
+        self.tools = ToolRecords(store, clock)
+        self.flows = FlowRecords(store)
+        self.audit = AuditRecords(store)
+        self.documents = store.collection(AUDIT)
+
+
+def pieces_of(records: RecordStore, clock: Clock) -> dict[str, object]:
+    """The pieces as ``latchpin.services.Services`` names them."""
+    pieces = Pieces(records, clock)
+    return {"kept": pieces.kept, "tools": pieces.tools, "flows": pieces.flows, "audit_log": pieces.audit}
+
+
+class OpenedPieces(OpenedBackend):
+    """Gives each test the pieces as its store."""
+
+    @pytest_asyncio.fixture
+    async def store(self, offer, settings, context, clock) -> AsyncIterator[Pieces]:
+        async with offer.open(settings, context) as store:
+            yield Pieces(store, clock)

@@ -1,0 +1,51 @@
+"""What lay under keys of its own before is found in the collections after a start."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+from latchpin.audit.chain import build_chain, check_chain
+from latchpin.model import AuditNote
+from latchpin.records.flow_text import dump_step
+from latchpin.testing import MovedClock, samples
+from latchpin.testing.sealing import SuiteSigner
+from redis.asyncio import Redis
+
+from tests.records.pieces import Pieces
+from tests.redis_store.opened import opened
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ADA = "ada@example.com"
+
+
+async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
+    clock, flow, gateway = MovedClock(NOW), samples.flow(NOW), samples.gateway(NOW)
+    chain = build_chain(None, [AuditNote(NOW, "gateway.created", "p", "", "g", {})] * 3, SuiteSigner())
+    owner = json.dumps({"gateway_id": flow[0].gateway_id, "app_user_email": flow[0].app_user_email})
+    async with opened(redis_url, clock=clock) as (_, records), Redis.from_url(redis_url) as client:
+        await records.gateways.put(gateway)
+        await client.delete("latchpin:layout")
+        ends = (NOW + HOUR).isoformat(timespec="microseconds")
+        await client.set("latchpin:kept:lasting", '{"expires_at":"never","value":"a value"}')
+        await client.set("latchpin:kept:ending", json.dumps({"expires_at": ends, "value": "another"}))
+        rows = {"add": {"definition": {"name": "add"}, "created_at": ends, "updated_at": ends}}
+        text = json.dumps({"id": ADA, "revision": 1, "tools": rows})
+        await client.hset(f"latchpin:{{{gateway.id}}}:tools", ADA, text)
+        steps = {dump_step(step): "" for step in flow}
+        await client.hset(f"latchpin:{{flows}}:flow:{flow[0].flow_id}", mapping={"of": owner, **steps})
+        await client.zadd("latchpin:{flows}:all", {flow[0].flow_id: 1})
+        await client.rpush("latchpin:audit", *[json.dumps(asdict(e) | {"at": e.at.isoformat()}) for e in chain])
+    for _ in range(2):
+        async with opened(redis_url, clock=clock) as (_, records), Redis.from_url(redis_url) as client:
+            pieces = Pieces(records, clock)
+            assert await pieces.kept.list("") == {"lasting": "a value", "ending": "another"}
+            assert [tool.name for tool in await pieces.tools.list(gateway.id, ADA)] == ["add"]
+            assert await pieces.flows.get(flow[0].flow_id) == tuple(flow)
+            entries = await pieces.audit.list(limit=9)
+            assert entries == chain
+            check_chain(entries, SuiteSigner())
+            old = [key for key in await client.keys("latchpin:*") if b"{documents." not in key]
+            assert sorted(old) == [b"latchpin:gateways", b"latchpin:layout"]
