@@ -156,7 +156,7 @@ def every_page():
     yield pages.success(**facts, gateway_id="a" * 32, gateway_url=HOSTILE, issuer=HOSTILE)
     yield pages.fetched(**facts, message=HOSTILE, updated=0, removed=0, tools=tools)
     for error in (LatchpinError(HOSTILE), NotSignedIn(HOSTILE), AuthorizationRequired("", authorize_url="/oauth/x")):
-        yield pages.failure(error, detail=HOSTILE, flow_id="f" * 32, base="")
+        yield pages.failure(error, detail=HOSTILE, trace=("flow", "f" * 32), base="")
 
 
 @pytest.mark.parametrize("page", list(every_page()))
@@ -190,7 +190,7 @@ def test_the_success_page_has_the_guides_title_and_names_who_and_what():
 
 
 def test_a_text_that_is_no_unicode_does_not_break_a_page():
-    page = pages.failure(LatchpinError("\udcff"), detail="\udcff", flow_id="f" * 32, base="")
+    page = pages.failure(LatchpinError("\udcff"), detail="\udcff", trace=("flow", "f" * 32), base="")
     assert b"<h1>" in page.body
 
 
