@@ -79,6 +79,27 @@ async def test_workers_that_write_at_once_leave_one_chain(store, cipher, clock):
     check_chain(entries, SuiteSigner())
 
 
+async def test_a_note_is_recorded_once_where_another_worker_writes_within_its_batch(store, cipher, clock, monkeypatch):
+    mine, other = trail_on(store, cipher, clock), trail_on(store, cipher, clock)
+    put = store.audit._documents.put
+    theirs = iter(["theirs"])
+
+    async def put_behind_another(document):
+        if document.body["gateway_id"] == "2":
+            for name in theirs:
+                await other.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id=name)
+        return await put(document)
+
+    monkeypatch.setattr(store.audit._documents, "put", put_behind_another)
+    names = [str(n) for n in range(5)]
+    kept = await asyncio.gather(*(mine.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id=n) for n in names))
+    await mine.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id="5")
+    entries = [entry async for entry in read(store.audit)]
+    assert [entry.gateway_id for entry in entries] == ["0", "1", "theirs", "2", "3", "4", "5"]
+    assert all(kept)
+    check_chain(entries, SuiteSigner())
+
+
 async def test_a_forgotten_person_is_found_no_more_and_the_chain_holds(store, cipher, clock, pseudonyms):
     trail = trail_on(store, cipher, clock)
     await trail.record("gateway.created", actor=ANN)

@@ -103,14 +103,17 @@ class AuditTrail:
     async def _send(self, notes: Sequence[AuditNote]) -> Sequence[None]:
         if self._records is None or self._signer is None:
             return [None] * len(notes)
+        rest = notes
         for _ in range(_ATTEMPTS):
-            entries = build_chain(self._last, notes, self._signer)
+            entries = build_chain(self._last, rest, self._signer)
             try:
-                await self._records.append(entries)
-            except RecordConflict:  # another worker was first: begin behind what it wrote
-                await self._pause(_PAUSE)
-                self._last = await self._records.last()
-                continue
-            self._last = entries[-1]
-            return [None] * len(notes)
+                kept = await self._records.append(entries)
+            except RecordConflict:
+                kept = 0
+            rest = rest[kept:]
+            if not rest:
+                self._last = entries[-1]
+                return [None] * len(notes)
+            await self._pause(_PAUSE)  # another worker was faster: go on behind what it wrote
+            self._last = await self._records.last()
         raise RecordConflict("other workers kept extending the audit log")

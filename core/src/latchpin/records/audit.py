@@ -26,21 +26,29 @@ class AuditRecords:
     def __init__(self, records: RecordStore) -> None:
         self._documents: Collection = records.collection(AUDIT)
 
-    async def append(self, entries: Sequence[AuditEntry]) -> None:
-        """Add ``entries``, which follow on each other, behind the last one.
+    async def append(self, entries: Sequence[AuditEntry]) -> int:
+        """Add ``entries``, which follow on each other, behind the last one. Return how many of them are kept.
+
+        These are all, or the first ones, if another process wrote behind them before the next one.
 
         Raises:
-            RecordConflict: the last entry is not the one before ``entries[0]``; read it again.
+            RecordConflict: the last entry is not the one before ``entries[0]``; read it again. None is kept.
             BackendUnavailable: of the entries, the first ones may be kept.
         """
         if not entries:
-            return
+            return 0
         number = entries[0].number
         before = await self.last() if number == 1 else await self._documents.get(_id(number - 1))
         if (before is None) == (number > 1):
             raise RecordConflict(f"the audit log does not end with entry {number - 1}")
-        for entry in entries:
-            await self._documents.put(_document(entry))
+        for kept, entry in enumerate(entries):
+            try:
+                await self._documents.put(_document(entry))
+            except RecordConflict:
+                if not kept:
+                    raise
+                return kept
+        return len(entries)
 
     async def restore(self, entry: AuditEntry) -> None:
         """Put one entry back under its number, whatever stands before it: from a backup, or an earlier layout.
