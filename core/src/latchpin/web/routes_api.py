@@ -13,10 +13,10 @@ from latchpin.model import Caller, RegisteredClient
 from latchpin.people.address import parse_email
 from latchpin.web import pages
 from latchpin.web.csrf import check_csrf, csrf_token
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, wants_html
 from latchpin.web.frame import navigation_for
 from latchpin.web.identity import require_admin, require_caller
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 __all__ = ["router"]
 

@@ -15,8 +15,8 @@ from latchpin.services import Services
 from latchpin.tokens.assertion_shelf import AssertionShelf
 from latchpin.tokens.identity_providers import provider_of
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_caller
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 __all__ = ["router"]
 

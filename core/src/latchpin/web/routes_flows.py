@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.errors import InvalidRequest
 from latchpin.journal.view import describe_flow, describe_summary
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
+from latchpin.web.dependencies import application_of
 from latchpin.web.errors import wants_html
 from latchpin.web.frame import frame
 from latchpin.web.identity import require_caller
 from latchpin.web.rendering import render
-from latchpin.web.routes_oauth import application_of
 from latchpin.web.timeline import build_timeline
 
 __all__ = ["router"]

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.book import GatewayBody, describe, parse_gateway_body
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin, require_caller
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 from latchpin.web.schemas import whole_schema
 
 __all__ = ["router"]

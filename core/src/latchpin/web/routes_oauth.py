@@ -7,7 +7,6 @@ their OpenAPI description beside them.
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from datetime import timedelta
 from functools import partial
@@ -18,13 +17,13 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from latchpin.application import Application
 from latchpin.authorization.completion import Completed
 from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, ProviderError
 from latchpin.oauth.callback import build_posted
 from latchpin.patience import insist
 from latchpin.web import pages
 from latchpin.web.csrf import csrf_token
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, answer, wants_html
 from latchpin.web.frame import navigation_for
 from latchpin.web.identity import (
@@ -37,30 +36,12 @@ from latchpin.web.identity import (
 )
 from latchpin.web.in_advance import not_in_advance
 
-__all__ = ["add_flow_routes", "application_of", "check_gateway_id", "router"]
+__all__ = ["add_flow_routes", "router"]
 
 router = APIRouter(include_in_schema=False)
 
 RESULT = "authorization-result"
 RESULT_LIFETIME = timedelta(minutes=10)
-_ID = re.compile(r"[0-9a-f]{32}")
-
-
-def application_of(request: Request) -> Application:
-    """The gateway's scripts."""
-    application: Application = request.app.state.application
-    return application
-
-
-def check_gateway_id(text: str) -> str:
-    """A gateway id from a path; what cannot be one is not looked up.
-
-    Raises:
-        NotFound: it cannot be one.
-    """
-    if not _ID.fullmatch(text):
-        raise NotFound("that is no gateway id: an id has 32 hexadecimal digits")
-    return text
 
 
 @not_in_advance

@@ -14,10 +14,10 @@ from latchpin.errors import NotFound, known_causes
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
+from latchpin.web.dependencies import application_of
 from latchpin.web.frame import frame
 from latchpin.web.identity import require_caller, services_of
 from latchpin.web.rendering import render
-from latchpin.web.routes_oauth import application_of
 
 __all__ = ["router"]
 

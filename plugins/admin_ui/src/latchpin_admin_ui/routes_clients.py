@@ -8,8 +8,8 @@ from latchpin.application import Application
 from latchpin.errors import NotFound
 from latchpin.model import Caller
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 from latchpin_admin_ui.pages import show
 from latchpin_admin_ui.views import ClientRow

@@ -13,8 +13,8 @@ from latchpin.model import Caller, Gateway
 from latchpin.people.address import parse_email
 from latchpin.people.allowance import may_use
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin, require_caller
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import is_live, show, show_piece

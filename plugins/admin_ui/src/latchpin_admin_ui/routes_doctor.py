@@ -8,8 +8,8 @@ from latchpin.contracts import Severity
 from latchpin.doctor import run_checks
 from latchpin.plugins import Plugins
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of
 from latchpin.web.identity import require_admin
-from latchpin.web.routes_oauth import application_of
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show

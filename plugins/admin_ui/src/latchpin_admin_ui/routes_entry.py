@@ -14,8 +14,8 @@ from latchpin.model import Caller, Gateway, OAuthConfig
 from latchpin.oauth.providers import NO_PROVIDER
 from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 from latchpin_admin_ui.forms import ASSERTION_TEXTS, SECRETS, TEXTS, parse_form, show_gateway, show_submitted
 from latchpin_admin_ui.growing import Tell, grow

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.application import Application
 from latchpin.model import Gateway
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_caller
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 from latchpin_admin_ui.pages import show
 from latchpin_admin_ui.routes_connections import find_mine

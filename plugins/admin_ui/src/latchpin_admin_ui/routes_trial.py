@@ -8,8 +8,8 @@ from latchpin.contracts import Finding, Severity
 from latchpin.model import Gateway
 from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin, require_caller
-from latchpin.web.routes_oauth import application_of, check_gateway_id
 
 from latchpin_admin_ui.growing import Tell, grow
 

@@ -7,8 +7,8 @@ import hmac
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.settings import load
+from latchpin.web.dependencies import application_of
 from latchpin.web.identity import require_admin
-from latchpin.web.routes_oauth import application_of
 
 from latchpin_metrics.gauges import Gauges
 from latchpin_metrics.meters import meters

@@ -21,10 +21,10 @@ from latchpin.outbound.http import open_session
 from latchpin.people.bindings import Bindings
 from latchpin.settings import load
 from latchpin.tokens.client_grant import owner_of
+from latchpin.web.dependencies import check_gateway_id
 from latchpin.web.errors import log_failure, problem, retry_after, trace_of
 from latchpin.web.hosts import header, origin_of
 from latchpin.web.identity import RESOURCE, require_caller
-from latchpin.web.routes_oauth import check_gateway_id
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 

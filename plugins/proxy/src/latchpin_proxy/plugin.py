@@ -6,9 +6,9 @@ import latchpin
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from latchpin.errors import NotFound
+from latchpin.web.dependencies import check_gateway_id
 from latchpin.web.identity import services_of
 from latchpin.web.limits import StreamingRoute
-from latchpin.web.routes_oauth import check_gateway_id
 
 from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path
