@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from latchpin import serve as serving
@@ -138,6 +139,36 @@ def test_an_env_file_in_another_encoding_is_named(tmp_path, monkeypatch, written
         load(CoreSettings)
     assert str(tmp_path / ".env") in str(caught.value), why
     assert caught.value.remedy == "Save that file as UTF-8."
+
+
+BROKEN_LINES = [
+    # what .env holds, which line is named, why it must not be passed over
+    ('PORT=5000\n\n# a secret\nAUTH_ENCRYPTION_SECRET="hush-hush\nPORT=5001\n', 4, "the quote is open: the default"),
+    ("ADMIN_EMAILS ann@example.com\n", 1, "no equals sign"),
+    ("PORT=1\r\n\r\nBASE_URL: https://hush.example\r\n", 3, "a colon, and an editor of Windows"),
+    ("BASE_URL='http://localhost' hush\n", 1, "words after the quote"),
+]
+
+
+@pytest.mark.parametrize(("written", "line", "why"), BROKEN_LINES)
+def test_a_line_of_an_env_file_that_cannot_be_read_stops_the_start(tmp_path, monkeypatch, written, line, why):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(written.encode())
+    with pytest.raises(SettingsError) as caught:
+        load(CoreSettings)
+    assert caught.value.public == f"line {line} of {tmp_path / '.env'} cannot be read", why
+    assert "NAME=value" in caught.value.remedy
+    assert "hush" not in f"{caught.value} {caught.value.remedy} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda place: place.symlink_to("nowhere")], ids=["folder", "dead link"])
+def test_an_env_file_that_is_none_stops_the_start(tmp_path, monkeypatch, make):
+    """A container's mount makes a folder where the file was not there."""
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / ".env")
+    with pytest.raises(SettingsError, match="is no file") as caught:
+        load(CoreSettings)
+    assert str(tmp_path / ".env") in str(caught.value)
 
 
 # -- several workers, and the end ---------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import re
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,18 +56,43 @@ def load(model: type[SettingsT]) -> SettingsT:
     """Read ``model`` from the environment and ``.env``.
 
     Raises:
-        SettingsError: names each variable, what it holds (secrets masked), and what is allowed.
+        SettingsError: names each variable, what it holds (secrets masked), and what is allowed; or the line of
+            ``.env`` that cannot be read.
     """
     try:
+        _check_env_file(Path(ENV_FILE))
         return model()
     except ValidationError as exc:
         lines = [_explain(model, error) for error in exc.errors(include_url=False)]
         raise SettingsError("; ".join(lines), public="\n".join(lines)) from None
     except UnicodeDecodeError as exc:
         text = f"{Path(ENV_FILE).absolute()} is not UTF-8: byte {exc.start} cannot be read"
-        raise SettingsError(text, public=text, remedy="Save that file as UTF-8.") from None
-    except (ValueError, OSError) as exc:  # pydantic-settings: JSON expected, or .env unreadable
+        raise _unreadable(text, "Save that file as UTF-8.") from None
+    except ValueError as exc:  # pydantic-settings: JSON expected
         raise SettingsError(str(exc), public=str(exc)) from None
+
+
+def _check_env_file(file: Path) -> None:
+    """Refuse what would be passed over: a setting that somebody wrote down is never taken for one that is not there."""
+    where = file.absolute()
+    if not file.is_file():
+        if file.exists() or file.is_symlink():
+            raise _unreadable(f"{where} is no file", "Put a file there, or take away what is there.")
+        return
+    try:
+        text = file.read_text(ENV_ENCODING)
+    except OSError as exc:
+        raise _unreadable(f"{where} cannot be read: {exc.strerror}", "Let the user who runs this read it.") from None
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            written = line.original.string
+            number = line.original.line + written[: len(written) - len(written.lstrip())].count("\n")
+            remedy = "Write NAME=value, close each quote, and put # before a comment."
+            raise _unreadable(f"line {number} of {where} cannot be read", remedy)
+
+
+def _unreadable(text: str, remedy: str) -> SettingsError:
+    return SettingsError(text, public=text, remedy=remedy)
 
 
 def variables(model: type[BaseSettings]) -> list[str]:
