@@ -15,6 +15,7 @@ from latchpin_sql_store import plugin
 from latchpin_sql_store.checks import check_database
 from latchpin_sql_store.engine import parse_url, show_url, sqlite_file
 from latchpin_sql_store.settings import DatabaseUrl, SqlSettings
+from latchpin_sql_store.url_parts import FILE_OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,8 @@ AT, NO_URL, NO_FILE = (
         ("sqlite://u:hush@h/x.db", NO_FILE),
         ("sqlite://h/x.db", NO_FILE),
         ("sqlite://h", NO_FILE),
+        ("sqlite:///mcp.db?mode=ro", FILE_OPTIONS),
+        ("sqlite:///mcp.db?timeout=5&key=hush", FILE_OPTIONS),
     ],
 )
 def test_a_url_of_which_nobody_can_tell_where_its_password_ends_is_refused(monkeypatch, url, said):
@@ -128,7 +131,7 @@ def test_what_is_clear_is_read_as_it_is_meant(url, login, place, shown):
         ("/srv/my%20data/mcp.db", "/srv/my data/mcp.db"),
         ("/srv/my data/a@b:c#d.db", "/srv/my data/a@b:c#d.db"),
         ("/srv/100%25/what%3F.db", "/srv/100%/what?.db"),
-        ("/srv/100%/mcp.db?timeout=5", "/srv/100%/mcp.db"),
+        ("/srv/100%/mcp.db?", "/srv/100%/mcp.db"),
         ("./mcp.db", "mcp.db"),
     ],
 )

@@ -25,6 +25,9 @@ NO_URL = (
     "@ : / ? in the user name and password"
 )
 NO_FILE = "must name a file after sqlite:///, as in sqlite:///./mcp.db or sqlite:////srv/latchpin/mcp.db"
+FILE_OPTIONS = (
+    "must have no options after the file of sqlite:///, since none would be heeded; a ? in the file's name is %3F"
+)
 HIGHEST_PORT = 65535
 
 
@@ -70,8 +73,9 @@ def _parse_file(scheme: str, rest: str) -> UrlParts:
     parts = _FILE.fullmatch(rest)
     if parts is None:
         raise ValueError(NO_FILE)
-    path, query = parts.groups(default="")
-    return UrlParts(scheme, database=unquote(path), options=_options(query))
+    if parts[2]:
+        raise ValueError(FILE_OPTIONS)
+    return UrlParts(scheme, database=unquote(parts[1]))
 
 
 def _parse_server(scheme: str, rest: str) -> UrlParts:
