@@ -80,6 +80,12 @@ MALFORMED = [
     ("PORT", "65536", "less than or equal to 65535"),
     ("WORKERS", "0", "greater than or equal to 1"),
     ("ADMIN_EMAILS", '["a', "JSON list"),
+    ("ADMIN_EMAILS", "ann@example.com, bob", "'bob' must have one @"),
+    ("ADMIN_EMAILS", "Ann <ann@example.com>", "'Ann' must have one @"),
+    ("HOST", "127.0.0.1:4444", "without scheme and port"),
+    ("HOST", "http://127.0.0.1", "without scheme and port"),
+    ("TRUSTED_USER_HEADER", "X-User:", "without a colon"),
+    ("TRUSTED_USER_HEADER", "X User", "the name of a header"),
     ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO'"),
     ("LOG_FORMAT", "xml", "'text' or 'json'"),
 ]
@@ -135,7 +141,7 @@ def test_an_unknown_store_lists_what_is_installed_and_what_can_be(serve):
 
 def test_options_of_the_command_are_judged_like_variables(serve):
     code, text = serve({}, "--port", "70000")
-    assert (code, "PORT holds '70000'" in text) == (1, True)
+    assert (code, "PORT holds '70000'" in text, "BASE_URL" in text) == (1, True, False)
 
 
 def test_without_any_store_plugin_the_start_names_what_to_install(serve, monkeypatch):

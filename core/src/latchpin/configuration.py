@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from latchpin.model.address import check_email
 from latchpin.settings import Settings
 from latchpin.urls import check_url
 
@@ -17,6 +19,9 @@ __all__ = ["CoreSettings", "Words", "is_loopback_host"]
 
 DEFAULT_SECRET = "my-test-salt"  # noqa: S105  the published default, refused off loopback
 MINIMUM_SECRET_BYTES = 32
+HIGHEST_PORT = 65_535
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110 section 5.1."""
 
 
 def _words(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -105,7 +110,7 @@ class CoreSettings(Settings):
     # the server
     base_url: str = Field("http://localhost:4444", description="The public URL; a path prefix is allowed.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(4444, ge=0, le=65_535, description="Port to listen on.")
+    port: int = Field(4444, ge=0, le=HIGHEST_PORT, description="Port to listen on.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes.")
     max_connections: int = Field(2048, ge=16, le=1_000_000, description="Connections that one worker takes at once.")
 
@@ -141,7 +146,7 @@ class CoreSettings(Settings):
     def _follow_the_port(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Without BASE_URL, links lead to where we listen."""
         port = str(values.get("port") or "")
-        if values.get("base_url") or not port.isdecimal() or int(port) == 0:
+        if values.get("base_url") or not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
             return values
         return {**values, "base_url": f"http://localhost:{int(port)}"}
 
@@ -149,7 +154,10 @@ class CoreSettings(Settings):
     @classmethod
     def _without_brackets(cls, value: str) -> str:
         """An IPv6 address may be written as in a URL."""
-        return value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        if "/" in bare or (bare.count(":") == 1):
+            raise ValueError("must be an address or a name alone, without scheme and port; PORT has the port")
+        return bare
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -182,8 +190,20 @@ class CoreSettings(Settings):
 
     @field_validator("admin_emails")
     @classmethod
-    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                check_email(text)
+            except ValueError as exc:
+                raise ValueError(f"must be addresses, and '{text}' {exc}") from None
         return tuple(text.lower() for text in value)
+
+    @field_validator("trusted_user_header")
+    @classmethod
+    def _check_header(cls, value: str | None) -> str | None:
+        if value is not None and not _FIELD_NAME.fullmatch(value):
+            raise ValueError("must be the name of a header such as X-Forwarded-Email, without a colon")
+        return value
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

@@ -123,8 +123,12 @@ def build_provider_table(offers: Iterable[Offer], path: str | None) -> tuple[Pro
         place = f"PROVIDERS_FILE {path}"
         try:
             text = Path(path).read_text("utf-8")
-        except (OSError, UnicodeError) as exc:
-            raise _wrong(place, f"cannot be read: {exc}") from exc
+        except OSError as exc:
+            text = f"{place} cannot be read: {exc.strerror}"
+            remedy = "Name a TOML file that the user who runs the gateway can read, or leave PROVIDERS_FILE empty."
+            raise SettingsError(text, public=text, remedy=remedy) from exc
+        except UnicodeError as exc:
+            raise _wrong(place, "is not UTF-8") from exc
         own = parse_providers(text, place=place, known=offered)
     names = {each.name for each in own}
     return (*own, *(each for each in offered if each.name not in names))
