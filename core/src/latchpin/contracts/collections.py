@@ -14,7 +14,8 @@ class Collection(Protocol):
     """Documents of one kind, each under its id.
 
     Every method is atomic and sees what any process wrote before. An expired document is absent everywhere, whether
-    or not the store has removed it yet. Every method raises BackendUnavailable if the store cannot be asked.
+    or not the store has removed it yet, and so is one under an id that no document may have. Every method raises
+    BackendUnavailable if the store cannot be asked.
     """
 
     async def put(self, document: Document) -> Document:
@@ -52,7 +53,14 @@ class Collection(Protocol):
             after: the value and id of the last document that was seen, to go on behind it.
             limit: how many at most.
             newest_first: from the end to the beginning.
+
+        Raises:
+            ValueError: ``index`` is not declared.
         """
 
     async def count(self, index: str = ID_INDEX, within: Span = Span()) -> int:  # noqa: B008  frozen
-        """How many documents a ``scan`` without a limit would give. It does not read them."""
+        """How many documents a ``scan`` without a limit would give. It does not read them.
+
+        Raises:
+            ValueError: ``index`` is not declared.
+        """

@@ -46,6 +46,11 @@ class CollectionSpec:
         if ID_INDEX in self.indexes or len(set(self.indexes)) != len(self.indexes):
             raise ValueError(f"the indexes of {self.name} name {ID_INDEX!r}, or one name twice")
 
+    def require_index(self, name: str) -> None:
+        """Refuse an index that is not declared: nothing would ever be found by it."""
+        if name not in {ID_INDEX, *self.indexes}:
+            raise ValueError(f"{self.name} declares no index {name!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -55,10 +60,11 @@ class Document:
         id: its name in the collection: 1 to 255 bytes of UTF-8 without NUL.
         body: a JSON object.
         fields: index field to the text that this document is found by, at most 700 bytes of UTF-8 without NUL; a
-            document without a field is not in that index. Values sort by code point; see ``index_time``.
+            document without a field is not in that index, and ``id`` is none of them. Values sort by code point; see
+            ``index_time``.
         revision: 0 for one that was never stored; else it names the write that stored it, and no other write of any
             document. It is what compare and swap compares.
-        expires_at: from this moment on the document is gone; None: it lasts.
+        expires_at: from this moment on, with its time zone, the document is gone; None: it lasts.
     """
 
     id: str
@@ -73,9 +79,15 @@ class Document:
         if not self.id:
             raise ValueError("a document's id is empty")
         for name, value in self.fields.items():
+            if name == ID_INDEX or not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no name of an index field: a-z, 0-9 and _, at most 40, and not {ID_INDEX!r}"
+                )
             _require_text(value, _VALUE_BYTES, f"the index field {name}")
         if self.revision < 0:
             raise ValueError("a document's revision is negative")
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise ValueError("a document's end has no time zone")
 
     def expired(self, now: datetime) -> bool:
         """Whether it is gone at ``now``."""
@@ -116,15 +128,21 @@ class Span:
     @classmethod
     def prefix(cls, text: str) -> Span:
         """The documents whose value begins with ``text``."""
-        return cls(text, text + "\U0010ffff")
+        stem = text.rstrip("\U0010ffff")
+        if not stem:
+            return cls(text)
+        after = "\ue000" if stem[-1] == "\ud7ff" else chr(ord(stem[-1]) + 1)  # UTF-8 has nothing between these two
+        return cls(text, stem[:-1] + after)
 
 
 def index_time(moment: datetime) -> str:
     """A time as text of fixed width, so that texts sort as the times do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _require_text(value: str, limit: int, what: str) -> None:
+def _require_text(value: object, limit: int, what: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is not text")
     try:
         size = len(value.encode())
     except UnicodeEncodeError:

@@ -23,7 +23,26 @@ LIFE = timedelta(seconds=30)
 MANY = 250
 
 # In the order of their code points, which is not that of a language: blanks and case count, and so does every byte.
-VALUES = ("", " ", "A", "B", "a", "a ", "a\x01", "a!", "aa", "ab", "b", "ä", "ﬀ", "😀")
+VALUES = (
+    "",
+    " ",
+    "A",
+    "B",
+    "a",
+    "a ",
+    "a\x01",
+    "a!",
+    "aa",
+    "ab",
+    "b",
+    "ä",
+    "\ud7ff",
+    "\ue000",
+    "ﬀ",
+    "😀",
+    "a\U0010ffff",
+    "a\U0010ffff!",
+)
 VALUES_SORTED = tuple(sorted(VALUES))
 
 
@@ -143,6 +162,36 @@ class CollectionRules(OpenedBackend):
         await gives(things.scan("owner", Span.only("bob"), limit=9), [stored], "the new value finds the document")
         await gives(things.count("made_at"), 0, "a document without the field is not in the index")
         await gives(things.count(), 1, "every document is in the index of ids")
+
+    async def test_an_index_that_is_not_declared_is_refused(self, things: Collection) -> None:
+        """A misspelt name is told, and does not find nothing."""
+        rule = "an index that is not declared is ValueError"
+        await refused(things.scan("ownr", limit=9), ValueError, rule)
+        await refused(things.count("ownr"), ValueError, rule)
+
+    async def test_an_id_that_no_document_may_have_is_absent(self, things: Collection) -> None:
+        """It may come from anywhere, so looking for it fails nobody."""
+        await things.put(thing(1))
+        for strange in ("", "a\0b", "\ud800", "x" * 5000):
+            rule = f"nothing is under the id {strange[:9]!r}"
+            await gives(things.get(strange), None, rule)
+            await gives(things.take(strange), None, rule)
+            await gives(things.delete(strange), False, rule)
+        await gives(things.count(), 1, "looking for what cannot be there changes nothing")
+
+    async def test_what_the_caller_holds_is_not_the_store_s(self, things: Collection) -> None:
+        """Changing a document that was put or read changes nothing that is stored."""
+        fields = {"owner": "ada"}
+        stored = await things.put(thing(1, fields=fields))
+        read = await things.get(stored.id)
+        holds(read is not None, "a document that was put is there")
+        for held in (fields, stored.fields, read.fields if read else {}):
+            if isinstance(held, dict):
+                held["owner"] = "bob"
+        seen = await things.scan("owner", Span.only("ada"), limit=9)
+        same([document.id for document in seen], [stored.id], "a document is found by what was put")
+        await gives(things.delete(stored.id), True, "and is removed")
+        await gives(things.count("owner"), 0, "from every index")
 
     async def test_collections_do_not_meet(self, things: Collection, store: RecordStore) -> None:
         """One id in two collections is two documents."""

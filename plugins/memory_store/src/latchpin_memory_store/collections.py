@@ -28,6 +28,7 @@ class MemoryCollection:
     """Implements ``latchpin.contracts.Collection``. Every method runs without a pause."""
 
     def __init__(self, spec: CollectionSpec, clock: Clock, *, limit: int | None = None) -> None:
+        self._spec = spec
         self._name = spec.name
         self._clock = clock
         self._limit = limit or (DISPOSABLE_LIMIT if spec.disposable else LIMIT)
@@ -44,8 +45,8 @@ class MemoryCollection:
         if document.id not in self.rows:
             self._make_room()
         self._remove(document.id)
-        stored = replace(document.written(), fields=dict(document.fields))
-        self.rows[document.id] = (replace(stored, body={}), text)
+        stored = document.written()
+        self.rows[document.id] = (replace(stored, body={}, fields=dict(stored.fields)), text)
         for name, value in self._values(stored):
             insort(self._indexes[name], (value, stored.id))
         return stored
@@ -114,6 +115,7 @@ class MemoryCollection:
         self._remove(next(iter(self.rows)))
 
     def _between(self, index: str, within: Span) -> list[Entry]:
+        self._spec.require_index(index)
         entries = self._indexes[index]
         begin = bisect_left(entries, (within.begin, ""))
         end = len(entries) if within.end is None else bisect_left(entries, (within.end, ""))
@@ -123,7 +125,7 @@ class MemoryCollection:
         document, text = self.rows.get(id_, (None, ""))
         if document is None or document.expired(self._clock()):
             return None
-        return replace(document, body=json.loads(text))
+        return replace(document, body=json.loads(text), fields=dict(document.fields))
 
     def _remove(self, id_: str) -> None:
         document, _ = self.rows.pop(id_, (None, ""))

@@ -40,6 +40,7 @@ class RedisCollection:
         self._ask = commands.ask
         self._script = commands.run
         self._clock = clock
+        self._spec = spec
         self._name = spec.name
         self._indexes = (ID_INDEX, *spec.indexes)
         self._keys = [self._key(part) for part in ("docs", "ends", *(f"by:{name}" for name in self._indexes))]
@@ -56,18 +57,18 @@ class RedisCollection:
 
     async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
         """Look."""
-        text = await self._ask("HGET", self._keys[0], id)
+        text = await self._ask("HGET", self._keys[0], _bytes(id))
         document = None if text is None else self._load(id, text)
         return None if document is None or document.expired(self._clock()) else document
 
     async def delete(self, id: str, *, revision: int | None = None) -> bool:  # noqa: A002  the contract's name
         """Remove it."""
         wanted = "" if revision is None else revision
-        return await self._run(TAKE_DOCUMENT, id, wanted, *self._indexes) is not None
+        return await self._run(TAKE_DOCUMENT, _bytes(id), wanted, *self._indexes) is not None
 
     async def take(self, id: str) -> Document | None:  # noqa: A002  the contract's name
         """Remove and return it."""
-        text = await self._run(TAKE_DOCUMENT, id, "", *self._indexes)
+        text = await self._run(TAKE_DOCUMENT, _bytes(id), "", *self._indexes)
         return None if text is None else self._load(id, text)
 
     async def scan(
@@ -80,9 +81,10 @@ class RedisCollection:
         newest_first: bool = False,
     ) -> builtins.list[Document]:
         """Those of a part of an index, in its order."""
+        self._spec.require_index(index)
         low, high = _bounds(within)
         if after is not None:
-            edge = "(" + (_member(*after) or "")
+            edge = b"(" + _member(*after)
             low, high = (low, edge) if newest_first else (edge, high)
         command, first, last = ("ZREVRANGEBYLEX", high, low) if newest_first else ("ZRANGEBYLEX", low, high)
         keys = (self._keys[0], self._key(f"by:{index}"))
@@ -91,6 +93,7 @@ class RedisCollection:
 
     async def count(self, index: str = ID_INDEX, within: Span = Span()) -> int:  # noqa: B008  frozen
         """How many there are, after what ended is removed."""
+        self._spec.require_index(index)
         await self.purge()
         return int(await self._ask("ZLEXCOUNT", self._key(f"by:{index}"), *_bounds(within)))
 
@@ -106,7 +109,7 @@ class RedisCollection:
     def _key(self, part: str) -> str:
         return f"latchpin:{{documents.{self._name}}}:{part}"
 
-    async def _run(self, script: Script, *words: str | int) -> Any:  # noqa: ANN401  each script's own reply
+    async def _run(self, script: Script, *words: str | bytes | int) -> Any:  # noqa: ANN401  each script's own reply
         return await self._script(script, self._keys, _us(self._clock()), *words)
 
     def _load(self, id_: str, text: bytes) -> Document:
@@ -131,10 +134,15 @@ def _us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _member(value: str | None, id_: str) -> str:
+def _member(value: str | None, id_: str) -> bytes:
     """Its place in an index, empty if it has none. NUL sorts before every character that a value may hold."""
-    return "" if value is None else f"{value}\0{id_}"
+    return b"" if value is None else _bytes(f"{value}\0{id_}")
 
 
-def _bounds(within: Span) -> tuple[str, str]:
-    return f"[{within.begin}", "+" if within.end is None else f"({within.end}"
+def _bounds(within: Span) -> tuple[bytes, bytes]:
+    return b"[" + _bytes(within.begin), b"+" if within.end is None else b"(" + _bytes(within.end)
+
+
+def _bytes(text: str) -> bytes:
+    """What is looked for, in order of code points also where UTF-8 has no such text: it is then not found."""
+    return text.encode(errors="surrogatepass")

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from latchpin_sql_store.database import Database
+from latchpin_sql_store.faults import Unstorable
 from latchpin_sql_store.rows import pack_object, unpack_object
 from latchpin_sql_store.tables import document_fields, documents
 
@@ -54,6 +55,7 @@ class SqlCollection:
     """``Collection``; see the contract."""
 
     def __init__(self, spec: CollectionSpec, database: Database, clock: Clock) -> None:
+        self._spec = spec
         self._name = spec.name
         self._indexes = frozenset(spec.indexes)
         self._database = database
@@ -137,7 +139,10 @@ class SqlCollection:
             connection.execute(_DELETE, self._this(id_))
             return _load(row)
 
-        return await self._database.write("", "documents", self._name, id_, run=run)
+        try:
+            return await self._database.write("", "documents", self._name, id_, run=run)
+        except Unstorable:  # no row can have such an id
+            return None
 
     def _select(
         self,
@@ -146,6 +151,7 @@ class SqlCollection:
         columns: Sequence[Any] | Any,  # noqa: ANN401  SQLAlchemy's collections
     ) -> tuple[ColumnElement[str], Select[Any]]:
         """The column that an index sorts by, and what selects its standing documents."""
+        self._spec.require_index(index)
         now = self._clock()
         standing = or_(documents.c.expires_at.is_(None), documents.c.expires_at > now)
         statement = select(*columns).where(documents.c.collection == self._name, standing)
