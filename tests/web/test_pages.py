@@ -151,12 +151,13 @@ def assert_inert(page):
 
 
 def every_page():
-    facts = {"base": "", "email": HOSTILE, "gateway_name": HOSTILE, "csrf_token": "t"}
+    around = {"base": "", "csrf_token": "t", "caller": HOSTILE}
+    gateway = samples.gateway(MovedClock()(), name=HOSTILE, url=HOSTILE, pinned_issuer=HOSTILE)
     tools = [pages.ShownTool(HOSTILE, HOSTILE)]
-    yield pages.success(**facts, gateway_id="a" * 32, gateway_url=HOSTILE, issuer=HOSTILE)
-    yield pages.fetched(**facts, message=HOSTILE, updated=0, removed=0, tools=tools)
+    yield pages.success(around=around, email=HOSTILE, gateway=gateway)
+    yield pages.fetched(around=around, gateway=gateway, message=HOSTILE, updated=0, removed=0, tools=tools)
     for error in (LatchpinError(HOSTILE), NotSignedIn(HOSTILE), AuthorizationRequired("", authorize_url="/oauth/x")):
-        yield pages.failure(error, detail=HOSTILE, trace=("flow", "f" * 32), base="")
+        yield pages.failure(error, detail=HOSTILE, trace=("flow", "f" * 32), around=around)
 
 
 @pytest.mark.parametrize("page", list(every_page()))
@@ -174,13 +175,9 @@ async def test_pages_of_people_are_inert_too(gateway, client):
 
 def test_the_success_page_has_the_guides_title_and_names_who_and_what():
     page = pages.success(
-        base="/tools",
+        around={"base": "/tools", "csrf_token": "t"},
         email=EMAIL,
-        gateway_id="a" * 32,
-        gateway_name="Linear",
-        gateway_url="https://mcp.example.com/mcp",
-        issuer="https://as.example.com",
-        csrf_token="t",
+        gateway=samples.gateway(MovedClock()(), id="a" * 32, name="Linear", pinned_issuer="https://as.example.com"),
     ).body.decode()
     assert "<title>OAuth Authorization Successful</title>" in page
     assert f"<strong>{EMAIL}</strong> is now connected to <strong>Linear</strong>" in page
@@ -190,7 +187,7 @@ def test_the_success_page_has_the_guides_title_and_names_who_and_what():
 
 
 def test_a_text_that_is_no_unicode_does_not_break_a_page():
-    page = pages.failure(LatchpinError("\udcff"), detail="\udcff", trace=("flow", "f" * 32), base="")
+    page = pages.failure(LatchpinError("\udcff"), detail="\udcff", trace=("flow", "f" * 32), around={"base": ""})
     assert b"<h1>" in page.body
 
 

@@ -17,6 +17,7 @@ class NavigationEntry:
         path: from the gateway's root, beginning with ``/``. At the place ``gateway`` it holds ``{gateway_id}``.
         description: one sentence, for the Admin Panel.
         place: ``menu`` is on every page, ``gateways`` beside the list of gateways, ``gateway`` at each one in it.
+        group: under which heading of the menu it stands.
         admin_only: shown to administrators only.
         rank: lower stands first.
     """
@@ -25,5 +26,6 @@ class NavigationEntry:
     path: str
     description: str = ""
     place: Literal["menu", "gateways", "gateway"] = "menu"
+    group: Literal["overview", "gateways", "connections", "activity", "system"] = "system"
     admin_only: bool = False
     rank: int = 100

@@ -72,6 +72,7 @@ def answer(
     reveal: bool | None = None,
     headers: Mapping[str, str] | None = None,
     announce: bool = False,
+    around: Mapping[str, Any] | None = None,
 ) -> Response:
     """The answer to a failed request; logs it once, unless ``error.logged`` says that somebody did.
 
@@ -83,6 +84,7 @@ def answer(
         headers: added to the answer.
         announce: a page tells the gateway's other open pages that an authorization ended, and offers to begin another
             where it is known at which gateway, and may be told.
+        around: what surrounds a page, of ``latchpin.web.frame``; by default there is no menu.
     """
     settings = request.app.state.services.settings
     page = wants_html(request)
@@ -99,7 +101,7 @@ def answer(
             error,
             detail=detail,
             trace=trace,
-            base=settings.base_path,
+            around=around or {"base": settings.base_path},
             seen=seen,
             support_link=link,
             headers=extra,

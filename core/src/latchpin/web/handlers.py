@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from latchpin.errors import InvalidRequest, LatchpinError, NotFound
 from latchpin.web.errors import answer, one_line
+from latchpin.web.frame import frame_of_failure
 
 __all__ = ["install_errors"]
 
@@ -31,21 +32,25 @@ def install_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
 
 
+async def _answer(request: Request, error: LatchpinError, headers: Mapping[str, str] | None = None) -> Response:
+    return answer(request, error, headers=headers, around=await frame_of_failure(request, error))
+
+
 async def _on_latchpin_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, LatchpinError)  # noqa: S101  it is registered for these
-    return answer(request, exc)
+    return await _answer(request, exc)
 
 
 async def _on_http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)  # noqa: S101
     cause = exc.__cause__
     if isinstance(cause, LatchpinError):  # raised while FastAPI read the body
-        return answer(request, cause)
+        return await _answer(request, cause)
     error, headers = _from_status(request, exc), dict(exc.headers or {})
     error.logged = True  # nothing happened that the access line does not say
     if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
-    return answer(request, error, headers=headers)
+    return await _answer(request, error, headers)
 
 
 def _from_status(request: Request, exc: HTTPException) -> LatchpinError:
@@ -74,7 +79,7 @@ async def _on_validation_error(request: Request, exc: Exception) -> Response:
     error = InvalidRequest("; ".join(_describe(item) for item in exc.errors()[:MAX_SHOWN_ERRORS]))
     error.status = HTTPStatus.UNPROCESSABLE_ENTITY
     error.logged = True
-    return answer(request, error)
+    return await _answer(request, error)
 
 
 def _describe(item: Mapping[str, Any]) -> str:

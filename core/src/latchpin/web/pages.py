@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi.responses import HTMLResponse
 
 from latchpin.causes import Cause
-from latchpin.contracts import NavigationEntry
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
-from latchpin.model import StoredTool
+from latchpin.model import Gateway, StoredTool
 from latchpin.tools.listing import LeftOut
 from latchpin.web.rendering import WITH_SCRIPTS, render
 
@@ -64,7 +64,7 @@ def failure(
     *,
     detail: str,
     trace: tuple[str, str],
-    base: str,
+    around: Mapping[str, Any],
     seen: Cause | None = None,
     support_link: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -77,14 +77,14 @@ def failure(
         error: what happened.
         detail: the public text, with the facts if they may be shown.
         trace: what to look for in the log: ``flow`` or ``request``, and its id.
-        base: BASE_URL's path prefix.
+        around: what surrounds the page, of ``latchpin.web.frame``.
         seen: its cause, as the person in front may know it; the error's own if None.
         support_link: where the flow can be looked at, if there is one.
         headers: added to the answer.
         announce: tell the gateway's other open pages that an authorization ended.
         gateway_id: at which gateway, if that is known: the page then offers to begin another.
     """
-    seen = seen or error.as_cause()
+    seen, base = seen or error.as_cause(), around["base"]
     link, label, remedy = f"{base}/admin/gateways", "Back to the gateways", seen.remedy
     if isinstance(error, AuthorizationRequired):  # its own remedy names the document's field
         link, label, remedy = error.authorize_url, "Authorize", "Authorize this gateway, then try again."
@@ -92,8 +92,8 @@ def failure(
         link, label = f"{base}/login", "Sign in"
     return render(
         "failure",
+        **around,
         title=seen.title,
-        base=base,
         status=error.status,
         headers={**(headers or {}), **(WITH_SCRIPTS if announce else {})},
         announce=announce,
@@ -109,78 +109,57 @@ def failure(
     )
 
 
-def problem(cause: Cause, *, base: str) -> HTMLResponse:
+def problem(cause: Cause, *, around: Mapping[str, Any]) -> HTMLResponse:
     """What is true of every failure with this cause."""
-    return render("problem", title=cause.title, base=base, cause=cause)
+    return render("problem", title=cause.title, **around, cause=cause)
 
 
-def problems(causes: Iterable[Cause], *, base: str) -> HTMLResponse:
+def problems(causes: Iterable[Cause], *, around: Mapping[str, Any]) -> HTMLResponse:
     """The catalogue of causes."""
-    return render("problems", title="Causes", base=base, causes=list(causes))
+    return render("problems", title="Causes", **around, causes=list(causes))
 
 
 def success(
     *,
-    base: str,
+    around: Mapping[str, Any],
     email: str,
-    gateway_id: str,
-    gateway_name: str,
-    gateway_url: str,
-    issuer: str | None,
-    csrf_token: str,
-    navigation: Sequence[NavigationEntry] = (),
+    gateway: Gateway,
 ) -> HTMLResponse:
     """The page after a finished authorization: whose account was connected to what, and the next step.
 
     Args:
-        base: BASE_URL's path prefix.
+        around: what surrounds the page; without a ``csrf_token`` there is a link to the list instead of a form.
         email: the user of this gateway who now has the token.
-        gateway_id: the gateway, for the Fetch Tools form; ``gateway_name`` and ``gateway_url`` are shown.
-        gateway_name: its name.
-        gateway_url: the MCP server's URL.
-        issuer: the authorization server that issued the token, if known.
-        csrf_token: for the form; empty where nobody is signed in, then there is a link to the list instead.
-        navigation: the menu.
+        gateway: what the token is for.
     """
     return render(
         "success",
+        **around,
         title=SUCCESS_TITLE,
-        base=base,
         headers=WITH_SCRIPTS,
-        caller=email if csrf_token else None,
-        csrf_token=csrf_token,
-        navigation=navigation,
         email=email,
-        gateway_id=gateway_id,
-        gateway_name=gateway_name,
-        gateway_url=gateway_url,
-        issuer=issuer,
+        gateway=gateway,
+        issuer=gateway.pinned_issuer or (gateway.oauth.issuer if gateway.oauth else None),
     )
 
 
 def fetched(
     *,
-    base: str,
-    email: str,
-    gateway_name: str,
+    around: Mapping[str, Any],
+    gateway: Gateway,
     message: str,
     updated: int,
     removed: int,
     tools: Sequence[ShownTool],
     left_out: Sequence[LeftOut] = (),
     remarks: Sequence[str] = (),
-    csrf_token: str = "",
-    navigation: Sequence[NavigationEntry] = (),
 ) -> HTMLResponse:
     """The page after Fetch Tools: what was found, what changed, and what had to be left out."""
     return render(
         "fetched",
+        **around,
         title="Tools fetched",
-        base=base,
-        caller=email,
-        csrf_token=csrf_token,
-        navigation=navigation,
-        gateway_name=gateway_name,
+        gateway=gateway,
         message=message,
         updated=updated,
         removed=removed,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import HTMLResponse
 
 from latchpin.contracts import NavigationEntry
+from latchpin.web.menu import MenuGroup
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -37,7 +38,7 @@ def render(
     caller: str | None = None,
     csrf_token: str = "",
     navigation: Sequence[NavigationEntry] = (),
-    here: str = "",
+    menu: Sequence[MenuGroup] = (),
     folder: Path | None = None,
     **values: Any,  # noqa: ANN401  what the template wants
 ) -> HTMLResponse:
@@ -52,12 +53,12 @@ def render(
         caller: the signed-in user's address, shown on every page.
         csrf_token: for the page's forms; see ``latchpin.web.csrf``.
         navigation: the links to plugins' pages that the user is shown.
-        here: the page's own path, marked in the menu.
+        menu: the same with the gateway's own pages, in groups.
         folder: a plugin's own templates, looked at first; they may extend ``layout.html``.
         values: what else the template wants; a missing one is an error, not an empty place.
     """
     known = {"title": title, "base": base, "caller": caller, "csrf_token": csrf_token}
-    text = render_text(template, folder=folder, navigation=navigation, here=here, **known, **values)
+    text = render_text(template, folder=folder, navigation=navigation, menu=menu, **known, **values)
     return HTMLResponse(text.encode("utf-8", "replace"), status, dict(headers or {}))
 
 

@@ -12,10 +12,10 @@ from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, RegisteredClient
 from latchpin.people.address import parse_email
 from latchpin.web import pages
-from latchpin.web.csrf import check_csrf, csrf_token
+from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, wants_html
-from latchpin.web.frame import navigation_for
+from latchpin.web.frame import frame
 from latchpin.web.identity import require_admin, require_caller
 
 __all__ = ["router"]
@@ -54,17 +54,14 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
         request.scope[FLOW_ID] = fetched.flow_id
     if wants_html(request):
         return pages.fetched(
-            base=application.services.settings.base_path,
-            email=caller.email,
-            gateway_name=gateway.name,
+            around=await frame(request, caller),
+            gateway=gateway,
             message=fetched.message,
             updated=fetched.updated,
             removed=fetched.removed,
             left_out=fetched.left_out,
             remarks=fetched.remarks,
             tools=pages.shown_tools(await application.toolbox.stored(gateway, caller)),
-            csrf_token=await csrf_token(request, caller),
-            navigation=navigation_for(request, caller),
         )
     return JSONResponse(
         {

@@ -22,10 +22,9 @@ from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, No
 from latchpin.oauth.callback import build_posted
 from latchpin.patience import insist
 from latchpin.web import pages
-from latchpin.web.csrf import csrf_token
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, answer, wants_html
-from latchpin.web.frame import navigation_for
+from latchpin.web.frame import frame, frame_of_failure
 from latchpin.web.identity import (
     browser_cookie,
     current_caller,
@@ -57,7 +56,7 @@ async def authorize(request: Request) -> Response:
         raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
         exc.gateway_id = gateway_id
-        return answer(request, exc, announce=True)
+        return answer(request, exc, announce=True, around=await frame_of_failure(request, exc))
     request.scope[FLOW_ID] = flow_id
     response = RedirectResponse(url, status_code=302)
     set_browser_cookie(request, response, browser)
@@ -76,7 +75,7 @@ async def callback(request: Request) -> Response:
             caller=partial(current_caller, request),  # two identities that disagree are refused here too
         )
     except LatchpinError as exc:
-        return answer(request, exc, reveal=_may_reveal(exc), announce=True)
+        return await _refuse(request, exc)
     request.scope[FLOW_ID] = completed.flow_id
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))
@@ -93,7 +92,7 @@ async def callback_by_post(request: Request) -> Response:
     try:
         application_of(request).completion.refuse(build_posted())
     except CallbackMalformed as exc:
-        return answer(request, exc, reveal=_may_reveal(exc), announce=True)
+        return await _refuse(request, exc)
 
 
 @router.get("/oauth/success")
@@ -105,14 +104,9 @@ async def show_success(request: Request) -> Response:
     caller = await valid_caller(request)
     mine = caller if caller is not None and caller.email == claims["email"] else None
     return pages.success(
-        base=application.services.settings.base_path,
+        around=await frame(request, mine) if mine else {"base": application.services.settings.base_path},
         email=str(claims["email"]),
-        gateway_id=gateway.id,
-        gateway_name=gateway.name,
-        gateway_url=gateway.url,
-        issuer=gateway.pinned_issuer or (gateway.oauth.issuer if gateway.oauth else None),
-        csrf_token=await csrf_token(request, mine) if mine is not None else "",
-        navigation=navigation_for(request, mine) if mine is not None else (),
+        gateway=gateway,
     )
 
 
@@ -128,6 +122,11 @@ def add_flow_routes(app: FastAPI) -> None:
         route = Route(path, endpoint, methods=[method])
         (route.methods or set()).discard("HEAD")  # which would begin or complete a flow, and show nobody
         app.router.routes.append(route)
+
+
+async def _refuse(request: Request, exc: LatchpinError) -> Response:
+    around = await frame_of_failure(request, exc)
+    return answer(request, exc, reveal=_may_reveal(exc), announce=True, around=around)
 
 
 def _may_reveal(exc: LatchpinError) -> bool | None:

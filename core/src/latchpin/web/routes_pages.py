@@ -15,7 +15,7 @@ from latchpin.model import Caller, Gateway
 from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of
-from latchpin.web.frame import frame
+from latchpin.web.frame import frame, frame_for_anybody
 from latchpin.web.identity import require_caller, services_of
 from latchpin.web.rendering import render
 
@@ -108,7 +108,7 @@ def _status(token: Mapping[str, Any]) -> tuple[TokenStatus, str]:
 @router.get("/problems")
 async def show_problems(request: Request) -> Response:
     """Every cause, with an anchor each: what a problem document's ``documentation`` points to."""
-    return pages.problems(known_causes().values(), base=services_of(request).settings.base_path)
+    return pages.problems(known_causes().values(), around=await frame_for_anybody(request))
 
 
 @router.get("/problems/{code}")
@@ -117,7 +117,7 @@ async def show_problem(request: Request, code: str) -> Response:
     cause = known_causes().get(code)
     if cause is None:
         raise NotFound("there is no such cause")
-    return pages.problem(cause, base=services_of(request).settings.base_path)
+    return pages.problem(cause, around=await frame_for_anybody(request))
 
 
 @router.get("/docs")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -11,8 +9,8 @@ from latchpin.contracts import SignIn
 from latchpin.errors import InvalidRequest
 from latchpin.people.login import consume_link, get_link
 from latchpin.services import Services
-from latchpin.web.csrf import check_csrf, check_same_origin, csrf_token
-from latchpin.web.frame import frame
+from latchpin.web.csrf import check_csrf, check_same_origin
+from latchpin.web.frame import frame_for_anybody
 from latchpin.web.identity import (
     clear_session_cookie,
     services_of,
@@ -36,17 +34,14 @@ async def show_login(request: Request) -> Response:
     link = await get_link(services, token) if token else None
     if token and link is None:
         raise _spent()
-    caller = await valid_caller(request)
     return render(
         "login",
+        **await frame_for_anybody(request),
         title="Sign in",
-        base=services.settings.base_path,
-        caller=caller.email if caller else None,
-        csrf_token=await csrf_token(request, caller) if caller else "",
         token=token,
         next=parse_target(request.query_params.get("next", "")),
         email=link.email if link else None,
-        admin=link.is_admin if link else False,
+        as_admin=link.is_admin if link else False,
         sign_ins=services.sign_ins,
     )
 
@@ -73,11 +68,10 @@ async def show_logout(request: Request) -> Response:
     caller = await valid_caller(request)
     session = await session_of(request)
     is_out = caller is None and session is None
-    around: dict[str, Any] = {"base": services_of(request).settings.base_path}
     return render(
         "logout",
         title="Signed out" if is_out else "Sign out",
-        **(await frame(request, caller) if caller else around),
+        **await frame_for_anybody(request),
         session=session.email if session else None,
         sign_outs=await _sign_outs(services_of(request)) if is_out else (),
     )

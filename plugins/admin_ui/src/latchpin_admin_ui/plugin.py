@@ -26,11 +26,18 @@ def latchpin_routes() -> Sequence[APIRouter]:
 def latchpin_navigation() -> Sequence[NavigationEntry]:
     """Link to them."""
     return (
-        NavigationEntry("My connections", "/admin/my-connections", "What your account is connected to.", rank=20),
         NavigationEntry(
-            "Connections",
+            "My connections",
+            "/admin/my-connections",
+            "What your account is connected to.",
+            group="connections",
+            rank=20,
+        ),
+        NavigationEntry(
+            "All connections",
             "/admin/connections",
             "Who is connected to which gateway, and how well. Disconnect one, or all of somebody who leaves.",
+            group="connections",
             admin_only=True,
             rank=30,
         ),
@@ -38,6 +45,7 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             "Clients",
             "/admin/clients",
             "The OAuth clients that authorization servers registered for this gateway.",
+            group="connections",
             admin_only=True,
             rank=40,
         ),

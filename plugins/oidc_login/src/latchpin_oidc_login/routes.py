@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import LatchpinError, NotFound
 from latchpin.settings import load
 from latchpin.web.errors import answer, name_request
+from latchpin.web.frame import frame_of_failure
 from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, tickets_of
 from latchpin.web.in_advance import not_in_advance
 from latchpin.web.signing_in import answer_signed_in
@@ -58,7 +59,8 @@ async def complete_sign_in(request: Request) -> Response:
         if exc.flow_id is not None:  # the sign-in's: no flow that could be looked at has it
             name_request(request.scope, exc.flow_id)
             exc.flow_id = None
-        return answer(request, exc, reveal=exc.told if isinstance(exc, OidcFailed) else None)
+        told = exc.told if isinstance(exc, OidcFailed) else None
+        return answer(request, exc, reveal=told, around=await frame_of_failure(request, exc))
     name_request(request.scope, done.flow_id)
     person = done.person
     response = await answer_signed_in(
