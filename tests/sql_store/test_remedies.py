@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from latchpin.errors import BackendUnavailable
+from latchpin.errors import BackendUnavailable, SettingsError
 from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
 from latchpin_sql_store.faults import unavailable
@@ -22,6 +22,8 @@ REMEDIES = [
     (MARIADB, "1045", "Access denied", ["user and password", "DATABASE_URL"], "a wrong password"),
     (POSTGRES, "", 'database "lp" does not exist', ["Create the database", "db:6432"], "never made"),
     (MARIADB, "1049", "Unknown database", ["Create the database", "db:3306"], "never made"),
+    (POSTGRES, "", 'invalid connection option "ssl"', ["after the ?", "DATABASE_URL"], "another driver's option"),
+    (POSTGRES, "", "connection is bad: invalid sslmode value", ["after the ?", "sslmode="], "a value it has not"),
     (POSTGRES, "53100", "could not extend file", ["disk", "db:6432"], "a full disk over there"),
     (POSTGRES, "53300", "too many clients", ["connections", "WORKERS"], "more workers than it takes"),
     (FILE, "SQLITE_FULL", "database or disk is full", ["disk of /d/m.db", "df -h /d"], "a full disk here"),
@@ -38,6 +40,24 @@ def test_the_remedy_names_what_is_to_be_changed(where, code, words, named, why):
     remedy = remedy_for(code, words, where)
     assert [part for part in named if part not in remedy] == [], why
     assert "***" not in remedy
+
+
+OPTIONS = [
+    # an option of DATABASE_URL, what is said, why
+    ("postgresql://me@127.0.0.1:1/lp?sslmode=none", "invalid sslmode value", "libpq has no such mode"),
+    ("postgresql://me@127.0.0.1:1/lp?ssl=true", 'invalid connection option "ssl"', "what asyncpg reads"),
+    ("mysql://me@127.0.0.1:1/lp?ssl=true", "PyMySQL does not know: ssl", "what other drivers read"),
+    ("mysql://me@127.0.0.1:1/lp?sslmode=require", "PyMySQL does not know: sslmode", "what libpq reads"),
+]
+
+
+@pytest.mark.parametrize(("url", "said", "why"), OPTIONS)
+def test_a_wrong_option_is_named_and_no_server_is_blamed(url, said, why):
+    with pytest.raises((BackendUnavailable, SettingsError)) as caught:
+        upgrade_database(url)
+    assert said in str(caught.value), why
+    remedy = getattr(caught.value, "operator_remedy", None) or caught.value.remedy
+    assert "after the ? in DATABASE_URL" in remedy, why
 
 
 def settings_for(file):

@@ -142,6 +142,22 @@ def test_the_path_of_a_file_is_percent_decoded_once_and_blanks_around_it_do_not_
     assert sqlite_file(parse_url(parsed.render_as_string(hide_password=False))) == Path(file).absolute()
 
 
+OPTIONS = [
+    # DATABASE_URL, what the driver is given, why
+    ("postgresql://h/d?sslmode=require", {"sslmode": "require"}, "a text, not a tuple of one"),
+    ("postgresql://h/d?host=/run/postgresql", {"host": "/run/postgresql"}, "a socket's folder"),
+    ("postgresql:///d?host=a&host=b&host=c&sslmode=prefer", {"host": "a,b,c", "sslmode": "prefer"}, "several servers"),
+    ("mysql://h/d?ssl_ca=/ca.pem&ssl_verify_cert=true", {"ssl": {"ca": "/ca.pem"}}, "SQLAlchemy's mapping"),
+]
+
+
+@pytest.mark.parametrize(("url", "given", "why"), OPTIONS)
+def test_options_reach_the_driver_as_they_are_written(url, given, why):
+    parsed = parse_url(url)
+    _, arguments = parsed.get_dialect()().create_connect_args(parsed)
+    assert {name: arguments[name] for name in given} == given, why
+
+
 def test_the_password_never_shows():
     settings = SqlSettings(database_url="postgresql://me:hush@db.example.com/lp?password=hush")
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {masked(settings)}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,11 +52,34 @@ def parse_url(text: str) -> URL:
             f"DATABASE_URL needs the Python package {module}, which is not installed",
             remedy=f"Run: pip install 'latchpin-sql-store[{extra}]'",
         )
-    options: dict[str, tuple[str, ...]] = {}
-    for name, value in parts.options:
-        options[name] = (*options.get(name, ()), value)
+    options = _gather(parts.options)
+    if module == "pymysql":
+        _check_options(options, import_module(f"{module}.connections").Connection)
     database = str(Path(parts.database).absolute()) if kind == "sqlite" and parts.database else parts.database
     return URL.create(driver, parts.username, parts.password, parts.host, parts.port, database, options)
+
+
+def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, str | tuple[str, ...]]:
+    """Options by name: the text of one that comes once, as drivers want it, and a tuple of one that comes again."""
+    options: dict[str, str | tuple[str, ...]] = {}
+    for name, value in pairs:
+        before = options.get(name, ())
+        options[name] = (*((before,) if isinstance(before, str) else before), value) if name in options else value
+    return options
+
+
+_SSL_OPTIONS = ("ssl_capath", "ssl_cipher", "ssl_check_hostname")
+"""What SQLAlchemy makes PyMySQL's mapping of, beside PyMySQL's own."""
+
+
+def _check_options(options: Iterable[str], connection: type) -> None:
+    """Insist on options that PyMySQL knows: of others it only says that it has no such argument."""
+    known = {*signature(connection).parameters, *_SSL_OPTIONS} - {"ssl"}  # that is a mapping, which no URL can hold
+    if wrong := sorted(set(options) - known):
+        raise SettingsError(
+            f"DATABASE_URL has an option that PyMySQL does not know: {wrong[0][:40]}",
+            remedy="Correct or remove it; for TLS write ssl_ca=/path/to/ca.pem after the ? in DATABASE_URL.",
+        )
 
 
 def show_url(url: URL) -> str:

@@ -10,9 +10,9 @@ import sqlite3
 from enum import Enum, auto
 
 from latchpin.errors import BackendUnavailable, InvalidRequest
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
-from latchpin_sql_store.remedies import remedy_for
+from latchpin_sql_store.remedies import NO_OPTION, remedy_for
 
 __all__ = ["Duplicate", "Fault", "Unstorable", "is_out_of_place", "judge", "unavailable"]
 
@@ -98,9 +98,14 @@ def _reason(error: Exception) -> str:
     code = code_of(error)
     if code in _DAMAGED:
         return f"the file is damaged, or another was copied over it while it was open ({code})"
-    if isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)):
+    if isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)) or _is_about_option(error):
         original = getattr(error, "orig", error)
         arguments = getattr(original, "args", ())
         lines = str(arguments[-1] if arguments else original).strip().splitlines()
         return lines[0][:200] if lines else code or "no connection"
     return f"{type(error).__name__} {code}".strip()
+
+
+def _is_about_option(error: Exception) -> bool:
+    """Whether libpq does not know an option's name, which it says before it asks any server."""
+    return isinstance(error, ProgrammingError) and str(error.orig).startswith(NO_OPTION)

@@ -8,14 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
-__all__ = ["remedy_for"]
+__all__ = ["NO_OPTION", "remedy_for"]
 
 _NO_ACCESS = frozenset({"28000", "28P01", "42501", "1044", "1045", "1698"})
 _NO_DATABASE = frozenset({"3D000", "1049"})
 _FULL = frozenset({"53100", "1021", "1114", "28"})
 _TOO_MANY = frozenset({"53300", "1040", "1203"})
+NO_OPTION = "invalid connection option"
+_NO_OPTION_VALUE = "connection is bad: invalid "
+"""How libpq speaks of its options before it asks any server."""
 _SQLITE_FULL = ("SQLITE_FULL", "SQLITE_IOERR")
 _SQLITE_CLOSED = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
 _SQLITE_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
@@ -33,6 +36,12 @@ def remedy_for(code: str, words: str, where: str) -> str:
     url = make_url(where)
     if url.get_backend_name() == "sqlite":
         return _for_file(code, Path(url.database or ""))
+    if words.startswith((NO_OPTION, _NO_OPTION_VALUE)):
+        return "Correct what stands after the ? in DATABASE_URL, as in ?sslmode=require"
+    return _for_server(code, words, url)
+
+
+def _for_server(code: str, words: str, url: URL) -> str:
     place = f"{url.host or 'localhost'}:{url.port or _PORTS[url.get_backend_name()]}"
     if code in _FULL:
         return f"Free space on the disk of the database server {place}."
