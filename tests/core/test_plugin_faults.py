@@ -106,6 +106,15 @@ FAULTS = [
 ]
 
 
+def test_a_wrong_setting_is_not_called_the_fault_of_the_plugin_that_reads_it(install):
+    body = "raise latchpin.errors.SettingsError('ACME_TOKEN is too short', remedy='Set a longer ACME_TOKEN.')"
+    plugins = install(hook("latchpin_routes()", body).replace("import latchpin\n", "import latchpin.errors\n"))
+    with pytest.raises(PluginError) as caught:
+        plugins.require_sound(("latchpin_routes",))
+    assert str(caught.value) == "ACME_TOKEN is too short; plugin 'acme' of acme-plugin 7.2 reads it"
+    assert caught.value.remedy == "Set a longer ACME_TOKEN."
+
+
 @pytest.mark.parametrize(("source", "told"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
 async def test_what_is_wrong_is_named_alike_by_the_list_the_start_and_doctor(
     install: Install, tmp_path: Path, monkeypatch, source: str, told: str

@@ -205,6 +205,10 @@ def _call(hook: str, function: Callable[[], Any], plugin: Plugin) -> Sequence[Of
     """What one plugin offers through one hook; an error in the place of what is no offer."""
     try:
         value = function()
+    except SettingsError as exc:  # the deployer's to mend, not the plugin's author's
+        error = PluginError(f"{exc}; {plugin} reads it", remedy=exc.remedy)
+        error.__cause__ = exc
+        return [error]
     except Exception as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
         error = PluginError(f"{plugin} failed in {hook}: {type(exc).__name__}: {exc}", remedy=_repair(plugin))
         error.__cause__ = exc
