@@ -43,7 +43,7 @@ def breaks(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
 
     def install(name: str, **how: Any) -> Outage:
         part, _, verb = name.partition(".")
-        store = services.states if part == "states" else getattr(services.records, part)
+        store = {"states": services.states, "kept": services.kept}.get(part) or getattr(services.records, part)
         store = getattr(store, "_states", store)  # behind what watches it
         outage = Outage(getattr(store, verb), **how)
         monkeypatch.setattr(store, verb, outage, raising=False)

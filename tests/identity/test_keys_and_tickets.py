@@ -10,6 +10,7 @@ import jwt
 import pytest
 from latchpin.errors import InvalidRequest, SettingsError
 from latchpin.people.tickets import BearerSettings, Tickets
+from latchpin.records.kept import KeptValues
 from latchpin.testing import MovedClock
 from latchpin.workers.keys import random_keys
 from latchpin_memory_store.records import MemoryRecordStore
@@ -27,7 +28,7 @@ def clock():
 
 @pytest.fixture
 def kept(clock):
-    return MemoryRecordStore(clock).kept
+    return KeptValues(MemoryRecordStore(clock))
 
 
 def tickets_with(kept, clock, *, secret=A, old=(), base_url=BASE, **settings):
@@ -57,7 +58,7 @@ async def test_a_copy_of_the_store_does_not_tell_the_key(kept):
 
 
 async def test_the_key_does_not_follow_from_the_secret(clock):
-    first, second = (MemoryRecordStore(clock).kept for _ in range(2))
+    first, second = (KeptValues(MemoryRecordStore(clock)) for _ in range(2))
     assert await todays_key(first, cipher_of(A), "tickets") != await todays_key(second, cipher_of(A), "tickets")
 
 

@@ -46,7 +46,7 @@ STOREYS = (
 
 ONLY_IN = {
     "pluggy": {"plugins", "hookspecs"},
-    "fastapi": {"web", "plugin_rules"},
+    "fastapi": {"hookspecs", "plugin_rules", "testing", "web"},
     "starlette": {"web", "demo"},
     "jinja2": {"web", "demo"},
     "aiohttp": {"outbound"},
@@ -54,7 +54,7 @@ ONLY_IN = {
     "httpx2": {"outbound"},
     "mcp": {"tools", "demo"},
     "uvicorn": {"listening", "serve", "demo"},
-    "typer": {"plugin_rules", "cli", "commands", "demo"},
+    "typer": {"plugin_rules", "cli", "commands", "demo", "hookspecs"},
     "sqlalchemy": set(),
     "redis": set(),
 }
@@ -65,22 +65,18 @@ LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms.sp
 
 @dataclass(frozen=True)
 class Import:
-    """One import that is done when the program runs."""
+    """One import, for running or for types."""
 
     file: str
     room: str
     module: str
 
 
-def is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
 def statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
-        elif not is_for_types(child):
+        else:
             yield from statements(child)
 
 

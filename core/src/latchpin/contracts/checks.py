@@ -6,18 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings
 
 from latchpin.contracts.backend import Backend, Clock
+from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import RecordStore, StateStore
-
-if TYPE_CHECKING:
-    from latchpin.application import Application
-    from latchpin.configuration import CoreSettings
-    from latchpin.errors import LatchpinError
-    from latchpin.plugins import Plugins
 
 __all__ = ["Check", "CheckContext", "Finding", "Fix", "Instance", "Severity"]
 
@@ -101,12 +96,8 @@ class CheckContext(Protocol):
         """The one gateway that is asked about, by id or name; None for all."""
 
     @property
-    def settings(self) -> CoreSettings:
-        """The core's settings; where a value does not hold, its default stands in."""
-
-    @property
-    def plugins(self) -> Plugins:
-        """What is installed, sound or not."""
+    def base_url(self) -> str:
+        """BASE_URL, without a trailing slash; where it does not hold, its default."""
 
     @property
     def state_backend(self) -> Backend[Any, StateStore] | None:
@@ -117,12 +108,12 @@ class CheckContext(Protocol):
         """The offer that RECORD_STORE selects."""
 
     @property
-    def application(self) -> Application | None:
-        """The gateway, as far as it could be opened. Its ``services.states`` may be None all the same."""
+    def records(self) -> RecordStore | None:
+        """The record store, if it could be opened."""
 
     @property
-    def obstacle(self) -> LatchpinError | None:
-        """Why the gateway could not be opened, or not with its state store; None if it could."""
+    def upstream(self) -> Upstream | None:
+        """The guarded way to other servers, if the gateway could be opened."""
 
     @property
     def instances(self) -> Sequence[Instance]:

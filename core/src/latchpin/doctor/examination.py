@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from latchpin.application import Application
 from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
 from latchpin.configuration import CoreSettings
-from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore
+from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore, Upstream
 from latchpin.doctor.lenient import read, read_core
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.plugins import Plugins
@@ -25,9 +25,12 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """Implements ``latchpin.contracts.CheckContext``.
+    """Implements ``latchpin.contracts.CheckContext``, with what core's own checks look at besides.
 
     Attributes:
+        settings: the core's; where a value does not hold, its default stands in.
+        plugins: what is installed, sound or not.
+        application: the gateway, as far as it could be opened; its ``services.states`` may be None all the same.
         obstacle: why the gateway could not be opened, or not wholly; None if it could.
         serving: the gateway runs in this process.
     """
@@ -43,6 +46,21 @@ class Examination:
     instances: Sequence[Instance] = ()
     obstacle: LatchpinError | None = None
     serving: bool = False
+
+    @property
+    def base_url(self) -> str:
+        """BASE_URL."""
+        return self.settings.base_url
+
+    @property
+    def records(self) -> RecordStore | None:
+        """The record store."""
+        return None if self.application is None else self.application.services.records
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """The guarded way to other servers."""
+        return None if self.application is None else self.application.services.upstream
 
     def load(self, model: type[SettingsT]) -> SettingsT:
         """Read a settings model, with defaults in place of what does not hold."""

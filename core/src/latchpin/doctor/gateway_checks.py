@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from latchpin.application import Application
 from latchpin.causes.callback import REDIRECT_MISMATCH
-from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.contracts import Finding, Severity
 from latchpin.doctor.client_checks import check_client
+from latchpin.doctor.examination import Examination
 from latchpin.doctor.refused import finding_of
 from latchpin.doctor.token_checks import check_tokens
 from latchpin.errors import LatchpinError
@@ -23,7 +24,7 @@ __all__ = ["check_gateways"]
 AT_ONCE = 8
 
 
-async def check_gateways(context: CheckContext) -> Sequence[Finding]:
+async def check_gateways(context: Examination) -> Sequence[Finding]:
     """Each gateway by itself, a few at a time."""
     application = context.application
     if application is None:

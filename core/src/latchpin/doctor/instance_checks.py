@@ -7,7 +7,8 @@ from pathlib import Path
 
 from latchpin.causes.callback import BROWSER_CHANGED, STATE_SECRET_CHANGED
 from latchpin.causes.missing import STATE_NEVER_STORED, STATE_OTHER_MACHINE, STATE_OTHER_WORKER
-from latchpin.contracts import CheckContext, Finding, Instance, Severity
+from latchpin.contracts import Finding, Instance, Severity
+from latchpin.doctor.examination import Examination
 from latchpin.doctor.processes import serving_processes
 from latchpin.doctor.store_checks import OTHER_STORE
 from latchpin.errors import Unsealable
@@ -22,12 +23,12 @@ SAME_EVERYWHERE = (
 )
 
 
-def living(context: CheckContext) -> list[Instance]:
+def living(context: Examination) -> list[Instance]:
     """The instances, without those of this machine that died without a word."""
     return [each for each in context.instances if locate(each.id, own="") is not Whereabouts.ENDED]
 
 
-async def check_workers(context: CheckContext) -> Sequence[Finding]:
+async def check_workers(context: Examination) -> Sequence[Finding]:
     """Several processes, and each with a memory of its own: WORKERS, this machine's processes, other machines'."""
     backend = context.state_backend
     if backend is None or backend.shared:
@@ -55,7 +56,7 @@ async def check_workers(context: CheckContext) -> Sequence[Finding]:
     ]
 
 
-async def check_secrets(context: CheckContext) -> Sequence[Finding]:
+async def check_secrets(context: Examination) -> Sequence[Finding]:
     """Whether all instances sign and seal with one secret, and whether it is the one in these settings."""
     application, instances = context.application, living(context)
     if application is None or not instances:
@@ -77,7 +78,7 @@ async def check_secrets(context: CheckContext) -> Sequence[Finding]:
     return [_changed(context, instances)]
 
 
-def _changed(context: CheckContext, instances: Sequence[Instance]) -> Finding:
+def _changed(context: Examination, instances: Sequence[Instance]) -> Finding:
     """The settings were changed after the instances started."""
     known = all(_known(context, each.facts.get("signing_key", "")) for each in instances)
     after = "Flows and tokens live on." if known else "Flows that are under way and stored tokens do not survive it."
@@ -90,7 +91,7 @@ def _changed(context: CheckContext, instances: Sequence[Instance]) -> Finding:
     )
 
 
-def _known(context: CheckContext, key_id: str) -> bool:
+def _known(context: Examination, key_id: str) -> bool:
     """Whether that signing key is one of AUTH_ENCRYPTION_SECRETS_OLD."""
     assert context.application is not None  # noqa: S101  callers have looked
     try:
@@ -113,7 +114,7 @@ _TO_BE_ALIKE = (
 """A fact that must not differ, what to say if it does, and what people then meet."""
 
 
-async def check_instances(context: CheckContext) -> Sequence[Finding]:
+async def check_instances(context: Examination) -> Sequence[Finding]:
     """Whether all instances keep states in one place and have one address."""
     instances = living(context)
     remedy = "Give every instance the same settings, and restart them."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.contracts import Finding, Severity
+from latchpin.doctor.examination import Examination
 from latchpin.errors import PluginError
 
 __all__ = ["check_plugins"]
@@ -12,7 +13,7 @@ __all__ = ["check_plugins"]
 LIST = "latchpin plugins"
 
 
-async def check_plugins(context: CheckContext) -> Sequence[Finding]:
+async def check_plugins(context: Examination) -> Sequence[Finding]:
     """Each plugin that cannot be loaded, misnames a hook, fails in one, returns what is none, or clashes."""
     plugins = context.plugins
     faults = {fault.detail: fault for fault in plugins.faults()}

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from latchpin.clients.secrets import open_configured_secret, open_registered_secret
-from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.contracts import Finding, Severity
+from latchpin.doctor.examination import Examination
 from latchpin.errors import Unsealable
 from latchpin.tokens.sealing import open_token
 
@@ -18,7 +19,7 @@ RecordT = TypeVar("RecordT")
 AT_ONCE = 200
 
 
-async def check_sealed(context: CheckContext) -> Sequence[Finding]:
+async def check_sealed(context: Examination) -> Sequence[Finding]:
     """How many tokens and client secrets no key opens."""
     if context.application is None:
         return []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.configuration import CoreSettings, is_loopback_host
-from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.contracts import Finding, Severity
+from latchpin.doctor.examination import Examination
 from latchpin.doctor.lenient import problems_of
 from latchpin.errors import PluginError, SettingsError, StateExpired, WeakSecret
 from latchpin.known_settings import misspelt_settings, settings_models
@@ -16,7 +17,7 @@ SHORT_LIFE_SECONDS = 120
 """A person who signs in, finds a second factor and consents needs about this long."""
 
 
-async def check_settings(context: CheckContext) -> Sequence[Finding]:
+async def check_settings(context: Examination) -> Sequence[Finding]:
     """Every value that does not hold, by its variable; every misspelt one."""
     problems = list(dict.fromkeys(text for model in _models(context) for text in problems_of(model)))
     findings = [
@@ -37,21 +38,21 @@ async def check_settings(context: CheckContext) -> Sequence[Finding]:
     return findings or [Finding(Severity.OK, "Every setting holds, and none is misspelt")]
 
 
-def _models(context: CheckContext) -> list[type]:
+def _models(context: Examination) -> list[type]:
     try:
         return list(settings_models(context.plugins).values())
     except PluginError:  # the check of the plugins names it
         return [CoreSettings]
 
 
-def _misspelt(context: CheckContext) -> list[str]:
+def _misspelt(context: Examination) -> list[str]:
     try:
         return misspelt_settings(context.plugins)
     except PluginError:
         return []
 
 
-async def check_secret(context: CheckContext) -> Sequence[Finding]:
+async def check_secret(context: Examination) -> Sequence[Finding]:
     """Whether AUTH_ENCRYPTION_SECRET can be guessed."""
     settings = context.settings
     if not settings.weak_secret:
@@ -69,7 +70,7 @@ async def check_secret(context: CheckContext) -> Sequence[Finding]:
     ]
 
 
-async def check_times(context: CheckContext) -> Sequence[Finding]:
+async def check_times(context: Examination) -> Sequence[Finding]:
     """Whether people have the time that they need."""
     seconds = context.settings.state_ttl_seconds
     if seconds >= SHORT_LIFE_SECONDS:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 
 from latchpin.causes.missing import STATE_BEFORE_RESTART
-from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.contracts import Finding, Severity
+from latchpin.doctor.examination import Examination
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled
 
@@ -14,7 +15,7 @@ __all__ = ["check_kind_of_states", "check_start", "check_stores"]
 OTHER_STORE = "Set CACHE_TYPE=database, the default, or CACHE_TYPE=redis, and restart."
 
 
-async def check_start(context: CheckContext) -> Sequence[Finding]:
+async def check_start(context: Examination) -> Sequence[Finding]:
     """Whether the stores can be opened as the start would open them."""
     obstacle = context.obstacle
     if obstacle is None:
@@ -24,7 +25,7 @@ async def check_start(context: CheckContext) -> Sequence[Finding]:
     return [finding_of(obstacle, "A gateway cannot start, or not serve, as it is")]
 
 
-async def check_kind_of_states(context: CheckContext) -> Sequence[Finding]:
+async def check_kind_of_states(context: Examination) -> Sequence[Finding]:
     """What CACHE_TYPE selects, and what that means at a restart."""
     backend = context.state_backend
     if backend is None and context.settings.cache_type != "none":
@@ -55,7 +56,7 @@ async def check_kind_of_states(context: CheckContext) -> Sequence[Finding]:
     ]
 
 
-async def check_stores(context: CheckContext) -> Sequence[Finding]:
+async def check_stores(context: Examination) -> Sequence[Finding]:
     """Write to each store, read it back, and remove it."""
     record, application = context.record_backend, context.application
     if application is None:

@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from pydantic_settings import BaseSettings
 
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Check, CheckContext, Clock, Finding, Severity
-from latchpin.plugins import Plugins
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.rules import found, holds
 
@@ -27,12 +25,11 @@ class BareCheckContext:
     clock: Clock = field(default_factory=MovedClock)
     offline: bool = True
     gateway_id: str | None = None
-    settings: CoreSettings = field(default_factory=CoreSettings.model_construct)
-    plugins: Plugins = field(default_factory=Plugins)
+    base_url: str = "http://localhost:4444"
     state_backend: Any = None
     record_backend: Any = None
-    application: Any = None
-    obstacle: Any = None
+    records: Any = None
+    upstream: Any = None
     instances: Sequence[Any] = ()
 
     def load(self, model: type[SettingsT]) -> SettingsT:

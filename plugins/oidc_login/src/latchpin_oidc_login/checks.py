@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from latchpin.application import Application
-from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import CheckContext, Finding, Severity, Upstream
 from latchpin.errors import ProviderError
 
 from latchpin_oidc_login.causes import PROVIDER_FAILED
@@ -27,11 +27,11 @@ async def check_sign_in(context: CheckContext) -> Sequence[Finding]:
 
 async def _check_provider(context: CheckContext, settings: OidcLoginSettings) -> Finding:
     issuer = settings.oidc_login_issuer or ""
-    if context.offline or context.application is None:
+    if context.offline or context.upstream is None:
         why = "other servers are not to be asked" if context.offline else "the gateway could not be opened"
         return Finding(Severity.SKIPPED, f"{issuer} was not asked", why)
     try:
-        await _ask(context.application, issuer)
+        await _ask(context, context.upstream, issuer)
     except ProviderError as exc:
         return Finding(
             Severity.FAILURE,
@@ -40,22 +40,21 @@ async def _check_provider(context: CheckContext, settings: OidcLoginSettings) ->
             "Correct OIDC_LOGIN_ISSUER: exactly what the provider's metadata calls its issuer.",
             cause=PROVIDER_FAILED.slug,
         )
-    redirect_uri = context.settings.base_url + CALLBACK
+    redirect_uri = context.base_url + CALLBACK
     return Finding(Severity.OK, f"{issuer} answers", f"the redirect URI to register there is {redirect_uri}")
 
 
-async def _ask(application: Application, issuer: str) -> None:
+async def _ask(context: CheckContext, upstream: Upstream, issuer: str) -> None:
     """Fetch metadata and keys.
 
     Raises:
         ProviderError: they cannot be had, or cannot be believed.
     """
-    services = application.services
     discovery = Discovery(
         issuer,
-        upstream=services.upstream,
-        clock=services.clock,
-        allow_http=services.settings.oauth_allow_private_networks,
+        upstream=upstream,
+        clock=context.clock,
+        allow_http=context.load(CoreSettings).oauth_allow_private_networks,
         lifetime=timedelta(),
     )
     await discovery.keys_of(await discovery.find()).find(None)
