@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from latchpin.contracts import NavigationEntry
 
 from tests.callback.gateway import ADMIN, ALICE, BASE
 from tests.providers import sign_in
@@ -197,3 +198,14 @@ async def test_removing_asks_first_and_says_what_the_server_answered(admin, conn
     assert "forg" in admin.text
     assert await stored(gateway) == {}
     assert (await admin.open(path)).status_code == 404
+
+
+async def test_the_gateways_page_has_the_url_for_mcp_clients_to_copy(gateway, admin, connected):
+    path = f"/admin/gateways/{connected.id}"
+    without = [entry for entry in gateway.app.state.navigation if entry.place != "endpoint"]
+    gateway.app.state.navigation = without
+    await admin.open(path)
+    assert "For MCP clients" not in admin.page
+    gateway.app.state.navigation = [*without, NavigationEntry("E", "/gateways/{gateway_id}/mcp", place="endpoint")]
+    await admin.open(path)
+    assert f'data-copy="{BASE}/gateways/{connected.id}/mcp"' in admin.page

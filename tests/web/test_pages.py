@@ -140,7 +140,7 @@ async def test_hostile_names_and_descriptions_are_only_text(gateway, client):
 
 
 def assert_inert(page):
-    page = page.replace('<script src="/static/authorization.js" defer></script>', "")
+    page = re.sub(r'<script src="/static/(authorization|copy)\.js" defer></script>', "", page)
     assert not re.search(r"<script|<img src=//|<style|javascript:|\son[a-z]+\s*=\s*[\"']?[a-z]+\(", page, re.IGNORECASE)
     for attributes in re.findall(r"<[a-z][^<>]*>", page):
         bare = re.sub(r'"[^"]*"', "", attributes)
@@ -154,7 +154,7 @@ def every_page():
     around = {"base": "", "csrf_token": "t", "caller": HOSTILE}
     gateway = samples.gateway(MovedClock()(), name=HOSTILE, url=HOSTILE, pinned_issuer=HOSTILE)
     tools = [pages.ShownTool(HOSTILE, HOSTILE)]
-    yield pages.success(around=around, email=HOSTILE, gateway=gateway)
+    yield pages.success(around=around, email=HOSTILE, gateway=gateway, mcp_url=f"https://gateway.example.com/{HOSTILE}")
     yield pages.fetched(around=around, gateway=gateway, message=HOSTILE, updated=0, removed=0, tools=tools)
     for error in (LatchpinError(HOSTILE), NotSignedIn(HOSTILE), AuthorizationRequired("", authorize_url="/oauth/x")):
         yield pages.failure(error, detail=HOSTILE, trace=("flow", "f" * 32), around=around)
@@ -184,6 +184,22 @@ def test_the_success_page_has_the_guides_title_and_names_who_and_what():
     assert "https://as.example.com" in page
     assert f'action="/tools/oauth/fetch-tools/{"a" * 32}"' in page
     assert ">Fetch Tools</button>" in page
+
+
+URL = "https://gateway.example.com/gateways/x/mcp"
+
+
+@pytest.mark.parametrize(("url", "shown"), [(URL, 1), (None, 0)])
+def test_the_url_for_mcp_clients_can_be_copied_where_a_plugin_serves_them(url, shown):
+    row = samples.gateway(MovedClock()())
+    success = pages.success(around={"base": "/tools"}, email=EMAIL, gateway=row, mcp_url=url)
+    facts = {"message": "Fetched", "updated": 0, "removed": 0, "tools": []}
+    for page in (success, pages.fetched(around={"base": "/tools"}, gateway=row, mcp_url=url, **facts)):
+        text = page.body.decode()
+        assert text.count(f"<code>{URL}</code>") == shown
+        assert text.count(f'data-copy="{URL}"') == shown
+        assert '<script src="/tools/static/copy.js" defer></script>' in text
+        assert "script-src 'self';" in page.headers["content-security-policy"]
 
 
 def test_a_text_that_is_no_unicode_does_not_break_a_page():

@@ -8,14 +8,17 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from latchpin.application import Application
 from latchpin.commands.console import TO_SERVERS, opened, out, print_json, run, say
 from latchpin.commands.inspection import print_inspection
 from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
 from latchpin.errors import NotFound, SettingsError
 from latchpin.gateways.book import describe, parse_gateway_body
+from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.removal import Removed
 from latchpin.model import Gateway
+from latchpin.plugins import Plugins
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
 
@@ -113,6 +116,8 @@ def show(which: Which, as_json: Json = False) -> None:
             shown["redirect_uri"] = (
                 gateway.oauth and gateway.oauth.redirect_uri
             ) or application.services.settings.redirect_uri
+            if url := _mcp_endpoint(application, gateway):
+                shown["mcp_endpoint"] = url
             if gateway.oauth is not None:
                 shown["discovery"] = await application.inspector.inspect(gateway)
             return shown
@@ -129,6 +134,11 @@ def show(which: Which, as_json: Json = False) -> None:
     print_table(("key", "value"), rows)
     if found is not None:
         print_inspection(found)
+
+
+def _mcp_endpoint(application: Application, gateway: Gateway) -> str | None:
+    entries = [offer.value for offer in Plugins().offers("latchpin_navigation")]
+    return mcp_endpoint(entries, application.services.settings.base_url, gateway.id)
 
 
 @app.command("confirm-issuer")

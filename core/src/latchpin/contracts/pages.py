@@ -14,9 +14,11 @@ class NavigationEntry:
 
     Attributes:
         label: what people read.
-        path: from the gateway's root, beginning with ``/``. At the place ``gateway`` it holds ``{gateway_id}``.
+        path: from the gateway's root, beginning with ``/``. At the places ``gateway`` and ``endpoint`` it holds
+            ``{gateway_id}``.
         description: one sentence, for the Admin Panel.
         place: ``menu`` is on every page, ``gateways`` beside the list of gateways, ``gateway`` at each one in it.
+            ``endpoint`` is no page: it is where MCP clients reach a gateway, shown to be copied.
         group: under which heading of the menu it stands.
         admin_only: shown to administrators only.
         rank: lower stands first.
@@ -25,7 +27,7 @@ class NavigationEntry:
     label: str
     path: str
     description: str = ""
-    place: Literal["menu", "gateways", "gateway"] = "menu"
+    place: Literal["menu", "gateways", "gateway", "endpoint"] = "menu"
     group: Literal["overview", "gateways", "connections", "activity", "system"] = "system"
     admin_only: bool = False
     rank: int = 100

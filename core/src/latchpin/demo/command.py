@@ -86,6 +86,7 @@ async def _invite(stage: Stage, steps: Steps) -> None:
         f"[bold]2.[/] At [bold]{GATEWAY_NAME}[/], press [bold]Authorize[/].",
         f"[bold]3.[/] Sign in as {ADMINISTRATOR} with the password {PASSWORD}, and press [bold]Allow[/].",
         "[bold]4.[/] Press [bold]Fetch Tools[/].",
+        *([f"[bold]5.[/] Enter this URL in an MCP client: {escape(stage.endpoint)}"] if stage.endpoint else []),
         "",
         f"Settings, database and log: {escape(str(stage.folder))} (there, 'latchpin gateways list' and the like work)",
         "Ctrl-C stops it.",

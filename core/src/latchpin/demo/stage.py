@@ -22,6 +22,7 @@ from latchpin.demo.gateway_process import GatewayProcess, serving_gateway
 from latchpin.demo.loopback import bind, serving, url_of
 from latchpin.demo.steps import Steps
 from latchpin.errors import SettingsError
+from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.known_settings import settings_models
 from latchpin.plugins import Plugins
 
@@ -41,6 +42,7 @@ class Stage:
         gateway_id: of its one entry.
         issuer: of the authorization server.
         mcp_url: the MCP server's endpoint.
+        endpoint: where MCP clients reach it by way of the gateway; None where no plugin serves them.
         application: the gateway's services over the same database, opened in this process.
         process: the gateway.
         folder: where settings, database and log are.
@@ -50,6 +52,7 @@ class Stage:
     gateway_id: str
     issuer: str
     mcp_url: str
+    endpoint: str | None
     application: Application
     process: GatewayProcess
     folder: Path
@@ -109,7 +112,9 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
             application = await stack.enter_async_context(opened(*SIDE_BY_SIDE, states=True))
             gateway_id = await _add_gateway(application, base_url, mcp_url)
             found.append(f"{GATEWAY_NAME}, id {gateway_id}")
-        yield Stage(base_url, gateway_id, issuer, mcp_url, application, process, claimed)
+        entries = [offer.value for offer in Plugins().offers("latchpin_navigation")]
+        endpoint = mcp_endpoint(entries, base_url, gateway_id)
+        yield Stage(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed)
 
 
 async def _start_servers(steps: Steps, stack: contextlib.AsyncExitStack) -> tuple[str, str]:

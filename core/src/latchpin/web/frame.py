@@ -10,13 +10,14 @@ from fastapi import Request
 
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import LatchpinError
+from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.model import Caller
 from latchpin.web.csrf import csrf_token
 from latchpin.web.errors import wants_html
 from latchpin.web.identity import services_of, valid_caller
 from latchpin.web.menu import build_menu
 
-__all__ = ["frame", "frame_for_anybody", "frame_of_failure"]
+__all__ = ["frame", "frame_for_anybody", "frame_of_failure", "mcp_url_of"]
 
 
 async def frame(request: Request, caller: Caller) -> dict[str, Any]:
@@ -51,8 +52,17 @@ async def frame_of_failure(request: Request, error: LatchpinError) -> dict[str, 
     return await frame_for_anybody(request)
 
 
+def mcp_url_of(request: Request, gateway_id: str) -> str | None:
+    """Where MCP clients reach that gateway; None where no plugin serves them."""
+    return mcp_endpoint(_offered(request), services_of(request).settings.base_url, gateway_id)
+
+
+def _offered(request: Request) -> Sequence[NavigationEntry]:
+    offered: Sequence[NavigationEntry] = getattr(request.app.state, "navigation", ())
+    return offered
+
+
 def _navigation_for(request: Request, caller: Caller) -> Sequence[NavigationEntry]:
     """The links to plugins' pages that ``caller`` is shown."""
-    offered: Sequence[NavigationEntry] = getattr(request.app.state, "navigation", ())
-    shown = [entry for entry in offered if caller.is_admin or not entry.admin_only]
+    shown = [entry for entry in _offered(request) if caller.is_admin or not entry.admin_only]
     return sorted(shown, key=lambda entry: (entry.rank, entry.label))

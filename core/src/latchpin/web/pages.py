@@ -124,6 +124,7 @@ def success(
     around: Mapping[str, Any],
     email: str,
     gateway: Gateway,
+    mcp_url: str | None = None,
 ) -> HTMLResponse:
     """The page after a finished authorization: whose account was connected to what, and the next step.
 
@@ -131,6 +132,7 @@ def success(
         around: what surrounds the page; without a ``csrf_token`` there is a link to the list instead of a form.
         email: the user of this gateway who now has the token.
         gateway: what the token is for.
+        mcp_url: where MCP clients reach it, if a plugin serves them.
     """
     return render(
         "success",
@@ -139,6 +141,7 @@ def success(
         headers=WITH_SCRIPTS,
         email=email,
         gateway=gateway,
+        mcp_url=mcp_url,
         issuer=gateway.pinned_issuer or (gateway.oauth.issuer if gateway.oauth else None),
     )
 
@@ -153,13 +156,16 @@ def fetched(
     tools: Sequence[ShownTool],
     left_out: Sequence[LeftOut] = (),
     remarks: Sequence[str] = (),
+    mcp_url: str | None = None,
 ) -> HTMLResponse:
     """The page after Fetch Tools: what was found, what changed, and what had to be left out."""
     return render(
         "fetched",
         **around,
         title="Tools fetched",
+        headers=WITH_SCRIPTS,
         gateway=gateway,
+        mcp_url=mcp_url,
         message=message,
         updated=updated,
         removed=removed,

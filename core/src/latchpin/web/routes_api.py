@@ -15,7 +15,7 @@ from latchpin.web import pages
 from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, wants_html
-from latchpin.web.frame import frame
+from latchpin.web.frame import frame, mcp_url_of
 from latchpin.web.identity import require_admin, require_caller
 
 __all__ = ["router"]
@@ -56,6 +56,7 @@ async def fetch_tools(request: Request, gateway_id: str) -> Response:
         return pages.fetched(
             around=await frame(request, caller),
             gateway=gateway,
+            mcp_url=mcp_url_of(request, gateway.id),
             message=fetched.message,
             updated=fetched.updated,
             removed=fetched.removed,

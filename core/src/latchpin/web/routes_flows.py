@@ -16,7 +16,7 @@ from latchpin.web.dependencies import application_of
 from latchpin.web.errors import wants_html
 from latchpin.web.frame import frame
 from latchpin.web.identity import require_caller
-from latchpin.web.rendering import render
+from latchpin.web.rendering import WITH_SCRIPTS, render
 from latchpin.web.timeline import build_timeline
 
 __all__ = ["router"]
@@ -57,7 +57,7 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
     shown["older"] = _older(request, older) if older is not None else None
     shown["hours"], shown["chosen"] = application_of(request).services.settings.flow_history_hours, query != FlowQuery()
     shown["names"] = await _names(request, found)
-    return render("flows", title="Flows", **shown, **await frame(request, caller))
+    return render("flows", title="Flows", headers=WITH_SCRIPTS, **shown, **await frame(request, caller))
 
 
 @router.get("/{flow_id}", response_model=None)
@@ -71,6 +71,7 @@ async def show_flow(request: Request, flow_id: str) -> Response:
     return render(
         "flow",
         title="Flow",
+        headers=WITH_SCRIPTS,
         flow=flow.summary,
         rows=rows,
         gaps=gaps,

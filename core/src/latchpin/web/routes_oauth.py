@@ -24,7 +24,7 @@ from latchpin.patience import insist
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, answer, wants_html
-from latchpin.web.frame import frame, frame_of_failure
+from latchpin.web.frame import frame, frame_of_failure, mcp_url_of
 from latchpin.web.identity import (
     browser_cookie,
     current_caller,
@@ -107,6 +107,7 @@ async def show_success(request: Request) -> Response:
         around=await frame(request, mine) if mine else {"base": application.services.settings.base_path},
         email=str(claims["email"]),
         gateway=gateway,
+        mcp_url=mcp_url_of(request, gateway.id),
     )
 
 

@@ -29,6 +29,7 @@ _FILES = {
     "flows.css": "text/css",
     "latchpin.svg": "image/svg+xml",
     "authorization.js": "text/javascript",
+    "copy.js": "text/javascript",
     "docs.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from latchpin.application import Application
 from latchpin.model import Gateway
 from latchpin.web.dependencies import application_of, check_gateway_id
+from latchpin.web.frame import mcp_url_of
 from latchpin.web.identity import require_caller
 
 from latchpin_admin_ui.pages import show
@@ -33,6 +34,7 @@ async def show_gateway(request: Request, gateway_id: str) -> Response:
         "gateway",
         title=gateway.name,
         gateway=gateway,
+        mcp_url=mcp_url_of(request, gateway.id),
         mine=await find_mine(application, gateway, caller),
         tools=[ToolView.of(tool) for tool in await application.toolbox.stored(gateway, caller)],
         assumes_pkce=gateway.oauth is not None and gateway.oauth.assume_pkce is True,

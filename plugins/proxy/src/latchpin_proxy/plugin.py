@@ -5,6 +5,7 @@ from __future__ import annotations
 import latchpin
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from latchpin.contracts import NavigationEntry
 from latchpin.errors import NotFound
 from latchpin.web.dependencies import check_gateway_id
 from latchpin.web.identity import services_of
@@ -14,7 +15,9 @@ from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path
 from latchpin_proxy.settings import ProxySettings
 
-__all__ = ["latchpin_routes", "latchpin_settings"]
+__all__ = ["latchpin_navigation", "latchpin_routes", "latchpin_settings"]
+
+_PATH = "/gateways/{gateway_id}/mcp"
 
 
 async def show_metadata(request: Request, path: str) -> Response:
@@ -37,6 +40,12 @@ def latchpin_routes() -> list[APIRouter]:
     """Offer the MCP endpoint."""
     endpoint = McpEndpoint()
     router = APIRouter(lifespan=endpoint.lifespan)
-    router.routes.append(StreamingRoute("/gateways/{gateway_id}/mcp", endpoint, methods=list(METHODS)))
+    router.routes.append(StreamingRoute(_PATH, endpoint, methods=list(METHODS)))
     router.add_api_route(WELL_KNOWN + "/{path:path}", show_metadata, methods=["GET"])
     return [router]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> list[NavigationEntry]:
+    """Say where MCP clients reach a gateway, for the pages that show it."""
+    return [NavigationEntry("MCP endpoint", _PATH, place="endpoint")]
