@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +14,7 @@ from latchpin.contracts import Backend, Cipher, Context, Keys
 from latchpin.errors import Unsealable
 from latchpin.hookspecs import hookimpl
 from latchpin.model import Sealed
+from latchpin.oauth import base64url
 from latchpin.settings import Settings
 
 __all__ = ["AesGcmCipher"]
@@ -44,7 +44,7 @@ class AesGcmCipher:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         key_id = self._ring.current.id
         sealed = nonce + self._cipher(key_id).encrypt(nonce, plaintext.encode(), _associated(place))
-        return Sealed(f"{_FORM}.{key_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}")
+        return Sealed(f"{_FORM}.{key_id}.{base64url.encode(sealed)}")
 
     def unseal(self, sealed: Sealed, *, place: Sequence[str]) -> str:
         """Decrypt with whichever key sealed it."""
@@ -53,7 +53,7 @@ class AesGcmCipher:
         if form != _FORM or self._ring.find(key_id) is None:
             raise Unsealable("sealed under a key that this gateway does not have")
         try:
-            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            raw = base64url.decode(text)
             plain = self._cipher(key_id).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _associated(place))
         except (InvalidTag, binascii.Error, ValueError) as exc:
             raise Unsealable("the sealed value is damaged or was moved from another record") from exc

@@ -5,7 +5,6 @@ Nothing here knows HTTP. Times come from the clock that the ledger is given.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock
+from latchpin.oauth import base64url
 
 __all__ = ["SCOPES", "AuthorizationRequest", "Client", "Grant", "Issued", "Ledger", "Refusal"]
 
@@ -204,7 +204,7 @@ class Ledger:
 
 def _challenge(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64url.encode(digest)
 
 
 def _check_resource(resource: str | None, grant: Grant) -> None:

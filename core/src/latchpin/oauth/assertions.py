@@ -6,7 +6,6 @@ They are read to refuse early, and with a clear cause, what could not be redeeme
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import IdentityAssertion
+from latchpin.oauth import base64url
 
 __all__ = ["ACCESS_TOKEN", "LONGEST_ASSERTION", "check_about", "parse_identity_assertion", "read_expiry", "type_of"]
 
@@ -84,7 +84,7 @@ def _read(token: str, part: int) -> Mapping[str, Any] | None:
         return None
     text = token.split(".")[part]
     try:
-        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        found = json.loads(base64url.decode(text))
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

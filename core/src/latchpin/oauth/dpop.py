@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from latchpin.model import Reply
+from latchpin.oauth import base64url
 
 __all__ = [
     "DPOP",
@@ -80,7 +80,7 @@ def thumbprint_of(key: ec.EllipticCurvePrivateKey) -> str:
     """The public key's thumbprint (RFC 7638), by which an authorization code is bound to it (section 10)."""
     public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     required = {name: public[name] for name in ("crv", "kty", "x", "y")}
-    return _base64url(hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest())
+    return base64url.encode(hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest())
 
 
 def build_proof(
@@ -106,15 +106,11 @@ def build_proof(
     """
     claims: dict[str, Any] = {"jti": jti, "htm": method, "htu": bare_url(url), "iat": int(now.timestamp())}
     if access_token is not None:
-        claims["ath"] = _base64url(hashlib.sha256(access_token.encode("ascii")).digest())
+        claims["ath"] = base64url.encode(hashlib.sha256(access_token.encode("ascii")).digest())
     if nonce is not None:
         claims["nonce"] = nonce
     public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"typ": "dpop+jwt", "jwk": public})
-
-
-def _base64url(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def bare_url(url: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable
+
+from latchpin.oauth import base64url
 
 __all__ = ["S256", "build_verifier"]
 
@@ -13,7 +14,7 @@ VERIFIER_BYTES = 32
 
 def build_verifier(random_bytes: Callable[[int], bytes]) -> str:
     """Make a code verifier: 43 characters from 256 random bits (section 4.1)."""
-    return base64.urlsafe_b64encode(random_bytes(VERIFIER_BYTES)).rstrip(b"=").decode()
+    return base64url.encode(random_bytes(VERIFIER_BYTES))
 
 
 class S256:
@@ -23,4 +24,4 @@ class S256:
 
     def challenge(self, verifier: str) -> str:
         """``BASE64URL(SHA256(verifier))``, 43 characters."""
-        return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        return base64url.encode(hashlib.sha256(verifier.encode()).digest())

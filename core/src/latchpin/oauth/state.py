@@ -7,7 +7,6 @@ text can serve as the store's key.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -27,6 +26,7 @@ from latchpin.errors import (
     Unsealable,
     UserChanged,
 )
+from latchpin.oauth import base64url
 
 __all__ = [
     "LEEWAY",
@@ -83,7 +83,7 @@ def build_state(payload: StatePayload, signer: Signer) -> str:
     body = json.dumps(
         {name: getattr(payload, name) for name in payload.__slots__}, separators=(",", ":"), ensure_ascii=False
     ).encode()
-    return f"{_encode(body)}.{_encode(signer.sign(body))}"
+    return f"{base64url.encode(body)}.{base64url.encode(signer.sign(body))}"
 
 
 def parse_state(text: str, signer: Signer) -> StatePayload:
@@ -150,7 +150,7 @@ def check_age(payload: StatePayload, *, now: datetime, lifetime: timedelta) -> N
 
 def hash_browser(cookie: str) -> str:
     """SHA-256 of a browser cookie as base64url: what the state carries instead of the cookie."""
-    return _encode(hashlib.sha256(cookie.encode()).digest())
+    return base64url.encode(hashlib.sha256(cookie.encode()).digest())
 
 
 def _split(text: str) -> tuple[bytes, bytes]:
@@ -158,10 +158,10 @@ def _split(text: str) -> tuple[bytes, bytes]:
     if not dot or not head or not tail:
         raise StateSignatureInvalid("the state is damaged: it has no two parts")
     try:
-        body, signature = _decode(head), _decode(tail)
+        body, signature = base64url.decode(head), base64url.decode(tail)
     except (binascii.Error, ValueError) as exc:
         raise StateSignatureInvalid("the state is damaged: it is not base64url") from exc
-    if _encode(body) != head or _encode(signature) != tail:
+    if base64url.encode(body) != head or base64url.encode(signature) != tail:
         raise StateSignatureInvalid("the state is damaged: it is not spelt as it was issued")
     return body, signature
 
@@ -181,11 +181,3 @@ def _check_types(fields: dict[str, object]) -> None:
         raise TypeError("every field of a state is text")
     if datetime.fromisoformat(str(fields["timestamp"])).tzinfo is None:
         raise ValueError("the time has no offset")
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
 from datetime import timedelta
 
+from latchpin.oauth import base64url
 from latchpin.oauth.scopes import keep_scopes
 
 __all__ = ["LONGEST_LIFETIME", "read_id_token", "read_lifetime", "read_scopes", "read_subject"]
@@ -70,7 +70,7 @@ def read_subject(id_token: object) -> str | None:
         return None
     payload = token.split(".")[1]
     try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = json.loads(base64url.decode(payload))
     except (ValueError, RecursionError):
         return None
     subject = claims.get("sub") if isinstance(claims, dict) else None

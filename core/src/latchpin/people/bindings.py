@@ -7,7 +7,6 @@ looks alike to them, opens for nobody else, and has nothing to do with any token
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Literal
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from latchpin.contracts import Cipher, KeptRecords
 from latchpin.model import Caller, Gateway
+from latchpin.oauth import base64url
 from latchpin.workers.keys import SharedKeys
 
 __all__ = ["Binder", "Bindings", "Kind", "NotBound"]
@@ -44,7 +44,7 @@ class Binder:
         if not name:
             return name
         sealed = self._ciphers[0].encrypt(name.encode("utf-8", "surrogatepass"), [kind.encode(), *self._place])
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        return base64url.encode(sealed)
 
     def release(self, kind: Kind, text: str) -> str:
         """The server's name for what the person calls ``text``.
@@ -55,7 +55,7 @@ class Binder:
         if not text:
             return text
         try:
-            sealed = base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            sealed = base64url.decode(text)
         except (binascii.Error, ValueError) as exc:
             raise NotBound from exc
         for cipher in self._ciphers:

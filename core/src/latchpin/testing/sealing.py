@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
+from latchpin.oauth import base64url
 
 __all__ = ["SuiteCipher", "SuiteSigner"]
 
@@ -31,7 +31,7 @@ class SuiteCipher:
         """Encrypt ``plaintext`` for ``place``."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         box = nonce + self._aead.encrypt(nonce, plaintext.encode(), _associated(place))
-        return Sealed(f"{self.key_id}.{base64.urlsafe_b64encode(box).decode().rstrip('=')}")
+        return Sealed(f"{self.key_id}.{base64url.encode(box)}")
 
     def unseal(self, sealed: Sealed, *, place: Sequence[str]) -> str:
         """Decrypt.
@@ -41,7 +41,7 @@ class SuiteCipher:
         """
         try:
             text = sealed.partition(".")[2]
-            box = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            box = base64url.decode(text)
             return self._aead.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], _associated(place)).decode()
         except (InvalidTag, ValueError) as exc:
             raise Unsealable("not sealed by this cipher for this place") from exc

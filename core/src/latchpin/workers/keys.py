@@ -6,12 +6,12 @@ AUTH_ENCRYPTION_SECRET: whoever guesses a weak secret must not be able to sign i
 
 from __future__ import annotations
 
-import base64
 import secrets
 
 from latchpin.contracts import Cipher, KeptRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
+from latchpin.oauth import base64url
 
 __all__ = ["KEY_BYTES", "SharedKeys", "forget_keys", "random_keys"]
 
@@ -50,13 +50,13 @@ async def forget_keys(kept: KeptRecords, name: str) -> None:
 
 
 def _seal_new(cipher: Cipher, slot: str) -> str:
-    text = base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+    text = base64url.encode(secrets.token_bytes(KEY_BYTES))
     return f"{cipher.key_id} {cipher.seal(text, place=(slot,))}"
 
 
 def _unseal(cipher: Cipher, slot: str, sealed: str) -> bytes | None:
     try:
-        key = base64.urlsafe_b64decode(cipher.unseal(Sealed(sealed), place=(slot,)))
+        key = base64url.decode(cipher.unseal(Sealed(sealed), place=(slot,)))
     except (Unsealable, ValueError):
         return None
     return key if len(key) == KEY_BYTES else None

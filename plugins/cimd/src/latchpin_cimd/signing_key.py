@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from latchpin.contracts import Cipher, KeptRecords
 from latchpin.model import Sealed
+from latchpin.oauth import base64url
 
 __all__ = ["SigningKey", "open_key"]
 
@@ -50,7 +50,7 @@ def make_key() -> SigningKey:
     pair = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
     members = {name: str(pair[name]) for name in ("crv", "kty", "x", "y")}
     digest = hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest()
-    thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    thumbprint = base64url.encode(digest)
     return SigningKey({**members, "d": pair["d"], "use": "sig", "alg": "ES256", "kid": thumbprint})
 
 

@@ -5,7 +5,6 @@ OpenID Connect Core sections 2, 3.1.3.7 and 3.1.3.8. No I/O; the key was found b
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+from latchpin.oauth import base64url
 from latchpin.people import jwts
 from latchpin.people.jwts import decode, explain
 
@@ -122,6 +122,6 @@ def _check_access_token(claims: Mapping[str, Any], access_token: str, algorithm:
         return
     # Ed25519 signs with SHA-512; the others have the hash's length in their names.
     digest = hashlib.new(f"sha{algorithm[2:] if algorithm != 'EdDSA' else '512'}", access_token.encode()).digest()
-    own = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    own = base64url.encode(digest[: len(digest) // 2])
     if not isinstance(said, str) or not hmac.compare_digest(said.encode("utf-8", "backslashreplace"), own.encode()):
         raise IdTokenInvalid("the ID token belongs to another access token (at_hash)")

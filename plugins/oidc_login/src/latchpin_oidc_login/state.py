@@ -8,7 +8,6 @@ into another browser fits neither, whatever became of the state.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from latchpin.contracts import Cipher
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
+from latchpin.oauth import base64url
 from latchpin.oauth.state import hash_browser
 
 from latchpin_oidc_login.errors import StateInvalid
@@ -103,7 +103,7 @@ def build_verifier(browser: str, flow_id: str) -> str:
 
 def _derive(browser: str, purpose: str) -> str:
     digest = hmac.new(browser.encode(), purpose.encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64url.encode(digest)
 
 
 def _place(flow_id: str) -> tuple[str, str]:
