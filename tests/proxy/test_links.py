@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from latchpin_proxy.links import REMOVED, may_be_opened, without_our_links
+from latchpin_proxy.messages import must_be_read
 
 BASE = "https://gateway.example.com"
 SERVER = "https://mcp.tools.example/mcp"
@@ -75,6 +78,9 @@ TEXTS = [
     (f"[Connect](https://evil.example/oauth/authorize/{ID})", f"[Connect]({REMOVED}"),
     (f"see https://evil.example/gw/OAuth/Authorize/{ID}?a=b or not", f"see {REMOVED} or not"),
     (f"{BASE}/login?token=abc", REMOVED),
+    (f"{BASE}/login/?next=/login?a=1&token=abc", REMOVED),
+    (f"{BASE}/login?a=1#&token=abc", None),
+    (f"{BASE}/login?next=/login&csrf_token=abc", None),
     (f"HTTPS:\\\\evil.example\\oauth\\authorize\\{ID}", REMOVED),
     (f"https://mcp.tools.example/oauth/authorize/{ID}", None),
     ("https://github.com/login/oauth/authorize?client_id=a", None),
@@ -87,3 +93,30 @@ TEXTS = [
 @pytest.mark.parametrize(("text", "left"), TEXTS)
 def test_links_of_our_kind_in_text(text: str, left: str | None):
     assert without_our_links(text, server=SERVER) == (text if left is None else left)
+
+
+LONG = [
+    "/login?",
+    "/login/?",
+    "/login?a&",
+    "/login?a&token",
+    "/login\\/?",
+    "/oauth/authorize/",
+    "/",
+    "\\/",
+    "%2f",
+    "http:",
+    "&",
+]
+
+
+@pytest.mark.parametrize("piece", LONG)
+@pytest.mark.parametrize("between", ["", " http://h"])
+def test_length_costs_little(piece: str, between: str):
+    """Whoever writes a text that is looked through must not be able to hold everybody else up by it."""
+    text = "https://evil.example/" + (piece * 1_000 + between) * (200_000 // (1_000 * len(piece)) + 1)
+    begun = time.process_time()
+    without_our_links(text, server=SERVER)
+    may_be_opened(text, base_url=BASE, server=SERVER)
+    must_be_read(text.encode())
+    assert time.process_time() - begun < 1

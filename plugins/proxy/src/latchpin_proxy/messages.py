@@ -29,7 +29,7 @@ _LINKS = re.compile(rb"oauth\\?/authorize\\?/|/login\\?/?\?", re.IGNORECASE)
 _ESCAPED = re.compile(rb"\\u00(?:2[df]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
 _SURE = re.compile(  # as members, or as the value that a method is; in a longer text, quotes have a backslash
     rb'(?<!\\)"(?:cacheScope|requestState|taskIds?|inputRequests|elicitations|elicitation\\?/create)"'
-    rb'|oauth\\?/authorize\\?/[0-9a-f]{32}|/login\\?/?\?[^"\s]{0,200}token=',
+    rb'|oauth\\?/authorize\\?/[0-9a-f]{32}|/login\\?/?\?(?:(?!/login\\?/?\?)[^"\s]){0,200}?token=',
     re.IGNORECASE,
 )
 _ELICIT = "elicitation/create"
