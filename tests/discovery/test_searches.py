@@ -133,8 +133,6 @@ REFUSING = [Page(status=status) for status in (202, 204, 400, 404, 405, 406, 415
 
 
 GUARDED = [(guarded, other) for guarded in MESSAGES[:3] for other in (RESULT, ERROR, *REFUSING)]
-# A server of 2026-07-28 that answers the first request has no handshake; nobody would send one.
-GUARDED.remove(("POST /mcp initialize", RESULT))
 
 
 @pytest.mark.parametrize(("guarded", "other"), GUARDED, ids=lambda value: str(value)[:60])
@@ -205,6 +203,15 @@ async def test_a_session_that_was_opened_is_ended(site: Site, upstream: HttpUpst
     assert site.messages[:4] == [*MESSAGES[:3], "DELETE /mcp"]
 
 
+async def test_a_server_without_a_handshake_is_asked_for_none(site: Site, upstream: HttpUpstream) -> None:
+    site.publish(site.url)
+    site.protect(site.url)
+    found = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+    site.pages["POST /mcp"] = Page({"jsonrpc": "2.0", "id": 1, "result": found})
+    assert not (await find(upstream, site)).challenged
+    assert site.messages[:2] == [MESSAGES[0], MESSAGES[2]]
+
+
 async def test_a_challenged_server_is_asked_once(site: Site, upstream: HttpUpstream) -> None:
     site.publish(site.url)
     site.protect(site.url)
@@ -233,7 +240,9 @@ async def test_a_relative_place_is_meant_from_the_servers_own(
     assert (await find(upstream, site)).metadata.issuer == f"{site.url}/elsewhere", why
 
 
-@pytest.mark.parametrize("first", ["/gone", "/html", "https://xn--/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "first", ["/gone", "/html", "https://xn--/", "javascript:alert(1)", "https://[::1", "//[", "//h:x/", "/\\a"]
+)
 async def test_each_place_that_is_named_is_tried(site: Site, upstream: HttpUpstream, first: str) -> None:
     hide(site)
     site.pages["GET /html"] = HTML

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-__all__ = ["check_host", "check_url", "split_origin", "split_url"]
+__all__ = ["check_host", "check_url", "join_url", "split_origin", "split_url"]
 
 _LONGEST_URL = 2_048
 _LONGEST_HOST = 253
@@ -74,6 +74,17 @@ def split_url(url: str) -> SplitResult | None:
         return check_url(url)
     except ValueError:
         return None
+
+
+def join_url(base: str, reference: str) -> str | None:
+    """The absolute http(s) URL that a reference in an answer of ``base`` means (RFC 3986 section 5); None if none."""
+    if split_url(reference) is not None:
+        return reference
+    try:
+        url = urljoin(base, reference)
+    except ValueError:  # such as an open bracket
+        return None
+    return None if split_url(url) is None else url
 
 
 def split_origin(url: str) -> tuple[str, str, int] | None:

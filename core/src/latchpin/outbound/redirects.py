@@ -6,10 +6,8 @@ are mounted below a path send ``/mcp`` to ``/mcp/``. Nothing goes to another ori
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
-
 from latchpin.errors import ProviderUnreadable
-from latchpin.urls import split_origin
+from latchpin.urls import join_url, split_origin
 
 __all__ = ["MOST_REDIRECTS", "explain_redirect", "follow", "is_redirect", "tell_redirect"]
 
@@ -61,10 +59,4 @@ def explain_redirect(host: str, url: str, status: int, location: str | None) -> 
 
 
 def _target(url: str, location: str | None) -> str | None:
-    if not location:
-        return None
-    try:
-        target = urljoin(url, location.strip(" \t")).partition("#")[0]
-    except ValueError:
-        return None
-    return target if split_origin(target) is not None else None
+    return join_url(url, location.strip(" \t").partition("#")[0]) if location else None

@@ -68,7 +68,7 @@ class Probe:
         """
         modern = {"mcp-protocol-version": MODERN}
         discovered = await self._post("server/discover", _META, {**modern, "mcp-method": "server/discover"})
-        if self._goes_on() and not _holds_result(discovered):
+        if self._goes_on() and not _is_modern(discovered):
             shaken = await self._post("initialize", _HANDSHAKE, {})
             if shaken is not None and _SESSION in shaken.headers:
                 self._session = {_SESSION: shaken.headers[_SESSION], "mcp-protocol-version": EARLIER}
@@ -119,5 +119,6 @@ class Probe:
         self._inquiry.note(Step(asked, got if is_redirect(reply.status) and not names else f"{got} {with_it}"))
 
 
-def _holds_result(reply: Reply | None) -> bool:
-    return reply is not None and reply.status == HTTPStatus.OK and b'"result"' in reply.body
+def _is_modern(reply: Reply | None) -> bool:
+    """Whether the server knows the first request: some answer whatever they do not know with a result."""
+    return reply is not None and reply.status == HTTPStatus.OK and b'"supportedVersions"' in reply.body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urljoin
 
 from latchpin.errors import ProviderError, ProviderTimeout
 from latchpin.model import Reply
@@ -13,7 +12,7 @@ from latchpin.oauth.documents import shown
 from latchpin.servers.found import Step
 from latchpin.servers.inquiry import Inquiry
 from latchpin.servers.probe import Probe
-from latchpin.urls import split_url
+from latchpin.urls import join_url
 
 __all__ = ["ResourceSearch"]
 
@@ -77,8 +76,8 @@ class ResourceSearch:
         for place in (self.challenge.resource_metadata, *self.challenge.others):
             if place is None:
                 continue
-            url = urljoin(self._url, place) if split_url(place) is None else place
-            if split_url(url) is None:
+            url = join_url(self._url, place)
+            if url is None:
                 self._inquiry.note(Step("the challenge's resource_metadata", f"{shown(place)} is no http(s) URL"))
             else:
                 urls.append(url)
