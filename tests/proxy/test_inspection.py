@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 import zlib
 from collections.abc import AsyncIterator
 
@@ -211,3 +212,22 @@ async def test_all_answers_together_hold_no_more_than_there_is_room_for(fields):
     assert b"".join(body) == b"data: " + PIECE + b"\n\n"
     if fields is STREAM:  # passed on, so held no more
         first.hold(100_000)
+
+
+LINES = b"".join(b'data: "key%d":1,\n' % number for number in range(40_000))
+COSTLY = [
+    (b"\n" * 4_000_000, "nothing but blank lines"),
+    (b"data: {}\n\n" * 400_000, "small events"),
+    (b'data: {"result":{"cacheScope":"public"},\n' + LINES + b'data: "id":1}\n\n', "lines that all differ"),
+    (b'data: {"result":{"cacheScope":"public"}}\n' + LINES.replace(b"data", b"name") + b"\n", "other lines"),
+    (b"data: " + b"x" * 3_000_000, "one line without an end"),
+]
+
+
+@pytest.mark.parametrize(("stream", "why"), COSTLY, ids=[why for _, why in COSTLY])
+async def test_length_costs_little(stream: bytes, why: str):
+    """One server must not keep a worker from all the others, however it cuts its answer up."""
+    parts = [stream[at : at + 65_536] for at in range(0, len(stream), 65_536)]
+    begun = time.process_time()
+    await through(STREAM, *parts)
+    assert time.process_time() - begun < 2, why

@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 from latchpin.outbound.decoding import Allowance, BodyTooLarge, BodyUndecodable, open_decoder
 from latchpin.outbound.failure import Failure
@@ -122,18 +123,17 @@ async def _events(pieces: Pieces, terms: Terms, share: Share) -> Pieces:
     watch: _Watch | None = None  # of the event under way, while it is longer than can be held
     async for piece in pieces:
         held += piece
-        searched = max(0, len(held) - len(piece) - 3)
+        ends = [end.end() for end in _END.finditer(held, max(0, len(held) - len(piece) - 3))]
         passing = bytearray()
-        while end := _END.search(held, searched):
-            event = bytes(held[: end.end()])
-            del held[: end.end()]
-            searched = 0
-            if watch is None:
-                passing += _event(event, terms)
-            else:
-                watch.look(event)
-                passing += event
+        if ends:
+            whole = bytes(held[: ends[-1]])
+            del held[: ends[-1]]
+            if watch is not None:
+                watch.look(whole[: ends[0]])
+                passing += whole[: ends[0]]
                 watch = None
+                whole, ends = whole[ends[0] :], [end - ends[0] for end in ends[1:]]
+            passing += _whole_events(whole, ends, terms)
         if len(held) > MOST_HELD or (watch is not None and held):
             watch = watch or _Watch()
             keep = held[-3:]  # the beginning of its end may be among them
@@ -149,6 +149,13 @@ async def _events(pieces: Pieces, terms: Terms, share: Share) -> Pieces:
             yield bytes(passing)
     if held:
         yield _event(bytes(held), terms) if watch is None else bytes(held)
+
+
+def _whole_events(raw: bytes, ends: list[int], terms: Terms) -> bytes:
+    """Events that came together, and where each ends: taken apart only if anything in them is of interest."""
+    if not is_of_interest(raw):
+        return raw
+    return b"".join(_event(raw[begin:end], terms) for begin, end in pairwise([0, *ends]))
 
 
 def _event(raw: bytes, terms: Terms) -> bytes:
@@ -167,5 +174,5 @@ def _event(raw: bytes, terms: Terms) -> bytes:
     if passed is None:
         _log.warning("A message of %s was dropped: it must not pass, or cannot be read", terms.name)
         return b""
-    others = [line for line in lines if line and line not in data]
+    others = [line for line in lines if line and line.partition(b":")[0] != b"data"]
     return b"".join(line + b"\n" for line in (*others, b"data: " + passed)) + b"\n"
