@@ -35,6 +35,9 @@ ASKS_TO_WAIT = {
     "408": (faults.status(408), 503, 10),
     "503": (faults.status(503, "", retry_after="120"), 502, 120),
     "slow-down": (refusal(400, "slow_down"), 502, 30),
+    "403-with-a-time": (faults.status(403, '{"message": "slower"}', retry_after="120"), 502, 120),
+    "made-up-with-a-time": (faults.status(400, '{"error": "calm_down"}', retry_after="120"), 502, 120),
+    "ratelimited-200": (refusal(200, "ratelimited"), 502, 30),
     "firewall-401": (faults.html(code=401), 502, 30),
     "firewall-403": (faults.html(code=403), 502, 30),
 }

@@ -37,6 +37,15 @@ def said(after: str, **more: str) -> dict[str, str]:
         (403, HTML, b'{"error": "invalid_grant"}', "invalid_grant", None),  # mislabelled JSON is its word
         (400, said("60"), b"{}", "invalid_grant", None),  # a decision, which no waiting changes
         (401, {}, b"", "", None),
+        (400, said("60"), b"{}", "invalid_client", None),
+        (429, said("60"), b"{}", "invalid_grant", 60),  # the status says that nobody decided
+        (403, said("60"), b'{"message": "API rate limit exceeded"}', "", 60),  # as some answer instead of 429
+        (400, said("60"), b"{}", "made_up", 60),
+        (420, said("60"), b"", "", 60),
+        (401, said("soon"), b"", "", None),
+        (200, said("60"), b"{}", "ratelimited", 60),  # Slack refuses with 200
+        (200, {}, b"{}", "ratelimited", 30),
+        (400, {}, b"{}", "TOO_MANY_REQUESTS", 30),
         (200, said("60"), b"{}", "", None),
     ],
 )

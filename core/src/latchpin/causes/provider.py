@@ -66,9 +66,9 @@ PROVIDER_BUSY = Cause(
     happened="{what}",
     remedy="Wait for as long as Retry-After says, then do the same again; you stay connected.",
     meaning=(
-        "The authorization server answered 429, 408, `slow_down`, a 5xx with `Retry-After`, or a firewall's page, now "
-        "or a moment ago. Until that time is over, no worker asks it again for this gateway; `Retry-After` says when. "
-        "Or the MCP server answered so when its tools were to be fetched."
+        "The authorization server answered 429, 408, `slow_down`, a failure with `Retry-After`, or a firewall's page, "
+        "now or a moment ago. Until that time is over, no worker asks it again for this gateway; `Retry-After` says "
+        "when. Or the MCP server answered so when its tools were to be fetched."
     ),
 )
 TOKEN_UNREACHABLE = replace(

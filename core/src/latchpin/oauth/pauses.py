@@ -16,7 +16,21 @@ LONGEST_PAUSE = timedelta(hours=1)
 """A server that asks for more is asked again after this."""
 _USUAL: Mapping[int, int] = {HTTPStatus.TOO_MANY_REQUESTS: 30, HTTPStatus.REQUEST_TIMEOUT: 10, HTTPStatus.TOO_EARLY: 10}
 """Seconds, by statuses that ask for a pause even where they do not say how long."""
-_CODES = {"slow_down": 30, "temporarily_unavailable": 30}
+_CODES = dict.fromkeys(
+    (
+        "slow_down",
+        "temporarily_unavailable",
+        # No registered code says it; these are what servers say.
+        "rate_limited",
+        "ratelimited",
+        "rate_limit_exceeded",
+        "too_many_requests",
+        "throttled",
+    ),
+    30,
+)
+_DECIDED = frozenset({"invalid_grant", "invalid_client"})
+"""Codes that no waiting changes."""
 _AT_A_FIREWALL = 30
 _MOST_DIGITS = 18
 
@@ -33,12 +47,12 @@ def choose_pause(reply: Reply, code: str = "", *, page: int | None = _AT_A_FIREW
         page: the pause after such a page; None where a page may well be the endpoint's own word.
     """
     asked = read_retry_after(reply.headers)
-    usual = _USUAL.get(reply.status, _CODES.get(code))
+    usual = _USUAL.get(reply.status, _CODES.get(code.lower()))
     if usual is None and HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR and is_page(reply):
         usual = page
-    if usual is None:
-        return asked if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
-    return usual if asked is None else asked
+    if asked is not None and reply.status >= HTTPStatus.BAD_REQUEST and code not in _DECIDED:
+        return asked
+    return usual if asked is None or usual is None else asked
 
 
 def read_retry_after(headers: Mapping[str, str]) -> int | None:
