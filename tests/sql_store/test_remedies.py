@@ -31,6 +31,8 @@ REMEDIES = [
     (FILE, "SQLITE_CANTOPEN", "unable to open database file", ["/d/m.db", "ls -la /d"], "a folder it may not write"),
     (FILE, "SQLITE_READONLY_DIRECTORY", "readonly database", ["/d/m.db", "ls -la /d"], "SQLite writes beside the file"),
     (FILE, "SQLITE_NOTADB", "file is not a database", ["backup", "/d/m.db"], "something else is in the file"),
+    (FILE, "SQLITE_IOERR_SHORT_READ", "disk I/O error", ["backup", "/d/m.db-wal"], "another file beside the old log"),
+    (FILE, "SQLITE_READONLY_DBMOVED", "readonly database", ["backup", "/d/m.db"], "replaced while it was open"),
     (FILE, "SQLITE_BUSY", "database is locked", ["locked", "fuser /d/m.db"], "somebody else holds it"),
 ]
 

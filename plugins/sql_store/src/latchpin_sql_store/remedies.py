@@ -21,7 +21,7 @@ _NO_OPTION_VALUE = "connection is bad: invalid "
 """How libpq speaks of its options before it asks any server."""
 _SQLITE_FULL = ("SQLITE_FULL", "SQLITE_IOERR")
 _SQLITE_CLOSED = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
-_SQLITE_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+_SQLITE_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_READONLY_DBMOVED", "SQLITE_IOERR_SHORT_READ")
 _SQLITE_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
@@ -59,6 +59,11 @@ _PORTS = {"postgresql": 5432, "mysql": 3306}
 
 def _for_file(code: str, file: Path) -> str:
     folder = quote(str(file.parent))
+    if code.startswith(_SQLITE_DAMAGED):  # before the families that some of these names belong to
+        return (
+            f"Put a backup in the place of {file} while no gateway runs and without {file}-wal and {file}-shm, or name "
+            "another file in DATABASE_URL."
+        )
     if code.startswith(_SQLITE_FULL):
         return f"Free space on the disk of {file}; see: df -h {folder}"
     if code.startswith(_SQLITE_CLOSED):
@@ -66,8 +71,6 @@ def _for_file(code: str, file: Path) -> str:
             f"Let the user who runs the gateway write {file} and its folder, or name another file in DATABASE_URL; "
             f"see: ls -la {folder}"
         )
-    if code.startswith(_SQLITE_DAMAGED):
-        return f"Put a backup in the place of {file}, or name another file in DATABASE_URL."
     if code.startswith(_SQLITE_BUSY):
         return f"End the program that holds {file} locked; see: fuser {quote(str(file))}"
     return f"See whether {file} is there and can be read: sqlite3 {quote(str(file))} 'PRAGMA quick_check'"
