@@ -33,6 +33,8 @@ from latchpin.web import (
     routes_pages,
     routes_people,
 )
+from latchpin.web.description import describe_api
+from latchpin.web.flow_description import FLOW_PATHS
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
 from latchpin.web.lifespan import QuietStart
@@ -70,7 +72,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
+    describe_api(app, settings, FLOW_PATHS)
     install_errors(app)
     routes_oauth.add_flow_routes(app)
     for module in (

@@ -7,15 +7,33 @@ that nobody learns of an id without an identity.
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Header, Path, Request, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
 from latchpin.application import Application
 from latchpin.errors import NotFound
+from latchpin.model import Caller
+from latchpin.web.csrf import CSRF_HEADER, check_csrf
+from latchpin.web.identity import require_admin, require_caller
 
-__all__ = ["application_of", "check_gateway_id"]
+__all__ = [
+    "ADMINISTRATOR",
+    "AdminCaller",
+    "CurrentApplication",
+    "GatewayId",
+    "SignedInCaller",
+    "WritingAdmin",
+    "WritingCaller",
+    "application_of",
+    "check_gateway_id",
+]
 
 _ID = re.compile(r"[0-9a-f]{32}")
+
+ADMINISTRATOR = "administrator"
+"""The role that a route's security requirement names in the API's description."""
 
 
 def application_of(request: Request) -> Application:
@@ -33,3 +51,96 @@ def check_gateway_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise NotFound("that is no gateway id: an id has 32 hexadecimal digits")
     return text
+
+
+# FastAPI calls what is not a coroutine function in another thread.
+
+
+async def _application(request: Request) -> Application:
+    return application_of(request)
+
+
+async def _gateway_id(
+    gateway_id: Annotated[str, Path(json_schema_extra={"pattern": f"^{_ID.pattern}$"})],  # described: else it is 404
+) -> str:
+    return check_gateway_id(gateway_id)
+
+
+CurrentApplication = Annotated[Application, Depends(_application)]
+"""The gateway's scripts."""
+
+GatewayId = Annotated[str, Depends(_gateway_id)]
+"""The id in the path; 404 for what cannot be one."""
+
+
+# -- who asks -----------------------------------------------------------------------------------------
+
+# These describe and decide nothing: the identities judge what came. The names of cookie and header are the settings'.
+_BEARER = HTTPBearer(
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="For programs: `latchpin token create --email you@example.com` prints one.",
+    auto_error=False,
+)
+_SESSION = APIKeyCookie(
+    name="latchpin-session",
+    scheme_name="session",
+    description="For people in browsers: a sign-in gives it. Requests that change something need the form's token too.",
+    auto_error=False,
+)
+_PROXY = APIKeyHeader(
+    name="TRUSTED_USER_HEADER",
+    scheme_name="proxy",
+    description="The user's address, set by a reverse proxy that TRUSTED_PROXIES lists.",
+    auto_error=False,
+)
+
+
+async def _signed_in(
+    request: Request,
+    _bearer: Annotated[object, Security(_BEARER)],
+    _session: Annotated[object, Security(_SESSION)],
+    _proxy: Annotated[object, Security(_PROXY)],
+) -> Caller:
+    return await require_caller(request)
+
+
+async def _admin(
+    request: Request,
+    _bearer: Annotated[object, Security(_BEARER)],
+    _session: Annotated[object, Security(_SESSION)],
+    _proxy: Annotated[object, Security(_PROXY)],
+) -> Caller:
+    return await require_admin(request)
+
+
+SignedInCaller = Annotated[Caller, Depends(_signed_in)]
+"""Who asks; 401 if nobody says."""
+
+AdminCaller = Annotated[Caller, Security(_admin, scopes=[ADMINISTRATOR])]
+"""Who asks, an administrator; 401 or 403."""
+
+_FormToken = Annotated[
+    str | None,
+    Header(
+        alias=CSRF_HEADER,
+        description="The token of a page's forms. Needed unless the caller sends a bearer token.",
+    ),
+]
+
+
+async def _writing(request: Request, caller: SignedInCaller, _token: _FormToken = None) -> Caller:
+    await check_csrf(request, caller)
+    return caller
+
+
+async def _writing_admin(request: Request, caller: AdminCaller, _token: _FormToken = None) -> Caller:
+    await check_csrf(request, caller)
+    return caller
+
+
+WritingCaller = Annotated[Caller, Depends(_writing)]
+"""Who asks, and meant to: 403 if another site's page may have sent the request."""
+
+WritingAdmin = Annotated[Caller, Depends(_writing_admin)]
+"""The same, an administrator."""

@@ -7,20 +7,20 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from latchpin.application import Application
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.oauth.assertions import check_about, parse_identity_assertion
 from latchpin.oauth.grants import voucher_of
-from latchpin.services import Services
 from latchpin.tokens.assertion_shelf import AssertionShelf
 from latchpin.tokens.identity_providers import provider_of
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_caller
+from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInCaller, WritingCaller
+from latchpin.web.description import problems
+from latchpin.web.documents.connections import HeldAssertion, Message
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/oauth/identity-assertion", tags=["oauth"])
+router = APIRouter(prefix="/oauth/identity-assertion", tags=["connections"])
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -38,10 +38,18 @@ _BODY: dict[str, Any] = {
 }
 
 
-@router.put("/{gateway_id}", openapi_extra=_BODY)
-async def put_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.put(
+    "/{gateway_id}",
+    summary="Hand in the caller's ID token",
+    response_model=HeldAssertion,
+    responses=problems(404),
+    openapi_extra=_BODY,
+)
+async def put_assertion(
+    request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """Keep the caller's own ID token, sealed, until it expires: the gateway gets tokens with it."""
-    services, caller, provider = await _asked(request, gateway_id)
+    services, provider = application.services, await _provider(application, gateway_id, caller)
     token = _id_token(await request.body())
     assertion = parse_identity_assertion(
         token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
@@ -51,33 +59,39 @@ async def put_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
     return _describe(assertion, provider)
 
 
-@router.get("/{gateway_id}")
-async def get_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.get(
+    "/{gateway_id}",
+    summary="Ask until when the caller's ID token holds",
+    response_model=HeldAssertion,
+    responses=problems(404),
+)
+async def get_assertion(
+    caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """Which identity provider vouches for the gateway's users, and until when it has vouched for the caller."""
-    services, caller, provider = await _asked(request, gateway_id)
+    services, provider = application.services, await _provider(application, gateway_id, caller)
     shelf = AssertionShelf(services.kept, services.cipher)
     return _describe(await shelf.get(caller.email, provider, now=services.clock()), provider)
 
 
-@router.delete("/{gateway_id}")
-async def delete_assertion(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.delete("/{gateway_id}", summary="Forget the caller's ID token", response_model=Message, responses=problems(404))
+async def delete_assertion(
+    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """Forget the caller's ID token. Tokens that came by it stay until they expire or are disconnected."""
-    services, caller, provider = await _asked(request, gateway_id)
+    services, provider = application.services, await _provider(application, gateway_id, caller)
     if not await AssertionShelf(services.kept, services.cipher).take(caller.email, provider):
         raise NotFound("no ID token of yours is kept")
     return {"success": True, "message": f"Forgot what {provider.issuer} said of {caller.email}"}
 
 
-async def _asked(request: Request, gateway_id: str) -> tuple[Services, Caller, IdentityProvider]:
-    caller, application = await require_caller(request), application_of(request)
-    if request.method != "GET":
-        await check_csrf(request, caller)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+async def _provider(application: Application, gateway_id: str, caller: Caller) -> IdentityProvider:
+    gateway = await application.gateways.get(gateway_id, caller)
     if gateway.oauth is None or voucher_of(gateway.oauth) != "identity-provider":
         raise InvalidRequest(
             f"gateway '{gateway.name}' needs no identity provider's word", remedy="There is nothing to hand in."
         )
-    return application.services, caller, provider_of(gateway, application.services)
+    return provider_of(gateway, application.services)
 
 
 def _id_token(body: bytes) -> str:

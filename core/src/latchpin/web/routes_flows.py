@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.errors import InvalidRequest
 from latchpin.journal.view import describe_flow, describe_summary
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
-from latchpin.web.dependencies import application_of
+from latchpin.web.dependencies import CurrentApplication, SignedInCaller, application_of
+from latchpin.web.description import HTML, problems
+from latchpin.web.documents.flows import FlowDocument, FlowList
 from latchpin.web.errors import wants_html
 from latchpin.web.frame import frame
-from latchpin.web.identity import require_caller
 from latchpin.web.rendering import WITH_SCRIPTS, render
 from latchpin.web.timeline import build_timeline
 
@@ -28,9 +29,16 @@ PAGE = 50
 MOST = 200
 
 
-@router.get("", response_model=None)
+@router.get(
+    "",
+    summary="List flows",
+    response_model=None,
+    responses={200: {"model": FlowList, "content": HTML}},
+)
 async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
     request: Request,
+    caller: SignedInCaller,
+    application: CurrentApplication,
     gateway_id: str | None = None,
     user: str | None = None,
     outcome: FlowOutcome | None = None,
@@ -39,7 +47,6 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
     limit: Annotated[int, Query(ge=1, le=MOST)] = PAGE,
 ) -> Response:
     """The flows that the caller may see, the newest last step first. ``before`` goes on where a page ended."""
-    caller = await require_caller(request)
     moment, before_id = _parse_place(before)
     query = FlowQuery(
         gateway_id=gateway_id or None,
@@ -49,22 +56,28 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
         before=moment,
         before_id=before_id,
     )
-    found = await application_of(request).flows.list(query, caller, limit=limit)
+    found = await application.flows.list(query, caller, limit=limit)
     older = f"{found[-1].last_at.isoformat()}~{found[-1].flow_id}" if len(found) == limit else None
     if not wants_html(request):
         return JSONResponse({"flows": [describe_summary(flow) for flow in found], "next_before": older})
     shown: dict[str, Any] = {"flows": found, "query": query, "outcomes": get_args(FlowOutcome)}
     shown["older"] = _older(request, older) if older is not None else None
-    shown["hours"], shown["chosen"] = application_of(request).services.settings.flow_history_hours, query != FlowQuery()
+    shown["hours"], shown["chosen"] = application.services.settings.flow_history_hours, query != FlowQuery()
     shown["names"] = await _names(request, found)
     return render("flows", title="Flows", headers=WITH_SCRIPTS, **shown, **await frame(request, caller))
 
 
-@router.get("/{flow_id}", response_model=None)
-async def show_flow(request: Request, flow_id: str) -> Response:
+@router.get(
+    "/{flow_id}",
+    summary="Read a flow",
+    response_model=None,
+    responses={200: {"model": FlowDocument, "content": HTML}, **problems(404)},
+)
+async def show_flow(
+    request: Request, caller: SignedInCaller, application: CurrentApplication, flow_id: str
+) -> Response:
     """One flow with every step; 404 for one that is unknown or somebody else's."""
-    caller = await require_caller(request)
-    flow = await application_of(request).flows.show(flow_id, caller)
+    flow = await application.flows.show(flow_id, caller)
     if not wants_html(request):
         return JSONResponse(describe_flow(flow))
     rows, gaps = build_timeline(flow.steps)
@@ -76,7 +89,7 @@ async def show_flow(request: Request, flow_id: str) -> Response:
         rows=rows,
         gaps=gaps,
         names=await _names(request, [flow.summary]),
-        link=f"{application_of(request).services.settings.base_url}/flows/{flow.summary.flow_id}",
+        link=f"{application.services.settings.base_url}/flows/{flow.summary.flow_id}",
         **await frame(request, caller),
     )
 

@@ -6,13 +6,20 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.book import GatewayBody, describe, parse_gateway_body
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_admin, require_caller
+from latchpin.web.dependencies import (
+    AdminCaller,
+    CurrentApplication,
+    GatewayId,
+    SignedInCaller,
+    WritingAdmin,
+)
+from latchpin.web.description import problems
+from latchpin.web.documents.discovery import Discovery
+from latchpin.web.documents.gateways import GatewayDocument, GatewayList, GatewayRemoved, ToolList
 from latchpin.web.schemas import whole_schema
 
 __all__ = ["router"]
@@ -35,73 +42,104 @@ _ISSUER: dict[str, Any] = {
 }
 
 
-@router.get("")
-async def list_gateways(request: Request) -> dict[str, Any]:
+@router.get("", summary="List gateways", response_model=GatewayList, response_model_exclude_unset=True)
+async def list_gateways(caller: SignedInCaller, application: CurrentApplication) -> dict[str, Any]:
     """The gateways that the caller may use, oldest first."""
-    caller = await require_caller(request)
-    gateways = [describe(each, caller) for each in await application_of(request).gateways.list(caller)]
+    gateways = [describe(each, caller) for each in await application.gateways.list(caller)]
     return {"gateways": gateways, "total": len(gateways)}
 
 
-@router.post("", status_code=201, response_model=None, openapi_extra=_BODY)
-async def create_gateway(request: Request) -> Response:
+@router.post(
+    "",
+    summary="Create a gateway",
+    status_code=201,
+    response_model=GatewayDocument,
+    response_model_exclude_unset=True,
+    responses={201: {"headers": {"location": {"description": "The gateway's URL.", "schema": {"type": "string"}}}}},
+    openapi_extra=_BODY,
+)
+async def create_gateway(
+    request: Request, response: Response, caller: WritingAdmin, application: CurrentApplication
+) -> dict[str, Any]:
     """Create a gateway; a URL is enough."""
-    caller = await require_admin(request)
-    await check_csrf(request, caller)
-    gateway = await application_of(request).gateways.create(await _read(request), caller)
-    location = f"{application_of(request).services.settings.base_url}/gateways/{gateway.id}"
-    return JSONResponse(describe(gateway, caller), status_code=201, headers={"location": location})
+    gateway = await application.gateways.create(await _read(request), caller)
+    response.headers["location"] = f"{application.services.settings.base_url}/gateways/{gateway.id}"
+    return describe(gateway, caller)
 
 
-@router.get("/{gateway_id}")
-async def get_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.get(
+    "/{gateway_id}",
+    summary="Read a gateway",
+    response_model=GatewayDocument,
+    response_model_exclude_unset=True,
+    responses=problems(404),
+)
+async def get_gateway(caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId) -> dict[str, Any]:
     """One gateway, without secrets."""
-    caller = await require_caller(request)
-    return describe(await application_of(request).gateways.get(check_gateway_id(gateway_id), caller), caller)
+    return describe(await application.gateways.get(gateway_id, caller), caller)
 
 
-@router.put("/{gateway_id}", openapi_extra=_BODY)
-async def change_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.put(
+    "/{gateway_id}",
+    summary="Change a gateway",
+    response_model=GatewayDocument,
+    response_model_exclude_unset=True,
+    responses=problems(404, 409),
+    openapi_extra=_BODY,
+)
+async def change_gateway(
+    request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """Change a gateway: an absent key keeps what is there, null clears it."""
-    caller = await require_admin(request)
-    await check_csrf(request, caller)
-    body = await _read(request)
-    return describe(await application_of(request).gateways.change(check_gateway_id(gateway_id), body, caller), caller)
+    return describe(await application.gateways.change(gateway_id, await _read(request), caller), caller)
 
 
-@router.delete("/{gateway_id}")
-async def delete_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.delete("/{gateway_id}", summary="Remove a gateway", response_model=GatewayRemoved, responses=problems(404, 409))
+async def delete_gateway(
+    caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """Remove a gateway with its tokens, tools and registered clients, and ask their servers to revoke and forget."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
-    return (await application.removal.remove(check_gateway_id(gateway_id), caller)).describe()
+    return (await application.removal.remove(gateway_id, caller)).describe()
 
 
-@router.get("/{gateway_id}/discovery")
-async def inspect_gateway(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.get(
+    "/{gateway_id}/discovery",
+    summary="See what discovery finds",
+    response_model=Discovery,
+    response_model_exclude_unset=True,
+    responses=problems(404),
+)
+async def inspect_gateway(
+    caller: AdminCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """What discovery finds now, from where, and what follows; nothing is registered or pinned."""
-    caller, application = await require_admin(request), application_of(request)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get(gateway_id, caller)
     return await application.inspector.inspect(gateway)
 
 
-@router.post("/{gateway_id}/issuer", openapi_extra=_ISSUER)
-async def confirm_issuer(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.post(
+    "/{gateway_id}/issuer",
+    summary="Confirm a new issuer",
+    response_model=GatewayDocument,
+    response_model_exclude_unset=True,
+    responses=problems(404, 409, 502, 504),
+    openapi_extra=_ISSUER,
+)
+async def confirm_issuer(
+    request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
+) -> dict[str, Any]:
     """Confirm that the MCP server has moved to another issuer; every user authorizes anew."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     document = await _read_json(request)
     issuer = document.get("issuer") if isinstance(document, dict) else None
     if not isinstance(issuer, str) or not issuer:
         raise InvalidRequest('the body must be JSON such as {"issuer": "https://as.example.com"}')
-    return describe(await application.confirm_issuer(check_gateway_id(gateway_id), issuer, caller), caller)
+    return describe(await application.confirm_issuer(gateway_id, issuer, caller), caller)
 
 
-@router.get("/{gateway_id}/tools")
-async def list_tools(request: Request, gateway_id: str) -> dict[str, Any]:
+@router.get("/{gateway_id}/tools", summary="List a gateway's tools", response_model=ToolList, responses=problems(404))
+async def list_tools(caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId) -> dict[str, Any]:
     """The tools that the caller fetched, by name."""
-    caller, application = await require_caller(request), application_of(request)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get(gateway_id, caller)
     tools = [dict(tool.definition) for tool in await application.toolbox.stored(gateway, caller)]
     return {"tools": tools, "total": len(tools)}
 

@@ -13,24 +13,38 @@ from latchpin import __version__
 from latchpin.errors import LatchpinError
 from latchpin.patience import patience
 from latchpin.services import Services
+from latchpin.web.documents.flows import Readiness
 from latchpin.web.identity import services_of
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["operation"])
 
 UNAVAILABLE = 503
 READY_SECONDS = 0.9
 """For both stores, which are asked side by side: whoever asks often gives up after a second."""
 
 
-@router.get("/health")
+@router.get(
+    "/health",
+    summary="Ask whether the process answers",
+    openapi_extra={
+        "responses": {
+            "200": {"content": {"application/json": {"schema": {"required": ["status", "version"]}}}},
+        }
+    },
+)
 async def get_health() -> dict[str, str]:
     """The process answers; nothing else is asked."""
     return {"status": "healthy", "version": __version__}
 
 
-@router.get("/ready", response_model=None)
+@router.get(
+    "/ready",
+    summary="Ask whether authorizations would work",
+    response_model=None,
+    responses={200: {"model": Readiness}, UNAVAILABLE: {"model": Readiness, "description": "Not ready."}},
+)
 async def get_ready(request: Request) -> Response:
     """Whether flows would work now: 200, or 503 with the reasons, within a second."""
     services = services_of(request)

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.errors import NotFound
 from latchpin.services import Services
 from latchpin.settings import load
+from latchpin.web.description import problems
 
 from latchpin_cimd.document import PATH
 from latchpin_cimd.publication import build_client
@@ -15,13 +16,18 @@ from latchpin_cimd.signing_key import open_key
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["oauth"])
+router = APIRouter(tags=["metadata"])
 
 CACHE = "public, max-age=300"
 """Short, so that a new redirect URI or key is seen soon; servers may keep the document as long."""
 
 
-@router.get(PATH)
+@router.get(
+    PATH,
+    summary="Read this gateway's client metadata document",
+    response_model=None,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}, **problems(404)},
+)
 async def get_client_metadata(request: Request) -> Response:
     """The document that this gateway's ``client_id`` names, where it is used."""
     services: Services = request.app.state.services

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.settings import load
 from latchpin.web.dependencies import application_of
+from latchpin.web.description import FOR_ADMINISTRATORS, problems
 from latchpin.web.identity import require_admin
 
 from latchpin_metrics.gauges import Gauges
@@ -23,9 +24,16 @@ def build_router() -> APIRouter:
     """Make the route; one for each application, because it remembers."""
     router, gauges, settings = APIRouter(), Gauges(), load(MetricsSettings)
 
-    @router.get("/metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        tags=["operation"],
+        summary="Read the metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(401, 403)},
+        openapi_extra={"security": FOR_ADMINISTRATORS},
+    )
     async def show_metrics(request: Request) -> Response:
-        """What was counted and what stands, in Prometheus' text format."""
+        """What was counted and what stands, in Prometheus' text format. `METRICS_TOKEN` opens it too."""
         if not _has_token(request, settings):
             await require_admin(request)
         application = application_of(request)

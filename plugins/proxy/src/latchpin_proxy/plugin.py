@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import NotFound
 from latchpin.web.dependencies import check_gateway_id
+from latchpin.web.description import problems
 from latchpin.web.identity import services_of
 from latchpin.web.limits import StreamingRoute
 
@@ -41,7 +42,15 @@ def latchpin_routes() -> list[APIRouter]:
     endpoint = McpEndpoint()
     router = APIRouter(lifespan=endpoint.lifespan)
     router.routes.append(StreamingRoute(_PATH, endpoint, methods=list(METHODS)))
-    router.add_api_route(WELL_KNOWN + "/{path:path}", show_metadata, methods=["GET"])
+    router.add_api_route(
+        WELL_KNOWN + "/{path:path}",
+        show_metadata,
+        methods=["GET"],
+        tags=["metadata"],
+        summary="Read an MCP endpoint's metadata as a protected resource",
+        response_model=None,
+        responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}, **problems(404)},
+    )
     return [router]
 
 

@@ -1,0 +1,149 @@
+"""Users' tokens, and the gateway's clients."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from latchpin.model import GrantType
+from latchpin.oauth.status import TokenStatus
+from latchpin.web.documents.base import Document, Id, Moment
+
+__all__ = [
+    "UserTokenStatus",
+    "GatewayStatus",
+    "Connection",
+    "ConnectionList",
+    "Message",
+    "Disconnected",
+    "EndedConnection",
+    "EverythingDisconnected",
+    "HeldAssertion",
+    "AuthorizationCompleted",
+    "RegisteredClientDocument",
+    "RegisteredClientList",
+    "RegisteredClientDeleted",
+]
+
+
+class UserTokenStatus(Document):
+    """How the caller's own token is."""
+
+    status: TokenStatus
+    authorized: bool = Field(description="Whether it can be used, if need be after a renewal.")
+    scopes: list[str]
+    expires_at: Moment | None
+    updated_at: Moment | None
+
+
+class GatewayStatus(Document):
+    """How a gateway does OAuth, and how the caller's token is. Without OAuth, the first two members and a message."""
+
+    gateway_id: Id
+    oauth_enabled: bool
+    grant_type: GrantType | None = None
+    client_id: str | None = None
+    scopes: list[str] | None = None
+    authorization_url: str | None = None
+    redirect_uri: str | None = None
+    issuer: str | None = None
+    message: str
+    user_token_status: UserTokenStatus | None = None
+
+
+class Connection(Document):
+    """A user's token for a gateway."""
+
+    gateway_id: Id
+    gateway_name: str
+    app_user_email: str
+    status: TokenStatus
+    authorized: bool
+    issuer: str | None
+    scopes: list[str]
+    expires_at: Moment
+    created_at: Moment
+    updated_at: Moment
+
+
+class ConnectionList(Document):
+    """Who is connected to what."""
+
+    connections: list[Connection]
+    total: int
+
+
+class Message(Document):
+    """It is done."""
+
+    success: Literal[True]
+    message: str
+
+
+class Disconnected(Message):
+    """A connection that has ended here."""
+
+    authorization_server: str = Field(description="What the authorization server said to the revocation.")
+
+
+class EndedConnection(Document):
+    """One of a user's connections that have ended."""
+
+    gateway_id: Id
+    gateway_name: str
+    authorization_server: str
+
+
+class EverythingDisconnected(Message):
+    """A user's connections that have ended."""
+
+    signed_out: bool = Field(description="Whether the user's sessions ended too: they do where an administrator asks.")
+    connections: list[EndedConnection]
+
+
+class HeldAssertion(Document):
+    """Which identity provider vouches, and until when what the caller handed in holds; null if there is nothing."""
+
+    identity_provider: str
+    client_id: str
+    expires_at: Moment | None
+
+
+class AuthorizationCompleted(Message):
+    """Whose account was connected to what."""
+
+    gateway_id: Id
+    gateway_name: str
+    app_user_email: str
+    flow_id: Id
+
+
+class RegisteredClientDocument(Document):
+    """A client that an authorization server registered for this gateway, without its secrets."""
+
+    id: str
+    gateway_id: Id
+    issuer: str
+    client_id: str
+    redirect_uris: list[str]
+    grant_types: list[str]
+    scope: str
+    token_endpoint_auth_method: str
+    created_at: Moment
+    expires_at: Moment | None
+    is_active: bool
+
+
+class RegisteredClientList(Document):
+    """Registered clients."""
+
+    clients: list[RegisteredClientDocument]
+    total: int
+
+
+class RegisteredClientDeleted(Message):
+    """A client that was deleted here."""
+
+    authorization_server: str = Field(description="What the server said when it was asked to forget the client.")
+    client: RegisteredClientDocument
