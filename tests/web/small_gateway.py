@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -104,6 +105,7 @@ async def open_gateway(
             providers=(),
             states=None,
             state_backend=None,
+            record_backend=SimpleNamespace(name="memory"),
             instance_id="one",
         )
         yield SmallGateway(build_app(services), services, clock, Tickets.of(services))

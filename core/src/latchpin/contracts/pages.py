@@ -16,7 +16,7 @@ class NavigationEntry:
         label: what people read.
         path: from the gateway's root, beginning with ``/``. At the places ``gateway`` and ``endpoint`` it holds
             ``{gateway_id}``.
-        description: one sentence, for the Admin Panel.
+        description: one sentence, shown with the link in the menu.
         place: ``menu`` is on every page, ``gateways`` beside the list of gateways, ``gateway`` at each one in it.
             ``endpoint`` is no page: it is where MCP clients reach a gateway, shown to be copied.
         group: under which heading of the menu it stands.

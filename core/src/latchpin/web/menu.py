@@ -34,6 +34,7 @@ class MenuPage:
     label: str
     path: str
     current: bool
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,15 @@ def build_menu(entries: Sequence[NavigationEntry], here: str) -> list[MenuGroup]
     nearest = max(around, key=lambda each: len(each.path), default=None)
     menu = []
     for group, label in _GROUPS.items():
-        pages = tuple(MenuPage(each.label, each.path, each.path == here) for each in listed if each.group == group)
+        pages = tuple(_page(each, here) for each in listed if each.group == group)
         if pages:
             current = nearest is not None and nearest.group == group
             menu.append(MenuGroup(label, pages[0].path, current, pages))
     return menu
+
+
+def _page(entry: NavigationEntry, here: str) -> MenuPage:
+    return MenuPage(entry.label, entry.path, entry.path == here, entry.description)
 
 
 def _holds(path: str, here: str) -> bool:

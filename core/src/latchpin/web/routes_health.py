@@ -16,7 +16,7 @@ from latchpin.services import Services
 from latchpin.web.documents.flows import Readiness
 from latchpin.web.identity import services_of
 
-__all__ = ["router"]
+__all__ = ["readiness", "router"]
 
 router = APIRouter(tags=["operation"])
 
@@ -47,13 +47,17 @@ async def get_health() -> dict[str, str]:
 )
 async def get_ready(request: Request) -> Response:
     """Whether flows would work now: 200, or 503 with the reasons, within a second."""
-    services = services_of(request)
+    document = await readiness(services_of(request))
+    return JSONResponse(document, 200 if document["ready"] else UNAVAILABLE)
+
+
+async def readiness(services: Services) -> dict[str, Any]:
+    """Whether both stores answer within a second, each with its own reason if not."""
     state, record = await asyncio.gather(
         _check_states(services), _check(services.record_backend.name, services.records.check)
     )
     ready = bool(state["ready"] and record["ready"])
-    document = {"ready": ready, "instance": services.instance_id, "state_store": state, "record_store": record}
-    return JSONResponse(document, 200 if ready else UNAVAILABLE)
+    return {"ready": ready, "instance": services.instance_id, "state_store": state, "record_store": record}
 
 
 async def _check_states(services: Services) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from latchpin.web import pages
 from latchpin.web.dependencies import application_of
 from latchpin.web.frame import frame, frame_for_anybody
 from latchpin.web.identity import require_caller, services_of
+from latchpin.web.overview import look_over
 from latchpin.web.rendering import render
 
 __all__ = ["router"]
@@ -53,13 +54,13 @@ _STATUS_TEXTS: dict[TokenStatus, str] = {
 
 @router.get("/")
 async def show_home(request: Request) -> Response:
-    """The Admin Panel: where to go from here."""
+    """The Admin Panel: how things are."""
     caller, application = await require_caller(request), application_of(request)
     return render(
         "home",
         title="Admin Panel",
         **await frame(request, caller),
-        gateways=len(await application.gateways.list(caller)),
+        overview=await look_over(application, caller),
     )
 
 

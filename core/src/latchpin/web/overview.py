@@ -1,0 +1,81 @@
+"""The numbers of the Admin Panel: what there is, what works, and what wants somebody to do something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from latchpin.application import Application
+from latchpin.gateways.connections import Connection
+from latchpin.model import CLIENT_ITSELF, Caller, FlowQuery, Gateway
+from latchpin.web.routes_health import readiness
+
+__all__ = ["Overview", "look_over"]
+
+MOST_FAILURES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What one user is told at a glance.
+
+    Attributes:
+        gateways: how many the user may use.
+        working: at how many of them the user is connected, and the gateway can act.
+        ended: where the user has to authorize again.
+        open: where the user could authorize and has not.
+        people: how many people are connected at all; None for who is no administrator.
+        people_ended: how many connections of anybody have ended; None likewise.
+        failures: failed flows that are kept, at most ``MOST_FAILURES``.
+        ready: both stores answer.
+        reasons: why not, one sentence a store; for administrators.
+    """
+
+    gateways: int
+    working: int
+    ended: tuple[Gateway, ...]
+    open: tuple[Gateway, ...]
+    people: int | None
+    people_ended: int | None
+    failures: int
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+async def look_over(application: Application, caller: Caller) -> Overview:
+    """Count for ``caller``.
+
+    Raises:
+        BackendUnavailable: a store cannot be asked.
+    """
+    gateways = await application.gateways.list(caller)
+    everything = await application.connections.list(caller)
+    own = {each.gateway.id: each for each in everything if each.owner == caller.email}
+    people = [each for each in everything if each.owner != CLIENT_ITSELF]
+    ready = await readiness(application.services)
+    failed = await application.flows.list(FlowQuery(outcome="failed"), caller, limit=MOST_FAILURES)
+    return Overview(
+        gateways=len(gateways),
+        working=sum(each.health.authorized for each in own.values()),
+        ended=tuple(each for each in gateways if each.id in own and not own[each.id].health.authorized),
+        open=tuple(each for each in gateways if _is_personal(each) and each.id not in own),
+        people=len({each.owner for each in people}) if caller.is_admin else None,
+        people_ended=_count_ended(people) if caller.is_admin else None,
+        failures=len(failed),
+        ready=ready["ready"],
+        reasons=_reasons(ready) if caller.is_admin else (),
+    )
+
+
+def _is_personal(gateway: Gateway) -> bool:
+    return gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code"
+
+
+def _count_ended(connections: Sequence[Connection]) -> int:
+    return sum(not each.health.authorized for each in connections)
+
+
+def _reasons(ready: dict[str, Any]) -> tuple[str, ...]:
+    stores = (("state store", ready["state_store"]), ("record store", ready["record_store"]))
+    return tuple(f"The {name} ({each['backend']}): {each['reason']}." for name, each in stores if not each["ready"])
