@@ -12,11 +12,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.commands.console import opened
 from latchpin.contracts import NavigationEntry
+from latchpin.model import CollectionSpec, Document
 from latchpin.web.csrf import check_csrf
 from latchpin.web.frame import frame
 from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.rendering import render
 
+NOTES = CollectionSpec("acme_notes", sealed=frozenset({"text"}))
 TEMPLATES = Path(__file__).parent / "templates"
 router = APIRouter()
 
@@ -24,9 +26,9 @@ router = APIRouter()
 @router.get("/acme/note")
 async def show_note(request: Request) -> Response:
     caller = await require_caller(request)
-    note = await services_of(request).kept.get("acme:note")
+    note = await services_of(request).collection(NOTES).get("note")
     page = await frame(request, caller)
-    return render("acme_note", title="Note", folder=TEMPLATES, note=note or "", **page)
+    return render("acme_note", title="Note", folder=TEMPLATES, note=note.body["text"] if note else "", **page)
 
 
 @router.post("/acme/note")
@@ -34,8 +36,9 @@ async def put_note(request: Request) -> Response:
     caller = await require_admin(request)
     await check_csrf(request, caller)
     services, form = services_of(request), await request.form()
-    await services.kept.take("acme:note")
-    await services.kept.put("acme:note", str(form["note"]))
+    notes = services.collection(NOTES)
+    before = await notes.get("note")
+    await notes.put(Document("note", {"text": str(form["note"])}, revision=before.revision if before else 0))
     return RedirectResponse(f"{services.settings.base_url}/acme/note", 303)
 
 
@@ -67,7 +70,8 @@ def note() -> None:
 
 async def read_note() -> str:
     async with opened() as application:
-        return await application.services.kept.get("acme:note") or "There is no note."
+        note = await application.services.collection(NOTES).get("note")
+    return note.body["text"] if note else "There is no note."
 
 
 @latchpin.hookimpl

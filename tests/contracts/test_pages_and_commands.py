@@ -42,6 +42,8 @@ async def test_a_page_has_the_gateways_frame_and_its_form_is_proven(running_gate
         assert (await ann.post("/acme/note", data=form, headers=evil)).status_code == 403
         assert (await bob.post("/acme/note", data=form)).status_code == 403
         kept = await ann.post("/acme/note", data=form)
+        sealed = await gateway.services.records.collection(acme_notes.NOTES).get("note")
+        assert "Ask first" not in sealed.body["text"]
         assert (kept.status_code, kept.headers["location"]) == (303, f"{gateway.url}/acme/note")
         assert "&lt;b&gt;Ask first&lt;/b&gt;" in (await bob.get("/acme/note")).text
         assert '<form method="post" action="/acme/note"' not in (await bob.get("/acme/note")).text

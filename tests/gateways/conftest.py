@@ -82,6 +82,7 @@ def desk(tmp_path, monkeypatch) -> Desk:
         state_backend=None,
         records=records,
         record_backend=None,
+        collection=records.collection,
         **pieces_of(records, clock),
         upstream=None,
         registrars=(),

@@ -314,6 +314,7 @@ async def assemble(
             state_backend=selection.state,
             records=context.records,
             record_backend=selection.record,
+            collection=context.collection,
             kept=context.kept,
             tools=ToolRecords(context.records, clock),
             flows=FlowRecords(context.records),

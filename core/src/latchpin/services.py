@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from latchpin.contracts import (
     ClientAuthentication,
     ClientRegistrar,
     Clock,
+    Collection,
     Identity,
     KeptRecords,
     PkceMethod,
@@ -25,6 +26,7 @@ from latchpin.contracts import (
     Upstream,
 )
 from latchpin.events import Events
+from latchpin.model import CollectionSpec
 from latchpin.model.provider import Provider
 from latchpin.observers import Observers
 from latchpin.records.audit import AuditRecords
@@ -41,6 +43,7 @@ class Services:
     Attributes:
         states: None with CACHE_TYPE=none.
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
+        collection: opens what a plugin keeps, as ``Context.collection`` does: sealed on the way.
         kept, tools, flows, audit_log: what the core keeps in collections of ``records``.
         registrars: in the order of their rank.
         identities: in the order of their rank.
@@ -62,6 +65,7 @@ class Services:
     state_backend: Backend[Any, StateStore] | None
     records: RecordStore
     record_backend: Backend[Any, RecordStore]
+    collection: Callable[[CollectionSpec], Collection]
     kept: KeptRecords
     tools: ToolRecords
     flows: FlowRecords
