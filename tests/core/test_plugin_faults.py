@@ -66,6 +66,8 @@ def hook(name: str, body: str, mark: str = "@latchpin.hookimpl") -> str:
 
 FAULTS = [
     ("import", "import no_such_module", "failed to load: ModuleNotFoundError: No module named 'no_such_module'"),
+    ("leaves at import", "import sys\nsys.exit(0)", "failed to load: SystemExit: 0"),
+    ("leaves in a hook", hook("latchpin_checks()", "raise SystemExit(0)"), "failed in latchpin_checks: SystemExit: 0"),
     ("unknown hook", hook("latchpin_stat_store()", "return None"), "did you mean latchpin_state_store?"),
     ("nothing like a hook", hook("latchpin_xyzzy()", "return None"), "latchpin_xyzzy, which is no hook of latchpin 0"),
     ("unmarked", hook("latchpin_signer()", "return None", ""), "defines latchpin_signer without @latchpin.hookimpl"),
@@ -85,6 +87,21 @@ FAULTS = [
         "the Backend 'x' whose settings are not a model",
     ),
     ("name", hook("latchpin_cipher()", "return latchpin.Backend(None, 'x', latchpin.Settings, print)"), "name is None"),
+    (
+        "upper case",
+        hook("latchpin_cipher()", "return latchpin.Backend('X', 'x', latchpin.Settings, print)"),
+        "name is 'X', and it must be a word in lower case",
+    ),
+    (
+        "rank",
+        hook("latchpin_identity()", "return latchpin.Backend('x', 'x', latchpin.Settings, print, rank='1')"),
+        "the Backend 'x' whose label is no text, or whose rank is no whole number",
+    ),
+    (
+        "label",
+        hook("latchpin_identity()", "return latchpin.Backend('x', None, latchpin.Settings, print)"),
+        "the Backend 'x' whose label is no text",
+    ),
     ("open", hook("latchpin_cipher()", "return latchpin.Backend('x', 'x', latchpin.Settings, None)"), "open cannot be"),
     ("model", hook("latchpin_settings()", "return [dict]"), "the class dict, and not a model of latchpin.Settings"),
     ("commands", hook("latchpin_commands()", "return ['db']"), "a str, and not a typer.Typer"),
@@ -167,6 +184,7 @@ def test_a_plugin_for_another_core_is_named_and_not_loaded(install: Install, req
 
 OPENINGS = [
     ("raises", "latchpin_identity", "raise KeyError('vault')\n    yield", "open_it", "identity 'acme-way': KeyError"),
+    ("leaves", "latchpin_event_listeners", "raise SystemExit(0)\n    yield", "open_it", "'acme-way': SystemExit: 0"),
     ("forgets to be one", "latchpin_identity", "yield", "lambda *_: 7", "identity 'acme-way': TypeError"),
     (
         "gives nothing",

@@ -216,7 +216,7 @@ class _OpenContext:
                 raise failed from exc
             exc.add_note(failed.detail.removesuffix(f": {exc.detail}"))
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             raise self._failed(hook, backend, f"{type(exc).__name__}: {exc}") from exc
         if service is None and hook in _MAY_OPEN_AS_NONE:
             return None

@@ -73,8 +73,10 @@ def _misfit_backend(value: object, contract: type) -> str | None:
     if not isinstance(value, contracts.Backend):
         return _not(value, f"a latchpin.Backend of {_a(contract.__name__)}")
     backend: contracts.Backend[Any, Any] = value
-    if not isinstance(backend.name, str) or not backend.name:
-        return f"a Backend whose name is {backend.name!r}, and it must be a word"
+    if not isinstance(backend.name, str) or not backend.name or backend.name != backend.name.lower():
+        return f"a Backend whose name is {backend.name!r}, and it must be a word in lower case"
+    if not isinstance(backend.label, str) or not isinstance(backend.rank, int):
+        return f"the Backend '{backend.name}' whose label is no text, or whose rank is no whole number"
     if not (isinstance(backend.settings, type) and issubclass(backend.settings, BaseModel)):
         return f"the Backend '{backend.name}' whose settings are not a model of latchpin.Settings"
     if not callable(backend.open):

@@ -80,7 +80,7 @@ class Plugins:
         try:
             module = point.load()
             self._manager.register(module, name=f"{distribution}:{point.name}")
-        except Exception as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
             _log.debug("plugin %s failed to load", point.name, exc_info=exc)
             reason = f"{type(exc).__name__}: {exc}"
             remedy = f"Repair or uninstall {distribution}; 'latchpin plugins' shows them all."
@@ -209,7 +209,7 @@ def _call(hook: str, function: Callable[[], Any], plugin: Plugin) -> Sequence[Of
         error = PluginError(f"{exc}; {plugin} reads it", remedy=exc.remedy)
         error.__cause__ = exc
         return [error]
-    except Exception as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
+    except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
         error = PluginError(f"{plugin} failed in {hook}: {type(exc).__name__}: {exc}", remedy=_repair(plugin))
         error.__cause__ = exc
         return [error]
