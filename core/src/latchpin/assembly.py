@@ -207,8 +207,8 @@ class _OpenContext:
             LatchpinError: what the plugin raised.
         """
         read = load if self.looking is None else self.looking.read
-        settings = read(backend.settings)
         try:
+            settings = read(backend.settings)
             service = await self.stack.enter_async_context(backend.open(settings, self))
         except LatchpinError as exc:
             failed = self._failed(hook, backend, exc.detail)

@@ -183,8 +183,11 @@ def _explain(model: type[BaseSettings], error: ErrorDetails) -> str:
     if not location:
         return error["msg"].removeprefix("Value error, ")
     name = location[0].upper()
+    if error["type"] == "missing":  # what pydantic calls the input is then all that stands around it, secrets as well
+        return f"{'.'.join([name, *location[1:]])} is not set, and it has no default"
     field = model.model_fields.get(location[0].lower())
     secret = field is not None and "Secret" in repr(field.annotation)
+    secret = secret or any(_PASSWORD.search(part) for part in location[1:])
     held = "**********" if secret or name in _URLS_WITH_PASSWORDS else repr(mask(error.get("input")))[:100]
     return f"{name} holds {held}: {error['msg'].removeprefix('Value error, ')}"
 
