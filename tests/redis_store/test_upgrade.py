@@ -24,6 +24,7 @@ ADA = "ada@example.com"
 async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
     clock, flow, gateway = MovedClock(NOW), samples.flow(NOW), samples.gateway(NOW)
     chain = build_chain(None, [AuditNote(NOW, "gateway.created", "p", "", "g", {})] * 3, SuiteSigner())
+    made = NOW - 9 * HOUR
     owner = json.dumps({"gateway_id": flow[0].gateway_id, "app_user_email": flow[0].app_user_email})
     async with opened(redis_url, clock=clock) as (_, records), Redis.from_url(redis_url) as client:
         await records.gateways.put(gateway)
@@ -31,7 +32,8 @@ async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
         ends = (NOW + HOUR).isoformat(timespec="microseconds")
         await client.set("latchpin:kept:lasting", '{"expires_at":"never","value":"a value"}')
         await client.set("latchpin:kept:ending", json.dumps({"expires_at": ends, "value": "another"}))
-        rows = {"add": {"definition": {"name": "add"}, "created_at": ends, "updated_at": ends}}
+        times = {"created_at": made.isoformat(), "updated_at": (made + HOUR).isoformat()}
+        rows = {"add": {"definition": {"name": "add"}, **times}}
         text = json.dumps({"id": ADA, "revision": 1, "tools": rows})
         await client.hset(f"latchpin:{{{gateway.id}}}:tools", ADA, text)
         steps = {dump_step(step): "" for step in flow}
@@ -42,7 +44,8 @@ async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
         async with opened(redis_url, clock=clock) as (_, records), Redis.from_url(redis_url) as client:
             pieces = Pieces(records, clock)
             assert await pieces.kept.list("") == {"lasting": "a value", "ending": "another"}
-            assert [tool.name for tool in await pieces.tools.list(gateway.id, ADA)] == ["add"]
+            [tool] = await pieces.tools.list(gateway.id, ADA)
+            assert (tool.name, tool.created_at, tool.updated_at) == ("add", made, made + HOUR)
             assert await pieces.flows.get(flow[0].flow_id) == tuple(flow)
             entries = await pieces.audit.list(limit=9)
             assert entries == chain

@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
@@ -68,10 +67,8 @@ async def _move_tools(store: RedisRecordStore, commands: Commands, clock: Clock)
         key = f"latchpin:{{{gateway_id}}}:tools"
         pairs = await commands.ask("HGETALL", key)
         for email, text in zip(pairs[::2], pairs[1::2], strict=True):
-            rows: dict[str, Any] = json.loads(text)["tools"]
-            definitions = {name: row["definition"] for name, row in rows.items()}
-            with suppress(RecordConflict):  # the gateway was removed meanwhile
-                await tools.replace(gateway_id, email.decode(), definitions)
+            with suppress(RecordConflict):  # moved before, or the gateway was removed meanwhile
+                await tools.restore(gateway_id, email.decode(), json.loads(text)["tools"])
         await commands.ask("UNLINK", key)
 
 
