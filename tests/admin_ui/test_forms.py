@@ -10,7 +10,7 @@ from latchpin.gateways import entered_secrets
 from latchpin.gateways.body import OAuthConfigBody, parse_gateway_body
 from latchpin.model import OAuthConfig
 from latchpin.testing import MovedClock, samples
-from latchpin_admin_ui.forms import SECRETS, parse_form, show_gateway, show_submitted
+from latchpin_admin_ui.forms import SECRETS, has_advanced, parse_form, show_gateway, show_submitted
 
 NOW = MovedClock()()
 EVERYTHING = OAuthConfig(
@@ -109,3 +109,34 @@ def test_a_revision_that_is_no_number_counts_as_none(revision):
 def test_whatever_is_entered_is_told_or_understood(form):
     with contextlib.suppress(InvalidRequest):
         parse_gateway_body(parse_form(form))
+
+
+@pytest.mark.parametrize(
+    ("config", "are_set", "unfolded"),
+    [
+        ({}, set(), False),
+        ({"issuer": "https://as.example.com", "client_id": "x", "scopes": ("a",)}, {"client_secret"}, False),
+        ({"redirect_uri": "https://gateway.example.com/oauth/callback"}, set(), True),
+        ({"dpop": False}, set(), True),
+        ({"provider": "entra"}, set(), True),
+        ({}, {"assertion"}, True),
+    ],
+)
+def test_the_form_is_unfolded_where_something_is_entered_in_its_folded_part(config, are_set, unfolded):
+    row = samples.gateway(NOW, oauth=OAuthConfig(**config))
+    assert has_advanced(show_gateway(row), are_set) is unfolded
+
+
+async def test_the_form_is_folded_until_something_is_entered(admin, gateway):
+    gateway_id = await gateway.add("https://mcp.example.com/mcp", name="Plain")
+    await admin.open(f"/admin/gateways/{gateway_id}/edit")
+    assert '<details class="card advanced">' in admin.page
+    answer = await admin.send(
+        f"/admin/gateways/{gateway_id}/edit",
+        name="Plain",
+        url="https://mcp.example.com/mcp",
+        grant_type="",
+        token_url="x y",
+    )
+    assert answer.status_code == 400
+    assert '<details class="card advanced" open>' in admin.page

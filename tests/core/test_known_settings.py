@@ -13,9 +13,10 @@ from latchpin import hookspecs
 from latchpin.commands.console import SIDE_BY_SIDE
 from latchpin.contracts import Backend
 from latchpin.env_example import write_example
-from latchpin.known_settings import _BACKEND_HOOKS, settings_models, shown_settings
+from latchpin.known_settings import _BACKEND_HOOKS, changed_settings, settings_models, shown_settings
 from latchpin.plugin_rules import HOOKS
 from latchpin.plugins import Plugins
+from latchpin.settings import variables
 
 
 class First(latchpin.Settings):
@@ -73,6 +74,28 @@ def test_all_of_them_are_shown_and_in_the_example(plugins: Plugins) -> None:
     for name, value in {"ACME_FIRST": "1", "ACME_SECOND": "2", "ACME_THIRD": "3", "ACME_FOURTH": "4"}.items():
         assert shown[name] == value
         assert f"{name}={value}" in example
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "default"),
+    [
+        ("ACME_FIRST", "7", "1"),
+        ("ACME_FIRST", "1", None),
+        ("ACME_FIRST", "", None),
+        ("STATE_TTL_SECONDS", "240", "300"),
+        ("AUTH_ENCRYPTION_SECRETS_OLD", '["' + "s" * 40 + '"]', ""),
+        ("ADMIN_EMAILS", "ada@example.com", ""),
+    ],
+)
+def test_what_differs_from_its_default_is_known_with_that_default(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, name: str, value: str, default: str | None
+) -> None:
+    for known in settings_models(plugins).values():
+        for variable in variables(known):
+            monkeypatch.delenv(variable, raising=False)
+    assert changed_settings(plugins) == {}
+    monkeypatch.setenv(name, value)
+    assert changed_settings(plugins) == ({} if default is None else {name: default})
 
 
 def test_every_hook_whose_offers_have_settings_is_asked_for_them() -> None:

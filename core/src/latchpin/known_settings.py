@@ -8,9 +8,9 @@ from pydantic_settings import BaseSettings
 
 from latchpin.configuration import CoreSettings
 from latchpin.plugins import Offer, Plugins
-from latchpin.settings import load, masked, near_misses, variables
+from latchpin.settings import load, mask, masked, near_misses, variables
 
-__all__ = ["misspelt_settings", "settings_models", "shown_settings"]
+__all__ = ["changed_settings", "misspelt_settings", "settings_models", "shown_settings"]
 
 _BACKEND_HOOKS = (
     "latchpin_signer",
@@ -63,6 +63,23 @@ def shown_settings(plugins: Plugins) -> dict[str, Mapping[str, str]]:
         if values:
             shown[reader] = values
     return shown
+
+
+def changed_settings(plugins: Plugins) -> Mapping[str, str]:
+    """The variables that are set to something else than their default, each with that default, secrets masked.
+
+    Raises:
+        SettingsError: a value does not hold.
+    """
+    changed: dict[str, str] = {}
+    for model in settings_models(plugins).values():
+        held = load(model)
+        for name in held.model_fields_set & model.model_fields.keys():
+            field = model.model_fields[name]
+            default = None if field.is_required() else field.get_default(call_default_factory=True)
+            if getattr(held, name) != default:
+                changed[name.upper()] = mask(default)
+    return changed
 
 
 def misspelt_settings(plugins: Plugins) -> list[str]:

@@ -14,10 +14,11 @@ __all__ = ["FoundServer", "Step"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of a search: what was asked, and in a few words what came back."""
+    """One request of a search: what was asked, and in a few words what came back; ``passed`` if that serves."""
 
     asked: str
     got: str
+    passed: bool = False
 
     def __str__(self) -> str:
         return f"{self.asked}: {self.got}"

@@ -149,7 +149,8 @@ class Inquiry:
 
     def _note_answer(self, asked: str, reply: Reply, document: _Document | None) -> None:
         odd = "; ".join(document.passed_over) if document is not None else ""
-        self.note(Step(asked, tell_status(reply) + (f", passed over: {odd}" if odd else "")))
+        got = tell_status(reply) + (f", passed over: {odd}" if odd else "")
+        self.note(Step(asked, got, passed=document is not None))
         if odd:
             self.passed_over.append(f"{reply.url}: {odd}")
 

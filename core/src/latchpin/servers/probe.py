@@ -116,7 +116,9 @@ class Probe:
             got += "" if followed else ", which is not followed"
         odd = " in an odd form" if names and challenge is not None and challenge.odd else ""
         with_it = f"{'with' if names else 'without'} a challenge that names its metadata{odd}"
-        self._inquiry.note(Step(asked, got if is_redirect(reply.status) and not names else f"{got} {with_it}"))
+        passed = names or reply.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.UNAUTHORIZED}
+        told = got if is_redirect(reply.status) and not names else f"{got} {with_it}"
+        self._inquiry.note(Step(asked, told, passed=passed))
 
 
 def _is_modern(reply: Reply | None) -> bool:

@@ -55,7 +55,8 @@ async def _on_http_exception(request: Request, exc: Exception) -> Response:
 
 def _from_status(request: Request, exc: HTTPException) -> LatchpinError:
     if exc.status_code == HTTPStatus.NOT_FOUND:
-        return NotFound("no such page or endpoint", remedy="Look at /docs for what there is.")
+        remedy = "Check the address. The page /docs lists every endpoint."
+        return NotFound("no page or endpoint has this address", remedy=remedy)
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         error = InvalidRequest(f"{request.method} is not allowed here", remedy=f"Use {_allowed(request)}.")
     else:

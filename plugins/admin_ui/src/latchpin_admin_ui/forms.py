@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import Gateway, OAuthConfig
 
-__all__ = ["ASSERTION_TEXTS", "SECRETS", "TEXTS", "Text", "parse_form", "show_gateway", "show_submitted"]
+__all__ = [
+    "ASSERTION_TEXTS",
+    "PLAIN",
+    "SECRETS",
+    "TEXTS",
+    "Text",
+    "has_advanced",
+    "parse_form",
+    "show_gateway",
+    "show_submitted",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,9 @@ SECRETS = (
     Text("assertion", "Assertion", "A signed JWT that vouches for this gateway."),
     Text("identity_provider_client_secret", "Client secret at the identity provider", "Empty: the settings'."),
 )
+PLAIN = frozenset({"issuer", "client_id", "scopes"})
+"""Those of ``TEXTS`` that many enter; the others are folded away."""
+_BESIDE = frozenset({"name", "url", "auth_type", "allowed_users", "revision", "grant_type", "client_secret"})
 _REVISION = re.compile(r"[0-9]{1,18}")
 _FLAGS = ("omit_resource", "assume_pkce", "dpop")
 _ANSWERS = {"yes": True, "no": False}
@@ -127,6 +140,17 @@ def show_submitted(form: Mapping[str, str], gateway: Gateway) -> dict[str, str]:
     """The fields as they were submitted, to be corrected; without the secret, which is entered again."""
     fields = show_gateway(gateway)
     return {name: form.get(name, "") for name in fields} | {"revision": fields["revision"]}
+
+
+def has_advanced(fields: Mapping[str, str], are_set: Collection[str]) -> bool:
+    """Whether anything is entered in the folded part of the form: it is then shown.
+
+    Args:
+        fields: of ``show_gateway`` or ``show_submitted``.
+        are_set: the keys of the secrets that are kept.
+    """
+    folded = fields.keys() - PLAIN - _BESIDE - {"clear_client_secret"}
+    return any(fields[name] for name in folded) or any(name not in _BESIDE for name in are_set)
 
 
 def _answer(value: bool | None) -> str:

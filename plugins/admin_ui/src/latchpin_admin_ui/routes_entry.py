@@ -17,7 +17,16 @@ from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin
 
-from latchpin_admin_ui.forms import ASSERTION_TEXTS, SECRETS, TEXTS, parse_form, show_gateway, show_submitted
+from latchpin_admin_ui.forms import (
+    ASSERTION_TEXTS,
+    PLAIN,
+    SECRETS,
+    TEXTS,
+    has_advanced,
+    parse_form,
+    show_gateway,
+    show_submitted,
+)
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show
 from latchpin_admin_ui.views import describe_server as show_server
@@ -77,7 +86,7 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
 
     def on_step(step: Step) -> None:
         asked.append(step)
-        tell("step", outcome="info", what=step.asked, text=step.got)
+        tell("step", outcome="good" if step.passed else "info", what=step.asked, text=step.got)
 
     said: dict[str, Any] = {}
     failure: LatchpinError | None = None
@@ -158,6 +167,7 @@ async def _show_form(
     *,
     wrong: LatchpinError | None = None,
 ) -> Response:
+    are_set = {each.key for each in SECRETS if gateway.oauth is not None and getattr(gateway.oauth, each.key)}
     return await show(
         request,
         caller,
@@ -175,7 +185,9 @@ async def _show_form(
             *((provider.name, provider.label) for provider in application.services.providers),
             (NO_PROVIDER, "none: as the standard has it"),
         ],
-        are_set={each.key for each in SECRETS if gateway.oauth is not None and getattr(gateway.oauth, each.key)},
+        are_set=are_set,
+        plain=PLAIN,
+        unfolded=has_advanced(fields, are_set),
         redirect_uri=application.services.settings.redirect_uri,
         wrong="" if wrong is None else wrong.detail,
     )

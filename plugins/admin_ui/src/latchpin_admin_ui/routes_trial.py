@@ -41,7 +41,7 @@ async def try_out(request: Request, gateway_id: str) -> Response:
         def on_step(step: Finding | Step) -> None:
             nonlocal failed
             if isinstance(step, Step):
-                tell("step", outcome="info", what=step.asked, text=step.got)
+                tell("step", outcome="good" if step.passed else "info", what=step.asked, text=step.got)
                 return
             failed = failed or step.severity is Severity.FAILURE
             tell("step", outcome=OUTCOMES[step.severity], what=step.title, text=_sentences(step.detail, step.remedy))
