@@ -7,6 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from latchpin.errors import SettingsError
+from latchpin.testing import SuiteContext
+from latchpin_metrics.plugin import latchpin_observers
+from latchpin_metrics.settings import MetricsSettings
 
 from tests.flow.rig import start_rig
 from tests.flow.two_workers import one_browser_on_each
@@ -45,3 +49,21 @@ async def _counted(client: httpx.AsyncClient, url: str) -> float:
     answer = await client.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     lines = [line for line in answer.text.splitlines() if line.startswith("latchpin_request_seconds_count")]
     return sum(float(line.rpartition(" ")[2]) for line in lines if '"/gateways"' in line)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+async def test_a_folder_that_cannot_be_used_stops_the_start(name: str, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    [counting] = [each for each in latchpin_observers() if each.name == "metrics"]
+    async with SuiteContext() as context:
+        with pytest.raises(SettingsError, match=r"METRICS_FOLDER .* cannot be used") as caught:
+            async with counting.open(MetricsSettings(metrics_folder=str(tmp_path / name)), context):
+                pass
+    assert "METRICS_FOLDER" in caught.value.remedy
+
+
+async def test_a_folder_that_is_not_there_is_made(tmp_path: Path):
+    [counting] = [each for each in latchpin_observers() if each.name == "metrics"]
+    folder = tmp_path / "counts" / "of-all"
+    async with SuiteContext() as context, counting.open(MetricsSettings(metrics_folder=str(folder)), context):
+        assert folder.stat().st_mode & 0o777 == 0o700

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latchpin
@@ -22,7 +25,21 @@ __all__ = ["latchpin_event_listeners", "latchpin_observers", "latchpin_routes"]
 
 @asynccontextmanager
 async def _open_counting(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[Observer]:  # noqa: ARG001
+    if settings.metrics_folder is not None:
+        _make_folder(Path(settings.metrics_folder))
     yield CountingObserver()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make it now: the first count comes with the first request, when it is too late to refuse."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as exc:
+        text = f"METRICS_FOLDER {folder} cannot be used: {exc.strerror}"
+        remedy = "Name a folder that the user who runs the gateway can make or write, or leave METRICS_FOLDER empty."
+        raise SettingsError(text, public=text, remedy=remedy) from exc
 
 
 @asynccontextmanager
