@@ -11,7 +11,7 @@ from latchpin.errors import InvalidRequest
 from latchpin.people.bindings import Binder, NotBound
 from latchpin_proxy.errors import NotYours
 from latchpin_proxy.links import REMOVED
-from latchpin_proxy.messages import RELATED_TASK, Terms, Unreadable, rewrite
+from latchpin_proxy.messages import RELATED_TASK, Terms, Unreadable, may_name, rewrite
 from latchpin_proxy.returning import open_body, open_headers
 
 KEY = b"k" * 32
@@ -201,9 +201,72 @@ def test_arguments_of_a_tool_are_its_own():
     assert open_body(body, (), BINDER) == (body, ())
 
 
-def test_a_message_that_names_a_state_and_cannot_be_read_is_refused():
+@pytest.mark.parametrize("raw", [5, True, ["t-1"], {"a": 1}, 1.5])
+def test_a_name_that_is_no_text_is_nobodys(raw: Any):
+    """Some servers would take it for a text."""
+    for message in (
+        ask("tasks/get", taskId=raw),
+        ask("tools/call", requestState=raw),
+        ask("tools/call", _meta={RELATED_TASK: {"taskId": raw}}),
+        ask("subscriptions/listen", notifications={"taskIds": [raw]}),
+        ask("subscriptions/listen", notifications={"taskIds": raw if raw != ["t-1"] else {"t-1": 1}}),
+    ):
+        with pytest.raises(NotYours):
+            open_body(json.dumps(message).encode(), (), BINDER)
+
+
+def of_owner(text: str) -> bytes:
+    return text.replace("TASK", task()).encode()
+
+
+NOT_TO_BE_READ = [
+    (b'{"params":{"requestState":"a"', "cut short"),
+    (json.dumps(ask("tasks/get", taskId="t-1")).encode("utf-16"), "some servers guess at the encoding"),
+    (json.dumps(ask("tasks/get", taskId="t-1")).encode("utf-32-le"), "the same"),
+    (b'{"method":"tasks/get","params":{"taskId":"t-1"},"method":"ping"}', "some servers take the first of two"),
+    (b'{"method":"tasks/get","params":{"taskId":"t-1"},"params":{}}', "the same"),
+    (of_owner('{"method":"tasks/get","params":{"taskId":"TASK","x":1e999}}'), "no JSON is written for it"),
+    (of_owner('{"method":"tasks/get","params":{"taskId":"TASK","x":NaN}}'), "no JSON"),
+]
+
+
+@pytest.mark.parametrize(("body", "why"), NOT_TO_BE_READ)
+def test_a_message_that_names_something_and_cannot_be_read_is_refused(body: bytes, why: str):
     with pytest.raises(InvalidRequest):
-        open_body(b'{"params":{"requestState":"a"', (), BINDER)
+        open_body(body, (), BINDER)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
+def test_an_encoded_message_is_refused(coding: str):
+    with pytest.raises(InvalidRequest):
+        open_headers((("content-encoding", coding),), BINDER)
+    assert open_headers((("content-encoding", "identity"),), BINDER) == (("content-encoding", "identity"),)
+
+
+NAMING = [
+    # part of a message that is too long to be held, whether it may name something, why
+    (b'"params":{"requestState":"a"', True, "a state"),
+    (b'"method":"tasks/get"', True, "a request about a task"),
+    (b'"method":"tasks\\/result"', True, "the same, written otherwise"),
+    (b'"method":"\\u0074asks/get"', True, "the same"),
+    (b'"method":"tasks\\u002fget"', True, "the same"),
+    (b'"_meta":{"io.modelcontextprotocol/related-task":{', True, "what belongs to a task"),
+    (b'"notifications":{"taskIds":["a"]}', True, "a subscription"),
+    (b'"arguments":{"path":"tasks/main.yml"}', False, "a file"),
+    (b'"arguments":{"text":"{\\"requestState\\": 1}"}', False, "a text that speaks of it"),
+    (b'"arguments":{"taskId":"a","text":"tasks"}', False, "arguments are the tool's"),
+    (b'"text":"\\u00e9 \\u003c \\\\u0041 tasks"', False, "escapes as programs write them, and a text about one"),
+]
+
+
+@pytest.mark.parametrize(("raw", "names", "why"), NAMING)
+def test_what_a_long_message_may_name(raw: bytes, names: bool, why: str):
+    assert may_name(raw) is names, why
+
+
+def test_a_number_that_json_has_not_is_not_written_anew():
+    with pytest.raises(Unreadable):
+        rewrite(b'{"result":{"cacheScope":"public","ttlMs":1e999}}', TERMS)
 
 
 def test_the_header_that_repeats_a_tasks_name_goes_along():

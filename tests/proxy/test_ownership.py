@@ -81,6 +81,28 @@ async def test_tasks_and_states_are_their_owners_at_their_gateway(proxy: Rig, op
     assert [message["params"] for message in seen] == [{"taskId": "task-1"}, {"requestState": "state-1"}]
 
 
+async def test_a_long_message_names_nothing_that_was_not_opened(proxy: Rig, opened: str, seen):
+    """It is not held, so nothing in it can be opened: what would be another's stays out of reach."""
+    pad = "x" * 400_000
+    for message in (
+        '"method":"tasks/get","params":{"pad":"%s","taskId":"task-1"}',
+        '"params":{"pad":"%s"},"method":"tasks/get"',
+    ):
+        async with proxy.api(BOB) as bob:
+            answer = await bob.post(opened, content='{"jsonrpc":"2.0","id":1,' + message % pad + "}", headers=JSON)
+        assert (answer.status_code, answer.json()["cause"]) == (413, "request-too-large")
+    other = json.dumps({"method": "tasks/get", "params": {"pad": pad, "taskId": "task-1"}}).encode("utf-16-le")
+
+    async def pieces():
+        yield other[:1]
+        yield other[1:]
+
+    async with proxy.api(BOB) as bob:
+        assert (await bob.post(opened, content=pieces(), headers=JSON)).status_code == 400
+    assert seen == []
+    assert (await ask(proxy, ALICE, opened, "tools/call", arguments={"taskId": "a", "pad": pad})).status_code == 200
+
+
 async def test_another_token_changes_nothing(proxy: Rig, scripted: ScriptedServer):
     """Neither the caller's, nor the one that goes to the server, which is renewed while the session lasts."""
     good = "Bearer issued-1"

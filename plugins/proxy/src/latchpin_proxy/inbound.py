@@ -10,6 +10,8 @@ from typing import Any
 from latchpin.errors import InvalidRequest, LatchpinError, RequestTooLarge
 from starlette.requests import ClientDisconnect
 
+from latchpin_proxy.messages import LONGEST_SIGN, may_name, seems_utf8
+
 __all__ = ["Inbound"]
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -64,11 +66,21 @@ class Inbound:
                 await self._next()
 
     async def pieces(self, progress: Callable[[], None]) -> AsyncIterator[bytes]:
-        """Give the body from its beginning, once; ``progress`` is called for each piece."""
+        """Give the body from its beginning, once; ``progress`` is called for each piece.
+
+        Raises:
+            ClientDisconnect, InvalidRequest, RequestTooLarge: the last also where it names what has to be opened.
+        """
+        last = b""
         try:
             while self._ahead or not self._whole.is_set():
                 piece = self._ahead.pop(0) if self._ahead else await self._next()
                 progress()
+                if len(last) < 4 and not seems_utf8(last + piece):  # noqa: PLR2004  what it looks at
+                    raise InvalidRequest("the message is not JSON in UTF-8")
+                if may_name(last + piece):
+                    raise RequestTooLarge("the message names a task or a state, and has more than PROXY_HELD_BYTES")
+                last = (last + piece)[-LONGEST_SIGN:]
                 if piece:
                     yield piece
         except (LatchpinError, ClientDisconnect) as exc:

@@ -6,6 +6,7 @@ held passes in pieces, if nothing in it has to be read; else it breaks off.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -63,6 +64,7 @@ async def _decode(pieces: Pieces, encoding: str) -> Pieces:
         async for piece in pieces:
             for decoded in decoder.feed(piece):
                 yield decoded
+                await asyncio.sleep(0)  # a little may become a lot: the others get their turn
         decoder.finish()
     except (BodyUndecodable, BodyTooLarge) as exc:
         raise Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True) from exc

@@ -18,7 +18,17 @@ from latchpin.urls import split_url
 
 from latchpin_proxy.links import may_be_opened, without_our_links
 
-__all__ = ["LONGEST_SIGN", "RELATED_TASK", "Terms", "Unreadable", "is_of_interest", "must_be_read", "rewrite"]
+__all__ = [
+    "LONGEST_SIGN",
+    "RELATED_TASK",
+    "Terms",
+    "Unreadable",
+    "is_of_interest",
+    "may_name",
+    "must_be_read",
+    "rewrite",
+    "seems_utf8",
+]
 
 RELATED_TASK = "io.modelcontextprotocol/related-task"
 LONGEST_SIGN = 256
@@ -30,6 +40,13 @@ _ESCAPED = re.compile(rb"\\u00(?:2[df]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9
 _SURE = re.compile(  # as members, or as the value that a method is; in a longer text, quotes have a backslash
     rb'(?<!\\)"(?:cacheScope|requestState|taskIds?|inputRequests|elicitations|elicitation\\?/create)"'
     rb'|oauth\\?/authorize\\?/[0-9a-f]{32}|/login\\?/?\?(?:(?!/login\\?/?\?)[^"\s]){0,200}?token=',
+    re.IGNORECASE,
+)
+_NAMING = (b"requestState", b"taskIds", b"tasks", b"related-task", b"\\u00")
+_NAMES = re.compile(
+    rb'(?<!\\)"(?:requestState|taskIds|tasks\\?/(?:get|result|update|cancel|list)'
+    rb'|io\.modelcontextprotocol\\?/related-task)"'
+    rb"|(?<!\\)(?:\\\\)*+" + _ESCAPED.pattern,
     re.IGNORECASE,
 )
 _ELICIT = "elicitation/create"
@@ -73,6 +90,16 @@ def must_be_read(raw: bytes) -> bool:
     return is_of_interest(raw) and (_SURE.search(raw) is not None or _ESCAPED.search(raw) is not None)
 
 
+def may_name(raw: bytes) -> bool:
+    """Whether ``raw``, part of a caller's message that is too long to be held, may name a task or a state."""
+    return any(word in raw for word in _NAMING) and _NAMES.search(raw) is not None
+
+
+def seems_utf8(body: bytes) -> bool:
+    """Whether software that guesses at the encoding of JSON by its beginning reads UTF-8 too (RFC 4627 section 3)."""
+    return json.detect_encoding(body[:4]) in {"utf-8", "utf-8-sig"}
+
+
 def rewrite(raw: bytes, terms: Terms) -> bytes | None:
     """One message, or a batch, as the caller gets it: ``raw`` itself where nothing changes; None: it is dropped.
 
@@ -87,7 +114,7 @@ def rewrite(raw: bytes, terms: Terms) -> bytes | None:
         kept = reading.read(message)
         if not reading.changed:
             return raw
-        return None if kept is None else json.dumps(kept, separators=(",", ":")).encode()
+        return None if kept is None else json.dumps(kept, separators=(",", ":"), allow_nan=False).encode()
     except (ValueError, RecursionError) as exc:
         raise Unreadable from exc
 

@@ -1,24 +1,24 @@
 """What a caller brings back to an MCP server by its name: sessions, tasks and states, opened for their owner alone.
 
-Pure. A body that is too large to be held is not read: the names in it are sealed, and mean nothing to the server.
+Pure. A body that is too large to be held is not read; it is refused if it seems to name one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from latchpin.errors import InvalidRequest
 from latchpin.people.bindings import Binder, Kind, NotBound
 
 from latchpin_proxy.errors import NotYours
-from latchpin_proxy.messages import RELATED_TASK, is_of_interest
+from latchpin_proxy.messages import RELATED_TASK, is_of_interest, seems_utf8
 
 __all__ = ["open_body", "open_headers"]
 
 SESSION = "mcp-session-id"
 NAME = "mcp-name"
+CODING = "content-encoding"
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -28,8 +28,10 @@ def open_headers(fields: Fields, binder: Binder) -> Fields:
 
     Raises:
         NotYours: it is not a session of this caller at this gateway.
-        InvalidRequest: there are several.
+        InvalidRequest: there are several; or the body is encoded, so that nothing in it can be looked at.
     """
+    if any(name == CODING and value.strip().lower() not in {"", "identity"} for name, value in fields):
+        raise InvalidRequest("the body has a Content-Encoding; MCP messages are sent without one")
     if sum(name == SESSION for name, _ in fields) > 1:
         raise InvalidRequest("the header field Mcp-Session-Id came more than once")
     return tuple((name, _release(binder, "session", value) if name == SESSION else value) for name, value in fields)
@@ -42,18 +44,21 @@ def open_body(body: bytes, fields: Fields, binder: Binder) -> tuple[bytes, Field
         NotYours: one of them is not this caller's at this gateway.
         InvalidRequest: the message names one, and is not JSON as everybody reads it.
     """
+    if not seems_utf8(body):
+        raise InvalidRequest("the message is not JSON in UTF-8")
     if not is_of_interest(body):
         return body, fields
     opening = _Opening(binder)
     try:
-        message = json.loads(body.decode("utf-8-sig"))
+        message = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
         opening.read(message)
+        written = json.dumps(message, separators=(",", ":"), allow_nan=False).encode() if opening.opened else body
     except (ValueError, RecursionError) as exc:
         raise InvalidRequest("the message cannot be read, and seems to name a task or a state") from exc
     if not opening.opened:
         return body, fields
     named = tuple((name, opening.opened.get(value, value) if name == NAME else value) for name, value in fields)
-    return json.dumps(message, separators=(",", ":")).encode(), named
+    return written, named
 
 
 class _Opening:
@@ -82,8 +87,11 @@ class _Opening:
                 self._open_related(part)
 
     def _open(self, holder: dict[str, Any], name: str, kind: Kind) -> None:
-        if isinstance(text := holder.get(name), str):
+        text = holder.get(name)
+        if isinstance(text, str):
             holder[name] = self.opened[text] = _release(self._binder, kind, text)
+        elif text is not None:
+            raise NotYours(f"the {kind} that the request names is no text")
 
     def _open_related(self, holder: dict[str, Any]) -> None:
         meta = holder.get("_meta")
@@ -91,12 +99,20 @@ class _Opening:
             self._open(related, "taskId", "task")
 
     def _open_listed(self, notifications: object) -> None:
-        if not isinstance(notifications, dict) or not isinstance(tasks := notifications.get("taskIds"), Sequence):
+        if not isinstance(notifications, dict) or (tasks := notifications.get("taskIds")) is None:
             return
-        for text in tasks:
-            if isinstance(text, str):
-                self.opened[text] = _release(self._binder, "task", text)
-        notifications["taskIds"] = [self.opened.get(text, text) if isinstance(text, str) else text for text in tasks]
+        if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
+            raise NotYours("the tasks that the request names are no list of texts")
+        self.opened |= {text: _release(self._binder, "task", text) for text in tasks}
+        notifications["taskIds"] = [self.opened[text] for text in tasks]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError where a member comes twice: software differs in which one counts (RFC 8259 section 4)."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member comes twice")
+    return members
 
 
 def _release(binder: Binder, kind: Kind, text: str) -> str:
