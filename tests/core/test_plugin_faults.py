@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -221,6 +222,30 @@ async def test_what_fails_to_open_is_named(install: Install, hook_name: str, bod
             pytest.fail("it must not open")
     assert f"{NAMED} could not open " in caught.value.detail
     assert told in caught.value.detail
+
+
+CLOSINGS = [
+    ("raises", "raise KeyError('vault')", "KeyError: 'vault'"),
+    ("leaves", "raise SystemExit(3)", "SystemExit: 3"),
+]
+
+
+@pytest.mark.parametrize(("end", "told"), [row[1:] for row in CLOSINGS], ids=[row[0] for row in CLOSINGS])
+async def test_what_fails_to_close_is_named_and_the_rest_is_closed(install: Install, caplog, end: str, told: str):
+    body = f"yield type('Deaf', (), {{'on_event': print}})()\n    {end}"
+    plugins = install(OPENS.format(hook="latchpin_event_listeners", body=body, open="open_it"))
+    with caplog.at_level(logging.ERROR, logger="latchpin.plugins"):
+        async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")):
+            pass
+    assert caplog.messages == [f"{NAMED} could not close event listeners 'acme-way': {told}"]
+
+
+async def test_an_error_that_a_plugin_is_told_at_its_end_goes_on(install: Install):
+    body = "try:\n        yield type('Deaf', (), {'on_event': print})()\n    finally:\n        raise KeyError('vault')"
+    plugins = install(OPENS.format(hook="latchpin_event_listeners", body=body, open="open_it"))
+    with pytest.raises(LookupError, match=r"^of the gateway$"):
+        async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")):
+            raise LookupError("of the gateway")
 
 
 async def test_an_error_of_ours_at_opening_stays_what_it_is_and_is_noted_with_the_plugin(install: Install):

@@ -14,7 +14,7 @@ CORE = Path(__file__).resolve().parents[2] / "core" / "src" / "latchpin"
 STOREYS = (
     "batching causes env_example model urls",
     "errors",
-    "settings patience",
+    "closing settings patience",
     "configuration",
     "contracts",
     "hookspecs",

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 
 from latchpin.audit.pseudonyms import Pseudonyms
 from latchpin.audit.trail import AuditTrail
+from latchpin.closing import Closing
 from latchpin.configuration import CoreSettings
 from latchpin.contracts import (
     Backend,
@@ -209,7 +210,8 @@ class _OpenContext:
         read = load if self.looking is None else self.looking.read
         try:
             settings = read(backend.settings)
-            service = await self.stack.enter_async_context(backend.open(settings, self))
+            closing = Closing(backend.open(settings, self), self._name(hook, backend, "close"))
+            service = await self.stack.enter_async_context(closing)
         except LatchpinError as exc:
             failed = self._failed(hook, backend, exc.detail)
             if type(exc) is PluginError:  # it says what is wrong, and not whose it is
@@ -227,10 +229,12 @@ class _OpenContext:
         return service
 
     def _failed(self, hook: str, backend: Backend[Any, Any], reason: str) -> PluginError:
-        plugin = self.plugins.who_offers(hook, backend.name)
-        what = f"{hook.removeprefix('latchpin_').replace('_', ' ')} '{backend.name}'"
         remedy = "Repair, update or uninstall that distribution, or select another."
-        return PluginError(f"{plugin or 'a plugin'} could not open {what}: {reason}", remedy=remedy)
+        return PluginError(f"{self._name(hook, backend, 'open')}: {reason}", remedy=remedy)
+
+    def _name(self, hook: str, backend: Backend[Any, Any], act: str) -> str:
+        plugin = self.plugins.who_offers(hook, backend.name) or "a plugin"
+        return f"{plugin} could not {act} {hook.removeprefix('latchpin_').replace('_', ' ')} '{backend.name}'"
 
     async def open_each(self, hook: str) -> list[Any]:
         """Open what is offered side by side through ``hook``, lowest rank first; without those that open as None."""

@@ -37,7 +37,9 @@ class _FetchedKeys:
     def take(self, keys: Sequence[DerivedKey]) -> None:
         """Use these from now on, and no others."""
         if not keys or any(len(each.key) != KEY_BYTES for each in keys):
-            raise ConfigurationError(f"the key service gave {len(keys)} keys, and each must have {KEY_BYTES} bytes")
+            text = f"the key service gave {len(keys)} keys, and each must have {KEY_BYTES} bytes"
+            remedy = f"Let the key service give at least one key of {KEY_BYTES} bytes; the first one is today's."
+            raise ConfigurationError(text, remedy=remedy)
         self.current = keys[0]
         self._by_id = {key.id: key for key in reversed(keys)}
 
