@@ -58,6 +58,11 @@ class FlowRules(OpenedPieces):
         await gives(store.flows.get(steps[0].flow_id), tuple(steps), "any text in a fact comes back as it was")
         found = await store.flows.list(FlowQuery(app_user_email="j\u00fcrgen@example.com"), limit=9)
         same(found, [summarize(steps)], "a user of any script is found")
+        long = "\u65e5" * 240 + "@example.com"  # 252 characters, as an address may have, and 732 bytes
+        steps = samples.flow(clock(), app_user_email=long)
+        await store.flows.append(steps, life=LIFE)
+        found = await store.flows.list(FlowQuery(app_user_email=long), limit=9)
+        same(found, [summarize(steps)], "and one with a long address")
 
     async def test_flow_in_batches_of_any_order(self, store: Pieces, clock: MovedClock) -> None:
         """One worker's half may be written before the other's, and a batch may come twice."""

@@ -24,7 +24,7 @@ from tests.records.pieces import Pieces
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ADA = "ada@example.com"
+ADA = "\u65e5" * 240 + "@example.com"  # 252 characters, and more bytes than an index field may have
 
 
 def old_schema(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
@@ -19,6 +20,8 @@ FLOWS = CollectionSpec("core_flows", ("last_at", "user", "gateway", "cause", "pe
 """Each index but the first begins with what it is named for, and goes on with the time of the last step."""
 
 _ATTEMPTS = 20
+_LONGEST_USER = 600
+"""Bytes; an address of 254 characters may have more than a thousand."""
 _PAGE = 100
 _PURGED_AT_ONCE = 10_000
 
@@ -106,7 +109,7 @@ class FlowRecords:
 def _index_of(query: FlowQuery) -> tuple[str, str]:
     """The narrowest index that has every flow that matches, and how its values begin there."""
     if query.app_user_email is not None:
-        return "user", f"{query.app_user_email}\n"
+        return "user", f"{_user(query.app_user_email)}\n"
     if query.cause is not None:
         return "cause", f"{query.cause}\n"
     if query.outcome == "pending":
@@ -114,6 +117,12 @@ def _index_of(query: FlowQuery) -> tuple[str, str]:
     if query.gateway_id is not None:
         return "gateway", f"{query.gateway_id}\n"
     return "last_at", ""
+
+
+def _user(email: str) -> str:
+    """How an address stands in the index: as it is, or its hash where it has more bytes than a field may."""
+    text = email.encode()
+    return email if len(text) <= _LONGEST_USER else hashlib.sha256(text).hexdigest()
 
 
 def _extended(held: Document | None, flow_id: str, more: Sequence[FlowStep], life: timedelta) -> Document | None:
@@ -128,7 +137,7 @@ def _extended(held: Document | None, flow_id: str, more: Sequence[FlowStep], lif
     last_at = index_time(flow.last_at)
     fields = {
         "last_at": last_at,
-        "user": f"{flow.app_user_email}\n{last_at}",
+        "user": f"{_user(flow.app_user_email)}\n{last_at}",
         "gateway": f"{flow.gateway_id}\n{last_at}",
     }
     if flow.cause is not None:
