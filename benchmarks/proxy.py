@@ -30,7 +30,7 @@ from tests.servers.ports import Reservation
 SECRET = "a-secret-of-the-benchmark-with-at-least-32-bytes"
 JWT_KEY = "a-key-of-the-benchmark-for-bearer-tokens-40-c"
 ADMIN = "admin@example.com"
-PIECE = bytes(65_536)
+PIECE = b" " * 65_536
 CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":2}}}'
 RESULT = b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"3"}]}}\n\n'
 
