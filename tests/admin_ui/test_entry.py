@@ -123,7 +123,7 @@ async def test_two_who_change_at_once(admin, gateway):
     assert (await admin.send(path, **{**stale, "name": "First"})).status_code == 303
     await admin.open(path)
     answer = await admin.send(path, **{**stale, "name": "Second"})
-    assert answer.status_code == 409
+    assert answer.status_code == 401
     assert "revision" in admin.text
     assert 'value="Second"' in admin.page
     assert "First" in await stored(gateway)
@@ -168,8 +168,9 @@ async def test_the_test_registers_nothing(admin, gateway, provider):
 
 async def test_fetching_tools_shows_them(alice, connected):
     await alice.open("/admin/my-connections")
-    await alice.send(f"/admin/gateways/{connected.id}/fetch-tools")
+    await alice.send(f"/oauth/fetch-tools/{connected.id}")
     assert "Successfully fetched and created 3 tools" in alice.text
+    assert f'href="/admin/gateways/{connected.id}#tools"' in alice.page
     await alice.open(f"/admin/gateways/{connected.id}")
     for name in ("add", "search", "who_am_i"):
         assert f"<summary><code>{name}</code>" in alice.page
@@ -178,8 +179,8 @@ async def test_fetching_tools_shows_them(alice, connected):
 
 async def test_fetching_without_a_token_offers_to_authorize(admin, connected):
     await admin.open("/admin/my-connections")
-    answer = await admin.send(f"/admin/gateways/{connected.id}/fetch-tools")
-    assert answer.status_code == 200  # the page had begun
+    answer = await admin.send(f"/oauth/fetch-tools/{connected.id}")
+    assert answer.status_code == 401
     assert f'href="{BASE}/oauth/authorize/{connected.id}"' in admin.page
 
 

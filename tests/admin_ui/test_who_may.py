@@ -33,9 +33,8 @@ POSTS = [
     "/admin/gateways/{id}/edit",
     "/admin/gateways/{id}/remove",
     "/admin/gateways/{id}/test",
-    "/admin/gateways/{id}/fetch-tools",
 ]
-FOR_ADMINS_TO_SEND = [path for path in POSTS if "my-" not in path and "fetch" not in path]
+FOR_ADMINS_TO_SEND = [path for path in POSTS if "my-" not in path]
 HOSTILE = "<script>alert(1)</script><img src=//evil.example onerror=x>\"'{{7*7}}"
 
 

@@ -51,8 +51,8 @@ def open_gateways(page: Page, origin: str) -> None:
 
 
 def authorize(page: Page, name: str = "Demo tools") -> None:
-    """Press Authorize, and arrive at the provider."""
-    press(page, f"Authorize {name}")
+    """Press Authorize, or Reconnect where one is connected, and arrive at the provider."""
+    page.get_by_role("link", name=re.compile(f"^(Authorize|Reconnect) {re.escape(name)}$")).click()
     expect(page).to_have_title(re.compile("Demo Accounts"))
 
 

@@ -52,7 +52,7 @@ def test_the_guides_walk_step_by_step(visit, demo, watch):
     expect(window).to_have_title(SUCCESS)  # 6. the success page
     expect(page.locator(".status").first).to_have_text("Connected")
     press(page, f"Fetch Tools of {NAME}")  # 7. Fetch Tools
-    expect(page.locator("#outcome")).to_have_text("Successfully fetched and created 3 tools")
+    expect(page.locator(".lead")).to_have_text("Successfully fetched and created 3 tools")
     press(page, "Show the tools")
     page.locator("summary", has_text="add").click()
     expect(page.get_by_role("table", name="Arguments of add").get_by_role("row")).to_have_count(3)
@@ -114,7 +114,7 @@ def test_authorizing_again_from_the_failure_mends_both_windows(visit, demo, watc
     expect(window).to_have_title(SUCCESS)
     expect(page.locator(".status")).to_have_text("Connected")
     expect(page.locator(".failed")).to_have_count(0)
-    expect(page.get_by_role("link", name=f"Authorize {NAME}")).to_have_text("Authorize")
+    expect(page.get_by_role("link", name=f"Reconnect {NAME}")).to_have_text("Reconnect")
 
 
 def test_what_fails_before_the_provider_is_told_to_the_page_behind_too(visit, demo, watch):
@@ -200,6 +200,8 @@ def test_a_gateway_from_its_url(visit, demo):
     press(page, "Back to Added here")
     press(page, "Edit")
     page.get_by_label("Name", exact=True).fill("Changed here")
+    page.get_by_text("Advanced", exact=True).click()
+    expect(page.get_by_label("Redirect URI")).to_be_visible()
     page.get_by_label("Issuer", exact=True).fill("no url")
     press(page, "Save")
     expect(page.get_by_role("alert")).to_contain_text("issuer holds")
@@ -289,7 +291,7 @@ def test_without_javascript(visit, demo):
     expect(page).to_have_title(SUCCESS)
     page.goto(demo.origin + MINE)
     press(page, f"Fetch Tools of {NAME}")
-    expect(page.locator("#outcome")).to_contain_text("Successfully fetched")
+    expect(page.locator(".lead")).to_contain_text("Successfully fetched")
     page.goto(f"{demo.origin}/admin/connections")
     page.get_by_label("User").fill("scriptless")
     press(page, "Filter")

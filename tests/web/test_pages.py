@@ -67,6 +67,7 @@ async def test_the_list_says_how_i_am_connected(gateway, client, status, text):
     assert f'href="/oauth/authorize/{row.id}"' in page
     assert f'action="/oauth/fetch-tools/{row.id}"' in page
     assert (f'action="/oauth/tokens/{row.id}/disconnect"' in page) == (status != "missing")
+    assert re.findall(r">(Authorize|Reconnect)</a>", page) == ["Reconnect" if text.startswith("Con") else "Authorize"]
 
 
 async def test_a_token_under_a_secret_that_is_gone_asks_to_authorize_again(gateway, client):

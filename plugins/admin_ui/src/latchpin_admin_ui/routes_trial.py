@@ -1,4 +1,4 @@
-"""What takes a while with one gateway: trying it out, and fetching its tools."""
+"""Trying one gateway out, which takes a while."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from latchpin.model import Gateway
 from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_admin, require_caller
+from latchpin.web.identity import require_admin
 
 from latchpin_admin_ui.growing import Tell, grow
 
@@ -59,35 +59,4 @@ async def try_out(request: Request, gateway_id: str) -> Response:
         lead="Nothing is registered and nothing is changed by it.",
         label="Steps of the test",
         back=(f"/admin/gateways/{gateway.id}", f"Back to {gateway.name}"),
-    )
-
-
-@router.post("/{gateway_id}/fetch-tools")
-async def fetch_tools(request: Request, gateway_id: str) -> Response:
-    """Fetch the tools as the caller sees them, with what is being done meanwhile."""
-    caller, application = await require_caller(request), application_of(request)
-    await check_csrf(request, caller)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
-
-    async def work(tell: Tell) -> None:
-        tell("step", outcome="info", what=f"Asking {gateway.url}", text="for its list of tools, as you see it")
-        fetched = await application.toolbox.fetch(gateway, caller)
-        changes = f"{fetched.created} new, {fetched.updated} changed, {fetched.removed} removed"
-        tell("step", outcome="good", what=f"{len(fetched.tools)} tools", text=changes)
-        for odd in fetched.left_out:
-            tell("step", outcome="bad", what=f"Left out: {odd.name}", text=odd.reason)
-        for remark in fetched.remarks:
-            tell("step", outcome="info", what="The server's list", text=remark)
-        tell("steps_end", text=fetched.message)
-
-    return await grow(
-        request,
-        caller,
-        "growing",
-        work,
-        title=f"Fetching the tools of {gateway.name}",
-        trail=_trail(gateway),
-        lead="",
-        label="Progress",
-        back=(f"/admin/gateways/{gateway.id}#tools", "Show the tools"),
     )

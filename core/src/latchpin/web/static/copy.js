@@ -5,13 +5,21 @@
   const LASTS_MS = 2000;
 
   document.documentElement.classList.add("with-scripts");
-  const announcer = Object.assign(document.createElement("p"), { className: "unseen" });
-  announcer.setAttribute("role", "status");
-  document.body.append(announcer);
+
+  // A page has one place where such things are said; it is made here where no other script did.
+  function find_announcer() {
+    const there = document.querySelector("[role=status]");
+    if (there !== null) return there;
+    const made = Object.assign(document.createElement("p"), { className: "unseen" });
+    made.setAttribute("role", "status");
+    document.body.append(made);
+    return made;
+  }
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
+    const announcer = find_announcer();
     const done = await copy(button.dataset.copy);
     announcer.textContent = done ? "Copied" : "This browser does not allow copying";
     button.textContent = done ? "Copied" : "Not allowed";

@@ -44,7 +44,7 @@
     const again = shown?.querySelector("a[data-popup]");
     if (!again) return;
     again.textContent = "Authorize again";
-    again.setAttribute("aria-label", again.getAttribute("aria-label").replace(/^Authorize( again:)?/, "Authorize again:"));
+    again.setAttribute("aria-label", again.getAttribute("aria-label").replace(/^(Authorize|Reconnect)( again:)?/, "Authorize again:"));
   }
 
   // Say what a piece that changed by itself shows now.
