@@ -171,7 +171,7 @@ def test_the_pages_around_an_authorization_keep_their_opener_policy(visit, demo)
 
 def test_a_link_that_opens_no_window(visit, demo):
     """With a modifier key, or where windows are not allowed, Authorize does what links do."""
-    page = visit(SOMEBODY)
+    page = visit("windowless@example.com")
     page.goto(demo.origin + MINE)
     page.evaluate("window.open = () => null")
     press(page, f"Authorize {NAME}")
