@@ -251,6 +251,8 @@ ANSWERS: dict[str, Callable[[bytes], bytes]] = {
     "events with a byte order mark": lambda body: page(BOM_UTF8 + b"data: " + body + b"\n\n", "text/event-stream"),
     "events without the last blank line": lambda body: page(b"data: " + body, "text/event-stream"),
     "events as text/plain": lambda body: page(b"event: message\ndata: " + body + b"\n\n", "text/plain"),
+    "JSON as events": lambda body: page(body, "text/event-stream"),
+    "events as JSON": lambda body: page(b"data: " + body + b"\n\n", "application/json"),
     "under no id": lambda body: page(_under(None, body), "application/json"),
     "under another id": lambda body: page(_under("another", body), "application/json"),
 }

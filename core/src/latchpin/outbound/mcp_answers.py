@@ -33,21 +33,21 @@ def message_of(body: bytes) -> dict[str, Any]:
 
 
 def media_type(named: str, start: bytes) -> str:
-    """What an answer is: what it says, or, where that says nothing, what it begins with.
+    """What an answer is: what it begins with, unless it says that it is something else than MCP's; else what it says.
 
     Args:
         named: its ``Content-Type``.
         start: the beginning of its body.
     """
     bare = named.partition(";")[0].strip().lower()
-    if bare in {JSON, EVENTS}:
-        return bare
-    if bare not in _SAYS_NOTHING and not bare.endswith("+json"):
+    if bare not in _SAYS_NOTHING | {JSON, EVENTS} and not bare.endswith("+json"):
         return named
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    if text[:1] in {b"{", b"["}:
+    if text[:1] in {b"{", b"["}:  # no stream has events that begin so
         return JSON
-    return EVENTS if _EVENT.match(text) else named
+    if _EVENT.match(text):  # and no JSON does so
+        return EVENTS
+    return bare if bare in {JSON, EVENTS} else named
 
 
 def mend_json(body: bytes, request_id: object) -> bytes:
