@@ -47,7 +47,7 @@ OPTIONAL = frozenset(
 )
 """What a test file may import at its top although not every cell has it installed."""
 
-SEPARATE = frozenset({"browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
+SEPARATE = frozenset({"api", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
 _IN_EVERY_CELL = frozenset({"latchpin_dcr"})

@@ -70,6 +70,12 @@ def test_somebody_said_whose_each_route_is(gateway: InnerGateway):
     document = gateway.app.openapi()
     described = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
     assert described <= found
+    for route in described:
+        method, _, path = route.partition(" ")
+        ways = document["paths"][path][method.lower()].get("security", [])
+        roles = {role for way in ways for named in way.values() for role in named}
+        assert bool(ways) == (route not in EVERYBODY), route
+        assert roles == ({"administrator"} if route in ADMIN else set()), route
     assert missing({"GET /new"}) == {"GET /new"}
 
 

@@ -109,8 +109,8 @@ def _scopes(value: Any) -> Any:  # noqa: ANN401  whatever JSON held
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=2048)]
 Visible = Annotated[Text, Field(pattern=r"^[\x20-\x7E]+$")]
-Url = Annotated[Text, AfterValidator(_check_url)]
-Issuer = Annotated[Text, AfterValidator(_check_issuer)]
+Url = Annotated[Text, AfterValidator(_check_url), Field(json_schema_extra={"format": "uri"})]
+Issuer = Annotated[Text, AfterValidator(_check_issuer), Field(json_schema_extra={"format": "uri"})]
 Scope = Annotated[str, Field(strict=True, max_length=LONGEST_SCOPE), AfterValidator(_check_scope)]
 User = Annotated[str, Field(strict=True, max_length=320), AfterValidator(_check_user)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=16_384)]

@@ -18,7 +18,7 @@ from latchpin.people.sessions import session_cookie_name
 from latchpin.web.dependencies import ADMINISTRATOR
 from latchpin.web.documents.base import Problem
 
-__all__ = ["FOR_ADMINISTRATORS", "HTML", "describe_api", "problems"]
+__all__ = ["FOR_ADMINISTRATORS", "HTML", "describe_api", "problems", "redirect"]
 
 HTML: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 """The content of an answer that is a page for who accepts ``text/html``."""
@@ -67,6 +67,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _problem(status) for status in statuses}
 
 
+def redirect(description: str) -> dict[str, Any]:
+    """An answer that sends the browser elsewhere."""
+    return {"description": description, "headers": {"location": {"schema": {"type": "string"}}}}
+
+
 def describe_api(app: FastAPI, settings: CoreSettings, paths: Mapping[str, Any]) -> None:
     """Let ``app.openapi()`` give the whole description, made at its first use.
 
@@ -109,7 +114,7 @@ def _complete(document: dict[str, Any], settings: CoreSettings, paths: Mapping[s
     for item in document["paths"].values():
         for method in _METHODS:
             if method in item:
-                _complete_operation(item[method], schemes)
+                _complete_operation(method, item[method], schemes)
     return document
 
 
@@ -124,7 +129,7 @@ def _name_schemes(schemes: dict[str, Any], settings: CoreSettings) -> Iterable[s
     return schemes.keys()
 
 
-def _complete_operation(operation: dict[str, Any], schemes: Iterable[str]) -> None:
+def _complete_operation(method: str, operation: dict[str, Any], schemes: Iterable[str]) -> None:
     security = [each for each in operation.get("security", ()) if each.keys() <= set(schemes)]
     answers: dict[str, Any] = operation["responses"]
     if "422" in answers and "HTTPValidationError" in str(answers["422"]):
@@ -133,6 +138,8 @@ def _complete_operation(operation: dict[str, Any], schemes: Iterable[str]) -> No
         operation["security"] = security
         answers.setdefault("401", _problem(401))
         answers.setdefault("403", _problem(403))
+        if method == "get":
+            answers.setdefault("303", redirect("To `/login`, for a browser in which nobody is signed in."))
     for status in _ALWAYS:
         answers.setdefault(str(status), _problem(status))
     operation["responses"] = dict(sorted(answers.items()))

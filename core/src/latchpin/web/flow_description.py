@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from latchpin.web.description import problems
+from latchpin.web.description import problems, redirect
 from latchpin.web.documents.connections import AuthorizationCompleted
 from latchpin.web.schemas import whole_schema
 
@@ -27,13 +27,6 @@ _ANSWER = (
 )
 
 
-def _redirect(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "headers": {"location": {"schema": {"type": "string"}}},
-    }
-
-
 def _failures(*statuses: int) -> dict[str, Any]:
     return {str(status): answer for status, answer in problems(*statuses).items()}
 
@@ -46,8 +39,7 @@ _AUTHORIZE: dict[str, Any] = {
     "parameters": [_GATEWAY_ID],
     "security": [{"bearer": []}, {"session": []}, {"proxy": []}],
     "responses": {
-        "302": _redirect("To the authorization server's authorization endpoint (RFC 6749 section 4.1.1)."),
-        "303": _redirect("To `/login`, for a browser that nobody is signed in with."),
+        "302": redirect("To the authorization server's authorization endpoint (RFC 6749 section 4.1.1)."),
         "425": _IN_ADVANCE,
         **_failures(404, 429, 502, 504),
     },
@@ -71,7 +63,7 @@ def _callback(name: str, *, with_gateway: bool) -> dict[str, Any]:
                 "description": "It is done, for who accepts `application/json` only.",
                 "content": {"application/json": {"schema": whole_schema(AuthorizationCompleted)}},
             },
-            "303": _redirect("It is done: to the page that says so."),
+            "303": redirect("It is done: to the page that says so."),
             "425": _IN_ADVANCE,
             **_failures(401, 403, 404, 429, 502, 504),
         },

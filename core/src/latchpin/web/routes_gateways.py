@@ -35,7 +35,11 @@ _ISSUER: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"type": "object", "properties": {"issuer": {"type": "string"}}, "required": ["issuer"]}
+                "schema": {
+                    "type": "object",
+                    "properties": {"issuer": {"type": "string", "format": "uri"}},
+                    "required": ["issuer"],
+                }
             }
         },
     }
