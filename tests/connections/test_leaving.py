@@ -117,7 +117,7 @@ async def test_an_end_is_recorded_and_the_store_is_not_asked_each_time(connected
     monkeypatch.setattr(kept, "get", watched)
     for _ in range(5):
         assert await browsers.holds(alices)
-    assert (asked.count("ended"), asked.count("session-ended")) == (1, 5)
+    assert (asked.count("ended"), asked.count("session-ended")) == (2, 5)  # her own note, and the one for everybody
     await browsers.end(connected, ALICE)
     records = gateway.application.services.audit_log
     assert "person.signed-out" in [entry.event for entry in await records.list(limit=100)]

@@ -112,7 +112,7 @@ async def invalid_grant_ends_it(bench: Bench) -> None:
 
 
 def without_invalid_grant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.tokens.renewal.INVALID_GRANT", "another_code")
+    monkeypatch.setattr("latchpin.tokens.renewal._OF_NO_USE", frozenset())
 
 
 async def resource_in_every_request(bench: Bench) -> None:
