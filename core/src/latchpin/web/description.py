@@ -90,7 +90,7 @@ def describe_api(app: FastAPI, settings: CoreSettings, paths: Mapping[str, Any])
                 description=_INTRODUCTION,
                 routes=app.routes,
                 tags=[{"name": name, "description": text} for name, text in TAGS],
-                servers=[{"url": settings.base_path or "/"}],
+                servers=[{"url": settings.base_path}] if settings.base_path else None,
             )
             app.openapi_schema = _complete(document, settings, paths)
         return app.openapi_schema

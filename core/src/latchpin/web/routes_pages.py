@@ -16,7 +16,7 @@ from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of
 from latchpin.web.frame import frame, frame_for_anybody
-from latchpin.web.identity import require_caller, services_of
+from latchpin.web.identity import require_caller
 from latchpin.web.overview import look_over
 from latchpin.web.rendering import render
 
@@ -31,6 +31,7 @@ _FILES = {
     "latchpin.svg": "image/svg+xml",
     "authorization.js": "text/javascript",
     "copy.js": "text/javascript",
+    "docs.css": "text/css",
     "docs.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -40,7 +41,7 @@ _CACHED = {"cache-control": "public, max-age=3600"}
 # Swagger UI draws its icons from data: URLs; scripts and styles come from files of ours only.
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 _STATUS_TEXTS: dict[TokenStatus, str] = {
@@ -125,8 +126,8 @@ async def show_problem(request: Request, code: str) -> Response:
 @router.get("/docs")
 async def show_docs(request: Request) -> Response:
     """Swagger UI over /openapi.json; its files are served from here."""
-    base = services_of(request).settings.base_path
-    return render("docs", title="Latchpin API", base=base, headers={"content-security-policy": _DOCS_POLICY})
+    around = await frame_for_anybody(request)
+    return render("docs", title="Latchpin API", headers={"content-security-policy": _DOCS_POLICY}, **around)
 
 
 @router.get("/static/{name}")
