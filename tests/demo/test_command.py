@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,9 @@ async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browse
         await browser.open(origin + authorize[1])
         page = await sign_in(browser)
         assert "OAuth Authorization Successful" in page.text
+        endpoint = f"{origin}{authorize[1].replace('/oauth/authorize', '/gateways')}/mcp"
+        served = find_spec("latchpin_proxy") is not None
+        assert ((endpoint in process.output), (endpoint in page.text)) == (served, served)
         page = await browser.submit(page.form(action="/oauth/fetch-tools/"))
         assert "Successfully fetched and created 3 tools" in page.text
 
