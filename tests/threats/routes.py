@@ -60,7 +60,6 @@ OWN = frozenset(
         "GET /oauth/status",
         "GET /oauth/status/{gateway_id}",
         "GET /oauth/tokens",
-        "POST /admin/gateways/{gateway_id}/fetch-tools",
         "POST /admin/my-connections/{gateway_id}/disconnect",
         "POST /gateways/{gateway_id}/mcp",
         "POST /oauth/fetch-tools/{gateway_id}",
