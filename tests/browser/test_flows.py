@@ -54,5 +54,6 @@ def test_a_flow_can_be_read_on_a_phone(visit, demo, scheme):
     page.locator(".flows a[href*='/flows/']").first.click()
     expect(page.get_by_role("heading", name="tools fetched")).to_be_visible()
     assert (too_wide(page), small_targets(page), low_contrasts(page)[1]) == ([], [], [])
-    page.get_by_role("navigation").get_by_role("link", name="Flows").click()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Activity").click()
     expect(page).to_have_title("Flows")
