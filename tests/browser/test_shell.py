@@ -13,7 +13,7 @@ ADMIN = "shell@example.com"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 GROUPS = ["Overview", "Gateways", "Connections", "Activity", "System"]
 CORES = ["/", "/admin/gateways", "/flows", "/problems", "/no/such/page"]
-PLUGINS = ["/admin/my-connections", "/admin/connections", "/admin/clients", "/admin/doctor", "/admin/settings"]
+PLUGINS = ["/admin/my-connections", "/admin/connections", "/admin/clients", "/admin/settings", "/admin/plugins"]
 
 # The words of a table that stand on more than one line, save in what the page marks as long.
 BROKEN = """() => [...document.querySelectorAll("th, td")].flatMap(cell => {
