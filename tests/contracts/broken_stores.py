@@ -236,7 +236,7 @@ class CountingCollection(MemoryCollection):
     async def put(self, document):
         stored = await super().put(document)
         counted = replace(stored, revision=document.revision + 1)
-        self.rows[stored.id] = (replace(counted, body={}), self.rows[stored.id][1])
+        self.rows[stored.id] = (replace(counted, body={}, fields=dict(stored.fields)), self.rows[stored.id][1])
         return counted
 
 
