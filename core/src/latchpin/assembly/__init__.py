@@ -1,0 +1,164 @@
+"""Settings and plugins to opened services, on one exit stack: what is opened first is closed last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from latchpin.assembly.open_context import Looking, OpenContext
+from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
+from latchpin.audit.pseudonyms import Pseudonyms
+from latchpin.audit.trail import AuditTrail
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import (
+    Clock,
+    RecordStore,
+    Signer,
+    SignIn,
+    StateStore,
+)
+from latchpin.errors import LatchpinError, PluginError, SettingsError
+from latchpin.events import Events
+from latchpin.observers import ObservedRecords, ObservedStates, Observers
+from latchpin.outbound.upstream import open_upstream
+from latchpin.plugins import Offer, Plugins
+from latchpin.records.audit import AuditRecords
+from latchpin.records.flows import FlowRecords
+from latchpin.records.tools import ToolRecords
+from latchpin.servers.provider_file import build_provider_table
+from latchpin.services import Services
+from latchpin.settings import load
+from latchpin.workers.instance_names import new_instance_name
+
+__all__ = ["NO_STATE_STORE", "Looking", "Selection", "assemble", "select_stores", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """The clock that is used unless a test moves its own."""
+    return datetime.now(UTC)
+
+
+def _sign_ins(plugins: Plugins) -> list[SignIn]:
+    """The ways to sign in that are set up.
+
+    Raises:
+        PluginError: two plugins offer one name.
+        SettingsError: a setting of one of them does not hold.
+    """
+    found = (_describe(offer) for offer in plugins.offers("latchpin_sign_ins"))
+    return [way for way in found if way is not None]
+
+
+def _describe(offer: Offer) -> SignIn | None:
+    settings = load(offer.value.settings)
+    try:
+        way: SignIn | None = offer.value.describe(settings)
+    except LatchpinError:
+        raise
+    except Exception as exc:
+        text = f"{offer.plugin} could not describe sign-in '{offer.name}': {type(exc).__name__}: {exc}"
+        raise PluginError(text, remedy="Repair, update or uninstall that distribution.") from exc
+    return way
+
+
+@asynccontextmanager
+async def assemble(
+    plugins: Plugins,
+    settings: CoreSettings,
+    *,
+    clock: Clock = utc_now,
+    instance_id: str | None = None,
+    looking: Looking | None = None,
+) -> AsyncIterator[Services]:
+    """Open everything that the settings select and close it, in reverse, at the end.
+
+    Args:
+        plugins: what is installed.
+        settings: what selects among it.
+        clock: the gateway's clock.
+        instance_id: names this process; by default at random.
+        looking: to look for what is wrong: broken plugins are passed over, and no store changes its schema.
+
+    Raises:
+        PluginError: a plugin is broken, or two clash.
+        SettingsError: a setting does not hold, or names what is not installed.
+        BackendUnavailable, SchemaOutdated: a store cannot be opened.
+    """
+    if looking is None:
+        plugins.require_sound()
+    else:
+        plugins = plugins.as_found()
+    selection = select_stores(plugins, settings)
+    providers = build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
+    observers = Observers()
+    async with AsyncExitStack() as stack:
+        context = OpenContext(
+            settings=settings,
+            clock=clock,
+            instance_id=instance_id or new_instance_name(),
+            observers=observers,
+            plugins=plugins,
+            stack=stack,
+            upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
+            looking=looking,
+        )
+        signer: Signer = await context.open(
+            "latchpin_signer", plugins.select("latchpin_signer", settings.signer, variable="SIGNER")
+        )
+        context.opened_cipher = await context.open(
+            "latchpin_cipher", plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
+        )
+        for observer in await context.open_each("latchpin_observers"):
+            observers.add(observer)
+        records: RecordStore = await context.open("latchpin_record_store", selection.record)
+        context.opened_records = ObservedRecords(records, observers) if observers else records
+        states: StateStore | None = None
+        if selection.state is not None:
+            states = await context.open("latchpin_state_store", selection.state)
+        if states is not None and observers:
+            states = ObservedStates(states, observers)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            instance_id=context.instance_id,
+            signer=signer,
+            cipher=context.cipher,
+            pkce=_pkce_method(plugins, settings),
+            states=states,
+            state_backend=selection.state,
+            records=context.records,
+            record_backend=selection.record,
+            collection=context.collection,
+            kept=context.kept,
+            tools=ToolRecords(context.records, clock),
+            flows=FlowRecords(context.records),
+            audit_log=AuditRecords(context.records),
+            upstream=context.upstream,
+            registrars=await context.open_each("latchpin_client_registrar"),
+            identities=await context.open_each("latchpin_identity"),
+            observers=observers,
+            audit=_audit_trail(settings, context, signer),
+            sign_ins=_sign_ins(plugins),
+            assertion_sources=await context.open_each("latchpin_identity_assertions"),
+            authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
+            events=Events(await context.open_each("latchpin_event_listeners")),
+            providers=providers,
+        )
+
+
+def _audit_trail(settings: CoreSettings, context: OpenContext, signer: Signer) -> AuditTrail:
+    if not settings.audit_log:
+        return AuditTrail.off()
+    pseudonyms = Pseudonyms(context.kept, context.cipher)
+    return AuditTrail(AuditRecords(context.records), signer, pseudonyms, context.clock)
+
+
+def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook
+    offers: dict[str, Offer] = {offer.name: offer for offer in plugins.offers("latchpin_pkce_methods")}
+    name = settings.oauth_preferred_code_challenge_method
+    if name not in offers:
+        text = f"OAUTH_PREFERRED_CODE_CHALLENGE_METHOD holds '{name}'; allowed: {', '.join(sorted(offers))}"
+        raise SettingsError(text, public=text)
+    return offers[name].value

@@ -1,0 +1,183 @@
+"""What backends see while the gateway is being assembled, and how each is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic_settings import BaseSettings
+
+from latchpin.closing import Closing
+from latchpin.configuration import CoreSettings
+from latchpin.contracts import (
+    Backend,
+    Cipher,
+    Clock,
+    Collection,
+    KeptRecords,
+    Keys,
+    RecordStore,
+    Upstream,
+)
+from latchpin.errors import LatchpinError, PluginError
+from latchpin.model import CollectionSpec
+from latchpin.observers import Observers
+from latchpin.outbound.trusted import TrustedUpstream
+from latchpin.outbound.upstream import open_upstream
+from latchpin.plugin_rules import contract_of, lacking
+from latchpin.plugins import Plugins
+from latchpin.records.kept import KeptValues
+from latchpin.records.sealed import open_collection
+from latchpin.settings import load
+from latchpin.workers.derived_keys import KeyRing
+
+__all__ = ["Looking", "OpenContext"]
+
+_MAY_OPEN_AS_NONE = ("latchpin_observers", "latchpin_event_listeners")
+
+ServiceT = TypeVar("ServiceT")
+
+
+@dataclass(slots=True)
+class Looking:
+    """How a gateway is opened to find out what is wrong with it.
+
+    Attributes:
+        read: reads the settings of each part, whatever is wrong with them.
+        failed: why parts that work side by side did not open; the others did.
+    """
+
+    read: Callable[[type[BaseSettings]], BaseSettings]
+    failed: list[Exception] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class OpenContext:
+    """What backends see while the gateway is being assembled; see ``latchpin.contracts.Context``."""
+
+    settings: CoreSettings
+    clock: Clock
+    instance_id: str
+    observers: Observers
+    plugins: Plugins
+    stack: AsyncExitStack
+    upstream: Upstream
+    looking: Looking | None = None
+    opened_cipher: Cipher | None = None
+    opened_records: RecordStore | None = None
+    opened_kept: KeptValues | None = None
+    resources: dict[str, Any] = field(default_factory=dict)
+    declared: dict[str, CollectionSpec] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        """BASE_URL."""
+        return self.settings.base_url
+
+    @property
+    def state_ttl(self) -> timedelta:
+        """STATE_TTL_SECONDS."""
+        return timedelta(seconds=self.settings.state_ttl_seconds)
+
+    async def trusted(self, url: str) -> Upstream:
+        """The way to an address that the deployer configured."""
+        opener = partial(open_upstream, self.settings, observers=self.observers, private=True)
+        return TrustedUpstream(url, await self.shared("latchpin trusted", opener))
+
+    def keys(self, purpose: str) -> Keys:
+        """The keys of one purpose, from today's secret and the earlier ones."""
+        secrets = (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
+        return KeyRing(secrets, purpose)
+
+    @property
+    def cipher(self) -> Cipher:
+        """The selected cipher, once it is open."""
+        if self.opened_cipher is None:
+            raise PluginError("a plugin asked for the cipher before it was open")
+        return self.opened_cipher
+
+    @property
+    def kept(self) -> KeptRecords:
+        """Small named values in the record store."""
+        if self.opened_kept is None:
+            self.opened_kept = KeptValues(self.records)
+        return self.opened_kept
+
+    @property
+    def records(self) -> RecordStore:
+        """The selected record store, once it is open."""
+        if self.opened_records is None:
+            raise PluginError("a plugin asked for the record store before it was open")
+        return self.opened_records
+
+    async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ServiceT]]) -> ServiceT:
+        """Give the resource called ``name``, opened once."""
+        if name not in self.resources:
+            self.resources[name] = await self.stack.enter_async_context(opener())
+        resource: ServiceT = self.resources[name]
+        return resource
+
+    def collection(self, spec: CollectionSpec) -> Collection:
+        """What a plugin keeps, in the selected record store."""
+        if self.declared.setdefault(spec.name, spec) != spec:
+            raise PluginError(f"two declarations of the collection '{spec.name}' differ")
+        return open_collection(spec, self.records, self.cipher)
+
+    @property
+    def as_found(self) -> bool:
+        """Whether somebody only looks for what is wrong."""
+        return self.looking is not None
+
+    async def open(self, hook: str, backend: Backend[Any, Any]) -> Any:  # noqa: ANN401  what the hook's contract says
+        """Open one offer of ``hook``.
+
+        Raises:
+            PluginError: it fails with no error of ours, or gives what does not keep the contract; it names the plugin.
+            LatchpinError: what the plugin raised.
+        """
+        read = load if self.looking is None else self.looking.read
+        try:
+            settings = read(backend.settings)
+            closing = Closing(backend.open(settings, self), self._name(hook, backend, "close"))
+            service = await self.stack.enter_async_context(closing)
+        except LatchpinError as exc:
+            failed = self._failed(hook, backend, exc.detail)
+            if type(exc) is PluginError:  # it says what is wrong, and not whose it is
+                raise failed from exc
+            exc.add_note(failed.detail.removesuffix(f": {exc.detail}"))
+            raise
+        except (Exception, SystemExit) as exc:
+            raise self._failed(hook, backend, f"{type(exc).__name__}: {exc}") from exc
+        if service is None and hook in _MAY_OPEN_AS_NONE:
+            return None
+        contract = contract_of(hook)
+        lacks = lacking(service, contract) if contract is not None else None
+        if lacks is not None:
+            raise self._failed(hook, backend, f"it opened {lacks}")
+        return service
+
+    def _failed(self, hook: str, backend: Backend[Any, Any], reason: str) -> PluginError:
+        remedy = "Repair, update or uninstall that distribution, or select another."
+        return PluginError(f"{self._name(hook, backend, 'open')}: {reason}", remedy=remedy)
+
+    def _name(self, hook: str, backend: Backend[Any, Any], act: str) -> str:
+        plugin = self.plugins.who_offers(hook, backend.name) or "a plugin"
+        return f"{plugin} could not {act} {hook.removeprefix('latchpin_').replace('_', ' ')} '{backend.name}'"
+
+    async def open_each(self, hook: str) -> list[Any]:
+        """Open what is offered side by side through ``hook``, lowest rank first; without those that open as None."""
+        opened: list[Any] = []
+        for backend in self.plugins.ranked(hook):
+            try:
+                service = await self.open(hook, backend)
+                if service is not None:
+                    opened.append(service)
+            except Exception as exc:
+                if self.looking is None:
+                    raise
+                self.looking.failed.append(exc)
+        return opened
