@@ -117,7 +117,7 @@ async def test_a_plugin_that_fails_in_its_hooks_is_named_and_everything_else_is_
 async def test_a_part_that_does_not_open_is_named_and_everything_else_is_checked(settings, with_plugin):
     async with open_examination(with_plugin(WANTS_A_SETTING)) as examination:
         report = await examine(examination)
-    assert "DOOR_COLOUR holds" in one(report, "DOOR_COLOUR").title
+    assert "DOOR_COLOUR is not set" in one(report, "DOOR_COLOUR").title
     assert one(report, "A gateway cannot start").severity is Severity.FAILURE
     assert [finding.severity for finding in of_check(report, "stores")] == [Severity.OK, Severity.OK]
 
