@@ -123,7 +123,7 @@ async def test_two_who_change_at_once(admin, gateway):
     assert (await admin.send(path, **{**stale, "name": "First"})).status_code == 303
     await admin.open(path)
     answer = await admin.send(path, **{**stale, "name": "Second"})
-    assert answer.status_code == 401
+    assert answer.status_code == 409
     assert "revision" in admin.text
     assert 'value="Second"' in admin.page
     assert "First" in await stored(gateway)

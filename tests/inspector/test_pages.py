@@ -127,7 +127,7 @@ async def test_a_foreign_flow_is_answered_as_an_unknown_one(gateway: InnerGatewa
         own = {"date", "content-length"}
         headers = {name: value for name, value in answer.headers.items() if name not in own}
         body = re.sub(r'[0-9a-f]{32}|(?<=name="csrf_token" value=")[^"]+', "OWN", answer.text)
-        seen.add((answer.status_code, json.dumps(headers, sort_keys=True), body, answer.headers.get("content-length")))
+        seen.add((answer.status_code, json.dumps(headers, sort_keys=True), body))
     assert len(seen) == 1
     assert answers[0].status_code == 404
 

@@ -302,7 +302,7 @@ async def administrators_write(bench: Bench) -> None:
 def without_administrators(monkeypatch: pytest.MonkeyPatch) -> None:
     from latchpin.web.identity import require_caller
 
-    monkeypatch.setattr("latchpin.web.routes_gateways.require_admin", require_caller)
+    monkeypatch.setattr("latchpin.web.dependencies.require_admin", require_caller)
     monkeypatch.setattr("latchpin.gateways.book._check_admin", lambda _: None)
 
 

@@ -71,7 +71,9 @@ class Exact(types.TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401  text or bytes
         """Give MariaDB the bytes."""
-        return value.encode() if value is not None and dialect.name in {"mysql", "mariadb"} else value
+        if value is None or dialect.name not in {"mysql", "mariadb"}:
+            return value
+        return value.encode("utf-8", "surrogatepass")  # half a surrogate pair is in no document, and finds none
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
         """Read text or bytes."""
