@@ -1,7 +1,12 @@
 """The Redis store passes the shipped suites, four processes included."""
 
 import pytest
-from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract, StoreWitnessContract
+from latchpin.testing import (
+    CheapCountContract,
+    SharedRecordStoreContract,
+    SharedStateStoreContract,
+    StoreWitnessContract,
+)
 from latchpin_redis_store import connection, plugin
 from latchpin_redis_store.settings import RedisSettings
 from redis.asyncio import Redis
@@ -51,7 +56,7 @@ class TestRedisStates(OnRedis, SharedStateStoreContract):
         return plugin.latchpin_state_store()
 
 
-class TestRedisRecords(OnRedis, SharedRecordStoreContract):
+class TestRedisRecords(OnRedis, CheapCountContract, SharedRecordStoreContract):
     @pytest.fixture
     def offer(self):
         return plugin.latchpin_record_store()

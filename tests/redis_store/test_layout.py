@@ -69,7 +69,7 @@ async def test_nothing_is_left_of_a_deleted_gateway(redis_url, client):
         await records.gateways.put(gateway)
         await records.tokens.put(samples.stored_token(now, gateway_id=gateway.id), replacing=None)
         await records.clients.put(samples.registered_client(now, gateway_id=gateway.id))
-        assert len(await client.keys("latchpin:*")) == 6
+        assert len(await client.keys("latchpin:*")) == 8
         await records.gateways.delete(gateway.id)
     assert await client.keys("*") == ["latchpin:layout"]
 

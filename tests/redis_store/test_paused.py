@@ -102,7 +102,7 @@ async def test_a_clock_that_is_set_forward_there_costs_nobody_a_write(filled, re
 
 HARMLESS = {
     "GET", "HGET", "HVALS", "HKEYS", "HMGET", "HGETALL", "SCAN", "TIME", "INFO",
-    "ZRANGEBYSCORE", "ZLEXCOUNT", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "LRANGE", "PEXPIRE",
+    "ZCOUNT", "ZCARD", "ZRANGEBYSCORE", "ZLEXCOUNT", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "LRANGE", "PEXPIRE",
     "SET",  # the probe's, and the name of the data, which whoever comes first gives
     "UNLINK", "ZREM",  # of what is over, or was asked to be thrown away as a whole
 }  # fmt: skip

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from latchpin.audit.chain import build_chain, check_chain
 from latchpin.model import AuditNote
+from latchpin.oauth import status_of
 from latchpin.records.flow_text import dump_step
 from latchpin.testing import MovedClock, samples
 from latchpin.testing.sealing import SuiteSigner
+from latchpin_redis_store.records import COUNTED
 from redis.asyncio import Redis
 
 from tests.records.pieces import Pieces
@@ -28,7 +30,9 @@ async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
     owner = json.dumps({"gateway_id": flow[0].gateway_id, "app_user_email": flow[0].app_user_email})
     async with opened(redis_url, clock=clock) as (_, records), Redis.from_url(redis_url) as client:
         await records.gateways.put(gateway)
-        await client.delete("latchpin:layout")
+        token = samples.stored_token(NOW, gateway_id=gateway.id)
+        await records.tokens.put(token, replacing=None)
+        await client.delete("latchpin:layout", *COUNTED)
         ends = (NOW + HOUR).isoformat(timespec="microseconds")
         await client.set("latchpin:kept:lasting", '{"expires_at":"never","value":"a value"}')
         await client.set("latchpin:kept:ending", json.dumps({"expires_at": ends, "value": "another"}))
@@ -50,5 +54,7 @@ async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
             entries = await pieces.audit.list(limit=9)
             assert entries == chain
             check_chain(entries, SuiteSigner())
+            assert await records.tokens.count(NOW) == {status_of(token, NOW): 1}
             old = [key for key in await client.keys("latchpin:*") if b"{documents." not in key]
-            assert sorted(old) == [b"latchpin:gateways", b"latchpin:layout"]
+            tokens = {f"latchpin:{{{gateway.id}}}:tokens", "latchpin:renewals", *COUNTED[:2]}
+            assert {key.decode() for key in old} - tokens == {"latchpin:gateways", "latchpin:layout"}

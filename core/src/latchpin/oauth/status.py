@@ -7,7 +7,7 @@ from typing import Literal
 
 from latchpin.model import StoredToken
 
-__all__ = ["NEAR_EXPIRY_AT_MOST", "TokenStatus", "is_authorized", "status_of", "status_of_times"]
+__all__ = ["NEAR_EXPIRY_AT_MOST", "TokenStatus", "is_authorized", "near_expiry_from", "status_of", "status_of_times"]
 
 TokenStatus = Literal["missing", "valid", "near_expiry", "expired", "needs_reauth"]
 
@@ -32,7 +32,12 @@ def status_of_times(expires_at: datetime, updated_at: datetime, now: datetime) -
     left = expires_at - now
     if left <= timedelta(0):
         return "expired"
-    return "near_expiry" if left <= min(NEAR_EXPIRY_AT_MOST, (expires_at - updated_at) / 5) else "valid"
+    return "near_expiry" if now >= near_expiry_from(expires_at, updated_at) else "valid"
+
+
+def near_expiry_from(expires_at: datetime, updated_at: datetime) -> datetime:
+    """From when on a token is near its end: the last fifth of its life, at most five minutes."""
+    return expires_at - min(NEAR_EXPIRY_AT_MOST, (expires_at - updated_at) / 5)
 
 
 def is_authorized(token: StoredToken | None, now: datetime) -> bool:

@@ -5,6 +5,8 @@
     latchpin:{gateway}:issuers      issuer to the id of the client there
     latchpin:{gateway}:tokens       address to token
     latchpin:renewals               gateway and address of each token that is to be renewed, sorted by when
+    latchpin:token-ends, -near      the same of each token that can be used, by its end and by when that is near
+    latchpin:token-spent            the same of each token that only a new authorization replaces
     latchpin:{documents.name}:...   a collection: see collections.py
 
 The braces are hash tags: what belongs to one gateway lies together.
@@ -14,14 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
-from latchpin.oauth.status import status_of
+from latchpin.oauth.status import near_expiry_from
 
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.collections import RedisCollection
@@ -32,6 +33,7 @@ from latchpin_redis_store.scripts import (
     DELETE_CLIENT,
     DELETE_DUE,
     DELETE_GATEWAY,
+    INDEX_TOKEN,
     PUT,
     PUT_CLIENT,
     SWAP,
@@ -43,7 +45,11 @@ __all__ = ["RedisRecordStore"]
 GATEWAYS = "latchpin:gateways"
 CLIENTS = "latchpin:clients"
 RENEWALS = "latchpin:renewals"
+COUNTED = ("latchpin:token-ends", "latchpin:token-near", "latchpin:token-spent")
+"""By these sorted sets tokens are counted without being read. Their scores are microseconds."""
+
 PROBE_MS = 5000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _gateways = RecordCodec(Gateway)
 _tokens = RecordCodec(StoredToken)
@@ -60,6 +66,18 @@ def _due_name(gateway_id: str, app_user_email: str) -> str:
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _places(token: StoredToken) -> tuple[int | str, int | str, int | str]:
+    """Where the token stands in each of ``COUNTED``, '' where it does not."""
+    if token.needs_reauth:
+        return "", "", 0
+    near_at = min(token.expires_at, near_expiry_from(token.expires_at, token.updated_at))
+    return _us(token.expires_at), _us(near_at), ""
 
 
 class RedisGateways:
@@ -95,7 +113,7 @@ class RedisGateways:
     async def delete(self, gateway_id: str) -> bool:
         """Remove it with everything below it, in one step."""
         below = [_below(gateway_id, kind) for kind in ("issuers", "tokens")]
-        keys = [GATEWAYS, below[0], CLIENTS, below[1], RENEWALS]
+        keys = [GATEWAYS, below[0], CLIENTS, below[1], RENEWALS, *COUNTED]
         return bool(await self._run(DELETE_GATEWAY, keys, gateway_id))
 
 
@@ -132,31 +150,40 @@ class RedisTokens:
         return [token for token in found if token.renew_at is not None and token.renew_at <= now]
 
     async def count(self, now: datetime) -> Mapping[str, int]:
-        """Count, reading one gateway's at a time, so that not all tokens are here at once."""
-        found: Counter[str] = Counter()
-        for id_ in await self._ask("HKEYS", GATEWAYS):
-            texts = await self._ask("HVALS", _below(id_.decode(), "tokens"))
-            found.update(status_of(_tokens.load(text), now) for text in texts)
-        return found
+        """Count by the sorted sets; one that is written meanwhile may be counted as it was."""
+        ends, near, spent = COUNTED
+        over, close, usable, gone = await self._ask_all(
+            [("ZCOUNT", ends, "-inf", _us(now)), ("ZCOUNT", near, "-inf", _us(now)), ("ZCARD", ends), ("ZCARD", spent)]
+        )
+        counts = {"expired": over, "near_expiry": close - over, "valid": usable - close, "needs_reauth": gone}
+        return {status: count for status, count in counts.items() if count > 0}
+
+    async def index(self, token: StoredToken) -> None:
+        """List a token among those that are counted, if it still is what is stored."""
+        keys = (_below(token.gateway_id, "tokens"), *COUNTED)
+        name = _due_name(token.gateway_id, token.app_user_email)
+        await self._run(
+            INDEX_TOKEN, keys, token.app_user_email, begins(token.id, token.revision), name, *_places(token)
+        )
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap by id and revision. Raises RecordConflict if something else is stored."""
         text = _tokens.dump(token, token.id, token.revision)
         before = "" if replacing is None else begins(replacing.id, replacing.revision)
-        keys = (_below(token.gateway_id, "tokens"), RENEWALS, GATEWAYS)
+        keys = (_below(token.gateway_id, "tokens"), RENEWALS, GATEWAYS, *COUNTED)
         due = (_due_name(token.gateway_id, token.app_user_email), "" if token.renew_at is None else _ms(token.renew_at))
-        values = (token.app_user_email, before, text, *due, token.gateway_id)
+        values = (token.app_user_email, before, text, *due, token.gateway_id, *_places(token))
         if not await self._run(SWAP_DUE, keys, *values):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read, or it is gone")
 
     async def delete(self, gateway_id: str, app_user_email: str) -> bool:
         """Remove one."""
-        keys, name = (_below(gateway_id, "tokens"), RENEWALS), _due_name(gateway_id, app_user_email)
+        keys, name = (_below(gateway_id, "tokens"), RENEWALS, *COUNTED), _due_name(gateway_id, app_user_email)
         return bool(await self._run(DELETE_DUE, keys, app_user_email, name))
 
     async def delete_all(self, gateway_id: str) -> int:
         """Remove every user's."""
-        return int(await self._run(DELETE_ALL, [_below(gateway_id, "tokens"), RENEWALS], gateway_id))
+        return int(await self._run(DELETE_ALL, [_below(gateway_id, "tokens"), RENEWALS, *COUNTED], gateway_id))
 
 
 class RedisClients:

@@ -62,44 +62,66 @@ return 1
 """)
 """KEYS: a hash. ARGV: field, how the stored text must begin ('': must be absent), new text. 1 if written."""
 
-SWAP_DUE = in_time("""
+_PLACE = """
+local function place(key, score, name)
+  if score == '' then redis.call('ZREM', key, name) else redis.call('ZADD', key, score, name) end
+end
+"""
+
+SWAP_DUE = in_time(
+    _PLACE
+    + """
 if redis.call('HEXISTS', KEYS[3], ARGV[6]) == 0 then return 0 end
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[2] == '' and held then return 0 end
 if ARGV[2] ~= '' and (not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-if ARGV[5] == '' then
-  redis.call('ZREM', KEYS[2], ARGV[4])
-else
-  redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
-end
+place(KEYS[2], ARGV[5], ARGV[4])
+for i = 4, 6 do place(KEYS[i], ARGV[3 + i], ARGV[4]) end
 return 1
-""")
-"""KEYS: a gateway's tokens, what is due, gateways. ARGV: as SWAP's, then its name there, when in ms or '', and the
-gateway's id. 1 if written."""
+"""
+)
+"""KEYS: a gateway's tokens, what is due, gateways, then those by which tokens are counted. ARGV: as SWAP's, then its
+name there, when in ms or '', the gateway's id, and its place in each of the last three or ''. 1 if written."""
+
+INDEX_TOKEN = in_time(
+    _PLACE
+    + """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2] then return 0 end
+for i = 2, 4 do place(KEYS[i], ARGV[2 + i], ARGV[3]) end
+return 1
+"""
+)
+"""KEYS: a gateway's tokens, and those by which tokens are counted. ARGV: field, how the stored text must begin, its
+name there, and its place in each or ''. 1 if it is still that token."""
 
 DELETE_DUE = in_time("""
-redis.call('ZREM', KEYS[2], ARGV[2])
+for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[2]) end
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """)
-"""KEYS: as SWAP_DUE's first two. ARGV: field, its name among what is due. 1 if it was there."""
+"""KEYS: a gateway's tokens, and what tokens are listed in. ARGV: field, its name there. 1 if it was there."""
 
 DELETE_GATEWAY = in_time("""
 local there = redis.call('HDEL', KEYS[1], ARGV[1])
-for _, user in ipairs(redis.call('HKEYS', KEYS[4])) do redis.call('ZREM', KEYS[5], ARGV[1] .. ':' .. user) end
+for _, user in ipairs(redis.call('HKEYS', KEYS[4])) do
+  for i = 5, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1] .. ':' .. user) end
+end
 for _, id in ipairs(redis.call('HVALS', KEYS[2])) do redis.call('HDEL', KEYS[3], id) end
 redis.call('DEL', KEYS[2], KEYS[4])
 return there
 """)
-"""KEYS: gateways, its issuers, clients, its tokens, what is due. ARGV: its id. 1 if it was there."""
+"""KEYS: gateways, its issuers, clients, its tokens, and what tokens are listed in. ARGV: its id. 1 if it was there."""
 
 DELETE_ALL = in_time("""
 local count = redis.call('HLEN', KEYS[1])
-for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('ZREM', KEYS[2], ARGV[1] .. ':' .. user) end
+for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do
+  for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1] .. ':' .. user) end
+end
 redis.call('DEL', KEYS[1])
 return count
 """)
-"""KEYS: a gateway's tokens, what is due. ARGV: the gateway's id. Gives how many there were."""
+"""KEYS: a gateway's tokens, and what tokens are listed in. ARGV: the gateway's id. Gives how many there were."""
 
 PUT_CLIENT = in_time("""
 if redis.call('HEXISTS', KEYS[3], ARGV[4]) == 0 then return 0 end

@@ -1,4 +1,4 @@
-"""Moves what earlier versions kept under keys of its own into collections, once.
+"""Moves what earlier versions kept under keys of its own into collections, and lists tokens to be counted, once.
 
 Each old key is removed after what it held is written, so a start that is cut short goes on where it ended.
 """
@@ -26,7 +26,7 @@ from latchpin_redis_store.records import GATEWAYS, RedisRecordStore
 __all__ = ["move_old_keys"]
 
 LAYOUT = "latchpin:layout"
-NOW = "2"
+NOW = "3"
 FLOW_LIFE = timedelta(days=3650)
 """No end of their own: FLOW_HISTORY_HOURS removes them."""
 
@@ -45,6 +45,8 @@ async def move_old_keys(store: RedisRecordStore, commands: Commands, clock: Cloc
     await _move_tools(store, commands, clock)
     await _move_flows(store, commands)
     await _move_audit(store, commands)
+    for token in await store.tokens.list():
+        await store.tokens.index(token)
     await commands.ask("SET", LAYOUT, NOW)
 
 
