@@ -21,8 +21,6 @@ __all__ = ["Gauges", "Standing"]
 EVERY = timedelta(seconds=30)
 SHARE = 100
 """One part in so many of the time may go into looking: where it takes long, it is done less often."""
-MOST_FLOWS = 10_000
-PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # a registry keeps collectors by identity

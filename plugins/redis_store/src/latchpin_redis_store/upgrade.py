@@ -6,7 +6,6 @@ Each old key is removed after what it held is written, so a start that is cut sh
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -29,8 +28,6 @@ LAYOUT = "latchpin:layout"
 NOW = "3"
 FLOW_LIFE = timedelta(days=3650)
 """No end of their own: FLOW_HISTORY_HOURS removes them."""
-
-_log = logging.getLogger("latchpin.redis")
 
 
 async def move_old_keys(store: RedisRecordStore, commands: Commands, clock: Clock) -> None:
