@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from latchpin.people.endings import ended_at
+from latchpin.identity.revocations import ended_at
 from latchpin_admin_ui.routes_connections import MOST_ROWS
 
 from tests.callback.gateway import ALICE

@@ -5,7 +5,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import UpstreamUnreadable
 from latchpin_admin_ui.growing import follow
 
 
@@ -46,12 +46,12 @@ async def test_nobody_reads_any_more(request_):
 
 async def test_what_was_expected_to_fail_is_explained(request_, caplog):
     async def work(tell):
-        raise ProviderUnreadable("it is no JSON")
+        raise UpstreamUnreadable("it is no JSON")
 
     [(name, said)] = [piece async for piece in follow(work, request_)]
     assert name == "problem"
     assert "it is no JSON" in said["text"]
-    assert said["code"] == ProviderUnreadable.code
+    assert said["code"] == UpstreamUnreadable.code
     [record] = caplog.records
     assert (record.levelname, record.request_id, record.exc_info) == ("WARNING", said["trace"].id, None)
 

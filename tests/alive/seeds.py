@@ -10,12 +10,12 @@ from unittest import mock
 
 from latchpin.application import Application
 from latchpin.assembly import assemble, utc_now
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
-from latchpin.gateways.book import parse_gateway_body
+from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller, Gateway, StoredToken, TokenGrant
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 from latchpin.tokens.sealing import TokenOrigin, build_token
 
 __all__ = ["HOUR", "add_gateway", "open_application", "put_token"]

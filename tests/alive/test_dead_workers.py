@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from latchpin.application import Application
-from latchpin.errors import AuthorizationRequired, ProviderError
+from latchpin.errors import AuthorizationRequired, UpstreamError
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.tokens.sealing import open_token
 
@@ -147,7 +147,7 @@ async def test_after_a_death_before_the_server_acted_the_old_refresh_token_is_go
     left = await stored(other, gateway)
     assert left.refresh_begun_at is not None
     server.failing = 503  # an answer that decides nothing leaves everything as it is
-    with pytest.raises(ProviderError):
+    with pytest.raises(UpstreamError):
         await other.tokens.token_for(gateway, CALLER)
     kept = await stored(other, gateway)
     assert (kept.access_token, kept.refresh_token, kept.needs_reauth) == (

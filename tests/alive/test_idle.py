@@ -68,7 +68,7 @@ async def test_a_renewal_in_the_background_is_no_use(connected: Connected, gatew
         gateway.clock.advance(days=1)
         gateway_entry = await gateway.application.gateways.get_any(connected.id)
         stored = await tokens.find(gateway_entry, ALICE)
-        await tokens.freshen(gateway_entry, stored)
+        await tokens.refresh_ahead(gateway_entry, stored)
     assert await sweep(gateway) == 2
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from latchpin.logs import tear_down_logging
+from latchpin.activity.logs import tear_down_logging
 from latchpin.testing import samples
 from latchpin.tokens import outcomes
 from latchpin.tokens.sealing import open_token

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from latchpin.audit.chain import ChainBroken, build_chain, check_chain
-from latchpin.audit.reading import verify
+from latchpin.activity.audit.chain import ChainBroken, build_chain, check_chain
+from latchpin.activity.audit.reading import verify
 from latchpin.errors import RecordConflict
 from latchpin.model.audit import AuditNote
 from latchpin.records.audit import AUDIT, AuditRecords

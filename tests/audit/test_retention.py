@@ -5,11 +5,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from latchpin.audit.reading import read, verify
-from latchpin.audit.retention import trim
-from latchpin.audit.trail import AuditTrail
+from latchpin.activity.audit.log import AuditLog
+from latchpin.activity.audit.reading import read, verify
+from latchpin.activity.audit.retention import trim
+from latchpin.serving import maintenance
 from latchpin.testing.sealing import SuiteSigner
-from latchpin.workers import maintenance
 
 from tests.audit.test_trail import cipher, clock, store, trail_on
 
@@ -65,7 +65,7 @@ async def test_more_may_not_be_missing_than_an_entry_says(store, trail, clock):
 
 
 async def test_a_log_that_is_off_or_cannot_be_written_removes_nothing(store, trail, clock):
-    assert await trim(store.audit, AuditTrail.off(), before=clock()) == 0
+    assert await trim(store.audit, AuditLog.off(), before=clock()) == 0
     assert len(await numbers(store)) == 10
 
 

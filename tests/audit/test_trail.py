@@ -4,10 +4,10 @@ import asyncio
 import logging
 
 import pytest
-from latchpin.audit.chain import check_chain
-from latchpin.audit.pseudonyms import GATEWAY, Pseudonyms
-from latchpin.audit.reading import read, verify
-from latchpin.audit.trail import AuditTrail
+from latchpin.activity.audit.chain import check_chain
+from latchpin.activity.audit.log import AuditLog
+from latchpin.activity.audit.pseudonyms import GATEWAY, Pseudonyms
+from latchpin.activity.audit.reading import read, verify
 from latchpin.errors import BackendUnavailable
 from latchpin.model import CLIENT_ITSELF
 from latchpin.testing import MovedClock
@@ -44,7 +44,7 @@ async def no_pause(_seconds):
 
 
 def trail_on(store, cipher, clock):
-    return AuditTrail(store.audit, SuiteSigner(), Pseudonyms(store.kept, cipher), clock, pause=no_pause)
+    return AuditLog(store.audit, SuiteSigner(), Pseudonyms(store.kept, cipher), clock, pause=no_pause)
 
 
 async def test_an_entry_names_nobody_and_holds_what_was_said(store, cipher, clock, pseudonyms):
@@ -131,7 +131,7 @@ async def test_what_was_done_is_not_undone_because_its_record_fails(store, ciphe
         raise BackendUnavailable("the store is away")
 
     store.audit.append = away
-    with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
+    with caplog.at_level(logging.ERROR, logger="latchpin.activity.audit"):
         await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
     [line] = caplog.messages
     assert line == "The audit log lacks the entry 'gateway.removed' for gateway g: the store is away"
@@ -142,7 +142,7 @@ async def test_a_store_that_breaks_in_its_own_way_undoes_nothing_either(store, c
         raise RuntimeError("a bug")
 
     store.audit.append = broken
-    with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
+    with caplog.at_level(logging.ERROR, logger="latchpin.activity.audit"):
         await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
     assert "The audit log lacks the entry 'gateway.removed' for gateway g" in caplog.messages[0]
 
@@ -164,4 +164,4 @@ async def test_who_is_forgotten_while_an_entry_is_written_stays_forgotten(store,
 
 
 async def test_off_records_nothing():
-    await AuditTrail.off().record("gateway.removed", actor=ANN)
+    await AuditLog.off().record("gateway.removed", actor=ANN)

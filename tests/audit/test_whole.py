@@ -1,7 +1,7 @@
 """What is done through the gateway is in its audit log: who, whose, which gateway, and nothing secret."""
 
-from latchpin.audit.pseudonyms import Pseudonyms
-from latchpin.audit.reading import read, verify
+from latchpin.activity.audit.pseudonyms import Pseudonyms
+from latchpin.activity.audit.reading import read, verify
 
 from tests.callback.gateway import ADMIN, ALICE, BASE
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from latchpin.logs import tear_down_logging
+from latchpin.activity.logs import tear_down_logging
 
 from tests.callback.gateway import ADMIN, SECRET, USER_HEADER, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, start_fault_switch

@@ -10,7 +10,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
-from latchpin.gateways.book import parse_gateway_body
+from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller
 
 from tests.callback.gateway import BASE, InnerGateway

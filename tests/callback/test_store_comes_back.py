@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.people.sessions import session_cookie_name, start_session
+from latchpin.identity.sessions import session_cookie_name, start_session
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch

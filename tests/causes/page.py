@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from latchpin.causes import CAUSES, CHAPTERS
+from latchpin.errors.causes import CAUSES, CHAPTERS
 
 from tests.causes.row import Row
 from tests.docs.markdown import ROOT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import httpx
-from latchpin.causes.refusals import AUTHORIZATION
+from latchpin.errors.causes.refusals import AUTHORIZATION
 
 from tests.callback.gateway import BASE
 from tests.causes.row import Row, Situation

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx
-from latchpin.causes import CAUSES, Cause
 from latchpin.errors import LatchpinError
+from latchpin.errors.causes import CAUSES, Cause
 
 from tests.causes.world import World
 

@@ -101,12 +101,12 @@ async def test_a_user_of_redis_who_may_only_keep_states_is_served_without_a_diag
 
 @pytest.mark.backends("memory", "sqlite")
 async def test_a_store_that_is_watched_can_still_tell(world: World):
-    from latchpin.contracts import StoreWitness
-    from latchpin.observers import ObservedStates, Observers
+    from latchpin.activity.observers import ObservedStates, Observers
+    from latchpin.contracts import StoreDiagnostics
 
     states = (await world.gateway()).application.services.states
     watched = ObservedStates(states, Observers())
-    assert isinstance(watched, StoreWitness)
+    assert isinstance(watched, StoreDiagnostics)
     assert (await watched.facts()).name == (await states.facts()).name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from latchpin.causes import CAUSES
+from latchpin.errors.causes import CAUSES
 
 from tests.causes.page import ELSEWHERE, PAGE, cells, render
 from tests.causes.row import Row

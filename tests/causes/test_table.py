@@ -6,9 +6,6 @@ import string
 from datetime import UTC, datetime
 
 import pytest
-from latchpin.causes import CAUSES, CHAPTERS, Cause
-from latchpin.causes.callback import STATE_SECRET_CHANGED
-from latchpin.causes.refusals import TOKEN
 from latchpin.errors import (
     CallerError,
     LatchpinError,
@@ -18,6 +15,9 @@ from latchpin.errors import (
     TokenRefused,
     known_causes,
 )
+from latchpin.errors.causes import CAUSES, CHAPTERS, Cause
+from latchpin.errors.causes.callback import STATE_SECRET_CHANGED
+from latchpin.errors.causes.refusals import TOKEN
 from latchpin.web.errors import as_seen, text_for
 
 from tests.docs.markdown import ROOT, read

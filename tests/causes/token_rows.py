@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-from latchpin.causes.refusals import TOKEN
+from latchpin.errors.causes.refusals import TOKEN
 
 from tests.callback.gateway import BASE
 from tests.causes.row import Row, Situation

@@ -6,8 +6,8 @@ import asyncio
 import json
 
 import pytest
-from latchpin.plugins import Plugins
-from latchpin.records.kept import KeptValues
+from latchpin.plugins.host import Plugins
+from latchpin.records.kept import KeyValues
 from latchpin.testing import RegistrarContract, SuiteCipher
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.context import SuiteContext
@@ -64,7 +64,7 @@ async def test_nothing_is_given_where_it_is_skipped(request_for):
 
 
 async def test_eight_first_askers_share_one_key_that_is_kept_sealed():
-    values, cipher = KeptValues(MemoryRecordStore(MovedClock())), SuiteCipher()
+    values, cipher = KeyValues(MemoryRecordStore(MovedClock())), SuiteCipher()
     keys = await asyncio.gather(*(open_key(values, cipher) for _ in range(8)))
     assert len({key.private for key in keys}) == 1
     kept = await values.get(KEPT_AS)

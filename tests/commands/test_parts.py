@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import typer
-from latchpin.cli import COMMANDS, build
+from latchpin.commands.main import COMMANDS, build
 
 FOREIGN = (
     *("latchpin.demo", "latchpin.commands.doctor", "latchpin.commands.gateways"),
@@ -42,7 +42,8 @@ def test_anything_else_puts_all_of_them_together(first: str | None) -> None:
 
 
 def test_a_server_loads_nothing_that_only_other_commands_need() -> None:
-    code = "import sys; from latchpin.cli import build; build('serve'); import latchpin.asgi; print(*sys.modules)"
+    code = "import sys; from latchpin.commands.main import build; build('serve'); import latchpin.asgi; "
+    code += "print(*sys.modules)"
     environment = {"AUTH_ENCRYPTION_SECRET": "x" * 40, "LOG_FILE": "", "CACHE_TYPE": "none"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60

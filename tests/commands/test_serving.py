@@ -6,12 +6,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from latchpin import serve as serving
-from latchpin.binding import bind, origin_of
-from latchpin.configuration import CoreSettings
 from latchpin.errors import SettingsError
-from latchpin.serve import doubt_about_base_url
+from latchpin.serving import serve as serving
+from latchpin.serving.binding import bind, origin_of
+from latchpin.serving.serve import doubt_about_base_url
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 from tests.servers import GatewayBackend, ServerProcess, latchpin_command, run_latchpin, start_latchpin
 from tests.servers.gateway import clean_environment

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from latchpin.cli import build
 from latchpin.commands.console import opened
+from latchpin.commands.main import build
 from latchpin.commands.tables import print_table, width_of_output
 from latchpin.errors import NotFound
 from latchpin.testing import samples

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jwt
 import pytest
-from latchpin.cli import build
+from latchpin.commands.main import build
 from latchpin.errors import LatchpinError
 from typer.testing import CliRunner, Result
 

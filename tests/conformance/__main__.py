@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import jwt
-from latchpin.people.tickets import ADMIN_CLAIM
+from latchpin.identity.signed_tokens import ADMIN_CLAIM
 
 from tests.conformance.desk import open_desk
 from tests.conformance.report import judge, parse_baseline, write_table

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-from latchpin.audit.pseudonyms import Pseudonyms
+from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.errors import Forbidden
 from latchpin.model import Caller
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
-from latchpin.gateways.connections import AT_ONCE, ConnectionDesk
+from latchpin.gateways.connections import AT_ONCE, ConnectionService
 from latchpin.model import Caller
 from latchpin.testing import MovedClock, samples
-from latchpin.tokens.keeper import TokenHealth
+from latchpin.tokens.service import TokenHealth
 
 
 async def test_others_are_served_while_many_tokens_are_opened():
@@ -32,7 +32,7 @@ async def test_others_are_served_while_many_tokens_are_opened():
 
     records = SimpleNamespace(tokens=SimpleNamespace(list=listed), gateways=SimpleNamespace(list=gateways))
     health = SimpleNamespace(health=lambda _: TokenHealth("valid", authorized=True))
-    desk = ConnectionDesk(
+    desk = ConnectionService(
         SimpleNamespace(records=records, kept=None, tools=None, audit=None, clock=None), SimpleNamespace(), health
     )
     others = asyncio.create_task(serve_others())

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from latchpin.people.endings import REMEMBERED
-from latchpin.people.sessions import session_cookie_name, start_session
+from latchpin.identity.revocations import REMEMBERED
+from latchpin.identity.sessions import session_cookie_name, start_session
 
 from tests.callback.gateway import ADMIN, ALICE, BASE
 

@@ -21,7 +21,7 @@ from latchpin.contracts import (
 )
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.signer import HmacSigner
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import UpstreamUnreadable
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.workers.fetched_keys import fetched_keys
 
@@ -58,7 +58,7 @@ async def open_cipher(settings: VaultSettings, context: Context) -> AsyncIterato
 async def _unwrapped(vault: Upstream, url: str, wrapped: str) -> DerivedKey:
     reply = await vault.send("POST", f"{url}/unwrap", body=wrapped.encode(), repeatable=True)
     if reply.status != 200:
-        raise ProviderUnreadable(f"the key service answered {reply.status}")
+        raise UpstreamUnreadable(f"the key service answered {reply.status}")
     return DerivedKey.named(b64decode(reply.body))
 
 

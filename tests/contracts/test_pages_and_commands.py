@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 import pytest
-from latchpin import cli
-from latchpin.plugins import Plugins
+from latchpin.commands import main as cli
+from latchpin.plugins.host import Plugins
 from latchpin.testing import MovedClock, check_plugin, running_gateway
 from typer.testing import CliRunner
 

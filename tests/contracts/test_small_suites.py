@@ -12,14 +12,15 @@ import latchpin
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Check, Finding, Severity, TokenRequestParts
-from latchpin.defaults import checks, client_authentications, identities, identity_assertions, pkce
+from latchpin.defaults import checks, client_authentications, identity_assertions, pkce
 from latchpin.doctor.examination import Examination
+from latchpin.identity import sources
+from latchpin.identity.sessions import session_cookie_name, start_session
+from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
 from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider
-from latchpin.people.sessions import session_cookie_name, start_session
-from latchpin.people.tickets import BearerSettings, Tickets
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.settings.core import CoreSettings
 from latchpin.testing import (
     AssertionSourceContract,
     BareCheckContext,
@@ -34,7 +35,7 @@ from latchpin.testing import (
     SuiteContext,
     check_plugin,
 )
-from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.tokens.assertion_store import AssertionStore
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 
@@ -49,9 +50,9 @@ def with_records() -> SuiteContext:
     return SuiteContext(clock, records=MemoryRecordStore(clock), cipher=SuiteCipher())
 
 
-def tickets_of(context: SuiteContext, settings: BearerSettings) -> Tickets:
+def signed_tokens_of(context: SuiteContext, settings: BearerSettings) -> SignedTokens:
     kept, cipher = context.kept, context.cipher
-    return Tickets(settings, base_url=context.base_url, kept=kept, cipher=cipher, clock=context.clock)
+    return SignedTokens(settings, base_url=context.base_url, kept=kept, cipher=cipher, clock=context.clock)
 
 
 def bearer(token: str) -> Evidence:
@@ -61,13 +62,13 @@ def bearer(token: str) -> Evidence:
 class TestBearer(IdentityContract):
     @pytest.fixture
     def offer(self):
-        return identities.latchpin_identity()[0]
+        return sources.latchpin_identity()[0]
 
     def make_context(self):
         return with_records()
 
     async def known(self, context, settings):
-        return bearer(await tickets_of(context, settings).create_bearer(ADA, False, timedelta(hours=1))), ADA
+        return bearer(await signed_tokens_of(context, settings).create_bearer(ADA, False, timedelta(hours=1))), ADA
 
     async def forged(self, context, settings):
         [header] = (await self.known(context, settings))[0].headers["authorization"]
@@ -79,13 +80,13 @@ class TestBearer(IdentityContract):
 class TestSession(IdentityContract):
     @pytest.fixture
     def offer(self):
-        return identities.latchpin_identity()[1]
+        return sources.latchpin_identity()[1]
 
     def make_context(self):
         return with_records()
 
     async def known(self, context, settings):
-        ticket = await start_session(tickets_of(context, settings), ADA, admin=False, lifetime=timedelta(hours=1))
+        ticket = await start_session(signed_tokens_of(context, settings), ADA, admin=False, lifetime=timedelta(hours=1))
         return Evidence("203.0.113.7", {}, {session_cookie_name(context.base_url): ticket}), ADA
 
     async def forged(self, context, settings):
@@ -96,11 +97,11 @@ class TestSession(IdentityContract):
 class TestProxy(IdentityContract):
     @pytest.fixture
     def offer(self):
-        return identities.latchpin_identity()[2]
+        return sources.latchpin_identity()[2]
 
     @pytest.fixture
     def settings(self):
-        return identities.ProxySettings(trusted_user_header="X-User", trusted_proxies=("10.9.9.9",))
+        return sources.ProxySettings(trusted_user_header="X-User", trusted_proxies=("10.9.9.9",))
 
     async def known(self, context, settings):
         return Evidence("10.9.9.9", {"x-user": ("Ada@Example.com",)}, {}), ADA
@@ -132,7 +133,7 @@ class TestShelf(AssertionSourceContract):
 
     async def known(self, context, settings):
         assertion = IdentityAssertion("a-token", IDP.issuer, context.clock() + timedelta(hours=1))
-        await AssertionShelf(context.kept, context.cipher).put(ADA, IDP, assertion)
+        await AssertionStore(context.kept, context.cipher).put(ADA, IDP, assertion)
         return Caller(ADA), IDP
 
 

@@ -12,12 +12,12 @@ from datetime import timedelta
 import pytest
 from latchpin.assembly import assemble
 from latchpin.clients.directory import ClientDirectory
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import DerivedKey
-from latchpin.errors import ConfigurationError, ProviderError, ProviderUnreachable, Unsealable
+from latchpin.errors import ConfigurationError, Unsealable, UpstreamError, UpstreamUnreachable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
-from latchpin.plugins import Plugins
-from latchpin.records.kept import KeptValues
+from latchpin.plugins.host import Plugins
+from latchpin.records.kept import KeyValues
+from latchpin.settings.core import CoreSettings
 from latchpin.testing import (
     CipherContract,
     MovedClock,
@@ -48,7 +48,7 @@ class Vault(UnreachableUpstream):
             return Reply(url, 200, {}, json.dumps({"id": "from-vault", "secret": self.secret}).encode())
         if url == "http://vault.internal:8200/unwrap":
             return Reply(url, 200, {}, b64encode(KEYS[body.decode()].key))
-        raise ProviderUnreachable("nobody answers there")
+        raise UpstreamUnreachable("nobody answers there")
 
 
 class TestDerivedKeys(SignerContract):
@@ -103,7 +103,7 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
     offer = acme_vault.latchpin_client_registrar()
     async with SuiteContext(clock, upstream=vault) as context, offer.open(VaultSettings(), context) as registrar:
         directory = ClientDirectory(
-            records=records, kept=KeptValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
+            records=records, kept=KeyValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
         )
         began = await directory.client_for(gateway, server, "https://gateway.example.com/oauth/callback", ())
         vault.secret = "rotated"
@@ -113,9 +113,9 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
     silent = SuiteContext(clock, upstream=UnreachableUpstream())
     async with silent as context, offer.open(VaultSettings(), context) as registrar:
         directory = ClientDirectory(
-            records=records, kept=KeptValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
+            records=records, kept=KeyValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
         )
-        with pytest.raises(ProviderError):
+        with pytest.raises(UpstreamError):
             await directory.existing(gateway, server)
 
 

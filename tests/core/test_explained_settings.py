@@ -7,11 +7,11 @@ from pathlib import Path
 import latchpin
 import pytest
 from latchpin.assembly import assemble
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend
 from latchpin.errors import SettingsError
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 from pydantic import BaseModel, SecretStr
 
 HUSH = "hush-hush-hush"

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import RecordConflict
+from latchpin.identity.revocations import end_everything_of, ended_at
 from latchpin.model import IdentityAssertion, IdentityProvider
-from latchpin.people.endings import end_everything_of, ended_at
 from latchpin.testing import MovedClock
-from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.tokens.assertion_store import AssertionStore
 
 NOW = MovedClock()()
 
@@ -52,7 +52,7 @@ class Cipher:
 
 async def test_an_assertion_that_is_not_kept_is_an_error():
     provider = IdentityProvider("https://idp.example", None, "client")
-    shelf = AssertionShelf(Kept("theirs", times=99), Cipher())
+    shelf = AssertionStore(Kept("theirs", times=99), Cipher())
     with pytest.raises(RecordConflict, match="kept"):
         await shelf.put("ann@example.com", provider, IdentityAssertion("a.b.c", provider.issuer, NOW))
 

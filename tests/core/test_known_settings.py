@@ -9,14 +9,14 @@ from types import ModuleType
 
 import latchpin
 import pytest
-from latchpin import hookspecs
 from latchpin.commands.console import SIDE_BY_SIDE
 from latchpin.contracts import Backend
-from latchpin.env_example import write_example
-from latchpin.known_settings import _BACKEND_HOOKS, changed_settings, settings_models, shown_settings
-from latchpin.plugin_rules import HOOKS
-from latchpin.plugins import Plugins
+from latchpin.plugins import hookspecs
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import _BACKEND_HOOKS, changed_settings, settings_models, shown_settings
+from latchpin.plugins.rules import HOOKS
 from latchpin.settings import variables
+from latchpin.settings.env_example import write_example
 
 
 class First(latchpin.Settings):

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from latchpin.contracts import KeptRecords
+from latchpin.contracts import KeyValueRecords
 from latchpin.errors import BackendUnavailable
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.workers.leases import Leases
 from latchpin.workers.shared_tasks import SharedTasks
@@ -25,14 +25,14 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture
-async def kept(clock: MovedClock) -> AsyncIterator[KeptRecords]:
+async def kept(clock: MovedClock) -> AsyncIterator[KeyValueRecords]:
     from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
 
     async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
-        yield KeptValues(records)
+        yield KeyValues(records)
 
 
-def leases(kept: KeptRecords, clock: MovedClock, pauses: list[float] | None = None) -> Leases:
+def leases(kept: KeyValueRecords, clock: MovedClock, pauses: list[float] | None = None) -> Leases:
     async def pause(seconds: float) -> None:
         clock.advance(timedelta(seconds=seconds))
         if pauses is not None:
@@ -102,9 +102,7 @@ async def test_whoever_has_no_patience_does_not_wait(kept, clock):
     pauses: list[float] = []
     async with leases(kept, clock).hold("x", ("a",), life=timedelta(days=1), meanwhile=nothing):
         with pytest.raises(TimeoutError):
-            async with leases(kept, clock, pauses).hold(
-                "x", ("a",), life=LIFE, patience=timedelta(0), meanwhile=nothing
-            ):
+            async with leases(kept, clock, pauses).hold("x", ("a",), life=LIFE, wait=timedelta(0), meanwhile=nothing):
                 raise AssertionError("two held it")
     assert pauses == []
 

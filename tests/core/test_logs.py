@@ -5,8 +5,8 @@ import os
 import stat
 
 import pytest
-from latchpin.configuration import CoreSettings
-from latchpin.logs import set_up_logging, tear_down_logging
+from latchpin.activity.logs import set_up_logging, tear_down_logging
+from latchpin.settings.core import CoreSettings
 
 
 @pytest.fixture

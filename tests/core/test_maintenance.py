@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.workers import maintenance
+from latchpin.serving import maintenance
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 

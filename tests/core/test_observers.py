@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from latchpin.contracts import Operation, StoreWitness
-from latchpin.observers import ObservedStates, Observers
-from latchpin.outbound.decoding import Allowance
+from latchpin.activity.observers import ObservedStates, Observers
+from latchpin.contracts import Operation, StoreDiagnostics
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import open_session
 from latchpin.outbound.messages import Outgoing
@@ -29,14 +29,14 @@ async def test_a_watched_store_still_tells_about_itself():
 
     bare = MemoryStateStore(MovedClock())
     watched = ObservedStates(bare, Observers([Watching()]))
-    assert isinstance(bare, StoreWitness)
-    assert isinstance(watched, StoreWitness)
+    assert isinstance(bare, StoreDiagnostics)
+    assert isinstance(watched, StoreDiagnostics)
     assert (await watched.facts()).name == (await bare.facts()).name
 
 
 async def test_a_url_that_cannot_be_read_is_a_failure_as_without_observers():
     watching = Watching()
-    outgoing = Outgoing("GET", "https://[bad/", (), b"", None, Allowance(10))
+    outgoing = Outgoing("GET", "https://[bad/", (), b"", None, ByteBudget(10))
     async with open_session(observers=Observers([watching])) as session:
         with pytest.raises(Failure, match="cannot be read"):
             await session.send(outgoing)

@@ -6,13 +6,13 @@ import asyncio
 import time
 
 import pytest
-from latchpin.patience import SLICES, patience
+from latchpin.workers.store_deadline import SLICES, store_deadline
 
 
 async def test_what_does_not_come_is_given_up():
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with patience(0.2):
+        async with store_deadline(0.2):
             await asyncio.Event().wait()
     assert time.monotonic() - began >= 0.2 * (SLICES - 1) / SLICES
 
@@ -26,14 +26,14 @@ async def test_an_answer_that_the_busy_loop_has_not_looked_at_is_waited_for():
             pass
         asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, answer.set_result, 7)
 
-    async with patience(0.2):
+    async with store_deadline(0.2):
         asyncio.get_running_loop().call_soon(keep_the_loop_busy)
         assert await answer == 7
 
 
 async def test_it_leaves_nothing_behind_and_other_failures_alone():
     with pytest.raises(ZeroDivisionError):
-        async with patience(0.001):
+        async with store_deadline(0.001):
             raise ZeroDivisionError
     gate = asyncio.Event()
     asyncio.get_running_loop().call_later(0.02, gate.set)

@@ -9,17 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from latchpin.activity.events import Events
 from latchpin.assembly import assemble
-from latchpin.cli import build
-from latchpin.configuration import CoreSettings
+from latchpin.commands.main import build
 from latchpin.contracts import Severity
 from latchpin.doctor.plugin_checks import check_plugins
 from latchpin.errors import BackendUnavailable, PluginError
-from latchpin.events import Events
-from latchpin.hookspecs import latchpin_checks
-from latchpin.plugin_rules import HOOKS, contract_of, misfit
-from latchpin.plugins import Plugins
-from latchpin.serve import require_servable
+from latchpin.plugins.hookspecs import latchpin_checks
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.rules import HOOKS, contract_of, misfit
+from latchpin.serving.serve import require_servable
+from latchpin.settings.core import CoreSettings
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
@@ -309,7 +309,7 @@ def test_every_hook_has_its_rule():
     assert latchpin_checks.__name__ in HOOKS
     for name in HOOKS:
         assert misfit(name, object()), name
-    from latchpin import hookspecs
+    from latchpin.plugins import hookspecs
 
     backends = {name for name in HOOKS if "Backend[" in str(getattr(hookspecs, name).__annotations__["return"])}
     assert backends == {name for name in HOOKS if contract_of(name) is not None}

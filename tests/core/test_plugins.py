@@ -7,11 +7,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from latchpin.configuration import CoreSettings
 from latchpin.errors import PluginError, SettingsError
-from latchpin.plugins import Plugins
-from latchpin.servers.provider_file import build_provider_table
+from latchpin.plugins.host import Plugins
+from latchpin.servers.profile_file import build_profile_table
 from latchpin.settings import load, mask, masked
+from latchpin.settings.core import CoreSettings
 
 STORE = """
 import latchpin
@@ -50,8 +50,8 @@ def latchpin_providers():
 
 
 def test_a_plugin_adds_to_the_provider_table(make):
-    offers = Plugins([make("acme", PROVIDERS)]).offers("latchpin_providers")
-    [entry] = build_provider_table(offers, None)
+    offers = Plugins([make("acme", PROVIDERS)]).offers("latchpin_server_profiles")
+    [entry] = build_profile_table(offers, None)
     assert (entry.name, entry.omit_resource) == ("acme", True)
 
 
@@ -124,7 +124,7 @@ def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest
     monkeypatch.setenv("AUTH_ENCRYPTION_SECRETS_OLD", "an-earlier-secret,one-before-that")
     shown = masked(load(CoreSettings))
     assert shown["ADMIN_EMAILS"] == '["ann@example.com", "ben@example.com"]'
-    assert (shown["AUDIT_LOG"], shown["FRESHEN"]) == ("false", "false")
+    assert (shown["AUDIT_LOG"], shown["REFRESH_AHEAD"]) == ("false", "false")
     assert (shown["TRUSTED_PROXIES"], shown["JWT_ISSUER"], shown["JWT_SECRET_KEY"]) == ("", "", "")
     assert shown["AUTH_ENCRYPTION_SECRETS_OLD"] == '["**********", "**********"]'
     for name, value in shown.items():

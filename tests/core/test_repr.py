@@ -8,11 +8,11 @@ from latchpin.model import ClientCredentials, Evidence, Reply, ServerMetadata, S
 from latchpin.oauth.authorize import AuthorizationRequest
 from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.token_request import TokenRequest
-from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.messages import Outgoing
 from latchpin.testing.clock import START
 from latchpin.testing.samples import gateway, pending_authorization, stored_token
-from latchpin.tokens.keeper import UsableToken
+from latchpin.tokens.service import UsableToken
 
 SECRET = "told-nobody"
 HEADERS = {"authorization": f"Bearer {SECRET}"}
@@ -21,7 +21,7 @@ SERVER = ServerMetadata("https://as.example", None, "https://as.example/token")
 KEY = StateKey("a" * 32, SECRET)
 
 VALUES = [
-    Outgoing("POST", f"https://x/?key={SECRET}", tuple(HEADERS.items()), SECRET.encode(), None, Allowance(1)),
+    Outgoing("POST", f"https://x/?key={SECRET}", tuple(HEADERS.items()), SECRET.encode(), None, ByteBudget(1)),
     Evidence("127.0.0.1", {"authorization": (SECRET,)}, {"session": SECRET}),
     Reply("https://as.example/token", 200, {"location": f"/?code={SECRET}"}, SECRET.encode()),
     KEY,

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.authorization.step_up import MOST_STEPS, StepUp
-from latchpin.contracts import KeptRecords
+from latchpin.contracts import KeyValueRecords
 from latchpin.oauth.scopes import MOST_SCOPES
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.testing.samples import stored_token
 
@@ -23,15 +23,15 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture
-async def kept(clock: MovedClock) -> AsyncIterator[KeptRecords]:
+async def kept(clock: MovedClock) -> AsyncIterator[KeyValueRecords]:
     from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
 
     async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
-        yield KeptValues(records)
+        yield KeyValues(records)
 
 
 @pytest.fixture
-def notes(kept: KeptRecords, clock: MovedClock) -> StepUp:
+def notes(kept: KeyValueRecords, clock: MovedClock) -> StepUp:
     return StepUp(kept, clock)
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 import pytest
 from latchpin.clients.directory import ClientDirectory
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import RecordStore
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.model import Gateway, OAuthConfig, ServerMetadata
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
+from latchpin.settings.core import CoreSettings
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.sealing import SuiteCipher
 from latchpin_dcr.registrar import DynamicRegistrar
@@ -79,10 +79,10 @@ class Bench:
     registrars: list
     pauses: list[float]
     released: asyncio.Event | None = None
-    kept: KeptValues = field(init=False)
+    kept: KeyValues = field(init=False)
 
     def __post_init__(self) -> None:
-        self.kept = KeptValues(self.records)
+        self.kept = KeyValues(self.records)
 
     def wait_for_release(self) -> None:
         """From now on a pause lasts until a lease is given back, instead of no time at all."""

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from latchpin.clients.directory import ClientDirectory
-from latchpin.configuration import CoreSettings
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.model import ServerMetadata
 from latchpin.outbound.upstream import open_upstream
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
+from latchpin.settings.core import CoreSettings
 from latchpin.testing.clock import START, MovedClock
 from latchpin.testing.context import SuiteContext
 from latchpin.testing.processes import PROCESSES, ProcessTeam
@@ -32,7 +32,7 @@ async def register(store, metadata: ServerMetadata, meet) -> list[tuple[str, str
     async with open_upstream(CoreSettings(oauth_allow_private_networks=True)) as upstream:
         registrars = [StaticRegistrar(), DynamicRegistrar(DcrSettings(), upstream, clock)]
         directory = ClientDirectory(
-            records=store, kept=KeptValues(store), cipher=cipher, registrars=registrars, clock=clock
+            records=store, kept=KeyValues(store), cipher=cipher, registrars=registrars, clock=clock
         )
         await asyncio.to_thread(meet)
         asked = [directory.client_for(a_gateway(), metadata, CALLBACK, ("a",)) for _ in range(USERS)]

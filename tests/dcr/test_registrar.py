@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 
 import pytest
 from latchpin.contracts import Keeps, RegistrationRequest
-from latchpin.errors import IssuerMissing, ProviderUnreachable, RegistrationFailed
+from latchpin.errors import IssuerMissing, RegistrationFailed, UpstreamUnreachable
 from latchpin.model import ClientCredentials, RegisteredClient, Reply
 from latchpin.settings import load
 from latchpin.testing.clock import START
@@ -437,7 +437,7 @@ async def test_only_allowed_issuers(dcr, request_for, server, metadata):
 
 async def test_a_server_that_is_not_there_is_logged_as_dcr(dcr, request_for, free_port, caplog):
     gone = f"http://127.0.0.1:{free_port}/register"
-    with pytest.raises(ProviderUnreachable):
+    with pytest.raises(UpstreamUnreachable):
         await dcr().register(request_for(server={"registration_endpoint": gone}))
     assert "DCR failed" in caplog.text
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from latchpin.demo import stage
+from latchpin.demo import environment
 from latchpin.demo.browser import Browser
 from latchpin.errors import SettingsError
 
@@ -38,7 +38,7 @@ STEPS = [
 BREAK = """
 import sys
 {fault}
-from latchpin.cli import main
+from latchpin.commands.main import main
 sys.argv = ["latchpin", "demo", "--once", "--port", "{port}"]
 main()
 """
@@ -194,12 +194,12 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
 
 def test_the_customary_port_is_taken_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     with Reservation() as customary:
-        monkeypatch.setattr(stage, "_CUSTOMARY_PORT", customary.port)
-        assert stage.choose_port(None) == customary.port
+        monkeypatch.setattr(environment, "_CUSTOMARY_PORT", customary.port)
+        assert environment.choose_port(None) == customary.port
         with socket.create_server(("127.0.0.1", customary.port)):
-            assert stage.choose_port(None) not in {0, customary.port}
+            assert environment.choose_port(None) not in {0, customary.port}
             with pytest.raises(SettingsError, match="in use"):
-                stage.choose_port(customary.port)
+                environment.choose_port(customary.port)
 
 
 def test_a_port_is_not_free_if_localhosts_other_address_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,5 +212,5 @@ def test_a_port_is_not_free_if_localhosts_other_address_has_it(monkeypatch: pyte
     with Reservation() as wanted:
         monkeypatch.setattr(socket, "create_connection", connect)
         with pytest.raises(SettingsError, match="is taken on ::1"):
-            stage.choose_port(wanted.port)
+            environment.choose_port(wanted.port)
         assert asked == [("::1", wanted.port)]

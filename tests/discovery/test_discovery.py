@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderError, ProviderUnreadable
+from latchpin.errors import DiscoveryFailed, PkceUnsupported, UpstreamError, UpstreamUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
 from latchpin.oauth.discovery import (
     apply_settings,
@@ -137,7 +137,7 @@ def test_an_endpoint_that_cannot_be_asked_is_none(name: str, odd: str) -> None:
 @pytest.mark.parametrize("odd", ["\ud800", "\x00", "\n", "\x7f", "\u202e", " "])
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
 def test_no_endpoint_that_decides_holds_what_cannot_travel(name: str, odd: str) -> None:
-    with pytest.raises(ProviderUnreadable, match=name) as caught:
+    with pytest.raises(UpstreamUnreadable, match=name) as caught:
         parse_server_metadata(reply({**GOOD, name: f"https://as.example/{odd}"}), ISSUER)
     assert caught.value.detail.isascii()
     assert caught.value.detail.isprintable()
@@ -148,7 +148,7 @@ def test_no_issuer_or_resource_holds_what_cannot_travel(odd: str) -> None:
     with pytest.raises(DiscoveryFailed, match="issuer") as caught:
         build_server_metadata_urls(f"https://as.example/{odd}")
     assert caught.value.detail.isascii()
-    with pytest.raises(ProviderUnreadable, match="resource"):
+    with pytest.raises(UpstreamUnreadable, match="resource"):
         parse_resource_metadata(reply({"resource": f"{SERVER}{odd}"}), SERVER)
 
 
@@ -193,7 +193,7 @@ def test_the_issuer_must_be_identical(issuer: Any) -> None:
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: Any) -> None:
-    with pytest.raises(ProviderUnreadable, match=name):
+    with pytest.raises(UpstreamUnreadable, match=name):
         parse_server_metadata(reply({**GOOD, name: value}), ISSUER)
 
 
@@ -245,7 +245,7 @@ def test_a_list_that_decides_is_right_or_refused() -> None:
     assert parse_words({}, "algorithms") is None
     assert parse_words({"algorithms": ["ES256"]}, "algorithms") == ("ES256",)
     for odd in ("ES256", ["ES256", None], {}, ["x"] * 1_001):
-        with pytest.raises(ProviderUnreadable, match="algorithms is not a list of strings"):
+        with pytest.raises(UpstreamUnreadable, match="algorithms is not a list of strings"):
             parse_words({"algorithms": odd}, "algorithms")
 
 
@@ -274,7 +274,7 @@ def test_an_odd_member_of_a_resource_is_passed_over(name: str, value: Any, read:
 
 @pytest.mark.parametrize("value", [7, {}, "", True, [None], [{"issuer": ISSUER}]])
 def test_servers_that_are_named_badly_are_not_unnamed(value: Any) -> None:
-    with pytest.raises(ProviderUnreadable, match="authorization_servers"):
+    with pytest.raises(UpstreamUnreadable, match="authorization_servers"):
         parse_resource_metadata(reply({"resource": SERVER, "authorization_servers": value}), SERVER)
 
 
@@ -297,7 +297,7 @@ def test_a_page_is_no_document(body: bytes, absent: bool, why: str, kind: str) -
     parses = (lambda each: parse_server_metadata(each, ISSUER), lambda each: parse_resource_metadata(each, SERVER))
     meant = not absent or (kind == "application/json" and body in {b"<html>", b"Not Found", b" <!doctype html><p>app"})
     for parse in parses:
-        with pytest.raises(ProviderUnreadable) as caught:
+        with pytest.raises(UpstreamUnreadable) as caught:
             parse(reply(body, kind=kind))
         assert isinstance(caught.value, NoDocument) is not meant, why
 
@@ -326,12 +326,12 @@ def test_http_only_where_private_networks_are_allowed() -> None:
     ],
 )
 def test_garbage_is_unreadable(body: bytes, said: str) -> None:
-    with pytest.raises(ProviderUnreadable, match=said):
+    with pytest.raises(UpstreamUnreadable, match=said):
         parse_server_metadata(reply(body, kind="text/html; charset=utf-8"), ISSUER)
 
 
 def test_only_200_counts() -> None:
-    with pytest.raises(ProviderUnreadable, match="HTTP 404") as caught:
+    with pytest.raises(UpstreamUnreadable, match="HTTP 404") as caught:
         parse_server_metadata(reply(GOOD, status=404), ISSUER)
     assert caught.value.http_status == 404
 
@@ -376,7 +376,7 @@ def test_a_resource_that_does_not(resource: str, document_url: str) -> None:
 
 @pytest.mark.parametrize("resource", [None, 7, "mcp", "javascript:1", f"{SERVER}#x"])
 def test_a_resource_of_the_wrong_kind(resource: Any) -> None:
-    with pytest.raises(ProviderError):
+    with pytest.raises(UpstreamError):
         parse_resource_metadata(reply({"resource": resource}, url=ROOT), SERVER)
 
 

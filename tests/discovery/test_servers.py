@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from latchpin.configuration import CoreSettings
 from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, PkceUnsupported
 from latchpin.model import Gateway
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
 from latchpin.servers.directory import FoundServer, ServerDirectory
+from latchpin.settings.core import CoreSettings
 
 from tests.discovery.site import WELL_KNOWN, MovedClock, Page, Site, gateway, open_site
 from tests.http.wire import no_pause

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from latchpin.causes import Cause
+from latchpin.errors.causes import Cause
 
 from tests.docs.markdown import ROOT, Page, read
 

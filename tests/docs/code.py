@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
-from latchpin import Backend, hookspecs, testing
-from latchpin.cli import build
-from latchpin.configuration import CoreSettings
-from latchpin.env_example import write_example
-from latchpin.known_settings import settings_models
-from latchpin.logs import tear_down_logging
-from latchpin.plugins import Plugins
+from latchpin import Backend, testing
+from latchpin.activity.logs import tear_down_logging
+from latchpin.commands.main import build
+from latchpin.plugins import hookspecs
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import settings_models
 from latchpin.settings import variables
+from latchpin.settings.core import CoreSettings
+from latchpin.settings.env_example import write_example
 from latchpin.web.app import create_app
 
 __all__ = ["commands", "endpoints", "hooks", "routes_of", "setting_aliases", "settings", "suites"]

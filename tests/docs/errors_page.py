@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from latchpin.causes import CAUSES, CHAPTERS, Cause
+from latchpin.errors.causes import CAUSES, CHAPTERS, Cause
 
 from tests.docs.markdown import ROOT
 
@@ -17,7 +17,7 @@ _HEAD = """# Errors
 Every failure that the gateway can name has a code. The code is the `cause` of a problem document, the last part of its
 `type` URL, the `cause` of a log line, and a heading on this page. The gateway itself shows this page at
 `{BASE_URL}/problems`, and one cause at `{BASE_URL}/problems/{code}`. It is written from the catalogue in
-`latchpin.causes`, where the gateway has all these texts from.
+`latchpin.errors.causes`, where the gateway has all these texts from.
 
 A problem document (RFC 9457) looks like this:
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from latchpin.causes import CAUSES
+from latchpin.errors.causes import CAUSES
 
 from tests.docs import checks, code, errors_page
 from tests.docs.markdown import ROOT, Page, parse, read

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from latchpin.doctor import Report, examine
 from latchpin.doctor.examination import open_examination
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 
 from tests.callback.conftest import environment, provider
 from tests.servers import GatewayBackend

@@ -13,7 +13,7 @@ import pytest
 from latchpin.doctor import examine
 from latchpin.doctor.examination import open_examination
 from latchpin.errors import RegistrationFailed
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.testing import samples
 
 from tests.callback.gateway import SECRET, open_gateway

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from latchpin.contracts import Severity
 from latchpin.doctor.processes import serving_processes
-from latchpin.workers import instances
-from latchpin.workers.instances import LIFE, announced, list_instances
+from latchpin.serving import announcing
+from latchpin.serving.announcing import announced
+from latchpin.workers.instances import LIFE, list_instances
 
 from tests.callback.gateway import SECRET, open_gateway
 from tests.doctor.reading import of_check, one
@@ -43,13 +44,13 @@ async def test_it_says_so_again_before_it_is_forgotten(settings, monkeypatch: py
         services = gateway.application.services
         kept = services.kept
         (before,) = await list_instances(kept, services.clock)
-        await instances._announce(services)
+        await announcing._announce(services)
         (after,) = await list_instances(kept, services.clock)
         assert after.seen_at > before.seen_at
         async with announced(services):
             pass
         assert await list_instances(kept, services.clock) == [], "it takes its entry back"
-    assert timedelta(seconds=2 * instances.INTERVAL_SECONDS) < LIFE
+    assert timedelta(seconds=2 * announcing.INTERVAL_SECONDS) < LIFE
 
 
 @pytest.mark.backends("sqlite")

@@ -11,7 +11,7 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin.doctor import examine
 from latchpin.doctor.examination import open_examination
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 
 from tests.doctor.reading import of_check, one
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from latchpin.errors import Forbidden
 from latchpin.gateways.break_glass import Broken
+from latchpin.identity.revocations import REMEMBERED
 from latchpin.model import Caller
-from latchpin.people.endings import REMEMBERED
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
 from tests.faults.signed_in import Connected, connect

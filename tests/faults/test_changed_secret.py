@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import pytest
+from latchpin.activity.logs import tear_down_logging
 from latchpin.demo.browser import Browser
-from latchpin.logs import tear_down_logging
-from latchpin.people.login import create_link
+from latchpin.identity.login import create_link
 
 from tests.callback.gateway import ADMIN, BASE, SECRET, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, sign_in

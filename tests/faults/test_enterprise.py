@@ -8,9 +8,9 @@ import time
 
 import jwt
 import pytest
-from latchpin.model import IdentityProvider as Provider
+from latchpin.model import IdentityProvider as ServerProfile
 from latchpin.oauth.exchange import ID_JAG, TOKEN_EXCHANGE
-from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.tokens.assertion_store import AssertionStore
 
 from tests.callback.gateway import ALICE, BASE
 from tests.faults.vouched import JWT_BEARER, Vouched, vouched_for
@@ -127,14 +127,14 @@ async def test_an_earlier_id_token_gives_way_and_is_forgotten_when_told(vouched:
 async def test_what_is_kept_opens_for_its_user_only(vouched: Vouched, gateway, idp):
     token = idp.id_token(ALICE)
     await vouched.hand_in(token)
-    services, place = gateway.application.services, Provider(idp.issuer, None, CLIENT)
-    shelf, now = AssertionShelf(services.kept, services.cipher), services.clock()
+    services, place = gateway.application.services, ServerProfile(idp.issuer, None, CLIENT)
+    shelf, now = AssertionStore(services.kept, services.cipher), services.clock()
     (name,) = await services.kept.list("assertion:")
     kept = await services.kept.get(name)
     assert token[-20:] not in kept
     assert (await shelf.get(ALICE, place, now=now)).token == token
     assert await shelf.get(BOB, place, now=now) is None
-    assert await shelf.get(ALICE, Provider("https://other.example", None, CLIENT), now=now) is None
+    assert await shelf.get(ALICE, ServerProfile("https://other.example", None, CLIENT), now=now) is None
     await shelf.put(BOB, place, await shelf.get(ALICE, place, now=now))
     (other,) = [each for each in await services.kept.list("assertion:") if each != name]
     await services.kept.take(other)

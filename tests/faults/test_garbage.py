@@ -55,7 +55,7 @@ def check(answer: httpx.Response, what: object) -> None:
 def routes_of(gateway: InnerGateway) -> list[tuple[str, str]]:
     """Every method and path, whether the API's description has it or not."""
     from fastapi.routing import APIRouter
-    from latchpin.plugins import Plugins
+    from latchpin.plugins.host import Plugins
     from latchpin.web import routes_api, routes_gateways, routes_health, routes_oauth, routes_pages, routes_people
 
     routers: list[APIRouter] = [

@@ -11,12 +11,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from latchpin import cli
+from latchpin.commands import main as cli
 from latchpin.commands import serving
-from latchpin.configuration import CoreSettings
-from latchpin.known_settings import settings_models
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import settings_models
 from latchpin.settings import variables
+from latchpin.settings.core import CoreSettings
 
 from tests.servers import GatewayBackend, run_latchpin, start_latchpin
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from latchpin.logs import tear_down_logging
+from latchpin.activity.logs import tear_down_logging
 
 from tests.callback.gateway import BASE, open_gateway
 from tests.flow.rig import ALICE, Rig, settings_of, start_rig
@@ -151,7 +151,7 @@ async def test_a_locked_file_is_answered_in_time_and_loses_nothing(rig: Rig, fau
 @pytest.mark.backends("sqlite")
 async def test_a_short_lock_is_waited_for(backend, environment, provider: FaultSwitch):
     environment.setattr("latchpin_sql_store.engine.WAIT_MILLISECONDS", 60_000)  # or half a second might become two
-    environment.setattr("latchpin_sql_store.lanes.PATIENCE", 60)
+    environment.setattr("latchpin_sql_store.write_queue.PATIENCE", 60)
     for name, value in backend.environment.items():
         environment.setenv(name, value)
     async with open_gateway() as gateway, gateway.client(ALICE) as alice:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import pytest
-from latchpin.configuration import CoreSettings
+from latchpin.activity.events import Events
 from latchpin.defaults.client_authentications import latchpin_client_authentications
-from latchpin.events import Events
-from latchpin.gateways.book import GatewayBook, parse_gateway_body
+from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.model import Caller, Gateway, Sealed, StoredToken
 from latchpin.services import Services
+from latchpin.settings.core import CoreSettings
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.sealing import SuiteCipher
 from latchpin_memory_store.records import MemoryRecordStore
@@ -24,7 +24,7 @@ BOB = Caller("bob@elsewhere.example")
 class Desk:
     """The book, and what lies below it."""
 
-    book: GatewayBook
+    book: GatewayRegistry
     records: MemoryRecordStore
     cipher: SuiteCipher
     clock: MovedClock
@@ -90,4 +90,4 @@ def desk(tmp_path, monkeypatch) -> Desk:
         authentications={one.name: one for one in latchpin_client_authentications()},
         events=Events(()),
     )
-    return Desk(GatewayBook(services), records, cipher, clock, services)
+    return Desk(GatewayRegistry(services), records, cipher, clock, services)

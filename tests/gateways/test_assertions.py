@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.book import GatewayBook, describe, parse_gateway_body
+from latchpin.gateways.registry import GatewayRegistry, describe, parse_gateway_body
 
 from tests.gateways.conftest import ADMIN
 
@@ -55,7 +55,7 @@ async def test_the_settings_provider_serves_entries_that_name_none(desk):
     settings = desk.services.settings.model_copy(
         update={"identity_provider": "https://idp.example", "assertion_folder": "/somewhere"}
     )
-    book = GatewayBook(replace(desk.services, settings=settings))
+    book = GatewayRegistry(replace(desk.services, settings=settings))
     for config in ({"grant_type": JWT_BEARER}, {"grant_type": JWT_BEARER, "assertion_file": "token"}):
         body = parse_gateway_body({"url": "https://mcp.example.com/mcp", "oauth_config": config})
         assert (await book.create(body, ADMIN)).oauth.grant_type == JWT_BEARER

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.book import parse_gateway_body
+from latchpin.gateways.registry import parse_gateway_body
 
 URL = "https://mcp.example.com/mcp"
 

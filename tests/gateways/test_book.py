@@ -4,7 +4,7 @@ import json
 
 import pytest
 from latchpin.errors import BackendUnavailable, Conflict, Forbidden, InvalidRequest, NotFound, RecordConflict
-from latchpin.gateways.book import describe, parse_gateway_body
+from latchpin.gateways.registry import describe, parse_gateway_body
 from latchpin.model import Caller
 
 from tests.gateways.conftest import ADMIN, ANN, BOB

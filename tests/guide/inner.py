@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from latchpin.activity.logs import tear_down_logging
 from latchpin.demo.browser import Browser, Page
-from latchpin.logs import tear_down_logging
 
 from tests.callback.gateway import BASE, InnerGateway, open_gateway
 from tests.guide.commands import SUCCESS_TITLE

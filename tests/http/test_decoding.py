@@ -6,13 +6,13 @@ import gzip
 import zlib
 
 import pytest
-from latchpin.outbound.decoding import Allowance, BodyTooLarge, BodyUndecodable, open_decoder
+from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
 
 TEXT = b"a protected resource " * 9_000
 
 
 def decode(encoding: str, body: bytes, *, size: int = 1_000_000, step: int = 500) -> bytes:
-    decoder = open_decoder(encoding, Allowance(size))
+    decoder = open_decoder(encoding, ByteBudget(size))
     pieces = [piece for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])]
     decoder.finish()
     return b"".join(pieces)
@@ -48,7 +48,7 @@ def test_a_last_step_that_is_full_loses_nothing(size: int) -> None:
 
 def test_a_bomb_stops_early() -> None:
     bomb = gzip.compress(bytes(20_000_000))
-    pieces = open_decoder("gzip", Allowance(1_000_000)).feed(bomb)
+    pieces = open_decoder("gzip", ByteBudget(1_000_000)).feed(bomb)
     produced: list[int] = []
     with pytest.raises(BodyTooLarge):
         produced.extend(len(piece) for piece in pieces)
@@ -135,14 +135,14 @@ def test_a_label_that_is_wrong_does_no_harm(encoding: str, body: bytes, wanted: 
     ],
 )
 def test_what_was_passed_over_is_said(encoding: str, body: bytes, said: str) -> None:
-    decoder = open_decoder(encoding, Allowance(1_000))
+    decoder = open_decoder(encoding, ByteBudget(1_000))
     assert b"".join(decoder.feed(body)) == JSON
     decoder.finish()
     assert decoder.passed_over == said
 
 
 def test_several_answers_share_one_allowance() -> None:
-    allowance = Allowance(10)
+    allowance = ByteBudget(10)
     list(open_decoder("", allowance).feed(b"123456"))
     with pytest.raises(BodyTooLarge):
         list(open_decoder("", allowance).feed(b"123456"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from latchpin.errors import AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable
+from latchpin.errors import AddressRefused, UpstreamTimeout, UpstreamUnreachable, UpstreamUnreadable
 from latchpin.outbound import connections
 from latchpin.outbound.addresses import refusal
 from latchpin.outbound.upstream import open_upstream
@@ -62,7 +62,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 async def test_a_drip_ends_at_the_deadline(write: Write) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    with pytest.raises(ProviderTimeout, match=r"127\.0\.0\.1:\d+: no whole answer in time") as caught:
+    with pytest.raises(UpstreamTimeout, match=r"127\.0\.0\.1:\d+: no whole answer in time") as caught:
         await fetch(write, within=0.5)
     assert loop.time() - begun < 30  # and not after the whole body, which would take longer still
     assert caught.value.sent
@@ -80,7 +80,7 @@ async def test_a_drip_ends_at_the_deadline(write: Write) -> None:
     ids=["large", "bomb", "endless chunks", "endless body"],
 )
 async def test_too_much_is_cut_off(write: Write) -> None:
-    with pytest.raises(ProviderUnreadable, match="larger than 5,000 bytes"):
+    with pytest.raises(UpstreamUnreadable, match="larger than 5,000 bytes"):
         await fetch(write, size=5_000)
 
 
@@ -102,12 +102,12 @@ async def test_a_body_at_the_limit_is_fine() -> None:
     ids=["header flood", "long header", "long status", "not HTTP", "bad length", "br", "false gzip"],
 )
 async def test_what_is_not_http_is_unreadable(write: Write) -> None:
-    with pytest.raises(ProviderUnreadable):
+    with pytest.raises(UpstreamUnreadable):
         await fetch(write)
 
 
 async def test_a_body_cut_short_is_not_taken_for_whole() -> None:
-    with pytest.raises(ProviderUnreachable, match="ended too early") as caught:
+    with pytest.raises(UpstreamUnreachable, match="ended too early") as caught:
         await fetch(writing(answer(b'{"issuer": 1}', length=500)), close=True)
     assert caught.value.sent
 
@@ -154,7 +154,7 @@ async def test_private_addresses_are_refused_before_connecting(url: str) -> None
 )
 async def test_urls_that_are_not_plain_are_refused(url: str) -> None:
     async with open_upstream(settings(private=False), sleep=no_pause) as upstream:
-        with pytest.raises(ProviderUnreachable) as caught:
+        with pytest.raises(UpstreamUnreachable) as caught:
             await upstream.get(url)
     assert not caught.value.sent
     assert "hunter2" not in str(caught.value)
@@ -201,5 +201,5 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(
 
 @pytest.mark.parametrize("status", ["101 Switching Protocols", "000 None", "600 Beyond", "999 Denied"])
 async def test_a_status_that_no_answer_has_is_none(status: str) -> None:
-    with pytest.raises(ProviderUnreadable, match=f"status {status[:3]}, which no answer has"):
+    with pytest.raises(UpstreamUnreadable, match=f"status {status[:3]}, which no answer has"):
         await fetch(writing(answer(status=status)))

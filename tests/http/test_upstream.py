@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from latchpin.errors import ProviderUnreachable
+from latchpin.errors import UpstreamUnreachable
 from latchpin.outbound.upstream import open_upstream
 
 from tests.http.wire import answer, no_pause, serve, settings, write_certificate, writing
@@ -97,7 +97,7 @@ async def test_send_is_not_repeated_once_something_was_sent() -> None:
         serve(writing(b""), close=True) as wire,
         open_upstream(settings(retries=3), sleep=no_pause) as upstream,
     ):
-        with pytest.raises(ProviderUnreachable) as caught:
+        with pytest.raises(UpstreamUnreachable) as caught:
             await upstream.send("POST", wire.url, body=b"code=abc")
         assert caught.value.sent
         assert len(wire.requests) == 1
@@ -129,7 +129,7 @@ async def test_send_tries_again_while_nothing_was_sent() -> None:
     async with serve(writing(answer())) as wire:
         gone = wire.url
     async with open_upstream(settings(retries=2), sleep=note) as upstream:
-        with pytest.raises(ProviderUnreachable, match="Connection refused") as caught:
+        with pytest.raises(UpstreamUnreachable, match="Connection refused") as caught:
             await upstream.send("POST", gone, body=b"code=abc")
     assert not caught.value.sent
     assert len(tries) == 2
@@ -140,13 +140,13 @@ async def test_tls_with_a_private_authority(tmp_path: Path, monkeypatch: pytest.
     async with serve(writing(answer(b"safe")), tls=tls) as wire:
         url = f"https://localhost:{wire.port}/token"
         async with open_upstream(settings()) as upstream:
-            with pytest.raises(ProviderUnreachable, match=r"TLS failed: self.signed certificate") as caught:
+            with pytest.raises(UpstreamUnreachable, match=r"TLS failed: self.signed certificate") as caught:
                 await upstream.get(url)
             assert not caught.value.sent
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
         async with open_upstream(settings()) as upstream:
             assert (await upstream.get(url)).body == b"safe"
-            with pytest.raises(ProviderUnreachable, match="TLS failed"):
+            with pytest.raises(UpstreamUnreachable, match="TLS failed"):
                 await upstream.get(url.replace("localhost", "127.0.0.1"))
 
 

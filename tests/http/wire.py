@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from latchpin.configuration import CoreSettings
+from latchpin.settings.core import CoreSettings
 
 Write = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from latchpin.contracts import Upstream
-from latchpin.defaults import jwks
-from latchpin.errors import NotSignedIn, ProviderUnreachable, ProviderUnreadable
+from latchpin.errors import NotSignedIn, UpstreamUnreachable, UpstreamUnreadable
+from latchpin.identity import jwks
+from latchpin.identity.signed_tokens import ADMIN_CLAIM
 from latchpin.model import Reply
-from latchpin.people.tickets import ADMIN_CLAIM
 from latchpin.testing import MovedClock
 
 from tests.identity.tokens import claims_at, evidence, identify, unsigned
@@ -157,35 +157,35 @@ async def test_without_a_key_id_only_an_only_key_is_taken():
 
 async def test_a_server_that_is_away_is_named_and_known_keys_go_on():
     keys = Keys(jwk(RSA, "one"))
-    keys.answer = ProviderUnreachable("idp.example refused the connection")
+    keys.answer = UpstreamUnreachable("idp.example refused the connection")
     async with open_gateway(upstream=keys, **IDP) as gateway:
         for _ in range(5):
-            with pytest.raises(ProviderUnreachable):
+            with pytest.raises(UpstreamUnreachable):
                 await identify(gateway, issued(gateway.clock))
         assert keys.asked == 1
         keys.answer = None
         gateway.clock.advance(timedelta(seconds=31))
         assert await identify(gateway, issued(gateway.clock))
-        keys.answer = ProviderUnreachable("away again")
+        keys.answer = UpstreamUnreachable("away again")
         gateway.clock.advance(timedelta(hours=2))
         assert await identify(gateway, issued(gateway.clock))
 
 
 async def test_a_failure_that_is_remembered_belongs_to_nobodys_flow():
     keys = Keys()
-    keys.answer = ProviderUnreachable("idp.example refused the connection")
+    keys.answer = UpstreamUnreachable("idp.example refused the connection")
     async with open_gateway(upstream=keys, **IDP) as gateway:
-        with pytest.raises(ProviderUnreachable) as first:
+        with pytest.raises(UpstreamUnreachable) as first:
             await identify(gateway, issued(gateway.clock))
         first.value.flow_id, first.value.logged = "f" * 32, True
-        with pytest.raises(ProviderUnreachable, match="refused the connection") as second:
+        with pytest.raises(UpstreamUnreachable, match="refused the connection") as second:
             await identify(gateway, issued(gateway.clock))
     assert (second.value.flow_id, second.value.logged) == (None, False)
 
 
 async def test_callers_with_an_unknown_key_wait_for_one_fetch_and_not_one_after_the_other():
     keys = Keys(jwk(RSA, "one"))
-    keys.answer = ProviderUnreachable("idp.example did not answer within 30 s")
+    keys.answer = UpstreamUnreachable("idp.example did not answer within 30 s")
     keys.answering.clear()
     async with open_gateway(upstream=keys, **IDP) as gateway:
         async with asyncio.TaskGroup() as group:
@@ -194,8 +194,8 @@ async def test_callers_with_an_unknown_key_wait_for_one_fetch_and_not_one_after_
                 await asyncio.wait(callers, timeout=0)
             gateway.clock.advance(timedelta(seconds=40))
             keys.answering.set()
-        assert {type(caller.result()) for caller in callers} == {ProviderUnreachable}
-        assert isinstance(await refusal(gateway, issued(gateway.clock)), ProviderUnreachable)
+        assert {type(caller.result()) for caller in callers} == {UpstreamUnreachable}
+        assert isinstance(await refusal(gateway, issued(gateway.clock)), UpstreamUnreachable)
         assert keys.asked == 1
 
 
@@ -207,7 +207,7 @@ async def test_a_server_that_says_nothing_holds_up_no_known_key(monkeypatch, fai
         await identify(gateway, issued(gateway.clock))
         gateway.clock.advance(timedelta(hours=2))
         if failed_before:
-            keys.answer = ProviderUnreachable("away")
+            keys.answer = UpstreamUnreachable("away")
             await identify(gateway, issued(gateway.clock))
             gateway.clock.advance(timedelta(seconds=31))
         before, keys.answer = keys.asked, None
@@ -223,7 +223,7 @@ async def test_a_server_that_says_nothing_holds_up_no_known_key(monkeypatch, fai
 
 
 async def refusal(gateway, token):
-    with pytest.raises((ProviderUnreachable, NotSignedIn)) as raised:
+    with pytest.raises((UpstreamUnreachable, NotSignedIn)) as raised:
         await identify(gateway, token)
     return raised.value
 
@@ -236,7 +236,7 @@ async def test_a_key_set_that_cannot_be_read_gives_a_clear_error(body):
     keys = Keys()
     keys.answer = body
     async with open_gateway(upstream=keys, **IDP) as gateway:
-        with pytest.raises((ProviderUnreadable, NotSignedIn)):
+        with pytest.raises((UpstreamUnreadable, NotSignedIn)):
             await identify(gateway, issued(gateway.clock))
 
 

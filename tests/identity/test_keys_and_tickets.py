@@ -9,8 +9,8 @@ from datetime import timedelta
 import jwt
 import pytest
 from latchpin.errors import InvalidRequest, SettingsError
-from latchpin.people.tickets import BearerSettings, Tickets
-from latchpin.records.kept import KeptValues
+from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
+from latchpin.records.kept import KeyValues
 from latchpin.testing import MovedClock
 from latchpin.workers.keys import random_keys
 from latchpin_memory_store.records import MemoryRecordStore
@@ -28,12 +28,12 @@ def clock():
 
 @pytest.fixture
 def kept(clock):
-    return KeptValues(MemoryRecordStore(clock))
+    return KeyValues(MemoryRecordStore(clock))
 
 
 def tickets_with(kept, clock, *, secret=A, old=(), base_url=BASE, **settings):
     bearer = BearerSettings(_env_file=None, **settings)
-    return Tickets(bearer, base_url=base_url, kept=kept, cipher=cipher_of(secret, *old), clock=clock)
+    return SignedTokens(bearer, base_url=base_url, kept=kept, cipher=cipher_of(secret, *old), clock=clock)
 
 
 async def todays_key(kept, cipher, name):
@@ -58,7 +58,7 @@ async def test_a_copy_of_the_store_does_not_tell_the_key(kept):
 
 
 async def test_the_key_does_not_follow_from_the_secret(clock):
-    first, second = (KeptValues(MemoryRecordStore(clock)) for _ in range(2))
+    first, second = (KeyValues(MemoryRecordStore(clock)) for _ in range(2))
     assert await todays_key(first, cipher_of(A), "tickets") != await todays_key(second, cipher_of(A), "tickets")
 
 

@@ -1,6 +1,6 @@
 import pytest
 from latchpin.errors import InvalidRequest
-from latchpin.people.address import parse_email
+from latchpin.identity.address import parse_email
 
 
 @pytest.mark.parametrize("text", ["ada@example.com", "Ada@EXAMPLE.com", "admin@localhost", "ädä@exämple.com"])

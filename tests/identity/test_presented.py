@@ -8,9 +8,9 @@ from datetime import timedelta
 import jwt
 import pytest
 from latchpin.errors import NotSignedIn
-from latchpin.people.endings import REMEMBERED, end_everything_of
-from latchpin.people.presented import parse_authorization
-from latchpin.people.sessions import session_cookie_name, start_session
+from latchpin.identity.presented import parse_authorization
+from latchpin.identity.revocations import REMEMBERED, end_everything_of
+from latchpin.identity.sessions import session_cookie_name, start_session
 
 from tests.identity.tokens import claims_at, identify
 from tests.web.small_gateway import BASE, open_gateway

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from latchpin.defaults.identity_proxy import ProxyIdentity
 from latchpin.errors import NotSignedIn
+from latchpin.identity.proxy import ProxyIdentity
 from latchpin.model import Evidence
 
 IDENTITY = ProxyIdentity("X-User", ("10.9.9.9", "fd00::/8"))

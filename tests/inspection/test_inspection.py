@@ -181,7 +181,7 @@ async def test_a_gateway_without_oauth_has_nothing_to_find(gateway: InnerGateway
 
 
 async def test_a_forbidden_address_is_named(environment: pytest.MonkeyPatch, provider: FaultSwitch):
-    from latchpin.logs import tear_down_logging
+    from latchpin.activity.logs import tear_down_logging
 
     from tests.callback.gateway import open_gateway
 
@@ -274,7 +274,7 @@ async def test_a_wrong_method_is_told_every_right_one(gateway: InnerGateway):
 
 
 async def test_a_move_is_followed_where_the_setting_says_so(environment: pytest.MonkeyPatch, provider: FaultSwitch):
-    from latchpin.logs import tear_down_logging
+    from latchpin.activity.logs import tear_down_logging
 
     from tests.callback.gateway import open_gateway
 

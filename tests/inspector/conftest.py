@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from latchpin.logs import tear_down_logging
+from latchpin.activity.logs import tear_down_logging
 
 from tests.callback.conftest import environment, gateway, provider  # noqa: F401  fixtures
 from tests.callback.gateway import InnerGateway, open_gateway

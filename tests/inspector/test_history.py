@@ -9,10 +9,10 @@ import logging
 from datetime import timedelta
 
 import pytest
+from latchpin.activity import history as flow_history
+from latchpin.activity.history import FlowHistory
+from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable
-from latchpin.journal import history as flow_history
-from latchpin.journal.history import FlowHistory
-from latchpin.journal.journal import FlowJournal, current_flow
 from latchpin.model.flow_facts import Begun
 from latchpin.testing import MovedClock, samples
 
@@ -200,7 +200,7 @@ async def test_a_look_waits_for_what_waits_and_not_for_what_comes_meanwhile(reco
 
 async def test_what_the_writing_logs_belongs_to_no_flow(records, quick):
     history = FlowHistory(records, life=DAY)
-    trail = FlowJournal([history], clock=MovedClock(), worker="w").open("authorize")
+    trail = FlowRecorder([history], clock=MovedClock(), worker="w").open("authorize")
     trail.name("f" * 32, "a" * 32, "ada@example.com")
     with trail:
         trail.step(Begun(via="session"))

@@ -8,9 +8,9 @@ import json
 import logging
 
 import pytest
+from latchpin.activity.logs import JsonFormatter
+from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable, NotFound, StateExpired
-from latchpin.journal.journal import FlowJournal, current_flow
-from latchpin.logs import JsonFormatter
 from latchpin.model.flow_facts import FACTS, Begun, Failed, Redirected, Stored, Verified
 from latchpin.model.flow_steps import FlowQuery, in_order, summarize
 from latchpin.records.flow_text import dump_step, parse_steps
@@ -35,9 +35,9 @@ def told() -> Told:
 
 
 @pytest.fixture
-def journal(told: Told) -> FlowJournal:
+def journal(told: Told) -> FlowRecorder:
     ticks = itertools.count()
-    return FlowJournal([told], clock=MovedClock(), worker="w1", timer=lambda: next(ticks) * 0.5)
+    return FlowRecorder([told], clock=MovedClock(), worker="w1", timer=lambda: next(ticks) * 0.5)
 
 
 def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_before(journal, told):

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from latchpin.journal import history
+from latchpin.activity import history
 from latchpin.model.flow_facts import Failed
 from latchpin.model.flow_steps import MOST_STEPS
 from latchpin.testing import MovedClock, samples

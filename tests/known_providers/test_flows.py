@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from latchpin.defaults.providers import latchpin_providers
+from latchpin.activity.logs import tear_down_logging
+from latchpin.defaults.server_profiles import latchpin_server_profiles
 from latchpin.errors import AuthorizationRequired
-from latchpin.logs import tear_down_logging
 from latchpin.model import Caller
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.known_providers.imitation import Imitation, serve_imitation
 from tests.known_providers.imitations import IMITATIONS
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
-TABLE = {each.name: each for each in latchpin_providers()}
-STANDARD = Provider("standard", "Standard", ())
+TABLE = {each.name: each for each in latchpin_server_profiles()}
+STANDARD = ServerProfile("standard", "Standard", ())
 TAKEN_OUT: dict[str, Any] = {
     "audience": "",
     "token_lifetime": 3600,
@@ -30,10 +30,10 @@ TAKEN_OUT: dict[str, Any] = {
 }
 
 
-def rules_of(provider: Provider) -> list[tuple[str, dict[str, Any]]]:
+def rules_of(provider: ServerProfile) -> list[tuple[str, dict[str, Any]]]:
     """Each rule of an entry by its name, with what takes it out of an entry that is ``like`` it."""
     rules: list[tuple[str, dict[str, Any]]] = []
-    for each in fields(Provider):
+    for each in fields(ServerProfile):
         value = getattr(provider, each.name)
         if each.name in {"name", "label", "servers", "documentation"} or value == getattr(STANDARD, each.name):
             continue
@@ -55,7 +55,7 @@ def write_file(folder: Path, name: str, **changes: Any) -> str:
         else:
             text = json.dumps(value)
         lines.append(f"{key} = {text}")
-    path = folder / "providers.toml"
+    path = folder / "profiles.toml"
     path.write_text("\n".join(lines))
     return str(path)
 
@@ -102,7 +102,7 @@ def test_every_provider_of_the_table_is_imitated():
 
 @pytest.mark.parametrize("kind", IMITATIONS, ids=lambda kind: kind.__name__)
 async def test_the_whole_flow(kind: type[Imitation], environment: pytest.MonkeyPatch, tmp_path: Path):
-    environment.setenv("PROVIDERS_FILE", write_file(tmp_path, kind.name))
+    environment.setenv("SERVER_PROFILES_FILE", write_file(tmp_path, kind.name))
     with closing_logs(), serve_imitation(kind) as imitation:
         async with open_gateway() as gateway:
             await check_whole_flow(gateway, imitation)
@@ -119,7 +119,7 @@ CASES = [
 async def test_the_flow_fails_without_each_rule(
     kind: type[Imitation], changes: dict[str, Any], environment: pytest.MonkeyPatch, tmp_path: Path
 ):
-    environment.setenv("PROVIDERS_FILE", write_file(tmp_path, kind.name, **changes))
+    environment.setenv("SERVER_PROFILES_FILE", write_file(tmp_path, kind.name, **changes))
     with closing_logs(), serve_imitation(kind) as imitation:
         async with open_gateway() as gateway:
             with pytest.raises((AssertionError, AuthorizationRequired)):

@@ -6,18 +6,18 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
-from latchpin.defaults.providers import latchpin_providers
+from latchpin.defaults.server_profiles import latchpin_server_profiles
 from latchpin.errors import SettingsError
 from latchpin.model import OAuthConfig, ServerMetadata
-from latchpin.model.provider import Provider
-from latchpin.oauth.providers import apply_provider, find_provider
-from latchpin.plugins import Offer, Plugin
-from latchpin.servers.provider_file import build_provider_table, parse_providers
+from latchpin.model.server_profile import ServerProfile
+from latchpin.oauth.server_profiles import apply_provider, find_provider
+from latchpin.plugins.host import Offer, Plugin
+from latchpin.servers.profile_file import build_profile_table, parse_providers
 
 from tests.servers import run_latchpin
 
 ROOT = Path(__file__).parents[2]
-BUILT_IN = latchpin_providers()
+BUILT_IN = latchpin_server_profiles()
 
 
 def at(url: str | None, *, endpoint: str = "https://elsewhere.example/authorize") -> ServerMetadata:
@@ -72,7 +72,7 @@ def test_an_endpoint_of_a_known_provider_does_not_make_another_issuer_that_provi
     assert find_provider(BUILT_IN, OAuthConfig(), server) is None
 
 
-EVERYTHING = Provider(
+EVERYTHING = ServerProfile(
     "all",
     "All",
     ("as.example",),
@@ -115,7 +115,7 @@ def test_every_built_in_entry_says_where_it_is_documented():
 def test_the_documentation_names_every_entry_and_every_key():
     page = (ROOT / "docs" / "providers.md").read_text()
     assert [each.name for each in BUILT_IN if f"| `{each.name}` |" not in page] == []
-    keys = {each.name for each in fields(Provider)} | {"like"}
+    keys = {each.name for each in fields(ServerProfile)} | {"like"}
     assert [key for key in keys if f"`{key}`" not in page] == []
 
 
@@ -126,10 +126,10 @@ def test_the_documentation_names_every_entry_and_every_key():
 class Offers:
     """Offers as the plugins make them, the built-in table's first."""
 
-    values: list[tuple[str, Provider]]
+    values: list[tuple[str, ServerProfile]]
 
     def __iter__(self):
-        return iter([Offer("latchpin_providers", p.name, Plugin("p", d, "1"), p) for d, p in self.values])
+        return iter([Offer("latchpin_server_profiles", p.name, Plugin("p", d, "1"), p) for d, p in self.values])
 
 
 def test_the_deployers_entries_come_first_then_the_plugins_then_the_built_in(tmp_path: Path):
@@ -139,15 +139,15 @@ def test_the_deployers_entries_come_first_then_the_plugins_then_the_built_in(tmp
         '[[provider]]\nname = "works"\nlike = "github"\nservers = ["github.example"]\n'
     )
     offers = Offers([("latchpin", each) for each in BUILT_IN] + [("acme-plugin", EVERYTHING)])
-    table = build_provider_table(offers, str(path))
+    table = build_profile_table(offers, str(path))
     assert [each.name for each in table[:4]] == ["google", "works", "all", "entra"]
     assert [each.name for each in table].count("google") == 1
     assert table[0].extra_authorize_params == {}
     assert table[1].token_lifetime is not None
-    changed = {each.name for each in fields(Provider)} - {"name", "label", "servers"}
+    changed = {each.name for each in fields(ServerProfile)} - {"name", "label", "servers"}
     github = next(each for each in BUILT_IN if each.name == "github")
     assert all(getattr(table[1], name) == getattr(github, name) for name in changed)
-    assert build_provider_table(offers, None)[0].name == "all"
+    assert build_profile_table(offers, None)[0].name == "all"
 
 
 GOOD = '[[provider]]\nname = "a"\nservers = ["a.example"]\n'
@@ -184,20 +184,20 @@ def test_a_wrong_file_is_told_where_it_is_wrong(text: str, said: str, tmp_path: 
     path = tmp_path / "wrong.toml"
     path.write_text(text)
     with pytest.raises(SettingsError) as caught:
-        build_provider_table((), str(path))
+        build_profile_table((), str(path))
     assert said in caught.value.public
-    assert caught.value.public.startswith(f"PROVIDERS_FILE {path}")
+    assert caught.value.public.startswith(f"SERVER_PROFILES_FILE {path}")
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path):
-    with pytest.raises(SettingsError, match=r"PROVIDERS_FILE \S+ cannot be read: No such file") as caught:
-        build_provider_table((), str(tmp_path / "no.toml"))
+    with pytest.raises(SettingsError, match=r"SERVER_PROFILES_FILE \S+ cannot be read: No such file") as caught:
+        build_profile_table((), str(tmp_path / "no.toml"))
     assert caught.value.remedy.startswith("Name a TOML file")
 
 
 def test_a_wrong_file_stops_the_start(tmp_path: Path):
     (tmp_path / "wrong.toml").write_text(GOOD + "omit_resource = 1")
-    env = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory", "PROVIDERS_FILE": str(tmp_path / "wrong.toml")}
+    env = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory", "SERVER_PROFILES_FILE": str(tmp_path / "wrong.toml")}
     done = run_latchpin("serve", env=env, cwd=tmp_path)
     assert done.returncode == 1
     assert "wrong.toml: entry 1 ('a'), omit_resource: Input should be a valid boolean" in done.stderr

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from latchpin.journal.history import FlowHistory
-from latchpin.journal.inspector import FlowInspector
+from latchpin.activity.history import FlowHistory
+from latchpin.activity.inspector import FlowInspector
 from latchpin.records.flows import FLOWS, FlowRecords
 from latchpin.testing import MovedClock, samples
 from latchpin_memory_store.records import MemoryRecordStore
@@ -45,7 +45,7 @@ async def test_pending_flows_are_counted_without_looking_at_any_flow(monkeypatch
 
 
 async def test_a_flow_that_has_ended_is_not_pending_though_its_last_steps_are_not_yet_written(monkeypatch):
-    monkeypatch.setattr("latchpin.journal.history.GATHERING", 3600)
+    monkeypatch.setattr("latchpin.activity.history.GATHERING", 3600)
     clock = MovedClock()
     flows = FlowRecords(MemoryRecordStore(clock))
     history = FlowHistory(flows, life=HOUR)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from latchpin.activity.logs import tear_down_logging
 from latchpin.demo.browser import Browser, Page
-from latchpin.logs import tear_down_logging
 
 from tests.callback.conftest import environment, log
 from tests.callback.gateway import BASE, InnerGateway, open_gateway

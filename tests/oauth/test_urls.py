@@ -10,10 +10,10 @@ import pytest
 from aiohttp.abc import AbstractResolver
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from latchpin.configuration import CoreSettings
-from latchpin.errors import DiscoveryFailed, InvalidRequest, ProviderError, ProviderUnreachable, ProviderUnreadable
+from latchpin.errors import DiscoveryFailed, InvalidRequest, UpstreamError, UpstreamUnreachable, UpstreamUnreadable
 from latchpin.gateways.body import parse_gateway_body
 from latchpin.model import Reply
+from latchpin.model.urls import check_url, split_origin, split_url
 from latchpin.oauth.discovery import (
     build_resource_metadata_urls,
     build_server_metadata_urls,
@@ -21,7 +21,7 @@ from latchpin.oauth.discovery import (
     parse_server_metadata,
 )
 from latchpin.outbound.upstream import open_upstream
-from latchpin.urls import check_url, split_origin, split_url
+from latchpin.settings.core import CoreSettings
 
 from tests.http.wire import no_pause
 
@@ -115,9 +115,9 @@ def test_a_host_that_cannot_is_refused_wherever_it_comes_in(host: str, why: str)
         build_server_metadata_urls(url)
     with pytest.raises(DiscoveryFailed):
         build_resource_metadata_urls(url)
-    with pytest.raises(ProviderUnreadable, match="token_endpoint"):
+    with pytest.raises(UpstreamUnreadable, match="token_endpoint"):
         parse_server_metadata(_reply({"issuer": "https://i", "token_endpoint": url}), "https://i")
-    with pytest.raises(ProviderUnreadable, match="resource"):
+    with pytest.raises(UpstreamUnreadable, match="resource"):
         parse_resource_metadata(_reply({"resource": url}), "https://mcp.example/p")
 
 
@@ -155,9 +155,9 @@ def test_whatever_the_host_there_is_a_plain_failure(hosts: list[str]) -> None:
         async with open_upstream(core, sleep=no_pause, resolver=Nowhere()) as upstream:
             for host in hosts:
                 url = f"https://{host}"
-                with pytest.raises(ProviderError) as caught:
+                with pytest.raises(UpstreamError) as caught:
                     await upstream.get(url)
-                assert isinstance(caught.value, ProviderUnreachable)
+                assert isinstance(caught.value, UpstreamUnreachable)
                 taken = split_url(url) is not None
                 assert not (taken and "URL" in caught.value.detail), url
 

@@ -4,11 +4,11 @@ import json
 from urllib.parse import parse_qs
 
 import pytest
-from latchpin.errors import ProviderUnreadable, TokenRefused
+from latchpin.errors import TokenRefused, UpstreamUnreadable
 from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, Reply
 from latchpin.oauth.client_auth import basic_parts, public_parts
 from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
-from latchpin.oauth.grants import voucher_of
+from latchpin.oauth.grants import grant_subject
 from latchpin.testing import MovedClock
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -107,7 +107,7 @@ def test_the_grant_of_an_exchange_is_read():
     ],
 )
 def test_anything_else_is_unreadable(document, status, said):
-    with pytest.raises(ProviderUnreadable) as caught:
+    with pytest.raises(UpstreamUnreadable) as caught:
         parse_exchange_reply(reply(document, status))
     assert said in caught.value.detail
 
@@ -134,4 +134,4 @@ def test_a_refusal_says_its_code_and_hides_what_was_sent():
     ],
 )
 def test_who_vouches_follows_from_the_entry(config, voucher):
-    assert voucher_of(OAuthConfig(**config)) == voucher
+    assert grant_subject(OAuthConfig(**config)) == voucher

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from latchpin.errors import ProviderUnreadable, TokenRefused
+from latchpin.errors import TokenRefused, UpstreamUnreadable
 from latchpin.model import Reply
 from latchpin.oauth.refusal import plain_code, plain_words
 from latchpin.oauth.token_fields import LONGEST_LIFETIME, read_id_token, read_lifetime, read_scopes, read_subject
@@ -38,7 +38,7 @@ def parse(body, status=200, kind="application/json", **more):
 )
 def test_a_redirect_names_its_target(location, said):
     answer = Reply("https://as.example/token", 307, {"location": location}, b"")
-    with pytest.raises(ProviderUnreadable) as caught:
+    with pytest.raises(UpstreamUnreadable) as caught:
         parse_token_reply(answer, now=NOW, default_lifetime=HOUR)
     assert said in caught.value.detail
     assert "hidden" not in caught.value.detail
@@ -89,7 +89,7 @@ def test_slacks_nesting():
     assert parse(bot).access_token == "xoxb"
     user = {"ok": True, "authed_user": {"access_token": "xoxp", "token_type": "user", "scope": "a,b"}}
     assert (parse(user).access_token, parse(user).scopes) == ("xoxp", ("a", "b"))
-    with pytest.raises(ProviderUnreadable, match="without an access_token"):
+    with pytest.raises(UpstreamUnreadable, match="without an access_token"):
         parse({"ok": True, "authed_user": "nobody"})
 
 
@@ -133,7 +133,7 @@ def test_slacks_nesting():
     ],
 )
 def test_what_is_not_a_grant_is_unreadable(body, why):
-    with pytest.raises(ProviderUnreadable, match=why) as caught:
+    with pytest.raises(UpstreamUnreadable, match=why) as caught:
         parse(body)
     assert caught.value.http_status == 200
     assert "as.example" in caught.value.detail
@@ -190,27 +190,27 @@ def test_where_a_proof_was_sent_a_token_may_be_bound(said, kind):
     ],
 )
 def test_a_form_is_read_as_strictly(body, why):
-    with pytest.raises(ProviderUnreadable, match=why):
+    with pytest.raises(UpstreamUnreadable, match=why):
         parse(body, kind="application/x-www-form-urlencoded")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 599, 429])
 @pytest.mark.parametrize("body", [b"<html>", b"", {"error": "invalid_grant"}, GOOD])
 def test_a_server_in_trouble_says_nothing_about_the_grant(status, body):
-    with pytest.raises(ProviderUnreadable) as caught:
+    with pytest.raises(UpstreamUnreadable) as caught:
         parse(body, status=status)
     assert caught.value.http_status == status
 
 
 def test_a_server_in_trouble_is_quoted():
-    with pytest.raises(ProviderUnreadable, match="'temporarily_unavailable': it is overloaded"):
+    with pytest.raises(UpstreamUnreadable, match="'temporarily_unavailable': it is overloaded"):
         parse({"error": "temporarily_unavailable"}, status=503)
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404])
 def test_a_status_without_a_word_is_unreadable(status):
     for body in (b"<html>", GOOD):
-        with pytest.raises(ProviderUnreadable) as caught:
+        with pytest.raises(UpstreamUnreadable) as caught:
             parse(body, status=status)
         assert caught.value.http_status == status
 
@@ -395,7 +395,7 @@ KEYS = st.sampled_from(
 def test_no_answer_makes_it_fail_otherwise(document, status):
     try:
         grant = parse(document, status=status)
-    except (ProviderUnreadable, TokenRefused) as exc:
+    except (UpstreamUnreadable, TokenRefused) as exc:
         assert str(exc).isprintable()  # noqa: PT017  either outcome is right
     else:
         assert grant.access_token
@@ -405,5 +405,5 @@ def test_no_answer_makes_it_fail_otherwise(document, status):
 @UNHURRIED
 @given(st.binary(max_size=200), st.sampled_from(["application/json", "application/x-www-form-urlencoded"]))
 def test_no_bytes_make_it_fail_otherwise(body, kind):
-    with pytest.raises((ProviderUnreadable, TokenRefused)):
+    with pytest.raises((UpstreamUnreadable, TokenRefused)):
         parse(body, kind=kind)

@@ -6,8 +6,8 @@ import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from latchpin.activity.logs import tear_down_logging
 from latchpin.demo.browser import Browser, Page
-from latchpin.logs import tear_down_logging
 
 from tests.callback.conftest import environment, log
 from tests.callback.gateway import BASE, InnerGateway, open_gateway

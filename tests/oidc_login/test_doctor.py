@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from latchpin.activity.logs import tear_down_logging
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.examination import look_at
-from latchpin.logs import tear_down_logging
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 
 from tests.callback.gateway import BASE, open_gateway
 from tests.oidc_login.provider import LyingProvider

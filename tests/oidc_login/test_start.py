@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from latchpin.logs import tear_down_logging
-from latchpin.plugin_report import build_plugin_report
-from latchpin.plugins import Plugins
+from latchpin.activity.logs import tear_down_logging
+from latchpin.doctor.plugin_report import build_plugin_report
+from latchpin.plugins.host import Plugins
 from latchpin_oidc_login import causes
 
 from tests.callback.gateway import BASE, open_gateway

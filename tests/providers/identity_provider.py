@@ -13,8 +13,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from latchpin.demo.ledger import Grant, Ledger
 from latchpin.demo.loopback import bind, url_of
+from latchpin.demo.state import Grant, InMemoryState
 from latchpin.oauth.exchange import ID_JAG, TOKEN_EXCHANGE
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -119,7 +119,7 @@ class IdentityProvider:
         return answer({"access_token": granted, "issued_token_type": self.issued_token_type, "token_type": "N_A"})
 
 
-def redeeming(provider: IdentityProvider, ledger: Ledger, *, issuer: str, resource: str) -> Fault:
+def redeeming(provider: IdentityProvider, ledger: InMemoryState, *, issuer: str, resource: str) -> Fault:
     """For the token endpoint of a server that trusts ``provider``: it takes each ID-JAG once (RFC 7523)."""
     client = ledger.put_client(name="by hand", redirect_uris=(), auth_method="none", scope="mcp:read")
     seen: set[str] = set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from latchpin.configuration import CoreSettings
+from latchpin.settings.core import CoreSettings
 from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
 
 from tests.flow.rig import ALICE, USER_HEADER, Rig

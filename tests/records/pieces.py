@@ -8,7 +8,7 @@ import pytest_asyncio
 from latchpin.contracts import Clock, RecordStore
 from latchpin.records.audit import AUDIT, AuditRecords
 from latchpin.records.flows import FlowRecords
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
 from latchpin.records.tools import ToolRecords
 from latchpin.testing.opening import OpenedBackend
 
@@ -19,7 +19,7 @@ class Pieces:
     def __init__(self, store: RecordStore, clock: Clock) -> None:
         self.gateways = store.gateways
         self.purge = store.purge
-        self.kept = KeptValues(store)
+        self.kept = KeyValues(store)
         self.tools = ToolRecords(store, clock)
         self.flows = FlowRecords(store)
         self.audit = AuditRecords(store)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from latchpin.audit.chain import build_chain, check_chain
+from latchpin.activity.audit.chain import build_chain, check_chain
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model.audit import AuditEntry, AuditNote
 from latchpin.model.flow_steps import FlowStep
 from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
 from latchpin.testing import MovedClock, samples
 from latchpin.testing.opening import AnyOffer, AnySettings
 from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
@@ -73,9 +73,9 @@ async def keep_and_take(store: RecordStore, names: Sequence[str], meet: Meet) ->
     """Put a value of our own under each name, then take whatever stands."""
     mine = samples.new_id()
     meet()
-    kept = await asyncio.gather(*(KeptValues(store).put(name, mine) for name in names))
+    kept = await asyncio.gather(*(KeyValues(store).put(name, mine) for name in names))
     meet()
-    return kept, await asyncio.gather(*(KeptValues(store).take(name) for name in names))
+    return kept, await asyncio.gather(*(KeyValues(store).take(name) for name in names))
 
 
 async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], meet: Meet) -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from latchpin.audit.chain import build_chain, check_chain
+from latchpin.activity.audit.chain import build_chain, check_chain
 from latchpin.model import AuditNote
 from latchpin.oauth import status_of
 from latchpin.records.flow_text import dump_step

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from latchpin.errors import CallbackMalformed, InvalidRequest
-from latchpin.gateways.book import parse_gateway_body
+from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller
 from latchpin_memory_store.states import MemoryStateStore
 
@@ -107,7 +107,7 @@ async def late_callback(bench: Bench) -> None:
 
 
 def without_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.authorization.completion.check_age", lambda *_, **__: None)
+    monkeypatch.setattr("latchpin.authorization.callback.check_age", lambda *_, **__: None)
     without_single_use(monkeypatch)  # the store compares the time too
 
 
@@ -121,7 +121,7 @@ async def other_browser(bench: Bench) -> None:
 
 
 def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.authorization.completion.check_browser", lambda *_, **__: None)
+    monkeypatch.setattr("latchpin.authorization.callback.check_browser", lambda *_, **__: None)
 
 
 # -- redirect URI ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.demo.browser import Browser, Page
-from latchpin.errors import AuthorizationRequired, ProviderError
+from latchpin.errors import AuthorizationRequired, UpstreamError
 from latchpin.model import Caller, Gateway
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
@@ -74,7 +74,7 @@ class Bench:
             await self.token(gateway_id, user)
         except AuthorizationRequired:
             return "required"
-        except ProviderError:
+        except UpstreamError:
             return "provider"
         return "token"
 

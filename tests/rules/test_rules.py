@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from latchpin.logs import tear_down_logging
+from latchpin.activity.logs import tear_down_logging
 
 from tests.callback.gateway import open_gateway
 from tests.providers import start_fault_switch

@@ -240,7 +240,7 @@ async def own_token(bench: Bench) -> None:
 
 
 def without_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.tokens.keeper.owner_of", lambda *_: ALICE)
+    monkeypatch.setattr("latchpin.tokens.service.owner_of", lambda *_: ALICE)
 
 
 async def own_tools(bench: Bench) -> None:
@@ -252,7 +252,7 @@ async def own_tools(bench: Bench) -> None:
 
 
 def without_tool_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.tools.toolbox import Toolbox
+    from latchpin.gateways.tools.toolbox import Toolbox
 
     stored = Toolbox.stored
 
@@ -275,7 +275,7 @@ async def sealed_to_its_user(bench: Bench) -> None:
 def without_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.tokens.sealing.place_of", lambda *_: ("", "", "", ""))
     monkeypatch.setattr("latchpin.tokens.sealing._place", lambda *_: ("", "", "", ""))
-    monkeypatch.setattr("latchpin.authorization.completion.place_of", lambda *_: ("", "", "", ""))
+    monkeypatch.setattr("latchpin.authorization.callback.place_of", lambda *_: ("", "", "", ""))
 
 
 async def allowed_users(bench: Bench) -> None:
@@ -287,7 +287,7 @@ async def allowed_users(bench: Bench) -> None:
 
 
 def without_allowed_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.gateways.book.may_use", lambda *_: True)
+    monkeypatch.setattr("latchpin.gateways.registry.may_use", lambda *_: True)
 
 
 async def administrators_write(bench: Bench) -> None:
@@ -303,7 +303,7 @@ def without_administrators(monkeypatch: pytest.MonkeyPatch) -> None:
     from latchpin.web.identity import require_caller
 
     monkeypatch.setattr("latchpin.web.dependencies.require_admin", require_caller)
-    monkeypatch.setattr("latchpin.gateways.book._check_admin", lambda _: None)
+    monkeypatch.setattr("latchpin.gateways.registry._check_admin", lambda _: None)
 
 
 RULES = (

@@ -6,11 +6,11 @@ import time
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.patience import patience
+from latchpin.workers.store_deadline import store_deadline
 from latchpin_sql_store import lanes
 from latchpin_sql_store.engine import build_engine, parse_url
-from latchpin_sql_store.lanes import Lane
 from latchpin_sql_store.threads import Thread
+from latchpin_sql_store.write_queue import WriteQueue
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -26,7 +26,7 @@ class Bench:
             connection.execute(text("CREATE TABLE done (item TEXT)"))
         self.thread = Thread("bench")
         event.listen(self.engine, "after_cursor_execute", self.thread.heard)
-        self.lane = Lane(self.thread, self.engine, self.apply, where="sqlite:///here")
+        self.lane = WriteQueue(self.thread, self.engine, self.apply, where="sqlite:///here")
         self.begun, self.go_on, self.asking_on = threading.Event(), threading.Event(), False
         self.batches = []
 
@@ -67,7 +67,7 @@ def bench(sqlite_url, monkeypatch):
 async def passes(seconds):
     """So much time of this process's own."""
     with pytest.raises(TimeoutError):
-        async with patience(seconds):
+        async with store_deadline(seconds):
             await asyncio.Event().wait()
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from latchpin.audit.chain import build_chain, check_chain
+from latchpin.activity.audit.chain import build_chain, check_chain
 from latchpin.model import AuditNote, FlowQuery
 from latchpin.records.flow_text import dump_step
 from latchpin.testing import MovedClock, SuiteContext, samples

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from latchpin.doctor.examination import open_examination
 from latchpin.errors import SettingsError
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.settings import load, mask, masked
 from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin

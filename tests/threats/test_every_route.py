@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin.identity.presented import parse_authorization
+from latchpin.identity.sessions import end_session, parse_session, session_cookie_name, start_session
 from latchpin.model import Caller, Evidence
-from latchpin.people.presented import parse_authorization
-from latchpin.people.sessions import end_session, parse_session, session_cookie_name, start_session
 
 from tests.callback.gateway import ADMIN as ADMINISTRATOR
 from tests.callback.gateway import ALICE, BASE, USER_HEADER, InnerGateway

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from latchpin.people.login import create_link
+from latchpin.identity.login import create_link
 
 from tests.callback.gateway import ADMIN, open_gateway
 from tests.faults.signed_in import connect

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 from latchpin.errors import InvalidRequest
+from latchpin.identity.login import create_link
+from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.oauth.state import build_state, parse_state
-from latchpin.people.login import create_link
-from latchpin.people.tickets import Tickets
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, USER_HEADER, InnerGateway, open_gateway
 from tests.faults.signed_in import Connected, connect
@@ -45,7 +45,7 @@ def changed(url: str, **values: str) -> str:
 
 
 async def bearer_fetch(gateway: InnerGateway, gateway_id: str) -> httpx.Response:
-    token = await Tickets.of(gateway.application.services).create_bearer(ALICE, False, timedelta(hours=1))
+    token = await SignedTokens.of(gateway.application.services).create_bearer(ALICE, False, timedelta(hours=1))
     async with gateway.client(None, Authorization=f"Bearer {token}") as alice:
         return await alice.post(f"{BASE}/oauth/fetch-tools/{gateway_id}")
 

@@ -15,15 +15,15 @@ import pytest
 from latchpin.errors import (
     AccessRefused,
     AddressRefused,
-    ProviderBusy,
-    ProviderTimeout,
-    ProviderUnreachable,
-    ProviderUnreadable,
+    UpstreamBusy,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    UpstreamUnreadable,
 )
-from latchpin.outbound.decoding import Allowance
+from latchpin.gateways.tools.sdk import MOST_BYTES, list_tools
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.mcp_transport import Conversation
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
-from latchpin.tools.sdk import MOST_BYTES, list_tools
 
 from tests.http.wire import Write, answer, serve, settings, writing
 from tests.tools.fake import Fake, endless, page, tool
@@ -56,7 +56,7 @@ async def test_every_page_and_what_the_server_said_word_for_word(upstream: HttpU
 async def test_a_thousand_tools_and_no_more(upstream: HttpUpstream) -> None:
     thousand = [tool(f"t{number}") for number in range(1_000)]
     assert len(await ask(upstream, Fake(lambda _: {"tools": thousand}))) == 1_000
-    with pytest.raises(ProviderUnreadable, match="more than 1,000 tools"):
+    with pytest.raises(UpstreamUnreadable, match="more than 1,000 tools"):
         await ask(upstream, Fake(lambda _: {"tools": [*thousand, tool("one more")]}))
 
 
@@ -160,7 +160,7 @@ async def test_what_only_looks_odd_is_kept(upstream: HttpUpstream, kept: dict[st
 
 async def test_all_pages_together_stay_below_the_limit(upstream: HttpUpstream) -> None:
     fake = Fake(lambda cursor: {"tools": [tool(f"a{cursor}", "x" * 900_000)], "nextCursor": f"{cursor}x"})
-    with pytest.raises(ProviderUnreadable, match=f"larger than {MOST_BYTES:,} bytes"):
+    with pytest.raises(UpstreamUnreadable, match=f"larger than {MOST_BYTES:,} bytes"):
         await ask(upstream, fake)
     assert len([method for method, _ in fake.seen if method == "tools/list"]) == 6
 
@@ -176,7 +176,7 @@ async def test_all_pages_together_stay_below_the_limit(upstream: HttpUpstream) -
     ids=["JSON", "comments", "one event", "bomb"],
 )
 async def test_endless_answers(upstream: HttpUpstream, response: Write) -> None:
-    with pytest.raises(ProviderUnreadable):
+    with pytest.raises(UpstreamUnreadable):
         await ask(upstream, Fake(lambda _: response))
 
 
@@ -202,7 +202,7 @@ async def test_what_is_not_mcp(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fake = Fake(first=response) if at == "first" else Fake(lambda _: response)
-    with pytest.raises(ProviderUnreadable, match=said) as caught:
+    with pytest.raises(UpstreamUnreadable, match=said) as caught:
         await ask(upstream, fake)
     assert "token-of-alice" not in caplog.text + str(caught.value)
     assert "Traceback" not in caplog.text
@@ -217,7 +217,7 @@ async def test_what_is_not_mcp(
     ],
 )
 async def test_results_of_the_wrong_shape(upstream: HttpUpstream, result: dict[str, Any]) -> None:
-    with pytest.raises(ProviderUnreadable):
+    with pytest.raises(UpstreamUnreadable):
         await ask(upstream, Fake(lambda _: result))
 
 
@@ -227,7 +227,7 @@ async def test_a_server_that_keeps_us_waiting(upstream: HttpUpstream, held: str)
         if method == held:
             await asyncio.Event().wait()
 
-    with pytest.raises(ProviderTimeout):
+    with pytest.raises(UpstreamTimeout):
         await ask(upstream, Fake(wait=wait), within=0.5)
 
 
@@ -269,20 +269,20 @@ async def test_an_answer_in_an_odd_form_is_read_as_what_it_means(upstream: HttpU
 
 
 async def test_a_page_for_people_is_not_taken_for_json(upstream: HttpUpstream) -> None:
-    with pytest.raises(ProviderUnreadable, match="Unexpected content type"):
+    with pytest.raises(UpstreamUnreadable, match="Unexpected content type"):
         await ask(upstream, Fake(form=lambda body: page(body, "text/html")), within=30)
 
 
 @pytest.mark.parametrize("method", ["initialize", "tools/list"])
 async def test_an_error_to_nobody_is_told_at_once(upstream: HttpUpstream, method: str) -> None:
     error = {"error": {"code": -32000, "message": "not today"}, "id": None}
-    with pytest.raises(ProviderUnreadable, match="not today"):
+    with pytest.raises(UpstreamUnreadable, match="not today"):
         await ask(upstream, Fake(replies={method: error}), within=60)
 
 
 async def test_a_version_that_nobody_knows_is_named(upstream: HttpUpstream) -> None:
     facts = {"protocolVersion": "1999-01-01", "capabilities": {}, "serverInfo": {"name": "f", "version": "1"}}
-    with pytest.raises(ProviderUnreadable, match="1999-01-01"):
+    with pytest.raises(UpstreamUnreadable, match="1999-01-01"):
         await ask(upstream, Fake(replies={"initialize": {"result": facts}}), within=30)
 
 
@@ -297,7 +297,7 @@ async def test_a_version_that_nobody_knows_is_named(upstream: HttpUpstream) -> N
 async def test_a_server_that_asks_for_a_pause(
     upstream: HttpUpstream, status: str, lines: list[str], seconds: int
 ) -> None:
-    with pytest.raises(ProviderBusy, match="HTTP") as caught:
+    with pytest.raises(UpstreamBusy, match="HTTP") as caught:
         await ask(upstream, Fake(lambda _: answer(b"", *lines, status=status)), within=30)
     assert caught.value.retry_after == seconds
 
@@ -313,7 +313,7 @@ async def test_a_server_that_does_not_let_go(upstream: HttpUpstream) -> None:
 async def test_the_token_stays_with_its_origin(upstream: HttpUpstream) -> None:
     async with serve(writing(answer(b"{}", "Content-Type: application/json"))) as other:
         elsewhere = answer(b"", f"Location: {other.url}/mcp?x=secret", status="307 Moved")
-        with pytest.raises(ProviderUnreadable) as caught:
+        with pytest.raises(UpstreamUnreadable) as caught:
             await ask(upstream, Fake(first=elsewhere))
         assert other.requests == []
     assert "secret" not in str(caught.value)
@@ -322,7 +322,7 @@ async def test_the_token_stays_with_its_origin(upstream: HttpUpstream) -> None:
 async def test_the_transport_itself_keeps_to_one_origin(upstream: HttpUpstream) -> None:
     async with serve(writing(answer())) as ours, serve(writing(answer())) as other:
         deadline = asyncio.get_running_loop().time() + 5
-        talk = Conversation(ours.url, deadline, Allowance(1_000), access_token="token-of-alice")
+        talk = Conversation(ours.url, deadline, ByteBudget(1_000), access_token="token-of-alice")
         async with upstream.open_mcp_client(talk) as http:
             await http.get(f"{ours.url}/mcp", headers={"Authorization": "Bearer foreign"})
             with pytest.raises(httpx2.RemoteProtocolError, match="another origin"):
@@ -339,7 +339,7 @@ async def test_a_challenge_for_more_scopes(upstream: HttpUpstream) -> None:
 
 
 async def test_a_dead_server(upstream: HttpUpstream) -> None:
-    with pytest.raises(ProviderUnreachable, match="Connection refused"):
+    with pytest.raises(UpstreamUnreachable, match="Connection refused"):
         await list_tools(upstream, "http://127.0.0.1:1/mcp", None)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from latchpin.errors import AccessRefused
+from latchpin.gateways.tools.sdk import call_tool, list_tools
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
-from latchpin.tools.sdk import call_tool, list_tools
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer

@@ -11,17 +11,17 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
+from latchpin.activity.audit.log import AuditLog
+from latchpin.activity.events import Events
+from latchpin.activity.observers import Observers
 from latchpin.application import Application
-from latchpin.audit.trail import AuditTrail
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Upstream
 from latchpin.defaults.cipher import AesGcmCipher
-from latchpin.defaults.identities import ProxySettings, open_bearer, open_proxy, open_session
-from latchpin.errors import BackendUnavailable, LatchpinError, ProviderUnreadable
-from latchpin.events import Events
-from latchpin.observers import Observers
-from latchpin.people.tickets import BearerSettings, Tickets
+from latchpin.errors import BackendUnavailable, LatchpinError, UpstreamUnreadable
+from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
+from latchpin.identity.sources import ProxySettings, open_bearer, open_proxy, open_session
 from latchpin.services import Services
+from latchpin.settings.core import CoreSettings
 from latchpin.testing import MovedClock, SuiteContext
 from latchpin.web.csrf import check_csrf
 from latchpin.web.guard import install_guard
@@ -53,7 +53,7 @@ class SmallGateway:
     app: FastAPI
     services: Services
     clock: MovedClock
-    tickets: Tickets
+    tickets: SignedTokens
 
     def client(self, *, peer: str = "203.0.113.7", base_url: str | None = None, **options: Any) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, client=(peer, 5000))
@@ -97,7 +97,7 @@ async def open_gateway(
             events=Events([]),
             sign_ins=sign_ins,
             **pieces_of(context.records, clock),
-            audit=AuditTrail.off(),
+            audit=AuditLog.off(),
             observers=Observers(),
             upstream=context.upstream,
             registrars=(),
@@ -108,7 +108,7 @@ async def open_gateway(
             record_backend=SimpleNamespace(name="memory"),
             instance_id="one",
         )
-        yield SmallGateway(build_app(services), services, clock, Tickets.of(services))
+        yield SmallGateway(build_app(services), services, clock, SignedTokens.of(services))
 
 
 def services_with(**values: Any) -> Services:
@@ -172,8 +172,8 @@ def _add_routes(app: FastAPI) -> None:
 
 FAILURES: dict[str, Any] = {
     "store": lambda: BackendUnavailable("postgres.internal:5432 refused the connection"),
-    "provider": lambda: ProviderUnreadable("it said <script>alert(1)</script>"),
-    "logged": lambda: _logged(ProviderUnreadable("told before")),
+    "provider": lambda: UpstreamUnreadable("it said <script>alert(1)</script>"),
+    "logged": lambda: _logged(UpstreamUnreadable("told before")),
 }
 
 

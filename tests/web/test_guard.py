@@ -5,7 +5,7 @@ import logging
 
 import httpx
 import pytest
-from latchpin.configuration import DEFAULT_SECRET
+from latchpin.settings.core import DEFAULT_SECRET
 
 from tests.web.small_gateway import BASE, HTML, open_gateway
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.contracts import SignIn
-from latchpin.people.login import create_first_link, create_link, get_link
+from latchpin.identity.login import create_first_link, create_link, get_link
 from latchpin.testing import samples
 from latchpin.web.targets import parse_target
 from latchpin.workers.instance_names import new_instance_name

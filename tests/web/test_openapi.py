@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from latchpin.activity.logs import tear_down_logging
 from latchpin.gateways.body import GatewayBody
-from latchpin.logs import tear_down_logging
 from latchpin.model import OAuthConfig
 from latchpin.web.app import create_app
 from latchpin.web.documents.gateways import GatewayConfig

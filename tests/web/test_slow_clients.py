@@ -9,8 +9,8 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
-from latchpin import listening
-from latchpin.listening import BoundedConnection, ServerConfig, fit_descriptors
+from latchpin.serving import listening
+from latchpin.serving.listening import BoundedConnection, ServerConfig, fit_descriptors
 
 from tests.servers import start_latchpin
 from tests.servers.asgi import serve_asgi
@@ -131,13 +131,13 @@ def test_a_newcomer_takes_the_place_of_who_asks_nothing_for_longest(serve, caplo
         idle.append(connect())
         assert ask(idle[-1]).startswith(b"HTTP/1.1 200 ")
     assert ask(idle[0]).startswith(b"HTTP/1.1 200 ")  # now the second one has waited for longest
-    with caplog.at_level(logging.WARNING, "latchpin.serve"):
+    with caplog.at_level(logging.WARNING, "latchpin.serving.serve"):
         newcomer = connect()
         assert ask(newcomer).startswith(b"HTTP/1.1 200 ")
     assert rest(idle[1]) == b""
     for connection in (idle[0], idle[2], idle[3]):
         assert ask(connection).startswith(b"HTTP/1.1 200 ")
-    said = [record.message for record in caplog.records if record.name == "latchpin.serve"]
+    said = [record.message for record in caplog.records if record.name == "latchpin.serving.serve"]
     assert ["MAX_CONNECTIONS" in each for each in said] == [True]
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from latchpin.commands.config import settings_models
-from latchpin.env_example import write_example
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import settings_models
+from latchpin.settings.env_example import write_example
 from pydantic_settings import BaseSettings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from latchpin.env_example import create_env_file, write_example
 from latchpin.settings import Settings
+from latchpin.settings.env_example import create_env_file, write_example
 from pydantic import Field
 
 from tests.servers import run_latchpin

@@ -9,16 +9,16 @@ implements some hooks::
     def latchpin_state_store() -> latchpin.Backend:
         return latchpin.Backend("mine", "my store", MySettings, open_my_store)
 
-What the hooks are, ``latchpin.hookspecs`` says; what a service must do, ``latchpin.contracts``; whether
+What the hooks are, ``latchpin.plugins.hookspecs`` says; what a service must do, ``latchpin.contracts``; whether
 it does, the suites in ``latchpin.testing``.
 """
 
 from latchpin import contracts, errors, model
 from latchpin.contracts import Backend, Context
-from latchpin.hookspecs import hookimpl
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
+from latchpin.plugins.hookspecs import hookimpl
 from latchpin.settings import Settings
 
 __version__ = "0.1.0"
 
-__all__ = ["Backend", "Context", "Provider", "Settings", "__version__", "contracts", "errors", "hookimpl", "model"]
+__all__ = ["Backend", "Context", "ServerProfile", "Settings", "__version__", "contracts", "errors", "hookimpl", "model"]

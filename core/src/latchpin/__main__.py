@@ -1,6 +1,6 @@
 """``python -m latchpin`` is ``latchpin``."""
 
-from latchpin.cli import main
+from latchpin.commands.main import main
 
 if __name__ == "__main__":
     main()

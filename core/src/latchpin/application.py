@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from latchpin.authorization.beginning import Beginning
-from latchpin.authorization.completion import Completion
+from latchpin.activity.flow_log import FlowLog
+from latchpin.activity.history import FlowHistory
+from latchpin.activity.inspector import FlowInspector
+from latchpin.activity.recorder import FlowRecorder, StepEvents
+from latchpin.authorization.callback import AuthorizationCallback
+from latchpin.authorization.pending import PendingAuthorizations
+from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
-from latchpin.authorization.waiting import Waiting
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
-from latchpin.gateways.book import GatewayBook, parse_gateway_body
 from latchpin.gateways.break_glass import BreakGlass
-from latchpin.gateways.connections import ConnectionDesk
+from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.inspection import Inspector
+from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
-from latchpin.gateways.status import StatusDesk
+from latchpin.gateways.status import GatewayStatusService
+from latchpin.gateways.tools.toolbox import Toolbox
 from latchpin.gateways.trial import GatewayTrial
-from latchpin.journal.history import FlowHistory
-from latchpin.journal.inspector import FlowInspector
-from latchpin.journal.journal import FlowJournal, StepEvents
-from latchpin.journal.log import FlowLog
+from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
-from latchpin.people.tickets import Tickets
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
-from latchpin.tokens.keeper import TokenKeeper
-from latchpin.tools.toolbox import Toolbox
+from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Application"]
@@ -37,7 +37,7 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self.tickets = Tickets.of(services)
+        self.tickets = SignedTokens.of(services)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,
@@ -47,27 +47,29 @@ class Application:
             clock=services.clock,
             redirect_uri=services.settings.redirect_uri,
         )
-        self.gateways = GatewayBook(services)
-        self.tokens = TokenKeeper(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
+        self.gateways = GatewayRegistry(services)
+        self.tokens = TokenService(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
         life = timedelta(hours=services.settings.flow_history_hours)
         self.history = FlowHistory(services.flows, life=life)
         self.flows = FlowInspector(services.flows, self.history)
-        self.journal = FlowJournal(
+        self.journal = FlowRecorder(
             [FlowLog(services.state_backend), StepEvents(services.events), self.history],
             clock=services.clock,
             worker=services.instance_id,
         )
-        self.waiting = Waiting(services)
-        self.beginning = Beginning(
+        self.waiting = PendingAuthorizations(services)
+        self.beginning = StartAuthorization(
             services, self.gateways, self.servers, self.clients, waiting=self.waiting, journal=self.journal
         )
-        self.completion = Completion(services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal)
+        self.completion = AuthorizationCallback(
+            services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal
+        )
         step_up = StepUp(services.kept, services.clock)
         self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=step_up.note)
-        self.connections = ConnectionDesk(services, self.gateways, self.tokens)
+        self.connections = ConnectionService(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
         self.break_glass = BreakGlass(services, self.tokens)
-        self.status = StatusDesk(services, self.tokens)
+        self.status = GatewayStatusService(services, self.tokens)
         self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
         self.trial = GatewayTrial(self.servers, self.clients, self.tokens, self.inspector)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from latchpin.errors import LatchpinError
-from latchpin.serve import name_worker
+from latchpin.serving.serve import name_worker
 from latchpin.web.app import create_app
 
 __all__ = ["app"]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from latchpin.audit.trail import AuditTrail
-from latchpin.configuration import CoreSettings
+from latchpin.activity.audit.log import AuditLog
+from latchpin.activity.events import Events
+from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     AssertionSource,
     Backend,
@@ -17,7 +18,7 @@ from latchpin.contracts import (
     Clock,
     Collection,
     Identity,
-    KeptRecords,
+    KeyValueRecords,
     PkceMethod,
     RecordStore,
     Signer,
@@ -25,13 +26,12 @@ from latchpin.contracts import (
     StateStore,
     Upstream,
 )
-from latchpin.events import Events
 from latchpin.model import CollectionSpec
-from latchpin.model.provider import Provider
-from latchpin.observers import Observers
+from latchpin.model.server_profile import ServerProfile
 from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
+from latchpin.settings.core import CoreSettings
 
 __all__ = ["Services"]
 
@@ -66,7 +66,7 @@ class Services:
     records: RecordStore
     record_backend: Backend[Any, RecordStore]
     collection: Callable[[CollectionSpec], Collection]
-    kept: KeptRecords
+    kept: KeyValueRecords
     tools: ToolRecords
     flows: FlowRecords
     audit_log: AuditRecords
@@ -76,7 +76,7 @@ class Services:
     authentications: Mapping[str, ClientAuthentication]
     events: Events
     observers: Observers = field(default_factory=Observers)
-    audit: AuditTrail = field(default_factory=AuditTrail.off)
+    audit: AuditLog = field(default_factory=AuditLog.off)
     sign_ins: Sequence[SignIn] = ()
-    providers: Sequence[Provider] = ()
+    providers: Sequence[ServerProfile] = ()
     assertion_sources: Sequence[AssertionSource] = ()

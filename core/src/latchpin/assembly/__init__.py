@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from latchpin.activity.audit.log import AuditLog
+from latchpin.activity.audit.pseudonyms import Pseudonyms
+from latchpin.activity.events import Events
+from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.assembly.open_context import Looking, OpenContext
 from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
-from latchpin.audit.pseudonyms import Pseudonyms
-from latchpin.audit.trail import AuditTrail
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import (
     Clock,
     RecordStore,
@@ -20,16 +21,15 @@ from latchpin.contracts import (
     StateStore,
 )
 from latchpin.errors import LatchpinError, PluginError, SettingsError
-from latchpin.events import Events
-from latchpin.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.outbound.upstream import open_upstream
-from latchpin.plugins import Offer, Plugins
+from latchpin.plugins.host import Offer, Plugins
 from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
-from latchpin.servers.provider_file import build_provider_table
+from latchpin.servers.profile_file import build_profile_table
 from latchpin.services import Services
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 from latchpin.workers.instance_names import new_instance_name
 
 __all__ = ["NO_STATE_STORE", "Looking", "Selection", "assemble", "select_stores", "utc_now"]
@@ -89,9 +89,9 @@ async def assemble(
     if looking is None:
         plugins.require_sound()
     else:
-        plugins = plugins.as_found()
+        plugins = plugins.diagnostic()
     selection = select_stores(plugins, settings)
-    providers = build_provider_table(plugins.offers("latchpin_providers"), settings.providers_file)
+    providers = build_profile_table(plugins.offers("latchpin_server_profiles"), settings.server_profiles_file)
     observers = Observers()
     async with AsyncExitStack() as stack:
         context = OpenContext(
@@ -148,11 +148,11 @@ async def assemble(
         )
 
 
-def _audit_trail(settings: CoreSettings, context: OpenContext, signer: Signer) -> AuditTrail:
+def _audit_trail(settings: CoreSettings, context: OpenContext, signer: Signer) -> AuditLog:
     if not settings.audit_log:
-        return AuditTrail.off()
+        return AuditLog.off()
     pseudonyms = Pseudonyms(context.kept, context.cipher)
-    return AuditTrail(AuditRecords(context.records), signer, pseudonyms, context.clock)
+    return AuditLog(AuditRecords(context.records), signer, pseudonyms, context.clock)
 
 
 def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook

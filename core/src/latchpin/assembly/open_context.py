@@ -11,28 +11,28 @@ from typing import Any, TypeVar
 
 from pydantic_settings import BaseSettings
 
-from latchpin.closing import Closing
-from latchpin.configuration import CoreSettings
+from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     Backend,
     Cipher,
     Clock,
     Collection,
-    KeptRecords,
     Keys,
+    KeyValueRecords,
     RecordStore,
     Upstream,
 )
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.model import CollectionSpec
-from latchpin.observers import Observers
 from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.outbound.upstream import open_upstream
-from latchpin.plugin_rules import contract_of, lacking
-from latchpin.plugins import Plugins
-from latchpin.records.kept import KeptValues
+from latchpin.plugins.closing import Closing
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.rules import contract_of, lacking
+from latchpin.records.kept import KeyValues
 from latchpin.records.sealed import open_collection
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 from latchpin.workers.derived_keys import KeyRing
 
 __all__ = ["Looking", "OpenContext"]
@@ -69,7 +69,7 @@ class OpenContext:
     looking: Looking | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
-    opened_kept: KeptValues | None = None
+    opened_kept: KeyValues | None = None
     resources: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, CollectionSpec] = field(default_factory=dict)
 
@@ -101,10 +101,10 @@ class OpenContext:
         return self.opened_cipher
 
     @property
-    def kept(self) -> KeptRecords:
+    def kept(self) -> KeyValueRecords:
         """Small named values in the record store."""
         if self.opened_kept is None:
-            self.opened_kept = KeptValues(self.records)
+            self.opened_kept = KeyValues(self.records)
         return self.opened_kept
 
     @property
@@ -128,7 +128,7 @@ class OpenContext:
         return open_collection(spec, self.records, self.cipher)
 
     @property
-    def as_found(self) -> bool:
+    def diagnostic(self) -> bool:
         """Whether somebody only looks for what is wrong."""
         return self.looking is not None
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import (
     Backend,
     RecordStore,
     StateStore,
 )
 from latchpin.errors import SettingsError
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.settings.core import CoreSettings
 
 __all__ = ["NO_STATE_STORE", "Selection", "select_stores"]
 

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from latchpin.journal.journal import Trail
+from latchpin.activity.recorder import FlowSpan
 from latchpin.model import Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_facts import Redirected
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
@@ -36,7 +36,7 @@ class Attempt:
     email: str
     browser: str = field(repr=False)
     wanted: tuple[str, ...]
-    trail: Trail
+    trail: FlowSpan
     discovery_seconds: float
     key_thumbprint: str | None = None
 

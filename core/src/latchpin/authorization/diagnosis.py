@@ -11,10 +11,10 @@ import logging
 from datetime import datetime, timedelta
 
 from latchpin.authorization.store_name import KEPT_FOR, StoreName
-from latchpin.causes import missing as causes
-from latchpin.causes.callback import CLOCK_SKEW
-from latchpin.contracts import StoreFacts, StoreWitness
+from latchpin.contracts import StoreDiagnostics, StoreFacts
 from latchpin.errors import LatchpinError, StateExpired, StateNotFound
+from latchpin.errors.causes import missing as causes
+from latchpin.errors.causes.callback import CLOCK_SKEW
 from latchpin.oauth.state import LEEWAY, StatePayload
 from latchpin.services import Services
 from latchpin.workers.instance_names import Whereabouts, locate, parse_instance_name
@@ -114,7 +114,7 @@ class Diagnosis:
 
     async def _facts(self) -> StoreFacts | None:
         states = self._services.states
-        return await states.facts() if isinstance(states, StoreWitness) else None
+        return await states.facts() if isinstance(states, StoreDiagnostics) else None
 
     def _label(self) -> str:
         backend = self._services.state_backend

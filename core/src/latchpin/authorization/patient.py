@@ -11,8 +11,8 @@ from typing import TypeVar
 from latchpin.contracts import StateStore
 from latchpin.errors import BackendUnavailable, StateAlreadyUsed
 from latchpin.model import PendingAuthorization, StateKey
-from latchpin.patience import insist
 from latchpin.services import Services
+from latchpin.workers.store_deadline import insist
 
 __all__ = ["Patient", "unused", "used_up"]
 

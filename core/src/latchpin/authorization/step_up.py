@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from latchpin.contracts import Clock, KeptRecords
+from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
 from latchpin.oauth.scopes import MOST_SCOPES, is_scope
@@ -46,7 +46,7 @@ class StepUp:
         clock: the gateway's.
     """
 
-    def __init__(self, kept: KeptRecords, clock: Clock) -> None:
+    def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from latchpin.contracts import Clock, StateStore, StoreWitness
+from latchpin.contracts import Clock, StateStore, StoreDiagnostics
 
 __all__ = ["KEPT_FOR", "StoreName"]
 
@@ -33,6 +33,6 @@ class StoreName:
         """
         now = self._clock()
         if self._until is None or now >= self._until:
-            self._name = (await states.facts()).name if isinstance(states, StoreWitness) else ""
+            self._name = (await states.facts()).name if isinstance(states, StoreDiagnostics) else ""
             self._until = now + KEPT_FOR
         return self._name

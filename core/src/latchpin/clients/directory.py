@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from latchpin.clients.kept import KeptClients
+from latchpin.clients.options import RegistrationOptions, explain_refusal, list_ways
 from latchpin.clients.registrations import Registrations
 from latchpin.clients.secrets import open_configured_secret
-from latchpin.clients.ways import Ways, explain_refusal, list_ways
 from latchpin.contracts import (
     Cipher,
     ClientRegistrar,
     Clock,
     Keeps,
-    KeptRecords,
+    KeyValueRecords,
     RecordStore,
     Registration,
     RegistrationRequest,
@@ -64,7 +64,7 @@ class ClientDirectory:
         self,
         *,
         records: RecordStore,
-        kept: KeptRecords,
+        kept: KeyValueRecords,
         cipher: Cipher,
         registrars: Sequence[ClientRegistrar],
         clock: Clock,
@@ -105,7 +105,9 @@ class ClientDirectory:
         refused = RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
         raise explain_refusal(refused, self._registrars, None, request)
 
-    async def ways(self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]) -> Ways:
+    async def ways(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> RegistrationOptions:
         """Say which way to a client would be taken, and why not the others. Registers nothing.
 
         Raises:
@@ -155,7 +157,7 @@ class ClientDirectory:
         _log.warning("DCR: the client registered for gateway %s at %s is not used any more", gateway_id, issuer)
         return await self._records.clients.delete(kept.id)
 
-    async def heal(self, gateway_id: str, issuer: str | None, client_id: str) -> bool:
+    async def reregister(self, gateway_id: str, issuer: str | None, client_id: str) -> bool:
         """After ``invalid_client``: drop a registered client, so that the next ``client_for`` registers anew.
 
         Once an hour for a gateway and issuer: where a new client is refused too, registering more does not help.

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from latchpin.clients.kept import KeptClients
 from latchpin.contracts import ClientRegistrar, Registration, RegistrationRequest
-from latchpin.errors import IssuerMissing, ProviderError, RegistrationFailed
+from latchpin.errors import IssuerMissing, RegistrationFailed, UpstreamError
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
@@ -84,7 +84,7 @@ class Registrations:
                 "client",
                 (request.gateway.id, request.server.issuer),
                 life=LEASE,
-                patience=PATIENCE,
+                wait=PATIENCE,
                 meanwhile=kept_meanwhile,
             ) as made:
                 return made or await kept_meanwhile() or await self._register(registrar, request)
@@ -100,7 +100,7 @@ class Registrations:
         await self._pauses.check("registration", request.gateway.id)
         try:
             answer = await registrar.register(request)
-        except ProviderError as exc:
+        except UpstreamError as exc:
             await self._pauses.note("registration", request.gateway.id, exc)
             raise
         return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from latchpin.audit import reading
-from latchpin.audit.pseudonyms import Pseudonyms
+from latchpin.activity.audit import reading
+from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.commands.console import opened, print_json, run, say
 from latchpin.errors import NotFound
-from latchpin.people.address import parse_email
+from latchpin.identity.address import parse_email
 from latchpin.services import Services
 
 app = typer.Typer(name="audit", help="Verify and export the audit log.", no_args_is_help=True)

@@ -9,9 +9,9 @@ import typer
 
 from latchpin.commands.console import print_json
 from latchpin.commands.tables import print_table
-from latchpin.env_example import write_example
-from latchpin.known_settings import misspelt_settings, settings_models, shown_settings
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import doubtful_settings, settings_models, shown_settings
+from latchpin.settings.env_example import write_example
 
 app = typer.Typer(name="config", help="Show the settings.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         print_json(values)
     else:
         print_table(("variable", "value"), list(values.items()))
-    for sentence in misspelt_settings(plugins):
+    for sentence in doubtful_settings(plugins):
         sys.stderr.write(f"warning: {sentence}\n")
 
 

@@ -15,11 +15,11 @@ from rich.markup import escape
 from latchpin.application import Application
 from latchpin.assembly import NO_STATE_STORE, assemble, select_stores
 from latchpin.commands.tables import UNLIMITED, width_of_output
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import StateStore
 from latchpin.errors import SettingsError, StateStorageDisabled
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 __all__ = ["err", "opened", "out", "print_json", "run"]
 

@@ -15,7 +15,7 @@ from latchpin.doctor import Report, examine
 from latchpin.doctor.examination import Examination, open_examination
 from latchpin.doctor.terminal import print_report
 from latchpin.errors import LatchpinError
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 
 app = typer.Typer()
 

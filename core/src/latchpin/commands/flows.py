@@ -11,6 +11,8 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from latchpin.activity.inspector import Flow
+from latchpin.activity.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
 from latchpin.application import Application
 from latchpin.commands.console import opened, print_json, run, say
 from latchpin.commands.ending import until_told
@@ -18,8 +20,6 @@ from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_flow_id, find_gateway
 from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
 from latchpin.gateways.named import ID
-from latchpin.journal.inspector import Flow
-from latchpin.journal.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)

@@ -14,11 +14,11 @@ from latchpin.commands.inspection import print_inspection
 from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
 from latchpin.errors import NotFound, SettingsError
-from latchpin.gateways.book import describe, parse_gateway_body
 from latchpin.gateways.endpoint import mcp_endpoint
+from latchpin.gateways.registry import describe, parse_gateway_body
 from latchpin.gateways.removal import Removed
 from latchpin.model import Gateway
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
 

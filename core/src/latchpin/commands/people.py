@@ -10,10 +10,10 @@ import typer
 
 from latchpin.assembly import utc_now
 from latchpin.commands.console import opened, run
-from latchpin.configuration import CoreSettings
-from latchpin.people.login import create_link
-from latchpin.people.tickets import build_bearer, check_signs_bearers
+from latchpin.identity.login import create_link
+from latchpin.identity.signed_tokens import build_bearer, check_signs_bearers
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 Email = Annotated[str, typer.Option("--email", help="Whose address.")]
 Admin = Annotated[bool, typer.Option("--admin", help="As an administrator.")]

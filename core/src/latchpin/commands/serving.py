@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
+from latchpin.activity.logs import set_up_logging
 from latchpin.commands.console import print_json, say
 from latchpin.commands.tables import print_table
-from latchpin.configuration import CoreSettings
-from latchpin.logs import set_up_logging
-from latchpin.plugin_report import build_plugin_report
-from latchpin.plugin_rules import HOOKS
-from latchpin.plugins import Plugins
-from latchpin.serve import doubt_about_base_url, require_servable
-from latchpin.serve import serve as run_server
+from latchpin.doctor.plugin_report import build_plugin_report
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.rules import HOOKS
+from latchpin.serving.serve import doubt_about_base_url, require_servable
+from latchpin.serving.serve import serve as run_server
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 _log = logging.getLogger("latchpin.serve")
 app = typer.Typer()
@@ -29,13 +29,15 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [HOST].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [PORT].")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes [WORKERS].")] = None,
-    freshen: Annotated[bool, typer.Option("--freshen", help="Renew tokens before they expire [FRESHEN].")] = False,
+    refresh_ahead: Annotated[
+        bool, typer.Option("--refresh-ahead", help="Renew tokens before they expire [REFRESH_AHEAD].")
+    ] = False,
 ) -> None:
     """Serve the gateway until Ctrl-C.
 
     Settings come from the environment and .env; an option here wins over both. Workers read the same.
     """
-    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("FRESHEN", freshen or None)):
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("REFRESH_AHEAD", refresh_ahead or None)):
         if value is not None:
             os.environ[name] = str(value)
     settings = load(CoreSettings)

@@ -8,7 +8,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import Collection
-from latchpin.contracts.evidence import StoreFacts, StoreWitness
+from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import NavigationEntry
@@ -25,7 +25,7 @@ from latchpin.contracts.servers import (
 from latchpin.contracts.stores import (
     ClientRecords,
     GatewayRecords,
-    KeptRecords,
+    KeyValueRecords,
     RecordStore,
     StateStore,
     TokenRecords,
@@ -51,7 +51,7 @@ __all__ = [
     "Identity",
     "Instance",
     "Keeps",
-    "KeptRecords",
+    "KeyValueRecords",
     "Keys",
     "NavigationEntry",
     "Observer",
@@ -66,7 +66,7 @@ __all__ = [
     "Signer",
     "StateStore",
     "StoreFacts",
-    "StoreWitness",
+    "StoreDiagnostics",
     "TokenRecords",
     "TokenRequestParts",
     "Upstream",

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from latchpin.contracts.collections import Collection
 from latchpin.contracts.keys import Cipher, Keys
 from latchpin.contracts.servers import Upstream
-from latchpin.contracts.stores import KeptRecords, RecordStore
+from latchpin.contracts.stores import KeyValueRecords, RecordStore
 from latchpin.model import CollectionSpec
 
 __all__ = ["Backend", "Clock", "Context"]
@@ -77,7 +77,7 @@ class Context(Protocol):
         """The selected cipher; raises if it is not open yet (it is opened before the stores)."""
 
     @property
-    def kept(self) -> KeptRecords:
+    def kept(self) -> KeyValueRecords:
         """Small named values in the record store; raises if it is not open yet."""
 
     def collection(self, spec: CollectionSpec) -> Collection:
@@ -88,7 +88,7 @@ class Context(Protocol):
         """
 
     @property
-    def as_found(self) -> bool:
+    def diagnostic(self) -> bool:
         """Whether to change nothing at opening, such as a schema: somebody looks for what is wrong."""
 
     async def shared(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> ResourceT:

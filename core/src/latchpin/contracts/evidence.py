@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-__all__ = ["StoreFacts", "StoreWitness"]
+__all__ = ["StoreFacts", "StoreDiagnostics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class StoreFacts:
 
 
 @runtime_checkable
-class StoreWitness(Protocol):
+class StoreDiagnostics(Protocol):
     """A state store that may be asked: at most once a minute while all is well, and whenever a state is missing."""
 
     async def facts(self) -> StoreFacts:

@@ -16,7 +16,7 @@ from latchpin.model import (
     StoredToken,
 )
 
-__all__ = ["ClientRecords", "GatewayRecords", "KeptRecords", "RecordStore", "StateStore", "TokenRecords"]
+__all__ = ["ClientRecords", "GatewayRecords", "KeyValueRecords", "RecordStore", "StateStore", "TokenRecords"]
 
 
 class StateStore(Protocol):
@@ -133,7 +133,7 @@ class ClientRecords(Protocol):
         """Remove by the row's id. False if there was none."""
 
 
-class KeptRecords(Protocol):
+class KeyValueRecords(Protocol):
     """Small named values with one primitive: the first writer wins until the value expires.
 
     It serves random keys made once for all workers, one-time links and leases.

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from latchpin.contracts import Check, CheckContext, Finding
-from latchpin.hookspecs import hookimpl
+from latchpin.plugins.hookspecs import hookimpl
 
 __all__ = ["latchpin_checks"]
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from latchpin.contracts import Backend, Cipher, Context, Keys
 from latchpin.errors import Unsealable
-from latchpin.hookspecs import hookimpl
 from latchpin.model import Sealed
 from latchpin.oauth import base64url
+from latchpin.plugins.hookspecs import hookimpl
 from latchpin.settings import Settings
 
 __all__ = ["AesGcmCipher"]

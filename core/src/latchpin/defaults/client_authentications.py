@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from latchpin.contracts import ClientAuthentication, TokenRequestParts
-from latchpin.hookspecs import hookimpl
 from latchpin.model import ClientCredentials
 from latchpin.oauth.client_auth import assertion_parts, basic_parts, post_parts, public_parts
+from latchpin.plugins.hookspecs import hookimpl
 
 __all__ = ["KeyAuthentication", "PlainAuthentication"]
 

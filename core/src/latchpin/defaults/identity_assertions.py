@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from latchpin.contracts import AssertionSource, Backend, Clock, Context
-from latchpin.hookspecs import hookimpl
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
+from latchpin.plugins.hookspecs import hookimpl
 from latchpin.settings import Settings
-from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.tokens.assertion_store import AssertionStore
 
 __all__ = ["BearerSource", "ShelfSource"]
 
@@ -35,7 +35,7 @@ class BearerSource:
 class ShelfSource:
     """What the caller handed in before."""
 
-    def __init__(self, shelf: AssertionShelf, clock: Clock) -> None:
+    def __init__(self, shelf: AssertionStore, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
 
@@ -51,7 +51,7 @@ async def _open_bearer(settings: NoSettings, context: Context) -> AsyncIterator[
 
 @asynccontextmanager
 async def _open_shelf(settings: NoSettings, context: Context) -> AsyncIterator[AssertionSource]:  # noqa: ARG001
-    yield ShelfSource(AssertionShelf(context.kept, context.cipher), context.clock)
+    yield ShelfSource(AssertionStore(context.kept, context.cipher), context.clock)
 
 
 @hookimpl

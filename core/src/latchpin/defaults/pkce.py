@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.contracts import PkceMethod
-from latchpin.hookspecs import hookimpl
 from latchpin.oauth.pkce import S256
+from latchpin.plugins.hookspecs import hookimpl
 
 
 @hookimpl

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from latchpin.contracts import Backend, ClientRegistrar, Context, Keeps, Registration, RegistrationRequest
-from latchpin.hookspecs import hookimpl
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.oauth.client_auth import choose_method
+from latchpin.plugins.hookspecs import hookimpl
 from latchpin.settings import Settings
 
 __all__ = ["StaticRegistrar"]

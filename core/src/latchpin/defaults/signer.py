@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from latchpin.contracts import Backend, Context, Keys, Signer
 from latchpin.errors import Unsealable
-from latchpin.hookspecs import hookimpl
+from latchpin.plugins.hookspecs import hookimpl
 from latchpin.settings import Settings
 
 __all__ = ["HmacSigner"]

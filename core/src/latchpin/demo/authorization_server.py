@@ -20,7 +20,7 @@ from starlette.routing import Route
 from latchpin.contracts import Clock
 from latchpin.demo.back_channel import AUTH_METHODS, BackChannel
 from latchpin.demo.front_channel import PASSWORD, USERS, FrontChannel
-from latchpin.demo.ledger import SCOPES, Ledger
+from latchpin.demo.state import SCOPES, InMemoryState
 
 __all__ = ["PASSWORD", "USERS", "AuthorizationServer"]
 
@@ -54,7 +54,7 @@ class AuthorizationServer:
         token_lifetime: timedelta = timedelta(hours=1),
     ) -> None:
         self.issuer = origin + path
-        self.ledger = Ledger(clock, token_lifetime=token_lifetime)
+        self.ledger = InMemoryState(clock, token_lifetime=token_lifetime)
         metadata = Route(f"/.well-known/oauth-authorization-server{path}", self._metadata)
         people = FrontChannel(self.issuer, self.ledger, frozenset(resources))
         programs = BackChannel(self.issuer, self.ledger)

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from latchpin.configuration import is_loopback_host
-from latchpin.demo.ledger import SCOPES, Client, Issued, Ledger, Refusal
+from latchpin.demo.state import SCOPES, Client, InMemoryState, Issued, Refusal
+from latchpin.settings.core import is_loopback_host
 
 __all__ = ["AUTH_METHODS", "BackChannel", "parse_single"]
 
@@ -46,7 +46,7 @@ class BackChannel:
         ledger: what the server remembers.
     """
 
-    def __init__(self, issuer: str, ledger: Ledger) -> None:
+    def __init__(self, issuer: str, ledger: InMemoryState) -> None:
         self._issuer = issuer
         self._ledger = ledger
 

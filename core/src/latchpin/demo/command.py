@@ -14,7 +14,7 @@ from latchpin.commands.console import err, out, run
 from latchpin.commands.ending import until_told
 
 if TYPE_CHECKING:
-    from latchpin.demo.stage import Stage
+    from latchpin.demo.environment import DemoEnvironment
     from latchpin.demo.steps import Steps
 
 __all__ = ["app", "demo"]
@@ -53,7 +53,7 @@ def demo(
 
 
 async def _run(folder: Path, port: int | None, *, once: bool) -> None:
-    from latchpin.demo.stage import open_stage  # noqa: PLC0415
+    from latchpin.demo.environment import open_stage  # noqa: PLC0415
     from latchpin.demo.steps import Steps  # noqa: PLC0415
 
     steps = Steps(_tell)
@@ -65,18 +65,18 @@ async def _run(folder: Path, port: int | None, *, once: bool) -> None:
             await _invite(stage, steps)
 
 
-async def _play(stage: Stage, steps: Steps) -> None:
+async def _play(stage: DemoEnvironment, steps: Steps) -> None:
     from latchpin.demo.walk import walk  # noqa: PLC0415
 
     tools = await walk(stage, steps)
     out.print(f"[bold green]The demo works.[/] {len(tools)} tools fetched with the user's own token.", soft_wrap=True)
 
 
-async def _invite(stage: Stage, steps: Steps) -> None:
+async def _invite(stage: DemoEnvironment, steps: Steps) -> None:
     """Say what to click, and wait for Ctrl-C."""
     from latchpin.demo.authorization_server import PASSWORD  # noqa: PLC0415
-    from latchpin.demo.stage import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
-    from latchpin.people.login import create_link  # noqa: PLC0415
+    from latchpin.demo.environment import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
+    from latchpin.identity.login import create_link  # noqa: PLC0415
 
     link = await create_link(stage.application.services, ADMINISTRATOR, admin=True)
     lines = [

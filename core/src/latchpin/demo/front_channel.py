@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from latchpin.demo.authorization_request import TellableRefusal, parse_authorization_request
 from latchpin.demo.back_channel import parse_single
-from latchpin.demo.ledger import SCOPES, AuthorizationRequest, Ledger, Refusal
 from latchpin.demo.pages import render, stylesheet
+from latchpin.demo.state import SCOPES, AuthorizationRequest, InMemoryState, Refusal
 
 __all__ = ["PASSWORD", "USERS", "FrontChannel"]
 
@@ -42,7 +42,7 @@ class FrontChannel:
         resources: the known resource indicators; empty means any.
     """
 
-    def __init__(self, issuer: str, ledger: Ledger, resources: Collection[str]) -> None:
+    def __init__(self, issuer: str, ledger: InMemoryState, resources: Collection[str]) -> None:
         self._issuer = issuer
         self._path = urlsplit(issuer).path
         self._ledger = ledger

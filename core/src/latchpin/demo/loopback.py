@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from latchpin.configuration import is_loopback_host
 from latchpin.errors import SettingsError
+from latchpin.settings.core import is_loopback_host
 
 __all__ = ["LoopbackOnly", "bind", "serving", "url_of"]
 

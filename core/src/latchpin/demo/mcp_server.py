@@ -11,7 +11,7 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import AnyHttpUrl
 from starlette.types import ASGIApp
 
-from latchpin.demo.ledger import SCOPES, Ledger
+from latchpin.demo.state import SCOPES, InMemoryState
 
 __all__ = ["PATH", "build_mcp_app", "find_passages"]
 
@@ -22,7 +22,7 @@ _MOST_PASSAGES = 3
 class _LedgerVerifier:
     """Knows a token by looking into the authorization server's own ledger."""
 
-    def __init__(self, ledger: Ledger, issuer: str) -> None:
+    def __init__(self, ledger: InMemoryState, issuer: str) -> None:
         self._ledger = ledger
         self._issuer = issuer
 
@@ -43,7 +43,7 @@ class _LedgerVerifier:
         )
 
 
-def build_mcp_app(origin: str, *, issuer: str, ledger: Ledger) -> ASGIApp:
+def build_mcp_app(origin: str, *, issuer: str, ledger: InMemoryState) -> ASGIApp:
     """Build the server to be reached at ``origin`` + ``PATH``.
 
     Tokens issued for another resource are refused.

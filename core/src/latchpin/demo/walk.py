@@ -6,17 +6,17 @@ from http import HTTPStatus
 
 from latchpin.demo.authorization_server import PASSWORD
 from latchpin.demo.browser import Browser, Page
-from latchpin.demo.stage import ADMINISTRATOR, Stage
+from latchpin.demo.environment import ADMINISTRATOR, DemoEnvironment
 from latchpin.demo.steps import Steps
+from latchpin.identity.login import create_link
 from latchpin.model import Caller
-from latchpin.people.login import create_link
 
 __all__ = ["walk"]
 
 _SUCCESS = "OAuth Authorization Successful"
 
 
-async def walk(stage: Stage, steps: Steps) -> list[str]:
+async def walk(stage: DemoEnvironment, steps: Steps) -> list[str]:
     """Walk through the demo as ``ADMINISTRATOR``; return the names of the tools.
 
     Raises:
@@ -49,7 +49,7 @@ async def walk(stage: Stage, steps: Steps) -> list[str]:
     return tools
 
 
-async def _stored_tools(stage: Stage) -> list[str]:
+async def _stored_tools(stage: DemoEnvironment) -> list[str]:
     services = stage.application.services
     tools = [tool.name for tool in await services.tools.list(stage.gateway_id, ADMINISTRATOR)]
     if not tools:
@@ -57,9 +57,9 @@ async def _stored_tools(stage: Stage) -> list[str]:
     return tools
 
 
-async def _call_who_am_i(stage: Stage) -> str:
+async def _call_who_am_i(stage: DemoEnvironment) -> str:
     """Call with the user's own token, and hear from the server whose it is."""
-    from latchpin.tools.sdk import call_tool  # noqa: PLC0415  brings the SDK's client along
+    from latchpin.gateways.tools.sdk import call_tool  # noqa: PLC0415  brings the SDK's client along
 
     gateway = await stage.application.services.records.gateways.get(stage.gateway_id)
     if gateway is None:

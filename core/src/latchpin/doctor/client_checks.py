@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from latchpin.application import Application
-from latchpin.causes.callback import REDIRECT_MISMATCH
-from latchpin.causes.refusals import CLIENT_FORGOTTEN, TOKEN
+from latchpin.clients.options import RegistrationOptions
 from latchpin.clients.secrets import open_configured_secret, open_registered_secret
-from latchpin.clients.ways import Ways
 from latchpin.contracts import Finding, Fix, Severity
 from latchpin.doctor.probes import ask_authorization_endpoint, ask_token_endpoint
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, RegistrationFailed, Unsealable
+from latchpin.errors.causes.callback import REDIRECT_MISMATCH
+from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN, TOKEN
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient
 from latchpin.servers.found import FoundServer
 from latchpin.tokens.client_grant import INVALID_CLIENT
@@ -112,7 +112,7 @@ async def _unregistered(application: Application, gateway: Gateway, found: Found
     return Finding(Severity.FAILURE, title, why, remedy, cause=cause)
 
 
-async def _ways(application: Application, gateway: Gateway, found: FoundServer) -> Ways:
+async def _ways(application: Application, gateway: Gateway, found: FoundServer) -> RegistrationOptions:
     redirect_uri = found.config.redirect_uri or application.services.settings.redirect_uri
     return await application.clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
 

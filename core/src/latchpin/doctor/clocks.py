@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from latchpin.causes.callback import CLOCK_SKEW
 from latchpin.contracts import Finding, Severity
+from latchpin.errors.causes.callback import CLOCK_SKEW
 
 __all__ = ["compare_clocks"]
 

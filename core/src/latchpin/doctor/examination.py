@@ -11,11 +11,11 @@ from pydantic_settings import BaseSettings
 
 from latchpin.application import Application
 from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore, Upstream
 from latchpin.doctor.lenient import read, read_core
 from latchpin.errors import LatchpinError, PluginError
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.settings.core import CoreSettings
 from latchpin.workers.instances import list_instances
 
 __all__ = ["Examination", "look_at", "open_examination"]
@@ -95,7 +95,7 @@ async def open_examination(
     Nothing is changed by it. It does not raise for what is wrong with the gateway.
     """
     settings = read_core()
-    selection, obstacle = _select(plugins.as_found(), settings)
+    selection, obstacle = _select(plugins.diagnostic(), settings)
     async with AsyncExitStack() as stack:
         application = None
         if selection is not None and selection.record.shared:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from latchpin.application import Application
-from latchpin.causes.callback import REDIRECT_MISMATCH
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.client_checks import check_client
 from latchpin.doctor.examination import Examination
 from latchpin.doctor.refused import finding_of
 from latchpin.doctor.token_checks import check_tokens
 from latchpin.errors import LatchpinError
+from latchpin.errors.causes.callback import REDIRECT_MISMATCH
 from latchpin.gateways.named import named
 from latchpin.model import Gateway
+from latchpin.servers.discovery_client import tell_nobody
 from latchpin.servers.found import FoundServer
-from latchpin.servers.inquiry import tell_nobody
 
 __all__ = ["check_gateways"]
 

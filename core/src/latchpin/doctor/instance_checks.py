@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from latchpin.causes.callback import BROWSER_CHANGED, STATE_SECRET_CHANGED
-from latchpin.causes.missing import STATE_NEVER_STORED, STATE_OTHER_MACHINE, STATE_OTHER_WORKER
 from latchpin.contracts import Finding, Instance, Severity
 from latchpin.doctor.examination import Examination
 from latchpin.doctor.processes import serving_processes
 from latchpin.doctor.store_checks import OTHER_STORE
 from latchpin.errors import Unsealable
+from latchpin.errors.causes.callback import BROWSER_CHANGED, STATE_SECRET_CHANGED
+from latchpin.errors.causes.missing import STATE_NEVER_STORED, STATE_OTHER_MACHINE, STATE_OTHER_WORKER
+from latchpin.serving.announcing import keys_of
 from latchpin.workers.instance_names import Whereabouts, locate
-from latchpin.workers.instances import keys_of
 
 __all__ = ["check_instances", "check_secrets", "check_workers", "living"]
 

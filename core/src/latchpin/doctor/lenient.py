@@ -7,9 +7,9 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings
 
-from latchpin.configuration import CoreSettings
 from latchpin.errors import SettingsError
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 __all__ = ["problems_of", "read", "read_core"]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from latchpin.causes.callback import REDIRECT_MISMATCH
-from latchpin.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED, TOKEN
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.refused import finding_of
-from latchpin.errors import ConfigurationError, ProviderError, TokenRefused
+from latchpin.errors import ConfigurationError, TokenRefused, UpstreamError
+from latchpin.errors.causes.callback import REDIRECT_MISMATCH
+from latchpin.errors.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED, TOKEN
 from latchpin.model import ClientCredentials, Reply
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.refusal import explain, plain_code
@@ -36,7 +36,7 @@ async def ask_token_endpoint(services: Services, found: FoundServer, client: Cli
         if exc.error == INVALID_CLIENT:
             finding = finding_of(exc, "its server does not accept the client")
             return replace(finding, cause=TOKEN[INVALID_CLIENT].slug)
-    except (ProviderError, ConfigurationError) as exc:
+    except (UpstreamError, ConfigurationError) as exc:
         return finding_of(exc, "the token endpoint cannot be asked")
     return Finding(Severity.OK, "its server knows the client")
 
@@ -69,7 +69,7 @@ async def ask_authorization_endpoint(
     )
     try:
         reply = await services.upstream.get(build_authorization_url(request), headers={"accept": "text/html"})
-    except ProviderError as exc:
+    except UpstreamError as exc:
         return [finding_of(exc, "the authorization endpoint cannot be asked")]
     return _judge(reply, redirect_uri)
 

@@ -10,7 +10,7 @@ from latchpin.contracts import Check, Finding, Severity
 from latchpin.doctor.examination import Examination, look_at
 from latchpin.doctor.report import Checked, Report
 from latchpin.errors import LatchpinError
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 
 __all__ = ["examine", "run_checks"]
 

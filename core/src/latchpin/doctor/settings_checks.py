@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from latchpin.configuration import CoreSettings, is_loopback_host
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.examination import Examination
 from latchpin.doctor.lenient import problems_of
 from latchpin.errors import PluginError, SettingsError, StateExpired, WeakSecret
-from latchpin.known_settings import misspelt_settings, settings_models
+from latchpin.plugins.known_settings import doubtful_settings, settings_models
+from latchpin.settings.core import CoreSettings, is_loopback_host
 
 __all__ = ["check_secret", "check_settings", "check_times"]
 
@@ -47,7 +47,7 @@ def _models(context: Examination) -> list[type]:
 
 def _misspelt(context: Examination) -> list[str]:
     try:
-        return misspelt_settings(context.plugins)
+        return doubtful_settings(context.plugins)
     except PluginError:
         return []
 

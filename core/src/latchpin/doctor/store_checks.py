@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 
-from latchpin.causes.missing import STATE_BEFORE_RESTART
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.examination import Examination
 from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled
+from latchpin.errors.causes.missing import STATE_BEFORE_RESTART
 
 __all__ = ["check_kind_of_states", "check_start", "check_stores"]
 

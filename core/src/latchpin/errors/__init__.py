@@ -32,7 +32,7 @@
     │   ├── ProviderUnreachable     502
     │   ├── ProviderTimeout         504
     │   ├── ProviderUnreadable      502
-    │   │   └── ProviderBusy        503   it asks us to wait
+    │   │   └── UpstreamBusy        503   it asks us to wait
     │   ├── AddressRefused          502   an address we do not connect to
     │   ├── TokenRefused            502   the token endpoint said no
     │   │   ├── AccessRefused       502   the MCP server did not take the token
@@ -58,12 +58,11 @@
 Each carries five texts, kept apart because they have different readers: ``title`` (a heading),
 ``public`` (anybody), ``detail`` (the flow's own user: facts of this very flow), ``hint`` (the log) and
 ``remedy`` (whoever can act: one action). Secrets go into none of them. What is true of every such failure stands
-in the catalogue, ``latchpin.causes``.
+in the catalogue, ``latchpin.errors.causes``.
 """
 
 from collections.abc import Iterator
 
-from latchpin.causes import CAUSES, Cause
 from latchpin.errors.assertion import AssertionRefused, AssertionUnusable, IdentityAssertionRequired
 from latchpin.errors.backend import (
     BackendError,
@@ -102,6 +101,7 @@ from latchpin.errors.caller import (
     SignInFailed,
     TooManyPending,
 )
+from latchpin.errors.causes import CAUSES, Cause
 from latchpin.errors.configuration import (
     ConfigurationError,
     IssuerMissing,
@@ -112,21 +112,21 @@ from latchpin.errors.configuration import (
     Unsealable,
     WeakSecret,
 )
-from latchpin.errors.provider import (
+from latchpin.errors.root import (
+    LatchpinError,
+)
+from latchpin.errors.upstream import (
     AccessRefused,
     AddressRefused,
     DiscoveryFailed,
     PkceUnsupported,
-    ProviderBusy,
-    ProviderError,
-    ProviderTimeout,
-    ProviderUnreachable,
-    ProviderUnreadable,
     RegistrationFailed,
     TokenRefused,
-)
-from latchpin.errors.root import (
-    LatchpinError,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    UpstreamUnreadable,
 )
 
 __all__ = [
@@ -158,11 +158,11 @@ __all__ = [
     "NotSignedIn",
     "PkceUnsupported",
     "PluginError",
-    "ProviderBusy",
-    "ProviderError",
-    "ProviderTimeout",
-    "ProviderUnreachable",
-    "ProviderUnreadable",
+    "UpstreamBusy",
+    "UpstreamError",
+    "UpstreamTimeout",
+    "UpstreamUnreachable",
+    "UpstreamUnreadable",
     "RecordConflict",
     "RedirectMismatch",
     "RegistrationFailed",

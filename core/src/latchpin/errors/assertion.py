@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from latchpin.causes import assertion
 from latchpin.errors.caller import CallerError
+from latchpin.errors.causes import assertion
 from latchpin.errors.configuration import ConfigurationError
-from latchpin.errors.provider import TokenRefused
+from latchpin.errors.upstream import TokenRefused
 
 __all__ = ["AssertionRefused", "AssertionUnusable", "IdentityAssertionRequired"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from latchpin.causes import callback, missing, refusals
-from latchpin.causes.cause import OPAQUE
+from latchpin.errors.causes import callback, missing, refusals
+from latchpin.errors.causes.cause import OPAQUE
 from latchpin.errors.root import LatchpinError
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latchpin.causes import installation
+from latchpin.errors.causes import installation
 from latchpin.errors.root import LatchpinError
 
 __all__ = [

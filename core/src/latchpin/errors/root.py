@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from latchpin.causes import Cause
-from latchpin.causes.installation import INTERNAL
+from latchpin.errors.causes import Cause
+from latchpin.errors.causes.installation import INTERNAL
 
 __all__ = [
     "LatchpinError",

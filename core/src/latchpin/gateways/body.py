@@ -25,10 +25,10 @@ from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import GrantType
+from latchpin.model.urls import check_url
 from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
-from latchpin.urls import check_url
 
 __all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 

@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import Any
 
 from latchpin.errors import Forbidden
+from latchpin.identity.revocations import EVERYBODY, end_everything_of
 from latchpin.model import Caller, Gateway, StoredToken
-from latchpin.people.endings import EVERYBODY, end_everything_of
 from latchpin.services import Services
-from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.tokens.assertion_store import AssertionStore
 from latchpin.tokens.endpoint import Revocation
-from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tokens.service import TokenService
 
 __all__ = ["BreakGlass", "Broken"]
 
@@ -56,7 +56,7 @@ class Broken:
 class BreakGlass:
     """Takes everything back."""
 
-    def __init__(self, services: Services, tokens: TokenKeeper) -> None:
+    def __init__(self, services: Services, tokens: TokenService) -> None:
         self._services = services
         self._tokens = tokens
 
@@ -97,7 +97,7 @@ class BreakGlass:
             tokens = await records.tokens.list(gateway_id=gateway.id)
             await records.tokens.delete_all(gateway.id)
             taken.append((gateway, tokens))
-        await AssertionShelf(self._services.kept, self._services.cipher).clear()
+        await AssertionStore(self._services.kept, self._services.cipher).clear()
         for gateway, tokens in taken:
             for token in tokens:
                 await self._services.tools.replace(gateway.id, token.app_user_email, {})

@@ -10,15 +10,15 @@ from functools import partial
 from typing import Any
 
 from latchpin.errors import Forbidden, NotFound
-from latchpin.gateways.book import GatewayBook
+from latchpin.gateways.registry import GatewayRegistry
+from latchpin.identity.revocations import end_everything_of
 from latchpin.model import Caller, Gateway, StoredToken
-from latchpin.people.endings import end_everything_of
 from latchpin.services import Services
 from latchpin.tokens.client_grant import owner_of
-from latchpin.tokens.keeper import TokenHealth, TokenKeeper
+from latchpin.tokens.service import TokenHealth, TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
-__all__ = ["Connection", "ConnectionDesk", "Disconnected"]
+__all__ = ["Connection", "ConnectionService", "Disconnected"]
 
 AT_ONCE = 200
 """Tokens that are opened without a pause."""
@@ -68,10 +68,10 @@ class Disconnected:
     answer: str
 
 
-class ConnectionDesk:
+class ConnectionService:
     """Lists and ends connections: everybody their own, administrators all."""
 
-    def __init__(self, services: Services, gateways: GatewayBook, tokens: TokenKeeper) -> None:
+    def __init__(self, services: Services, gateways: GatewayRegistry, tokens: TokenService) -> None:
         self._records = services.records
         self._kept = services.kept
         self._tools = services.tools

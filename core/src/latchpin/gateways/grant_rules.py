@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import JWT_BEARER, OAuthConfig
-from latchpin.oauth.grants import voucher_of
+from latchpin.oauth.grants import grant_subject
 
 __all__ = ["check_grant"]
 
@@ -37,7 +37,7 @@ def check_grant(config: OAuthConfig, earlier: OAuthConfig, identity_provider: bo
                 f"oauth_config.{entered[0]} is given, and grant_type is {config.grant_type}",
                 remedy=f"Set grant_type to {JWT_BEARER}, or that key to null.",
             )
-    elif voucher_of(config) == "workload":
+    elif grant_subject(config) == "workload":
         _check_workload(entered, assertion_folder)
     elif earlier.assertion is not None and not entered:
         raise InvalidRequest(

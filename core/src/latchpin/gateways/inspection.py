@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from latchpin.clients.directory import ClientDirectory
-from latchpin.clients.ways import Ways
+from latchpin.clients.options import RegistrationOptions
 from latchpin.errors import LatchpinError
 from latchpin.model import Gateway, OAuthConfig
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
-from latchpin.oauth.grants import voucher_of
-from latchpin.oauth.providers import NO_PROVIDER
+from latchpin.oauth.grants import grant_subject
+from latchpin.oauth.server_profiles import NO_PROFILE
 from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer
 
@@ -86,7 +86,7 @@ def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -
     }
 
 
-def describe_ways(ways: Ways) -> dict[str, Any]:
+def describe_ways(ways: RegistrationOptions) -> dict[str, Any]:
     """Which way to a client_id is taken, and why not the others."""
     chosen = ways.chosen
     return {
@@ -134,16 +134,18 @@ def _describe_tokens(config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
     bound = found.metadata.dpop
     origin = "both servers do it" if bound is not None else "not both servers say that they bind tokens"
     return {
-        "vouched_for_by": voucher_of(config),
+        "vouched_for_by": grant_subject(config),
         "kind": "bearer" if bound is None else "bound to a key (DPoP)",
         "from": ENTERED if config.dpop is not None else origin,
     }
 
 
-def _describe_provider(config: OAuthConfig, found: FoundServer, provider: Provider | None) -> dict[str, Any] | None:
+def _describe_provider(
+    config: OAuthConfig, found: FoundServer, provider: ServerProfile | None
+) -> dict[str, Any] | None:
     """The table's entry and what the gateway has of it."""
     if provider is None:
-        return {"name": NO_PROVIDER, "settings": {}} if config.provider == NO_PROVIDER else None
+        return {"name": NO_PROFILE, "settings": {}} if config.provider == NO_PROFILE else None
     filled = {
         name: getattr(found.config, name)
         for name in ("omit_resource", "assume_pkce", "scope_separator", "audience", "token_endpoint_auth_method")
@@ -165,7 +167,7 @@ def _describe_provider(config: OAuthConfig, found: FoundServer, provider: Provid
     return {"name": provider.name, "label": provider.label, "from": TABLE, "settings": filled}
 
 
-def _next_step(config: OAuthConfig, found: FoundServer, ways: Ways) -> dict[str, Any]:
+def _next_step(config: OAuthConfig, found: FoundServer, ways: RegistrationOptions) -> dict[str, Any]:
     """What keeps people from authorizing, and what to enter then."""
     if ways.chosen is None and ways.kept is None:
         at = found.metadata.issuer or found.metadata.token_endpoint

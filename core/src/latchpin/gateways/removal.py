@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from latchpin.clients.directory import ClientDirectory, Forgotten
-from latchpin.gateways.book import GatewayBook
+from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway, RegisteredClient, StoredToken
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation
-from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["GatewayRemoval", "Removed"]
@@ -66,7 +66,7 @@ class GatewayRemoval:
     """Removes gateways."""
 
     def __init__(
-        self, services: Services, gateways: GatewayBook, tokens: TokenKeeper, clients: ClientDirectory
+        self, services: Services, gateways: GatewayRegistry, tokens: TokenService, clients: ClientDirectory
     ) -> None:
         self._records = services.records
         self._audit = services.audit

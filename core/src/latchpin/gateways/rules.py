@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from latchpin.contracts import Cipher
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.body import GatewayBody, OAuthConfigBody
-from latchpin.gateways.entered_secrets import SECRETS, with_secrets
+from latchpin.gateways.configured_secrets import SECRETS, with_secrets
 from latchpin.gateways.grant_rules import check_grant
 from latchpin.model import Caller, Gateway, OAuthConfig
-from latchpin.oauth.providers import NO_PROVIDER
+from latchpin.oauth.server_profiles import NO_PROFILE
 
 __all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe"]
 
@@ -210,8 +210,8 @@ def _change_config(
         raise InvalidRequest(
             f"oauth_config.token_endpoint_auth_method holds '{method}': must be one of {', '.join(rules.auth_methods)}"
         )
-    if config.provider not in (None, NO_PROVIDER, *rules.providers):
-        names = ", ".join((*sorted(rules.providers), NO_PROVIDER))
+    if config.provider not in (None, NO_PROFILE, *rules.providers):
+        names = ", ".join((*sorted(rules.providers), NO_PROFILE))
         raise InvalidRequest(f"oauth_config.provider holds '{config.provider}': must be one of {names}")
     if "redirect_uri" not in values:  # one kept from before BASE_URL changed is not this body's fault
         return config

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
-from latchpin.oauth.grants import voucher_of
+from latchpin.oauth.grants import grant_subject
 from latchpin.services import Services
 from latchpin.tokens.client_grant import owner_of
-from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tokens.service import TokenService
 
-__all__ = ["StatusDesk"]
+__all__ = ["GatewayStatusService"]
 
 
-class StatusDesk:
+class GatewayStatusService:
     """Reads only: it asks no server and renews nothing."""
 
-    def __init__(self, services: Services, tokens: TokenKeeper) -> None:
+    def __init__(self, services: Services, tokens: TokenService) -> None:
         self._services = services
         self._tokens = tokens
 
@@ -64,7 +64,7 @@ class StatusDesk:
 
 
 def _message(config: OAuthConfig, token: dict[str, Any]) -> str:
-    match voucher_of(config):
+    match grant_subject(config):
         case "client":
             return "Gateway authorizes itself with client credentials"
         case "workload":

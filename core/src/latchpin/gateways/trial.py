@@ -12,7 +12,7 @@ from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
 from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer, Step
 from latchpin.tokens.client_grant import owner_of
-from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tokens.service import TokenService
 
 __all__ = ["GatewayTrial", "Tell"]
 
@@ -24,7 +24,7 @@ class GatewayTrial:
     """Tries, in the order of an authorization. It registers nothing, and renews a token only as its use would."""
 
     def __init__(
-        self, servers: ServerDirectory, clients: ClientDirectory, tokens: TokenKeeper, inspector: Inspector
+        self, servers: ServerDirectory, clients: ClientDirectory, tokens: TokenService, inspector: Inspector
     ) -> None:
         self._inspector = inspector
         self._servers = servers

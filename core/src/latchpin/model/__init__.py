@@ -38,9 +38,9 @@ from latchpin.model.flow_steps import (
 from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, GrantType, IdentityProvider, OAuthConfig
 from latchpin.model.pending import PendingAuthorization, StateKey
 from latchpin.model.person import Caller, Evidence, IdentityAssertion
-from latchpin.model.provider import Provider
 from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
 from latchpin.model.sealed import Sealed
+from latchpin.model.server_profile import ServerProfile
 
 __all__ = [
     "AuditEntry",
@@ -72,7 +72,7 @@ __all__ = [
     "OAuthConfig",
     "PendingAuthorization",
     "Phase",
-    "Provider",
+    "ServerProfile",
     "Redirected",
     "RegisteredClient",
     "Reply",

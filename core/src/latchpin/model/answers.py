@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
 
 __all__ = ["ClientCredentials", "Reply", "ServerMetadata", "TokenGrant"]
 
@@ -51,7 +51,7 @@ class ServerMetadata:
     iss_parameter_supported: bool = False
     source: str = "settings"
     extra: Mapping[str, Any] = field(default_factory=dict)
-    provider: Provider | None = None
+    provider: ServerProfile | None = None
     dpop: Literal["required", "offered"] | None = None
     passed_over: tuple[str, ...] = ()
 

@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from latchpin.causes.callback import REDIRECT_MISMATCH
-from latchpin.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED
 from latchpin.errors import (
     AuthorizationRefused,
     CallbackMalformed,
@@ -20,6 +18,8 @@ from latchpin.errors import (
     IssuerMismatch,
     RedirectMismatch,
 )
+from latchpin.errors.causes.callback import REDIRECT_MISMATCH
+from latchpin.errors.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED
 from latchpin.model import PendingAuthorization
 from latchpin.oauth.state import StatePayload
 

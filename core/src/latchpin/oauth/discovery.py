@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from latchpin.errors import DiscoveryFailed, PkceUnsupported, ProviderUnreadable
+from latchpin.errors import DiscoveryFailed, PkceUnsupported, UpstreamUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.model.urls import split_origin, split_url
 from latchpin.oauth.documents import Members, NoDocument, parse_flag, parse_object, parse_url, shown
 from latchpin.oauth.dpop import takes_bound_tokens
-from latchpin.urls import split_origin, split_url
 
 __all__ = [
     "ResourceMetadata",
@@ -116,7 +116,7 @@ def parse_server_metadata(reply: Reply, asked_issuer: str, *, allow_http: bool =
         )
     token_endpoint = parse_url(document, "token_endpoint", allow_http=allow_http)
     if token_endpoint is None:
-        raise ProviderUnreadable("the metadata has no token_endpoint")
+        raise UpstreamUnreadable("the metadata has no token_endpoint")
     members = Members(document, allow_http=allow_http)
     found = ServerMetadata(
         issuer=asked_issuer,
@@ -158,7 +158,7 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
         raise NoDocument("the answer is JSON, but no resource metadata")
     resource = parse_url(document, "resource", allow_http=allow_http)
     if resource is None:
-        raise ProviderUnreadable("the resource metadata has no resource")
+        raise UpstreamUnreadable("the resource metadata has no resource")
     if not _speaks_for(resource, server_url, reply.url):
         raise DiscoveryFailed(
             f"the metadata at {shown(reply.url)} speaks for {shown(resource)}, not for {shown(server_url)}",
@@ -167,7 +167,7 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
     members = Members(document, allow_http=allow_http)
     servers = members.words("authorization_servers")
     if servers is None and document.get("authorization_servers") is not None:  # what is named badly is not unnamed
-        raise ProviderUnreadable(f"authorization_servers is {shown(document['authorization_servers'])}, and names none")
+        raise UpstreamUnreadable(f"authorization_servers is {shown(document['authorization_servers'])}, and names none")
     scopes = members.scopes("scopes_supported") or ()
     return ResourceMetadata(
         resource=resource,
@@ -259,5 +259,5 @@ def check_pkce(metadata: ServerMetadata, method: str = "S256", *, assume: bool =
 
 def _parse_success(reply: Reply) -> dict[str, Any]:
     if reply.status != _OK:
-        raise ProviderUnreadable(f"the answer is HTTP {reply.status}", http_status=reply.status)
+        raise UpstreamUnreadable(f"the answer is HTTP {reply.status}", http_status=reply.status)
     return parse_object(reply)

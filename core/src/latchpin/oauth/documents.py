@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import UpstreamUnreadable
 from latchpin.model import Reply
+from latchpin.model.urls import split_url
 from latchpin.oauth.scopes import MOST_SCOPES, keep_scopes
-from latchpin.urls import split_url
 
 __all__ = [
     "Members",
@@ -26,7 +26,7 @@ _MOST_WORDS = 1_000
 _FLAGS = {"true": True, "false": False}
 
 
-class NoDocument(ProviderUnreadable):
+class NoDocument(UpstreamUnreadable):
     """What answered is a page for people, or something else than was looked for: no such document is there."""
 
 
@@ -44,10 +44,10 @@ def parse_object(reply: Reply) -> dict[str, Any]:
         said = f" but {kind!a}" if kind and "json" not in kind else ""
         body = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n")
         meant = body[:1] in (b"{", b"[") or (body and "json" in kind)
-        refused = ProviderUnreadable if meant else NoDocument
+        refused = UpstreamUnreadable if meant else NoDocument
         raise refused(f"the answer is not JSON{said}", http_status=reply.status) from exc
     if not isinstance(document, dict):
-        raise ProviderUnreadable("the answer is JSON, but not an object", http_status=reply.status)
+        raise UpstreamUnreadable("the answer is JSON, but not an object", http_status=reply.status)
     return document
 
 
@@ -62,9 +62,9 @@ def parse_url(document: Mapping[str, Any], name: str, *, allow_http: bool) -> st
         return None
     parts = split_url(value) if isinstance(value, str) else None
     if parts is None or "#" in value:
-        raise ProviderUnreadable(f"{name} is {shown(value)}, not an absolute http(s) URL")
+        raise UpstreamUnreadable(f"{name} is {shown(value)}, not an absolute http(s) URL")
     if parts.scheme == "http" and not allow_http:
-        raise ProviderUnreadable(f"{name} is {shown(value)}, and only https is allowed")
+        raise UpstreamUnreadable(f"{name} is {shown(value)}, and only https is allowed")
     return str(value)
 
 
@@ -74,7 +74,7 @@ def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | Non
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > _MOST_WORDS or not all(isinstance(item, str) for item in value):
-        raise ProviderUnreadable(f"{name} is not a list of strings")
+        raise UpstreamUnreadable(f"{name} is not a list of strings")
     return tuple(value)
 
 
@@ -86,7 +86,7 @@ def parse_flag(document: Mapping[str, Any], name: str) -> bool:
     if isinstance(value, str) and value.lower() in _FLAGS:
         return _FLAGS[value.lower()]
     if not isinstance(value, bool):
-        raise ProviderUnreadable(f"{name} is {shown(value)}, not true or false")
+        raise UpstreamUnreadable(f"{name} is {shown(value)}, not true or false")
     return value
 
 
@@ -112,7 +112,7 @@ class Members:
         """A URL, as ``parse_url`` reads it; None if it is absent or odd."""
         try:
             return parse_url(self._document, name, allow_http=self._allow_http)
-        except ProviderUnreadable as exc:
+        except UpstreamUnreadable as exc:
             self._passed_over.append(exc.detail)
             return None
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from latchpin.contracts import TokenRequestParts
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import UpstreamUnreadable
 from latchpin.model import JWT_BEARER, IdentityAssertion, Reply
 from latchpin.oauth.refusal import plain_code
 from latchpin.oauth.token_reply import parse_token_document, read_token
@@ -93,5 +93,5 @@ def parse_exchange_reply(reply: Reply, *, hidden: Collection[str] = ()) -> str:
     if issued != ID_JAG:
         said = f"'{plain_code(issued)}'" if issued is not None else "none"
         host = urlsplit(reply.url).hostname or "the identity provider"
-        raise ProviderUnreadable(f"{host} was asked for {ID_JAG}, and its answer's issued_token_type is {said}.")
+        raise UpstreamUnreadable(f"{host} was asked for {ID_JAG}, and its answer's issued_token_type is {said}.")
     return read_token(reply, document)

@@ -6,13 +6,13 @@ from typing import Literal
 
 from latchpin.model import JWT_BEARER, OAuthConfig
 
-__all__ = ["Voucher", "voucher_of"]
+__all__ = ["Voucher", "grant_subject"]
 
 Voucher = Literal["person", "client", "workload", "identity-provider"]
 """Who vouches: a person in a browser, the gateway's client, its workload, or each person's identity provider."""
 
 
-def voucher_of(config: OAuthConfig) -> Voucher:
+def grant_subject(config: OAuthConfig) -> Voucher:
     """Who vouches for the tokens of a gateway with this entry.
 
     The tokens of ``client`` and ``workload`` are the gateway's own, those of the other two are each user's.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from latchpin.causes.refusals import SAID, TOKEN, TOKEN_REFUSED_AT_ALL
 from latchpin.errors import TokenRefused
+from latchpin.errors.causes.refusals import SAID, TOKEN, TOKEN_REFUSED_AT_ALL
 
 __all__ = ["explain", "plain_code", "plain_words", "token_refused"]
 

@@ -15,7 +15,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from latchpin.causes.callback import CLOCK_SKEW, STATE_EXPIRED, STATE_SECRET_CHANGED, USER_CHANGED
 from latchpin.contracts import Signer
 from latchpin.errors import (
     BrowserChanged,
@@ -26,6 +25,7 @@ from latchpin.errors import (
     Unsealable,
     UserChanged,
 )
+from latchpin.errors.causes.callback import CLOCK_SKEW, STATE_EXPIRED, STATE_SECRET_CHANGED, USER_CHANGED
 from latchpin.oauth import base64url
 
 __all__ = [

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from latchpin.errors import ProviderBusy, ProviderUnreadable
+from latchpin.errors import UpstreamBusy, UpstreamUnreadable
 from latchpin.model import Reply, TokenGrant
 from latchpin.oauth.documents import tell_status
 from latchpin.oauth.pauses import choose_pause
@@ -48,7 +48,7 @@ def parse_token_reply(
 
     Raises:
         TokenRefused: the server said no; ``error`` is the registered code.
-        ProviderBusy: it asks us to wait.
+        UpstreamBusy: it asks us to wait.
         ProviderUnreadable: the answer is a 5xx, or is not what the protocol says.
     """
     host = _host_of(reply)
@@ -136,7 +136,7 @@ def _parse_form(reply: Reply, host: str, body: bytes) -> dict[str, Any]:
     return document
 
 
-def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> ProviderUnreadable | None:
+def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> UpstreamUnreadable | None:
     """5xx and what asks us to wait say nothing about the grant, whatever the body: everything is kept, tried later."""
     if reply.status < 500 and reply.status not in _WAIT:  # noqa: PLR2004  HTTP
         return None
@@ -145,12 +145,12 @@ def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> Provide
     return _unreadable(reply, host, why)
 
 
-def _unreadable(reply: Reply, host: str, what: str) -> ProviderUnreadable:
+def _unreadable(reply: Reply, host: str, what: str) -> UpstreamUnreadable:
     fact = f"{host} answered the token request with {tell_status(reply)}, {what}."
     pause = choose_pause(reply)
     if reply.status in _WAIT and pause is not None:
-        return ProviderBusy(fact, retry_after=pause, http_status=reply.status)
-    unreadable = ProviderUnreadable(fact, http_status=reply.status)
+        return UpstreamBusy(fact, retry_after=pause, http_status=reply.status)
+    unreadable = UpstreamUnreadable(fact, http_status=reply.status)
     unreadable.retry_after = pause
     return unreadable
 

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from latchpin.outbound.addresses import refusal
-from latchpin.outbound.passage import Passage, note_refused
+from latchpin.outbound.exchange_state import ExchangeState, note_refused
 
 __all__ = ["open_client"]
 
@@ -76,5 +76,5 @@ def _open_guarded_socket(info: Any) -> socket.socket:  # noqa: ANN401  aiohttp's
 
 
 async def _note_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    passage: Passage = context.trace_request_ctx
+    passage: ExchangeState = context.trace_request_ctx
     passage.sent = True

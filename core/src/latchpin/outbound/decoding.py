@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["ACCEPTED_ENCODINGS", "Allowance", "BodyTooLarge", "BodyUndecodable", "Decoder", "open_decoder"]
+__all__ = ["ACCEPTED_ENCODINGS", "ByteBudget", "BodyTooLarge", "BodyUndecodable", "Decoder", "open_decoder"]
 
 ACCEPTED_ENCODINGS = "gzip, deflate"
 _STEP = 65_536
@@ -27,7 +27,7 @@ class BodyUndecodable(Exception):
     """The body is not in the encoding it claims, or in one that was not asked for."""
 
 
-class Allowance:
+class ByteBudget:
     """How many bytes may still come, counted twice: as they came, and decoded.
 
     One allowance may serve several answers: together they stay below it.
@@ -62,7 +62,7 @@ class Decoder:
         passed_over: what is wrong about the body and does no harm, a phrase for the log; empty: nothing is.
     """
 
-    def __init__(self, allowance: Allowance, passed_over: str = "") -> None:
+    def __init__(self, allowance: ByteBudget, passed_over: str = "") -> None:
         self._allowance = allowance
         self.passed_over = passed_over
 
@@ -87,7 +87,7 @@ class _Labelled(Decoder):
     No coded stream begins as those do. Proxies that decode a body and leave its label are met in use.
     """
 
-    def __init__(self, allowance: Allowance, coding: str) -> None:
+    def __init__(self, allowance: ByteBudget, coding: str) -> None:
         super().__init__(allowance)
         self._coding = coding
         self._head: bytes | None = b""  # what came before the first byte that tells
@@ -116,7 +116,7 @@ class _Inflater(_Labelled):
     Several gzip members are one body (RFC 1952 section 2.2). What follows and is none is passed over.
     """
 
-    def __init__(self, allowance: Allowance, coding: str) -> None:
+    def __init__(self, allowance: ByteBudget, coding: str) -> None:
         super().__init__(allowance, coding)
         self._stream: zlib._Decompress | None = None
         self._members = 0
@@ -171,7 +171,7 @@ def _open_deflate(first: bytes) -> zlib._Decompress:
     return zlib.decompressobj(wbits=-zlib.MAX_WBITS if bare else zlib.MAX_WBITS)
 
 
-def open_decoder(encoding: str, allowance: Allowance) -> Decoder:
+def open_decoder(encoding: str, allowance: ByteBudget) -> Decoder:
     """Choose by Content-Encoding. What is asked for is ``ACCEPTED_ENCODINGS``; words that are no coding mean nothing.
 
     A coding that was not asked for, and several on top of each other, are refused by the decoder, unless its body

@@ -20,13 +20,13 @@ import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver
 
+from latchpin.activity.observers import Observers
 from latchpin.contracts.observers import Operation
-from latchpin.observers import Observers
 from latchpin.outbound.connections import open_client
 from latchpin.outbound.decoding import ACCEPTED_ENCODINGS, Decoder, open_decoder
+from latchpin.outbound.exchange_state import ExchangeState, explaining, following
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.messages import Answer, Outgoing
-from latchpin.outbound.passage import Passage, explaining, following
 from latchpin.outbound.tls import build_ssl_context
 
 __all__ = ["DEFAULT_SIZE", "GuardedSession", "open_session"]
@@ -70,7 +70,7 @@ class GuardedSession:
             return answer
 
     async def _send(self, outgoing: Outgoing) -> Answer:
-        passage = Passage()
+        passage = ExchangeState()
         url = self._check_url(outgoing.url)
         session = self._fresh if outgoing.fresh else self._pooled
         with following(passage), explaining(outgoing.allowance, passage):
@@ -153,7 +153,7 @@ def _build_headers(outgoing: Outgoing) -> list[tuple[str, str]]:
 
 
 def _open_decoder(response: aiohttp.ClientResponse, outgoing: Outgoing) -> Decoder:
-    with explaining(outgoing.allowance, Passage(sent=True)):
+    with explaining(outgoing.allowance, ExchangeState(sent=True)):
         encoding = "" if outgoing.raw else ", ".join(response.headers.getall("content-encoding", ()))
         return open_decoder(encoding, outgoing.allowance)
 

@@ -18,7 +18,7 @@ from latchpin.model import Reply
 from latchpin.oauth.challenge import parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
 from latchpin.oauth.pauses import choose_pause
-from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
 from latchpin.outbound.mcp_answers import EVENTS, JSON, media_type, mend_events, mend_json, message_of
@@ -69,7 +69,7 @@ class Conversation:
 
     url: str
     deadline: float
-    allowance: Allowance
+    allowance: ByteBudget
     access_token: str | None = field(default=None, repr=False)
     proof: TokenProof | None = None
     observed: Observed = field(default_factory=Observed)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from latchpin.outbound.decoding import Allowance, Decoder
-from latchpin.outbound.passage import Passage, explaining
+from latchpin.outbound.decoding import ByteBudget, Decoder
+from latchpin.outbound.exchange_state import ExchangeState, explaining
 
 __all__ = ["Answer", "Outgoing"]
 
@@ -45,7 +45,7 @@ class Outgoing:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes | AsyncIterable[bytes] = field(repr=False)
     deadline: float | None
-    allowance: Allowance
+    allowance: ByteBudget
     fresh: bool = False
     raw: bool = False
 
@@ -79,7 +79,7 @@ class Answer:
         Raises:
             Failure: ``sent`` is true in every case.
         """
-        passage = Passage(sent=True)
+        passage = ExchangeState(sent=True)
         while raw := await self._read(passage):
             with explaining(self._outgoing.allowance, passage):
                 for piece in self._decoder.feed(raw):
@@ -89,7 +89,7 @@ class Answer:
         if self._decoder.passed_over:
             _log.info("The answer of %s: %s", urlsplit(self._outgoing.url).hostname, self._decoder.passed_over)
 
-    async def _read(self, passage: Passage) -> bytes:
+    async def _read(self, passage: ExchangeState) -> bytes:
         with explaining(self._outgoing.allowance, passage):
             async with asyncio.timeout_at(self._outgoing.deadline):
                 return await self._response.content.readany()

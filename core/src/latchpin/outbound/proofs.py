@@ -11,35 +11,35 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from latchpin.contracts import Cipher, Clock, KeptRecords
+from latchpin.contracts import Cipher, Clock, KeyValueRecords
 from latchpin.model import ServerMetadata, StoredToken
 from latchpin.oauth.dpop import DPOP, bare_url, build_proof, derive_key, read_nonce, thumbprint_of
 from latchpin.workers.keys import forget_keys, random_keys
 
-__all__ = ["Bound", "Prover", "TokenProof", "bound_of"]
+__all__ = ["DpopBinding", "DpopProofs", "TokenProof", "bound_of"]
 
 _MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class DpopBinding:
     """A token request is to give a token bound to the gateway's key; ``required``: and no other."""
 
     gateway_id: str
     required: bool = False
 
 
-def bound_of(gateway_id: str, server: ServerMetadata, stored: StoredToken | None = None) -> Bound | None:
+def bound_of(gateway_id: str, server: ServerMetadata, stored: StoredToken | None = None) -> DpopBinding | None:
     """How a gateway's token request is bound: as the server was found to do it, or as the earlier token was."""
     if server.dpop is not None:
-        return Bound(gateway_id, required=server.dpop == "required")
-    return Bound(gateway_id) if stored is not None and stored.token_type == DPOP else None
+        return DpopBinding(gateway_id, required=server.dpop == "required")
+    return DpopBinding(gateway_id) if stored is not None and stored.token_type == DPOP else None
 
 
-class Prover:
+class DpopProofs:
     """Signs proofs and remembers nonces."""
 
-    def __init__(self, kept: KeptRecords, cipher: Cipher, clock: Clock) -> None:
+    def __init__(self, kept: KeyValueRecords, cipher: Cipher, clock: Clock) -> None:
         self._kept = kept
         self._cipher = cipher
         self._clock = clock
@@ -104,7 +104,7 @@ def _key_name(gateway_id: str) -> str:
 class TokenProof:
     """Proofs for the requests with one access token."""
 
-    prover: Prover
+    prover: DpopProofs
     gateway_id: str
     access_token: str = field(repr=False)
 
@@ -114,5 +114,5 @@ class TokenProof:
         return (("authorization", f"{DPOP} {self.access_token}"), ("dpop", proof))
 
     def learn(self, url: str, nonce: str | None) -> bool:
-        """As ``Prover.learn``."""
+        """As ``DpopProofs.learn``."""
         return self.prover.learn(self.gateway_id, url, nonce)

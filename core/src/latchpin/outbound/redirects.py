@@ -6,8 +6,8 @@ are mounted below a path send ``/mcp`` to ``/mcp/``. Nothing goes to another ori
 
 from __future__ import annotations
 
-from latchpin.errors import ProviderUnreadable
-from latchpin.urls import join_url, split_origin
+from latchpin.errors import UpstreamUnreadable
+from latchpin.model.urls import join_url, split_origin
 
 __all__ = ["MOST_REDIRECTS", "explain_redirect", "follow", "is_redirect", "tell_redirect"]
 
@@ -47,15 +47,15 @@ def tell_redirect(url: str, status: int, location: str | None) -> str:
     return f"HTTP {status}, {where}"
 
 
-def explain_redirect(host: str, url: str, status: int, location: str | None) -> ProviderUnreadable:
+def explain_redirect(host: str, url: str, status: int, location: str | None) -> UpstreamUnreadable:
     """Why a redirect that is not followed ends a request, and what to enter instead."""
     target = _target(url, location)
     detail = f"{host} answered {tell_redirect(url, status, location)}, which is not followed"
     if target is None:
-        return ProviderUnreadable(detail, http_status=status)
+        return UpstreamUnreadable(detail, http_status=status)
     shown = target.partition("?")[0][:_SHOWN]
     remedy = f"If {shown} is the MCP server that you mean, an administrator enters it as the gateway's URL."
-    return ProviderUnreadable(detail, http_status=status, remedy=remedy)
+    return UpstreamUnreadable(detail, http_status=status, remedy=remedy)
 
 
 def _target(url: str, location: str | None) -> str | None:

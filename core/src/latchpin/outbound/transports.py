@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure, FailureKind
 from latchpin.outbound.http import DEFAULT_SIZE, GuardedSession
 from latchpin.outbound.messages import Answer, Outgoing
@@ -75,7 +75,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             headers=tuple(request.headers.multi_items()),
             body=await request.aread(),
             deadline=deadline,
-            allowance=Allowance(self._size),
+            allowance=ByteBudget(self._size),
             fresh=bool(request.extensions.get(FRESH)),
         )
         try:

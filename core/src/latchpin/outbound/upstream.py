@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 from aiohttp.abc import AbstractResolver
 
-from latchpin.configuration import CoreSettings
-from latchpin.errors import AddressRefused, ProviderError, ProviderTimeout, ProviderUnreachable, ProviderUnreadable
+from latchpin.activity.observers import Observers
+from latchpin.errors import AddressRefused, UpstreamError, UpstreamTimeout, UpstreamUnreachable, UpstreamUnreadable
 from latchpin.model import Reply
-from latchpin.observers import Observers
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import DEFAULT_SIZE, GuardedSession, open_session
 from latchpin.outbound.transports import DEADLINE, FRESH, GuardedTransport, failure_of
+from latchpin.settings.core import CoreSettings
 
 if TYPE_CHECKING:
     import httpx2
@@ -102,8 +102,8 @@ class HttpUpstream:
         for attempt in range(last + 1):
             try:
                 reply = await self._once(method, url, headers, body, extensions)
-            except ProviderUnreachable as exc:
-                final = isinstance(exc, AddressRefused | ProviderTimeout) or (exc.sent and not repeatable)
+            except UpstreamUnreachable as exc:
+                final = isinstance(exc, AddressRefused | UpstreamTimeout) or (exc.sent and not repeatable)
                 if final or attempt == last:
                     raise
             else:
@@ -127,11 +127,11 @@ class HttpUpstream:
             finally:
                 await response.aclose()
         except (httpx.InvalidURL, UnicodeError) as exc:  # the latter from a host that IDNA does not know
-            raise ProviderUnreachable(f"{host_of(url)}: the URL cannot be read") from exc
+            raise UpstreamUnreachable(f"{host_of(url)}: the URL cannot be read") from exc
         except httpx.TransportError as exc:
             failure = failure_of(exc)
             if failure is None:
-                raise ProviderUnreachable(f"{host_of(url)}: {type(exc).__name__}", sent=True) from exc
+                raise UpstreamUnreachable(f"{host_of(url)}: {type(exc).__name__}", sent=True) from exc
             raise explain(failure, url) from exc
         return Reply(
             url=_without_query(url),
@@ -159,20 +159,20 @@ def host_of(url: str) -> str:
         return "the server"
 
 
-def explain(failure: Failure, url: str) -> ProviderError:
+def explain(failure: Failure, url: str) -> UpstreamError:
     """Say a failure in the gateway's own errors."""
     detail = f"{host_of(url)}: {failure.reason}"
     match failure.kind:
         case "address":
             return AddressRefused(detail, sent=False)
         case "timeout":
-            return ProviderTimeout(detail, sent=failure.sent)
+            return UpstreamTimeout(detail, sent=failure.sent)
         case "too-large" | "undecodable":
-            return ProviderUnreadable(detail)
+            return UpstreamUnreadable(detail)
         case "url":
-            return ProviderUnreachable(detail, sent=False, remedy="Correct the URL on the gateway.")
+            return UpstreamUnreachable(detail, sent=False, remedy="Correct the URL on the gateway.")
         case _:
-            return ProviderUnreachable(detail, sent=failure.sent)
+            return UpstreamUnreachable(detail, sent=failure.sent)
 
 
 @asynccontextmanager

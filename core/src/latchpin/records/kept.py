@@ -13,7 +13,7 @@ from latchpin.contracts import Collection, RecordStore
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
 
-__all__ = ["KEPT", "KeptValues"]
+__all__ = ["KEPT", "KeyValues"]
 
 KEPT = CollectionSpec("core_kept")
 
@@ -21,7 +21,7 @@ _ATTEMPTS = 20
 _PAGE = 500
 
 
-class KeptValues:
+class KeyValues:
     """The kept values of a record store. A name has 1 to 255 bytes."""
 
     def __init__(self, records: RecordStore) -> None:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from latchpin.causes.provider import ISSUER_MOVED
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import ConfigurationError, DiscoveryFailed, IssuerMissing, PkceUnsupported
+from latchpin.errors.causes.upstream import ISSUER_MOVED
 from latchpin.model import Gateway, OAuthConfig
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
-from latchpin.oauth.providers import apply_provider, find_provider
+from latchpin.oauth.server_profiles import apply_provider, find_provider
+from latchpin.servers.discovery_client import DiscoveryClient, OnStep, tell_nobody
 from latchpin.servers.found import FoundServer, Step
-from latchpin.servers.inquiry import Inquiry, OnStep, tell_nobody
 from latchpin.servers.search import Search
+from latchpin.settings.core import CoreSettings
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["FoundServer", "ServerDirectory", "Step"]
@@ -45,7 +45,7 @@ class ServerDirectory:
     """
 
     def __init__(
-        self, upstream: Upstream, settings: CoreSettings, clock: Clock, providers: Sequence[Provider] = ()
+        self, upstream: Upstream, settings: CoreSettings, clock: Clock, providers: Sequence[ServerProfile] = ()
     ) -> None:
         self._upstream = upstream
         self._providers = providers
@@ -161,7 +161,7 @@ class ServerDirectory:
 
     def _build_search(self, gateway: Gateway, config: OAuthConfig, on_step: OnStep = tell_nobody) -> Search:
         return Search(
-            Inquiry(self._upstream, timeout=self._settings.oauth_request_timeout, on_step=on_step),
+            DiscoveryClient(self._upstream, timeout=self._settings.oauth_request_timeout, on_step=on_step),
             gateway.url,
             config,
             preferred=gateway.pinned_issuer,

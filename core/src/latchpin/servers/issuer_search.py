@@ -12,7 +12,7 @@ from latchpin.oauth.discovery import (
     origin_of,
     parse_server_metadata,
 )
-from latchpin.servers.inquiry import Inquiry
+from latchpin.servers.discovery_client import DiscoveryClient
 
 __all__ = ["IssuerSearch"]
 
@@ -30,7 +30,7 @@ class IssuerSearch:
         allow_http: http endpoints are acceptable.
     """
 
-    def __init__(self, inquiry: Inquiry, *, allow_http: bool) -> None:
+    def __init__(self, inquiry: DiscoveryClient, *, allow_http: bool) -> None:
         self._inquiry = inquiry
         self._allow_http = allow_http
 

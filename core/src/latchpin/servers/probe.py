@@ -15,8 +15,8 @@ from latchpin import __version__
 from latchpin.model import Reply
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.outbound.redirects import MOST_REDIRECTS, follow, is_redirect, tell_redirect
+from latchpin.servers.discovery_client import DiscoveryClient, bare
 from latchpin.servers.found import Step
-from latchpin.servers.inquiry import Inquiry, bare
 
 __all__ = ["Probe"]
 
@@ -51,7 +51,7 @@ class Probe:
         answered: a request had an answer, whatever it was.
     """
 
-    def __init__(self, inquiry: Inquiry, url: str) -> None:
+    def __init__(self, inquiry: DiscoveryClient, url: str) -> None:
         self._inquiry = inquiry
         self._url = url
         self._open = False

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from latchpin.errors import ProviderError, ProviderTimeout
+from latchpin.errors import UpstreamError, UpstreamTimeout
 from latchpin.model import Reply
+from latchpin.model.urls import join_url
 from latchpin.oauth.challenge import Challenge
 from latchpin.oauth.discovery import ResourceMetadata, build_resource_metadata_urls, parse_resource_metadata
 from latchpin.oauth.documents import shown
+from latchpin.servers.discovery_client import DiscoveryClient
 from latchpin.servers.found import Step
-from latchpin.servers.inquiry import Inquiry
 from latchpin.servers.probe import Probe
-from latchpin.urls import join_url
 
 __all__ = ["ResourceSearch"]
 
@@ -30,7 +30,7 @@ class ResourceSearch:
         allow_http: http endpoints are acceptable.
     """
 
-    def __init__(self, inquiry: Inquiry, url: str, *, allow_http: bool) -> None:
+    def __init__(self, inquiry: DiscoveryClient, url: str, *, allow_http: bool) -> None:
         self._inquiry = inquiry
         self._url = url
         self._allow_http = allow_http
@@ -57,7 +57,7 @@ class ResourceSearch:
         urls = dict.fromkeys([*named, *build_resource_metadata_urls(self._url)])
         found = await self._inquiry.first(list(urls), self._parse, later=_LATER, named=frozenset(named))
         if found is None and self._inquiry.silent and not self._probe.answered:
-            raise self._inquiry.nothing_usable(ProviderTimeout())
+            raise self._inquiry.nothing_usable(UpstreamTimeout())
         if found is None and self.challenge.resource_metadata is not None:
             self._say("The challenge of %s names resource metadata, and there is none: %s", named)
         return found
@@ -66,7 +66,7 @@ class ResourceSearch:
         """Look, where the issuer is known without it: then its absence does no harm, nor does a failure."""
         try:
             return await self.run()
-        except ProviderError as exc:
+        except UpstreamError as exc:
             self._say("The resource metadata of %s is not used, so no resource is asked for: %s", exc.detail)
             return None
 

@@ -14,8 +14,8 @@ from latchpin.errors import DiscoveryFailed, IssuerMissing
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.oauth.discovery import ResourceMetadata, apply_settings, build_metadata_from_settings
 from latchpin.oauth.dpop import choose_binding
+from latchpin.servers.discovery_client import DiscoveryClient
 from latchpin.servers.found import FoundServer
-from latchpin.servers.inquiry import Inquiry
 from latchpin.servers.issuer_search import IssuerSearch
 from latchpin.servers.resource_search import ResourceSearch
 
@@ -38,7 +38,7 @@ class Search:
     """
 
     def __init__(
-        self, inquiry: Inquiry, url: str, config: OAuthConfig, *, preferred: str | None, allow_http: bool
+        self, inquiry: DiscoveryClient, url: str, config: OAuthConfig, *, preferred: str | None, allow_http: bool
     ) -> None:
         self._inquiry = inquiry
         self._url = url

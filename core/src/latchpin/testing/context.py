@@ -10,11 +10,11 @@ from typing import Any, Self, TypeVar
 
 from pydantic import SecretStr
 
-from latchpin.contracts import Cipher, Clock, Collection, KeptRecords, Keys, RecordStore, Upstream
+from latchpin.contracts import Cipher, Clock, Collection, Keys, KeyValueRecords, RecordStore, Upstream
 from latchpin.errors import ConfigurationError
 from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
-from latchpin.records.kept import KeptValues
+from latchpin.records.kept import KeyValues
 from latchpin.records.sealed import open_collection
 from latchpin.testing.clock import MovedClock
 from latchpin.workers.derived_keys import KeyRing
@@ -50,13 +50,13 @@ class SuiteContext:
         records: RecordStore | None = None,
         cipher: Cipher | None = None,
         secrets: Sequence[str] = ("a secret of the suite, of 32 bytes or more",),
-        as_found: bool = False,
+        diagnostic: bool = False,
     ) -> None:
         self.clock: Clock = clock or MovedClock()
         self.instance_id = instance_id
         self.base_url = base_url
         self.state_ttl = state_ttl
-        self.as_found = as_found
+        self.diagnostic = diagnostic
         self._upstream = upstream
         self._records = records
         self._cipher = cipher
@@ -97,9 +97,9 @@ class SuiteContext:
         return _given(self._cipher, "cipher")
 
     @property
-    def kept(self) -> KeptRecords:
+    def kept(self) -> KeyValueRecords:
         """The small kept values of the record store that the test gave."""
-        return KeptValues(self.records)
+        return KeyValues(self.records)
 
     def collection(self, spec: CollectionSpec) -> Collection:
         """The documents of a plugin in the record store that the test gave."""

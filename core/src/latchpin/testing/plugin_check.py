@@ -9,8 +9,8 @@ from types import ModuleType
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from latchpin.plugin_rules import HOOKS
-from latchpin.plugins import Offer, Plugins
+from latchpin.plugins.host import Offer, Plugins
+from latchpin.plugins.rules import HOOKS
 from latchpin.testing.rules import found, holds, same
 
 __all__ = ["check_plugin"]

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from latchpin.contracts import ClientRegistrar, Keeps, Registration, RegistrationRequest, Upstream
-from latchpin.errors import LatchpinError, ProviderUnreachable
+from latchpin.errors import LatchpinError, UpstreamUnreachable
 from latchpin.model import ClientCredentials, Reply, ServerMetadata
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
@@ -44,7 +44,7 @@ class UnreachableUpstream:
     ) -> Reply:
         """Raise ProviderUnreachable."""
         self.asked.append(f"{method} {url}")
-        raise ProviderUnreachable("nobody answers in this suite")
+        raise UpstreamUnreachable("nobody answers in this suite")
 
 
 @pytest.mark.asyncio

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from latchpin.activity.logs import tear_down_logging
 from latchpin.assembly import utc_now
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
-from latchpin.logs import tear_down_logging
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 if TYPE_CHECKING:  # what a store's suite does without is loaded when a gateway is started
     import httpx
@@ -82,7 +82,7 @@ class RunningGateway:
     @asynccontextmanager
     async def browser(self, email: str, *, admin: bool = False) -> AsyncIterator[httpx.AsyncClient]:
         """A client that is signed in by a link as a browser is, and sends what a browser sends with its own forms."""
-        from latchpin.people.login import create_link  # noqa: PLC0415  see above
+        from latchpin.identity.login import create_link  # noqa: PLC0415  see above
 
         async with self.client() as client:
             client.headers.update(SAME_ORIGIN)

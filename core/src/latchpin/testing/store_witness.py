@@ -1,4 +1,4 @@
-"""The suite for a state store that can tell about itself (``latchpin.contracts.StoreWitness``), beside its own.
+"""The suite for a state store that can tell about itself (``latchpin.contracts.StoreDiagnostics``), beside its own.
 
 class TestMyWitness(StoreWitnessContract):
 ...the fixtures of your StateStoreContract
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from latchpin.contracts import StoreWitness
+from latchpin.contracts import StoreDiagnostics
 from latchpin.testing import samples
 from latchpin.testing.clock import MovedClock
 from latchpin.testing.context import SuiteContext
@@ -28,7 +28,7 @@ class StoreWitnessContract(OpenedBackend):
 
     async def test_it_is_a_witness(self, store: AnyStore) -> None:
         """The gateway asks only what has ``facts``."""
-        holds(isinstance(store, StoreWitness), "the store has a method 'facts'")
+        holds(isinstance(store, StoreDiagnostics), "the store has a method 'facts'")
 
     async def test_the_name_stays(self, store: AnyStore, clock: MovedClock, advance: Advance) -> None:
         """Whatever is put, consumed and purged, and however long it takes, name and beginning stay."""

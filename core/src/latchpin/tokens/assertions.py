@@ -21,11 +21,11 @@ from latchpin.errors import (
 from latchpin.model import Caller, ClientCredentials, Gateway, IdentityAssertion, IdentityProvider, OAuthConfig
 from latchpin.oauth.assertions import LONGEST_ASSERTION, read_expiry
 from latchpin.oauth.client_auth import choose_method
-from latchpin.oauth.grants import voucher_of
+from latchpin.oauth.grants import grant_subject
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
-from latchpin.tokens.identity_providers import ProviderDirectory, provider_of
+from latchpin.tokens.identity_providers import IdentityProviders, provider_of
 
 __all__ = ["Assertions"]
 
@@ -47,7 +47,7 @@ class Assertions:
     def __init__(self, services: Services, endpoint: TokenEndpoint) -> None:
         self._services = services
         self._endpoint = endpoint
-        self._providers = ProviderDirectory(services)
+        self._providers = IdentityProviders(services)
 
     async def get(
         self, gateway: Gateway, found: FoundServer, caller: Caller | None, *, scopes: tuple[str, ...]
@@ -61,7 +61,7 @@ class Assertions:
             ProviderError: the identity provider cannot be asked.
         """
         config = gateway.oauth
-        voucher = voucher_of(config) if config is not None else None
+        voucher = grant_subject(config) if config is not None else None
         if config is not None and voucher == "workload":
             return await self._workloads(gateway, config)
         if config is not None and voucher == "identity-provider":

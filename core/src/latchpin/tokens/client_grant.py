@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import AssertionRefused, DiscoveryFailed, ProviderTimeout, RecordConflict, TokenRefused
+from latchpin.errors import AssertionRefused, DiscoveryFailed, RecordConflict, TokenRefused, UpstreamTimeout
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, StoredToken, TokenGrant
-from latchpin.oauth.grants import voucher_of
-from latchpin.outbound.proofs import Bound, bound_of
+from latchpin.oauth.grants import grant_subject
+from latchpin.outbound.proofs import DpopBinding, bound_of
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.assertions import Assertions
@@ -44,14 +44,14 @@ def require_pinned(gateway: Gateway, found: FoundServer, pinned: Gateway) -> Non
 
 def owner_of(gateway: Gateway, caller: Caller) -> str:
     """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
-    if gateway.oauth is not None and voucher_of(gateway.oauth) in {"client", "workload"}:
+    if gateway.oauth is not None and grant_subject(gateway.oauth) in {"client", "workload"}:
         return CLIENT_ITSELF
     return caller.email
 
 
 def needs_browser(gateway: Gateway) -> bool:
     """Whether only a person in a browser gets a token for ``gateway``."""
-    return gateway.oauth is not None and voucher_of(gateway.oauth) == "person"
+    return gateway.oauth is not None and grant_subject(gateway.oauth) == "person"
 
 
 class ClientGrant:
@@ -93,7 +93,7 @@ class ClientGrant:
                 assertion = await self._assertions.get(gateway, found, caller, scopes=scopes)
                 client, grant = await self._ask(gateway, found, scopes, assertion)
         except TimeoutError as exc:
-            raise ProviderTimeout(f"no token within {self._within} s", sent=True) from exc
+            raise UpstreamTimeout(f"no token within {self._within} s", sent=True) from exc
         origin = TokenOrigin(
             gateway_id=gateway.id,
             app_user_email=owner,
@@ -129,7 +129,7 @@ class ClientGrant:
             return client, await self._ask_as(client, found, scopes, assertion, bound)
         except TokenRefused as exc:
             gone = exc.error == INVALID_CLIENT
-            if not gone or not await self._clients.heal(gateway.id, found.metadata.issuer, client.client_id):
+            if not gone or not await self._clients.reregister(gateway.id, found.metadata.issuer, client.client_id):
                 raise
         client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
         return client, await self._ask_as(client, found, scopes, assertion, bound)
@@ -140,7 +140,7 @@ class ClientGrant:
         found: FoundServer,
         scopes: tuple[str, ...],
         assertion: str | None,
-        bound: Bound | None,
+        bound: DpopBinding | None,
     ) -> TokenGrant:
         server, resource = found.metadata, found.resource
         if assertion is None:

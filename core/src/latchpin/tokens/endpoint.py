@@ -8,7 +8,7 @@ from typing import Literal
 from latchpin.contracts import TokenRequestParts
 from latchpin.errors import ConfigurationError, LatchpinError
 from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, ServerMetadata, TokenGrant
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
 from latchpin.oauth.token_request import (
@@ -17,7 +17,7 @@ from latchpin.oauth.token_request import (
     build_refresh_request,
     build_revocation_request,
 )
-from latchpin.outbound.proofs import Bound, Prover, bound_of
+from latchpin.outbound.proofs import DpopBinding, DpopProofs, bound_of
 from latchpin.services import Services
 from latchpin.tokens.sending import TokenSender
 
@@ -37,7 +37,7 @@ class TokenEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.prover = Prover(services.kept, services.cipher, services.clock)
+        self.prover = DpopProofs(services.kept, services.cipher, services.clock)
         self._sender = TokenSender(services, self.prover)
 
     async def exchange(
@@ -71,8 +71,8 @@ class TokenEndpoint:
         verifier: str,
         redirect_uri: str,
         resource: str | None = None,
-        provider: Provider | None = None,
-        bound: Bound | None = None,
+        provider: ServerProfile | None = None,
+        bound: DpopBinding | None = None,
     ) -> TokenGrant:
         """Redeem the code of an answer that was judged elsewhere, once.
 
@@ -98,7 +98,7 @@ class TokenEndpoint:
         refresh_token: str,
         *,
         resource: str | None,
-        bound: Bound | None = None,
+        bound: DpopBinding | None = None,
     ) -> TokenGrant:
         """Redeem a refresh token, once: with rotation, a repeat would look like theft (RFC 9700 section 4.14)."""
         request = build_refresh_request(
@@ -118,7 +118,7 @@ class TokenEndpoint:
         *,
         scopes: tuple[str, ...],
         resource: str | None,
-        bound: Bound | None = None,
+        bound: DpopBinding | None = None,
     ) -> TokenGrant:
         """Get a token for the gateway itself; safe to repeat."""
         request = build_client_credentials_request(
@@ -141,7 +141,7 @@ class TokenEndpoint:
         *,
         scopes: tuple[str, ...],
         resource: str | None,
-        bound: Bound | None = None,
+        bound: DpopBinding | None = None,
     ) -> TokenGrant:
         """Redeem an assertion, once: a server may take each only once (RFC 7523 section 3)."""
         request = build_jwt_bearer_request(

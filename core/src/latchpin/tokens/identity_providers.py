@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.contracts import Upstream
-from latchpin.errors import ConfigurationError, DiscoveryFailed, ProviderError
+from latchpin.errors import ConfigurationError, DiscoveryFailed, UpstreamError
 from latchpin.model import Gateway, IdentityProvider, ServerMetadata
 from latchpin.oauth.discovery import build_server_metadata_urls, parse_server_metadata
 from latchpin.services import Services
 
-__all__ = ["ProviderDirectory", "provider_of"]
+__all__ = ["IdentityProviders", "provider_of"]
 
 _OK = 200
 _MOST_REMEMBERED = 1_000
@@ -48,7 +48,7 @@ def provider_of(gateway: Gateway, services: Services) -> IdentityProvider:
     )
 
 
-class ProviderDirectory:
+class IdentityProviders:
     """Finds identity providers' token endpoints and remembers them for DCR_METADATA_CACHE_TTL."""
 
     def __init__(self, services: Services) -> None:
@@ -83,7 +83,7 @@ class ProviderDirectory:
                 if reply.status == _OK:
                     return parse_server_metadata(reply, issuer, allow_http=self._allow_http)
                 told.append(f"{url}: HTTP {reply.status}")
-            except ProviderError as exc:
+            except UpstreamError as exc:
                 told.append(f"{url}: {exc.detail}")
         raise DiscoveryFailed(
             f"the identity provider's token endpoint is not known ({'; '.join(told)})",

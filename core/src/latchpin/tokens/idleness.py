@@ -18,7 +18,7 @@ from functools import partial
 from latchpin.errors import LatchpinError
 from latchpin.model import CLIENT_ITSELF, StoredToken
 from latchpin.services import Services
-from latchpin.tokens.keeper import TokenKeeper
+from latchpin.tokens.service import TokenService
 from latchpin.tokens.usage import PREFIX, name_of
 from latchpin.workers.shared_tasks import SharedTasks
 
@@ -42,14 +42,18 @@ class Idleness:
     """
 
     def __init__(
-        self, services: Services, keeper: TokenKeeper, *, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self,
+        services: Services,
+        token_service: TokenService,
+        *,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._records = services.records
         self._kept = services.kept
         self._audit = services.audit
         self._clock = services.clock
         self._limit = timedelta(days=services.settings.idle_connection_days)
-        self._keeper = keeper
+        self._token_service = token_service
         self._pause = pause
         self._dropping: SharedTasks[object, bool] = SharedTasks()
 
@@ -99,7 +103,7 @@ class Idleness:
         used_at = await self._kept.get(name)
         if gateway is None or used_at is None or not self._is_idle(used_at):
             return False  # it has been used, or is gone, since the look
-        if await self._keeper.disconnect(gateway, token.app_user_email) is None:
+        if await self._token_service.disconnect(gateway, token.app_user_email) is None:
             return False
         await self._kept.take(name, value=used_at)
         subject = "" if token.app_user_email == CLIENT_ITSELF else token.app_user_email
@@ -110,12 +114,12 @@ class Idleness:
 
 
 @asynccontextmanager
-async def dropped_when_idle(services: Services, keeper: TokenKeeper) -> AsyncIterator[None]:
+async def dropped_when_idle(services: Services, token_service: TokenService) -> AsyncIterator[None]:
     """Drop in the background while the body runs, if IDLE_CONNECTION_DAYS says so."""
     if not services.settings.idle_connection_days:
         yield
         return
-    idleness = Idleness(services, keeper)
+    idleness = Idleness(services, token_service)
     task = asyncio.create_task(idleness.run())
     try:
         yield

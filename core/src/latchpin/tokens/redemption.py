@@ -8,15 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from latchpin.causes.refusals import CLIENT_FORGOTTEN
+from latchpin.activity.recorder import FlowSpan
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import AuthorizationRequired, NotFound, ProviderBusy, ProviderError, RecordConflict, TokenRefused
-from latchpin.journal.journal import Trail
+from latchpin.errors import AuthorizationRequired, NotFound, RecordConflict, TokenRefused, UpstreamBusy, UpstreamError
+from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.model import ClientCredentials, Gateway, PendingAuthorization, ServerMetadata, StoredToken, TokenGrant
 from latchpin.model.flow_facts import Exchanged, TokensSealed
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.outbound.upstream import host_of
-from latchpin.patience import insist
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT
@@ -26,6 +25,7 @@ from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import TokenOrigin, build_token
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
+from latchpin.workers.store_deadline import insist
 
 __all__ = ["Redemption"]
 
@@ -69,15 +69,17 @@ class Redemption:
         """Go on only if the gateway's token endpoint may be asked now: else a code would be used up for nothing.
 
         Raises:
-            ProviderBusy: it asked to be left alone; the same callback may come again.
+            UpstreamBusy: it asked to be left alone; the same callback may come again.
         """
         try:
             await self._pauses.check("token", gateway_id)
-        except ProviderBusy as exc:
+        except UpstreamBusy as exc:
             exc.remedy = f"Open this very link again in {exc.retry_after} seconds: nothing of it is used up."
             raise
 
-    async def redeem(self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: Trail) -> StoredToken:
+    async def redeem(
+        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: FlowSpan
+    ) -> StoredToken:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
 
         Raises:
@@ -112,7 +114,7 @@ class Redemption:
         async with AsyncExitStack() as stack:
 
             async def take() -> None:
-                turn = self._leases.hold("authorization", place, life=self._life, patience=PATIENCE)
+                turn = self._leases.hold("authorization", place, life=self._life, wait=PATIENCE)
                 await stack.enter_async_context(turn)
 
             with suppress(TimeoutError):
@@ -140,14 +142,14 @@ class Redemption:
     ) -> TokenGrant:
         try:
             return await self._endpoint.exchange(server, validated, verifier, client)
-        except ProviderError as exc:
+        except UpstreamError as exc:
             await self._pauses.note("token", gateway.id, exc)
             if exc.retry_after is not None:
                 exc.remedy = f"Start again with Authorize in {exc.retry_after} seconds: this authorization is used up."
             if not isinstance(exc, TokenRefused):
                 raise
             issuer = validated.pending.issuer
-            if exc.error != INVALID_CLIENT or not await self._clients.heal(gateway.id, issuer, client.client_id):
+            if exc.error != INVALID_CLIENT or not await self._clients.reregister(gateway.id, issuer, client.client_id):
                 raise
             error = AuthorizationRequired(authorize_url=self._services.settings.authorize_url(gateway.id))
             raise error.explain_as(CLIENT_FORGOTTEN, issuer=issuer) from exc

@@ -12,7 +12,7 @@ import logging
 from datetime import timedelta
 
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import IdentityAssertionRequired, LatchpinError, ProviderError, ProviderTimeout
+from latchpin.errors import IdentityAssertionRequired, LatchpinError, UpstreamError, UpstreamTimeout
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.oauth.lifetime import is_expired
 from latchpin.servers.directory import ServerDirectory
@@ -100,7 +100,7 @@ class Refresher:
         """
         return await self._shared(Wanted(gateway, email, than=refused, because="refused", caller=caller))
 
-    async def freshen(self, gateway: Gateway, due: StoredToken) -> StoredToken:
+    async def refresh_ahead(self, gateway: Gateway, due: StoredToken) -> StoredToken:
         """A newer token than ``due``, ahead of time; ``due`` if another worker is at it. Raises as ``current`` does."""
         return await self._shared(Wanted(gateway, due.app_user_email, than=due, because="due"))
 
@@ -124,7 +124,7 @@ class Refresher:
             await self._pauses.check("token", wanted.gateway.id)
             found = await self._servers.find(wanted.gateway)  # before the lease: it may take as long as a lease lives
             return await self._renew_alone(wanted, found)
-        except (ProviderError, IdentityAssertionRequired) as exc:
+        except (UpstreamError, IdentityAssertionRequired) as exc:
             return self._still_good(stored, wanted, exc)
 
     async def _renew_alone(self, wanted: Wanted, found: FoundServer) -> StoredToken:
@@ -139,21 +139,21 @@ class Refresher:
                 "refresh",
                 (wanted.gateway.id, wanted.email),
                 life=self._life,
-                patience=timedelta(0) if wanted.because == "due" else self._life,
+                wait=timedelta(0) if wanted.because == "due" else self._life,
                 meanwhile=renewed_meanwhile,
             ) as made:
                 return made or await renewed_meanwhile() or await self._ask(wanted, found)
         except TimeoutError as exc:
             if wanted.because == "due" and wanted.than is not None:
                 return wanted.than
-            raise ProviderTimeout(str(exc)) from exc
+            raise UpstreamTimeout(str(exc)) from exc
 
     async def _ask(self, wanted: Wanted, found: FoundServer) -> StoredToken:
         """Under the lease, so that those who waited for it see what was noted."""
         await self._pauses.check("token", wanted.gateway.id)
         try:
             return await self._renewal.run(wanted, found)
-        except ProviderError as exc:
+        except UpstreamError as exc:
             await self._pauses.note("token", wanted.gateway.id, exc)
             raise
 

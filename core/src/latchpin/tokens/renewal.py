@@ -10,10 +10,10 @@ from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import (
     AccessRefused,
     AuthorizationRequired,
-    ProviderUnreadable,
     RecordConflict,
     TokenRefused,
     Unsealable,
+    UpstreamUnreadable,
 )
 from latchpin.model import Caller, ClientCredentials, Gateway, StoredToken
 from latchpin.oauth.lifetime import is_expired, is_fresh
@@ -177,7 +177,7 @@ class Renewal:
             grant = await self._endpoint.refresh(
                 found.metadata, client, refresh_token, resource=stored.resource, bound=bound
             )
-        except (TokenRefused, ProviderUnreadable) as exc:
+        except (TokenRefused, UpstreamUnreadable) as exc:
             if await self._final(wanted, found, client, begun, exc):
                 await self._outcomes.spend(begun)
                 text = f"the server no longer takes your refresh token: {exc.detail}"
@@ -195,7 +195,7 @@ class Renewal:
         found: FoundServer,
         client: ClientCredentials,
         begun: StoredToken,
-        exc: TokenRefused | ProviderUnreadable,
+        exc: TokenRefused | UpstreamUnreadable,
     ) -> bool:
         """Whether no other try will help: the refusal says so, or came too often."""
         if exc.retry_after is not None:
@@ -221,7 +221,7 @@ class Renewal:
         """Whether the server refused our registered client, which is dropped then."""
         if exc.error != INVALID_CLIENT:
             return False
-        return await self._clients.heal(gateway.id, found.metadata.issuer, client.client_id)
+        return await self._clients.reregister(gateway.id, found.metadata.issuer, client.client_id)
 
 
 def _version(token: StoredToken) -> tuple[str, int]:

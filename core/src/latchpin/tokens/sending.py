@@ -6,14 +6,14 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
-from latchpin.causes.provider import AT_TOKEN_ENDPOINT
-from latchpin.errors import ProviderError, ProviderUnreadable
+from latchpin.errors import UpstreamError, UpstreamUnreadable
+from latchpin.errors.causes.upstream import AT_TOKEN_ENDPOINT
 from latchpin.model import Reply, TokenGrant
-from latchpin.model.provider import Provider
+from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.dpop import DPOP, NONCE_HEADER, asks_for_nonce
 from latchpin.oauth.token_reply import parse_token_reply
 from latchpin.oauth.token_request import TokenRequest
-from latchpin.outbound.proofs import Bound, Prover
+from latchpin.outbound.proofs import DpopBinding, DpopProofs
 from latchpin.outbound.upstream import host_of
 from latchpin.services import Services
 
@@ -25,17 +25,17 @@ _log = logging.getLogger("latchpin.tokens")
 class TokenSender:
     """Sends what was built, and reads what comes back."""
 
-    def __init__(self, services: Services, prover: Prover) -> None:
+    def __init__(self, services: Services, prover: DpopProofs) -> None:
         self._services = services
         self._prover = prover
         self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
 
     async def send(
         self,
-        provider: Provider | None,
+        provider: ServerProfile | None,
         request: TokenRequest,
         *,
-        bound: Bound | None = None,
+        bound: DpopBinding | None = None,
         hidden: tuple[str, ...] = (),
         repeatable: bool = False,
     ) -> TokenGrant:
@@ -56,13 +56,13 @@ class TokenSender:
             grant = parse_token_reply(
                 reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden, bound=bound is not None
             )
-        except ProviderError as exc:
+        except UpstreamError as exc:
             exc.narrow(AT_TOKEN_ENDPOINT)
             raise
         for what in grant.passed_over:
             _log.warning("%s answered with %s, which is passed over", host_of(request.url), what)
         if bound is not None and bound.required and grant.token_type != DPOP:
-            raise ProviderUnreadable(
+            raise UpstreamUnreadable(
                 f"{host_of(request.url)} gave a token that is not bound to this gateway's key, and the gateway's entry "
                 "wants it bound (dpop)."
             )
@@ -73,7 +73,7 @@ class TokenSender:
             "POST", request.url, headers=headers, body=request.body, repeatable=repeatable
         )
 
-    async def _post_proven(self, request: TokenRequest, bound: Bound) -> Reply:
+    async def _post_proven(self, request: TokenRequest, bound: DpopBinding) -> Reply:
         """Send with a proof; once more if the server did nothing but ask for its nonce (RFC 9449 section 8)."""
         reply = await self._prove_and_post(request, bound)
         if self._learn(request, bound, reply) and asks_for_nonce(reply):
@@ -81,9 +81,9 @@ class TokenSender:
             self._learn(request, bound, reply)
         return reply
 
-    async def _prove_and_post(self, request: TokenRequest, bound: Bound) -> Reply:
+    async def _prove_and_post(self, request: TokenRequest, bound: DpopBinding) -> Reply:
         proof = await self._prover.prove(bound.gateway_id, "POST", request.url)
         return await self._post(request, {**request.headers, "dpop": proof}, repeatable=False)  # a proof serves once
 
-    def _learn(self, request: TokenRequest, bound: Bound, reply: Reply) -> bool:
+    def _learn(self, request: TokenRequest, bound: DpopBinding, reply: Reply) -> bool:
         return self._prover.learn(bound.gateway_id, request.url, reply.headers.get(NONCE_HEADER))

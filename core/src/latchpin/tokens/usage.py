@@ -6,7 +6,7 @@ import hashlib
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from latchpin.contracts import Clock, KeptRecords
+from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import BackendUnavailable
 
 __all__ = ["PREFIX", "Usage", "name_of"]
@@ -26,7 +26,7 @@ class Usage:
         limit: for how long a connection may go unused; zero: nothing is noted.
     """
 
-    def __init__(self, kept: KeptRecords, clock: Clock, limit: timedelta) -> None:
+    def __init__(self, kept: KeyValueRecords, clock: Clock, limit: timedelta) -> None:
         self._kept = kept
         self._clock = clock
         self._limit = limit

@@ -10,19 +10,21 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from latchpin import __version__
+from latchpin.activity.logs import set_up_logging
 from latchpin.application import Application
 from latchpin.assembly import assemble, utc_now
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock
 from latchpin.errors import LatchpinError
-from latchpin.known_settings import misspelt_settings
-from latchpin.logs import set_up_logging
-from latchpin.people.login import create_first_link, invitation
-from latchpin.plugins import Plugins
-from latchpin.serve import require_servable
+from latchpin.identity.login import create_first_link, invitation
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import doubtful_settings
+from latchpin.serving.announcing import announced
+from latchpin.serving.maintenance import maintained
+from latchpin.serving.serve import require_servable
 from latchpin.settings import load
-from latchpin.tokens.freshening import freshened
+from latchpin.settings.core import CoreSettings
 from latchpin.tokens.idleness import dropped_when_idle
+from latchpin.tokens.refresh_ahead import refreshing_ahead
 from latchpin.web import (
     routes_api,
     routes_assertions,
@@ -37,9 +39,7 @@ from latchpin.web.description import describe_api
 from latchpin.web.flow_description import FLOW_PATHS
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
-from latchpin.web.lifespan import QuietStart
-from latchpin.workers.instances import announced
-from latchpin.workers.maintenance import maintained
+from latchpin.web.lifespan import StartupErrorFilter
 
 __all__ = ["create_app"]
 
@@ -94,7 +94,7 @@ def create_app(
     app.state.plugins = plugins
     app.state.navigation = [offer.value for offer in plugins.offers("latchpin_navigation")]
     install_guard(app, settings, [route for router in routers for route in router.routes])
-    app.add_middleware(QuietStart)
+    app.add_middleware(StartupErrorFilter)
     return app
 
 
@@ -112,7 +112,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             try:
                 async with (
                     maintained(services),
-                    freshened(services, tokens),
+                    refreshing_ahead(services, tokens),
                     dropped_when_idle(services, tokens),
                     announced(services),
                 ):
@@ -132,7 +132,7 @@ def _warn(application: Application, plugins: Plugins) -> None:
             "AUTH_ENCRYPTION_SECRET is the published default or shorter than 32 bytes: only loopback is served; "
             "make one with: latchpin secret generate"
         )
-    for sentence in misspelt_settings(plugins):
+    for sentence in doubtful_settings(plugins):
         _log.warning("%s", sentence)
     if services.states is None:
         _log.warning("CACHE_TYPE=none keeps no state: authorize and callback will answer 503")

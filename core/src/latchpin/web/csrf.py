@@ -14,7 +14,7 @@ from fastapi import Request
 from latchpin.errors import CsrfRefused, InvalidRequest
 from latchpin.model import Caller
 from latchpin.web.hosts import origin_of
-from latchpin.web.identity import services_of, tickets_of
+from latchpin.web.identity import services_of, signed_tokens_of
 
 __all__ = ["CSRF_FIELD", "CSRF_HEADER", "check_csrf", "check_same_origin", "csrf_token"]
 
@@ -27,7 +27,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 async def csrf_token(request: Request, caller: Caller) -> str:
     """The token for the forms of a page shown to ``caller``; good for this caller's session only."""
-    return await tickets_of(request).sign(_PURPOSE, {"sub": _subject(caller)}, lifetime=CSRF_LIFETIME)
+    return await signed_tokens_of(request).sign(_PURPOSE, {"sub": _subject(caller)}, lifetime=CSRF_LIFETIME)
 
 
 async def check_csrf(request: Request, caller: Caller) -> None:
@@ -47,7 +47,7 @@ async def check_csrf(request: Request, caller: Caller) -> None:
     if not token:
         raise CsrfRefused(f"the form field '{CSRF_FIELD}' or the header '{CSRF_HEADER}' is missing")
     try:
-        claims = await tickets_of(request).verify(_PURPOSE, token)
+        claims = await signed_tokens_of(request).verify(_PURPOSE, token)
     except InvalidRequest as exc:
         raise CsrfRefused(exc.detail) from exc
     if claims.get("sub") != _subject(caller):

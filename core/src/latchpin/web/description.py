@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from latchpin.configuration import CoreSettings
-from latchpin.people.sessions import session_cookie_name
+from latchpin.identity.sessions import session_cookie_name
+from latchpin.settings.core import CoreSettings
 from latchpin.web.dependencies import ADMINISTRATOR
 from latchpin.web.documents.base import Problem
 

@@ -13,15 +13,15 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from latchpin.causes import CAUSES, Cause
-from latchpin.configuration import CoreSettings
 from latchpin.errors import (
     AuthorizationRequired,
     CallerError,
     LatchpinError,
     NotSignedIn,
-    ProviderError,
+    UpstreamError,
 )
+from latchpin.errors.causes import CAUSES, Cause
+from latchpin.settings.core import CoreSettings
 from latchpin.web import pages
 
 __all__ = [
@@ -210,7 +210,7 @@ def log_failure(error: LatchpinError, trace: Trace) -> None:
 
 
 def _may_show(error: LatchpinError, reveal: bool | None) -> bool:
-    return isinstance(error, CallerError | ProviderError) if reveal is None else reveal
+    return isinstance(error, CallerError | UpstreamError) if reveal is None else reveal
 
 
 def _headers(error: LatchpinError, request: Request, base_url: str) -> dict[str, str]:

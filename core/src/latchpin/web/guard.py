@@ -17,10 +17,10 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
-from latchpin.configuration import CoreSettings
+from latchpin.activity.observers import Observers
 from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
-from latchpin.observers import Observers
+from latchpin.settings.core import CoreSettings
 from latchpin.web import hosts
 from latchpin.web.errors import known_trace, log_failure, one_line, problem, trace_of
 from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 
 from fastapi.responses import RedirectResponse
 
-from latchpin.configuration import CoreSettings, is_loopback_host
 from latchpin.errors import InvalidRequest, WeakSecret
+from latchpin.settings.core import CoreSettings, is_loopback_host
 
 __all__ = ["HostRules", "header", "origin_of"]
 

@@ -13,10 +13,9 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
-from latchpin.model import Caller, Evidence
-from latchpin.people.endings import ended_at
-from latchpin.people.presented import parse_authorization
-from latchpin.people.sessions import (
+from latchpin.identity.presented import parse_authorization
+from latchpin.identity.revocations import ended_at
+from latchpin.identity.sessions import (
     SESSION,
     Session,
     cookie_name,
@@ -24,7 +23,8 @@ from latchpin.people.sessions import (
     session_cookie_name,
     was_ended,
 )
-from latchpin.people.tickets import Tickets
+from latchpin.identity.signed_tokens import SignedTokens
+from latchpin.model import Caller, Evidence
 from latchpin.services import Services
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "session_of",
     "set_browser_cookie",
     "set_session_cookie",
-    "tickets_of",
+    "signed_tokens_of",
     "valid_caller",
 ]
 
@@ -60,12 +60,12 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def tickets_of(request: Request) -> Tickets:
+def signed_tokens_of(request: Request) -> SignedTokens:
     """The gateway's tickets, made at first use: one for each application, because they remember their keys."""
     state = request.app.state
-    tickets: Tickets | None = getattr(state, "tickets", None)
+    tickets: SignedTokens | None = getattr(state, "tickets", None)
     if tickets is None:
-        tickets = state.tickets = Tickets.of(services_of(request))
+        tickets = state.tickets = SignedTokens.of(services_of(request))
     return tickets
 
 
@@ -193,7 +193,7 @@ async def session_of(request: Request) -> Session | None:
     services = services_of(request)
     ticket = request.cookies.get(session_cookie_name(services.settings.base_url))
     try:
-        session = parse_session(await tickets_of(request).verify(SESSION, ticket)) if ticket else None
+        session = parse_session(await signed_tokens_of(request).verify(SESSION, ticket)) if ticket else None
     except InvalidRequest:
         return None
     kept = services.kept

@@ -8,7 +8,7 @@ from typing import Any
 
 from latchpin.errors import LatchpinError
 
-__all__ = ["QuietStart"]
+__all__ = ["StartupErrorFilter"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -16,7 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-class QuietStart:
+class StartupErrorFilter:
     """A plain ASGI middleware for the lifespan only: it takes the traceback out of a failure that we explained.
 
     The framework reports a failed start while it handles the exception, and puts the traceback into the message

@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi.responses import HTMLResponse
 
-from latchpin.causes import Cause
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
+from latchpin.errors.causes import Cause
+from latchpin.gateways.tools.listing import LeftOut
 from latchpin.model import Gateway, StoredTool
-from latchpin.tools.listing import LeftOut
 from latchpin.web.rendering import WITH_SCRIPTS, render
 
 __all__ = [

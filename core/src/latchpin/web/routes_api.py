@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from latchpin.application import Application
 from latchpin.errors import InvalidRequest, NotFound
+from latchpin.identity.address import parse_email
 from latchpin.model import Caller, RegisteredClient
-from latchpin.people.address import parse_email
 from latchpin.web import pages
 from latchpin.web.dependencies import (
     AdminCaller,

@@ -11,8 +11,8 @@ from latchpin.application import Application
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.oauth.assertions import check_about, parse_identity_assertion
-from latchpin.oauth.grants import voucher_of
-from latchpin.tokens.assertion_shelf import AssertionShelf
+from latchpin.oauth.grants import grant_subject
+from latchpin.tokens.assertion_store import AssertionStore
 from latchpin.tokens.identity_providers import provider_of
 from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInCaller, WritingCaller
 from latchpin.web.description import problems
@@ -55,7 +55,7 @@ async def put_assertion(
         token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
     )
     check_about(token, caller.email, claim=services.settings.jwt_email_claim)
-    await AssertionShelf(services.kept, services.cipher).put(caller.email, provider, assertion)
+    await AssertionStore(services.kept, services.cipher).put(caller.email, provider, assertion)
     return _describe(assertion, provider)
 
 
@@ -70,7 +70,7 @@ async def get_assertion(
 ) -> dict[str, Any]:
     """Which identity provider vouches for the gateway's users, and until when it has vouched for the caller."""
     services, provider = application.services, await _provider(application, gateway_id, caller)
-    shelf = AssertionShelf(services.kept, services.cipher)
+    shelf = AssertionStore(services.kept, services.cipher)
     return _describe(await shelf.get(caller.email, provider, now=services.clock()), provider)
 
 
@@ -80,14 +80,14 @@ async def delete_assertion(
 ) -> dict[str, Any]:
     """Forget the caller's ID token. Tokens that came by it stay until they expire or are disconnected."""
     services, provider = application.services, await _provider(application, gateway_id, caller)
-    if not await AssertionShelf(services.kept, services.cipher).take(caller.email, provider):
+    if not await AssertionStore(services.kept, services.cipher).take(caller.email, provider):
         raise NotFound("no ID token of yours is kept")
     return {"success": True, "message": f"Forgot what {provider.issuer} said of {caller.email}"}
 
 
 async def _provider(application: Application, gateway_id: str, caller: Caller) -> IdentityProvider:
     gateway = await application.gateways.get(gateway_id, caller)
-    if gateway.oauth is None or voucher_of(gateway.oauth) != "identity-provider":
+    if gateway.oauth is None or grant_subject(gateway.oauth) != "identity-provider":
         raise InvalidRequest(
             f"gateway '{gateway.name}' needs no identity provider's word", remedy="There is nothing to hand in."
         )

@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from latchpin.activity.view import describe_flow, describe_summary
 from latchpin.errors import InvalidRequest
-from latchpin.journal.view import describe_flow, describe_summary
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
 from latchpin.web.dependencies import CurrentApplication, SignedInCaller, application_of
 from latchpin.web.description import HTML, problems

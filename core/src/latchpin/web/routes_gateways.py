@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.book import GatewayBody, describe, parse_gateway_body
+from latchpin.gateways.registry import GatewayBody, describe, parse_gateway_body
 from latchpin.web.dependencies import (
     AdminCaller,
     CurrentApplication,

@@ -11,10 +11,10 @@ from fastapi.responses import JSONResponse, Response
 
 from latchpin import __version__
 from latchpin.errors import LatchpinError
-from latchpin.patience import patience
 from latchpin.services import Services
 from latchpin.web.documents.flows import Readiness
 from latchpin.web.identity import services_of
+from latchpin.workers.store_deadline import store_deadline
 
 __all__ = ["readiness", "router"]
 
@@ -68,7 +68,7 @@ async def _check_states(services: Services) -> dict[str, Any]:
 
 async def _check(name: str, check: Callable[[], Awaitable[None]]) -> dict[str, Any]:
     try:
-        async with patience(READY_SECONDS):
+        async with store_deadline(READY_SECONDS):
             await check()
     except LatchpinError as exc:
         return {"backend": name, "ready": False, "reason": exc.detail or exc.public}

@@ -17,10 +17,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from latchpin.authorization.completion import Completed
-from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, ProviderError
+from latchpin.authorization.callback import Completed
+from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, UpstreamError
 from latchpin.oauth.callback import build_posted
-from latchpin.patience import insist
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.errors import FLOW_ID, answer, wants_html
@@ -34,6 +33,7 @@ from latchpin.web.identity import (
     valid_caller,
 )
 from latchpin.web.in_advance import not_in_advance
+from latchpin.workers.store_deadline import insist
 
 __all__ = ["add_flow_routes", "router"]
 
@@ -133,7 +133,7 @@ async def _refuse(request: Request, exc: LatchpinError) -> Response:
 def _may_reveal(exc: LatchpinError) -> bool | None:
     """Facts of the flow and the provider's words are for the browser that began; None leaves it to the kind."""
     proven = getattr(exc, "proven", None)
-    return proven if proven is not None else (True if isinstance(exc, ProviderError) else None)
+    return proven if proven is not None else (True if isinstance(exc, UpstreamError) else None)
 
 
 def _describe(completed: Completed) -> dict[str, Any]:

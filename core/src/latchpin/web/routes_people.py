@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from latchpin.contracts import SignIn
 from latchpin.errors import InvalidRequest
-from latchpin.people.login import consume_link, get_link
+from latchpin.identity.login import consume_link, get_link
 from latchpin.services import Services
 from latchpin.web.csrf import check_csrf, check_same_origin
 from latchpin.web.frame import frame_for_anybody

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from latchpin.people.sessions import end_session, start_session
-from latchpin.web.identity import services_of, session_of, set_session_cookie, tickets_of
+from latchpin.identity.sessions import end_session, start_session
+from latchpin.web.identity import services_of, session_of, set_session_cookie, signed_tokens_of
 from latchpin.web.rendering import render
 
 __all__ = ["answer_signed_in", "end_current_session"]
@@ -39,7 +39,7 @@ async def answer_signed_in(
     longest = timedelta(seconds=settings.session_lifetime_seconds)
     lifetime = longest if lifetime is None else min(lifetime, longest)
     await end_current_session(request)
-    ticket = await start_session(tickets_of(request), email, admin=admin, lifetime=lifetime)
+    ticket = await start_session(signed_tokens_of(request), email, admin=admin, lifetime=lifetime)
     await services_of(request).audit.record("person.signed-in", actor=email, subject=email, way=way)
     response: Response
     if not target.startswith(_LEADS_AWAY):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latchpin.causes import Cause
-from latchpin.journal.view import cause_of, fact_texts, seconds_text
+from latchpin.activity.view import cause_of, fact_texts, seconds_text
+from latchpin.errors.causes import Cause
 from latchpin.model.flow_facts import Failed
 from latchpin.model.flow_steps import FlowStep
 

@@ -1,50 +1,21 @@
-"""The serving processes that work on one record store: each says that it is there, and what it runs with.
-
-Doctor compares them: two that sign with different keys, or keep states where the other does not look, fail users
-now and then. Keys are named by their ids, from which nothing of a key can be learnt.
-"""
+"""The serving processes that work on one record store, as each announced itself."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-import os
-import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from latchpin.contracts import Clock, Instance, KeptRecords, StoreWitness
-from latchpin.errors import LatchpinError
-from latchpin.services import Services
+from latchpin.contracts import Clock, Instance, KeyValueRecords
 
-__all__ = ["announced", "keys_of", "list_instances"]
-
-_log = logging.getLogger("latchpin.instances")
+__all__ = ["LIFE", "PREFIX", "list_instances"]
 
 PREFIX = "instance:"
-INTERVAL_SECONDS = 60.0
 LIFE = timedelta(seconds=180)
 """A process that died without a word is believed to be there for so long."""
 
 
-@asynccontextmanager
-async def announced(services: Services) -> AsyncIterator[None]:
-    """Keep this process's entry up to date while the body runs, and take it back at the end."""
-    await _announce(services)
-    task = asyncio.create_task(_announce_forever(services))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        with suppress(LatchpinError):  # it expires
-            await services.kept.take(f"{PREFIX}{services.instance_id}")
-
-
-async def list_instances(kept: KeptRecords, clock: Clock) -> Sequence[Instance]:
+async def list_instances(kept: KeyValueRecords, clock: Clock) -> Sequence[Instance]:
     """Those that announced themselves lately, by their ids.
 
     Raises:
@@ -53,50 +24,6 @@ async def list_instances(kept: KeptRecords, clock: Clock) -> Sequence[Instance]:
     found = await kept.list(PREFIX)
     instances = [_parse(name.removeprefix(PREFIX), text, clock()) for name, text in sorted(found.items())]
     return [instance for instance in instances if instance is not None]
-
-
-def keys_of(services: Services) -> dict[str, str]:
-    """The names of the keys that this process signs and seals with."""
-    return {"signing_key": services.signer.key_id, "sealing_key": services.cipher.key_id}
-
-
-async def _describe(services: Services) -> dict[str, str]:
-    """What this process runs with."""
-    state = services.state_backend
-    shared = state is None or state.shared
-    return {
-        "pid": str(os.getpid()),
-        **keys_of(services),
-        "state_store": "none" if state is None else state.name,
-        "state_store_shared": "yes" if shared else "no",
-        "state_data": await _name_of_data(services) if shared else "",
-        "base_url": services.settings.base_url,
-    }
-
-
-async def _name_of_data(services: Services) -> str:
-    """Names the data behind the state store, so that two stores of one kind can be told apart."""
-    states = services.states
-    return (await states.facts()).name[:12] if isinstance(states, StoreWitness) else ""
-
-
-async def _announce_forever(services: Services) -> None:
-    while True:
-        await asyncio.sleep(INTERVAL_SECONDS)
-        await _announce(services)
-
-
-async def _announce(services: Services) -> None:
-    """Say it once; a store that is away is told the next time."""
-    name, now = f"{PREFIX}{services.instance_id}", services.clock()
-    try:
-        entry = {"host": socket.gethostname(), "seen_at": now.isoformat(), "facts": await _describe(services)}
-        await services.kept.take(name)
-        await services.kept.put(name, json.dumps(entry), expires_at=now + LIFE)
-    except LatchpinError as exc:
-        _log.debug("This process could not be announced: %s", exc.detail or exc.public)
-    except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
-        _log.exception("This process could not be announced")
 
 
 def _parse(id_: str, text: str, now: datetime) -> Instance | None:

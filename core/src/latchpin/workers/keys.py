@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 
-from latchpin.contracts import Cipher, KeptRecords
+from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 from latchpin.oauth import base64url
@@ -18,7 +18,7 @@ __all__ = ["KEY_BYTES", "SharedKeys", "forget_keys", "random_keys"]
 KEY_BYTES = 32
 
 
-async def random_keys(kept: KeptRecords, cipher: Cipher, name: str) -> tuple[bytes, ...]:
+async def random_keys(kept: KeyValueRecords, cipher: Cipher, name: str) -> tuple[bytes, ...]:
     """Today's key called ``name``, then the earlier ones that can still be unsealed; the same for all workers.
 
     Each AUTH_ENCRYPTION_SECRET has its own generation, kept with the key id it is sealed under. A changed
@@ -42,7 +42,7 @@ async def random_keys(kept: KeptRecords, cipher: Cipher, name: str) -> tuple[byt
         generation += 1
 
 
-async def forget_keys(kept: KeptRecords, name: str) -> None:
+async def forget_keys(kept: KeyValueRecords, name: str) -> None:
     """Remove every generation of the key called ``name``; BackendUnavailable if the store cannot be asked."""
     generation = 1
     while await kept.take(f"key:{name}:{generation}") is not None:
@@ -65,7 +65,7 @@ def _unseal(cipher: Cipher, slot: str, sealed: str) -> bytes | None:
 class SharedKeys:
     """The keys called ``name``, asked for once by each process."""
 
-    def __init__(self, kept: KeptRecords, cipher: Cipher, name: str) -> None:
+    def __init__(self, kept: KeyValueRecords, cipher: Cipher, name: str) -> None:
         self._kept = kept
         self._cipher = cipher
         self._name = name

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
 
-from latchpin.contracts import Clock, KeptRecords
+from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import BackendUnavailable
 
 __all__ = ["Leases"]
@@ -36,7 +36,7 @@ class Leases:
         pause: waits that many seconds; tests give one that does not.
     """
 
-    def __init__(self, kept: KeptRecords, clock: Clock, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(self, kept: KeyValueRecords, clock: Clock, *, pause: Pause = asyncio.sleep) -> None:
         self._kept = kept
         self._clock = clock
         self._pause = pause
@@ -48,7 +48,7 @@ class Leases:
         subject: Sequence[str],
         *,
         life: timedelta,
-        patience: timedelta | None = None,
+        wait: timedelta | None = None,
         meanwhile: Callable[[], Awaitable[MadeT | None]] | None = None,
     ) -> AsyncIterator[MadeT | None]:
         """Hold the lease of ``purpose`` for ``subject``, or get what somebody else made meanwhile.
@@ -57,12 +57,12 @@ class Leases:
         Without ``meanwhile`` everybody has work of their own, and does it in turn.
 
         Raises:
-            TimeoutError: another worker held it for all of ``patience`` (``life``, if not given) and made nothing.
+            TimeoutError: another worker held it for all of ``wait`` (by default ``life``) and made nothing.
             BackendUnavailable: the store cannot be asked.
         """
         name = _name(purpose, subject)
         owner = secrets.token_hex(16)
-        longest = (life if patience is None else patience).total_seconds()
+        longest = (life if wait is None else wait).total_seconds()
         waited, pause = 0.0, FIRST_PAUSE
         try:
             while not await self._take(name, owner, life):

@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal
 
-from latchpin.contracts import Clock, KeptRecords
-from latchpin.errors import BackendUnavailable, ProviderBusy, ProviderError
+from latchpin.contracts import Clock, KeyValueRecords
+from latchpin.errors import BackendUnavailable, UpstreamBusy, UpstreamError
 
 __all__ = ["Pauses"]
 
@@ -23,7 +23,7 @@ class Pauses:
         clock: judges their end.
     """
 
-    def __init__(self, kept: KeptRecords, clock: Clock) -> None:
+    def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
 
@@ -31,16 +31,16 @@ class Pauses:
         """Go on only if no pause stands.
 
         Raises:
-            ProviderBusy: one does; ``retry_after`` is what is left of it, in seconds.
+            UpstreamBusy: one does; ``retry_after`` is what is left of it, in seconds.
             BackendUnavailable: the store cannot be asked.
         """
         text = await self._kept.get(_name(purpose, gateway_id))
         if text is None:
             return
         left = int((datetime.fromisoformat(text) - self._clock()).total_seconds()) + 1
-        raise ProviderBusy(f"the server asked to be left alone for {left} more seconds", retry_after=max(left, 1))
+        raise UpstreamBusy(f"the server asked to be left alone for {left} more seconds", retry_after=max(left, 1))
 
-    async def note(self, purpose: Purpose, gateway_id: str, exc: ProviderError) -> None:
+    async def note(self, purpose: Purpose, gateway_id: str, exc: UpstreamError) -> None:
         """Begin the pause that ``exc`` asks for, if any. One that stands goes on; a store that is away keeps none."""
         if exc.retry_after is None:
             return

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
 from latchpin.errors import InvalidRequest
+from latchpin.identity.address import parse_email
+from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, Gateway
-from latchpin.people.address import parse_email
-from latchpin.people.allowance import may_use
 from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.identity import require_admin, require_caller

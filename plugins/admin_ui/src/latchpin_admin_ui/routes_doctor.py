@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.contracts import Severity
 from latchpin.doctor import run_checks
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
 from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of
 from latchpin.web.identity import require_admin

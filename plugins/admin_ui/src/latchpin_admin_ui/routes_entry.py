@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
 from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
-from latchpin.gateways.book import parse_gateway_body
 from latchpin.gateways.inspection import describe_server
+from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller, Gateway, OAuthConfig
-from latchpin.oauth.providers import NO_PROVIDER
+from latchpin.oauth.server_profiles import NO_PROFILE
 from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
 from latchpin.web.dependencies import application_of, check_gateway_id
@@ -183,7 +183,7 @@ async def _show_form(
         providers=[
             ("", "recognized by its issuer"),
             *((provider.name, provider.label) for provider in application.services.providers),
-            (NO_PROVIDER, "none: as the standard has it"),
+            (NO_PROFILE, "none: as the standard has it"),
         ],
         are_set=are_set,
         plain=PLAIN,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from latchpin.doctor.plugin_report import OfferRow, build_plugin_report
 from latchpin.errors import SettingsError
-from latchpin.known_settings import changed_settings, misspelt_settings, shown_settings
-from latchpin.plugin_report import OfferRow, build_plugin_report
-from latchpin.plugins import Plugins
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import changed_settings, doubtful_settings, shown_settings
 from latchpin.web.identity import require_admin
 
 from latchpin_admin_ui.pages import show
@@ -51,7 +51,7 @@ async def show_settings(request: Request, q: str = "") -> Response:
             if any(name not in changed for name, _ in values)
         },
         wrong=wrong,
-        misspelt=misspelt_settings(plugins),
+        misspelt=doubtful_settings(plugins),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from latchpin.gateways.connections import Connection
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
 from latchpin.oauth.status import TokenStatus
-from latchpin.tokens.keeper import TokenHealth
+from latchpin.tokens.service import TokenHealth
 
 from latchpin_admin_ui.moments import Moment
 

@@ -12,10 +12,10 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from latchpin.configuration import is_loopback_host
 from latchpin.contracts import RegistrationRequest
 from latchpin.model import ServerMetadata
-from latchpin.urls import split_url
+from latchpin.model.urls import split_url
+from latchpin.settings.core import is_loopback_host
 
 __all__ = ["PATH", "PublishedClient", "check_client_id", "find_obstacle", "unfit"]
 

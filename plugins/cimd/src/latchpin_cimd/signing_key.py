@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from latchpin.contracts import Cipher, KeptRecords
+from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Sealed
 from latchpin.oauth import base64url
 
@@ -54,7 +54,7 @@ def make_key() -> SigningKey:
     return SigningKey({**members, "d": pair["d"], "use": "sig", "alg": "ES256", "kid": thumbprint})
 
 
-async def open_key(kept: KeptRecords, cipher: Cipher, make: Callable[[], SigningKey] = make_key) -> SigningKey:
+async def open_key(kept: KeyValueRecords, cipher: Cipher, make: Callable[[], SigningKey] = make_key) -> SigningKey:
     """Give the key; whichever worker asks first makes it.
 
     Raises:

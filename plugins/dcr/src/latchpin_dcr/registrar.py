@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from latchpin.causes.provider import DCR_UNSUPPORTED
 from latchpin.contracts import Clock, Keeps, Registration, RegistrationRequest, Upstream
-from latchpin.errors import IssuerMissing, LatchpinError, ProviderError, RegistrationFailed
+from latchpin.errors import IssuerMissing, LatchpinError, RegistrationFailed, UpstreamError
+from latchpin.errors.causes.upstream import DCR_UNSUPPORTED
 from latchpin.model import ClientCredentials, RegisteredClient, Reply
 
 from latchpin_dcr.registration import build_metadata
@@ -87,7 +87,7 @@ class DynamicRegistrar:
         host = urlsplit(client.registration_client_uri).hostname
         try:
             reply = await self._delete(client.registration_client_uri, registration_access_token)
-        except ProviderError as exc:
+        except UpstreamError as exc:
             _log.warning("DCR: %s could not be asked to forget a client: %s", host, exc.detail or exc.public)
             return f"{host} could not be asked to forget the client: {exc.public}"
         return self._said(client, host or client.issuer, reply.status)
@@ -140,7 +140,7 @@ class DynamicRegistrar:
             return
         try:
             answer = await self._delete(managed.uri, managed.token)
-        except ProviderError as exc:
+        except UpstreamError as exc:
             _log.warning("DCR: %s keeps a client that cannot be used: %s", issuer, exc.detail or exc.public)
         else:
             told = (issuer, answer.status, gateway_id)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from latchpin.configuration import is_loopback_host
 from latchpin.contracts import RegistrationRequest
 from latchpin.errors import RegistrationFailed
 from latchpin.oauth.refusal import plain_code
+from latchpin.settings.core import is_loopback_host
 
 __all__ = ["METHODS", "ClientMetadata", "build_metadata"]
 

@@ -14,15 +14,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from latchpin.causes.provider import DCR_REFUSED
-from latchpin.configuration import is_loopback_host
 from latchpin.contracts import Registration
 from latchpin.errors import RegistrationFailed
+from latchpin.errors.causes.upstream import DCR_REFUSED
 from latchpin.model import ClientCredentials, Reply
+from latchpin.model.urls import split_origin
 from latchpin.oauth.documents import tell_status
 from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import plain_code, plain_words
-from latchpin.urls import split_origin
+from latchpin.settings.core import is_loopback_host
 
 from latchpin_dcr.registration import METHODS, ClientMetadata
 

@@ -16,7 +16,7 @@ from latchpin.services import Services
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
-__all__ = ["Gauges", "Standing"]
+__all__ = ["Gauges", "Snapshot"]
 
 EVERY = timedelta(seconds=30)
 SHARE = 100
@@ -24,7 +24,7 @@ SHARE = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # a registry keeps collectors by identity
-class Standing:
+class Snapshot:
     """What was found.
 
     Attributes:
@@ -59,12 +59,12 @@ class Gauges:
     """Reads the stores, and remembers for a while: the longer, the longer a look takes."""
 
     def __init__(self, *, timer: Callable[[], float] = time.perf_counter) -> None:
-        self._last: Standing | None = None
+        self._last: Snapshot | None = None
         self._next: datetime | None = None
         self._lock = asyncio.Lock()
         self._timer = timer
 
-    async def read(self, services: Services, catch_up: Callable[[], Awaitable[None]]) -> Standing:
+    async def read(self, services: Services, catch_up: Callable[[], Awaitable[None]]) -> Snapshot:
         """What stands; a store that is away is said to be.
 
         Args:
@@ -79,15 +79,15 @@ class Gauges:
                     await catch_up()
                     self._last = await _look(services, now)
                 except LatchpinError:
-                    return Standing(now, up=False)
+                    return Snapshot(now, up=False)
                 self._next = now + max(EVERY, timedelta(seconds=SHARE * (self._timer() - began)))
             return self._last
 
 
-async def _look(services: Services, now: datetime) -> Standing:
+async def _look(services: Services, now: datetime) -> Snapshot:
     tokens = await services.records.tokens.count(now)
     pending = None
     if services.settings.flow_history_hours:
         since = now - timedelta(seconds=services.settings.state_ttl_seconds)
         pending = await services.flows.count_pending(since)
-    return Standing(now, pending, dict(tokens))
+    return Snapshot(now, pending, dict(tokens))

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from latchpin.serve import WORKER_VARIABLE
+from latchpin.serving.serve import WORKER_VARIABLE
 from latchpin.settings import load
 
 from latchpin_metrics.settings import MetricsSettings

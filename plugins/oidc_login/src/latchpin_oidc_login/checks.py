@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import CheckContext, Finding, Severity, Upstream
-from latchpin.errors import ProviderError
+from latchpin.errors import UpstreamError
+from latchpin.settings.core import CoreSettings
 
 from latchpin_oidc_login.causes import PROVIDER_FAILED
-from latchpin_oidc_login.desk import CALLBACK
 from latchpin_oidc_login.discovery import Discovery
 from latchpin_oidc_login.settings import OidcLoginSettings
+from latchpin_oidc_login.sign_in import CALLBACK
 
 __all__ = ["check_sign_in"]
 
@@ -32,7 +32,7 @@ async def _check_provider(context: CheckContext, settings: OidcLoginSettings) ->
         return Finding(Severity.SKIPPED, f"{issuer} was not asked", why)
     try:
         await _ask(context, context.upstream, issuer)
-    except ProviderError as exc:
+    except UpstreamError as exc:
         return Finding(
             Severity.FAILURE,
             "Nobody can sign in with the provider",

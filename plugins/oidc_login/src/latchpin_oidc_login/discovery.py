@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, Upstream
-from latchpin.defaults.jwks import KeySet
 from latchpin.errors import DiscoveryFailed
+from latchpin.identity.jwks import KeySet
 from latchpin.workers.shared_tasks import SharedTasks
 
 from latchpin_oidc_login.metadata import OpenIdProvider, build_metadata_url, parse_provider

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from latchpin.errors import ConfigurationError, LatchpinError, ProviderTimeout, SignInFailed, TokenRefused
+from latchpin.errors import ConfigurationError, LatchpinError, SignInFailed, TokenRefused, UpstreamTimeout
 
 from latchpin_oidc_login import causes
 
@@ -76,7 +76,7 @@ class NotAdmitted(OidcFailed):
 def explain(exc: LatchpinError) -> ProviderFailed:
     """What the provider did, as a sign-in's failure: another remedy, and the same facts for the log."""
     error = ProviderFailed(f"{exc.public.rstrip('.')}: {exc.detail}" if exc.detail else exc.public)
-    if isinstance(exc, ProviderTimeout):
+    if isinstance(exc, UpstreamTimeout):
         error.status = exc.status
     refused = isinstance(exc, TokenRefused) and exc.error == "invalid_client"
     if refused or isinstance(exc, ConfigurationError):

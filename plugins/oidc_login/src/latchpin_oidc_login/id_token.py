@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+from latchpin.identity import jwts
+from latchpin.identity.jwts import decode, explain
 from latchpin.oauth import base64url
-from latchpin.people import jwts
-from latchpin.people.jwts import decode, explain
 
 from latchpin_oidc_login.errors import IdTokenInvalid
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from latchpin.defaults.jwks import SIGNING_ALGORITHMS
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import UpstreamUnreadable
+from latchpin.identity.jwks import SIGNING_ALGORITHMS
 from latchpin.model import Reply, ServerMetadata
 from latchpin.oauth.discovery import parse_server_metadata
 from latchpin.oauth.documents import Members, parse_url, parse_words
@@ -49,11 +49,11 @@ def parse_provider(reply: Reply, issuer: str, *, allow_http: bool) -> OpenIdProv
     server = parse_server_metadata(reply, issuer, allow_http=allow_http)
     jwks_uri = parse_url(server.extra, "jwks_uri", allow_http=allow_http)
     if server.authorization_endpoint is None or jwks_uri is None:
-        raise ProviderUnreadable("the metadata has no authorization_endpoint or no jwks_uri")
+        raise UpstreamUnreadable("the metadata has no authorization_endpoint or no jwks_uri")
     named = parse_words(server.extra, "id_token_signing_alg_values_supported")
     algorithms = SIGNING_ALGORITHMS if named is None else SIGNING_ALGORITHMS & frozenset(named)
     if not algorithms:
-        raise ProviderUnreadable("the provider signs its ID tokens with no algorithm that has a published key")
+        raise UpstreamUnreadable("the provider signs its ID tokens with no algorithm that has a published key")
     return OpenIdProvider(
         server=server,
         issuer=issuer,

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 from latchpin.contracts import Upstream
-from latchpin.defaults.jwks import KeySet
-from latchpin.errors import ProviderUnreadable
+from latchpin.errors import UpstreamUnreadable
+from latchpin.identity.jwks import KeySet
 from latchpin.model import ClientCredentials, IdentityAssertion, TokenGrant
 from latchpin.oauth.documents import parse_object
 from latchpin.services import Services
@@ -97,7 +97,7 @@ class Redemption:
         headers = {"authorization": f"Bearer {grant.access_token}"}
         reply = await upstream.get(self.provider.userinfo_endpoint or "", headers=headers)
         if reply.status != HTTPStatus.OK:
-            raise ProviderUnreadable(f"the userinfo endpoint answered HTTP {reply.status}", http_status=reply.status)
+            raise UpstreamUnreadable(f"the userinfo endpoint answered HTTP {reply.status}", http_status=reply.status)
         userinfo = parse_object(reply)
         if userinfo.get("sub") != claims["sub"]:
             raise IdTokenInvalid("the userinfo endpoint speaks of another account (sub) than the ID token")

@@ -12,14 +12,14 @@ from latchpin.errors import LatchpinError, NotFound
 from latchpin.settings import load
 from latchpin.web.errors import answer, name_request
 from latchpin.web.frame import frame_of_failure
-from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, tickets_of
+from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, signed_tokens_of
 from latchpin.web.in_advance import not_in_advance
 from latchpin.web.signing_in import answer_signed_in
 from latchpin.web.targets import parse_target
 
-from latchpin_oidc_login.desk import CALLBACK, SignInDesk
 from latchpin_oidc_login.errors import OidcFailed
 from latchpin_oidc_login.settings import OidcLoginSettings
+from latchpin_oidc_login.sign_in import CALLBACK, OidcSignIn
 
 __all__ = ["build_router"]
 
@@ -76,15 +76,15 @@ async def begin_sign_out(request: Request) -> Response:
     return RedirectResponse(await _desk_of(request).sign_out_url(), status_code=302)
 
 
-def _desk_of(request: Request) -> SignInDesk:
+def _desk_of(request: Request) -> OidcSignIn:
     """The desk, made at first use: one for each application, because it remembers the provider's metadata and keys."""
     state = request.app.state
-    desk: SignInDesk | None = getattr(state, "oidc_login_desk", None)
+    desk: OidcSignIn | None = getattr(state, "oidc_login_desk", None)
     if desk is None:
         settings = load(OidcLoginSettings)
         if not settings.configured:
             raise NotFound("sign-in with OpenID Connect is not set up", remedy="Use a login link.")
-        desk = state.oidc_login_desk = SignInDesk(services_of(request), tickets_of(request), settings)
+        desk = state.oidc_login_desk = OidcSignIn(services_of(request), signed_tokens_of(request), settings)
     return desk
 
 

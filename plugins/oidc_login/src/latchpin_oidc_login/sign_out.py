@@ -6,10 +6,10 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from latchpin.configuration import CoreSettings
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import LatchpinError
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 
 from latchpin_oidc_login.discovery import Discovery
 

@@ -14,12 +14,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from latchpin.application import Application
-from latchpin.configuration import CoreSettings
 from latchpin.errors import LatchpinError, NotSignedIn
+from latchpin.identity.bindings import Bindings
 from latchpin.model import Caller
 from latchpin.outbound.http import open_session
-from latchpin.people.bindings import Bindings
 from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
 from latchpin.tokens.client_grant import owner_of
 from latchpin.web.dependencies import check_gateway_id
 from latchpin.web.errors import log_failure, problem, retry_after, trace_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, ProviderError
+from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, UpstreamError
 
 __all__ = [
     "ForeignPage",
@@ -52,7 +52,7 @@ class StepUpRequired(AuthorizationRequired):
         self.scopes = scopes
 
 
-class ServerRefused(ProviderError):
+class ServerRefused(UpstreamError):
     """The MCP server refuses, and no authorization that the caller could begin would help."""
 
     code = "server-refused"
@@ -62,7 +62,7 @@ class ServerRefused(ProviderError):
     remedy = "An administrator has to look at the gateway's entry."
 
 
-class NonceNeeded(ProviderError):
+class NonceNeeded(UpstreamError):
     """The server asked for a proof with its nonce (RFC 9449), but the request was too large to be sent again."""
 
     code = "nonce-needed"
@@ -83,7 +83,7 @@ class NotYours(CallerError):
     remedy = "Begin a new session."
 
 
-class ServerMoved(ProviderError):
+class ServerMoved(UpstreamError):
     """The server redirected within its origin, but the request was too large to be sent again."""
 
     code = "server-moved"
@@ -94,7 +94,7 @@ class ServerMoved(ProviderError):
     retry_after = 1
 
 
-class TokenReplaced(ProviderError):
+class TokenReplaced(UpstreamError):
     """The token was refused and renewed, but the request was too large to be sent again."""
 
     code = "token-replaced"

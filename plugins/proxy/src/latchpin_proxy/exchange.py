@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from latchpin.errors import ProviderTimeout
+from latchpin.errors import UpstreamTimeout
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.messages import Answer
 from latchpin.outbound.upstream import explain, host_of
@@ -74,7 +74,7 @@ class Exchange:
             raise explain(exc, request.gateway.url) from exc
         except TimeoutError as exc:
             host = host_of(request.gateway.url)
-            raise ProviderTimeout(f"{host}: nothing moved for {self._idle:g} s", sent=True) from exc
+            raise UpstreamTimeout(f"{host}: nothing moved for {self._idle:g} s", sent=True) from exc
         if not request.inbound.whole:
             headers += [(name.encode(), value.encode()) for name, value in LAST.items()]
         self.begun = True

@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
-from latchpin.outbound.decoding import Allowance, BodyTooLarge, BodyUndecodable, open_decoder
+from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
 from latchpin.outbound.failure import Failure
 
 from latchpin_proxy.headers import Field, is_event_stream, is_json
@@ -59,7 +59,7 @@ async def inspect(fields: list[Field], pieces: Pieces, terms: Terms, share: Shar
 
 
 async def _decode(pieces: Pieces, encoding: str) -> Pieces:
-    decoder = open_decoder(encoding, Allowance(sys.maxsize))
+    decoder = open_decoder(encoding, ByteBudget(sys.maxsize))
     try:
         async for piece in pieces:
             for decoded in decoder.feed(piece):

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 from latchpin.application import Application
 from latchpin.authorization.step_up import StepUp
-from latchpin.errors import AuthorizationRequired, ProviderTimeout, ProviderUnreadable
+from latchpin.errors import AuthorizationRequired, UpstreamTimeout, UpstreamUnreadable
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
-from latchpin.outbound.decoding import Allowance
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
 from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow, is_redirect, tell_redirect
 from latchpin.outbound.upstream import explain, host_of
 from latchpin.tokens.client_grant import needs_browser
-from latchpin.tokens.keeper import UsableToken
+from latchpin.tokens.service import UsableToken
 
 from latchpin_proxy.errors import NonceNeeded, ServerMoved, ServerRefused, StepUpRequired, TokenReplaced
 from latchpin_proxy.inbound import Inbound
@@ -145,10 +145,10 @@ class Relay:
             async with asyncio.timeout(self._idle) as limit:
                 body = _pieces(request.inbound, limit, self._idle) if request.body is None else request.body
                 return await self._session.send(
-                    Outgoing(request.method, url, headers, body, None, Allowance(sys.maxsize), raw=True)
+                    Outgoing(request.method, url, headers, body, None, ByteBudget(sys.maxsize), raw=True)
                 )
         except TimeoutError as exc:
-            raise ProviderTimeout(f"{host_of(url)}: no answer began within {self._idle:g} s", sent=True) from exc
+            raise UpstreamTimeout(f"{host_of(url)}: no answer began within {self._idle:g} s", sent=True) from exc
         except Failure as exc:
             if request.inbound.failure is not None:
                 raise request.inbound.failure from exc
@@ -160,7 +160,7 @@ class Relay:
         """Raise for what must not pass: refusals of our token, and what is said about the way between us and it."""
         if answer.status in _ABOUT_THE_WAY:
             said = f"{host_of(request.gateway.url)} answered HTTP {answer.status}, which is about the way to it"
-            raise ProviderUnreadable(said, http_status=answer.status)
+            raise UpstreamUnreadable(said, http_status=answer.status)
         if answer.status == _UNAUTHORIZED:
             self._refused(request.gateway, token)
         if answer.status == _FORBIDDEN:

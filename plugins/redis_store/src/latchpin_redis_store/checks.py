@@ -13,10 +13,10 @@ from shlex import quote
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from latchpin.causes.missing import STATE_EVICTED, STATE_REMOVED
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.doctor.clocks import compare_clocks
 from latchpin.errors import BackendUnavailable
+from latchpin.errors.causes.missing import STATE_EVICTED, STATE_REMOVED
 from latchpin.settings import mask
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hiredis import pack_command
-from latchpin.batching import Batcher
 from latchpin.errors import BackendUnavailable
-from latchpin.patience import Patience, patience
 from latchpin.settings import mask
+from latchpin.workers.batching import Batcher
+from latchpin.workers.store_deadline import StoreDeadline, store_deadline
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -66,7 +66,7 @@ class _Question:
     """A command, and who waits for it. A script's words lack its deadline, which ``written`` adds."""
 
     words: tuple[Word, ...]
-    asker: Patience
+    asker: StoreDeadline
     is_script: bool = False
 
     def written(self, there: int | None) -> bytes:
@@ -99,7 +99,7 @@ class Commands:
             BackendUnavailable: there is no reply, or it is an error; the command may be carried out even now.
         """
         try:
-            async with patience(ANSWER_SECONDS) as asker:
+            async with store_deadline(ANSWER_SECONDS) as asker:
                 return await self._batcher.submit(_Question(words, asker))
         except (RedisError, OSError) as exc:  # OSError: TimeoutError too
             raise self._unavailable(exc) from exc
@@ -112,7 +112,7 @@ class Commands:
         """
         words = ("EVAL", script, len(keys), *keys, *values)
         try:
-            async with patience(ANSWER_SECONDS) as asker:
+            async with store_deadline(ANSWER_SECONDS) as asker:
                 question = _Question(words, asker, is_script=True)
                 for _ in range(LATE_TRIES - 1):
                     with suppress(_Late):
@@ -132,7 +132,7 @@ class Commands:
             RedisError: it is not there, or does not let us in.
             OSError: the same.
         """
-        async with patience(ANSWER_SECONDS) as asker:
+        async with store_deadline(ANSWER_SECONDS) as asker:
             (reply,) = await self._send([_Question(("PING",), asker)])
         if isinstance(reply, RedisError):
             raise reply
@@ -144,7 +144,7 @@ class Commands:
 
     async def _send(self, batch: Sequence[_Question]) -> Sequence[Reply]:
         pool = self._client.connection_pool
-        async with patience(BATCH_SECONDS):
+        async with store_deadline(BATCH_SECONDS):
             connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 await self._meet(connection)
@@ -168,7 +168,7 @@ class Commands:
         if asyncio.get_running_loop().time() - self._told_at < IDLE_SECONDS:
             return
         try:
-            async with patience(PROOF_SECONDS):
+            async with store_deadline(PROOF_SECONDS):
                 await self._ask_time(connection)
         except (RedisError, OSError):
             await connection.disconnect(nowait=True)

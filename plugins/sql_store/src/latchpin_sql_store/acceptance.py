@@ -11,8 +11,8 @@ from latchpin_sql_store.schema import HEAD, look_revision, refuse_unknown
 __all__ = ["ensure_schema"]
 
 
-def ensure_schema(url: URL, engine: Engine, where: str, *, as_found: bool = False) -> None:
-    """Accept the current schema; bring an SQLite file up to date, unless ``as_found``; refuse everything else.
+def ensure_schema(url: URL, engine: Engine, where: str, *, diagnostic: bool = False) -> None:
+    """Accept the current schema; bring an SQLite file up to date, unless ``diagnostic``; refuse everything else.
 
     A server's schema is the deployer's to change: other gateways may work on it.
 
@@ -29,7 +29,7 @@ def ensure_schema(url: URL, engine: Engine, where: str, *, as_found: bool = Fals
         return
     refuse_unknown(found, where)
     state = "has no schema yet" if found is None else f"has schema {found}; this version works with {HEAD}"
-    if file is not None and not as_found:
+    if file is not None and not diagnostic:
         from latchpin_sql_store.migrate import migrate  # noqa: PLC0415  loads Alembic
 
         migrate(url, where)

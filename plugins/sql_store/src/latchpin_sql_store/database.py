@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from latchpin.errors import LatchpinError, RecordConflict
-from latchpin.patience import patience
+from latchpin.workers.store_deadline import store_deadline
 from sqlalchemy import Connection, Engine, event
 
 from latchpin_sql_store.acceptance import ensure_schema
 from latchpin_sql_store.engine import build_engine, parse_url, show_url, sqlite_file
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.file_identity import PinnedFile
-from latchpin_sql_store.lanes import PATIENCE, Apply, ItemT, Lane, Outcomes, ResultT
 from latchpin_sql_store.schema import look_revision
 from latchpin_sql_store.threads import Thread
+from latchpin_sql_store.write_queue import PATIENCE, Apply, ItemT, Outcomes, ResultT, WriteQueue
 
 __all__ = ["Database", "Script", "open_database"]
 
@@ -57,16 +57,16 @@ class Database:
         self._reader = _start("latchpin-sql-reader", self._read_engine)
         self._writer = _start("latchpin-sql-writer", self._write_engine)
         self._file = PinnedFile(sqlite_file(url))
-        self._lanes: list[Lane[Any, Any]] = []
-        self._reads: Lane[Script, object] = self._lane(self._reader, self._read_engine, _run_reads)
+        self._lanes: list[WriteQueue[Any, Any]] = []
+        self._reads: WriteQueue[Script, object] = self._lane(self._reader, self._read_engine, _run_reads)
         self._writes = self.write_lane(_run_scripts)
 
-    def write_lane(self, apply: Apply[ItemT, ResultT]) -> Lane[ItemT, ResultT]:
+    def write_lane(self, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
         """Make one more lane through the writer thread."""
         return self._lane(self._writer, self._write_engine, apply)
 
-    def _lane(self, thread: Thread, engine: Engine, apply: Apply[ItemT, ResultT]) -> Lane[ItemT, ResultT]:
-        lane = Lane(thread, engine, apply, where=self.where, guard=self._file.check)
+    def _lane(self, thread: Thread, engine: Engine, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
+        lane = WriteQueue(thread, engine, apply, where=self.where, guard=self._file.check)
         self._lanes.append(lane)
         return lane
 
@@ -96,17 +96,17 @@ class Database:
         except Duplicate:
             raise RecordConflict("it exists already, or its gateway is gone") from None
 
-    async def open(self, *, as_found: bool = False) -> None:
-        """Make sure that the schema is the one we work with; with ``as_found`` without changing it.
+    async def open(self, *, diagnostic: bool = False) -> None:
+        """Make sure that the schema is the one we work with; with ``diagnostic`` without changing it.
 
         Raises:
             SchemaOutdated: it is not, and is not ours to change.
             BackendUnavailable: the database cannot be reached.
         """
-        await self._reader.run(lambda: self._open(as_found=as_found))
+        await self._reader.run(lambda: self._open(diagnostic=diagnostic))
 
-    def _open(self, *, as_found: bool) -> None:
-        ensure_schema(self._url, self._read_engine, self.where, as_found=as_found)
+    def _open(self, *, diagnostic: bool) -> None:
+        ensure_schema(self._url, self._read_engine, self.where, diagnostic=diagnostic)
         if sqlite_file(self._url) is not None:
             look_revision(self._read_engine, self.where)  # while its connection is open, the neighbours are there
             self._file.pin()
@@ -126,14 +126,14 @@ def _start(name: str, engine: Engine) -> Thread:
 
 async def _end(thread: Thread, engine: Engine) -> None:
     with suppress(TimeoutError):
-        async with patience(PATIENCE, thread.silence()):
+        async with store_deadline(PATIENCE, thread.silence()):
             await thread.run(engine.dispose)
     thread.close()
 
 
 @asynccontextmanager
-async def open_database(url_text: str, *, as_found: bool = False) -> AsyncIterator[Database]:
-    """Open the database of DATABASE_URL and close it at the end; ``as_found`` leaves its schema alone.
+async def open_database(url_text: str, *, diagnostic: bool = False) -> AsyncIterator[Database]:
+    """Open the database of DATABASE_URL and close it at the end; ``diagnostic`` leaves its schema alone.
 
     Raises:
         SettingsError: the URL does not hold, or its driver is missing.
@@ -142,7 +142,7 @@ async def open_database(url_text: str, *, as_found: bool = False) -> AsyncIterat
     """
     database = Database(url_text)
     try:
-        await database.open(as_found=as_found)
+        await database.open(diagnostic=diagnostic)
         yield database
     finally:
         await database.close()

@@ -8,9 +8,9 @@ import sqlite3
 from pathlib import Path
 from shlex import quote
 
-from latchpin.causes.missing import STATE_NEVER_STORED
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.errors import AuthorizationRequired, BackendUnavailable
+from latchpin.errors.causes.missing import STATE_NEVER_STORED
 from sqlalchemy import URL, Connection, text
 
 from latchpin_sql_store.engine import sqlite_file

@@ -102,5 +102,5 @@ async def _database(settings: SqlSettings, context: Context) -> Database:
     """Both stores of a process work on one engine and one writer thread."""
     from latchpin_sql_store.database import open_database  # noqa: PLC0415  loads SQLAlchemy
 
-    opener = partial(open_database, settings.database_url.get_secret_value(), as_found=context.as_found)
+    opener = partial(open_database, settings.database_url.get_secret_value(), diagnostic=context.diagnostic)
     return await context.shared("latchpin_sql_store.database", opener)

@@ -21,10 +21,10 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
 
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.faults import Duplicate, Unstorable
-from latchpin_sql_store.lanes import Outcomes
 from latchpin_sql_store.origin import read_facts
 from latchpin_sql_store.rows import pack, unpack
 from latchpin_sql_store.tables import states
+from latchpin_sql_store.write_queue import Outcomes
 
 __all__ = ["SqlStates"]
 

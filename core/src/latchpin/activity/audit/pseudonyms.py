@@ -1,0 +1,96 @@
+"""People in the audit log: by a pseudonym under a key of their own, which can be thrown away.
+
+A person's key is made at first use and kept sealed. Once it is gone, nothing leads from the address to the entries
+or back; the entries themselves, and the chain they form, stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+
+from latchpin.contracts.keys import Cipher
+from latchpin.contracts.stores import KeyValueRecords
+from latchpin.errors import Unsealable
+from latchpin.model import Sealed
+
+__all__ = ["GATEWAY", "Pseudonyms"]
+
+GATEWAY = "gateway"
+"""Stands for the gateway itself, which is no person."""
+
+
+class Pseudonyms:
+    """Turns addresses into pseudonyms, and back for as long as the person is not forgotten.
+
+    Args:
+        kept: where the keys are kept.
+        cipher: seals them there.
+    """
+
+    def __init__(self, kept: KeyValueRecords, cipher: Cipher) -> None:
+        self._kept = kept
+        self._cipher = cipher
+
+    async def of(self, email: str) -> str:
+        """The person's pseudonym; the first worker that asks makes it.
+
+        Raises:
+            Unsealable: the person's key was sealed under a secret that this gateway does not have.
+            BackendUnavailable: the store cannot be asked.
+        """
+        name, place = _person(email)
+        held = await self._kept.get(name)
+        if held is None:
+            new = json.dumps({"key": secrets.token_hex(32)})
+            held = await self._kept.put(name, self._cipher.seal(new, place=place))
+        pseudonym = self._pseudonym(email, held)
+        await self._remember(pseudonym, email)
+        return pseudonym
+
+    async def find(self, email: str) -> str | None:
+        """The person's pseudonym if there is one; makes none."""
+        held = await self._kept.get(_person(email)[0])
+        return None if held is None else self._pseudonym(email, held)
+
+    async def name_of(self, pseudonym: str) -> str | None:
+        """Whose it is; None if the person was forgotten, or no key we have opens the name."""
+        held = await self._kept.get(_alias(pseudonym))
+        if held is None:
+            return None
+        try:
+            return self._cipher.unseal(Sealed(held), place=("audit", pseudonym))
+        except Unsealable:
+            return None
+
+    async def forget(self, email: str) -> bool:
+        """Throw the person's key and name away; False if nobody of that address is known."""
+        name, _ = _person(email)
+        held = await self._kept.take(name)
+        if held is None:
+            return False
+        await self._kept.take(_alias(self._pseudonym(email, held)))
+        return True
+
+    async def _remember(self, pseudonym: str, email: str) -> None:
+        if await self._kept.get(_alias(pseudonym)) is not None:
+            return
+        await self._kept.put(_alias(pseudonym), self._cipher.seal(email, place=("audit", pseudonym)))
+        if await self.find(email) != pseudonym:  # forgotten meanwhile: the name must not outlive the key
+            await self._kept.take(_alias(pseudonym))
+
+    def _pseudonym(self, email: str, held: str) -> str:
+        key = json.loads(self._cipher.unseal(Sealed(held), place=_person(email)[1]))["key"]
+        return f"person-{hmac.new(bytes.fromhex(key), email.encode(), hashlib.sha256).hexdigest()[:24]}"
+
+
+def _person(email: str) -> tuple[str, tuple[str, ...]]:
+    """Where a person's key is kept, and its place as the cipher knows it."""
+    digest = hashlib.sha256(email.encode()).hexdigest()
+    return f"audit-person:{digest}", ("audit", digest)
+
+
+def _alias(pseudonym: str) -> str:
+    return f"audit-name:{pseudonym}"

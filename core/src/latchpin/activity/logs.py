@@ -1,0 +1,116 @@
+"""Logging: one format on stderr and in the file, and nothing of other libraries that could hold a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+
+from latchpin.activity.recorder import current_flow
+from latchpin.settings.core import CoreSettings
+
+__all__ = ["set_up_logging", "tear_down_logging"]
+
+_TEXT = "%(asctime)s %(process)d %(name)s %(levelname)s - %(message)s"
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029)}
+_FACTS = ("flow_id", "request_id", "cause", "status", "duration_ms")
+_OURS = "latchpin"
+
+
+class TextFormatter(logging.Formatter):
+    """One line a record, ending in "{LEVEL} - {message}"; control characters are spelt out."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        """Write the line."""
+        record.message = record.message.translate(_CONTROL)
+        return super().formatMessage(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``cause`` where there is one, ``flow_id`` on every line of a flow, whoever wrote it.
+
+    ``request_id`` is what an answer about no flow was told.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name in _FACTS if (value := getattr(record, name, None)) is not None}
+        if "flow_id" not in line and (flow := current_flow()) is not None:
+            line["flow_id"] = flow
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
+
+
+class _Ours(logging.Filter):
+    """Lets Latchpin and its plugins speak at their own level, other libraries from WARNING on.
+
+    HTTP libraries log whole URLs at INFO and DEBUG, with codes and states in them.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record passes."""
+        name = record.name.partition(".")[0]
+        if name.startswith(_OURS):
+            return True
+        return record.levelno >= (logging.INFO if record.name == "uvicorn.error" else logging.WARNING)
+
+
+class _PrivateFile(WatchedFileHandler):
+    """A log file that is made for its owner's eyes only; one that is there keeps its mode."""
+
+    def _open(self) -> TextIOWrapper:
+        stream: TextIOWrapper = open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)  # noqa: SIM115
+        return stream
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def set_up_logging(settings: CoreSettings) -> None:
+    """Install the handlers for this process; a log file that cannot be written is a warning, not a failure."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    complaint = ""
+    if settings.log_file:
+        try:
+            Path(settings.log_file).parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(_PrivateFile(settings.log_file, encoding="utf-8"))
+        except OSError as exc:
+            complaint = f"LOG_FILE {settings.log_file} cannot be written ({exc.strerror}); logging to stderr only"
+    root = logging.getLogger()
+    tear_down_logging()
+    for handler in handlers:
+        handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+        handler.addFilter(_Ours())
+        root.addHandler(handler)
+    root.setLevel(settings.log_level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.access"):
+        other = logging.getLogger(name)
+        other.handlers[:] = []
+        other.propagate = name in {"uvicorn", "uvicorn.error"}
+    if complaint:
+        logging.getLogger("latchpin.logs").warning(complaint)
+
+
+def tear_down_logging() -> None:
+    """Remove and close the handlers that an earlier set-up in this process installed."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each.formatter, TextFormatter | JsonFormatter)]:
+        root.removeHandler(handler)
+        handler.close()

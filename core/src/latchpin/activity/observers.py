@@ -1,0 +1,141 @@
+"""Lets plugins watch operations; one that fails is logged and disturbs nothing. Without any, nothing is done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from latchpin.contracts.evidence import StoreDiagnostics
+from latchpin.contracts.observers import Observer, Operation
+from latchpin.contracts.stores import RecordStore, StateStore, TokenRecords
+from latchpin.model import PendingAuthorization, StateKey, StoredToken
+
+__all__ = ["ObservedRecords", "ObservedStates", "Observers"]
+
+_log = logging.getLogger("latchpin.observers")
+
+End = Callable[[], None]
+
+
+class Observers:
+    """Those of a gateway, in the order of their rank. False while there are none."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers = list(observers)
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def add(self, observer: Observer) -> None:
+        """Let one more watch from now on."""
+        self._observers.append(observer)
+
+    def watch(self, operation: Operation) -> Watch:
+        """Watch what the body does; what it raises is its outcome, unless it has named one."""
+        return Watch(self._observers, operation)
+
+
+class Watch:
+    """The context manager behind ``Observers.watch``. A generator would cost several times as much a store call."""
+
+    __slots__ = ("_ends", "_observers", "_operation")
+
+    def __init__(self, observers: Sequence[Observer], operation: Operation) -> None:
+        self._observers = observers
+        self._operation = operation
+        self._ends: list[End] = []
+
+    def __enter__(self) -> Operation:
+        """Tell every observer that it begins."""
+        for observer in self._observers:
+            end = _begin(observer, self._operation)
+            if end is not None:
+                self._ends.append(end)
+        return self._operation
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Tell them, the last first, that it has ended."""
+        if kind is not None and self._operation.outcome == "ok":
+            self._operation.outcome = kind.__name__
+        for end in reversed(self._ends):
+            _end(end)
+
+
+def _begin(observer: Observer, operation: Operation) -> End | None:
+    try:
+        return observer.begin(operation)
+    except Exception:  # noqa: BLE001  an observer may fail in any way
+        _log.exception("The observer %s failed at a beginning", type(observer).__name__)
+        return None
+
+
+def _end(end: End) -> None:
+    try:
+        end()
+    except Exception:  # noqa: BLE001
+        _log.exception("An observer failed at an end")
+
+
+class ObservedStates:
+    """A state store that is watched."""
+
+    def __init__(self, states: StateStore, observers: Observers) -> None:
+        self._states = states
+        self._observers = observers
+        if isinstance(states, StoreDiagnostics):  # else it must not look like one
+            self.facts = states.facts
+
+    async def put(self, pending: PendingAuthorization) -> None:
+        """Put."""
+        with self._observers.watch(Operation("store", "states.put")):
+            await self._states.put(pending)
+
+    async def consume(self, key: StateKey) -> PendingAuthorization:
+        """Consume."""
+        with self._observers.watch(Operation("store", "states.consume")):
+            return await self._states.consume(key)
+
+    async def purge(self, *, everything: bool = False) -> int:
+        """Purge."""
+        with self._observers.watch(Operation("store", "states.purge")):
+            return await self._states.purge(everything=everything)
+
+    async def check(self) -> None:
+        """Check."""
+        with self._observers.watch(Operation("store", "states.check")):
+            await self._states.check()
+
+
+class _ObservedTokens:
+    """Token records of which the two calls that users wait for are watched."""
+
+    def __init__(self, tokens: TokenRecords, observers: Observers) -> None:
+        self._tokens = tokens
+        self._observers = observers
+        self.list = tokens.list
+        self.list_due = tokens.list_due
+        self.count = tokens.count
+        self.delete = tokens.delete
+        self.delete_all = tokens.delete_all
+
+    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+        """Get."""
+        with self._observers.watch(Operation("store", "tokens.get")):
+            return await self._tokens.get(gateway_id, app_user_email)
+
+    async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
+        """Put."""
+        with self._observers.watch(Operation("store", "tokens.put")):
+            await self._tokens.put(token, replacing=replacing)
+
+
+class ObservedRecords:
+    """A record store whose tokens are watched."""
+
+    def __init__(self, records: RecordStore, observers: Observers) -> None:
+        self.gateways = records.gateways
+        self.tokens: TokenRecords = _ObservedTokens(records.tokens, observers)
+        self.clients = records.clients
+        self.collection = records.collection
+        self.purge = records.purge
+        self.check = records.check

@@ -1,0 +1,165 @@
+"""An authorization completed: the callback judged, its code exchanged, the tokens kept.
+
+It decides nothing by itself: decisions are in ``oauth/`` (pure), and this file fetches what they need and
+carries out what they say. The order of the callback's checks is the contract's: signature, browser and user,
+age, the store's atomic consume, gateway, issuer, the provider's error, then the token request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NoReturn
+
+from latchpin.activity.recorder import FlowRecorder, FlowSpan
+from latchpin.authorization.diagnosis import Diagnosis
+from latchpin.authorization.patient import Patient, unused, used_up
+from latchpin.authorization.pending import PendingAuthorizations
+from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
+from latchpin.gateways.registry import GatewayRegistry
+from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
+from latchpin.model.flow_facts import Consumed, Returned, Verified
+from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
+from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
+from latchpin.services import Services
+from latchpin.tokens.sealing import place_of
+from latchpin.tokens.service import TokenService
+from latchpin.workers.shared_tasks import SharedTasks
+
+__all__ = ["Completed", "AuthorizationCallback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished authorization: whose account was connected to which gateway."""
+
+    gateway: Gateway
+    app_user_email: str
+    flow_id: str
+
+
+class AuthorizationCallback:
+    """Completes authorizations for people."""
+
+    def __init__(
+        self,
+        services: Services,
+        gateways: GatewayRegistry,
+        tokens: TokenService,
+        *,
+        waiting: PendingAuthorizations,
+        journal: FlowRecorder,
+    ) -> None:
+        self._services = services
+        self._gateways = gateways
+        self._tokens = tokens
+        self._waiting = waiting
+        self._diagnosis = Diagnosis(services, waiting.store_name)
+        self._journal = journal
+        self._exchanging: SharedTasks[str, Completed] = SharedTasks()
+
+    async def complete(
+        self,
+        query: str,
+        *,
+        path_gateway: str | None,
+        browser: str | None,
+        caller: Callable[[], Awaitable[Caller | None]],
+    ) -> Completed:
+        """Judge a callback and, if it holds, exchange the code and keep the tokens.
+
+        Args:
+            query: the callback's query, as it came.
+            path_gateway: the gateway in the callback's path, if there was one.
+            browser: the browser's cookie.
+            caller: tells who is signed in, if anybody; asked once signature and browser are proven, because it
+                may need the store.
+
+        Raises:
+            CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
+        """
+        with self._journal.open("callback") as trail:
+            patient = Patient(self._services, self._waiting.states())
+            parameters = parse_callback(query)
+            payload = parse_state(parameters.state, self._services.signer)
+            self._note_return(trail, parameters, payload)
+            check_browser(payload, cookie=browser, signed_in=None)
+            with unused():
+                signed_in = await patient.ask(caller)
+                check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
+                verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
+                pending = await self._take(trail, patient, parameters, payload, verified)
+            with used_up():
+                validated = self._validate(trail, parameters, payload, pending, path_gateway)
+                # The code is spent by it: whoever stops waiting, and a gateway that stops, does not stop it.
+                exchange = partial(self._exchange, trail, validated, patient)
+                return await self._exchanging.run(payload.flow_id, exchange)
+
+    async def close(self) -> None:
+        """Let exchanges that are under way end, before the stores are closed."""
+        await self._exchanging.close()
+
+    def refuse(self, error: CallbackMalformed) -> NoReturn:
+        """Raise ``error`` for an answer in which there is nothing to judge, and record that a callback failed."""
+        with self._journal.open("callback"):
+            raise error
+
+    async def _take(
+        self,
+        trail: FlowSpan,
+        patient: Patient,
+        parameters: CallbackParameters,
+        payload: StatePayload,
+        verified: Verified,
+    ) -> PendingAuthorization:
+        try:
+            check_age(payload, now=self._services.clock(), lifetime=self._waiting.lifetime)
+            trail.step(verified)
+            if parameters.error is None:
+                await patient.ask(lambda: self._tokens.check_pause(payload.gateway_id))
+            pending = await patient.consume(StateKey(payload.gateway_id, parameters.state))
+        except StateRefused as exc:
+            await self._diagnosis.narrow(exc, payload)
+            raise
+        self._waiting.admission.release(payload.flow_id)
+        return pending
+
+    def _note_return(self, trail: FlowSpan, parameters: CallbackParameters, payload: StatePayload) -> None:
+        trail.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
+        away = (self._services.clock() - payload.issued_at).total_seconds()
+        answer: Literal["code", "error"] = "error" if parameters.error is not None else "code"
+        trail.step(Returned(answer=answer, away_seconds=round(away, 3), issued_by=payload.instance))
+
+    def _validate(
+        self,
+        trail: FlowSpan,
+        parameters: CallbackParameters,
+        payload: StatePayload,
+        pending: PendingAuthorization,
+        path_gateway: str | None,
+    ) -> ValidatedCallback:
+        try:
+            validated = validate(parameters, payload, pending, path_gateway=path_gateway)
+        except LatchpinError:
+            trail.step(Consumed(self._waiting.label, fits=False))
+            raise
+        trail.step(Consumed(self._waiting.label, fits=True))
+        return validated
+
+    async def _exchange(self, trail: FlowSpan, validated: ValidatedCallback, patient: Patient) -> Completed:
+        pending, payload = validated.pending, validated.payload
+        gateway = await patient.ask(lambda: self._gateways.get_any(payload.gateway_id))
+        place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
+        if not pending.code_verifier:
+            raise VerifierLost("the store kept the authorization without its verifier")
+        try:
+            verifier = self._services.cipher.unseal(pending.code_verifier, place=place)
+        except Unsealable as exc:
+            raise VerifierLost(exc.detail) from exc
+        await self._tokens.redeem(gateway, validated, verifier, trail)
+        email = pending.app_user_email
+        await self._services.audit.record(
+            "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id
+        )
+        return Completed(gateway, pending.app_user_email, payload.flow_id)

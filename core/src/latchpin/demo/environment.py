@@ -1,0 +1,171 @@
+"""Puts the demo up: the two servers, the gateway between them, and the gateway's one entry."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+
+from latchpin.application import Application
+from latchpin.commands.console import SIDE_BY_SIDE, opened
+from latchpin.demo import mcp_server
+from latchpin.demo.authorization_server import USERS, AuthorizationServer
+from latchpin.demo.folder import DATABASE, claim, entered, write_settings
+from latchpin.demo.gateway_process import GatewayProcess, serving_gateway
+from latchpin.demo.loopback import bind, serving, url_of
+from latchpin.demo.steps import Steps
+from latchpin.errors import SettingsError
+from latchpin.gateways.endpoint import mcp_endpoint
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import settings_models
+
+__all__ = ["ADMINISTRATOR", "GATEWAY_NAME", "DemoEnvironment", "choose_port", "open_stage"]
+
+ADMINISTRATOR = USERS[0]
+GATEWAY_NAME = "Demo tools"
+_CUSTOMARY_PORT = 4444
+
+
+@dataclass(frozen=True, slots=True)
+class DemoEnvironment:
+    """The running demo.
+
+    Attributes:
+        base_url: the gateway's.
+        gateway_id: of its one entry.
+        issuer: of the authorization server.
+        mcp_url: the MCP server's endpoint.
+        endpoint: where MCP clients reach it by way of the gateway; None where no plugin serves them.
+        application: the gateway's services over the same database, opened in this process.
+        process: the gateway.
+        folder: where settings, database and log are.
+    """
+
+    base_url: str
+    gateway_id: str
+    issuer: str
+    mcp_url: str
+    endpoint: str | None
+    application: Application
+    process: GatewayProcess
+    folder: Path
+
+
+def choose_port(wanted: int | None) -> int:
+    """A port for the gateway: the wanted one, else 4444 if it is free, else a free one.
+
+    Raises:
+        SettingsError: the wanted one is taken.
+    """
+    if wanted is not None:
+        try:
+            return _probe(wanted)
+        except OSError as exc:
+            raise SettingsError(
+                f"Port {wanted} cannot be taken: {exc.strerror or exc}",
+                remedy=f"End what listens there (see: ss -ltnp 'sport = :{wanted}'), or choose another with --port.",
+            ) from exc
+    try:
+        return _probe(_CUSTOMARY_PORT)
+    except OSError:
+        return _probe(0)
+
+
+def _probe(port: int) -> int:
+    with bind("127.0.0.1", port) as listener:
+        found: int = listener.getsockname()[1]
+    if _answers("::1", found):  # browsers try localhost's other address first
+        raise OSError(f"port {found} is taken on ::1")
+    return found
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.asynccontextmanager
+async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIterator[DemoEnvironment]:
+    """Start everything, and stop it when the block ends.
+
+    Raises:
+        StepFailed: names what did not start, and why.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        with steps.step("Prepare the demo's folder") as found:
+            claimed = stack.enter_context(claim(folder))
+            stack.enter_context(entered(claimed, settings_models(Plugins())))
+            found.append(str(claimed))
+        issuer, mcp_url = await _start_servers(steps, stack)
+        base_url, process = await _start_gateway(steps, stack, claimed, port)
+        with steps.step("Register the MCP server as a gateway") as found:
+            application = await stack.enter_async_context(opened(*SIDE_BY_SIDE, states=True))
+            gateway_id = await _add_gateway(application, base_url, mcp_url)
+            found.append(f"{GATEWAY_NAME}, id {gateway_id}")
+        entries = [offer.value for offer in Plugins().offers("latchpin_navigation")]
+        endpoint = mcp_endpoint(entries, base_url, gateway_id)
+        yield DemoEnvironment(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed)
+
+
+async def _start_servers(steps: Steps, stack: contextlib.AsyncExitStack) -> tuple[str, str]:
+    mcp_listener = stack.enter_context(bind())
+    mcp_origin = url_of(mcp_listener)
+    mcp_url = mcp_origin + mcp_server.PATH
+    with steps.step("Start the authorization server") as found:
+        listener = stack.enter_context(bind())
+        accounts = AuthorizationServer(url_of(listener), resources={mcp_url})
+        await stack.enter_async_context(serving(accounts.app, listener))
+        found.append(accounts.issuer)
+    with steps.step("Start the MCP server") as found:
+        app = mcp_server.build_mcp_app(mcp_origin, issuer=accounts.issuer, ledger=accounts.ledger)
+        await stack.enter_async_context(serving(app, mcp_listener))
+        found.append(mcp_url)
+    return accounts.issuer, mcp_url
+
+
+async def _start_gateway(
+    steps: Steps, stack: contextlib.AsyncExitStack, folder: Path, wanted: int | None
+) -> tuple[str, GatewayProcess]:
+    with steps.step("Start the gateway") as found:
+        port = choose_port(wanted)
+        base_url = f"http://localhost:{port}"
+        settings = {
+            "AUTH_ENCRYPTION_SECRET": secrets.token_urlsafe(48),
+            "BASE_URL": base_url,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "CACHE_TYPE": "database",
+            "DATABASE_URL": f"sqlite:///./{DATABASE}",
+            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
+            "ADMIN_EMAILS": ADMINISTRATOR,
+            "LOG_LEVEL": "DEBUG",
+        }
+        write_settings(folder, settings)
+        process = await stack.enter_async_context(serving_gateway())
+        await process.wait_until_healthy(base_url)
+        found.append(base_url)
+        if wanted is None and port != _CUSTOMARY_PORT:
+            found.append(f"(port {_CUSTOMARY_PORT} is in use)")
+    return base_url, process
+
+
+async def _add_gateway(application: Application, base_url: str, mcp_url: str) -> str:
+    """Register with nothing but the URL: all else is discovered."""
+    bearer = await application.tickets.create_bearer(ADMINISTRATOR, admin=True, lifetime=timedelta(minutes=5))
+    body = {"name": GATEWAY_NAME, "url": mcp_url, "auth_type": "oauth"}
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        answer = await client.post(f"{base_url}/gateways", json=body, headers={"Authorization": f"Bearer {bearer}"})
+    if answer.status_code != HTTPStatus.CREATED:
+        raise RuntimeError(f"POST /gateways answered HTTP {answer.status_code}: {answer.text[:500]}")
+    gateway_id: str = answer.json()["id"]
+    return gateway_id

@@ -1,0 +1,44 @@
+"""Callers with the session cookie that a login link gave them."""
+
+from __future__ import annotations
+
+from latchpin.contracts import Clock, KeyValueRecords
+from latchpin.errors import InvalidRequest
+from latchpin.identity.revocations import SessionRevocations
+from latchpin.identity.sessions import SESSION, parse_session, session_cookie_name, was_ended
+from latchpin.identity.signed_tokens import SignedTokens
+from latchpin.model import Caller, Evidence
+
+__all__ = ["SessionIdentity"]
+
+
+class SessionIdentity:
+    """Reads the session cookie."""
+
+    def __init__(self, tickets: SignedTokens, kept: KeyValueRecords, *, base_url: str, clock: Clock) -> None:
+        self._tickets = tickets
+        self._kept = kept
+        self._endings = SessionRevocations(kept, clock)
+        self._cookie = session_cookie_name(base_url)
+
+    async def identify(self, evidence: Evidence) -> Caller | None:
+        """Say whose session it is. One that has expired, was ended or is not ours counts as none.
+
+        A stale cookie is the normal end of a session, and other identities may still hold: it is never
+        an error.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked whether the session was ended.
+        """
+        ticket = evidence.cookies.get(self._cookie)
+        if not ticket:
+            return None
+        try:
+            session = parse_session(await self._tickets.verify(SESSION, ticket))
+        except InvalidRequest:
+            return None
+        if await was_ended(self._kept, session.id):
+            return None
+        if await self._endings.cover(session.email, session.issued_at.timestamp()):
+            return None
+        return Caller(session.email, is_admin=session.is_admin, via="session", session_id=session.id)

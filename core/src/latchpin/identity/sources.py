@@ -1,0 +1,70 @@
+"""The built-in ways to know a caller: bearer token, session cookie, trusted proxy header."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import Field
+
+from latchpin.contracts import Backend, Context, Identity
+from latchpin.identity.bearer import BearerIdentity
+from latchpin.identity.jwks import KeySet
+from latchpin.identity.proxy import ProxyIdentity
+from latchpin.identity.revocations import SessionRevocations
+from latchpin.identity.session import SessionIdentity
+from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
+from latchpin.plugins.hookspecs import hookimpl
+from latchpin.settings import Settings
+from latchpin.settings.core import Words
+
+__all__ = ["ProxySettings", "open_bearer", "open_proxy", "open_session"]
+
+
+class ProxySettings(Settings):
+    """The variables about the trusted proxy."""
+
+    trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
+    trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
+
+
+@asynccontextmanager
+async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
+    """Nothing is fetched before the first token comes; nothing to close."""
+    url = settings.jwt_jwks_url
+    yield BearerIdentity(
+        _tickets(settings, context),
+        email_claim=settings.jwt_email_claim,
+        key_set=KeySet(url, upstream=await context.trusted(url), clock=context.clock) if url else None,
+        clock=context.clock,
+        endings=SessionRevocations(context.kept, context.clock),
+    )
+
+
+@asynccontextmanager
+async def open_session(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
+    """Nothing to close."""
+    yield SessionIdentity(_tickets(settings, context), context.kept, base_url=context.base_url, clock=context.clock)
+
+
+@asynccontextmanager
+async def open_proxy(settings: ProxySettings, context: Context) -> AsyncIterator[Identity]:  # noqa: ARG001
+    """Nothing to close."""
+    yield ProxyIdentity(settings.trusted_user_header, settings.trusted_proxies)
+
+
+def _tickets(settings: BearerSettings, context: Context) -> SignedTokens:
+    return SignedTokens(
+        settings, base_url=context.base_url, kept=context.kept, cipher=context.cipher, clock=context.clock
+    )
+
+
+@hookimpl
+def latchpin_identity() -> Sequence[Backend[Any, Identity]]:
+    """Offer the three built-in identities; the bearer token is looked at first."""
+    return [
+        Backend("bearer", "bearer token", BearerSettings, open_bearer, rank=10),
+        Backend("session", "session cookie", BearerSettings, open_session, rank=20),
+        Backend("proxy", "trusted proxy header", ProxySettings, open_proxy, rank=30),
+    ]

@@ -1,0 +1,252 @@
+"""The one object that touches pluggy: load the plugins, list what they offer, select by name, explain."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from latchpin import __version__
+from latchpin.contracts import Backend
+from latchpin.errors import PluginError, SettingsError
+from latchpin.plugins import hookspecs
+from latchpin.plugins.rules import HOOKS, misfit, unmarked_hooks, unmet, unnamed
+
+__all__ = ["Offer", "Plugin", "Plugins"]
+
+ENTRY_POINT_GROUP = hookspecs.PROJECT
+_log = logging.getLogger("latchpin.plugins")
+
+_STORES = "latchpin-sql-store (database), latchpin-redis-store (redis) or latchpin-memory-store (memory)"
+_INSTALL_HINTS = {"latchpin_state_store": _STORES, "latchpin_record_store": _STORES}
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One entry point of the group ``latchpin``. ``error`` is why it could not be loaded, else None."""
+
+    name: str
+    distribution: str
+    version: str
+    error: str | None = None
+
+    def __str__(self) -> str:
+        """Names it in messages, with the distribution that a deployer can update or uninstall."""
+        return f"plugin '{self.name}' of {self.distribution} {self.version}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that one plugin offers through one hook. ``value`` is what the hook returned."""
+
+    hook: str
+    name: str
+    plugin: Plugin
+    value: Any
+
+
+class Plugins:
+    """What is installed. Loading never fails; ``require_sound`` does, before anything is served.
+
+    What a hook returned is kept, so each hook of a plugin is called once.
+    """
+
+    def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._by_module: dict[int, Plugin] = {}
+        self._unloadable: list[PluginError] = []
+        self._offered: dict[str, tuple[list[Offer], list[PluginError]]] = {}
+        self.tolerant = False
+        self.installed: list[Plugin] = []
+        found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
+        for point in sorted(found, key=lambda point: (_distribution(point)[0] != "latchpin", point.name)):
+            self._load(point)
+
+    def _load(self, point: EntryPoint) -> None:
+        distribution, version = _distribution(point)
+        needed = unmet(point.dist.requires or ()) if point.dist is not None else None
+        if needed is not None:
+            reason = f"it needs {needed}, and this is latchpin {__version__}"
+            remedy = (
+                f"Install a version of {distribution} that was made for latchpin {__version__}, or update latchpin."
+            )
+            self._refuse(Plugin(point.name, distribution, version, error=reason), reason, remedy)
+            return
+        try:
+            module = point.load()
+            self._manager.register(module, name=f"{distribution}:{point.name}")
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
+            _log.debug("plugin %s failed to load", point.name, exc_info=exc)
+            reason = f"{type(exc).__name__}: {exc}"
+            remedy = f"Repair or uninstall {distribution}; 'latchpin plugins' shows them all."
+            self._refuse(Plugin(point.name, distribution, version, error=reason), reason, remedy)
+            return
+        plugin = Plugin(point.name, distribution, version)
+        self._by_module[id(module)] = plugin
+        self.installed.append(plugin)
+
+    def _refuse(self, plugin: Plugin, reason: str, remedy: str) -> None:
+        self.installed.append(plugin)
+        self._unloadable.append(PluginError(f"{plugin} failed to load: {reason}", remedy=remedy))
+
+    def faults(self, hooks: Iterable[str] = HOOKS) -> list[PluginError]:
+        """Everything that is wrong with what is installed, each naming its plugin, distribution and version.
+
+        Args:
+            hooks: what is offered through these is looked at.
+        """
+        found = [*self._unloadable, *self._misnamed()]
+        for hook in hooks:
+            offers, errors = self.offers_and_errors(hook)
+            found += [*errors, *_duplicates(offers)]
+        return found
+
+    def require_sound(self, hooks: Iterable[str] = ()) -> None:
+        """Raise PluginError if a plugin cannot be loaded, misnames a hook, or offers through ``hooks`` what is none."""
+        faults = self.faults(hooks)
+        if len(faults) > 1:
+            raise PluginError("; ".join(fault.detail for fault in faults), remedy="Mend each: latchpin plugins.")
+        if faults:
+            raise faults[0]
+
+    def _misnamed(self) -> list[PluginError]:
+        """Hooks that do not exist, and functions named as hooks that are not marked."""
+        faults: list[PluginError] = []
+        for module in self._manager.get_plugins():
+            plugin = self._by_module[id(module)]
+            for caller in self._manager.get_hookcallers(module) or ():
+                optional = all(each.optionalhook for each in caller.get_hookimpls() if each.plugin is module)
+                if not caller.has_spec() and not optional:
+                    text = f"{plugin} implements {unnamed(caller.name)}"
+                    remedy = f"Update {plugin.distribution} or latchpin; the hooks are listed in docs/plugins.md."
+                    faults.append(PluginError(text, remedy=remedy))
+            for name in unmarked_hooks(module):
+                text = f"{plugin} defines {name} without @latchpin.hookimpl, so nobody would call it"
+                remedy = "Mark it with @latchpin.hookimpl, or give it a name that does not begin with latchpin_."
+                faults.append(PluginError(text, remedy=remedy))
+        return sorted(faults, key=lambda fault: fault.detail)
+
+    def offers(self, hook: str) -> list[Offer]:
+        """Everything offered through ``hook``, the built-in offers first, then by entry-point name.
+
+        Raises:
+            PluginError: a plugin fails in it or returns what is no offer; or two offer the same name.
+        """
+        offers, errors = self.offers_and_errors(hook)
+        if self.tolerant:
+            return offers
+        for error in (*errors, *_duplicates(offers)):
+            raise error
+        return offers
+
+    def diagnostic(self) -> Plugins:
+        """The same, passing over what fails or clashes: for whoever looks for what is wrong."""
+        found = copy.copy(self)
+        found.tolerant = True
+        return found
+
+    def without(self, hooks: Iterable[str]) -> Plugins:
+        """The same, as if nothing were offered through ``hooks``: for a command that does not need what is."""
+        found = copy.copy(self)
+        found._offered = {**self._offered, **{hook: ([], []) for hook in hooks}}  # noqa: SLF001  its own kind
+        return found
+
+    def offers_and_errors(self, hook: str) -> tuple[list[Offer], list[PluginError]]:
+        """What is offered through ``hook``, and what plugins failed to offer; for whoever goes on without those."""
+        if hook not in self._offered:
+            offers: list[Offer] = []
+            errors: list[PluginError] = []
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+                found = _call(hook, implementation.function, self._by_module[id(implementation.plugin)])
+                offers += [each for each in found if isinstance(each, Offer)]
+                errors += [each for each in found if isinstance(each, PluginError)]
+            self._offered[hook] = sorted(offers, key=lambda offer: self.installed.index(offer.plugin)), errors
+        offered, failed = self._offered[hook]
+        return list(offered), list(failed)
+
+    def all_offers(self) -> list[Offer]:
+        """Everything that is offered through any hook, in the order of the hooks."""
+        return [offer for hook in HOOKS for offer in self.offers(hook)]
+
+    def who_offers(self, hook: str, name: str) -> Plugin | None:
+        """The plugin that offers ``name`` through ``hook``; None if nobody does."""
+        offers, _ = self.offers_and_errors(hook)
+        return next((offer.plugin for offer in offers if offer.name == name), None)
+
+    def select(self, hook: str, name: str, *, variable: str) -> Backend[Any, Any]:
+        """The offer called ``name``.
+
+        Raises:
+            SettingsError: nothing of that name is installed; it lists what is.
+        """
+        offers = {offer.name: offer.value for offer in self.offers(hook)}
+        if name in offers:
+            backend: Backend[Any, Any] = offers[name]
+            return backend
+        have = ", ".join(sorted(offers)) or "none"
+        hint = _INSTALL_HINTS.get(hook, "")
+        text = f"{variable} holds '{name}', and no installed plugin offers that; installed: {have}"
+        remedy = f"Set {variable} to one of: {have}." if offers else ""
+        if hint:
+            remedy = f"{remedy} Or install {hint} with pip.".strip()
+        raise SettingsError(text, public=text, remedy=remedy)
+
+    def ranked(self, hook: str) -> list[Backend[Any, Any]]:
+        """Backends that work side by side, lowest rank first."""
+        return sorted((offer.value for offer in self.offers(hook)), key=lambda backend: (backend.rank, backend.name))
+
+
+def _call(hook: str, function: Callable[[], Any], plugin: Plugin) -> Sequence[Offer | PluginError]:
+    """What one plugin offers through one hook; an error in the place of what is no offer."""
+    try:
+        value = function()
+    except SettingsError as exc:  # the deployer's to mend, not the plugin's author's
+        error = PluginError(f"{exc}; {plugin} reads it", remedy=exc.remedy)
+        error.__cause__ = exc
+        return [error]
+    except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
+        error = PluginError(f"{plugin} failed in {hook}: {type(exc).__name__}: {exc}", remedy=_repair(plugin))
+        error.__cause__ = exc
+        return [error]
+    if value is None:
+        return []
+    return [_offer(hook, each, plugin) for each in (value if isinstance(value, list | tuple) else [value])]
+
+
+def _offer(hook: str, value: Any, plugin: Plugin) -> Offer | PluginError:  # noqa: ANN401  whatever a hook returned
+    wrong = misfit(hook, value)
+    if wrong is not None:
+        return PluginError(f"{plugin} returned from {hook} {wrong}", remedy=_repair(plugin))
+    return Offer(hook, _name_of(value, plugin), plugin, value)
+
+
+def _repair(plugin: Plugin) -> str:
+    return f"Repair, update or uninstall {plugin.distribution}; what each hook returns is in docs/plugins.md."
+
+
+def _name_of(value: Any, plugin: Plugin) -> str:  # noqa: ANN401  whatever a hook returned
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else plugin.name
+
+
+def _duplicates(offers: list[Offer]) -> list[PluginError]:
+    seen: dict[str, Offer] = {}
+    faults: list[PluginError] = []
+    for offer in offers:
+        if not isinstance(getattr(offer.value, "name", None), str):
+            continue  # routes and commands have no name that anybody selects
+        if (other := seen.get(offer.name)) is not None:
+            text = f"two plugins offer '{offer.name}' for {offer.hook}: {other.plugin} and {offer.plugin}"
+            faults.append(PluginError(text, remedy="Uninstall one of their distributions."))
+        seen[offer.name] = offer
+    return faults
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("(unknown)", "")

@@ -1,0 +1,69 @@
+"""What the gateway does on the side: expired and used states, and old flows, are gone within a minute.
+
+Entries of the audit log are gone within the hour after their time, where it has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from latchpin.activity.audit.retention import trim
+from latchpin.activity.history import MOST_FLOWS
+from latchpin.errors import LatchpinError
+from latchpin.services import Services
+
+__all__ = ["maintained"]
+
+_log = logging.getLogger("latchpin.maintenance")
+
+INTERVAL_SECONDS = 30.0
+
+_TRIMS = "audit-trim"
+_TRIM_EVERY = timedelta(hours=1)
+"""So often, one of all workers trims the audit log."""
+
+
+@asynccontextmanager
+async def maintained(services: Services) -> AsyncIterator[None]:
+    """Purge in the background while the body runs."""
+    task = asyncio.create_task(_purge_forever(services))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _purge_forever(services: Services) -> None:
+    while True:
+        await asyncio.sleep(INTERVAL_SECONDS)
+        await purge(services)
+
+
+async def purge(services: Services) -> None:
+    """Remove what is past its time; a store that is away is tried again the next time."""
+    try:
+        if services.states is not None and (count := await services.states.purge()):
+            _log.debug("Purged %d expired OAuth states", count)
+        await services.records.purge()
+        before = services.clock() - timedelta(hours=services.settings.flow_history_hours)
+        await services.flows.purge(before=before, most=MOST_FLOWS)
+        await _trim_audit(services)
+    except LatchpinError as exc:
+        _log.warning("Purging expired states failed: %s", exc.detail or exc.public)
+    except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
+        _log.exception("Purging expired states failed")
+
+
+async def _trim_audit(services: Services) -> None:
+    days, now, ours = services.settings.audit_retention_days, services.clock(), secrets.token_urlsafe(16)
+    if days and await services.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
+        count = await trim(services.audit_log, services.audit, before=now - timedelta(days=days))
+        if count:
+            _log.info("Removed %d entries of the audit log, older than %d days", count, days)

@@ -1,0 +1,265 @@
+"""The core's own settings: every variable the gateway itself reads, with defaults and what is allowed."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from latchpin.model.address import check_email
+from latchpin.model.urls import check_url
+from latchpin.settings.loading import Settings, renamed
+
+__all__ = ["CoreSettings", "Words", "is_loopback_host"]
+
+DEFAULT_SECRET = "my-test-salt"  # noqa: S105  the published default, refused off loopback
+MINIMUM_SECRET_BYTES = 32
+HIGHEST_PORT = 65_535
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110 section 5.1."""
+
+
+def _words(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    """Read a JSON list, or words separated by commas or spaces."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ValueError('must be a JSON list such as ["a", "b"], or words separated by commas or blanks') from None
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+SecretWords = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)]
+PositiveSeconds = Annotated[int, Field(gt=0, le=86_400 * 366)]
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or address literal can only mean this machine."""
+    bare = host.strip("[]").rstrip(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+class CoreSettings(Settings):
+    """What the core reads. A field's upper-cased name is its variable; docs/settings.md explains each."""
+
+    # where things are kept
+    cache_type: str = Field("database", description="State store: database, redis, memory, none, or a plugin's name.")
+    record_store: str = Field("auto", description="Where gateways, tokens, clients and tools last.")
+    state_ttl_seconds: PositiveSeconds = Field(300, description="How long a user may take to authorize, in seconds.")
+    max_pending_per_user: int = Field(100, gt=0, description="Unfinished authorizations one user may have at once.")
+    flow_history_hours: int = Field(
+        24, ge=0, le=24 * 366, description="How long a flow's steps are kept after its last one, hours; 0: not at all."
+    )
+    max_pending: int = Field(50_000, gt=0, description="Unfinished authorizations one worker admits in all.")
+
+    # keys
+    auth_encryption_secret: SecretStr = Field(
+        SecretStr(DEFAULT_SECRET), description="Root of the signing and sealing keys; 32 bytes or more off loopback."
+    )
+    auth_encryption_secrets_old: SecretWords = Field((), description="Earlier secrets: they verify and unseal only.")
+    signer: str = Field("hmac-sha256", description="Which plugin signs the state.")
+    cipher: str = Field("aes-gcm", description="Which plugin seals secrets at rest.")
+
+    # OAuth
+    oauth_request_timeout: PositiveSeconds = Field(30, description="Total deadline of one request upstream, seconds.")
+    oauth_callback_wait_seconds: int = Field(
+        15, ge=0, le=120, description="How long a callback waits for a store that is away, seconds."
+    )
+    oauth_max_retries: int = Field(3, ge=0, le=20, description="Retries of requests that are safe to repeat.")
+    oauth_default_timeout: PositiveSeconds = Field(
+        3600, description="Token lifetime if the server names none, seconds."
+    )
+    audit_log: bool = Field(True, description="Keep a signed log of who authorized, disconnected and changed what.")
+    audit_retention_days: int = Field(
+        0, ge=0, le=36_500, description="How long its entries are kept, days; 0: for ever."
+    )
+    idle_connection_days: int = Field(
+        0, ge=0, le=3650, description="Days after which a connection that nobody uses is dropped; 0: never."
+    )
+    refresh_ahead: bool = Field(
+        False,
+        description="Renew tokens in the background before they expire.",
+        **renamed("refresh_ahead", before="freshen"),
+    )
+    oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
+    oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
+    oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
+    oauth_scope_ceiling: Words = Field((), description="The only scopes that may ever be asked for; empty: any.")
+    oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
+
+    server_profiles_file: str | None = Field(
+        None,
+        description="TOML file with what more servers need.",
+        **renamed("server_profiles_file", before="providers_file"),
+    )
+
+    # discovery's cache; the other DCR_* variables are the dcr plugin's
+    dcr_metadata_cache_ttl: int = Field(
+        3600,
+        ge=0,
+        validation_alias=AliasChoices("dcr_metadata_cache_ttl", "mcpgateway_dcr_metadata_cache_ttl"),
+        description="How long a server's metadata is kept, seconds.",
+    )
+
+    # the server
+    base_url: str = Field("http://localhost:4444", description="The public URL; a path prefix is allowed.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(4444, ge=0, le=HIGHEST_PORT, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes.")
+    max_connections: int = Field(2048, ge=16, le=1_000_000, description="Connections that one worker takes at once.")
+
+    # people
+    jwt_secret_key: SecretStr | None = Field(None, description="Key of callers' bearer tokens (HS256).")
+    jwt_jwks_url: str | None = Field(None, description="Where the keys of callers' bearer tokens are published.")
+    jwt_issuer: str | None = Field(None, description="Required iss of callers' bearer tokens.")
+    jwt_audience: str | None = Field(None, description="Required aud of callers' bearer tokens.")
+    jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
+    admin_emails: Words = Field((), description="Administrators, whatever the identity source.")
+    session_lifetime_seconds: int = Field(
+        43_200, ge=60, le=86_400 * 30, description="How long a sign-in in a browser lasts, in seconds."
+    )
+    trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
+    trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
+
+    # assertions, in the place of a person in a browser
+    identity_provider: str | None = Field(None, description="Issuer of the identity provider that vouches for users.")
+    identity_provider_token_url: str | None = Field(None, description="Its token endpoint, if it publishes none.")
+    identity_provider_client_id: str | None = Field(None, description="This gateway's client there.")
+    identity_provider_client_secret: SecretStr | None = Field(None, description="That client's secret.")
+    assertion_folder: str | None = Field(None, description="Folder of the JWTs that vouch for this workload.")
+
+    # logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Log level.")
+    log_format: Literal["text", "json"] = Field("text", description="Log format.")
+    log_file: str = Field(
+        "logs/mcpgateway.log", description="Log file beside stderr; empty: none.", json_schema_extra={"empty": True}
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_port(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Without BASE_URL, links lead to where we listen."""
+        port = str(values.get("port") or "")
+        if values.get("base_url") or not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
+            return values
+        return {**values, "base_url": f"http://localhost:{int(port)}"}
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        """An IPv6 address may be written as in a URL."""
+        bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        if "/" in bare or (bare.count(":") == 1):
+            raise ValueError("must be an address or a name alone, without scheme and port; PORT has the port")
+        return bare
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        parts = check_url(value)
+        if parts.query or parts.fragment:
+            raise ValueError("must have no query or fragment")
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname or ""):
+            raise ValueError("must be https unless its host is loopback (localhost, 127.0.0.1)")
+        return value.rstrip("/")
+
+    @field_validator("jwt_jwks_url", "identity_provider", "identity_provider_token_url")
+    @classmethod
+    def _check_asked(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_url(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)
+        return value
+
+    @field_validator("admin_emails")
+    @classmethod
+    def _check_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                check_email(text)
+            except ValueError as exc:
+                raise ValueError(f"must be addresses, and '{text}' {exc}") from None
+        return tuple(text.lower() for text in value)
+
+    @field_validator("trusted_user_header")
+    @classmethod
+    def _check_header(cls, value: str | None) -> str | None:
+        if value is not None and not _FIELD_NAME.fullmatch(value):
+            raise ValueError("must be the name of a header such as X-Forwarded-Email, without a colon")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.weak_secret and not (is_loopback_host(self.host) and is_loopback_host(self.base_host)):
+            raise ValueError(
+                "AUTH_ENCRYPTION_SECRET is the published default or shorter than 32 bytes, which is accepted only "
+                "while HOST and BASE_URL are loopback; make one with: latchpin secret generate"
+            )
+        if bool(self.trusted_user_header) != bool(self.trusted_proxies):
+            raise ValueError("TRUSTED_USER_HEADER and TRUSTED_PROXIES must be set together or not at all")
+        if bool(self.identity_provider) != bool(self.identity_provider_client_id):
+            raise ValueError("IDENTITY_PROVIDER and IDENTITY_PROVIDER_CLIENT_ID must be set together or not at all")
+        trio = (self.jwt_jwks_url, self.jwt_issuer, self.jwt_audience)
+        if self.jwt_jwks_url and not all(trio):
+            raise ValueError("JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE")
+        if self.jwt_jwks_url and self.jwt_secret_key:
+            raise ValueError("JWT_SECRET_KEY and JWT_JWKS_URL exclude each other: the algorithm follows the key")
+        key = self.jwt_secret_key
+        if key is not None and len(key.get_secret_value().encode()) < MINIMUM_SECRET_BYTES:
+            raise ValueError("JWT_SECRET_KEY must have 32 bytes or more; make one with: latchpin secret generate")
+        return self
+
+    @property
+    def weak_secret(self) -> bool:
+        """Whether the secret is the published default or too short to be one."""
+        secret = self.auth_encryption_secret.get_secret_value()
+        return secret == DEFAULT_SECRET or len(secret.encode()) < MINIMUM_SECRET_BYTES
+
+    @property
+    def base_host(self) -> str:
+        """The host name in BASE_URL."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def base_path(self) -> str:
+        """The path prefix in BASE_URL, ``""`` if there is none."""
+        return urlsplit(self.base_url).path
+
+    @property
+    def secure(self) -> bool:
+        """Whether the public URL is https."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def redirect_uri(self) -> str:
+        """The redirect URI that providers must know."""
+        return f"{self.base_url}/oauth/callback"
+
+    def authorize_url(self, gateway_id: str) -> str:
+        """Where a browser gets a token for this gateway."""
+        return f"{self.base_url}/oauth/authorize/{gateway_id}"

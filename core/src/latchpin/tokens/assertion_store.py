@@ -1,0 +1,69 @@
+"""Identity providers' assertions about people, handed in and kept sealed until they expire."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+from latchpin.contracts import Cipher, KeyValueRecords
+from latchpin.errors import RecordConflict, Unsealable
+from latchpin.model import IdentityAssertion, IdentityProvider, Sealed
+
+__all__ = ["AssertionStore"]
+
+_ATTEMPTS = 5
+_PREFIX = "assertion:"
+
+
+class AssertionStore:
+    """Keeps one assertion for each person and client at an identity provider; nobody is given another's."""
+
+    def __init__(self, kept: KeyValueRecords, cipher: Cipher) -> None:
+        self._kept = kept
+        self._cipher = cipher
+
+    async def put(self, email: str, provider: IdentityProvider, assertion: IdentityAssertion) -> None:
+        """Keep ``assertion``, in place of an earlier one, until it expires.
+
+        Raises:
+            RecordConflict: others kept handing in theirs, and this one is not kept.
+        """
+        name, place = _name(email, provider), _place(email, provider)
+        content = [assertion.token, assertion.expires_at.isoformat(), assertion.token_type]
+        sealed = self._cipher.seal(json.dumps(content), place=place)
+        for _ in range(_ATTEMPTS):
+            await self._kept.take(name)
+            if await self._kept.put(name, sealed, expires_at=assertion.expires_at) == sealed:
+                return
+        raise RecordConflict("other assertions of the same person kept coming while this one was to be kept")
+
+    async def get(self, email: str, provider: IdentityProvider, *, now: datetime) -> IdentityAssertion | None:
+        """Look. None if there is none, it has expired, or no key that we have opens it."""
+        sealed = await self._kept.get(_name(email, provider))
+        if sealed is None:
+            return None
+        try:
+            token, until, kind = json.loads(self._cipher.unseal(Sealed(sealed), place=_place(email, provider)))
+        except Unsealable:
+            return None
+        expires_at = datetime.fromisoformat(until)
+        return IdentityAssertion(token, provider.issuer, expires_at, kind) if now < expires_at else None
+
+    async def take(self, email: str, provider: IdentityProvider) -> bool:
+        """Forget it. False if there was none."""
+        return await self._kept.take(_name(email, provider)) is not None
+
+    async def clear(self) -> None:
+        """Forget everybody's."""
+        for name in await self._kept.list(_PREFIX):
+            await self._kept.take(name)
+
+
+def _place(email: str, provider: IdentityProvider) -> tuple[str, str, str, str]:
+    return ("", email, provider.issuer, f"assertion for {provider.client_id}")
+
+
+def _name(email: str, provider: IdentityProvider) -> str:
+    subject = f"{email}\0{provider.issuer}\0{provider.client_id}"
+    return f"{_PREFIX}{hashlib.sha256(subject.encode()).hexdigest()}"

@@ -1,0 +1,185 @@
+"""Renewing tokens in the background before they expire, so that nobody has to wait for it (``serve --refresh-ahead``).
+
+Every worker looks every few seconds for tokens that are due; when that is, was chosen when the token was sealed. A
+worker needs two leases to renew one: one of ten places at the token's issuer, which all workers share, and the token's
+own. What the background cannot do is put off, and is done when somebody uses the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from latchpin.errors import (
+    AuthorizationRequired,
+    BackendUnavailable,
+    LatchpinError,
+    RecordConflict,
+    UpstreamUnreachable,
+    UpstreamUnreadable,
+)
+from latchpin.identity.allowance import may_use
+from latchpin.model import Caller, StoredToken
+from latchpin.oauth.lifetime import POSTPONED, is_expired
+from latchpin.services import Services
+from latchpin.tokens.refresh import LEASE_MARGIN
+from latchpin.tokens.service import TokenService
+from latchpin.workers.leases import Leases
+
+__all__ = ["AT_ONCE", "RefreshAhead", "refreshing_ahead"]
+
+_log = logging.getLogger("latchpin.refresh_ahead")
+
+AT_ONCE = 10
+"""Renewals under way at one issuer, of all workers together."""
+MOST = 500
+"""How many due tokens one look brings."""
+INTERVAL_SECONDS = 10.0
+"""Between two looks of one worker, on average: workers that start together must not look together."""
+
+Pause = Callable[[float], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class _Pile:
+    """The due tokens of one issuer, taken from by several hands.
+
+    Attributes:
+        silent: the issuer gave no answer; its other tokens are put off.
+        done: how many were dealt with.
+    """
+
+    issuer: str
+    tokens: Iterator[StoredToken]
+    silent: bool = False
+    done: int = 0
+
+
+class RefreshAhead:
+    """Renews what is due.
+
+    Args:
+        services: the gateway's services.
+        keeper: renews a token.
+        pause: waits that many seconds.
+        chance: a number from 0 to 1, another one at each call.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        token_service: TokenService,
+        *,
+        pause: Pause = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._records = services.records
+        self._clock = services.clock
+        self._token_service = token_service
+        self._pause = pause
+        self._chance = chance
+        self._leases = Leases(services.kept, services.clock)
+        # Finding the server and asking it may take a whole deadline each.
+        self._life = 2 * timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
+
+    async def run(self) -> None:
+        """Work until cancelled; a store that is away is tried again the next time."""
+        while True:
+            await self._pause(INTERVAL_SECONDS * (0.5 + self._chance()))
+            try:
+                while await self.work_off():
+                    pass
+            except LatchpinError as exc:
+                _log.warning("Renewing tokens ahead of time failed: %s", exc.detail or exc.public)
+            except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
+                _log.exception("Renewing tokens ahead of time failed")
+
+    async def work_off(self) -> bool:
+        """Deal with what is due now; say whether to look again at once.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        due = await self._records.tokens.list_due(self._clock(), limit=MOST)
+        piles = _pile_up(due)
+        hands = [self._take_turns(pile) for pile, size in piles for _ in range(min(AT_ONCE, size))]
+        for outcome in await asyncio.gather(*hands, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(due) == MOST and any(pile.done for pile, _ in piles)
+
+    async def _take_turns(self, pile: _Pile) -> None:
+        """One hand: take a place at the issuer, renew the next token, give the place back."""
+        for token in pile.tokens:
+            if pile.silent:
+                await self._put_off(token)
+                continue
+            async with self._leases.hold_any("refresh_ahead", pile.issuer, places=AT_ONCE, life=self._life) as free:
+                if not free:
+                    return  # others are at it; what they leave is still due at the next look
+                pile.done += 1
+                await self._refresh(token, pile)
+
+    async def _refresh(self, token: StoredToken, pile: _Pile) -> None:
+        gateway = await self._records.gateways.get(token.gateway_id)
+        if gateway is None:
+            return
+        try:
+            if not may_use(gateway, Caller(token.app_user_email)):
+                await self._put_off(token, forever=True)
+            else:
+                await self._token_service.refresh_ahead(gateway, token)
+        except AuthorizationRequired:
+            await self._put_off(token, forever=True)
+        except BackendUnavailable:
+            raise
+        except LatchpinError as exc:
+            pile.silent = pile.silent or isinstance(exc, UpstreamUnreachable | UpstreamUnreadable)
+            _log.warning("Renewing a token of %s ahead of time failed: %s", pile.issuer, exc.detail or exc.public)
+            await self._put_off(token)
+        except Exception:  # noqa: BLE001  one token must not keep the others from being renewed
+            _log.exception("Renewing a token of %s ahead of time failed", pile.issuer)
+            await self._put_off(token)
+
+    async def _put_off(self, token: StoredToken, *, forever: bool = False) -> None:
+        """Let it not be due for a while; ``forever``, or if it has expired: until somebody uses it."""
+        current = await self._records.tokens.get(token.gateway_id, token.app_user_email)
+        if current is None or current.renew_at is None:
+            return
+        now = self._clock()
+        forever = forever or is_expired(current, now)
+        if current.renew_at > now and not forever:
+            return  # it was begun, which puts it off, or somebody else has renewed it
+        later = replace(current, revision=current.revision + 1, renew_at=None if forever else now + POSTPONED)
+        with suppress(RecordConflict):
+            await self._records.tokens.put(later, replacing=current)
+
+
+def _pile_up(due: Iterable[StoredToken]) -> list[tuple[_Pile, int]]:
+    by_issuer: dict[str, list[StoredToken]] = {}
+    for token in due:
+        by_issuer.setdefault(token.issuer or token.gateway_id, []).append(token)
+    return [(_Pile(issuer, iter(tokens)), len(tokens)) for issuer, tokens in by_issuer.items()]
+
+
+@asynccontextmanager
+async def refreshing_ahead(services: Services, token_service: TokenService) -> AsyncIterator[None]:
+    """Renew in the background while the body runs, if REFRESH_AHEAD says so.
+
+    What is under way at the end goes on; ``TokenService.close`` waits for it.
+    """
+    if not services.settings.refresh_ahead:
+        yield
+        return
+    task = asyncio.create_task(RefreshAhead(services, token_service).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

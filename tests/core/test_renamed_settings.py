@@ -1,0 +1,32 @@
+"""Settings that had another name: the old one is read, and somebody is told."""
+
+import pytest
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import doubtful_settings
+from latchpin.settings import load
+from latchpin.settings.core import CoreSettings
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_an_old_name_is_read_and_said(place, environment, tmp_path):
+    if place == "environment":
+        environment.setenv("FRESHEN", "true")
+    else:
+        (tmp_path / ".env").write_text("FRESHEN=true\n")
+        environment.chdir(tmp_path)
+    assert load(CoreSettings).refresh_ahead
+    assert doubtful_settings(Plugins()) == [
+        "FRESHEN is called REFRESH_AHEAD now; the old name is still read, but not for ever"
+    ]
+
+
+def test_the_new_name_wins(environment):
+    environment.setenv("FRESHEN", "true")
+    environment.setenv("REFRESH_AHEAD", "false")
+    assert not load(CoreSettings).refresh_ahead
+
+
+def test_new_names_are_in_order(environment, tmp_path):
+    environment.chdir(tmp_path)
+    environment.setenv("SERVER_PROFILES_FILE", "profiles.toml")
+    assert doubtful_settings(Plugins()) == []
