@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for folder in ("core/src", "plugins") for path in (ROOT / folder).rglob("*.py"))
 ASKS_ONLY = {
-    "core/src/latchpin/defaults/jwks.py",
+    "core/src/latchpin/identity/jwks.py",
     "core/src/latchpin/servers/directory.py",
     "plugins/oidc_login/src/latchpin_oidc_login/discovery.py",
 }
