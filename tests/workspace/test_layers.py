@@ -25,7 +25,7 @@ LAYERS = (
     "application",
     "doctor web",
     "asgi commands testing",
-    "__main__ demo",
+    "__main__ demo sdk",
 )
 """From the ground up. Packages of one layer do not import each other."""
 

@@ -9,8 +9,9 @@ implements some hooks::
     def latchpin_state_store() -> latchpin.Backend:
         return latchpin.Backend("mine", "my store", MySettings, open_my_store)
 
-What the hooks are, ``latchpin.plugins.hookspecs`` says; what a service must do, ``latchpin.contracts``; whether
-it does, the suites in ``latchpin.testing``.
+What a service must do, ``contracts`` says, with the values of ``model`` and the failures of ``errors``. What else a
+plugin may import is listed in ``latchpin.sdk``. Whether a service does what it must, the suites in ``latchpin.testing``
+prove. ``__version__`` is the version of all these.
 """
 
 from latchpin import contracts, errors, model

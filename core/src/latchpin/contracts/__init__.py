@@ -2,7 +2,7 @@
 
 A contract is a small ``Protocol``: a plugin implements it without importing a base class. Every
 implementation passes the suite that ``latchpin.testing`` ships for it, unchanged. Stores see sealed
-secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``).
+secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context

@@ -3,6 +3,11 @@
 Times are aware ``datetime`` in UTC. A field whose type is ``Sealed`` holds ciphertext made by the
 selected cipher, never a plain secret; what crosses a store is built only from these values. What is secret in a
 value is left out when it is printed.
+
+Some names are words or numbers of others: ``AuthType`` and ``GrantType`` (with ``JWT_BEARER``) are a gateway's,
+``CLIENT_ITSELF`` is the owner of a token that is the gateway's own, ``ID_INDEX`` is the index that each collection has.
+``AuditEvent`` are the audit log's. Of a flow's history: ``StepName``, ``StepOutcome``, ``FlowOutcome``, ``Phase`` (what
+was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many are kept).
 """
 
 from __future__ import annotations

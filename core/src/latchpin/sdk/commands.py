@@ -1,0 +1,18 @@
+"""Commands of a plugin, which ``latchpin_commands`` offers as Typer apps.
+
+``opened`` opens the record store and what stands on it, beside a gateway that may be serving, and gives the
+``latchpin.sdk.gateway.Application``. ``run`` runs a command's asynchronous part::
+
+    @commands.command()
+    def note() -> None:
+        "Print the note."
+        typer.echo(run(read_note()))
+
+Results go to stdout, everything else to stderr: ``out`` and ``err`` print for people, ``print_table`` prints a table as
+wide as the terminal, ``print_json`` prints for programs.
+"""
+
+from latchpin.commands.console import err, opened, out, print_json, run
+from latchpin.commands.tables import print_table
+
+__all__ = ["err", "opened", "out", "print_json", "print_table", "run"]

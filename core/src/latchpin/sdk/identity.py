@@ -1,0 +1,34 @@
+"""Who somebody is, and the signed texts that say so.
+
+``parse_email`` reads the address that names a user, and refuses what is none.
+
+``decode`` verifies a JWT under given keys, with the gateway's clock; ``explain`` says why one was refused without
+repeating it. ``KeySet`` fetches and keeps another server's published keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those
+that such keys may have::
+
+    key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
+
+``SignedTokens`` signs short-lived facts that a browser carries for the gateway, each for one purpose.
+
+``Bindings`` gives the ``Binder`` of one caller at one gateway. It turns names that a server gives out into names that
+only this caller can use there; ``Kind`` says what a name names, and ``NotBound`` that a name is somebody else's.
+"""
+
+from latchpin.identity.address import parse_email
+from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
+from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
+from latchpin.identity.jwts import decode, explain
+from latchpin.identity.signed_tokens import SignedTokens
+
+__all__ = [
+    "SIGNING_ALGORITHMS",
+    "Binder",
+    "Bindings",
+    "KeySet",
+    "Kind",
+    "NotBound",
+    "SignedTokens",
+    "decode",
+    "explain",
+    "parse_email",
+]

@@ -1,0 +1,56 @@
+"""The protocol, pure: untrusted input to values, values to requests. Nothing in here does I/O.
+
+Requests: ``AuthorizationRequest`` and ``build_authorization_url`` make the URL that a browser is sent to (RFC 6749
+section 4.1.1), ``choose_method`` chooses how a client authenticates, ``hash_browser`` binds a state to a browser.
+
+Callbacks: ``parse_callback`` reads the query into ``CallbackParameters``, ``check_issuer`` compares ``iss`` (RFC 9207),
+``build_refusal`` makes the error for an answer that says no.
+
+Documents: ``parse_object`` reads an answer as a JSON object, ``parse_url`` and ``parse_words`` read a member that
+decides, ``Members`` those that need not, ``parse_server_metadata`` the metadata of an authorization server (RFC 8414).
+
+Refusals: ``tell_status`` says an answer's status, ``plain_code`` and ``plain_words`` make a server's own words safe to
+show, ``choose_pause`` says how long to leave a server alone. ``Challenge`` and ``parse_challenge`` read
+``WWW-Authenticate``; ``NONCE_HEADER`` and ``USE_NONCE`` are the words of DPoP (RFC 9449).
+
+``base64url`` encodes without padding, and decodes (RFC 7515 section 2)::
+
+    base64url.decode(base64url.encode(b"key")) == b"key"
+"""
+
+from latchpin.oauth import base64url
+from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
+from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
+from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.oauth.client_auth import choose_method
+from latchpin.oauth.discovery import parse_server_metadata
+from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
+from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
+from latchpin.oauth.pauses import choose_pause
+from latchpin.oauth.refusal import plain_code, plain_words
+from latchpin.oauth.state import hash_browser
+
+__all__ = [
+    "NONCE_HEADER",
+    "USE_NONCE",
+    "AuthorizationRequest",
+    "CallbackParameters",
+    "Challenge",
+    "Members",
+    "base64url",
+    "build_authorization_url",
+    "build_refusal",
+    "check_issuer",
+    "choose_method",
+    "choose_pause",
+    "hash_browser",
+    "parse_callback",
+    "parse_challenge",
+    "parse_object",
+    "parse_server_metadata",
+    "parse_url",
+    "parse_words",
+    "plain_code",
+    "plain_words",
+    "tell_status",
+]

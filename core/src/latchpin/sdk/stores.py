@@ -1,0 +1,26 @@
+"""What stores are built from, beside their contracts.
+
+``Batcher`` is group commit: what queues up while one batch is under way goes out as the next, so that one round trip
+serves many callers. ``store_deadline`` ends a wait for a store that does not answer; time in which this process itself
+did not get on does not count. It gives a ``StoreDeadline``, which says what is left::
+
+    async with store_deadline(5):
+        rows = await connection.execute(query)
+
+A record store counts tokens by what they are good for: ``status_of`` judges one, ``status_of_times`` the times alone,
+``near_expiry_from`` is the moment from which on one is near its end, at most ``NEAR_EXPIRY_AT_MOST`` before it.
+"""
+
+from latchpin.oauth.status import NEAR_EXPIRY_AT_MOST, near_expiry_from, status_of, status_of_times
+from latchpin.workers.batching import Batcher
+from latchpin.workers.store_deadline import StoreDeadline, store_deadline
+
+__all__ = [
+    "NEAR_EXPIRY_AT_MOST",
+    "Batcher",
+    "StoreDeadline",
+    "near_expiry_from",
+    "status_of",
+    "status_of_times",
+    "store_deadline",
+]

@@ -1,0 +1,236 @@
+"""What plugins may import is published, described and listed; the plugins of this repository import nothing else."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from latchpin.sdk import PUBLISHED
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORTEST_DESCRIPTION = 100
+"""Characters of a published module's docstring."""
+
+PENDING: dict[str, set[str]] = {
+    "admin_ui": {
+        "latchpin.application",
+        "latchpin.doctor",
+        "latchpin.doctor.plugin_report",
+        "latchpin.gateways.connections",
+        "latchpin.gateways.inspection",
+        "latchpin.gateways.registry",
+        "latchpin.identity.address",
+        "latchpin.identity.allowance",
+        "latchpin.oauth.server_profiles",
+        "latchpin.oauth.status",
+        "latchpin.plugins.host",
+        "latchpin.plugins.known_settings",
+        "latchpin.servers.found",
+        "latchpin.tokens.service",
+        "latchpin.web.csrf",
+        "latchpin.web.dependencies",
+        "latchpin.web.errors",
+        "latchpin.web.frame",
+        "latchpin.web.identity",
+        "latchpin.web.rendering",
+    },
+    "cimd": {
+        "latchpin.model.urls",
+        "latchpin.oauth",
+        "latchpin.services",
+        "latchpin.settings",
+        "latchpin.settings.core",
+        "latchpin.web.description",
+    },
+    "dcr": {
+        "latchpin.errors.causes.upstream",
+        "latchpin.model.urls",
+        "latchpin.oauth.documents",
+        "latchpin.oauth.pauses",
+        "latchpin.oauth.refusal",
+        "latchpin.settings.core",
+    },
+    "memory_store": {
+        "latchpin.oauth.status",
+    },
+    "metrics": {
+        "latchpin.services",
+        "latchpin.serving.serve",
+        "latchpin.settings",
+        "latchpin.web.dependencies",
+        "latchpin.web.description",
+        "latchpin.web.identity",
+    },
+    "oidc_login": {
+        "latchpin.errors.causes",
+        "latchpin.identity",
+        "latchpin.identity.address",
+        "latchpin.identity.jwks",
+        "latchpin.identity.jwts",
+        "latchpin.identity.signed_tokens",
+        "latchpin.model.urls",
+        "latchpin.oauth",
+        "latchpin.oauth.authorize",
+        "latchpin.oauth.callback",
+        "latchpin.oauth.client_auth",
+        "latchpin.oauth.discovery",
+        "latchpin.oauth.documents",
+        "latchpin.oauth.state",
+        "latchpin.services",
+        "latchpin.settings",
+        "latchpin.settings.core",
+        "latchpin.tokens.assertion_store",
+        "latchpin.tokens.endpoint",
+        "latchpin.web.errors",
+        "latchpin.web.frame",
+        "latchpin.web.identity",
+        "latchpin.web.in_advance",
+        "latchpin.web.signing_in",
+        "latchpin.web.targets",
+        "latchpin.workers.shared_tasks",
+    },
+    "proxy": {
+        "latchpin.application",
+        "latchpin.authorization.step_up",
+        "latchpin.identity.bindings",
+        "latchpin.model.urls",
+        "latchpin.oauth.challenge",
+        "latchpin.oauth.dpop",
+        "latchpin.outbound.decoding",
+        "latchpin.outbound.failure",
+        "latchpin.outbound.http",
+        "latchpin.outbound.messages",
+        "latchpin.outbound.redirects",
+        "latchpin.outbound.upstream",
+        "latchpin.settings",
+        "latchpin.settings.core",
+        "latchpin.tokens.client_grant",
+        "latchpin.tokens.service",
+        "latchpin.web.dependencies",
+        "latchpin.web.description",
+        "latchpin.web.errors",
+        "latchpin.web.hosts",
+        "latchpin.web.identity",
+        "latchpin.web.limits",
+    },
+    "redis_store": {
+        "latchpin.doctor.clocks",
+        "latchpin.errors.causes.missing",
+        "latchpin.oauth.status",
+        "latchpin.records.audit",
+        "latchpin.records.flow_text",
+        "latchpin.records.flows",
+        "latchpin.records.kept",
+        "latchpin.records.tools",
+        "latchpin.settings",
+        "latchpin.workers.batching",
+        "latchpin.workers.store_deadline",
+    },
+    "sql_store": {
+        "latchpin.doctor.clocks",
+        "latchpin.doctor.lenient",
+        "latchpin.doctor.refused",
+        "latchpin.errors.causes.missing",
+        "latchpin.oauth.status",
+        "latchpin.settings",
+        "latchpin.workers.batching",
+        "latchpin.workers.store_deadline",
+    },
+}
+"""Plugin to the internal modules that it still imports. It only shrinks."""
+
+HEAVY = {"aiohttp", "fastapi", "httpx", "jinja2", "sqlalchemy", "starlette", "typer"}
+LIGHT = ["latchpin.sdk", "latchpin.sdk.activity", "latchpin.sdk.settings", "latchpin.sdk.stores", "latchpin.sdk.urls"]
+"""Modules that a store imports."""
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Each plugin's name with each of its files."""
+    for folder in sorted(ROOT.glob("plugins/*/")):
+        for path in sorted(folder.glob("src/**/*.py")):
+            yield folder.name, path
+    for folder in sorted(ROOT.glob("examples/*/")):
+        for path in sorted(folder.rglob("*.py")):
+            if path.relative_to(folder).parts[0] != "tests":
+                yield folder.name, path
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
+    """Each imported module of the core with each name taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((each.name, None) for each in node.names if is_ours(each.name))
+        elif isinstance(node, ast.ImportFrom) and is_ours(node.module or ""):
+            yield from ((node.module or "", each.name) for each in node.names)
+
+
+def is_ours(module: str) -> bool:
+    return module == "latchpin" or module.startswith("latchpin.")
+
+
+def unpublished(imports: Iterator[tuple[str, str | None]]) -> set[str]:
+    """The modules among them from which more is taken than is published."""
+    return {
+        module
+        for module, name in imports
+        if (module not in PUBLISHED and (name is None or f"{module}.{name}" not in PUBLISHED))
+        or (module in PUBLISHED and name is not None and name not in names_of(module))
+    }
+
+
+def names_of(module: str) -> set[str]:
+    names: list[str] = importlib.import_module(module).__all__
+    return set(names)
+
+
+def test_plugins_import_only_what_is_published():
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for plugin, path in sources():
+        found[plugin] |= unpublished(imported(ast.parse(path.read_text(encoding="utf-8"))))
+    assert len(found) > 9
+    assert {plugin: modules for plugin, modules in found.items() if modules} == PENDING
+
+
+def test_what_is_internal_is_noticed():
+    wrong = "from latchpin.web.pages import failure\nfrom latchpin.errors import causes\nimport latchpin.application"
+    assert unpublished(imported(ast.parse(wrong))) == {"latchpin.web.pages", "latchpin.errors", "latchpin.application"}
+    right = "from latchpin import errors\nfrom latchpin.sdk import urls\nfrom latchpin.model import Span"
+    assert unpublished(imported(ast.parse(right))) == set()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_module_describes_each_of_its_names(name: str):
+    module = importlib.import_module(name)
+    text = module.__doc__ or ""
+    assert len(text) >= SHORTEST_DESCRIPTION
+    assert sorted(set(module.__all__)) == sorted(module.__all__)
+    assert [each for each in module.__all__ if not is_described(module, each)] == []
+
+
+def is_described(module: ModuleType, name: str) -> bool:
+    """Whether the module's own text speaks of the name; outside the SDK, the thing's own text does too."""
+    if re.search(rf"\b{re.escape(name)}\b", module.__doc__ or ""):
+        return True
+    text = getattr(module, name).__doc__
+    return not module.__name__.startswith("latchpin.sdk") and text not in {None, type(getattr(module, name)).__doc__}
+
+
+def test_the_docs_list_exactly_these_modules():
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    section = page.partition("## What a plugin may import")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == PUBLISHED
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_a_store_loads_no_web_framework(module: str):
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert set(loaded.split()) & HEAVY == set()
