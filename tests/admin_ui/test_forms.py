@@ -9,8 +9,8 @@ from latchpin.errors import InvalidRequest
 from latchpin.gateways import configured_secrets
 from latchpin.gateways.body import OAuthConfigBody, parse_gateway_body
 from latchpin.model import OAuthConfig
-from latchpin.testing import MovedClock, samples
 from latchpin_admin_ui.forms import SECRETS, has_advanced, parse_form, show_gateway, show_submitted
+from latchpin_testing import MovedClock, samples
 
 NOW = MovedClock()()
 EVERYTHING = OAuthConfig(

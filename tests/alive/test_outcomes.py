@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
-from latchpin.testing import samples
 from latchpin.tokens import outcomes
 from latchpin.tokens.sealing import open_token
+from latchpin_testing import samples
 
 from tests.alive.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Stage
 from tests.alive.rotation import RotatingServer

@@ -15,10 +15,10 @@ from latchpin.activity.logs import tear_down_logging
 from latchpin.application import Application
 from latchpin.errors import BackendUnavailable
 from latchpin.oauth.lifetime import POSTPONED, choose_renewal
-from latchpin.testing import MovedClock as SuiteClock
-from latchpin.testing import samples
 from latchpin.tokens import refresh_ahead
 from latchpin.tokens.refresh_ahead import AT_ONCE, RefreshAhead, refreshing_ahead
+from latchpin_testing import MovedClock as SuiteClock
+from latchpin_testing import samples
 
 from tests.alive.rotation import RotatingServer
 from tests.alive.seeds import HOUR, add_gateway, open_application, put_token

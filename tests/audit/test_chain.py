@@ -10,9 +10,9 @@ from latchpin.activity.audit.reading import verify
 from latchpin.errors import RecordConflict
 from latchpin.model.audit import AuditNote
 from latchpin.records.audit import AUDIT, AuditRecords
-from latchpin.testing import MovedClock
-from latchpin.testing.sealing import SuiteSigner
 from latchpin_memory_store.collections import MemoryCollection
+from latchpin_testing import MovedClock
+from latchpin_testing.sealing import SuiteSigner
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
 SIGNER = SuiteSigner()

@@ -9,7 +9,7 @@ from latchpin.activity.audit.log import AuditLog
 from latchpin.activity.audit.reading import read, verify
 from latchpin.activity.audit.retention import trim
 from latchpin.serving import maintenance
-from latchpin.testing.sealing import SuiteSigner
+from latchpin_testing.sealing import SuiteSigner
 
 from tests.audit.test_trail import cipher, clock, store, trail_on
 

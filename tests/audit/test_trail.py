@@ -10,9 +10,9 @@ from latchpin.activity.audit.pseudonyms import GATEWAY, Pseudonyms
 from latchpin.activity.audit.reading import read, verify
 from latchpin.errors import BackendUnavailable
 from latchpin.model import CLIENT_ITSELF
-from latchpin.testing import MovedClock
-from latchpin.testing.sealing import SuiteCipher, SuiteSigner
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing import MovedClock
+from latchpin_testing.sealing import SuiteCipher, SuiteSigner
 
 from tests.records.pieces import Pieces
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from latchpin.contracts import RegistrationRequest
 from latchpin.model import ServerMetadata
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
 from latchpin_cimd.document import PublishedClient
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
 
 from tests.callback.conftest import environment, gateway, log, provider
 

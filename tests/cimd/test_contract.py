@@ -8,14 +8,14 @@ import json
 import pytest
 from latchpin.plugins.host import Plugins
 from latchpin.records.kept import KeyValues
-from latchpin.testing import RegistrarContract, SuiteCipher
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.context import SuiteContext
 from latchpin_cimd import plugin
 from latchpin_cimd.registrar import DocumentRegistrar
 from latchpin_cimd.settings import CimdSettings
 from latchpin_cimd.signing_key import KEPT_AS, open_key
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing import RegistrarContract, SuiteCipher
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.context import SuiteContext
 
 from tests.cimd.conftest import URL
 

@@ -14,7 +14,7 @@ from latchpin.commands.console import opened
 from latchpin.commands.main import build
 from latchpin.commands.tables import print_table, width_of_output
 from latchpin.errors import NotFound
-from latchpin.testing import samples
+from latchpin_testing import samples
 from typer.testing import CliRunner, Result
 
 IDS = ("0123456789abcdef0123456789abcdef", "0123456789ffffff0123456789abcdef", "fedcba9876543210fedcba9876543210")

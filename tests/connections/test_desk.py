@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from latchpin.gateways.connections import AT_ONCE, ConnectionService
 from latchpin.model import Caller
-from latchpin.testing import MovedClock, samples
 from latchpin.tokens.service import TokenHealth
+from latchpin_testing import MovedClock, samples
 
 
 async def test_others_are_served_while_many_tokens_are_opened():

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 from latchpin.contracts import Backend
-from latchpin.testing import RecordStoreContract, SharedStateStoreContract, StateStoreContract, StoreWitnessContract
+from latchpin_testing import RecordStoreContract, SharedStateStoreContract, StateStoreContract, StoreWitnessContract
 
 from tests.contracts import broken_stores
 

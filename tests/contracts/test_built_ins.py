@@ -7,7 +7,7 @@ import pytest
 from latchpin.contracts import Backend
 from latchpin.defaults import cipher, registrar_static, signer
 from latchpin.errors import Unsealable
-from latchpin.testing import CipherContract, RegistrarContract, SignerContract, SuiteCipher
+from latchpin_testing import CipherContract, RegistrarContract, SignerContract, SuiteCipher
 
 
 class TestHmacSigner(SignerContract):

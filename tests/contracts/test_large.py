@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from latchpin.oauth import status_of
-from latchpin.testing import CheapCountContract, MovedClock, SharedRecordStoreContract, SuiteContext, records_large
+from latchpin_testing import CheapCountContract, MovedClock, SharedRecordStoreContract, SuiteContext, records_large
 
 pytestmark = pytest.mark.needs("latchpin_sql_store")
 

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 import pytest
 from latchpin.commands import main as cli
 from latchpin.plugins.host import Plugins
-from latchpin.testing import MovedClock, check_plugin, running_gateway
+from latchpin_testing import MovedClock, check_plugin, running_gateway
 from typer.testing import CliRunner
 
 from tests.contracts import acme_notes

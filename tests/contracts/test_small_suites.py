@@ -21,7 +21,8 @@ from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
 from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider
 from latchpin.plugins.host import Plugins
 from latchpin.settings.core import CoreSettings
-from latchpin.testing import (
+from latchpin.tokens.assertion_store import AssertionStore
+from latchpin_testing import (
     AssertionSourceContract,
     BareCheckContext,
     CheckContract,
@@ -35,7 +36,6 @@ from latchpin.testing import (
     SuiteContext,
     check_plugin,
 )
-from latchpin.tokens.assertion_store import AssertionStore
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

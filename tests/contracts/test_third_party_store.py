@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.testing import SharedStateStoreContract, SuiteContext
+from latchpin_testing import SharedStateStoreContract, SuiteContext
 
 pytestmark = pytest.mark.needs("acme_file_store")
 

@@ -18,7 +18,8 @@ from latchpin.model import OAuthConfig, Reply, ServerMetadata
 from latchpin.plugins.host import Plugins
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
-from latchpin.testing import (
+from latchpin.workers.fetched_keys import SOONEST, fetched_keys
+from latchpin_testing import (
     CipherContract,
     MovedClock,
     RegistrarContract,
@@ -28,7 +29,6 @@ from latchpin.testing import (
     UnreachableUpstream,
     samples,
 )
-from latchpin.workers.fetched_keys import SOONEST, fetched_keys
 from pydantic import SecretStr
 
 from tests.contracts import acme_vault

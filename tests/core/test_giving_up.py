@@ -8,8 +8,8 @@ import pytest
 from latchpin.errors import RecordConflict
 from latchpin.identity.revocations import end_everything_of, ended_at
 from latchpin.model import IdentityAssertion, IdentityProvider
-from latchpin.testing import MovedClock
 from latchpin.tokens.assertion_store import AssertionStore
+from latchpin_testing import MovedClock
 
 NOW = MovedClock()()
 

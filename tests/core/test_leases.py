@@ -10,9 +10,9 @@ import pytest
 from latchpin.contracts import KeyValueRecords
 from latchpin.errors import BackendUnavailable
 from latchpin.records.kept import KeyValues
-from latchpin.testing import MovedClock, SuiteContext
 from latchpin.workers.leases import Leases
 from latchpin.workers.shared_tasks import SharedTasks
+from latchpin_testing import MovedClock, SuiteContext
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

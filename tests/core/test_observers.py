@@ -11,7 +11,7 @@ from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import open_session
 from latchpin.outbound.messages import Outgoing
-from latchpin.testing import MovedClock
+from latchpin_testing import MovedClock
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

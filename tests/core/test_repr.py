@@ -10,9 +10,9 @@ from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.token_request import TokenRequest
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.messages import Outgoing
-from latchpin.testing.clock import START
-from latchpin.testing.samples import gateway, pending_authorization, stored_token
 from latchpin.tokens.service import UsableToken
+from latchpin_testing.clock import START
+from latchpin_testing.samples import gateway, pending_authorization, stored_token
 
 SECRET = "told-nobody"
 HEADERS = {"authorization": f"Bearer {SECRET}"}

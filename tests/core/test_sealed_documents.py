@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from latchpin.errors import Unsealable
 from latchpin.model import CollectionSpec, Document, Span
-from latchpin.testing import MovedClock, SuiteContext
-from latchpin.testing.sealing import SuiteCipher
+from latchpin_testing import MovedClock, SuiteContext
+from latchpin_testing.sealing import SuiteCipher
 
 SPEC = CollectionSpec("shelf_keys", ("owner",), frozenset({"secret", "other"}))
 

@@ -11,8 +11,8 @@ from latchpin.authorization.step_up import MOST_STEPS, StepUp
 from latchpin.contracts import KeyValueRecords
 from latchpin.oauth.scopes import MOST_SCOPES
 from latchpin.records.kept import KeyValues
-from latchpin.testing import MovedClock, SuiteContext
-from latchpin.testing.samples import stored_token
+from latchpin_testing import MovedClock, SuiteContext
+from latchpin_testing.samples import stored_token
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

@@ -13,11 +13,11 @@ from latchpin.model import Gateway, OAuthConfig, ServerMetadata
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
-from latchpin.testing.clock import START, MovedClock
-from latchpin.testing.sealing import SuiteCipher
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing.clock import START, MovedClock
+from latchpin_testing.sealing import SuiteCipher
 
 from tests.dcr.registration_server import RegistrationServer
 from tests.servers.asgi import serve_asgi

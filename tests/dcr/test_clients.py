@@ -11,7 +11,7 @@ from latchpin.contracts import Keeps, Registration
 from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar
 from latchpin.errors import Conflict, IssuerMissing, NotFound, RecordConflict, RegistrationFailed, Unsealable
 from latchpin.model import ClientCredentials
-from latchpin.testing.sealing import SuiteCipher
+from latchpin_testing.sealing import SuiteCipher
 
 from tests.dcr.conftest import CALLBACK, Bench, a_gateway
 

@@ -10,13 +10,13 @@ from latchpin.model import ServerMetadata
 from latchpin.outbound.upstream import open_upstream
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
-from latchpin.testing.clock import START, MovedClock
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.processes import PROCESSES, ProcessTeam
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
 from latchpin_sql_store.plugin import latchpin_record_store
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing.clock import START, MovedClock
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.processes import PROCESSES, ProcessTeam
 
 from tests.dcr.conftest import CALLBACK, a_gateway
 

@@ -10,10 +10,10 @@ from latchpin.contracts import Keeps, RegistrationRequest
 from latchpin.errors import IssuerMissing, RegistrationFailed, UpstreamUnreachable
 from latchpin.model import ClientCredentials, RegisteredClient, Reply
 from latchpin.settings import load
-from latchpin.testing.clock import START
-from latchpin.testing.context import SuiteContext
 from latchpin_dcr.plugin import latchpin_client_registrar
 from latchpin_dcr.settings import DcrSettings
+from latchpin_testing.clock import START
+from latchpin_testing.context import SuiteContext
 
 from tests.dcr.conftest import CALLBACK, a_gateway
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import latchpin_testing
 import typer
-from latchpin import Backend, testing
+from latchpin import Backend
 from latchpin.activity.logs import tear_down_logging
 from latchpin.commands.main import build
 from latchpin.plugins import hookspecs
@@ -58,7 +59,7 @@ def hooks() -> list[str]:
 
 def suites() -> list[str]:
     """The names of the shipped suites."""
-    return [name for name in testing.__all__ if name.endswith("Contract")]
+    return [name for name in latchpin_testing.__all__ if name.endswith("Contract")]
 
 
 def commands() -> dict[str, set[str]]:

@@ -14,7 +14,7 @@ from latchpin.doctor import examine
 from latchpin.doctor.examination import open_examination
 from latchpin.errors import RegistrationFailed
 from latchpin.plugins.host import Plugins
-from latchpin.testing import samples
+from latchpin_testing import samples
 
 from tests.callback.gateway import SECRET, open_gateway
 from tests.doctor.command import run_doctor

@@ -9,9 +9,9 @@ from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.model import Caller, Gateway, Sealed, StoredToken
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.sealing import SuiteCipher
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.sealing import SuiteCipher
 
 from tests.records.pieces import pieces_of
 

@@ -8,7 +8,7 @@ from latchpin.contracts import Context
 from latchpin.errors import AddressRefused, SettingsError
 from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.plugins.host import Plugins
-from latchpin.testing import SuiteContext, UnreachableUpstream
+from latchpin_testing import SuiteContext, UnreachableUpstream
 
 from tests.http.wire import answer, serve, settings, writing
 

@@ -18,7 +18,7 @@ from latchpin.errors import NotSignedIn, UpstreamUnreachable, UpstreamUnreadable
 from latchpin.identity import jwks
 from latchpin.identity.signed_tokens import ADMIN_CLAIM
 from latchpin.model import Reply
-from latchpin.testing import MovedClock
+from latchpin_testing import MovedClock
 
 from tests.identity.tokens import claims_at, evidence, identify, unsigned
 from tests.web.small_gateway import BASE, open_gateway

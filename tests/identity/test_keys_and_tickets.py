@@ -11,9 +11,9 @@ import pytest
 from latchpin.errors import InvalidRequest, SettingsError
 from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
 from latchpin.records.kept import KeyValues
-from latchpin.testing import MovedClock
 from latchpin.workers.keys import random_keys
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing import MovedClock
 
 from tests.web.small_gateway import cipher_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.records.flows import FlowRecords
-from latchpin.testing import SuiteContext, samples
+from latchpin_testing import SuiteContext, samples
 
 from tests.flow.rig import settings_of
 from tests.servers import GatewayBackend, latchpin_command, run_latchpin

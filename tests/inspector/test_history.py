@@ -14,7 +14,7 @@ from latchpin.activity.history import FlowHistory
 from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable
 from latchpin.model.flow_facts import Begun
-from latchpin.testing import MovedClock, samples
+from latchpin_testing import MovedClock, samples
 
 DAY = timedelta(hours=24)
 

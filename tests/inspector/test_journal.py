@@ -14,7 +14,7 @@ from latchpin.errors import BackendUnavailable, NotFound, StateExpired
 from latchpin.model.flow_facts import FACTS, Begun, Failed, Redirected, Stored, Verified
 from latchpin.model.flow_steps import FlowQuery, in_order, summarize
 from latchpin.records.flow_text import dump_step, parse_steps
-from latchpin.testing import MovedClock, samples
+from latchpin_testing import MovedClock, samples
 
 FLOW, GATEWAY, ADA = "f" * 32, "a" * 32, "ada@example.com"
 

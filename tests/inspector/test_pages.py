@@ -15,8 +15,8 @@ import pytest
 from latchpin.activity import history
 from latchpin.model.flow_facts import Failed
 from latchpin.model.flow_steps import MOST_STEPS
-from latchpin.testing import MovedClock, samples
 from latchpin.web.timeline import build_timeline
+from latchpin_testing import MovedClock, samples
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch, faults

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from latchpin.testing import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin_sql_store import plugin
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
+from latchpin_testing import SharedRecordStoreContract, SharedStateStoreContract
 from sqlalchemy import Engine
 
 from tests.servers.mariadb import MariadbServer

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import BackendUnavailable, StateExpired, StateNotFound
-from latchpin.testing import MovedClock, RecordStoreContract, StateStoreContract, StoreWitnessContract, samples
 from latchpin_memory_store import plugin
 from latchpin_memory_store.states import MemoryStateStore
+from latchpin_testing import MovedClock, RecordStoreContract, StateStoreContract, StoreWitnessContract, samples
 
 
 class TestMemoryStates(StateStoreContract):

@@ -9,9 +9,9 @@ import pytest
 from latchpin.activity.history import FlowHistory
 from latchpin.activity.inspector import FlowInspector
 from latchpin.records.flows import FLOWS, FlowRecords
-from latchpin.testing import MovedClock, samples
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_metrics.gauges import EVERY, SHARE, Gauges
+from latchpin_testing import MovedClock, samples
 
 HOUR = timedelta(hours=1)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 from latchpin.errors import SettingsError
-from latchpin.testing import SuiteContext
 from latchpin_metrics.plugin import latchpin_observers
 from latchpin_metrics.settings import MetricsSettings
+from latchpin_testing import SuiteContext
 
 from tests.flow.rig import start_rig
 from tests.flow.two_workers import one_browser_on_each

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from latchpin.oauth.status import is_authorized, status_of
-from latchpin.testing import samples
+from latchpin_testing import samples
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, Re
 from latchpin.oauth.client_auth import basic_parts, public_parts
 from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
 from latchpin.oauth.grants import grant_subject
-from latchpin.testing import MovedClock
+from latchpin_testing import MovedClock
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ID_JAG = "urn:ietf:params:oauth:token-type:id-jag"

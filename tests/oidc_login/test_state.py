@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from latchpin.testing import SuiteCipher
 from latchpin_oidc_login.errors import StateInvalid
 from latchpin_oidc_login.state import build_claims, build_nonce, build_verifier, check_browser, read_claims
+from latchpin_testing import SuiteCipher
 
 ADA, EVE = "a" * 43, "e" * 43
 ISSUER = "https://login.example.com"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from latchpin.errors import RecordConflict
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.rules import gives, outcomes, refused, same
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.rules import gives, outcomes, refused, same
 
 from tests.records.pieces import OpenedPieces, Pieces
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from latchpin.model.flow_facts import Failed, Returned
 from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, summarize
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.rules import gives, holds, outcomes, same
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.rules import gives, holds, outcomes, same
 
 from tests.records.pieces import OpenedPieces, Pieces
 

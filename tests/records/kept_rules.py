@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance
-from latchpin.testing.rules import found, gives, holds, outcomes, same
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import Advance
+from latchpin_testing.rules import found, gives, holds, outcomes, same
 
 from tests.records.pieces import OpenedPieces, Pieces
 

@@ -10,7 +10,7 @@ from latchpin.records.audit import AUDIT, AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
 from latchpin.records.tools import ToolRecords
-from latchpin.testing.opening import OpenedBackend
+from latchpin_testing.opening import OpenedBackend
 
 
 class Pieces:

@@ -16,11 +16,11 @@ from latchpin.model.flow_steps import FlowStep
 from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
-from latchpin.testing import MovedClock, samples
-from latchpin.testing.opening import AnyOffer, AnySettings
-from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
-from latchpin.testing.rules import found, gives, holds, same
-from latchpin.testing.sealing import SuiteSigner
+from latchpin_testing import MovedClock, samples
+from latchpin_testing.opening import AnyOffer, AnySettings
+from latchpin_testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
+from latchpin_testing.rules import found, gives, holds, same
+from latchpin_testing.sealing import SuiteSigner
 
 from tests.records.pieces import Pieces
 

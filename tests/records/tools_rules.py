@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.model import Gateway, StoredTool, ToolChanges
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.rules import gives, holds, outcomes, same
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.rules import gives, holds, outcomes, same
 
 from tests.records.pieces import OpenedPieces, Pieces
 

@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-from latchpin.testing import MovedClock, SuiteContext
 from latchpin_redis_store import plugin
 from latchpin_redis_store.settings import RedisSettings
+from latchpin_testing import MovedClock, SuiteContext
 
 
 @asynccontextmanager

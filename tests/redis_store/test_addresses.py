@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from latchpin.errors import BackendUnavailable, SettingsError
 from latchpin.settings import load, masked
-from latchpin.testing import MovedClock, samples
 from latchpin_redis_store.settings import RedisSettings
+from latchpin_testing import MovedClock, samples
 
 from tests.redis_store.opened import opened, relay_to
 

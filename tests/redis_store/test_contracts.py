@@ -1,14 +1,14 @@
 """The Redis store passes the shipped suites, four processes included."""
 
 import pytest
-from latchpin.testing import (
+from latchpin_redis_store import connection, plugin
+from latchpin_redis_store.settings import RedisSettings
+from latchpin_testing import (
     CheapCountContract,
     SharedRecordStoreContract,
     SharedStateStoreContract,
     StoreWitnessContract,
 )
-from latchpin_redis_store import connection, plugin
-from latchpin_redis_store.settings import RedisSettings
 from redis.asyncio import Redis
 
 

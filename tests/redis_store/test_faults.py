@@ -5,8 +5,8 @@ import logging
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.testing import MovedClock, samples
 from latchpin_redis_store import connection
+from latchpin_testing import MovedClock, samples
 
 from tests.redis_store.opened import opened, relay_to
 

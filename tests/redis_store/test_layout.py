@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.model import CollectionSpec, StateKey
-from latchpin.testing import MovedClock, samples
+from latchpin_testing import MovedClock, samples
 from redis.asyncio import Redis
 
 from tests.redis_store.opened import opened

@@ -11,8 +11,8 @@ import latchpin_redis_store
 import pytest
 from latchpin.errors import BackendUnavailable, LatchpinError
 from latchpin.model import CollectionSpec, Document
-from latchpin.testing import MovedClock, samples
 from latchpin_redis_store import connection, document_scripts, scripts
+from latchpin_testing import MovedClock, samples
 from redis.asyncio import Redis
 
 from tests.redis_store.opened import opened

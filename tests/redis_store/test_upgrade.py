@@ -10,9 +10,9 @@ from latchpin.activity.audit.chain import build_chain, check_chain
 from latchpin.model import AuditNote
 from latchpin.oauth import status_of
 from latchpin.records.flow_text import dump_step
-from latchpin.testing import MovedClock, samples
-from latchpin.testing.sealing import SuiteSigner
 from latchpin_redis_store.records import COUNTED
+from latchpin_testing import MovedClock, samples
+from latchpin_testing.sealing import SuiteSigner
 from redis.asyncio import Redis
 
 from tests.records.pieces import Pieces

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
-from latchpin.testing import SuiteContext
 from latchpin_sql_store.plugin import latchpin_record_store
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import SuiteContext
 
 
 @pytest.mark.parametrize(("cache_type", "warned"), [("redis", True), ("database", False)])

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from latchpin.testing import (
+from latchpin_sql_store import lanes, plugin
+from latchpin_sql_store.migrate import upgrade_database
+from latchpin_sql_store.settings import SqlSettings
+from latchpin_sql_store.tables import metadata
+from latchpin_testing import (
     CheapCountContract,
     SharedRecordStoreContract,
     SharedStateStoreContract,
     StoreWitnessContract,
 )
-from latchpin_sql_store import lanes, plugin
-from latchpin_sql_store.migrate import upgrade_database
-from latchpin_sql_store.settings import SqlSettings
-from latchpin_sql_store.tables import metadata
 
 
 @pytest.fixture(autouse=True)

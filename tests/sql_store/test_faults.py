@@ -13,11 +13,11 @@ import psycopg
 import pytest
 from latchpin.errors import BackendUnavailable, InvalidRequest, RecordConflict, StateNotFound
 from latchpin.model import StateKey
-from latchpin.testing import START, MovedClock, SuiteContext, samples
 from latchpin_sql_store import lanes, plugin
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import START, MovedClock, SuiteContext, samples
 
 PROMISED = 2
 LIMIT = 20.0

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from latchpin.testing import MovedClock, SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import MovedClock, SuiteContext, samples
 
 STATES = """
 SELECT id, gateway_id, substr(state, 1, 50) as state_preview,

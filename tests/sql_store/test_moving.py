@@ -12,13 +12,13 @@ from alembic import command
 from latchpin.activity.audit.chain import build_chain, check_chain
 from latchpin.model import AuditNote, FlowQuery
 from latchpin.records.flow_text import dump_step
-from latchpin.testing import MovedClock, SuiteContext, samples
-from latchpin.testing.sealing import SuiteSigner
 from latchpin_sql_store import plugin
 from latchpin_sql_store.columns import UtcTime
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import alembic_config, upgrade_database
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import MovedClock, SuiteContext, samples
+from latchpin_testing.sealing import SuiteSigner
 
 from tests.records.pieces import Pieces
 

@@ -4,10 +4,10 @@ import os
 import stat
 
 import pytest
-from latchpin.testing import START, SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import START, SuiteContext, samples
 
 
 @pytest.fixture(autouse=True)

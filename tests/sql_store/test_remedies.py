@@ -5,12 +5,12 @@ from contextlib import closing
 
 import pytest
 from latchpin.errors import BackendUnavailable, SettingsError
-from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
 from latchpin_sql_store.faults import unavailable
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.remedies import remedy_for
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import SuiteContext
 
 POSTGRES, MARIADB, FILE = "postgresql+psycopg://me:***@db:6432/lp", "mysql+pymysql://me:***@db/lp", "sqlite:////d/m.db"
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.testing import START, samples
+from latchpin_testing import START, samples
 
 from tests.callback.gateway import ADMIN, BASE, open_gateway
 from tests.sql_store.test_faults import opened

@@ -10,12 +10,12 @@ from latchpin.doctor.examination import open_examination
 from latchpin.errors import SettingsError
 from latchpin.plugins.host import Plugins
 from latchpin.settings import load, mask, masked
-from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
 from latchpin_sql_store.checks import check_database
 from latchpin_sql_store.engine import parse_url, show_url, sqlite_file
 from latchpin_sql_store.settings import DatabaseUrl, SqlSettings
 from latchpin_sql_store.url_parts import FILE_OPTIONS
+from latchpin_testing import SuiteContext
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from latchpin.testing import SuiteContext, samples
 from latchpin_sql_store import plugin
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import SuiteContext, samples
 from sqlalchemy import event
 
 

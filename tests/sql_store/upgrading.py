@@ -4,15 +4,15 @@ import os
 import subprocess
 import sys
 
-from latchpin.testing import SuiteContext
 from latchpin_sql_store import plugin
 from latchpin_sql_store.settings import SqlSettings
+from latchpin_testing import SuiteContext
 
 __all__ = ["OPEN", "UPGRADE", "open_states", "results", "start"]
 
 OPEN = """
 import asyncio, sys
-from latchpin.testing import SuiteContext
+from latchpin_testing import SuiteContext
 from latchpin_sql_store import plugin
 from latchpin_sql_store.settings import SqlSettings
 

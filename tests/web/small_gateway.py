@@ -22,7 +22,6 @@ from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
 from latchpin.identity.sources import ProxySettings, open_bearer, open_proxy, open_session
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings
-from latchpin.testing import MovedClock, SuiteContext
 from latchpin.web.csrf import check_csrf
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
@@ -30,6 +29,7 @@ from latchpin.web.identity import current_caller, require_admin, require_caller
 from latchpin.web.routes_pages import router as pages_router
 from latchpin.web.routes_people import router as people_router
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing import MovedClock, SuiteContext
 from pydantic import BaseModel
 
 from tests.records.pieces import pieces_of

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.model import Caller
-from latchpin.testing import samples
+from latchpin_testing import samples
 
 from tests.web.small_gateway import HTML, SAME_ORIGIN, open_gateway
 from tests.web.test_login import sign_in

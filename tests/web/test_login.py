@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import SignIn
 from latchpin.identity.login import create_first_link, create_link, get_link
-from latchpin.testing import samples
 from latchpin.web.targets import parse_target
 from latchpin.workers.instance_names import new_instance_name
+from latchpin_testing import samples
 
 from tests.web.small_gateway import BASE, HTML, SAME_ORIGIN, open_gateway, services_with
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.model import OAuthConfig
-from latchpin.testing import samples
+from latchpin_testing import samples
 
 from tests.web.small_gateway import HTML
 from tests.web.test_login import sign_in

@@ -9,10 +9,10 @@ import pytest
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
 from latchpin.model import OAuthConfig, TokenGrant
 from latchpin.oauth.status import is_authorized, status_of
-from latchpin.testing import MovedClock, samples
 from latchpin.tokens.sealing import seal_grant
 from latchpin.web import pages
 from latchpin.web.identity import set_browser_cookie
+from latchpin_testing import MovedClock, samples
 
 from tests.web.small_gateway import HTML, cipher_of
 from tests.web.test_login import sign_in

@@ -24,18 +24,18 @@ LAYERS = (
     "authorization",
     "application",
     "doctor web",
-    "asgi commands testing",
+    "asgi commands",
     "__main__ demo sdk",
 )
 """From the ground up. Packages of one layer do not import each other."""
 
 ONLY_IN = {
     "pluggy": {"plugins"},
-    "fastapi": {"plugins", "testing", "web"},
+    "fastapi": {"plugins", "web"},
     "starlette": {"web", "demo"},
     "jinja2": {"web", "demo"},
     "aiohttp": {"outbound"},
-    "httpx": {"outbound", "demo", "testing"},
+    "httpx": {"outbound", "demo"},
     "httpx2": {"outbound"},
     "mcp": {"gateways", "demo"},
     "uvicorn": {"serving", "demo"},

@@ -10,7 +10,7 @@ implements some hooks::
         return latchpin.Backend("mine", "my store", MySettings, open_my_store)
 
 What a service must do, ``contracts`` says, with the values of ``model`` and the failures of ``errors``. What else a
-plugin may import is listed in ``latchpin.sdk``. Whether a service does what it must, the suites in ``latchpin.testing``
+plugin may import is listed in ``latchpin.sdk``. Whether a service does what it must, the suites in ``latchpin_testing``
 prove. ``__version__`` is the version of all these.
 """
 

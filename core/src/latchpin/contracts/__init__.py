@@ -1,7 +1,7 @@
 """The contracts between the core and its plugins, each with what must hold and in which order.
 
 A contract is a small ``Protocol``: a plugin implements it without importing a base class. Every
-implementation passes the suite that ``latchpin.testing`` ships for it, unchanged. Stores see sealed
+implementation passes the suite that ``latchpin_testing`` ships for it, unchanged. Stores see sealed
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
 """
 

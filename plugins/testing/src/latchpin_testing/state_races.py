@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-
 from latchpin.contracts import StateStore
 from latchpin.errors import StateAlreadyUsed, StateConflict, StateNotFound
 from latchpin.model import PendingAuthorization
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import found, gives, holds, outcomes, same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import OpenedBackend
+from latchpin_testing.rules import found, gives, holds, outcomes, same
 
 __all__ = ["StateRaces"]
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 from latchpin.oauth import base64url

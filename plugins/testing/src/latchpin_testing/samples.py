@@ -35,7 +35,8 @@ from latchpin.model.flow_facts import (
     Verified,
 )
 from latchpin.model.flow_steps import FlowStep
-from latchpin.testing.sealing import SuiteCipher
+
+from latchpin_testing.sealing import SuiteCipher
 
 __all__ = [
     "audit_entries",

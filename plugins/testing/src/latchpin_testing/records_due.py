@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.records_tokens import next_revision
-from latchpin.testing.rules import gives, refused, same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import OpenedBackend
+from latchpin_testing.records_tokens import next_revision
+from latchpin_testing.rules import gives, refused, same
 
 __all__ = ["DueRules"]
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from latchpin.contracts import Collection, RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span, index_time
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance, OpenedBackend
-from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
+
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import Advance, OpenedBackend
+from latchpin_testing.rules import found, gives, holds, outcomes, refused, same
 
 __all__ = ["SUITE_COLLECTION", "CollectionRules"]
 

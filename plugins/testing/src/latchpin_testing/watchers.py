@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
 from latchpin.contracts import EventListener, Observer, Operation
-from latchpin.testing.people import OpenedOffer
-from latchpin.testing.rules import found, holds, same
+
+from latchpin_testing.people import OpenedOffer
+from latchpin_testing.rules import found, holds, same
 
 __all__ = ["EventListenerContract", "ObserverContract"]
 

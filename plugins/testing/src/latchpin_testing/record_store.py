@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
-
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import AnySettings
-from latchpin.testing.records_clients import ClientRules
-from latchpin.testing.records_collections import CollectionRules
-from latchpin.testing.records_count import CountRules
-from latchpin.testing.records_due import DueRules
-from latchpin.testing.records_gateways import GatewayRules
-from latchpin.testing.records_tokens import TokenRules
-from latchpin.testing.rules import gives, holds, refused, same
-from latchpin.testing.sealing import SuiteCipher
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import AnySettings
+from latchpin_testing.records_clients import ClientRules
+from latchpin_testing.records_collections import CollectionRules
+from latchpin_testing.records_count import CountRules
+from latchpin_testing.records_due import DueRules
+from latchpin_testing.records_gateways import GatewayRules
+from latchpin_testing.records_tokens import TokenRules
+from latchpin_testing.rules import gives, holds, refused, same
+from latchpin_testing.sealing import SuiteCipher
 
 __all__ = ["RecordStoreContract"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import RecordStore
 from latchpin.oauth.status import status_of
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.records_tokens import next_revision
-from latchpin.testing.rules import same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import OpenedBackend
+from latchpin_testing.records_tokens import next_revision
+from latchpin_testing.rules import same
 
 __all__ = ["CountRules"]
 

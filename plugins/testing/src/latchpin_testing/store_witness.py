@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import StoreDiagnostics
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.opening import Advance, AnyOffer, AnySettings, AnyStore, OpenedBackend
-from latchpin.testing.rules import found, holds, same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.opening import Advance, AnyOffer, AnySettings, AnyStore, OpenedBackend
+from latchpin_testing.rules import found, holds, same
 
 __all__ = ["StoreWitnessContract"]
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import OAuthConfig
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import OpenedBackend
+from latchpin_testing.rules import found, gives, holds, outcomes, refused, same
 
 __all__ = ["GatewayRules"]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-
 from latchpin.contracts import AssertionSource, Identity
 from latchpin.errors import LatchpinError
 from latchpin.model import Caller, Evidence, IdentityProvider
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.opening import AnyOffer, AnySettings
-from latchpin.testing.rules import found, gives, holds, same
+
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.opening import AnyOffer, AnySettings
+from latchpin_testing.rules import found, gives, holds, same
 
 __all__ = ["AssertionSourceContract", "IdentityContract", "OpenedOffer"]
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import RecordStore
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import OpenedBackend
-from latchpin.testing.rules import holds, same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import OpenedBackend
+from latchpin_testing.rules import holds, same
 
 __all__ = ["CheapCountContract", "LargeRules"]
 

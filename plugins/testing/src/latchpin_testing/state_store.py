@@ -21,16 +21,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import StateStore
 from latchpin.errors import StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
 from latchpin.model import StateKey
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import Advance, AnySettings
-from latchpin.testing.rules import found, gives, holds, refused, same
-from latchpin.testing.sealing import SuiteCipher
-from latchpin.testing.state_races import StateRaces
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import Advance, AnySettings
+from latchpin_testing.rules import found, gives, holds, refused, same
+from latchpin_testing.sealing import SuiteCipher
+from latchpin_testing.state_races import StateRaces
 
 __all__ = ["StateStoreContract"]
 

@@ -8,16 +8,16 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pydantic import SecretStr
-
 from latchpin.contracts import Cipher, Clock, Collection, Keys, KeyValueRecords, RecordStore, Upstream
 from latchpin.errors import ConfigurationError
 from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.records.kept import KeyValues
 from latchpin.records.sealed import open_collection
-from latchpin.testing.clock import MovedClock
 from latchpin.workers.derived_keys import KeyRing
+from pydantic import SecretStr
+
+from latchpin_testing.clock import MovedClock
 
 __all__ = ["SuiteContext"]
 

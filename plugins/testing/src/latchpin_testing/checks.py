@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
+from latchpin.contracts import Check, CheckContext, Clock, Finding, Severity
 from pydantic_settings import BaseSettings
 
-from latchpin.contracts import Check, CheckContext, Clock, Finding, Severity
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.rules import found, holds
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.rules import found, holds
 
 __all__ = ["BareCheckContext", "CheckContract"]
 

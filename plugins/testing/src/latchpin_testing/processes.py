@@ -14,11 +14,11 @@ from threading import BrokenBarrierError
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
-
 from latchpin.contracts import Backend
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.rules import found
+
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.rules import found
 
 __all__ = ["PROCESSES", "Meet", "ProcessTeam", "WithProcesses"]
 

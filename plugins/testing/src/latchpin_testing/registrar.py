@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-
 from latchpin.contracts import ClientRegistrar, Keeps, Registration, RegistrationRequest, Upstream
 from latchpin.errors import LatchpinError, UpstreamUnreachable
 from latchpin.model import ClientCredentials, Reply, ServerMetadata
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.opening import AnyOffer, AnySettings
-from latchpin.testing.rules import found, holds, refused, same
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.opening import AnyOffer, AnySettings
+from latchpin_testing.rules import found, holds, refused, same
 
 __all__ = ["RegistrarContract", "UnreachableUpstream"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
+from latchpin.plugins.host import Offer, Plugins
+from latchpin.plugins.rules import HOOKS
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from latchpin.plugins.host import Offer, Plugins
-from latchpin.plugins.rules import HOOKS
-from latchpin.testing.rules import found, holds, same
+from latchpin_testing.rules import found, holds, same
 
 __all__ = ["check_plugin"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-
 from latchpin.contracts import ClientAuthentication, PkceMethod, TokenRequestParts
 from latchpin.errors import ConfigurationError
 from latchpin.model import ClientCredentials
-from latchpin.testing.clock import START
-from latchpin.testing.rules import found, holds, same
+
+from latchpin_testing.clock import START
+from latchpin_testing.rules import found, holds, same
 
 __all__ = ["ClientAuthenticationContract", "PkceMethodContract"]
 

@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
-
 from latchpin.contracts import Backend
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.rules import holds
-from latchpin.testing.sealing import SuiteCipher
+
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.rules import holds
+from latchpin_testing.sealing import SuiteCipher
 
 __all__ = ["Advance", "AnyOffer", "AnySettings", "AnyStore", "OpenedBackend"]
 

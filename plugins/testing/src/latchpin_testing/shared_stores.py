@@ -8,20 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-
 from latchpin.contracts import RecordStore, StateStore
 from latchpin.errors import LatchpinError, RecordConflict, StateAlreadyUsed, StateConflict
 from latchpin.model import Document, PendingAuthorization, StateKey, StoredToken
-from latchpin.testing import samples
-from latchpin.testing.clock import MovedClock
-from latchpin.testing.opening import AnyOffer, AnySettings
-from latchpin.testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
-from latchpin.testing.record_store import RecordStoreContract
-from latchpin.testing.records_collections import SUITE_COLLECTION
-from latchpin.testing.records_large import LargeRules
-from latchpin.testing.records_tokens import next_revision
-from latchpin.testing.rules import found, gives, holds, outcomes, refused, same
-from latchpin.testing.state_store import StateStoreContract
+
+from latchpin_testing import samples
+from latchpin_testing.clock import MovedClock
+from latchpin_testing.opening import AnyOffer, AnySettings
+from latchpin_testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
+from latchpin_testing.record_store import RecordStoreContract
+from latchpin_testing.records_collections import SUITE_COLLECTION
+from latchpin_testing.records_large import LargeRules
+from latchpin_testing.records_tokens import next_revision
+from latchpin_testing.rules import found, gives, holds, outcomes, refused, same
+from latchpin_testing.state_store import StateStoreContract
 
 __all__ = ["SharedRecordStoreContract", "SharedStateStoreContract"]
 

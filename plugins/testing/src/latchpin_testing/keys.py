@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-
 from latchpin.contracts import Backend, Cipher, Signer
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
-from latchpin.testing.context import SuiteContext
-from latchpin.testing.opening import AnyOffer, AnySettings
-from latchpin.testing.rules import found, holds, same
+
+from latchpin_testing.context import SuiteContext
+from latchpin_testing.opening import AnyOffer, AnySettings
+from latchpin_testing.rules import found, holds, same
 
 __all__ = ["CipherContract", "SignerContract"]
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-
 from latchpin.activity.logs import tear_down_logging
 from latchpin.assembly import utc_now
 from latchpin.contracts import Clock
@@ -25,7 +24,6 @@ from latchpin.settings.core import CoreSettings
 if TYPE_CHECKING:  # what a store's suite does without is loaded when a gateway is started
     import httpx
     from fastapi import FastAPI
-
     from latchpin.application import Application
     from latchpin.services import Services
 
