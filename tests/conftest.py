@@ -13,7 +13,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 from latchpin.model import PendingAuthorization
 
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
@@ -54,6 +56,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--about-backends", action="store_true", help="leave out tests that are about no backend or plugin")
     group.addoption("--the-rest", action="store_true", help="leave out what the cells of single backends run")
     group.addoption("--backend-minimum", type=int, default=1, help="tests that must really use each named backend")
+
+
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")  # other work may share the cores
 
 
 def pytest_configure(config: pytest.Config) -> None:

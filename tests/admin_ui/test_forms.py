@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from latchpin.errors import InvalidRequest
-from latchpin.gateways import configured_secrets
 from latchpin.gateways.body import OAuthConfigBody, parse_gateway_body
 from latchpin.model import OAuthConfig
+from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin_admin_ui.forms import SECRETS, has_advanced, parse_form, show_gateway, show_submitted
 from latchpin_testing import MovedClock, samples
 
@@ -47,9 +47,7 @@ def gateway_with(oauth):
 def test_every_key_of_the_entry_has_a_field():
     document = parse_form(show_gateway(gateway_with(EVERYTHING)))
     written = {name for name, field in OAuthConfigBody.model_fields.items() if field.description != "Only read."}
-    assert (
-        written - set(document["oauth_config"]) == {secret.key for secret in SECRETS} == set(configured_secrets.SECRETS)
-    )
+    assert written - set(document["oauth_config"]) == {secret.key for secret in SECRETS} == set(OAUTH_SECRETS)
 
 
 @pytest.mark.parametrize("config", [EVERYTHING, OAuthConfig()])
@@ -67,15 +65,15 @@ def test_there_and_back(config):
 def test_a_secret_goes_in_and_never_comes_out():
     gateway = gateway_with(EVERYTHING)
     shown = show_gateway(gateway)
-    assert not set(shown) & set(configured_secrets.SECRETS)
+    assert not set(shown) & set(OAUTH_SECRETS)
     assert "sealed-and-not-to-be-shown" not in str(shown)
-    for key in configured_secrets.SECRETS:
+    for key in OAUTH_SECRETS:
         submitted = {**shown, key: "new one"}
         assert "new one" not in str(show_submitted(submitted, gateway))
         assert parse_form(submitted)["oauth_config"][key] == "new one"
 
 
-@pytest.mark.parametrize("key", configured_secrets.SECRETS)
+@pytest.mark.parametrize("key", OAUTH_SECRETS)
 def test_an_empty_secret_keeps_and_the_box_clears(key):
     shown = show_gateway(gateway_with(EVERYTHING))
     assert key not in parse_form({**shown, key: ""})["oauth_config"]

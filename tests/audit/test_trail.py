@@ -131,7 +131,7 @@ async def test_what_was_done_is_not_undone_because_its_record_fails(store, ciphe
         raise BackendUnavailable("the store is away")
 
     store.audit.append = away
-    with caplog.at_level(logging.ERROR, logger="latchpin.activity.audit"):
+    with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
         await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
     [line] = caplog.messages
     assert line == "The audit log lacks the entry 'gateway.removed' for gateway g: the store is away"
@@ -142,7 +142,7 @@ async def test_a_store_that_breaks_in_its_own_way_undoes_nothing_either(store, c
         raise RuntimeError("a bug")
 
     store.audit.append = broken
-    with caplog.at_level(logging.ERROR, logger="latchpin.activity.audit"):
+    with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
         await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
     assert "The audit log lacks the entry 'gateway.removed' for gateway g" in caplog.messages[0]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from latchpin.errors import SettingsError
 from latchpin.serving import serve as serving
-from latchpin.serving.binding import bind, origin_of
+from latchpin.serving.binding import bind, url_of
 from latchpin.serving.serve import doubt_about_base_url
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
@@ -57,7 +57,7 @@ def test_a_host_that_is_not_here_is_named(host, said, why):
 def test_nobody_can_connect_before_there_is_somebody_to_answer():
     [bound] = bind("127.0.0.1", 0)
     with bound:
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", origin_of(bound))
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url_of(bound))
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(bound.getsockname(), timeout=60)
 

@@ -61,7 +61,7 @@ async def test_a_gateway_that_cannot_open_says_why(running_gateway):
 def test_a_command_reaches_the_stores(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'one.db'}")
-    monkeypatch.setattr("latchpin.plugins.entry_points", lambda group: [*entry_points(group=group), POINT])
+    monkeypatch.setattr("latchpin.plugins.host.entry_points", lambda group: [*entry_points(group=group), POINT])
     told = CliRunner().invoke(cli.build("acme"), ["acme", "note"])
     assert (told.exit_code, told.stdout) == (0, "There is no note.\n")
     monkeypatch.setenv("RECORD_STORE", "memory")

@@ -22,7 +22,7 @@ class Failing:
 
 def test_every_listener_hears_and_a_failing_one_is_logged(caplog):
     listener = Remembering()
-    with caplog.at_level(logging.ERROR, "latchpin.activity.events"):
+    with caplog.at_level(logging.ERROR, "latchpin.events"):
         Events([Failing(), listener]).tell("tools.fetched", gateway_id="g", count=3)
     assert listener.heard == [("tools.fetched", {"gateway_id": "g", "count": 3})]
     assert "Failing failed on tools.fetched" in caplog.text

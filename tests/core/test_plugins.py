@@ -44,8 +44,8 @@ PROVIDERS = """
 import latchpin
 
 @latchpin.hookimpl
-def latchpin_providers():
-    return [latchpin.Provider("acme", "Acme", ("login.acme.example",), omit_resource=True)]
+def latchpin_server_profiles():
+    return [latchpin.ServerProfile("acme", "Acme", ("login.acme.example",), omit_resource=True)]
 """
 
 

@@ -8,25 +8,25 @@ from latchpin.settings.core import CoreSettings
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])
-def test_an_old_name_is_read_and_said(place, environment, tmp_path):
+def test_an_old_name_is_read_and_said(place, monkeypatch, tmp_path):
     if place == "environment":
-        environment.setenv("FRESHEN", "true")
+        monkeypatch.setenv("FRESHEN", "true")
     else:
         (tmp_path / ".env").write_text("FRESHEN=true\n")
-        environment.chdir(tmp_path)
+        monkeypatch.chdir(tmp_path)
     assert load(CoreSettings).refresh_ahead
     assert doubtful_settings(Plugins()) == [
         "FRESHEN is called REFRESH_AHEAD now; the old name is still read, but not for ever"
     ]
 
 
-def test_the_new_name_wins(environment):
-    environment.setenv("FRESHEN", "true")
-    environment.setenv("REFRESH_AHEAD", "false")
+def test_the_new_name_wins(monkeypatch):
+    monkeypatch.setenv("FRESHEN", "true")
+    monkeypatch.setenv("REFRESH_AHEAD", "false")
     assert not load(CoreSettings).refresh_ahead
 
 
-def test_new_names_are_in_order(environment, tmp_path):
-    environment.chdir(tmp_path)
-    environment.setenv("SERVER_PROFILES_FILE", "profiles.toml")
+def test_new_names_are_in_order(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SERVER_PROFILES_FILE", "profiles.toml")
     assert doubtful_settings(Plugins()) == []

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from latchpin.errors import DiscoveryFailed, PkceUnsupported, UpstreamError, UpstreamUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
+from latchpin.model.urls import origin_of
 from latchpin.oauth.discovery import (
     apply_settings,
     build_metadata_from_settings,
     build_resource_metadata_urls,
     build_server_metadata_urls,
     check_pkce,
-    origin_of,
     parse_resource_metadata,
     parse_server_metadata,
 )

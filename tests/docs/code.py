@@ -18,6 +18,7 @@ from latchpin.settings import variables
 from latchpin.settings.core import CoreSettings
 from latchpin.settings.env_example import write_example
 from latchpin.web.app import create_app
+from pydantic_settings import BaseSettings
 
 __all__ = ["commands", "endpoints", "hooks", "routes_of", "setting_aliases", "settings", "suites"]
 
@@ -46,10 +47,18 @@ def settings() -> dict[str, str]:
 
 
 def setting_aliases() -> set[str]:
-    """Each further name that any settings model of ours reads."""
+    """Each further name that any settings model of ours reads, but for earlier ones."""
     offers = [offer for offer in Plugins().all_offers() if offer.plugin.distribution in DISTRIBUTIONS]
     models = {CoreSettings, *(offer.value.settings for offer in offers if isinstance(offer.value, Backend))}
-    return {name for model in models for name in variables(model)} - settings().keys()
+    earlier = {str(extra["renamed_from"]) for model in models for extra in _extras(model) if "renamed_from" in extra}
+    return {name for model in models for name in variables(model)} - settings().keys() - earlier
+
+
+def _extras(model: type[BaseSettings]) -> list[dict[str, Any]]:
+    """What the fields of a model say of themselves beyond pydantic."""
+    return [
+        field.json_schema_extra for field in model.model_fields.values() if isinstance(field.json_schema_extra, dict)
+    ]
 
 
 def hooks() -> list[str]:

@@ -1,7 +1,7 @@
 """What may stand in a gateway's body, and how the rest is refused."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.registry import parse_gateway_body
@@ -140,7 +140,6 @@ def test_a_secret_is_not_in_the_body_as_text():
     assert "hush" not in repr(parsed) + str(parsed) + parsed.model_dump_json()
 
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may share the cores
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -150,7 +149,6 @@ KEYS = st.sampled_from(["url", "name", "auth_type", "allowed_users", "oauth_conf
 INNER = st.sampled_from(["client_id", "client_secret", "scopes", "resource", "extra_authorize_params", "issuer"])
 
 
-@UNHURRIED
 @given(st.dictionaries(KEYS, JSON | st.dictionaries(INNER, JSON)))
 def test_no_body_makes_it_fail_otherwise(body):
     try:

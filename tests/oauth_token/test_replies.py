@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from latchpin.errors import TokenRefused, UpstreamUnreadable
 from latchpin.model import Reply
@@ -381,7 +381,6 @@ def test_the_subject_of_an_id_token():
     assert read_subject(id_token({"sub": "248289761001"})) == "248289761001"
 
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may share the cores
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
 )
@@ -390,7 +389,6 @@ KEYS = st.sampled_from(
 )
 
 
-@UNHURRIED
 @given(st.dictionaries(KEYS, JSON), st.integers(100, 599))
 def test_no_answer_makes_it_fail_otherwise(document, status):
     try:
@@ -402,7 +400,6 @@ def test_no_answer_makes_it_fail_otherwise(document, status):
         assert NOW < grant.expires_at <= NOW + LONGEST_LIFETIME
 
 
-@UNHURRIED
 @given(st.binary(max_size=200), st.sampled_from(["application/json", "application/x-www-form-urlencoded"]))
 def test_no_bytes_make_it_fail_otherwise(body, kind):
     with pytest.raises((UpstreamUnreadable, TokenRefused)):

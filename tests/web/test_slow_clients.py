@@ -131,13 +131,13 @@ def test_a_newcomer_takes_the_place_of_who_asks_nothing_for_longest(serve, caplo
         idle.append(connect())
         assert ask(idle[-1]).startswith(b"HTTP/1.1 200 ")
     assert ask(idle[0]).startswith(b"HTTP/1.1 200 ")  # now the second one has waited for longest
-    with caplog.at_level(logging.WARNING, "latchpin.serving.serve"):
+    with caplog.at_level(logging.WARNING, "latchpin.serve"):
         newcomer = connect()
         assert ask(newcomer).startswith(b"HTTP/1.1 200 ")
     assert rest(idle[1]) == b""
     for connection in (idle[0], idle[2], idle[3]):
         assert ask(connection).startswith(b"HTTP/1.1 200 ")
-    said = [record.message for record in caplog.records if record.name == "latchpin.serving.serve"]
+    said = [record.message for record in caplog.records if record.name == "latchpin.serve"]
     assert ["MAX_CONNECTIONS" in each for each in said] == [True]
 
 

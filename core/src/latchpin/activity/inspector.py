@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,11 +10,10 @@ from latchpin.errors import BackendUnavailable, NotFound
 from latchpin.model import Caller
 from latchpin.model.flow_facts import Failed
 from latchpin.model.flow_steps import FlowQuery, FlowStep, FlowSummary, summarize
+from latchpin.model.ids import is_id
 from latchpin.records.flows import FlowRecords
 
 __all__ = ["Flow", "FlowInspector"]
-
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class FlowInspector:
             NotFound: there is none, or it is somebody else's: the same either way.
             BackendUnavailable: the store cannot be asked.
         """
-        steps = await self._steps(flow_id) if _ID.fullmatch(flow_id) else ()
+        steps = await self._steps(flow_id) if is_id(flow_id) else ()
         if not steps or not (caller.is_admin or steps[0].app_user_email == caller.email):
             raise NotFound(
                 "there is no such flow, or it is not yours",

@@ -19,8 +19,8 @@ from latchpin.commands.ending import until_told
 from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_flow_id, find_gateway
 from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
-from latchpin.gateways.named import ID
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
+from latchpin.model.ids import is_id
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
 
@@ -190,7 +190,7 @@ async def _show(application: Application, which: str) -> Flow:
 
 async def _gateway_id(application: Application, which: str | None) -> str | None:
     """The id of the gateway that was named; an id stands for itself, since flows outlive their gateway."""
-    if which is None or ID.fullmatch(which):
+    if which is None or is_id(which):
         return which
     return (await find_gateway(application, which)).id
 

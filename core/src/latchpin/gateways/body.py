@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import GrantType
+from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.model.urls import check_url
 from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
@@ -33,7 +34,6 @@ from latchpin.settings import mask
 __all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 
 _SHOWN = 80
-_SECRETS = frozenset({"client_secret", "assertion", "identity_provider_client_secret"})
 
 
 # -- single values ------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] in {"model_type", "dict_type"}:
         return f"{shown} holds {_cut(error.get('input'))}: must be a JSON object"
     message = error["msg"].removeprefix("Value error, ")
-    if _SECRETS & set(path):
+    if set(OAUTH_SECRETS) & set(path):
         return f"{shown} holds **********: {message}"
     return f"{shown} holds {_cut(error.get('input'))}: {message}"
 

@@ -14,10 +14,7 @@ from latchpin.errors import InvalidRequest
 from latchpin.gateways.body import OAuthConfigBody
 from latchpin.model import OAuthConfig, Sealed
 
-__all__ = ["SECRETS", "with_secrets"]
-
-SECRETS = ("client_secret", "assertion", "identity_provider_client_secret")
-"""The fields of an entry that go in and never come out."""
+__all__ = ["with_secrets"]
 
 _CLIENT_OF = {"client_secret": "client_id", "identity_provider_client_secret": "identity_provider_client_id"}
 

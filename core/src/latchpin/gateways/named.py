@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from latchpin.model import Gateway
 
-__all__ = ["ID", "PREFIX", "named"]
+__all__ = ["PREFIX", "named"]
 
-ID = re.compile(r"[0-9a-f]{32}")
 PREFIX = re.compile(r"[0-9a-f]{4,31}")
 """The first digits of an id: four at the least, so that a slip names nothing."""
 

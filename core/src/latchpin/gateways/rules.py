@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from latchpin.contracts import Cipher
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.body import GatewayBody, OAuthConfigBody
-from latchpin.gateways.configured_secrets import SECRETS, with_secrets
+from latchpin.gateways.configured_secrets import with_secrets
 from latchpin.gateways.grant_rules import check_grant
 from latchpin.model import Caller, Gateway, OAuthConfig
+from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.oauth.server_profiles import NO_PROFILE
 
 __all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe"]
@@ -169,11 +170,11 @@ def describe(gateway: Gateway, caller: Caller | None = None) -> dict[str, Any]:
 
 def _describe_config(config: OAuthConfig) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        item.name: getattr(config, item.name) for item in fields(config) if item.name not in SECRETS
+        item.name: getattr(config, item.name) for item in fields(config) if item.name not in OAUTH_SECRETS
     }
     shown["scopes"] = list(config.scopes)
     shown["extra_authorize_params"] = dict(config.extra_authorize_params)
-    return shown | {f"{name}_set": getattr(config, name) is not None for name in SECRETS}
+    return shown | {f"{name}_set": getattr(config, name) is not None for name in OAUTH_SECRETS}
 
 
 def _name_of(url: str) -> str:
@@ -196,10 +197,10 @@ def _change_config(
 ) -> OAuthConfig:
     """Everything but the secret."""
     if body is None:
-        return replace(_DEFAULTS, **{name: getattr(earlier, name) for name in SECRETS})
+        return replace(_DEFAULTS, **{name: getattr(earlier, name) for name in OAUTH_SECRETS})
     values: dict[str, Any] = {}
     for name, value in body.given().items():
-        if name.removesuffix("_set") in SECRETS:
+        if name.removesuffix("_set") in OAUTH_SECRETS:
             continue
         values[name] = tuple(value) if isinstance(value, list) else value
         if value is None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import jwt
 
+from latchpin.workers.bounded import Bounded
+
 __all__ = ["END_OF_TIME", "Verifier", "decode", "explain", "read_key_id"]
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
@@ -40,7 +42,9 @@ class Verifier:
 
     def __init__(self, algorithms: Sequence[str]) -> None:
         self._algorithms = algorithms
-        self._proven: dict[tuple[bytes, str, tuple[str, ...], Sequence[bytes]], dict[str, Any]] = {}
+        self._proven: Bounded[tuple[bytes, str, tuple[str, ...], Sequence[bytes]], dict[str, Any]] = Bounded(
+            MAX_REMEMBERED
+        )
 
     def verify(
         self, token: str, keys: Sequence[bytes], *, issuer: str, audiences: tuple[str, ...], now: float
@@ -51,8 +55,6 @@ class Verifier:
         claims = self._proven.get(proof)
         if claims is None:
             claims = decode(token, keys, self._algorithms, issuer=issuer, audiences=audiences, now=now)
-            if len(self._proven) >= MAX_REMEMBERED:
-                self._proven.clear()
             self._proven[proof] = claims
         else:
             _check_times(claims, now, 0)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["EVERYBODY", "REMEMBERED", "SessionRevocations", "end_everything_of", "ended_at"]
 
@@ -53,7 +54,7 @@ class SessionRevocations:
     def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
-        self._remembered: dict[str, tuple[datetime, datetime | None]] = {}
+        self._remembered: Bounded[str, tuple[datetime, datetime | None]] = Bounded(_MOST)
 
     async def cover(self, email: str, issued_at: float) -> bool:
         """Whether what was issued to ``email`` at ``issued_at``, in seconds as in a JWT, has been ended.
@@ -65,8 +66,6 @@ class SessionRevocations:
         asked_at, end = self._remembered.get(email, (datetime.min.replace(tzinfo=UTC), None))
         if not now - REMEMBERED < asked_at <= now:
             end = await ended_at(self._kept, email)
-            if len(self._remembered) >= _MOST:
-                self._remembered.clear()
             self._remembered[email] = (now, end)
         return end is not None and issued_at <= end.timestamp()
 

@@ -9,7 +9,10 @@ from typing import Literal
 
 from latchpin.model.sealed import Sealed
 
-__all__ = ["AuthType", "Gateway", "GrantType", "IdentityProvider", "JWT_BEARER", "OAuthConfig"]
+__all__ = ["OAUTH_SECRETS", "AuthType", "Gateway", "GrantType", "IdentityProvider", "JWT_BEARER", "OAuthConfig"]
+
+OAUTH_SECRETS = ("client_secret", "assertion", "identity_provider_client_secret")
+"""The fields of an ``OAuthConfig`` that go in and never come out."""
 
 JWT_BEARER: Literal["urn:ietf:params:oauth:grant-type:jwt-bearer"] = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 """The grant that redeems a signed assertion (RFC 7523 section 2.1)."""

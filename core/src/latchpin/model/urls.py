@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-__all__ = ["check_host", "check_url", "join_url", "split_origin", "split_url"]
+__all__ = ["check_host", "check_url", "join_url", "origin_of", "split_origin", "split_url"]
 
 _LONGEST_URL = 2_048
 _LONGEST_HOST = 253
@@ -85,6 +85,12 @@ def join_url(base: str, reference: str) -> str | None:
     except ValueError:  # such as an open bracket
         return None
     return None if split_url(url) is None else url
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL that was parsed before, as browsers write an origin (RFC 6454 section 6.2)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(f':{_DEFAULT_PORTS[parts.scheme]}')}"
 
 
 def split_origin(url: str) -> tuple[str, str, int] | None:

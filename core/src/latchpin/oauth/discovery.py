@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from latchpin.errors import DiscoveryFailed, PkceUnsupported, UpstreamUnreadable
 from latchpin.model import OAuthConfig, Reply, ServerMetadata
@@ -24,7 +23,6 @@ __all__ = [
     "build_resource_metadata_urls",
     "build_server_metadata_urls",
     "check_pkce",
-    "origin_of",
     "parse_resource_metadata",
     "parse_server_metadata",
 ]
@@ -81,12 +79,6 @@ def build_resource_metadata_urls(server_url: str) -> tuple[str, ...]:
     root = f"{parts.scheme}://{parts.netloc}{PROTECTED_RESOURCE}"
     path = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return (f"{root}{path}", root) if path else (root,)
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL that was parsed before, without a trailing slash."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 # -- what was found -------------------------------------------------------------------------------------

@@ -15,8 +15,6 @@ from typing import Any
 import httpx2
 
 from latchpin.model import Reply
-from latchpin.oauth.challenge import parse_challenge
-from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
 from latchpin.oauth.pauses import choose_pause
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
@@ -106,7 +104,7 @@ class McpTransport(httpx2.AsyncBaseTransport):
     async def _send(self, request: httpx2.Request, *, probes: bool) -> Answer:
         talk, url = self._conversation, str(request.url)
         answer = await self._session.send(await self._build_outgoing(request, probes=probes))
-        if _wants_nonce(answer, talk, url):  # it did nothing but tell its nonce (RFC 9449 section 9)
+        if talk.proof is not None and talk.proof.wants_nonce(url, answer):  # RFC 9449 section 9
             answer.close()
             answer = await self._session.send(await self._build_outgoing(request, probes=probes))
         if request.method == "POST":
@@ -134,8 +132,7 @@ class McpTransport(httpx2.AsyncBaseTransport):
         observed.redirect = (url, headers.get("location")) if is_redirect(answer.status) else None
         observed.pause = choose_pause(Reply(url, answer.status, headers, b""), page=None)
         if answer.status in {401, 403}:
-            values = [value for name, value in answer.headers if name == "www-authenticate"]
-            observed.challenge = ", ".join(values)
+            observed.challenge = answer.challenges
 
     async def _build_outgoing(self, request: httpx2.Request, *, probes: bool) -> Outgoing:
         if _origin(request.url) != self._origin:  # the SDK's client would go on from http to https
@@ -173,15 +170,6 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     yield first
     async for piece in rest:
         yield piece
-
-
-def _wants_nonce(answer: Answer, talk: Conversation, url: str) -> bool:
-    if talk.proof is None:
-        return False
-    learnt = talk.proof.learn(url, dict(answer.headers).get(NONCE_HEADER))
-    challenges = ", ".join(value for name, value in answer.headers if name == "www-authenticate")
-    challenge = parse_challenge(challenges) if answer.status == _UNAUTHORIZED else None
-    return learnt and challenge is not None and challenge.error == USE_NONCE
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -69,6 +69,15 @@ class Answer:
             if name not in dropped
         )
 
+    @property
+    def challenges(self) -> str:
+        """Every ``WWW-Authenticate`` of the answer in one (RFC 9110 section 5.3)."""
+        return ", ".join(value for name, value in self.headers if name == "www-authenticate")
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header, its name in lower case."""
+        return dict(self.headers).get(name)
+
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
         """The headers as bytes: a server may send what no text encoding holds."""
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]

@@ -13,12 +13,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from latchpin.contracts import Cipher, Clock, KeyValueRecords
 from latchpin.model import ServerMetadata, StoredToken
-from latchpin.oauth.dpop import DPOP, bare_url, build_proof, derive_key, read_nonce, thumbprint_of
+from latchpin.oauth.challenge import parse_challenge
+from latchpin.oauth.dpop import (
+    DPOP,
+    NONCE_HEADER,
+    USE_NONCE,
+    bare_url,
+    build_proof,
+    derive_key,
+    read_nonce,
+    thumbprint_of,
+)
+from latchpin.outbound.messages import Answer
+from latchpin.workers.bounded import Bounded
 from latchpin.workers.keys import forget_keys, random_keys
 
 __all__ = ["DpopBinding", "DpopProofs", "TokenProof", "bound_of"]
 
 _MOST_REMEMBERED = 10_000
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +56,8 @@ class DpopProofs:
         self._kept = kept
         self._cipher = cipher
         self._clock = clock
-        self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
-        self._nonces: dict[tuple[str, str], str] = {}
+        self._keys: Bounded[str, ec.EllipticCurvePrivateKey] = Bounded(_MOST_REMEMBERED)
+        self._nonces: Bounded[tuple[str, str], str] = Bounded(_MOST_REMEMBERED)
 
     async def prove(self, gateway_id: str, method: str, url: str, *, access_token: str | None = None) -> str:
         """A proof for one request; each is used once.
@@ -75,8 +88,6 @@ class DpopProofs:
         found = read_nonce(nonce)
         if found is None:
             return False
-        while len(self._nonces) >= _MOST_REMEMBERED:
-            self._nonces.pop(next(iter(self._nonces)))
         self._nonces[gateway_id, bare_url(url)] = found
         return True
 
@@ -90,8 +101,6 @@ class DpopProofs:
         if key is None:
             # The oldest that opens: tokens stay bound to it while AUTH_ENCRYPTION_SECRET changes.
             seeds = await random_keys(self._kept, self._cipher, _key_name(gateway_id))
-            while len(self._keys) >= _MOST_REMEMBERED:
-                self._keys.pop(next(iter(self._keys)))
             key = self._keys[gateway_id] = derive_key(seeds[-1])
         return key
 
@@ -113,6 +122,8 @@ class TokenProof:
         proof = await self.prover.prove(self.gateway_id, method, url, access_token=self.access_token)
         return (("authorization", f"{DPOP} {self.access_token}"), ("dpop", proof))
 
-    def learn(self, url: str, nonce: str | None) -> bool:
-        """As ``DpopProofs.learn``."""
-        return self.prover.learn(self.gateway_id, url, nonce)
+    def wants_nonce(self, url: str, answer: Answer) -> bool:
+        """Remember the nonce that an answer tells; whether only for want of it the request was refused (section 9)."""
+        learnt = self.prover.learn(self.gateway_id, url, answer.header(NONCE_HEADER))
+        challenge = parse_challenge(answer.challenges) if answer.status == _UNAUTHORIZED else None
+        return learnt and challenge is not None and challenge.error == USE_NONCE

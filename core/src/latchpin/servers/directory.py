@@ -17,6 +17,7 @@ from latchpin.servers.discovery_client import DiscoveryClient, OnStep, tell_nobo
 from latchpin.servers.found import FoundServer, Step
 from latchpin.servers.search import Search
 from latchpin.settings.core import CoreSettings
+from latchpin.workers.bounded import Bounded
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["FoundServer", "ServerDirectory", "Step"]
@@ -52,7 +53,7 @@ class ServerDirectory:
         self._settings = settings
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.dcr_metadata_cache_ttl)
-        self._remembered: dict[str, _Remembered] = {}
+        self._remembered: Bounded[str, _Remembered] = Bounded(_MOST_REMEMBERED)
         self._searches: SharedTasks[tuple[str, int], FoundServer] = SharedTasks()
 
     async def find(self, gateway: Gateway) -> FoundServer:
@@ -154,8 +155,6 @@ class ServerDirectory:
 
     async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
         found = await self._build_search(gateway, config).run()
-        while len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.pop(next(iter(self._remembered)))
         self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
         return found
 

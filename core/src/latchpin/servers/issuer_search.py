@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from latchpin.errors import DiscoveryFailed, IssuerMissing
 from latchpin.model import Reply, ServerMetadata
+from latchpin.model.urls import origin_of
 from latchpin.oauth.discovery import (
     build_default_metadata,
     build_server_metadata_urls,
-    origin_of,
     parse_server_metadata,
 )
 from latchpin.servers.discovery_client import DiscoveryClient

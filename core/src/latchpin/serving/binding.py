@@ -11,7 +11,7 @@ from typing import Any
 
 from latchpin.errors import SettingsError
 
-__all__ = ["bind", "origin_of"]
+__all__ = ["bind", "url_of"]
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -36,7 +36,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
         return bound
 
 
-def origin_of(bound: socket.socket) -> str:
+def url_of(bound: socket.socket) -> str:
     """Where a bound socket is reached, as a URL."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -21,7 +21,7 @@ from latchpin.errors import SettingsError
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.rules import SERVING_HOOKS
 from latchpin.servers.profile_file import build_profile_table
-from latchpin.serving.binding import bind, origin_of
+from latchpin.serving.binding import bind, url_of
 from latchpin.serving.listening import KEEP_ALIVE_SECONDS, BoundedConnection, ServerConfig, fit_descriptors
 from latchpin.settings.core import CoreSettings, is_loopback_host
 
@@ -132,7 +132,7 @@ async def _try_to_open(plugins: Plugins, settings: CoreSettings) -> None:
 
 
 def _say_where(sockets: Sequence[socket.socket]) -> None:
-    _log.info("Serving at %s (Ctrl-C ends it)", " and ".join(map(origin_of, sockets)))
+    _log.info("Serving at %s (Ctrl-C ends it)", " and ".join(map(url_of, sockets)))
 
 
 def _connections(wanted: int) -> int:

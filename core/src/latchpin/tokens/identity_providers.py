@@ -10,6 +10,7 @@ from latchpin.errors import ConfigurationError, DiscoveryFailed, UpstreamError
 from latchpin.model import Gateway, IdentityProvider, ServerMetadata
 from latchpin.oauth.discovery import build_server_metadata_urls, parse_server_metadata
 from latchpin.services import Services
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["IdentityProviders", "provider_of"]
 
@@ -56,7 +57,7 @@ class IdentityProviders:
         self._clock = services.clock
         self._allow_http = services.settings.oauth_allow_private_networks
         self._lifetime = timedelta(seconds=services.settings.dcr_metadata_cache_ttl)
-        self._remembered: dict[str, tuple[ServerMetadata, datetime]] = {}
+        self._remembered: Bounded[str, tuple[ServerMetadata, datetime]] = Bounded(_MOST_REMEMBERED)
 
     async def find(self, provider: IdentityProvider) -> ServerMetadata:
         """Its metadata (RFC 8414, OpenID Connect Discovery), or just the token endpoint where that is entered.
@@ -70,8 +71,6 @@ class IdentityProviders:
         if kept is not None and self._clock() < kept[1]:
             return kept[0]
         found = await self._ask(provider.issuer)
-        while len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.pop(next(iter(self._remembered)))
         self._remembered[provider.issuer] = (found, self._clock() + self._lifetime)
         return found
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import BackendUnavailable
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["PREFIX", "Usage", "name_of"]
 
@@ -30,7 +31,7 @@ class Usage:
         self._kept = kept
         self._clock = clock
         self._limit = limit
-        self._noted: dict[tuple[str, str], datetime] = {}
+        self._noted: Bounded[tuple[str, str], datetime] = Bounded(_MOST)
 
     async def note(self, gateway_id: str, email: str, *, anew: bool = False) -> None:
         """Note that somebody's connection is used now; ``anew``, that it has just been made.
@@ -40,8 +41,6 @@ class Usage:
         now, whose = self._clock(), (gateway_id, email)
         if not self._limit or (not anew and whose in self._noted and now < self._noted[whose] + NOTED_EVERY):
             return
-        if len(self._noted) >= _MOST:
-            self._noted.clear()
         name = name_of(gateway_id, email)
         with suppress(BackendUnavailable):
             await self._kept.take(name)

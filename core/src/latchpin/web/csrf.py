@@ -13,7 +13,7 @@ from fastapi import Request
 
 from latchpin.errors import CsrfRefused, InvalidRequest
 from latchpin.model import Caller
-from latchpin.web.hosts import origin_of
+from latchpin.model.urls import origin_of
 from latchpin.web.identity import services_of, signed_tokens_of
 
 __all__ = ["CSRF_FIELD", "CSRF_HEADER", "check_csrf", "check_same_origin", "csrf_token"]

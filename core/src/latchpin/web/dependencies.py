@@ -6,7 +6,6 @@ that nobody learns of an id without an identity.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Security
@@ -15,6 +14,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from latchpin.application import Application
 from latchpin.errors import NotFound
 from latchpin.model import Caller
+from latchpin.model.ids import ID_PATTERN, is_id
 from latchpin.web.csrf import CSRF_HEADER, check_csrf
 from latchpin.web.identity import require_admin, require_caller
 
@@ -30,7 +30,6 @@ __all__ = [
     "check_gateway_id",
 ]
 
-_ID = re.compile(r"[0-9a-f]{32}")
 
 ADMINISTRATOR = "administrator"
 """The role that a route's security requirement names in the API's description."""
@@ -48,7 +47,7 @@ def check_gateway_id(text: str) -> str:
     Raises:
         NotFound: it cannot be one.
     """
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise NotFound("that is no gateway id: an id has 32 hexadecimal digits")
     return text
 
@@ -61,7 +60,7 @@ async def _application(request: Request) -> Application:
 
 
 async def _gateway_id(
-    gateway_id: Annotated[str, Path(json_schema_extra={"pattern": f"^{_ID.pattern}$"})],  # described: else it is 404
+    gateway_id: Annotated[str, Path(json_schema_extra={"pattern": ID_PATTERN})],  # described: else it is 404
 ) -> str:
     return check_gateway_id(gateway_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from latchpin.model.ids import ID_PATTERN
 from latchpin.web.description import problems, redirect
 from latchpin.web.documents.connections import AuthorizationCompleted
 from latchpin.web.schemas import whole_schema
@@ -15,7 +16,7 @@ _GATEWAY_ID: dict[str, Any] = {
     "name": "gateway_id",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "schema": {"type": "string", "pattern": ID_PATTERN},
 }
 _IN_ADVANCE = {"description": "The browser asks in advance: nothing happens until somebody really goes there."}
 _ANSWER = (

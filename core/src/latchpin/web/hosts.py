@@ -11,9 +11,10 @@ from urllib.parse import quote, urlsplit
 from fastapi.responses import RedirectResponse
 
 from latchpin.errors import InvalidRequest, WeakSecret
+from latchpin.model.urls import origin_of
 from latchpin.settings.core import CoreSettings, is_loopback_host
 
-__all__ = ["HostRules", "header", "origin_of"]
+__all__ = ["HostRules", "header"]
 
 _log = logging.getLogger("latchpin.web")
 
@@ -118,13 +119,6 @@ def header(scope: Scope, name: bytes) -> bytes:
         if found == name:
             return bytes(value)
     return b""
-
-
-def origin_of(base_url: str) -> str:
-    """Scheme, host and port of a URL, as browsers write an origin (RFC 6454 section 6.2)."""
-    parts = urlsplit(base_url)
-    netloc = parts.netloc.lower()
-    return f"{parts.scheme}://{netloc.removesuffix(f':{_DEFAULT_PORTS[parts.scheme]}')}"
 
 
 def _parse_host(value: bytes, scheme: str) -> tuple[str, int] | None:

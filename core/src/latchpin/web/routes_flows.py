@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, get_args
 
@@ -12,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from latchpin.activity.view import describe_flow, describe_summary
 from latchpin.errors import InvalidRequest
 from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
+from latchpin.model.ids import is_id
 from latchpin.web.dependencies import CurrentApplication, SignedInCaller, application_of
 from latchpin.web.description import HTML, problems
 from latchpin.web.documents.flows import FlowDocument, FlowList
@@ -24,7 +24,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/flows", tags=["flows"])
 
-_ID = re.compile(r"[0-9a-f]{32}")
 PAGE = 50
 MOST = 200
 
@@ -106,7 +105,7 @@ def _parse_place(text: str) -> tuple[datetime | None, str]:
     moment, _, flow_id = text.partition("~")
     try:
         before = datetime.fromisoformat(moment)
-        if before.tzinfo is not None and (not flow_id or _ID.fullmatch(flow_id)):
+        if before.tzinfo is not None and (not flow_id or is_id(flow_id)):
             return before.astimezone(UTC), flow_id
     except (ValueError, OverflowError):
         pass

@@ -17,13 +17,14 @@ from latchpin.application import Application
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.identity.bindings import Bindings
 from latchpin.model import Caller
+from latchpin.model.urls import origin_of
 from latchpin.outbound.http import open_session
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.tokens.client_grant import owner_of
 from latchpin.web.dependencies import check_gateway_id
 from latchpin.web.errors import log_failure, problem, retry_after, trace_of
-from latchpin.web.hosts import header, origin_of
+from latchpin.web.hosts import header
 from latchpin.web.identity import RESOURCE, require_caller
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect

@@ -14,7 +14,6 @@ from latchpin.authorization.step_up import StepUp
 from latchpin.errors import AuthorizationRequired, UpstreamTimeout, UpstreamUnreadable
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
-from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
@@ -112,7 +111,7 @@ class Relay:
         url = self._redirects.begin(request.gateway) if request.body is None else request.gateway.url
         for _ in range(MOST_REDIRECTS):
             answer = await self._send_proven(request, token, url)
-            target = follow(request.method, url, answer.status, _location(answer))
+            target = follow(request.method, url, answer.status, answer.header("location"))
             if target is None and not is_redirect(answer.status):
                 self._redirects.learn(request.gateway, url)
                 return answer
@@ -123,7 +122,7 @@ class Relay:
             if request.body is None:
                 raise ServerMoved(f"{host_of(url)} answered {tell_redirect(url, answer.status, target)}")
             url = target
-        raise explain_redirect(host_of(url), url, answer.status, _location(answer))
+        raise explain_redirect(host_of(url), url, answer.status, answer.header("location"))
 
     async def _send_proven(self, request: McpRequest, token: UsableToken | None, url: str) -> Answer:
         """Send; once more if the server did nothing but ask for its nonce in the proof (RFC 9449 section 9)."""
@@ -208,21 +207,12 @@ async def _pieces(inbound: Inbound, limit: asyncio.Timeout, idle: float) -> Asyn
         yield piece
 
 
-def _location(answer: Answer) -> str | None:
-    return dict(answer.headers).get("location")
-
-
 def _wants_nonce(url: str, token: UsableToken | None, answer: Answer) -> bool:
-    """Remember the nonce that an answer tells; whether the request was refused for want of it, and of nothing else."""
-    if token is None or token.proof is None:
-        return False
-    learnt = token.proof.learn(url, dict(answer.headers).get(NONCE_HEADER))
-    return learnt and answer.status == _UNAUTHORIZED and _challenge(answer).error == USE_NONCE
+    return token is not None and token.proof is not None and token.proof.wants_nonce(url, answer)
 
 
 def _challenge(answer: Answer) -> Challenge:
-    values = [value for name, value in answer.headers if name == "www-authenticate"]
-    return parse_challenge(", ".join(values)) or Challenge()
+    return parse_challenge(answer.challenges) or Challenge()
 
 
 def _operation(request: McpRequest) -> str:

@@ -6,10 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from latchpin.model.ids import ID_PATTERN
+
 __all__ = ["Document", "Problem", "Id", "Moment"]
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-Id = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{32}$"})]
+Id = Annotated[str, Field(json_schema_extra={"pattern": ID_PATTERN})]
 
 
 class Document(BaseModel):
