@@ -103,7 +103,6 @@ PENDING: dict[str, set[str]] = {
         "latchpin.identity.bindings",
         "latchpin.model.urls",
         "latchpin.oauth.challenge",
-        "latchpin.oauth.dpop",
         "latchpin.outbound.decoding",
         "latchpin.outbound.failure",
         "latchpin.outbound.http",
