@@ -138,8 +138,8 @@ async def test_the_test_finds_server_client_and_token(admin, connected, gateway,
     path = f"/admin/gateways/{connected.id}/test"
     await admin.open(f"/admin/gateways/{connected.id}")
     await admin.send(path)
-    assert f"The authorization server is {provider.provider.issuer}" in admin.text
-    assert "The client is " in admin.text
+    assert f"Its authorization server is {provider.provider.issuer}" in admin.text
+    assert "Its server knows the client" in admin.text
     assert "Your token is not there You have not authorized this gateway yet. Authorize." in admin.text
     assert "Nothing is wrong." in admin.text
     async with gateway.browser(ADMIN) as browser:
@@ -154,7 +154,7 @@ async def test_the_test_says_what_has_to_be_mended(admin, gateway):
     gateway_id = await gateway.add(NOWHERE)
     await admin.open(f"/admin/gateways/{gateway_id}")
     await admin.send(f"/admin/gateways/{gateway_id}/test")
-    assert "The authorization server was not found" in admin.text
+    assert "Metadata discovery failed" in admin.text
     assert "Something has to be mended." in admin.text
 
 
@@ -162,7 +162,7 @@ async def test_the_test_registers_nothing(admin, gateway, provider):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     await admin.open(f"/admin/gateways/{gateway_id}")
     await admin.send(f"/admin/gateways/{gateway_id}/test")
-    assert "There is no client yet" in admin.text
+    assert "The first authorization gets a client by Dynamic Client Registration" in admin.text
     assert provider.asked("register") == []
 
 

@@ -57,7 +57,7 @@ async def test_one_gateway_that_is_away_does_not_hide_the_others(gateway, provid
     plain = await gateway.add("http://127.0.0.1:1/plain", name="plain", auth_type="none")
     report = await diagnose()
     assert {finding.gateway_id for finding in not_well(report)} == {away}
-    assert one(report, "well: people authorize at").gateway_id == well
+    assert one(report, "well: its authorization server is").gateway_id == well
     assert one(report, "well: the first authorization gets a client by Dynamic Client Registration")
     assert one(report, "well: nobody has connected yet")
     assert one(report, "plain: it uses no OAuth").gateway_id == plain
@@ -113,8 +113,17 @@ async def test_a_refusal_that_is_not_about_the_client_means_that_it_is_known(
 async def test_no_client_and_no_way_to_one(gateway, provider: FaultSwitch, diagnose):
     await gateway.add(provider.provider.mcp_url)
     provider.arm("metadata", without("registration_endpoint"))
-    finding = one(await diagnose(), "it has no client, and no way to one")
+    finding = one(await diagnose(), "people cannot authorize")
+    assert "no way to a client_id" in finding.detail
     assert (finding.severity, finding.cause) == (Severity.FAILURE, "dcr-failed")
+
+
+async def test_a_server_without_a_page_to_authorize_at(gateway, provider: FaultSwitch, diagnose):
+    provider.arm("metadata", without("authorization_endpoint"))
+    await gateway.add(provider.provider.mcp_url)
+    finding = one(await diagnose(), "people cannot authorize")
+    assert "names no authorization endpoint" in finding.detail
+    assert (finding.severity, finding.cause) == (Severity.FAILURE, "discovery-failed")
 
 
 @pytest.mark.parametrize("setting", ["DCR_ENABLED", "DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS"])
@@ -122,7 +131,7 @@ async def test_registration_that_is_switched_off(settings, provider: FaultSwitch
     async with open_gateway() as gateway:
         await gateway.add(provider.provider.mcp_url)
         settings.setenv(setting, "false")
-        finding = one(await diagnose(), "it has no client, and no way to one")
+        finding = one(await diagnose(), "people cannot authorize")
     assert f"{setting} is false" in finding.detail
     assert (finding.severity, finding.cause) == (Severity.FAILURE, "dcr-failed")
 
@@ -163,7 +172,7 @@ async def test_what_the_provider_table_knows_counts_as_in_an_authorization(gatew
     provider.arm("openid", without("code_challenge_methods_supported"))
     (name,) = [each.name for each in gateway.application.services.providers if each.assume_pkce][:1]
     await gateway.add(provider.provider.mcp_url, oauth_config={"provider": name})
-    assert one(await diagnose(), "people authorize at").severity is Severity.OK
+    assert one(await diagnose(), "its authorization server is").severity is Severity.OK
 
 
 async def test_connections_are_counted_by_how_they_are(gateway, provider: FaultSwitch, diagnose):

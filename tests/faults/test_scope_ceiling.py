@@ -84,7 +84,9 @@ async def admin(gateway: InnerGateway) -> dict[str, str]:
 
 async def test_an_administrator_sees_what_is_left_out(gateway: InnerGateway, provider: FaultSwitch):
     gateway_id = await gateway.add(provider.provider.mcp_url, oauth_config={"scopes": ["mcp:admin", "mcp:read"]})
-    found = await gateway.application.inspector.inspect(await gateway.application.gateways.get_any(gateway_id))
+    found = (
+        await gateway.application.examiner.discover(await gateway.application.gateways.get_any(gateway_id))
+    ).describe()
     assert found["scopes"]["value"] == ["mcp:read"]
     assert found["scopes"]["from"].endswith("without mcp:admin: beyond OAUTH_SCOPE_CEILING")
     assert found["found"]

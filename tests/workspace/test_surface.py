@@ -25,7 +25,6 @@ PENDING: dict[str, set[str]] = {
         "latchpin.doctor",
         "latchpin.doctor.plugin_report",
         "latchpin.gateways.connections",
-        "latchpin.gateways.inspection",
         "latchpin.gateways.registry",
         "latchpin.identity.address",
         "latchpin.identity.allowance",
@@ -136,7 +135,6 @@ PENDING: dict[str, set[str]] = {
     "sql_store": {
         "latchpin.doctor.clocks",
         "latchpin.doctor.lenient",
-        "latchpin.doctor.refused",
         "latchpin.errors.causes.missing",
         "latchpin.oauth.status",
         "latchpin.settings",

@@ -16,12 +16,11 @@ from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.break_glass import BreakGlass
 from latchpin.gateways.connections import ConnectionService
-from latchpin.gateways.inspection import Inspector
+from latchpin.gateways.examination import GatewayExaminer
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
 from latchpin.gateways.tools.toolbox import Toolbox
-from latchpin.gateways.trial import GatewayTrial
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
@@ -70,9 +69,8 @@ class Application:
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
         self.break_glass = BreakGlass(services, self.tokens)
         self.status = GatewayStatusService(services, self.tokens)
-        self.inspector = Inspector(self.servers, self.clients, services.settings.redirect_uri)
+        self.examiner = GatewayExaminer(services, self.servers, self.clients, self.tokens)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
-        self.trial = GatewayTrial(self.servers, self.clients, self.tokens, self.inspector)
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
         """Trust the issuer that a gateway's server names now, in place of the one pinned when it was first used.

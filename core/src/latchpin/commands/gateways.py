@@ -60,7 +60,7 @@ def add(  # noqa: PLR0917  typer passes them by name
         async with opened(*TO_SERVERS) as application:
             gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
             wanted = gateway.oauth is not None and not no_discover
-            found = await application.inspector.inspect(gateway) if wanted else None
+            found = (await application.examiner.discover(gateway)).describe() if wanted else None
             return gateway, found, application.services.settings.authorize_url(gateway.id)
 
     gateway, found, authorize_url = run(work())
@@ -119,7 +119,7 @@ def show(which: Which, as_json: Json = False) -> None:
             if url := _mcp_endpoint(application, gateway):
                 shown["mcp_endpoint"] = url
             if gateway.oauth is not None:
-                shown["discovery"] = await application.inspector.inspect(gateway)
+                shown["discovery"] = (await application.examiner.discover(gateway)).describe()
             return shown
 
     shown = run(work())

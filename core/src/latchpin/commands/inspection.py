@@ -11,7 +11,7 @@ __all__ = ["lines_of", "print_inspection"]
 
 
 def print_inspection(found: Mapping[str, Any]) -> None:
-    """Print what ``Inspector.inspect`` says."""
+    """Print what ``Discovered.describe`` says."""
     print_table((), list(lines_of(found)))
 
 

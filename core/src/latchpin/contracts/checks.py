@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from pydantic_settings import BaseSettings
 
 from latchpin.contracts.backend import Backend, Clock
 from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import RecordStore, StateStore
+from latchpin.errors import LatchpinError
 
 __all__ = ["Check", "CheckContext", "Finding", "Fix", "Instance", "Severity"]
 
@@ -62,6 +63,12 @@ class Finding:
     cause: str = ""
     gateway_id: str | None = None
     fix: Fix | None = None
+
+    @classmethod
+    def of(cls, error: LatchpinError, title: str, *, command: str = "", fix: Fix | None = None) -> Self:
+        """Say under ``title`` what a failure says that the gateway can name: its own words, remedy and cause."""
+        detail, remedy = error.detail or error.public, error.for_operator()
+        return cls(Severity.FAILURE, title, detail, remedy, command, error.code, fix=fix)
 
 
 @dataclass(frozen=True, slots=True)

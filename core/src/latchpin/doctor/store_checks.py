@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Sequence
 
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.examination import Examination
-from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled
 from latchpin.errors.causes.missing import STATE_BEFORE_RESTART
 
@@ -22,7 +21,7 @@ async def check_start(context: Examination) -> Sequence[Finding]:
         return []
     if isinstance(obstacle, SchemaOutdated) and obstacle.by_itself:
         return [Finding(Severity.WARNING, "The next start changes the schema", obstacle.detail, cause=obstacle.code)]
-    return [finding_of(obstacle, "A gateway cannot start, or not serve, as it is")]
+    return [Finding.of(obstacle, "A gateway cannot start, or not serve, as it is")]
 
 
 async def check_kind_of_states(context: Examination) -> Sequence[Finding]:
@@ -87,5 +86,5 @@ async def _try(check: Awaitable[None], title: str) -> Finding:
     try:
         await check
     except LatchpinError as exc:
-        return finding_of(exc, f"Not so: {title[0].lower()}{title[1:]}")
+        return Finding.of(exc, f"Not so: {title[0].lower()}{title[1:]}")
     return Finding(Severity.OK, title)

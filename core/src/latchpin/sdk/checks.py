@@ -1,7 +1,7 @@
 """What checks of ``latchpin doctor`` are built from, beside ``Check`` and ``Finding`` of ``latchpin.contracts``.
 
-``finding_of`` says under a title what an error says, with its remedy and its cause. ``problems_of`` gives a
-sentence for each wrong variable of a settings model. ``compare_clocks`` judges a store's clock by two looks at ours::
+``problems_of`` gives a sentence for each wrong variable of a settings model. ``compare_clocks`` judges a store's clock
+by two looks at ours::
 
     before = context.clock()
     theirs = await ask_the_store()
@@ -10,6 +10,5 @@ sentence for each wrong variable of a settings model. ``compare_clocks`` judges 
 
 from latchpin.doctor.clocks import compare_clocks
 from latchpin.doctor.lenient import problems_of
-from latchpin.doctor.refused import finding_of
 
-__all__ = ["compare_clocks", "finding_of", "problems_of"]
+__all__ = ["compare_clocks", "problems_of"]

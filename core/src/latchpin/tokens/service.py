@@ -56,10 +56,16 @@ class UsableToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenHealth:
-    """What a stored token is good for. ``authorized``: the gateway can act with it, or renew it without the user."""
+    """What a stored token is good for.
+
+    Attributes:
+        authorized: the gateway can act with it, or renew it without the user.
+        opens: a key we have opens it.
+    """
 
     status: TokenStatus
     authorized: bool
+    opens: bool = True
 
 
 class TokenService:
@@ -151,7 +157,7 @@ class TokenService:
             try:
                 open_token(self._services.cipher, stored)
             except Unsealable:
-                return TokenHealth("needs_reauth", authorized=False)
+                return TokenHealth("needs_reauth", authorized=False, opens=False)
         return TokenHealth(status_of(stored, now), is_authorized(stored, now))
 
     async def disconnect(self, gateway: Gateway, email: str) -> str | None:

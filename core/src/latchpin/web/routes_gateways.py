@@ -118,7 +118,7 @@ async def inspect_gateway(
 ) -> dict[str, Any]:
     """What discovery finds now, from where, and what follows; nothing is registered or pinned."""
     gateway = await application.gateways.get(gateway_id, caller)
-    return await application.inspector.inspect(gateway)
+    return (await application.examiner.discover(gateway)).describe()
 
 
 @router.post(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.application import Application
 from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
-from latchpin.gateways.inspection import describe_server
 from latchpin.gateways.registry import parse_gateway_body
-from latchpin.model import Caller, Gateway, OAuthConfig
+from latchpin.model import Caller, Gateway
 from latchpin.oauth.server_profiles import NO_PROFILE
 from latchpin.servers.found import Step
 from latchpin.web.csrf import check_csrf
@@ -29,7 +26,7 @@ from latchpin_admin_ui.forms import (
 )
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show
-from latchpin_admin_ui.views import describe_server as show_server
+from latchpin_admin_ui.views import describe_server
 
 __all__ = ["router"]
 
@@ -88,20 +85,14 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
         asked.append(step)
         tell("step", outcome="good" if step.passed else "info", what=step.asked, text=step.got)
 
-    said: dict[str, Any] = {}
-    failure: LatchpinError | None = None
-    try:
-        config = draft.oauth or OAuthConfig()
-        found = await application.servers.explore(draft, on_step)
-        said = describe_server(draft, config, found)
-        said |= await application.inspector.describe_client(draft, config, found)
-    except LatchpinError as exc:
-        failure = exc
+    discovered = await application.examiner.discover(draft, on_step)
+    said = discovered.describe()
+    failure = None if said["found"] else discovered.obstacle
     # A server that answers a bare request and names nobody to authorize at wants no authorization.
     is_open = isinstance(failure, IssuerMissing) and bool(asked) and "HTTP 200" in asked[0].got
     tell(
         "new_found",
-        facts=show_server(said) if said and failure is None else (),
+        facts=describe_server(said) if failure is None else (),
         said=said,
         failure=None if is_open else failure,
         is_open=is_open,

@@ -36,17 +36,15 @@ async def try_out(request: Request, gateway_id: str) -> Response:
     gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
 
     async def work(tell: Tell) -> None:
-        failed = False
-
         def on_step(step: Finding | Step) -> None:
-            nonlocal failed
             if isinstance(step, Step):
                 tell("step", outcome="good" if step.passed else "info", what=step.asked, text=step.got)
                 return
-            failed = failed or step.severity is Severity.FAILURE
-            tell("step", outcome=OUTCOMES[step.severity], what=step.title, text=_sentences(step.detail, step.remedy))
+            what = f"{step.title[0].upper()}{step.title[1:]}"
+            tell("step", outcome=OUTCOMES[step.severity], what=what, text=_sentences(step.detail, step.remedy))
 
-        await application.trial.run(gateway, caller, on_step)
+        findings = await application.examiner.examine(gateway, caller=caller, tell=on_step)
+        failed = any(each.severity is Severity.FAILURE for each in findings)
         tell("steps_end", text="Something has to be mended." if failed else "Nothing is wrong.")
 
     return await grow(

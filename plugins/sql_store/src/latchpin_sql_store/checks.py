@@ -12,7 +12,6 @@ from shlex import quote
 
 from latchpin.contracts import CheckContext, Finding, Fix, Severity
 from latchpin.doctor.lenient import problems_of
-from latchpin.doctor.refused import finding_of
 from latchpin.errors import LatchpinError, SchemaOutdated
 from sqlalchemy import URL, Engine, and_, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,7 +42,7 @@ async def check_database(context: CheckContext) -> Sequence[Finding]:
     try:
         url = parse_url(context.load(SqlSettings).database_url.get_secret_value())
     except LatchpinError as exc:
-        return [finding_of(exc, "DATABASE_URL cannot be used")]
+        return [Finding.of(exc, "DATABASE_URL cannot be used")]
     return await asyncio.to_thread(_look, url, context)
 
 
@@ -60,9 +59,9 @@ def _look(url: URL, context: CheckContext) -> list[Finding]:
         findings = [*about, *check_sharing(url, context), _schema(url, where, revision)]
         return findings if revision != HEAD else [*findings, _leftovers(url, engine, context)]
     except SQLAlchemyError as exc:
-        return [finding_of(unavailable(exc, where), "The database cannot be asked", command=_try(url))]
+        return [Finding.of(unavailable(exc, where), "The database cannot be asked", command=_try(url))]
     except LatchpinError as exc:
-        return [finding_of(exc, "The database cannot be asked", command=_try(url))]
+        return [Finding.of(exc, "The database cannot be asked", command=_try(url))]
     finally:
         engine.dispose()
 
@@ -92,7 +91,7 @@ def _schema(url: URL, where: str, revision: str | None) -> Finding:
     try:
         refuse_unknown(revision, where)
     except SchemaOutdated as exc:
-        return finding_of(exc, "The schema is not one that this version works with")
+        return Finding.of(exc, "The schema is not one that this version works with")
     return _outdated(url, where, revision)
 
 

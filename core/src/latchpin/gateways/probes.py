@@ -8,7 +8,6 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.refused import finding_of
 from latchpin.errors import ConfigurationError, TokenRefused, UpstreamError
 from latchpin.errors.causes.callback import REDIRECT_MISMATCH
 from latchpin.errors.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED, TOKEN
@@ -34,10 +33,10 @@ async def ask_token_endpoint(services: Services, found: FoundServer, client: Cli
         await TokenEndpoint(services).refresh(found.metadata, client, nonsense, resource=None)
     except TokenRefused as exc:
         if exc.error == INVALID_CLIENT:
-            finding = finding_of(exc, "its server does not accept the client")
+            finding = Finding.of(exc, "its server does not accept the client")
             return replace(finding, cause=TOKEN[INVALID_CLIENT].slug)
     except (UpstreamError, ConfigurationError) as exc:
-        return finding_of(exc, "the token endpoint cannot be asked")
+        return Finding.of(exc, "the token endpoint cannot be asked")
     return Finding(Severity.OK, "its server knows the client")
 
 
@@ -70,7 +69,7 @@ async def ask_authorization_endpoint(
     try:
         reply = await services.upstream.get(build_authorization_url(request), headers={"accept": "text/html"})
     except UpstreamError as exc:
-        return [finding_of(exc, "the authorization endpoint cannot be asked")]
+        return [Finding.of(exc, "the authorization endpoint cannot be asked")]
     return _judge(reply, redirect_uri)
 
 

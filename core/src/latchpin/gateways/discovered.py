@@ -1,13 +1,10 @@
-"""What was found for a gateway, from where, and what follows: for ``gateways add``, ``gateways show`` and the API.
-
-It asks the servers as an authorization would, and registers, stores and pins nothing.
-"""
+"""What the servers of a gateway said, from where, and what follows: for ``gateways add`` and ``show`` and the API."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from latchpin.clients.directory import ClientDirectory
 from latchpin.clients.options import RegistrationOptions
 from latchpin.errors import LatchpinError
 from latchpin.model import Gateway, OAuthConfig
@@ -15,59 +12,51 @@ from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
 from latchpin.oauth.grants import grant_subject
 from latchpin.oauth.server_profiles import NO_PROFILE
-from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer
 
-__all__ = ["Inspector"]
+__all__ = ["Discovered"]
 
 ENTERED = "entered on the gateway"
 TABLE = "from the provider table"
 CHALLENGE = "the MCP server's challenge"
 
 
-class Inspector:
-    """Looks at gateways.
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a search found.
 
-    Args:
-        servers: finds authorization servers.
-        clients: knows the ways to a client there.
+    Attributes:
         redirect_uri: what gateways use that have none of their own.
+        found: the authorization server, None if it was not found.
+        options: the ways to a client there, None if they could not be looked at.
+        obstacle: what keeps people from authorizing, None if nothing does.
     """
 
-    def __init__(self, servers: ServerDirectory, clients: ClientDirectory, redirect_uri: str) -> None:
-        self._servers = servers
-        self._clients = clients
-        self._redirect_uri = redirect_uri
+    gateway: Gateway
+    redirect_uri: str
+    found: FoundServer | None = None
+    options: RegistrationOptions | None = None
+    obstacle: LatchpinError | None = None
 
-    async def inspect(self, gateway: Gateway) -> dict[str, Any]:
-        """Say what is found now and each decision; where it cannot go on, ``why`` and ``remedy``."""
-        config = gateway.oauth
+    def describe(self) -> dict[str, Any]:
+        """As JSON: what was found, each decision, and where it cannot go on ``why`` and ``remedy``."""
+        gateway, config = self.gateway, self.gateway.oauth
         if config is None:
             return {"found": False, "why": "the gateway does not use OAuth", "remedy": "", "redirect_uri": None}
-        redirect_uri = config.redirect_uri or self._redirect_uri
+        redirect_uri = config.redirect_uri or self.redirect_uri
         said: dict[str, Any] = {"found": False, "pinned_issuer": gateway.pinned_issuer, "redirect_uri": redirect_uri}
-        try:
-            found = await self._servers.find(gateway)
-            said |= describe_server(gateway, config, found)
-            found.require_scopes()
-            said |= await self.describe_client(gateway, config, found)
-        except LatchpinError as exc:
-            hint = "" if redirect_uri in exc.remedy else f" The redirect URI to enter at the provider: {redirect_uri}"
-            return said | {"why": exc.detail or exc.public, "remedy": f"{exc.remedy}{hint}"}
-        return said | {"found": True}
-
-    async def describe_client(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
-        """The way to a client at the server that was found, and what to do where there is none.
-
-        Raises:
-            Unsealable, BackendUnavailable: the client that is kept cannot be read.
-        """
-        redirect_uri = config.redirect_uri or self._redirect_uri
-        ways = await self._clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
-        return {"registration": describe_ways(ways), **_next_step(config, found, ways)}
+        if self.found is not None:
+            said |= _describe_server(gateway, config, self.found)
+        if self.options is not None:
+            said |= {"found": True, "registration": _describe_ways(self.options)}
+        if self.obstacle is None:
+            return said | {"why": None, "remedy": None}
+        remedy = self.obstacle.remedy
+        hint = "" if redirect_uri in remedy else f" The redirect URI to enter there: {redirect_uri}"
+        return said | {"why": self.obstacle.detail or self.obstacle.public, "remedy": f"{remedy}{hint}"}
 
 
-def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+def _describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
     """Challenge, resource, issuer, endpoints, scopes, tokens and provider, each with where it comes from."""
     metadata = found.metadata
     return {
@@ -86,7 +75,7 @@ def describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -
     }
 
 
-def describe_ways(ways: RegistrationOptions) -> dict[str, Any]:
+def _describe_ways(ways: RegistrationOptions) -> dict[str, Any]:
     """Which way to a client_id is taken, and why not the others."""
     chosen = ways.chosen
     return {
@@ -165,20 +154,3 @@ def _describe_provider(
     if provider.token_lifetime is not None:
         filled["token_lifetime_seconds"] = int(provider.token_lifetime.total_seconds())
     return {"name": provider.name, "label": provider.label, "from": TABLE, "settings": filled}
-
-
-def _next_step(config: OAuthConfig, found: FoundServer, ways: RegistrationOptions) -> dict[str, Any]:
-    """What keeps people from authorizing, and what to enter then."""
-    if ways.chosen is None and ways.kept is None:
-        at = found.metadata.issuer or found.metadata.token_endpoint
-        return {
-            "why": "there is no way to a client_id",
-            "remedy": f"Register a client at {at} with the redirect URI {ways.redirect_uri} and enter its client_id "
-            "(and client_secret) in oauth_config.",
-        }
-    if config.grant_type == "authorization_code" and found.metadata.authorization_endpoint is None:
-        return {
-            "why": "the server names no authorization endpoint",
-            "remedy": "Enter authorization_url in oauth_config, or use grant_type client_credentials.",
-        }
-    return {"why": None, "remedy": None}
