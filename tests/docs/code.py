@@ -20,20 +20,11 @@ from latchpin.settings.env_example import write_example
 from latchpin.web.app import create_app
 from pydantic_settings import BaseSettings
 
+from tests.servers.distributions import CORE, plugins
+
 __all__ = ["commands", "endpoints", "hooks", "routes_of", "setting_aliases", "settings", "suites"]
 
-DISTRIBUTIONS = {
-    "latchpin",
-    "latchpin-admin-ui",
-    "latchpin-cimd",
-    "latchpin-dcr",
-    "latchpin-memory-store",
-    "latchpin-metrics",
-    "latchpin-oidc-login",
-    "latchpin-proxy",
-    "latchpin-redis-store",
-    "latchpin-sql-store",
-}
+DISTRIBUTIONS = {each.name for each in (CORE, *plugins()) if each.entry_points}
 
 
 def settings() -> dict[str, str]:

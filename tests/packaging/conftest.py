@@ -1,4 +1,4 @@
-"""The five distributions as files, and fresh environments in which a deployer installs some of them."""
+"""The distributions as files, and fresh environments in which a deployer installs some of them."""
 
 import shutil
 import subprocess
@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PROJECTS = {"latchpin": ROOT / "core"} | {
-    f"latchpin-{path.name.replace('_', '-')}": path for path in sorted((ROOT / "plugins").iterdir()) if path.is_dir()
-}
+from tests.servers.distributions import CORE, plugins
+
+PROJECTS = {each.name: each.folder for each in (CORE, *plugins())}
 
 
 def uv(*arguments: str | Path) -> str:

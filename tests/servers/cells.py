@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.servers.backends import BACKENDS, DISTRIBUTIONS
+from tests.servers.distributions import examples, plugins
 
 __all__ = [
     "PLUGIN_FOLDERS",
@@ -29,17 +30,10 @@ __all__ = [
 
 OPTIONAL = frozenset(
     {
-        *DISTRIBUTIONS.values(),
-        "latchpin_admin_ui",
-        "latchpin_cimd",
-        "latchpin_dcr",
-        "latchpin_metrics",
-        "latchpin_oidc_login",
-        "prometheus_client",
-        "latchpin_proxy",
-        "acme_file_store",
+        *(each.package for each in (*plugins(), *examples())),
         "alembic",
         "fastmcp",
+        "prometheus_client",
         "psycopg",
         "redis",
         "sqlalchemy",
@@ -50,7 +44,7 @@ OPTIONAL = frozenset(
 SEPARATE = frozenset({"api", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
-_IN_EVERY_CELL = frozenset({"latchpin_dcr"})
+_IN_EVERY_CELL = frozenset({"latchpin_dcr", "latchpin_testing"})
 _SQL = frozenset({DISTRIBUTIONS["sqlite"], "alembic", "psycopg", "sqlalchemy"})
 _IN_CELL = {
     "memory": frozenset({DISTRIBUTIONS["memory"]}),

@@ -20,12 +20,12 @@ from packaging.version import Version
 
 __all__ = ["distributions", "find_floors", "floor_of", "imported_by", "not_exact", "requirements_of"]
 
-ROOT = Path(__file__).parents[2]
+from tests.servers.distributions import CORE, examples, plugins
 
 
 def distributions() -> list[Path]:
     """The folders of all distributions of this repository."""
-    return sorted(path.parent for path in (*ROOT.glob("core/pyproject.toml"), *ROOT.glob("[pe]*/*/pyproject.toml")))
+    return [each.folder for each in (CORE, *plugins(), *examples())]
 
 
 def requirements_of(folder: Path) -> list[Requirement]:
