@@ -19,6 +19,8 @@ from latchpin.plugins.host import Plugins
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.fetched_keys import SOONEST, fetched_keys
+from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 from latchpin_testing import (
     CipherContract,
     MovedClock,
@@ -91,6 +93,19 @@ class TestVaultRegistrar(RegistrarContract):
 # -- a registrar that asks each time ------------------------------------------------------------------
 
 
+def directory_of(records, registrar, clock) -> ClientDirectory:
+    kept = KeyValues(records)
+    return ClientDirectory(
+        records=records,
+        kept=kept,
+        leases=Leases(kept, clock),
+        pauses=Pauses(kept, clock),
+        cipher=SuiteCipher(),
+        registrars=[registrar],
+        clock=clock,
+    )
+
+
 @pytest.mark.needs("latchpin_memory_store")
 async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
     from latchpin_memory_store.records import MemoryRecordStore
@@ -102,9 +117,7 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
     server = ServerMetadata("https://as.example", "https://as.example/authorize", "https://as.example/token")
     offer = acme_vault.latchpin_client_registrar()
     async with SuiteContext(clock, upstream=vault) as context, offer.open(VaultSettings(), context) as registrar:
-        directory = ClientDirectory(
-            records=records, kept=KeyValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
-        )
+        directory = directory_of(records, registrar, clock)
         began = await directory.client_for(gateway, server, "https://gateway.example.com/oauth/callback", ())
         vault.secret = "rotated"
         renewed = await directory.existing(gateway, server)
@@ -112,9 +125,7 @@ async def test_a_client_from_a_vault_is_asked_for_each_time_and_kept_nowhere():
         assert await records.clients.list() == []
     silent = SuiteContext(clock, upstream=UnreachableUpstream())
     async with silent as context, offer.open(VaultSettings(), context) as registrar:
-        directory = ClientDirectory(
-            records=records, kept=KeyValues(records), cipher=SuiteCipher(), registrars=[registrar], clock=clock
-        )
+        directory = directory_of(records, registrar, clock)
         with pytest.raises(UpstreamError):
             await directory.existing(gateway, server)
 
@@ -155,7 +166,7 @@ def _known(signer, key_id: str) -> bool:
 # -- keys that are fetched ----------------------------------------------------------------------------
 
 
-class Pauses:
+class StandInPauses:
     """Stands in for sleeping: a pause ends when the test says so, and is known by its seconds."""
 
     def __init__(self) -> None:
@@ -196,7 +207,7 @@ class Service:
 
 
 async def test_keys_are_fetched_anew_when_their_time_is_over():
-    service, pauses = Service("one"), Pauses()
+    service, pauses = Service("one"), StandInPauses()
     async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
         assert keys.current == KEYS["one"]
         service.names = ("two", "one")
@@ -212,7 +223,7 @@ async def test_keys_are_fetched_anew_when_their_time_is_over():
 
 
 async def test_an_unknown_key_lets_them_be_fetched_soon_but_no_flood():
-    service, pauses = Service("one"), Pauses()
+    service, pauses = Service("one"), StandInPauses()
     async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
         service.names = ("one", "two")
         for _ in range(1000):
@@ -225,7 +236,7 @@ async def test_an_unknown_key_lets_them_be_fetched_soon_but_no_flood():
 
 
 async def test_a_silent_service_leaves_the_keys_at_hand_in_use(caplog):
-    service, pauses = Service("one"), Pauses()
+    service, pauses = Service("one"), StandInPauses()
     async with fetched_keys(service, every=EVERY, pause=pauses) as keys:
         service.names = ()
         with caplog.at_level(logging.WARNING, "latchpin.keys"):
@@ -250,11 +261,11 @@ async def test_what_is_no_key_stops_the_opening(given, why):
         return given
 
     with pytest.raises(ConfigurationError, match="32 bytes"):
-        async with fetched_keys(fetch, pause=Pauses()):
+        async with fetched_keys(fetch, pause=StandInPauses()):
             pytest.fail(why)
 
 
 async def test_a_first_fetch_that_fails_stops_the_opening():
     with pytest.raises(OSError, match="no route"):
-        async with fetched_keys(Service(), pause=Pauses()):
+        async with fetched_keys(Service(), pause=StandInPauses()):
             pytest.fail("it must not open")

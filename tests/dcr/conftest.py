@@ -13,6 +13,8 @@ from latchpin.model import Gateway, OAuthConfig, ServerMetadata
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
+from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
 from latchpin_memory_store.records import MemoryRecordStore
@@ -102,10 +104,11 @@ class Bench:
         return ClientDirectory(
             records=self.records,
             kept=self.kept,
+            leases=Leases(self.kept, self.clock, pause=self._pause),
+            pauses=Pauses(self.kept, self.clock),
             cipher=self.cipher,
             registrars=self.registrars,
             clock=self.clock,
-            pause=self._pause,
         )
 
     async def _pause(self, seconds: float) -> None:

@@ -10,6 +10,8 @@ from latchpin.model import ServerMetadata
 from latchpin.outbound.upstream import open_upstream
 from latchpin.records.kept import KeyValues
 from latchpin.settings.core import CoreSettings
+from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 from latchpin_dcr.registrar import DynamicRegistrar
 from latchpin_dcr.settings import DcrSettings
 from latchpin_sql_store.plugin import latchpin_record_store
@@ -31,8 +33,15 @@ async def register(store, metadata: ServerMetadata, meet) -> list[tuple[str, str
     cipher = AesGcmCipher(context.keys("sealing"))
     async with open_upstream(CoreSettings(oauth_allow_private_networks=True)) as upstream:
         registrars = [StaticRegistrar(), DynamicRegistrar(DcrSettings(), upstream, clock)]
+        kept = KeyValues(store)
         directory = ClientDirectory(
-            records=store, kept=KeyValues(store), cipher=cipher, registrars=registrars, clock=clock
+            records=store,
+            kept=kept,
+            leases=Leases(kept, clock),
+            pauses=Pauses(kept, clock),
+            cipher=cipher,
+            registrars=registrars,
+            clock=clock,
         )
         await asyncio.to_thread(meet)
         asked = [directory.client_for(a_gateway(), metadata, CALLBACK, ("a",)) for _ in range(USERS)]

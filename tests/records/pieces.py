@@ -10,6 +10,8 @@ from latchpin.records.audit import AUDIT, AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
 from latchpin.records.tools import ToolRecords
+from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 from latchpin_testing.opening import OpenedBackend
 
 
@@ -29,7 +31,14 @@ class Pieces:
 def pieces_of(records: RecordStore, clock: Clock) -> dict[str, object]:
     """The pieces as ``latchpin.services.Services`` names them."""
     pieces = Pieces(records, clock)
-    return {"kept": pieces.kept, "tools": pieces.tools, "flows": pieces.flows, "audit_log": pieces.audit}
+    return {
+        "kept": pieces.kept,
+        "leases": Leases(pieces.kept, clock),
+        "pauses": Pauses(pieces.kept, clock),
+        "tools": pieces.tools,
+        "flows": pieces.flows,
+        "audit_log": pieces.audit,
+    }
 
 
 class OpenedPieces(OpenedBackend):

@@ -98,7 +98,6 @@ PENDING: dict[str, set[str]] = {
     },
     "proxy": {
         "latchpin.application",
-        "latchpin.authorization.step_up",
         "latchpin.identity.bindings",
         "latchpin.model.urls",
         "latchpin.oauth.challenge",

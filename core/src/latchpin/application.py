@@ -41,6 +41,8 @@ class Application:
         self.clients = ClientDirectory(
             records=services.records,
             kept=services.kept,
+            leases=services.leases,
+            pauses=services.pauses,
             cipher=services.cipher,
             registrars=services.registrars,
             clock=services.clock,
@@ -57,14 +59,20 @@ class Application:
             worker=services.instance_id,
         )
         self.waiting = PendingAuthorizations(services)
+        self.step_up = StepUp(services.kept, services.clock)
         self.beginning = StartAuthorization(
-            services, self.gateways, self.servers, self.clients, waiting=self.waiting, journal=self.journal
+            services,
+            self.gateways,
+            self.servers,
+            self.clients,
+            step_up=self.step_up,
+            waiting=self.waiting,
+            journal=self.journal,
         )
         self.completion = AuthorizationCallback(
             services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal
         )
-        step_up = StepUp(services.kept, services.clock)
-        self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=step_up.note)
+        self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
         self.break_glass = BreakGlass(services, self.tokens)

@@ -32,6 +32,8 @@ from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
 from latchpin.settings.core import CoreSettings
+from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 
 __all__ = ["Services"]
 
@@ -45,6 +47,7 @@ class Services:
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
         collection: opens what a plugin keeps, as ``Context.collection`` does: sealed on the way.
         kept, tools, flows, audit_log: what the core keeps in collections of ``records``.
+        leases, pauses: what workers agree on through ``kept``.
         registrars: in the order of their rank.
         identities: in the order of their rank.
         observers: watch how long things take.
@@ -67,6 +70,8 @@ class Services:
     record_backend: Backend[Any, RecordStore]
     collection: Callable[[CollectionSpec], Collection]
     kept: KeyValueRecords
+    leases: Leases
+    pauses: Pauses
     tools: ToolRecords
     flows: FlowRecords
     audit_log: AuditRecords

@@ -31,6 +31,8 @@ from latchpin.services import Services
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.instance_names import new_instance_name
+from latchpin.workers.leases import Leases
+from latchpin.workers.pauses import Pauses
 
 __all__ = ["NO_STATE_STORE", "Looking", "Selection", "assemble", "select_stores", "utc_now"]
 
@@ -132,6 +134,8 @@ async def assemble(
             record_backend=selection.record,
             collection=context.collection,
             kept=context.kept,
+            leases=Leases(context.kept, clock),
+            pauses=Pauses(context.kept, clock),
             tools=ToolRecords(context.records, clock),
             flows=FlowRecords(context.records),
             audit_log=AuditRecords(context.records),

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from latchpin.activity.recorder import FlowSpan
 from latchpin.model import Gateway, PendingAuthorization, StateKey
-from latchpin.model.flow_facts import Redirected
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 from latchpin.oauth.pkce import build_verifier
 from latchpin.oauth.state import StatePayload, build_state, hash_browser
@@ -16,7 +15,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.sealing import place_of
 
-__all__ = ["Attempt", "PreparedRequest", "build_request"]
+__all__ = ["Attempt", "build_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +45,12 @@ class Attempt:
         return self.found.cut((*self.found.scopes, *self.wanted))
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRequest:
-    """An authorization request that is ready: what is remembered of it, and where the browser is sent."""
-
-    pending: PendingAuthorization
-    url: str = field(repr=False)
-    code_challenge_method: str
-
-    def describe(self, server: str) -> Redirected:
-        """The facts of sending the browser to ``server``, a host."""
-        return Redirected(
-            server=server,
-            client_id=self.pending.client_id,
-            redirect_uri=self.pending.redirect_uri,
-            scopes=self.pending.scopes,
-            code_challenge_method=self.code_challenge_method,
-        )
-
-
 def build_request(
     attempt: Attempt, services: Services, *, client_id: str, redirect_uri: str, store: str
-) -> PreparedRequest:
-    """Make state, PKCE verifier, pending row and URL. The server must have an authorization endpoint.
+) -> tuple[PendingAuthorization, str]:
+    """Make state and PKCE verifier: what is kept of the attempt, and the URL to send the browser to.
 
-    ``store`` names the data that the state is put into.
+    The server must have an authorization endpoint; ``store`` names the data that the state is put into.
     """
     verifier = build_verifier(secrets.token_bytes)
     state = build_state(_payload(attempt, services, store), services.signer)
@@ -95,7 +75,7 @@ def build_request(
             extra=config.extra_authorize_params,
         )
     )
-    return PreparedRequest(pending, url, services.pkce.name)
+    return pending, url
 
 
 def _payload(attempt: Attempt, services: Services, store: str) -> StatePayload:

@@ -15,7 +15,7 @@ from latchpin.contracts import StateStore
 from latchpin.errors import DiscoveryFailed, InvalidRequest, RegistrationFailed
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway
-from latchpin.model.flow_facts import Begun, Stored
+from latchpin.model.flow_facts import Begun, Redirected, Stored
 from latchpin.outbound.proofs import DpopProofs
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
@@ -35,6 +35,7 @@ class StartAuthorization:
         servers: ServerDirectory,
         clients: ClientDirectory,
         *,
+        step_up: StepUp,
         waiting: PendingAuthorizations,
         journal: FlowRecorder,
     ) -> None:
@@ -42,7 +43,7 @@ class StartAuthorization:
         self._gateways = gateways
         self._servers = servers
         self._clients = clients
-        self._step_up = StepUp(services.kept, services.clock)
+        self._step_up = step_up
         self._prover = DpopProofs(services.kept, services.cipher, services.clock)
         self._waiting = waiting
         self._journal = journal
@@ -103,10 +104,10 @@ class StartAuthorization:
             raise
         client_seconds = attempt.trail.elapsed() - attempt.discovery_seconds
         store = await self._waiting.store_name.of(states)
-        request = build_request(
+        pending, url = build_request(
             attempt, self._services, client_id=client.client_id, redirect_uri=redirect_uri, store=store
         )
-        await states.put(request.pending)
+        await states.put(pending)
         attempt.trail.step(
             Stored(
                 store=self._waiting.label,
@@ -116,8 +117,16 @@ class StartAuthorization:
                 client_seconds=round(client_seconds, 6),
             )
         )
-        attempt.trail.step(request.describe(host_of(metadata.authorization_endpoint)))
-        return request.url
+        attempt.trail.step(
+            Redirected(
+                server=host_of(metadata.authorization_endpoint),
+                client_id=pending.client_id,
+                redirect_uri=pending.redirect_uri,
+                scopes=pending.scopes,
+                code_challenge_method=self._services.pkce.name,
+            )
+        )
+        return url
 
 
 def _check_authorizes(gateway: Gateway) -> None:

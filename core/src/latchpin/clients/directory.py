@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,11 +53,11 @@ class ClientDirectory:
 
     Args:
         records: where registered clients are kept.
+        kept, leases, pauses: what workers tell each other.
         cipher: seals their secrets.
         registrars: in the order of their rank.
         clock: the gateway's.
         redirect_uri: what gateways use that have none of their own.
-        pause: waits that many seconds; tests give one that does not.
     """
 
     def __init__(
@@ -65,11 +65,12 @@ class ClientDirectory:
         *,
         records: RecordStore,
         kept: KeyValueRecords,
+        leases: Leases,
+        pauses: Pauses,
         cipher: Cipher,
         registrars: Sequence[ClientRegistrar],
         clock: Clock,
         redirect_uri: str = "",
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._records = records
         self._marks = kept
@@ -78,7 +79,7 @@ class ClientDirectory:
         self._registrars = registrars
         self._clock = clock
         self._redirect_uri = redirect_uri
-        self._registrations = Registrations(self._kept, Leases(kept, clock, pause=pause), Pauses(kept, clock))
+        self._registrations = Registrations(self._kept, leases, pauses)
 
     async def client_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]

@@ -13,7 +13,6 @@ from latchpin.gateways.rules import GatewayChange, GatewayRules, build_gateway, 
 from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, Gateway
 from latchpin.services import Services
-from latchpin.workers.pauses import Pauses
 
 __all__ = ["GatewayBody", "GatewayRegistry", "describe", "parse_gateway_body"]
 
@@ -48,7 +47,7 @@ class GatewayRegistry:
             identity_provider=services.settings.identity_provider is not None,
             assertion_folder=services.settings.assertion_folder is not None,
         )
-        self._pauses = Pauses(services.kept, services.clock)
+        self._pauses = services.pauses
         self._new_id = new_id
 
     # -- reading ------------------------------------------------------------------------------------------

@@ -23,8 +23,6 @@ from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.refresh import LEASE_MARGIN
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import TokenOrigin, build_token
-from latchpin.workers.leases import Leases
-from latchpin.workers.pauses import Pauses
 from latchpin.workers.store_deadline import insist
 
 __all__ = ["Redemption"]
@@ -61,8 +59,8 @@ class Redemption:
         self._clients = clients
         self._endpoint = endpoint
         self._revoker = revoker
-        self._pauses = Pauses(services.kept, services.clock)
-        self._leases = Leases(services.kept, services.clock)
+        self._pauses = services.pauses
+        self._leases = services.leases
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 
     async def check_pause(self, gateway_id: str) -> None:

@@ -22,8 +22,6 @@ from latchpin.tokens.client_grant import ClientGrant, PinIssuer, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.renewal import Renewal, Wanted
 from latchpin.tokens.revocation import Revoker
-from latchpin.workers.leases import Leases
-from latchpin.workers.pauses import Pauses
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["LEASE_MARGIN", "Refresher"]
@@ -60,15 +58,14 @@ class Refresher:
         revoker: Revoker,
         *,
         pin: PinIssuer,
-        leases: Leases | None = None,
     ) -> None:
         self._clock = services.clock
         self._tokens = services.records.tokens
         self._servers = servers
         own = ClientGrant(services, clients, endpoint, revoker, pin)
         self._renewal = Renewal(services, clients, endpoint, revoker, own)
-        self._leases = leases or Leases(services.kept, services.clock)
-        self._pauses = Pauses(services.kept, services.clock)
+        self._leases = services.leases
+        self._pauses = services.pauses
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
         self._running: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()
 

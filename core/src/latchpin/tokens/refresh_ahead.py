@@ -29,7 +29,6 @@ from latchpin.oauth.lifetime import POSTPONED, is_expired
 from latchpin.services import Services
 from latchpin.tokens.refresh import LEASE_MARGIN
 from latchpin.tokens.service import TokenService
-from latchpin.workers.leases import Leases
 
 __all__ = ["AT_ONCE", "RefreshAhead", "refreshing_ahead"]
 
@@ -83,7 +82,7 @@ class RefreshAhead:
         self._token_service = token_service
         self._pause = pause
         self._chance = chance
-        self._leases = Leases(services.kept, services.clock)
+        self._leases = services.leases
         # Finding the server and asking it may take a whole deadline each.
         self._life = 2 * timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 

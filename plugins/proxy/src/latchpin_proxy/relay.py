@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from latchpin.application import Application
-from latchpin.authorization.step_up import StepUp
 from latchpin.errors import AuthorizationRequired, UpstreamTimeout, UpstreamUnreadable
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.challenge import Challenge, parse_challenge
@@ -66,8 +65,7 @@ class Relay:
         self._application = application
         self._session = session
         self._idle = idle
-        services = application.services
-        self._step_up = StepUp(services.kept, services.clock)
+        self._step_up = application.step_up
         self._redirects = Redirects()
 
     async def open(self, request: McpRequest) -> Answer:
