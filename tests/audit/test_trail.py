@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from latchpin.activity.activity import Activity
 from latchpin.activity.audit.chain import check_chain
 from latchpin.activity.audit.log import AuditLog
 from latchpin.activity.audit.pseudonyms import GATEWAY, Pseudonyms
@@ -43,19 +44,24 @@ async def no_pause(_seconds):
     await asyncio.sleep(0)
 
 
+def log_on(store, cipher):
+    return AuditLog(store.audit, SuiteSigner(), Pseudonyms(store.kept, cipher), pause=no_pause)
+
+
 def trail_on(store, cipher, clock):
-    return AuditLog(store.audit, SuiteSigner(), Pseudonyms(store.kept, cipher), clock, pause=no_pause)
+    """What a gateway tells, with the log as its only reader."""
+    return Activity(clock, recorders=[log_on(store, cipher)])
 
 
 async def test_an_entry_names_nobody_and_holds_what_was_said(store, cipher, clock, pseudonyms):
     trail = trail_on(store, cipher, clock)
-    await trail.record("token.disconnected", actor=ANN, subject=BOB, gateway_id="g", reason="left")
-    await trail.record("token.refreshed", actor=CLIENT_ITSELF, subject=ANN, gateway_id="g")
+    await trail.tell("token.disconnected", actor=ANN, subject=BOB, gateway_id="g", flow_id="left")
+    await trail.tell("token.refreshed", actor=CLIENT_ITSELF, subject=ANN, gateway_id="g")
     first, second = [entry async for entry in read(store.audit)]
     assert (first.event, first.gateway_id, first.facts, first.at) == (
         "token.disconnected",
         "g",
-        {"reason": "left"},
+        {"flow_id": "left"},
         clock(),
     )
     assert (first.actor, second.subject) == (await pseudonyms.of(ANN),) * 2
@@ -68,11 +74,7 @@ async def test_an_entry_names_nobody_and_holds_what_was_said(store, cipher, cloc
 async def test_workers_that_write_at_once_leave_one_chain(store, cipher, clock):
     trails = [trail_on(store, cipher, clock) for _ in range(4)]
     await asyncio.gather(
-        *(
-            trail.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id=str(n))
-            for n in range(25)
-            for trail in trails
-        )
+        *(trail.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id=str(n)) for n in range(25) for trail in trails)
     )
     entries = [entry async for entry in read(store.audit)]
     assert len(entries) == 100
@@ -87,27 +89,26 @@ async def test_a_note_is_recorded_once_where_another_worker_writes_within_its_ba
     async def put_behind_another(document):
         if document.body["gateway_id"] == "2":
             for name in theirs:
-                await other.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id=name)
+                await other.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id=name)
         return await put(document)
 
     monkeypatch.setattr(store.audit._documents, "put", put_behind_another)
     names = [str(n) for n in range(5)]
-    kept = await asyncio.gather(*(mine.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id=n) for n in names))
-    await mine.record("token.refreshed", actor=CLIENT_ITSELF, gateway_id="5")
+    await asyncio.gather(*(mine.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id=n) for n in names))
+    await mine.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id="5")
     entries = [entry async for entry in read(store.audit)]
     assert [entry.gateway_id for entry in entries] == ["0", "1", "theirs", "2", "3", "4", "5"]
-    assert all(kept)
     check_chain(entries, SuiteSigner())
 
 
 async def test_a_forgotten_person_is_found_no_more_and_the_chain_holds(store, cipher, clock, pseudonyms):
     trail = trail_on(store, cipher, clock)
-    await trail.record("gateway.created", actor=ANN)
+    await trail.tell("gateway.created", actor=ANN)
     old = await pseudonyms.of(ANN)
     assert await pseudonyms.forget(ANN) is True
     assert await pseudonyms.forget(ANN) is False
     assert (await pseudonyms.name_of(old), await pseudonyms.find(ANN)) == (None, None)
-    await trail.record("gateway.changed", actor=ANN)
+    await trail.tell("gateway.changed", actor=ANN)
     new = (await store.audit.last()).actor
     assert new != old
     assert (await verify(store.audit, SuiteSigner())).entries == 2
@@ -116,7 +117,7 @@ async def test_a_forgotten_person_is_found_no_more_and_the_chain_holds(store, ci
 async def test_a_noted_head_shows_that_the_end_was_cut_off(store, cipher, clock):
     trail = trail_on(store, cipher, clock)
     for _ in range(3):
-        await trail.record("gateway.changed", actor=ANN)
+        await trail.tell("gateway.changed", actor=ANN)
     verdict = await verify(store.audit, SuiteSigner())
     assert (verdict.entries, verdict.broken) == (3, None)
     assert (await verify(store.audit, SuiteSigner(), expect=verdict.head)).broken is None
@@ -132,7 +133,7 @@ async def test_what_was_done_is_not_undone_because_its_record_fails(store, ciphe
 
     store.audit.append = away
     with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
-        await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
+        await trail_on(store, cipher, clock).tell("gateway.removed", actor=ANN, gateway_id="g")
     [line] = caplog.messages
     assert line == "The audit log lacks the entry 'gateway.removed' for gateway g: the store is away"
 
@@ -143,7 +144,7 @@ async def test_a_store_that_breaks_in_its_own_way_undoes_nothing_either(store, c
 
     store.audit.append = broken
     with caplog.at_level(logging.ERROR, logger="latchpin.audit"):
-        await trail_on(store, cipher, clock).record("gateway.removed", actor=ANN, gateway_id="g")
+        await trail_on(store, cipher, clock).tell("gateway.removed", actor=ANN, gateway_id="g")
     assert "The audit log lacks the entry 'gateway.removed' for gateway g" in caplog.messages[0]
 
 
@@ -156,12 +157,13 @@ async def test_who_is_forgotten_while_an_entry_is_written_stays_forgotten(store,
         return await put(name, value, **options)
 
     store.kept.put = put_late
-    await trail_on(store, cipher, clock).record("token.refreshed", actor=CLIENT_ITSELF, subject=ANN)
+    await trail_on(store, cipher, clock).tell("token.refreshed", actor=CLIENT_ITSELF, subject=ANN)
     store.kept.put = put
     [entry] = [entry async for entry in read(store.audit)]
     assert await pseudonyms.name_of(entry.subject) is None
     assert await pseudonyms.find(ANN) is None
 
 
-async def test_off_records_nothing():
-    await AuditLog.off().record("gateway.removed", actor=ANN)
+async def test_what_is_no_act_of_anybody_is_not_recorded(store, cipher, clock):
+    await trail_on(store, cipher, clock).tell("tools.fetched", subject=ANN, gateway_id="g", count=3)
+    assert await store.audit.last() is None

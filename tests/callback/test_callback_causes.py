@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from latchpin.gateways.registry import parse_gateway_body
-from latchpin.model import Caller
+from latchpin.model import Caller, Fact
 
 from tests.callback.gateway import BASE, InnerGateway
 from tests.providers import FaultSwitch, faults
@@ -283,20 +283,22 @@ async def test_program_callers_get_json_and_people_a_page_without_code_and_state
 
 
 async def test_listeners_hear_of_every_step(gateway, provider):
-    heard: list[tuple[str, dict]] = []
-    listener = type("Listener", (), {"on_event": lambda _, name, facts: heard.append((name, facts))})()
-    gateway.application.services.events._listeners = [listener]
+    heard: list[Fact] = []
+    listener = type("Listener", (), {"on_event": lambda _, fact: heard.append(fact)})()
+    gateway.application.services.activity.add(listener)
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         url = await gateway.returned(browser, gateway_id)
         await browser.open(url)
         await browser.open(url)
-    assert {name for name, _ in heard} == {"flow.step"}
-    steps = "begun stored redirected returned verified consumed exchanged sealed returned verified failed"
-    assert [facts["step"] for _, facts in heard] == steps.split()
-    assert (heard[-1][1]["outcome"], heard[-1][1]["cause"]) == ("failed", "state-used")
-    assert len({(facts["flow_id"], facts["gateway_id"]) for _, facts in heard}) == 1
-    assert all(facts["seconds"] >= 0 and "alice" not in str(facts) for _, facts in heard)
+    steps = [fact for fact in heard if fact.name == "flow.step"]
+    assert [fact.name for fact in heard if fact not in steps] == ["authorization.completed"]
+    names = "begun stored redirected returned verified consumed exchanged sealed returned verified failed"
+    assert [fact.details["step"] for fact in steps] == names.split()
+    assert (steps[-1].details["outcome"], steps[-1].details["cause"]) == ("failed", "state-used")
+    assert len({(fact.details["flow_id"], fact.gateway_id) for fact in heard}) == 1
+    assert all(fact.details["seconds"] >= 0 for fact in steps)
+    assert all("alice" in fact.subject and "alice" not in str(fact.details) for fact in heard)
 
 
 async def test_a_gateway_changed_meanwhile_gets_no_code_and_keeps_no_token(gateway, provider):

@@ -32,6 +32,7 @@ from latchpin_testing import (
     MovedClock,
     ObserverContract,
     PkceMethodContract,
+    RecorderContract,
     SuiteCipher,
     SuiteContext,
     check_plugin,
@@ -217,8 +218,11 @@ class Wrong:
     async def identify(self, evidence):
         return self.behaviour["identify"](evidence)
 
-    def on_event(self, name, facts):
-        return self.behaviour["on_event"](name, facts)
+    def on_event(self, fact):
+        return self.behaviour["on_event"](fact)
+
+    def record(self, fact):
+        return self.behaviour["record"](fact)
 
     def begin(self, operation):
         return self.behaviour["begin"](operation)
@@ -311,23 +315,37 @@ async def test_a_wrong_identity_is_found(rule, identify, found):
         await getattr(suite, rule)(service, *needs)
 
 
-async def deaf(name, facts):
+async def deaf(fact):
     """A coroutine, which nobody would await."""
 
 
 @pytest.mark.parametrize(
     ("on_event", "found"),
     [
-        (lambda name, facts: 1 / 0, "raises nothing"),
-        (lambda name, facts: facts.update(seen=True), "leaves the facts"),
-        (lambda name, facts: "thanks", "returns nothing"),
-        (lambda name, facts: {"flow.step": 1}[name] and None, "raises nothing; on token"),
+        (lambda fact: 1 / 0, "raises nothing"),
+        (lambda fact: fact.details.update(seen=True), "leaves the facts"),
+        (lambda fact: "thanks", "returns nothing"),
+        (lambda fact: {"flow.step": 1}[fact.name] and None, "raises nothing; on token"),
         (deaf, "plain function"),
     ],
 )
 async def test_a_wrong_listener_is_found(on_event, found):
     with pytest.raises((pytest.fail.Exception, AssertionError), match=found):
         await EventListenerContract().test_it_hears_every_event(Wrong(on_event=on_event))
+
+
+async def forgetful(fact):
+    raise KeyError(fact.name)
+
+
+async def marking(fact):
+    fact.details["seen"] = True
+
+
+@pytest.mark.parametrize(("record", "found"), [(forgetful, "raises nothing"), (marking, "leaves the facts")])
+async def test_a_wrong_recorder_is_found(record, found):
+    with pytest.raises(pytest.fail.Exception, match=found):
+        await RecorderContract().test_it_records_every_fact(Wrong(record=record))
 
 
 def spoiling(operation):

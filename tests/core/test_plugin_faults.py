@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from latchpin.activity.events import Events
+from latchpin.activity.activity import Activity
 from latchpin.assembly import assemble
 from latchpin.commands.main import build
 from latchpin.contracts import Severity
@@ -270,8 +270,8 @@ class Listener:
     def __init__(self, channel):
         self.channel = channel
 
-    def on_event(self, name, facts):
-        told.append((self.channel, name, dict(facts)))
+    def on_event(self, fact):
+        told.append((self.channel, fact.name, dict(fact.details)))
 
 @contextlib.asynccontextmanager
 async def open_it(settings, context):
@@ -298,9 +298,9 @@ async def test_a_listener_has_settings_a_context_and_an_end(install: Install, mo
     import acme_plugin_module
 
     async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")) as services:
-        services.events.tell("tools.fetched", gateway_id="g", count=3)
-        assert isinstance(services.events, Events)
-    told = ("alarms", "tools.fetched", {"gateway_id": "g", "count": 3})
+        await services.activity.tell("tools.fetched", gateway_id="g", count=3)
+        assert isinstance(services.activity, Activity)
+    told = ("alarms", "tools.fetched", {"count": 3})
     assert acme_plugin_module.told == [told, "closed"]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from latchpin.activity.events import Events
+from latchpin.activity.activity import Activity
 from latchpin.defaults.client_authentications import latchpin_client_authentications
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.model import Caller, Gateway, Sealed, StoredToken
@@ -88,6 +88,6 @@ def desk(tmp_path, monkeypatch) -> Desk:
         registrars=(),
         identities=(),
         authentications={one.name: one for one in latchpin_client_authentications()},
-        events=Events(()),
+        activity=Activity(clock),
     )
     return Desk(GatewayRegistry(services), records, cipher, clock, services)

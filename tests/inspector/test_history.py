@@ -10,9 +10,12 @@ from datetime import timedelta
 
 import pytest
 from latchpin.activity import history as flow_history
+from latchpin.activity.activity import Activity
+from latchpin.activity.flow_log import FlowLog
 from latchpin.activity.history import FlowHistory
 from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable
+from latchpin.model import Fact
 from latchpin.model.flow_facts import Begun
 from latchpin_testing import MovedClock, samples
 
@@ -57,9 +60,15 @@ def steps_of(flows: int) -> list:
     return [step for _ in range(flows) for step in samples.flow(MovedClock()())]
 
 
+def told(step) -> Fact:
+    """A step as the gateway tells it."""
+    header = {name: getattr(step, name) for name in ("flow_id", "step", "seconds", "worker", "outcome")}
+    return Fact("flow.step", step.at, "", step.app_user_email, step.gateway_id, header | step.shown_facts())
+
+
 def feed(history: FlowHistory, steps) -> None:
     for step in steps:
-        history.read(step, None)
+        history.on_event(told(step))
 
 
 async def written(history: FlowHistory) -> None:
@@ -95,7 +104,7 @@ async def test_zero_hours_keep_nothing_and_start_nothing(records):
 
 async def test_a_step_without_a_flow_is_not_kept(records):
     history = FlowHistory(records, life=DAY)
-    history.read(dataclasses.replace(steps_of(1)[0], flow_id=""), None)
+    feed(history, [dataclasses.replace(steps_of(1)[0], flow_id="")])
     await history.close()
     assert records.kept == []
 
@@ -200,7 +209,7 @@ async def test_a_look_waits_for_what_waits_and_not_for_what_comes_meanwhile(reco
 
 async def test_what_the_writing_logs_belongs_to_no_flow(records, quick):
     history = FlowHistory(records, life=DAY)
-    trail = FlowRecorder([history], clock=MovedClock(), worker="w").open("authorize")
+    trail = FlowRecorder(Activity(MovedClock(), [history]), FlowLog(None), worker="w").open("authorize")
     trail.name("f" * 32, "a" * 32, "ada@example.com")
     with trail:
         trail.step(Begun(via="session"))

@@ -6,12 +6,16 @@ import dataclasses
 import itertools
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
+from latchpin.activity.activity import Activity
+from latchpin.activity.flow_log import FlowLog
 from latchpin.activity.logs import JsonFormatter
 from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable, NotFound, StateExpired
-from latchpin.model.flow_facts import FACTS, Begun, Failed, Redirected, Stored, Verified
+from latchpin.model import Fact
+from latchpin.model.flow_facts import FACTS, Begun, Redirected, Stored, Verified
 from latchpin.model.flow_steps import FlowQuery, in_order, summarize
 from latchpin.records.flow_text import dump_step, parse_steps
 from latchpin_testing import MovedClock, samples
@@ -21,12 +25,14 @@ FLOW, GATEWAY, ADA = "f" * 32, "a" * 32, "ada@example.com"
 
 class Told:
     def __init__(self) -> None:
-        self.steps: list = []
-        self.errors: list = []
+        self.facts: list[Fact] = []
 
-    def read(self, step, error) -> None:
-        self.steps.append(step)
-        self.errors.append(error)
+    def on_event(self, fact) -> None:
+        self.facts.append(fact)
+
+    @property
+    def steps(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(**fact.details) for fact in self.facts]
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def told() -> Told:
 @pytest.fixture
 def journal(told: Told) -> FlowRecorder:
     ticks = itertools.count()
-    return FlowRecorder([told], clock=MovedClock(), worker="w1", timer=lambda: next(ticks) * 0.5)
+    return FlowRecorder(Activity(MovedClock(), [told]), FlowLog(None), worker="w1", timer=lambda: next(ticks) * 0.5)
 
 
 def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_before(journal, told):
@@ -47,9 +53,10 @@ def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_befor
         trail.step(Begun(via="session"))
         trail.step(Verified(key_id="k", signed_in=True))
     first, second = told.steps
-    assert (first.flow_id, first.gateway_id, first.app_user_email, first.worker) == (FLOW, GATEWAY, ADA, "w1")
+    assert {(fact.name, fact.gateway_id, fact.subject) for fact in told.facts} == {("flow.step", GATEWAY, ADA)}
+    assert (first.flow_id, first.worker, first.via) == (FLOW, "w1", "session")
     assert (first.seconds, second.seconds) == (0.5, 0.5)
-    assert (second.step, second.outcome, second.cause) == ("verified", "done", None)
+    assert (second.step, second.outcome, second.key_id) == ("verified", "done", "k")
 
 
 def test_what_a_trail_is_left_with_is_the_failure(journal, told):
@@ -59,10 +66,10 @@ def test_what_a_trail_is_left_with_is_the_failure(journal, told):
     with pytest.raises(BackendUnavailable), trail:
         raise error
     assert error.flow_id == FLOW
-    assert told.errors == [error]
     (step,) = told.steps
     assert (step.step, step.outcome, step.cause) == ("failed", "failed", error.code)
-    assert step.facts == Failed("authorize", error.code, 503, "db.internal is away", True, None, "w2")
+    assert (step.during, step.status, step.happened) == ("authorize", 503, "db.internal is away")
+    assert (step.internal, step.provider_error, step.issued_by) == (True, None, "w2")
 
 
 def test_what_nobody_foresaw_is_a_failure_without_its_words(journal, told):
@@ -71,7 +78,7 @@ def test_what_nobody_foresaw_is_a_failure_without_its_words(journal, told):
     with pytest.raises(RuntimeError), trail:
         raise RuntimeError("a secret")
     assert told.steps[0].cause == "internal"
-    assert "a secret" not in str(told.steps)
+    assert "a secret" not in str(told.facts)
 
 
 def test_without_a_name_only_a_failed_callback_is_told(journal, told):

@@ -163,5 +163,5 @@ async def test_every_line_of_a_flow_names_it_in_json(environment, provider: Faul
     without = [line["message"] for line in about if line.get("flow_id") != flow.flow_id]
     assert without == [f"Created gateway {gateway_id}"]
     loggers = {line["logger"] for line in lines if line.get("flow_id") == flow.flow_id}
-    assert {"latchpin.flow", "latchpin.toolbox", "latchpin.access"} <= loggers
+    assert {"latchpin.flow", "latchpin.activity", "latchpin.access"} <= loggers
     assert not {"latchpin.flow_history"} & loggers

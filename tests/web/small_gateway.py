@@ -11,8 +11,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
-from latchpin.activity.audit.log import AuditLog
-from latchpin.activity.events import Events
+from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
 from latchpin.application import Application
 from latchpin.contracts import Upstream
@@ -94,10 +93,9 @@ async def open_gateway(
             records=records,
             cipher=cipher,
             identities=[*identities, a, b, c],
-            events=Events([]),
+            activity=Activity(clock),
             sign_ins=sign_ins,
             **pieces_of(context.records, clock),
-            audit=AuditLog.off(),
             observers=Observers(),
             upstream=context.upstream,
             registrars=(),

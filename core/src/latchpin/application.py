@@ -7,7 +7,7 @@ from datetime import timedelta
 from latchpin.activity.flow_log import FlowLog
 from latchpin.activity.history import FlowHistory
 from latchpin.activity.inspector import FlowInspector
-from latchpin.activity.recorder import FlowRecorder, StepEvents
+from latchpin.activity.recorder import FlowRecorder
 from latchpin.authorization.callback import AuthorizationCallback
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.start import StartAuthorization
@@ -53,11 +53,8 @@ class Application:
         life = timedelta(hours=services.settings.flow_history_hours)
         self.history = FlowHistory(services.flows, life=life)
         self.flows = FlowInspector(services.flows, self.history)
-        self.journal = FlowRecorder(
-            [FlowLog(services.state_backend), StepEvents(services.events), self.history],
-            clock=services.clock,
-            worker=services.instance_id,
-        )
+        services.activity.add(self.history)
+        self.journal = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.waiting = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)
         self.beginning = StartAuthorization(
@@ -109,7 +106,7 @@ class Application:
         async def delete() -> Forgotten:
             forgotten = await self.clients.delete(name)
             gateway_id = forgotten.client.gateway_id
-            await self.services.audit.record("client.deleted", actor=caller.email, gateway_id=gateway_id)
+            await self.services.activity.tell("client.deleted", actor=caller.email, gateway_id=gateway_id)
             return forgotten
 
         return await self._deleting.run(object(), delete)
@@ -123,4 +120,3 @@ class Application:
         await self.tokens.close()
         await self.clients.close()
         await self.history.close()
-        await self.services.audit.close()

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from latchpin.activity.audit.log import AuditLog
-from latchpin.activity.events import Events
+from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     AssertionSource,
@@ -51,7 +50,7 @@ class Services:
         registrars: in the order of their rank.
         identities: in the order of their rank.
         observers: watch how long things take.
-        audit: records what was done.
+        activity: is told what happened.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
         assertion_sources: in the order of their rank.
@@ -79,9 +78,8 @@ class Services:
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
     authentications: Mapping[str, ClientAuthentication]
-    events: Events
+    activity: Activity
     observers: Observers = field(default_factory=Observers)
-    audit: AuditLog = field(default_factory=AuditLog.off)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
     assertion_sources: Sequence[AssertionSource] = ()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from latchpin.contracts import Backend, StateStore
 from latchpin.errors import LatchpinError
 from latchpin.errors.causes.missing import STATE_OTHER_MACHINE, STATE_OTHER_WORKER
-from latchpin.model.flow_facts import Consumed, Failed, Stored, TokensSealed
-from latchpin.model.flow_steps import FlowStep
+from latchpin.model.flow_facts import Consumed, Facts, Failed, Stored, TokensSealed
 
-__all__ = ["FlowLog"]
+__all__ = ["FlowLog", "FlowNames"]
 
 _log = logging.getLogger("latchpin.flow")
 
@@ -19,8 +19,17 @@ _SHARED_BY_NOBODY = frozenset({STATE_OTHER_WORKER.slug, STATE_OTHER_MACHINE.slug
 """The gateway is set up so that authorizations fail by chance: it has to be mended, whoever starts again."""
 
 
+@dataclass(frozen=True, slots=True)
+class FlowNames:
+    """Which flow it is, once that is proven; until then each is ``""``."""
+
+    flow_id: str = ""
+    gateway_id: str = ""
+    app_user_email: str = ""
+
+
 class FlowLog:
-    """The journal's reader that writes lines.
+    """Writes the lines of steps.
 
     A failed callback is three: the cause with its facts, then the guide's two, what was refused and the public text.
     Other failures are logged where they are answered.
@@ -32,35 +41,35 @@ class FlowLog:
     def __init__(self, backend: Backend[Any, StateStore] | None) -> None:
         self._store = backend.label if backend is not None else "nothing"
 
-    def read(self, step: FlowStep, error: LatchpinError | None) -> None:
+    def write(self, names: FlowNames, facts: Facts, error: LatchpinError | None) -> None:
         """Write the step's line, if it has one."""
-        extra = {"flow_id": step.flow_id}
-        match step.facts:
+        extra = {"flow_id": names.flow_id}
+        match facts:
             case Stored(store=store):
-                _log.debug("Stored OAuth state in %s for gateway %s", store, step.gateway_id, extra=extra)
+                _log.debug("Stored OAuth state in %s for gateway %s", store, names.gateway_id, extra=extra)
             case Consumed(store=store, fits=True):
                 text = "Successfully validated OAuth state from %s for gateway %s"
-                _log.debug(text, store, step.gateway_id, extra=extra)
+                _log.debug(text, store, names.gateway_id, extra=extra)
             case TokensSealed():
                 text = "Completed OAuth flow for gateway %s, user %s"
-                _log.info(text, step.gateway_id, step.app_user_email, extra=extra)
+                _log.info(text, names.gateway_id, names.app_user_email, extra=extra)
             case Failed(during="callback") if error is not None:
-                self._write_failure(step, error)
+                self._write_failure(names, error)
 
-    def _write_failure(self, step: FlowStep, error: LatchpinError) -> None:
+    def _write_failure(self, names: FlowNames, error: LatchpinError) -> None:
         error.logged = True
-        extra = {"flow_id": step.flow_id or None, "cause": error.code}
+        extra = {"flow_id": names.flow_id or None, "cause": error.code}
         _log.log(
             logging.ERROR if error.code in _SHARED_BY_NOBODY else logging.WARNING,
             "Flow %s failed: cause=%s, fault of %s: %s; what to do: %s",
-            step.flow_id or "(unproven)",
+            names.flow_id or "(unproven)",
             error.code,
             error.cause.fault,
             error.detail or error.cause.title,
             error.remedy,
             extra=extra,
         )
-        _log.warning("%s", self._warning(error, step.gateway_id or "(unproven)"), extra=extra)
+        _log.warning("%s", self._warning(error, names.gateway_id or "(unproven)"), extra=extra)
         _log.error("OAuth callback failed: %s", error.public, extra=extra)
 
     def _warning(self, exc: LatchpinError, gateway: str) -> str:

@@ -9,8 +9,11 @@ from contextlib import suppress
 from contextvars import Context
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
-from latchpin.errors import BackendUnavailable, LatchpinError
+from latchpin.errors import BackendUnavailable
+from latchpin.model.facts import Fact
+from latchpin.model.flow_facts import FACTS
 from latchpin.model.flow_steps import FlowStep
 from latchpin.records.flows import FlowRecords
 
@@ -29,8 +32,15 @@ PARTING = 5.0
 """Seconds that a gateway that stops gives the last batches."""
 
 
+def _step_of(fact: Fact) -> FlowStep:
+    details: dict[str, Any] = dict(fact.details)
+    flow_id, kind, seconds, worker = (details.pop(name) for name in ("flow_id", "step", "seconds", "worker"))
+    details.pop("outcome")
+    return FlowStep(flow_id, fact.gateway_id, fact.subject, fact.at, seconds, worker, FACTS[kind](**details))
+
+
 class FlowHistory:
-    """The journal's reader that keeps: a bounded queue, and a task that empties it while there is something in it.
+    """The listener that keeps: a bounded queue, and a task that empties it while there is something in it.
 
     Args:
         records: where the steps are kept.
@@ -50,10 +60,11 @@ class FlowHistory:
         self._dropped = 0
         self._away = False
 
-    def read(self, step: FlowStep, error: LatchpinError | None) -> None:  # noqa: ARG002  what is kept is in the step
-        """Queue ``step`` to be kept."""
-        if not self._life or not step.flow_id:
+    def on_event(self, fact: Fact) -> None:
+        """Queue a step to be kept."""
+        if not self._life or fact.name != "flow.step" or not fact.details["flow_id"]:
             return
+        step = _step_of(fact)
         if len(self._queue) >= self._limit:
             if not self._dropped:
                 _log.warning("The history of flows cannot be written as fast as flows go: steps are left out")

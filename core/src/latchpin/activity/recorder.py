@@ -1,25 +1,19 @@
-"""The one account of a flow: its scripts tell each step once, and three readers make of it what they are for.
-
-The log writes the guide's lines, event listeners are told, and the history keeps it for people. Whoever needs to know
-more of a flow adds a fact to a step, or a reader here.
-"""
+"""The one account of a flow: its scripts tell each step once, as a fact, which the log and the listeners read."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from latchpin.activity.events import Events
-from latchpin.contracts import Clock
+from latchpin.activity.activity import Activity
+from latchpin.activity.flow_log import FlowLog, FlowNames
 from latchpin.errors import CallbackError, CallerError, LatchpinError, UpstreamError
 from latchpin.model.flow_facts import Facts, Failed, Phase
-from latchpin.model.flow_steps import FlowStep
 
-__all__ = ["FlowRecorder", "StepEvents", "StepReader", "FlowSpan", "current_flow"]
+__all__ = ["FlowRecorder", "FlowSpan", "current_flow"]
 
 _CURRENT: ContextVar[str | None] = ContextVar("latchpin_flow", default=None)
 
@@ -29,71 +23,42 @@ def current_flow() -> str | None:
     return _CURRENT.get()
 
 
-class StepReader(Protocol):
-    """Is told each step, in the flow's own task: it must be quick, wait for nothing and raise nothing."""
-
-    def read(self, step: FlowStep, error: LatchpinError | None) -> None:
-        """``error`` is what ended the flow, where the step is that it failed."""
-
-
-class StepEvents:
-    """The reader for plugins: one event for each step, without the user."""
-
-    def __init__(self, events: Events) -> None:
-        self._events = events
-
-    def read(self, step: FlowStep, error: LatchpinError | None) -> None:  # noqa: ARG002  the cause is in the step
-        """Tell the listeners."""
-        self._events.tell(
-            "flow.step",
-            flow_id=step.flow_id or None,
-            gateway_id=step.gateway_id or None,
-            step=step.step,
-            seconds=step.seconds,
-            outcome=step.outcome,
-            cause=step.cause,
-            during=getattr(step.facts, "during", None),
-        )
-
-
 class FlowRecorder:
-    """Gives out trails.
+    """Gives out spans.
 
     Args:
-        readers: in the order in which they are told.
-        clock: the gateway's.
+        activity: is told each step.
+        log: writes what the log says of a step.
         worker: names this process.
         timer: counts seconds; it only measures.
     """
 
     def __init__(
-        self,
-        readers: Sequence[StepReader],
-        *,
-        clock: Clock,
-        worker: str,
-        timer: Callable[[], float] = time.perf_counter,
+        self, activity: Activity, log: FlowLog, *, worker: str, timer: Callable[[], float] = time.perf_counter
     ) -> None:
-        self._readers = readers
-        self.clock = clock
-        self.worker = worker
+        self._activity = activity
+        self._log = log
+        self._worker = worker
         self.timer = timer
 
     def open(self, during: Phase) -> FlowSpan:
         """One request's part of a flow. Its first step is timed from now."""
         return FlowSpan(self, during)
 
-    def tell(self, step: FlowStep, error: LatchpinError | None) -> None:
-        """Tell every reader."""
-        for reader in self._readers:
-            reader.read(step, error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    flow_id: str = ""
-    gateway_id: str = ""
-    app_user_email: str = ""
+    def tell(self, names: FlowNames, facts: Facts, seconds: float, error: LatchpinError | None) -> None:
+        """Tell one step; ``error`` is what ended the flow, where the step is that it failed."""
+        self._log.write(names, facts, error)
+        self._activity.note(
+            "flow.step",
+            subject=names.app_user_email,
+            gateway_id=names.gateway_id,
+            flow_id=names.flow_id,
+            step=facts.step,
+            seconds=seconds,
+            worker=self._worker,
+            outcome="failed" if isinstance(facts, Failed) else "done",
+            **{name: getattr(facts, name) for name in facts.__slots__},
+        )
 
 
 class FlowSpan:
@@ -105,14 +70,14 @@ class FlowSpan:
     def __init__(self, journal: FlowRecorder, during: Phase) -> None:
         self._journal = journal
         self._during: Phase = during
-        self._names = _Names()
+        self._names = FlowNames()
         self._issued_by: str | None = None
         self._before = journal.timer()
         self._token: Token[str | None] | None = None
 
     def name(self, flow_id: str, gateway_id: str, app_user_email: str, *, issued_by: str | None = None) -> None:
         """Say which flow it is, once that is proven; ``issued_by`` is the process that made the state."""
-        self._names = _Names(flow_id, gateway_id, app_user_email)
+        self._names = FlowNames(flow_id, gateway_id, app_user_email)
         self._issued_by = issued_by
         if self._token is not None:
             _CURRENT.set(flow_id)
@@ -126,18 +91,7 @@ class FlowSpan:
         now, journal, names = self._journal.timer(), self._journal, self._names
         seconds, self._before = round(now - self._before, 6), now
         if names.flow_id or (self._during == "callback" and error is not None):
-            journal.tell(
-                FlowStep(
-                    flow_id=names.flow_id,
-                    gateway_id=names.gateway_id,
-                    app_user_email=names.app_user_email,
-                    at=journal.clock(),
-                    seconds=seconds,
-                    worker=journal.worker,
-                    facts=facts,
-                ),
-                error,
-            )
+            journal.tell(names, facts, seconds, error)
 
     def __enter__(self) -> Self:
         self._token = _CURRENT.set(self._names.flow_id or None)

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from latchpin.activity.activity import Activity
 from latchpin.activity.audit.log import AuditLog
 from latchpin.activity.audit.pseudonyms import Pseudonyms
-from latchpin.activity.events import Events
 from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.assembly.open_context import Looking, OpenContext
 from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
@@ -143,20 +143,24 @@ async def assemble(
             registrars=await context.open_each("latchpin_client_registrar"),
             identities=await context.open_each("latchpin_identity"),
             observers=observers,
-            audit=_audit_trail(settings, context, signer),
             sign_ins=_sign_ins(plugins),
             assertion_sources=await context.open_each("latchpin_identity_assertions"),
             authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
-            events=Events(await context.open_each("latchpin_event_listeners")),
+            activity=Activity(
+                clock,
+                await context.open_each("latchpin_event_listeners"),
+                [*_audit_log(settings, context, signer), *await context.open_each("latchpin_recorders")],
+            ),
             providers=providers,
         )
 
 
-def _audit_trail(settings: CoreSettings, context: OpenContext, signer: Signer) -> AuditLog:
+def _audit_log(settings: CoreSettings, context: OpenContext, signer: Signer) -> list[AuditLog]:
     if not settings.audit_log:
-        return AuditLog.off()
-    pseudonyms = Pseudonyms(context.kept, context.cipher)
-    return AuditLog(AuditRecords(context.records), signer, pseudonyms, context.clock)
+        return []
+    log = AuditLog(AuditRecords(context.records), signer, Pseudonyms(context.kept, context.cipher))
+    context.stack.push_async_callback(log.close)
+    return [log]
 
 
 def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook

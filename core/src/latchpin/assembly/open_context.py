@@ -37,7 +37,7 @@ from latchpin.workers.derived_keys import KeyRing
 
 __all__ = ["Looking", "OpenContext"]
 
-_MAY_OPEN_AS_NONE = ("latchpin_observers", "latchpin_event_listeners")
+_MAY_OPEN_AS_NONE = ("latchpin_observers", "latchpin_event_listeners", "latchpin_recorders")
 
 ServiceT = TypeVar("ServiceT")
 

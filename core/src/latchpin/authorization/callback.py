@@ -159,7 +159,7 @@ class AuthorizationCallback:
             raise VerifierLost(exc.detail) from exc
         await self._tokens.redeem(gateway, validated, verifier, trail)
         email = pending.app_user_email
-        await self._services.audit.record(
+        await self._services.activity.tell(
             "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id
         )
         return Completed(gateway, pending.app_user_email, payload.flow_id)

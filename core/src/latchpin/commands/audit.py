@@ -12,10 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from latchpin.activity.audit import reading
+from latchpin.activity.audit.log import AuditLog
 from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.commands.console import opened, print_json, run, say
 from latchpin.errors import NotFound
 from latchpin.identity.address import parse_email
+from latchpin.model.facts import Fact
 from latchpin.services import Services
 
 app = typer.Typer(name="audit", help="Verify and export the audit log.", no_args_is_help=True)
@@ -97,9 +99,12 @@ def forget(
 
     async def work() -> None:
         async with opened() as application:
-            if not await _pseudonyms(application.services).forget(address):
+            services = application.services
+            pseudonyms = _pseudonyms(services)
+            if not await pseudonyms.forget(address):
                 raise _unknown(address)
-            await application.services.audit.record("person.forgotten", actor=OPERATOR)
+            log = AuditLog(services.audit_log, services.signer, pseudonyms)
+            await log.keep(Fact("person.forgotten", services.clock(), OPERATOR))
 
     run(work())
     say(f"Forgot {address}: the entries stay, and nothing leads from them to that address any more")

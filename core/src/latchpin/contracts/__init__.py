@@ -12,7 +12,8 @@ from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import NavigationEntry
-from latchpin.contracts.people import AssertionSource, EventListener, Identity, SignIn, SignInOffer
+from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
+from latchpin.contracts.readers import EventListener, Recorder
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -58,6 +59,7 @@ __all__ = [
     "Operation",
     "PkceMethod",
     "RecordStore",
+    "Recorder",
     "Registration",
     "RegistrationRequest",
     "SignIn",

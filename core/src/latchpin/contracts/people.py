@@ -1,8 +1,8 @@
-"""How callers are known, where people can sign in, and who is told what happened."""
+"""How callers are known, and where people can sign in."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -12,7 +12,7 @@ from latchpin.contracts.backend import Clock
 from latchpin.contracts.servers import Upstream
 from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
 
-__all__ = ["AssertionSource", "EventListener", "Identity", "SignIn", "SignInOffer"]
+__all__ = ["AssertionSource", "Identity", "SignIn", "SignInOffer"]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -79,13 +79,3 @@ class AssertionSource(Protocol):
         It goes to that provider's token endpoint and nowhere else. A source answers for the person, not for the
         request: what it gives must be about ``caller.email``.
         """
-
-
-class EventListener(Protocol):
-    """Is told what happened, after it happened. It must be quick and must not raise: it is called in the flow.
-
-    One that sends what it hears elsewhere puts it into a queue, which a task that its ``open`` started works off.
-    """
-
-    def on_event(self, name: str, facts: Mapping[str, str | int | float | bool | None]) -> None:
-        """``name`` is one of the names in docs/plugins.md; ``facts`` hold no secret."""

@@ -75,7 +75,7 @@ class BreakGlass:
         if not caller.is_admin:
             raise Forbidden("only administrators may take everything back")
         began = now()
-        await self._services.audit.record("break-glass.begun", actor=caller.email)
+        await self._services.activity.tell("break-glass.begun", actor=caller.email)
         await end_everything_of(self._services.kept, EVERYBODY, self._services.clock())
         states = self._services.states
         authorizations = await states.purge(everything=True) if states is not None else 0
@@ -86,7 +86,7 @@ class BreakGlass:
             said += await self._revoke(taken, within)
         broken = _sum_up(said, authorizations, here, now() - began)
         facts = {name: str(value) for name, value in broken.describe().items() if name != "answers"}
-        await self._services.audit.record("break-glass.done", actor=caller.email, **facts)
+        await self._services.activity.tell("break-glass.done", actor=caller.email, **facts)
         return broken
 
     async def _delete(self) -> list[tuple[Gateway, list[StoredToken]]]:

@@ -75,7 +75,7 @@ class ConnectionService:
         self._records = services.records
         self._kept = services.kept
         self._tools = services.tools
-        self._audit = services.audit
+        self._activity = services.activity
         self._clock = services.clock
         self._gateways = gateways
         self._tokens = tokens
@@ -136,7 +136,7 @@ class ConnectionService:
             _own(caller, user)
         else:
             await end_everything_of(self._kept, user, self._clock())
-            await self._audit.record("person.signed-out", actor=caller.email, subject=user)
+            await self._activity.tell("person.signed-out", actor=caller.email, subject=user)
         connected = {token.gateway_id for token in await self._records.tokens.list(app_user_email=user)}
         waiting = []
         for gateway in await self._records.gateways.list():
@@ -174,7 +174,7 @@ class ConnectionService:
         answer = await self._disconnecting.run((gateway.id, owner), disconnect)
         if answer is None:
             return None
-        await self._audit.record("token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner)
+        await self._activity.tell("token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner)
         return Disconnected(gateway, owner, answer)
 
     def _connection(self, gateway: Gateway, token: StoredToken) -> Connection:

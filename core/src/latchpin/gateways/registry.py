@@ -37,7 +37,7 @@ class GatewayRegistry:
     def __init__(self, services: Services, *, new_id: Callable[[], str] = _new_id) -> None:
         self._records = services.records
         self._tools = services.tools
-        self._audit = services.audit
+        self._activity = services.activity
         self._cipher = services.cipher
         self._clock = services.clock
         self._rules = GatewayRules(
@@ -106,8 +106,7 @@ class GatewayRegistry:
         """
         gateway = self.draft(body, caller)
         await self._records.gateways.put(gateway)
-        _log.info("Created gateway %s", gateway.id)
-        await self._audit.record("gateway.created", actor=caller.email, gateway_id=gateway.id)
+        await self._activity.tell("gateway.created", actor=caller.email, gateway_id=gateway.id)
         return gateway
 
     async def change(self, gateway_id: str, body: GatewayBody, caller: Caller) -> Gateway:
@@ -142,8 +141,7 @@ class GatewayRegistry:
         if not await self._records.gateways.delete(gateway.id):
             raise NotFound(f"gateway {gateway.id} was removed by somebody else")
         await self._tools.drop(gateway.id)
-        _log.info("Removed gateway %s", gateway.id)
-        await self._audit.record("gateway.removed", actor=caller.email, gateway_id=gateway.id)
+        await self._activity.tell("gateway.removed", actor=caller.email, gateway_id=gateway.id)
         return gateway
 
     async def pin_issuer(self, gateway: Gateway, issuer: str | None) -> Gateway:
@@ -182,7 +180,6 @@ class GatewayRegistry:
         if change.drops_tokens:
             await self._drop_credentials(gateway.id)
             _log.warning("Gateway %s leads elsewhere now: its users' tokens were dropped", gateway.id)
-        _log.info("Changed gateway %s to revision %s", gateway.id, gateway.revision)
 
     async def _record_change(self, before: Gateway, change: GatewayChange, caller: Caller) -> None:
         """Record which parts changed, by their names alone: a value may be a secret or an address."""
@@ -192,7 +189,7 @@ class GatewayRegistry:
         facts = {"revision": str(after.revision), "changed": " ".join(parts)}
         if change.drops_tokens:
             facts["tokens"] = "dropped"
-        await self._audit.record("gateway.changed", actor=caller.email, gateway_id=after.id, **facts)
+        await self._activity.tell("gateway.changed", actor=caller.email, gateway_id=after.id, **facts)
 
     async def _drop_credentials(self, gateway_id: str) -> None:
         """Forget what was issued for the gateway as it was: tokens, and clients with their secrets."""

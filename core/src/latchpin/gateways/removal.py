@@ -69,7 +69,7 @@ class GatewayRemoval:
         self, services: Services, gateways: GatewayRegistry, tokens: TokenService, clients: ClientDirectory
     ) -> None:
         self._records = services.records
-        self._audit = services.audit
+        self._activity = services.activity
         self._gateways = gateways
         self._tokens = tokens
         self._clients = clients
@@ -106,7 +106,7 @@ class GatewayRemoval:
         removed = Removed(gateway, revocations, await self._clients.forget_all(clients, within=WITHIN))
         if tokens:
             facts = {"revoked": str(removed.revoked), "not_revoked": str(removed.not_revoked)}
-            await self._audit.record("tokens.revoked", actor=caller.email, gateway_id=gateway.id, **facts)
+            await self._activity.tell("tokens.revoked", actor=caller.email, gateway_id=gateway.id, **facts)
         await self._tokens.forget_key(gateway.id)
         return removed
 

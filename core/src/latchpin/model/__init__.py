@@ -13,8 +13,9 @@ was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many 
 from __future__ import annotations
 
 from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
-from latchpin.model.audit import AuditEntry, AuditEvent, AuditNote
+from latchpin.model.audit import AuditEntry, AuditNote
 from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
+from latchpin.model.facts import Fact
 from latchpin.model.flow_facts import (
     Begun,
     Consumed,
@@ -49,7 +50,6 @@ from latchpin.model.server_profile import ServerProfile
 
 __all__ = [
     "AuditEntry",
-    "AuditEvent",
     "AuditNote",
     "AuthType",
     "Begun",
@@ -61,6 +61,7 @@ __all__ = [
     "Document",
     "Evidence",
     "Exchanged",
+    "Fact",
     "Facts",
     "Failed",
     "FlowOutcome",

@@ -5,29 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
-__all__ = ["AuditEntry", "AuditEvent", "AuditNote"]
-
-AuditEvent = Literal[
-    "authorization.completed",
-    "token.obtained",
-    "token.refreshed",
-    "token.spent",
-    "token.disconnected",
-    "token.dropped",
-    "tokens.revoked",
-    "gateway.created",
-    "gateway.changed",
-    "gateway.removed",
-    "client.deleted",
-    "person.signed-in",
-    "person.signed-out",
-    "person.forgotten",
-    "audit.trimmed",
-    "break-glass.begun",
-    "break-glass.done",
-]
+__all__ = ["AuditEntry", "AuditNote"]
 
 
 @dataclass(frozen=True, slots=True)

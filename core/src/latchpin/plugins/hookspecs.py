@@ -27,6 +27,7 @@ from latchpin.contracts import (
     NavigationEntry,
     Observer,
     PkceMethod,
+    Recorder,
     RecordStore,
     Signer,
     SignInOffer,
@@ -110,7 +111,12 @@ def latchpin_identity_assertions() -> Sequence[Backend[Any, AssertionSource]]:  
 
 @hookspec
 def latchpin_event_listeners() -> Sequence[Backend[Any, EventListener | None]]:  # type: ignore[empty-body]
-    """Offer listeners that are told what happened, by the names in ``activity.events``; one may open as None."""
+    """Offer listeners that are told what happened, as ``latchpin.sdk.activity`` has it; one may open as None."""
+
+
+@hookspec
+def latchpin_recorders() -> Sequence[Backend[Any, Recorder | None]]:  # type: ignore[empty-body]
+    """Offer what keeps what was done; requests are answered once it is kept; one may open as None."""
 
 
 @hookspec

@@ -22,6 +22,7 @@ _BACKEND_HOOKS = (
     "latchpin_sign_ins",
     "latchpin_identity_assertions",
     "latchpin_event_listeners",
+    "latchpin_recorders",
     "latchpin_observers",
 )
 """Those whose offers have settings."""

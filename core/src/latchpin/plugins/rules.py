@@ -31,6 +31,7 @@ _CONTRACTS: Mapping[str, type] = {
     "latchpin_identity": contracts.Identity,
     "latchpin_identity_assertions": contracts.AssertionSource,
     "latchpin_event_listeners": contracts.EventListener,
+    "latchpin_recorders": contracts.Recorder,
     "latchpin_observers": contracts.Observer,
 }
 _DESCRIPTORS: Mapping[str, type] = {

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
+from latchpin.activity.audit.log import AuditLog
+from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.activity.audit.retention import trim
 from latchpin.activity.history import MOST_FLOWS
 from latchpin.errors import LatchpinError
@@ -64,6 +66,7 @@ async def purge(services: Services) -> None:
 async def _trim_audit(services: Services) -> None:
     days, now, ours = services.settings.audit_retention_days, services.clock(), secrets.token_urlsafe(16)
     if days and await services.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
-        count = await trim(services.audit_log, services.audit, before=now - timedelta(days=days))
+        log = AuditLog(services.audit_log, services.signer, Pseudonyms(services.kept, services.cipher))
+        count = await trim(services.audit_log, log, before=now - timedelta(days=days), now=now)
         if count:
             _log.info("Removed %d entries of the audit log, older than %d days", count, days)

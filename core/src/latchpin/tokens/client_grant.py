@@ -110,7 +110,7 @@ class ClientGrant:
         except RecordConflict:
             await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant)
             raise
-        await self._services.audit.record(
+        await self._services.activity.tell(
             "token.obtained",
             actor=CLIENT_ITSELF,
             gateway_id=gateway.id,

@@ -50,7 +50,7 @@ class Idleness:
     ) -> None:
         self._records = services.records
         self._kept = services.kept
-        self._audit = services.audit
+        self._activity = services.activity
         self._clock = services.clock
         self._limit = timedelta(days=services.settings.idle_connection_days)
         self._token_service = token_service
@@ -107,7 +107,7 @@ class Idleness:
             return False
         await self._kept.take(name, value=used_at)
         subject = "" if token.app_user_email == CLIENT_ITSELF else token.app_user_email
-        await self._audit.record(
+        await self._activity.tell(
             "token.dropped", actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, used=used_at[:10]
         )
         return True

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import CLIENT_ITSELF, StoredToken, TokenGrant
-from latchpin.model.audit import AuditEvent
+from latchpin.model.facts import FactName
 from latchpin.oauth.lifetime import POSTPONED
 from latchpin.services import Services
 from latchpin.tokens.sealing import seal_grant
@@ -67,9 +67,7 @@ class Outcomes:
                 await self._pause(pause)
         else:
             await self._put(renewed, begun)
-        _log.info("Refreshed the token for gateway %s, user %s", begun.gateway_id, begun.app_user_email)
-        self._services.events.tell("token.refreshed", gateway_id=begun.gateway_id)
-        await self._audit("token.refreshed", begun)
+        await self._tell("token.refreshed", begun)
         return renewed
 
     async def spend(self, begun: StoredToken) -> None:
@@ -87,9 +85,7 @@ class Outcomes:
             renew_at=None,
         )
         await self._tokens.put(spent, replacing=begun)
-        _log.warning("The refresh token for gateway %s, user %s is spent", begun.gateway_id, begun.app_user_email)
-        self._services.events.tell("token.spent", gateway_id=begun.gateway_id)
-        await self._audit("token.spent", begun)
+        await self._tell("token.spent", begun)
 
     async def _put(self, renewed: StoredToken, begun: StoredToken) -> None:
         try:
@@ -98,7 +94,7 @@ class Outcomes:
             if await self._tokens.get(begun.gateway_id, begun.app_user_email) != renewed:
                 raise  # else an earlier try was carried out, and only its answer was lost
 
-    async def _audit(self, event: AuditEvent, begun: StoredToken) -> None:
-        await self._services.audit.record(
-            event, actor=CLIENT_ITSELF, gateway_id=begun.gateway_id, subject=begun.app_user_email
+    async def _tell(self, name: FactName, begun: StoredToken) -> None:
+        await self._services.activity.tell(
+            name, actor=CLIENT_ITSELF, gateway_id=begun.gateway_id, subject=begun.app_user_email
         )

@@ -167,7 +167,6 @@ class TokenService:
             return None
         await self._services.records.tokens.delete(gateway.id, email)
         await self._services.tools.replace(gateway.id, email, {})
-        self._services.events.tell("token.disconnected", gateway_id=gateway.id)
         # Last: it may take long, and nobody may use the token meanwhile.
         return (await self._revoker.revoke(gateway, stored)).answer
 

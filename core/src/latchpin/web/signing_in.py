@@ -40,7 +40,7 @@ async def answer_signed_in(
     lifetime = longest if lifetime is None else min(lifetime, longest)
     await end_current_session(request)
     ticket = await start_session(signed_tokens_of(request), email, admin=admin, lifetime=lifetime)
-    await services_of(request).audit.record("person.signed-in", actor=email, subject=email, way=way)
+    await services_of(request).activity.tell("person.signed-in", actor=email, subject=email, way=way)
     response: Response
     if not target.startswith(_LEADS_AWAY):
         response = RedirectResponse(settings.base_url + target, 303)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from latchpin.contracts import Operation
+from latchpin.model import Fact
 
 from latchpin_metrics.meters import Meters, meters
 
@@ -18,17 +20,17 @@ _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"
 class CountingListener:
     """Implements ``latchpin.contracts.EventListener``."""
 
-    def on_event(self, name: str, facts: Mapping[str, str | int | float | bool | None]) -> None:
+    def on_event(self, fact: Fact) -> None:
         """Count it."""
         counted = meters()
-        match name:
+        match fact.name:
             case "flow.step":
-                _count_step(counted, facts)
+                _count_step(counted, fact.details)
             case "token.refreshed":
                 counted.refreshes["refreshed",].inc()
             case "token.spent":
                 counted.refreshes["spent",].inc()
-            case "token.disconnected":
+            case "token.disconnected" | "token.dropped":
                 counted.disconnects.inc()
             case "tools.fetched":
                 counted.fetches["fetched", ""].inc()
@@ -38,15 +40,15 @@ _OUTCOMES = {"begun": "begun", "sealed": "completed"}
 """The steps at which an authorization has begun and is complete."""
 
 
-def _count_step(counted: Meters, facts: Mapping[str, str | int | float | bool | None]) -> None:
+def _count_step(counted: Meters, facts: Mapping[str, Any]) -> None:
     step = str(facts["step"])
-    counted.steps[step,].observe(float(facts["seconds"] or 0))
+    counted.steps[step,].observe(facts["seconds"])
     if facts["outcome"] == "failed" and facts["during"] == "fetch-tools":
         counted.fetches["failed", str(facts["cause"])].inc()
         return
     outcome = "failed" if facts["outcome"] == "failed" else _OUTCOMES.get(step)
     if outcome is not None:
-        counted.flows[outcome, str(facts["cause"] or "")].inc()
+        counted.flows[outcome, str(facts.get("cause", ""))].inc()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from latchpin_testing.sealing import SuiteCipher
 from latchpin_testing.shared_stores import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin_testing.state_store import StateStoreContract
 from latchpin_testing.store_witness import StoreWitnessContract
-from latchpin_testing.watchers import EventListenerContract, ObserverContract
+from latchpin_testing.watchers import EventListenerContract, ObserverContract, RecorderContract
 
 __all__ = [
     "AssertionSourceContract",
@@ -36,6 +36,7 @@ __all__ = [
     "ObserverContract",
     "PkceMethodContract",
     "RecordStoreContract",
+    "RecorderContract",
     "RegistrarContract",
     "RunningGateway",
     "START",

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from latchpin.contracts import EventListener, Observer, Operation
+from latchpin.contracts import EventListener, Observer, Operation, Recorder
+from latchpin.model import Fact
 
 from latchpin_testing.people import OpenedOffer
 from latchpin_testing.rules import found, holds, same
 
-__all__ = ["EventListenerContract", "ObserverContract"]
+__all__ = ["EventListenerContract", "ObserverContract", "RecorderContract"]
 
-Facts = Mapping[str, str | int | float | bool | None]
-
-_FLOW = {"flow_id": "f" * 32, "gateway_id": "g" * 32}
-EVENTS: tuple[tuple[str, Facts], ...] = (
-    ("flow.step", {"step": "begun", "seconds": 0.0, "outcome": "done", "cause": None, "during": "authorize", **_FLOW}),
-    ("flow.step", {"step": "sealed", "seconds": 0.25, "outcome": "done", "cause": None, "during": "callback", **_FLOW}),
-    (
-        "flow.step",
-        {
-            "step": "failed",
-            "seconds": 1.5,
-            "outcome": "failed",
-            "cause": "state-signature-invalid",
-            "during": "callback",
-            "flow_id": None,
-            "gateway_id": None,
-        },
-    ),
-    ("token.refreshed", {"gateway_id": "g" * 32}),
-    ("token.spent", {"gateway_id": "g" * 32}),
-    ("token.disconnected", {"gateway_id": "g" * 32}),
-    ("tools.fetched", {"gateway_id": "g" * 32, "count": 3}),
-    ("an.event.of.a.later.version", {"something": True}),
+_AT = datetime(2026, 1, 2, tzinfo=UTC)
+_ANN, _GATEWAY = "ann@example.com", "a" * 32
+_STEP: dict[str, Any] = {"flow_id": "f" * 32, "seconds": 0.25, "worker": "w1", "outcome": "done"}
+_FAILED = {"outcome": "failed", "cause": "state-signature-invalid", "during": "callback"}
+FACTS = (
+    Fact("flow.step", _AT, "", _ANN, _GATEWAY, {**_STEP, "step": "begun", "via": "session"}),
+    Fact("flow.step", _AT, "", _ANN, _GATEWAY, {**_STEP, "step": "sealed", "store": "Redis", "replaced": False}),
+    Fact("flow.step", _AT, details={**_STEP, **_FAILED, "flow_id": "", "step": "failed"}),
+    Fact("token.refreshed", _AT, "gateway", _ANN, _GATEWAY),
+    Fact("token.spent", _AT, "gateway", _ANN, _GATEWAY),
+    Fact("token.disconnected", _AT, _ANN, _ANN, _GATEWAY),
+    Fact("token.dropped", _AT, "gateway", "", _GATEWAY, {"used": "2026-01-01"}),
+    Fact("tools.fetched", _AT, "", _ANN, _GATEWAY, {"count": 3}),
+    Fact("gateway.created", _AT, _ANN, "", _GATEWAY),
+    Fact("a.fact.of.a.later.version", _AT, details={"something": True}),
 )
 
 
@@ -46,17 +41,30 @@ class EventListenerContract(OpenedOffer):
 
     async def test_it_hears_every_event(self, service: EventListener) -> None:
         """Those of a later version too; it raises nothing, returns nothing, and leaves the facts as they are."""
-        for name, facts in (*EVENTS, *EVENTS):
-            given = dict(facts)
+        for fact in (*FACTS, *FACTS):
+            given = replace(fact, details=dict(fact.details))
             try:
-                answer: object = service.on_event(name, given)  # type: ignore[func-returns-value]
+                answer: object = service.on_event(given)  # type: ignore[func-returns-value]
             except Exception as exc:
-                raise AssertionError(f"contract broken: a listener raises nothing; on {name} {found(exc)}") from exc
+                text = f"contract broken: a listener raises nothing; on {fact.name} {found(exc)}"
+                raise AssertionError(text) from exc
             if inspect.iscoroutine(answer):
                 answer.close()
                 pytest.fail("contract broken: on_event is a plain function; a coroutine would never be awaited")
             same(answer, None, "on_event returns nothing")
-            same(given, dict(facts), "a listener leaves the facts as they are")
+            same(given, fact, "a listener leaves the facts as they are")
+
+
+@pytest.mark.asyncio
+class RecorderContract(OpenedOffer):
+    """What ``latchpin.contracts.Recorder`` promises. A subclass gives ``offer``, and ``settings`` that use it."""
+
+    async def test_it_records_every_fact(self, service: Recorder) -> None:
+        """Several at once, and those of a later version too; it raises nothing and leaves the facts as they are."""
+        given = [replace(fact, details=dict(fact.details)) for fact in (*FACTS, *FACTS)]
+        for outcome in await asyncio.gather(*map(service.record, given), return_exceptions=True):
+            holds(not isinstance(outcome, BaseException), "a recorder raises nothing", found(outcome))
+        same(given, [*FACTS, *FACTS], "a recorder leaves the facts as they are")
 
 
 OPERATIONS: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (

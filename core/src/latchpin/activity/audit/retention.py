@@ -6,18 +6,19 @@ from datetime import datetime
 
 from latchpin.activity.audit.log import AuditLog
 from latchpin.model import CLIENT_ITSELF
-from latchpin.model.audit import AuditEntry, AuditEvent
+from latchpin.model.audit import AuditEntry
+from latchpin.model.facts import Fact
 from latchpin.records.audit import AuditRecords
 
 __all__ = ["TRIMMED", "trim", "trimmed_through"]
 
-TRIMMED: AuditEvent = "audit.trimmed"
+TRIMMED = "audit.trimmed"
 
 _AT_ONCE = 5_000
 """Entries that one write removes."""
 
 
-async def trim(records: AuditRecords, trail: AuditLog, *, before: datetime) -> int:
+async def trim(records: AuditRecords, log: AuditLog, *, before: datetime, now: datetime) -> int:
     """Remove the entries from before ``before``; return how many.
 
     The entry that says so comes first, so that a beginning is never missing without one. If it cannot be written,
@@ -30,7 +31,7 @@ async def trim(records: AuditRecords, trail: AuditLog, *, before: datetime) -> i
     if oldest is None or oldest.at >= before:
         return 0
     through = await _newest_before(records, oldest, before)
-    if not await trail.record(TRIMMED, actor=CLIENT_ITSELF, through=str(through)):
+    if not await log.keep(Fact(TRIMMED, now, CLIENT_ITSELF, details={"through": through})):
         return 0
     removed = 0
     for number in range(oldest.number + _AT_ONCE, through, _AT_ONCE):

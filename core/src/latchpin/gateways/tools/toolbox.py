@@ -98,12 +98,12 @@ class Toolbox:
         listing = await self._list(gateway, caller, token)
         by_name = {str(definition["name"]): definition for definition in listing.tools}
         changes = await self._services.tools.replace(gateway.id, caller.email, by_name)
-        _log.info("Fetched %d tools for gateway %s, user %s", len(by_name), gateway.id, caller.email)
+        tell = self._services.activity.tell
+        await tell("tools.fetched", subject=caller.email, gateway_id=gateway.id, count=len(by_name))
         for odd in listing.left_out:
             _log.warning("Left out tool %s of gateway %s: %s", ascii(odd.name), gateway.id, odd.reason)
         for remark in listing.remarks:
             _log.warning("The tools of gateway %s: %s", gateway.id, remark)
-        self._services.events.tell("tools.fetched", gateway_id=gateway.id, count=len(by_name))
         flow_id = token.stored.flow_id if token is not None else None
         counts = (changes.created, changes.updated, changes.removed)
         return Fetched(gateway, *counts, listing.tools, listing.left_out, listing.remarks, flow_id)

@@ -1,0 +1,61 @@
+"""Tells what happened, once: to the log, to listeners, who must not wait, and to recorders, who are waited for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from latchpin.contracts import Clock, EventListener, Recorder
+from latchpin.model.facts import FACTS, Detail, Fact, FactName
+
+__all__ = ["Activity"]
+
+_log = logging.getLogger("latchpin.activity")
+
+
+class Activity:
+    """The one place that facts are told to. A reader that fails is logged, and disturbs nothing.
+
+    Args:
+        clock: the gateway's.
+        listeners: in the order of their rank.
+        recorders: in the order of their rank.
+    """
+
+    def __init__(
+        self, clock: Clock, listeners: Sequence[EventListener] = (), recorders: Sequence[Recorder] = ()
+    ) -> None:
+        self.clock = clock
+        self._listeners = list(listeners)
+        self._recorders = recorders
+
+    def add(self, listener: EventListener) -> None:
+        """Let one more listen from now on."""
+        self._listeners.append(listener)
+
+    def note(
+        self, name: FactName, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
+    ) -> Fact:
+        """Tell those who are quick: for what happens where nobody may wait. Returns what was told."""
+        fact = Fact(name, self.clock(), actor, subject, gateway_id, details)
+        kind = FACTS[name]
+        if kind.line:
+            _log.log(kind.level, kind.line, {**asdict(fact), **details})
+        for listener in self._listeners:
+            try:
+                listener.on_event(fact)
+            except Exception:  # noqa: BLE001  a listener may fail in any way
+                _log.exception("The event listener %s failed on %s", type(listener).__name__, name)
+        return fact
+
+    async def tell(
+        self, name: FactName, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
+    ) -> None:
+        """Tell everybody. What was done is recorded when this returns, or the log says what is missing."""
+        fact = self.note(name, actor=actor, subject=subject, gateway_id=gateway_id, **details)
+        for recorder in self._recorders:
+            try:
+                await recorder.record(fact)
+            except Exception:  # noqa: BLE001  a recorder may fail in any way; what was done stays done
+                _log.exception("The recorder %s failed on %s", type(recorder).__name__, name)

@@ -1,0 +1,65 @@
+"""A fact is told once: to the log, to listeners, and to recorders, who are awaited; a failing one disturbs nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from pathlib import Path
+
+from latchpin.activity.activity import Activity
+from latchpin.model.facts import FACTS, Fact
+from latchpin_testing import MovedClock
+
+PLUGINS_PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
+
+
+class Remembering:
+    def __init__(self) -> None:
+        self.heard: list[Fact] = []
+
+    def on_event(self, fact) -> None:
+        self.heard.append(fact)
+
+    async def record(self, fact) -> None:
+        await asyncio.sleep(0)
+        self.heard.append(fact)
+
+
+class Failing:
+    def on_event(self, fact) -> None:
+        raise RuntimeError("no")
+
+    async def record(self, fact) -> None:
+        raise RuntimeError("no")
+
+
+async def test_everybody_is_told_the_same_and_who_fails_is_logged(caplog):
+    clock, listener, recorder = MovedClock(), Remembering(), Remembering()
+    activity = Activity(clock, [Failing(), listener], [Failing(), recorder])
+    with caplog.at_level(logging.INFO, "latchpin.activity"):
+        await activity.tell("tools.fetched", subject="ann@example.com", gateway_id="g", count=3)
+    told = [Fact("tools.fetched", clock(), "", "ann@example.com", "g", {"count": 3})]
+    assert (listener.heard, recorder.heard) == (told, told)
+    assert caplog.messages == [
+        "Fetched 3 tools for gateway g, user ann@example.com",
+        "The event listener Failing failed on tools.fetched",
+        "The recorder Failing failed on tools.fetched",
+    ]
+
+
+def test_what_is_noted_waits_for_nobody():
+    listener, recorder = Remembering(), Remembering()
+    Activity(MovedClock(), [listener], [recorder]).note("flow.step", flow_id="f", step="begun")
+    assert (len(listener.heard), recorder.heard) == (1, [])
+
+
+def test_every_line_is_made_of_what_its_fact_has():
+    for kind in FACTS.values():
+        allowed = {"actor", "subject", "gateway_id", *kind.details.split()}
+        assert set(re.findall(r"%\((\w+)\)", kind.line)) <= allowed
+
+
+def test_every_fact_is_on_the_page_for_plugin_authors():
+    page = PLUGINS_PAGE.read_text(encoding="utf-8")
+    assert not [name for name in FACTS if f"`{name}`" not in page]
