@@ -44,7 +44,7 @@ async def test_it_says_so_again_before_it_is_forgotten(settings, monkeypatch: py
         services = gateway.application.services
         kept = services.kept
         (before,) = await list_instances(kept, services.clock)
-        await announcing._announce(services)
+        await announcing.announce(services)
         (after,) = await list_instances(kept, services.clock)
         assert after.seen_at > before.seen_at
         async with announced(services):

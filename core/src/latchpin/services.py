@@ -11,6 +11,7 @@ from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     AssertionSource,
     Backend,
+    BackgroundTask,
     Cipher,
     ClientAuthentication,
     ClientRegistrar,
@@ -55,6 +56,7 @@ class Services:
         providers: what real providers need beyond the standard, the deployer's first.
         assertion_sources: in the order of their rank.
         authentications: by ``token_endpoint_auth_method``.
+        background_tasks: by their names for the log; a serving process runs them.
     """
 
     settings: CoreSettings
@@ -83,3 +85,4 @@ class Services:
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
     assertion_sources: Sequence[AssertionSource] = ()
+    background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)

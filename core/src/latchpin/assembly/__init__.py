@@ -152,6 +152,7 @@ async def assemble(
                 [*_audit_log(settings, context, signer), *await context.open_each("latchpin_recorders")],
             ),
             providers=providers,
+            background_tasks=await context.open_named("latchpin_background_tasks"),
         )
 
 

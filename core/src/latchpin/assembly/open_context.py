@@ -37,7 +37,12 @@ from latchpin.workers.derived_keys import KeyRing
 
 __all__ = ["Looking", "OpenContext"]
 
-_MAY_OPEN_AS_NONE = ("latchpin_observers", "latchpin_event_listeners", "latchpin_recorders")
+_MAY_OPEN_AS_NONE = (
+    "latchpin_observers",
+    "latchpin_event_listeners",
+    "latchpin_recorders",
+    "latchpin_background_tasks",
+)
 
 ServiceT = TypeVar("ServiceT")
 
@@ -170,12 +175,16 @@ class OpenContext:
 
     async def open_each(self, hook: str) -> list[Any]:
         """Open what is offered side by side through ``hook``, lowest rank first; without those that open as None."""
-        opened: list[Any] = []
+        return list((await self.open_named(hook)).values())
+
+    async def open_named(self, hook: str) -> dict[str, Any]:
+        """Open as ``open_each`` does; each is found under a name for the log, with its plugin's."""
+        opened: dict[str, Any] = {}
         for backend in self.plugins.ranked(hook):
             try:
                 service = await self.open(hook, backend)
                 if service is not None:
-                    opened.append(service)
+                    opened[f"{backend.name} ({self.plugins.who_offers(hook, backend.name)})"] = service
             except Exception as exc:
                 if self.looking is None:
                     raise

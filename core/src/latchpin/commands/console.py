@@ -51,6 +51,7 @@ SIDE_BY_SIDE = (
     "latchpin_identity_assertions",
     "latchpin_event_listeners",
     "latchpin_observers",
+    "latchpin_background_tasks",
 )
 """Hooks of which a gateway that serves opens every offer."""
 TO_SERVERS = ("latchpin_client_registrar", "latchpin_identity_assertions", "latchpin_event_listeners")

@@ -6,6 +6,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context
+from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import Collection
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
@@ -35,6 +36,7 @@ from latchpin.contracts.stores import (
 __all__ = [
     "AssertionSource",
     "Backend",
+    "BackgroundTask",
     "Check",
     "CheckContext",
     "Cipher",
@@ -46,6 +48,7 @@ __all__ = [
     "Context",
     "DerivedKey",
     "EventListener",
+    "Every",
     "Finding",
     "Fix",
     "GatewayRecords",

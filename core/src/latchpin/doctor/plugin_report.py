@@ -21,6 +21,7 @@ _ALL_USED = {
     "latchpin_commands": "all",
     "latchpin_event_listeners": "all",
     "latchpin_observers": "all watch",
+    "latchpin_background_tasks": "each serving process runs all",
     "latchpin_routes": "all",
     "latchpin_navigation": "all",
     "latchpin_settings": "all",

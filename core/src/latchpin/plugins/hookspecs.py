@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 from latchpin.contracts import (
     AssertionSource,
     Backend,
+    BackgroundTask,
     Check,
     Cipher,
     ClientAuthentication,
@@ -122,6 +123,11 @@ def latchpin_recorders() -> Sequence[Backend[Any, Recorder | None]]:  # type: ig
 @hookspec
 def latchpin_observers() -> Sequence[Backend[Any, Observer | None]]:  # type: ignore[empty-body]
     """Offer observers of requests, of calls upstream and of stores; one with nothing to do opens as None."""
+
+
+@hookspec
+def latchpin_background_tasks() -> Sequence[Backend[Any, BackgroundTask[Any] | None]]:  # type: ignore[empty-body]
+    """Offer work that each serving process does on the side; one with nothing to do opens as None."""
 
 
 @hookspec

@@ -24,6 +24,7 @@ _BACKEND_HOOKS = (
     "latchpin_event_listeners",
     "latchpin_recorders",
     "latchpin_observers",
+    "latchpin_background_tasks",
 )
 """Those whose offers have settings."""
 

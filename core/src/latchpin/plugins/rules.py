@@ -33,6 +33,7 @@ _CONTRACTS: Mapping[str, type] = {
     "latchpin_event_listeners": contracts.EventListener,
     "latchpin_recorders": contracts.Recorder,
     "latchpin_observers": contracts.Observer,
+    "latchpin_background_tasks": contracts.BackgroundTask,
 }
 _DESCRIPTORS: Mapping[str, type] = {
     "latchpin_server_profiles": ServerProfile,

@@ -6,7 +6,6 @@ now and then. Keys are named by their ids, from which nothing of a key can be le
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from latchpin.errors import LatchpinError
 from latchpin.services import Services
 from latchpin.workers.instances import LIFE, PREFIX
 
-__all__ = ["announced", "keys_of"]
+__all__ = ["INTERVAL_SECONDS", "announce", "announced", "keys_of"]
 
 _log = logging.getLogger("latchpin.instances")
 
@@ -28,15 +27,11 @@ INTERVAL_SECONDS = 60.0
 
 @asynccontextmanager
 async def announced(services: Services) -> AsyncIterator[None]:
-    """Keep this process's entry up to date while the body runs, and take it back at the end."""
-    await _announce(services)
-    task = asyncio.create_task(_announce_forever(services))
+    """Make this process's entry, and take it back at the end."""
+    await announce(services)
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         with suppress(LatchpinError):  # it expires
             await services.kept.take(f"{PREFIX}{services.instance_id}")
 
@@ -66,13 +61,7 @@ async def _name_of_data(services: Services) -> str:
     return (await states.facts()).name[:12] if isinstance(states, StoreDiagnostics) else ""
 
 
-async def _announce_forever(services: Services) -> None:
-    while True:
-        await asyncio.sleep(INTERVAL_SECONDS)
-        await _announce(services)
-
-
-async def _announce(services: Services) -> None:
+async def announce(services: Services) -> None:
     """Say it once; a store that is away is told the next time."""
     name, now = f"{PREFIX}{services.instance_id}", services.clock()
     try:
@@ -81,5 +70,5 @@ async def _announce(services: Services) -> None:
         await services.kept.put(name, json.dumps(entry), expires_at=now + LIFE)
     except LatchpinError as exc:
         _log.debug("This process could not be announced: %s", exc.detail or exc.public)
-    except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
+    except Exception:  # noqa: BLE001  it serves all the same; whatever it was is logged
         _log.exception("This process could not be announced")

@@ -5,21 +5,17 @@ Entries of the audit log are gone within the hour after their time, where it has
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from latchpin.activity.audit.log import AuditLog
 from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.activity.audit.retention import trim
 from latchpin.activity.history import MOST_FLOWS
-from latchpin.errors import LatchpinError
 from latchpin.services import Services
 
-__all__ = ["maintained"]
+__all__ = ["INTERVAL_SECONDS", "purge"]
 
 _log = logging.getLogger("latchpin.maintenance")
 
@@ -30,37 +26,18 @@ _TRIM_EVERY = timedelta(hours=1)
 """So often, one of all workers trims the audit log."""
 
 
-@asynccontextmanager
-async def maintained(services: Services) -> AsyncIterator[None]:
-    """Purge in the background while the body runs."""
-    task = asyncio.create_task(_purge_forever(services))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _purge_forever(services: Services) -> None:
-    while True:
-        await asyncio.sleep(INTERVAL_SECONDS)
-        await purge(services)
-
-
 async def purge(services: Services) -> None:
-    """Remove what is past its time; a store that is away is tried again the next time."""
-    try:
-        if services.states is not None and (count := await services.states.purge()):
-            _log.debug("Purged %d expired OAuth states", count)
-        await services.records.purge()
-        before = services.clock() - timedelta(hours=services.settings.flow_history_hours)
-        await services.flows.purge(before=before, most=MOST_FLOWS)
-        await _trim_audit(services)
-    except LatchpinError as exc:
-        _log.warning("Purging expired states failed: %s", exc.detail or exc.public)
-    except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
-        _log.exception("Purging expired states failed")
+    """Remove what is past its time.
+
+    Raises:
+        BackendUnavailable: a store is away.
+    """
+    if services.states is not None and (count := await services.states.purge()):
+        _log.debug("Purged %d expired OAuth states", count)
+    await services.records.purge()
+    before = services.clock() - timedelta(hours=services.settings.flow_history_hours)
+    await services.flows.purge(before=before, most=MOST_FLOWS)
+    await _trim_audit(services)
 
 
 async def _trim_audit(services: Services) -> None:

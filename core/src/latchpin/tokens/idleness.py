@@ -7,22 +7,19 @@ last used is kept beside it, to the hour, so that using it does not cost a write
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from latchpin.errors import LatchpinError
 from latchpin.model import CLIENT_ITSELF, StoredToken
 from latchpin.services import Services
 from latchpin.tokens.service import TokenService
 from latchpin.tokens.usage import PREFIX, name_of
 from latchpin.workers.shared_tasks import SharedTasks
 
-__all__ = ["Idleness", "dropped_when_idle"]
+__all__ = ["INTERVAL_SECONDS", "Idleness"]
 
 _log = logging.getLogger("latchpin.tokens")
 
@@ -37,36 +34,17 @@ class Idleness:
 
     Args:
         services: the gateway's services.
-        keeper: ends a connection here and at its server.
-        pause: waits that many seconds.
+        token_service: ends a connection here and at its server.
     """
 
-    def __init__(
-        self,
-        services: Services,
-        token_service: TokenService,
-        *,
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, services: Services, token_service: TokenService) -> None:
         self._records = services.records
         self._kept = services.kept
         self._activity = services.activity
         self._clock = services.clock
         self._limit = timedelta(days=services.settings.idle_connection_days)
         self._token_service = token_service
-        self._pause = pause
         self._dropping: SharedTasks[object, bool] = SharedTasks()
-
-    async def run(self) -> None:
-        """Work until cancelled; a store that is away is tried again the next time."""
-        while True:
-            await self._pause(INTERVAL_SECONDS)
-            try:
-                await self.sweep()
-            except LatchpinError as exc:
-                _log.warning("Looking for idle connections failed: %s", exc.detail or exc.public)
-            except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
-                _log.exception("Looking for idle connections failed")
 
     async def sweep(self) -> int:
         """Drop what is idle, unless another worker has looked within the hour; return how many.
@@ -80,20 +58,23 @@ class Idleness:
         if await kept.put(_SWEEPS, ours, expires_at=now + SWEEP_EVERY) != ours:
             return 0
         used = await kept.list(PREFIX)
-        count = 0
-        for token in await self._records.tokens.list():
-            name = name_of(token.gateway_id, token.app_user_email)
-            if name not in used:
-                await kept.put(name, now.isoformat(), expires_at=now + 2 * self._limit)
-            elif self._is_idle(used[name]):
-                count += await self._dropping.run(object(), partial(self._drop, token, name))
+        try:
+            count = await self._drop_unused(used, now)
+        finally:
+            await self._dropping.close()
         if count:
             _log.info("Dropped %d connections that nobody had used for %d days", count, self._limit.days)
         return count
 
-    async def close(self) -> None:
-        """Let what is under way end."""
-        await self._dropping.close()
+    async def _drop_unused(self, used: Mapping[str, str], now: datetime) -> int:
+        count = 0
+        for token in await self._records.tokens.list():
+            name = name_of(token.gateway_id, token.app_user_email)
+            if name not in used:
+                await self._kept.put(name, now.isoformat(), expires_at=now + 2 * self._limit)
+            elif self._is_idle(used[name]):
+                count += await self._dropping.run(object(), partial(self._drop, token, name))
+        return count
 
     def _is_idle(self, used_at: str) -> bool:
         return datetime.fromisoformat(used_at) <= self._clock() - self._limit
@@ -111,20 +92,3 @@ class Idleness:
             "token.dropped", actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, used=used_at[:10]
         )
         return True
-
-
-@asynccontextmanager
-async def dropped_when_idle(services: Services, token_service: TokenService) -> AsyncIterator[None]:
-    """Drop in the background while the body runs, if IDLE_CONNECTION_DAYS says so."""
-    if not services.settings.idle_connection_days:
-        yield
-        return
-    idleness = Idleness(services, token_service)
-    task = asyncio.create_task(idleness.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await idleness.close()

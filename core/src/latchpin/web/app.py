@@ -19,11 +19,10 @@ from latchpin.identity.login import create_first_link, invitation
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import doubtful_settings
 from latchpin.serving.announcing import announced
-from latchpin.serving.maintenance import maintained
+from latchpin.serving.background import running
 from latchpin.serving.serve import require_servable
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
-from latchpin.tokens.idleness import dropped_when_idle
 from latchpin.tokens.refresh_ahead import refreshing_ahead
 from latchpin.web import (
     routes_api,
@@ -108,13 +107,12 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             _warn(app.state.application, plugins)
             await app.state.application.waiting.meet_store()
             await _invite(app.state.application)
-            tokens = app.state.application.tokens
+            application = app.state.application
             try:
                 async with (
-                    maintained(services),
-                    refreshing_ahead(services, tokens),
-                    dropped_when_idle(services, tokens),
                     announced(services),
+                    refreshing_ahead(services, application.tokens),
+                    running(services.background_tasks, application),
                 ):
                     yield
             finally:  # also where the server gives up waiting: what is queued for the stores must reach them

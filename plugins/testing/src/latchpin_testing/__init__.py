@@ -6,6 +6,7 @@ contract. Time never passes by itself here: the ``advance`` fixture moves the in
 """
 
 from latchpin_testing import samples
+from latchpin_testing.background import BackgroundTaskContract
 from latchpin_testing.checks import BareCheckContext, CheckContract
 from latchpin_testing.clock import START, MovedClock
 from latchpin_testing.context import SuiteContext
@@ -25,6 +26,7 @@ from latchpin_testing.watchers import EventListenerContract, ObserverContract, R
 
 __all__ = [
     "AssertionSourceContract",
+    "BackgroundTaskContract",
     "BareCheckContext",
     "CheapCountContract",
     "CheckContract",
