@@ -25,6 +25,7 @@ from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
+from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
@@ -49,7 +50,10 @@ class Application:
             redirect_uri=services.settings.redirect_uri,
         )
         self.gateways = GatewayRegistry(services)
-        self.tokens = TokenService(services, self.servers, self.clients, pin=self.gateways.pin_issuer)
+        self.token_endpoint = TokenEndpoint(services)
+        self.tokens = TokenService(
+            services, self.servers, self.clients, self.token_endpoint, pin=self.gateways.pin_issuer
+        )
         life = timedelta(hours=services.settings.flow_history_hours)
         self.history = FlowHistory(services.flows, life=life)
         self.flows = FlowInspector(services.flows, self.history)
@@ -63,6 +67,7 @@ class Application:
             self.servers,
             self.clients,
             step_up=self.step_up,
+            proofs=self.token_endpoint.prover,
             waiting=self.waiting,
             journal=self.journal,
         )

@@ -36,6 +36,7 @@ class StartAuthorization:
         clients: ClientDirectory,
         *,
         step_up: StepUp,
+        proofs: DpopProofs,
         waiting: PendingAuthorizations,
         journal: FlowRecorder,
     ) -> None:
@@ -44,7 +45,7 @@ class StartAuthorization:
         self._servers = servers
         self._clients = clients
         self._step_up = step_up
-        self._prover = DpopProofs(services.kept, services.cipher, services.clock)
+        self._proofs = proofs
         self._waiting = waiting
         self._journal = journal
 
@@ -72,7 +73,7 @@ class StartAuthorization:
             found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
             seconds = trail.elapsed()
-            key = None if found.metadata.dpop is None else await self._prover.thumbprint(gateway.id)
+            key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
             attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, trail, seconds, key)
             return await self._begin(states, attempt)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
 
 from latchpin.errors.causes import callback, missing, refusals
 from latchpin.errors.causes.cause import OPAQUE
@@ -31,12 +30,11 @@ __all__ = [
 class CallbackError(LatchpinError):
     """An authorization came back and cannot be completed.
 
-    ``proven`` says whether signature and browser had been proven: before that, an answer may tell
-    nothing that the store or the provider said.
+    Before signature and browser are proven, an answer tells nothing that the store or the server said.
     """
 
     status = 400
-    proven: ClassVar[bool | None] = True
+    shows_detail = True
     remedy = callback.AGAIN
 
 
@@ -44,28 +42,28 @@ class CallbackMalformed(CallbackError):
     """A parameter is missing, repeated, too long, or not text we can read."""
 
     cause = callback.CALLBACK_MALFORMED
-    proven = False
+    shows_detail = False
 
 
 class StateSignatureInvalid(CallbackError):
     """The state's signature does not hold: damaged, altered, or signed under another secret."""
 
     cause = callback.STATE_SIGNATURE
-    proven = False
+    shows_detail = False
 
 
 class BrowserChanged(CallbackError):
     """The callback reached another browser than the one that began."""
 
     cause = callback.BROWSER_CHANGED
-    proven = False
+    shows_detail = False
 
 
 class UserChanged(CallbackError):
     """Somebody else is signed in than the user who began."""
 
     cause = callback.USER_CHANGED
-    proven = False
+    shows_detail = False
 
 
 class StateRefused(CallbackError):

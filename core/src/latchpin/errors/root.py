@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from latchpin.errors.causes import Cause
 from latchpin.errors.causes.installation import INTERNAL
@@ -26,6 +26,7 @@ class LatchpinError(Exception):
     the docs. Whoever has written it to the log sets ``logged``, so that the web does not do it again, and ``flow_id``
     where the failure belongs to a known flow. ``operator_remedy`` is the action of who runs the gateway where it is
     another than a caller's: it may name hosts and files, so it goes to the terminal, the log and doctor only.
+    ``shows_detail`` says whether who asks may read the detail; where it is None, callers' and upstream errors do.
 
     Args:
         detail: what happened, in one sentence, with this case's own facts.
@@ -40,7 +41,7 @@ class LatchpinError(Exception):
     title: str = INTERNAL.title
     public: str = INTERNAL.public
     remedy: str = INTERNAL.remedy
-    proven: ClassVar[bool | None] = None
+    shows_detail: bool | None = None
     operator_remedy: str = ""
     logged: bool = False
     flow_id: str | None = None

@@ -7,11 +7,10 @@ from typing import Any
 
 from latchpin.clients.options import RegistrationOptions
 from latchpin.errors import LatchpinError
-from latchpin.model import Gateway, OAuthConfig
+from latchpin.model import NO_PROFILE, Gateway, OAuthConfig
 from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
 from latchpin.oauth.grants import grant_subject
-from latchpin.oauth.server_profiles import NO_PROFILE
 from latchpin.servers.found import FoundServer
 
 __all__ = ["Discovered"]

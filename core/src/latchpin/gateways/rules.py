@@ -13,9 +13,8 @@ from latchpin.errors import InvalidRequest
 from latchpin.gateways.body import GatewayBody, OAuthConfigBody
 from latchpin.gateways.configured_secrets import with_secrets
 from latchpin.gateways.grant_rules import check_grant
-from latchpin.model import Caller, Gateway, OAuthConfig
+from latchpin.model import NO_PROFILE, Caller, Gateway, OAuthConfig
 from latchpin.model.gateway import OAUTH_SECRETS
-from latchpin.oauth.server_profiles import NO_PROFILE
 
 __all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe"]
 

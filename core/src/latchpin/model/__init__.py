@@ -5,6 +5,7 @@ selected cipher, never a plain secret; what crosses a store is built only from t
 value is left out when it is printed.
 
 Some names are words or numbers of others: ``AuthType`` and ``GrantType`` (with ``JWT_BEARER``) are a gateway's,
+``NO_PROFILE`` is what its ``provider`` says to have none,
 ``CLIENT_ITSELF`` is the owner of a token that is the gateway's own, ``ID_INDEX`` is the index that each collection has.
 ``AuditEvent`` are the audit log's. Of a flow's history: ``StepName``, ``StepOutcome``, ``FlowOutcome``, ``Phase`` (what
 was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many are kept).
@@ -46,7 +47,7 @@ from latchpin.model.pending import PendingAuthorization, StateKey
 from latchpin.model.person import Caller, Evidence, IdentityAssertion
 from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
 from latchpin.model.sealed import Sealed
-from latchpin.model.server_profile import ServerProfile
+from latchpin.model.server_profile import NO_PROFILE, ServerProfile
 
 __all__ = [
     "AuditEntry",
@@ -75,6 +76,7 @@ __all__ = [
     "IdentityProvider",
     "JWT_BEARER",
     "MOST_STEPS",
+    "NO_PROFILE",
     "OAuthConfig",
     "PendingAuthorization",
     "Phase",

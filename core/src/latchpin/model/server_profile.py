@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-__all__ = ["ServerProfile"]
+__all__ = ["NO_PROFILE", "ServerProfile"]
+
+NO_PROFILE = "none"
+"""What an entry says as ``provider`` to be treated as the standard has it."""
 
 
 @dataclass(frozen=True, slots=True)

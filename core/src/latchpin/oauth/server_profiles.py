@@ -14,12 +14,9 @@ from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.server_profile import ServerProfile
 from latchpin.model.urls import split_url
 
-__all__ = ["NO_PROFILE", "apply_provider", "find_provider"]
+__all__ = ["apply_provider", "find_provider"]
 
 ValueT = TypeVar("ValueT")
-
-NO_PROFILE = "none"
-"""What an entry says as ``provider`` to be treated as the standard has it."""
 
 
 def find_provider(table: Sequence[ServerProfile], config: OAuthConfig, server: ServerMetadata) -> ServerProfile | None:

@@ -26,6 +26,7 @@ PUBLISHED = (
     "latchpin.sdk.checks",
     "latchpin.sdk.gateway",
     "latchpin.sdk.web",
+    "latchpin.sdk.sign_in",
     "latchpin.sdk.commands",
 )
 """The modules that a plugin may import, from the plainest to the richest."""

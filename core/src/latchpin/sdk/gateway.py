@@ -8,9 +8,35 @@ connected to what), ``tokens`` (a caller's usable token), ``clients`` (what auth
 A page gets both from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands``::
 
     usable = await application.tokens.token_for(gateway, caller)
+
+What they give: ``UsableToken`` is an open access token, ``Connection`` is one user's at one gateway without its tokens,
+with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Step`` is one request of a search for a server.
+
+``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``may_use`` says
+whether a caller may know of a gateway, ``owner_of`` whose token serves them there, ``needs_browser`` whether only a
+person in a browser gets one.
 """
 
 from latchpin.application import Application
+from latchpin.gateways.connections import Connection
+from latchpin.gateways.registry import parse_gateway_body
+from latchpin.identity.allowance import may_use
+from latchpin.oauth.status import TokenStatus
+from latchpin.servers.found import Step
 from latchpin.services import Services
+from latchpin.tokens.client_grant import needs_browser, owner_of
+from latchpin.tokens.service import TokenHealth, UsableToken
 
-__all__ = ["Application", "Services"]
+__all__ = [
+    "Application",
+    "Connection",
+    "Services",
+    "Step",
+    "TokenHealth",
+    "TokenStatus",
+    "UsableToken",
+    "may_use",
+    "needs_browser",
+    "owner_of",
+    "parse_gateway_body",
+]

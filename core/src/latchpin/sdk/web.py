@@ -10,16 +10,18 @@ path::
         page = await frame(request, caller)
         return render("acme_note", title="Note", folder=TEMPLATES, **page)
 
-Where a handler asks by itself: ``current_caller``, ``require_caller``, ``require_admin``, ``application_of``,
-``services_of`` and ``check_gateway_id``.
-
-Pages: ``frame`` gives what surrounds a page, ``render`` makes it from a template, with everything escaped.
-``WITH_SCRIPTS`` are the headers of a page with script files of this origin.
+Pages: ``frame`` gives what surrounds a page, ``render`` makes it from a template, with everything escaped;
+``render_text`` makes a piece of one. ``WITH_SCRIPTS`` are the headers of a page with script files of this origin.
+``mcp_url_of`` says where MCP clients reach a gateway.
 
 Failures: raise an error of ``latchpin.errors``, and the gateway answers with a page or a problem document (RFC 9457).
-``problems`` describes those of a route for ``/openapi.json``.
+``problems`` describes those of a route for ``/openapi.json``. Where the answer has begun already, ``tell_failure`` logs
+the error and gives what the page may say.
 
-``StreamingRoute`` is a route that limits its bodies itself. ``parse_target`` reads where a browser is sent on to.
+A route that cannot use these arguments asks by itself: ``application_of``, ``services_of``, ``require_caller``,
+``require_admin`` and ``check_gateway_id``; ``FOR_ADMINISTRATORS`` then describes who may call it. In plain ASGI,
+``header`` reads a field of the request, and ``answer_program`` answers a failure. ``FORWARDING`` are the fields by
+which proxies say whom they forward. ``StreamingRoute`` is a route that limits its bodies itself.
 """
 
 from latchpin.web.dependencies import (
@@ -32,14 +34,17 @@ from latchpin.web.dependencies import (
     application_of,
     check_gateway_id,
 )
-from latchpin.web.description import problems
-from latchpin.web.frame import frame
-from latchpin.web.identity import current_caller, require_admin, require_caller, services_of
+from latchpin.web.description import FOR_ADMINISTRATORS, problems
+from latchpin.web.errors import answer_program, tell_failure
+from latchpin.web.frame import frame, mcp_url_of
+from latchpin.web.hosts import FORWARDING, header
+from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.limits import StreamingRoute
-from latchpin.web.rendering import WITH_SCRIPTS, render
-from latchpin.web.targets import parse_target
+from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
 
 __all__ = [
+    "FORWARDING",
+    "FOR_ADMINISTRATORS",
     "WITH_SCRIPTS",
     "AdminCaller",
     "CurrentApplication",
@@ -48,14 +53,17 @@ __all__ = [
     "StreamingRoute",
     "WritingAdmin",
     "WritingCaller",
+    "answer_program",
     "application_of",
     "check_gateway_id",
-    "current_caller",
     "frame",
-    "parse_target",
+    "header",
+    "mcp_url_of",
     "problems",
     "render",
+    "render_text",
     "require_admin",
     "require_caller",
     "services_of",
+    "tell_failure",
 ]

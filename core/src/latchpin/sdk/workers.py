@@ -6,10 +6,13 @@ does so among all workers on one record store: one at a time does a thing, and t
 
     async with fetched_keys(unwrap) as keys:
         yield AcmeCipher(keys)
+
+``which_worker`` says which of several serving processes this one is.
 """
 
 from latchpin.workers.fetched_keys import fetched_keys
 from latchpin.workers.leases import Leases
+from latchpin.workers.numbers import which_worker
 from latchpin.workers.shared_tasks import SharedTasks
 
-__all__ = ["Leases", "SharedTasks", "fetched_keys"]
+__all__ = ["Leases", "SharedTasks", "fetched_keys", "which_worker"]

@@ -12,11 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from latchpin.errors import SettingsError
-from latchpin.model.server_profile import ServerProfile
+from latchpin.model.server_profile import NO_PROFILE, ServerProfile
 from latchpin.model.urls import check_host
 from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.scopes import is_scope
-from latchpin.oauth.server_profiles import NO_PROFILE
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.plugins.host import Offer
 

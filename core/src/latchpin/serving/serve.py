@@ -24,13 +24,13 @@ from latchpin.servers.profile_file import build_profile_table
 from latchpin.serving.binding import bind, url_of
 from latchpin.serving.listening import KEEP_ALIVE_SECONDS, BoundedConnection, ServerConfig, fit_descriptors
 from latchpin.settings.core import CoreSettings, is_loopback_host
+from latchpin.workers.numbers import announce_worker, which_worker
 
 __all__ = ["doubt_about_base_url", "require_servable", "serve"]
 
 _log = logging.getLogger("latchpin.serve")
 
 APPLICATION = "latchpin.asgi:app"
-WORKER_VARIABLE = "LATCHPIN_WORKER"
 FAILED = 1
 LOOK_SECONDS = 0.1
 HEALTHCHECK_SECONDS = 20
@@ -154,9 +154,8 @@ def name_process(number: int, total: int) -> None:
 
 def name_worker() -> None:
     """Title a spawned worker from what its supervisor left in the environment; elsewhere, do nothing."""
-    number, slash, total = os.environ.get(WORKER_VARIABLE, "").partition("/")
-    if slash:
-        name_process(int(number), int(total))
+    if (place := which_worker()) is not None:
+        name_process(*place)
         if hasattr(signal, "SIGHUP"):  # a terminal sends it to all; ending the workers is their supervisor's work
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -186,7 +185,7 @@ class _Workers(Multiprocess):
     def init_processes(self) -> None:
         """Start the workers in order, and say where they serve when one does."""
         for number in range(1, self.processes_num + 1):
-            self._announce(number)
+            announce_worker(number, self.processes_num)
             process = Process(self.config, self.sockets)
             process.start()
             self.processes.append(process)
@@ -200,7 +199,7 @@ class _Workers(Multiprocess):
         """Replace those that died, one by one, each under its number."""
         everyone = self.processes
         for index, process in enumerate(everyone):
-            self._announce(index + 1)
+            announce_worker(index + 1, self.processes_num)
             self.processes = [process]
             super().keep_subprocess_alive()
             everyone[index] = self.processes[0]
@@ -210,9 +209,6 @@ class _Workers(Multiprocess):
         """End: the terminal is gone. Under nohup, go on."""
         if not self._hang_up_ignored:
             self.should_exit.set()
-
-    def _announce(self, number: int) -> None:
-        os.environ[WORKER_VARIABLE] = f"{number}/{self.processes_num}"
 
 
 def _is_ignored(name: str) -> bool:

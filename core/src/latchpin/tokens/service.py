@@ -72,12 +72,18 @@ class TokenService:
     """Keeps tokens per user and gateway; nobody is given another's."""
 
     def __init__(
-        self, services: Services, servers: ServerDirectory, clients: ClientDirectory, *, pin: PinIssuer
+        self,
+        services: Services,
+        servers: ServerDirectory,
+        clients: ClientDirectory,
+        endpoint: TokenEndpoint,
+        *,
+        pin: PinIssuer,
     ) -> None:
         self._services = services
         self._servers = servers
         self._clients = clients
-        self._endpoint = TokenEndpoint(services)
+        self._endpoint = endpoint
         self._revoker = Revoker(services, servers, clients, self._endpoint)
         self._redemption = Redemption(services, servers, clients, self._endpoint, self._revoker)
         limit = timedelta(days=services.settings.idle_connection_days)

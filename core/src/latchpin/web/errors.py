@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from fastapi import Request
@@ -23,53 +22,17 @@ from latchpin.errors import (
 from latchpin.errors.causes import CAUSES, Cause
 from latchpin.settings.core import CoreSettings
 from latchpin.web import pages
+from latchpin.web.traces import Trace, log_failure, trace_of
 
-__all__ = [
-    "FLOW_ID",
-    "Trace",
-    "answer",
-    "as_seen",
-    "known_trace",
-    "log_failure",
-    "name_request",
-    "one_line",
-    "problem",
-    "retry_after",
-    "text_for",
-    "trace_of",
-    "wants_html",
-]
+__all__ = ["FailureText", "answer", "answer_program", "as_seen", "problem", "tell_failure", "text_for", "wants_html"]
 
 _log = logging.getLogger("latchpin.web")
-
-FLOW_ID = "latchpin.flow_id"
-"""Where a request's scope has the id of the flow that it belongs to, if it belongs to one."""
-
-_REQUEST_ID = "latchpin.request_id"
-
-
-class Trace(NamedTuple):
-    """What an answer and its lines in the log have in common.
-
-    Attributes:
-        kind: ``flow``, which ``latchpin flows show`` knows, or ``request``, which the log alone knows.
-        id: 128 random bits.
-    """
-
-    kind: Literal["flow", "request"]
-    id: str
-
-    @property
-    def member(self) -> str:
-        """What it is called in problem documents and in the log."""
-        return f"{self.kind}_id"
 
 
 def answer(
     request: Request,
     error: LatchpinError,
     *,
-    reveal: bool | None = None,
     headers: Mapping[str, str] | None = None,
     announce: bool = False,
     around: Mapping[str, Any] | None = None,
@@ -79,8 +42,6 @@ def answer(
     Args:
         request: decides between page and problem document by its Accept header.
         error: what happened.
-        reveal: whether the detail may be shown. By default it is for what is the caller's own (``CallerError``)
-            and for what their provider did; facts about stores and settings stay in the log.
         headers: added to the answer.
         announce: a page tells the gateway's other open pages that an authorization ended, and offers to begin another
             where it is known at which gateway, and may be told.
@@ -94,21 +55,69 @@ def answer(
     trace = trace_of(request.scope, error)
     log_failure(error, trace)
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
-    link = support_link(settings, error, reveal)
+    link = support_link(settings, error)
     if page:
-        seen, detail = as_seen(error, reveal=reveal), text_for(error, reveal=reveal)
         return pages.failure(
             error,
-            detail=detail,
+            detail=text_for(error),
             trace=trace,
             around=around or {"base": settings.base_path},
-            seen=seen,
+            seen=as_seen(error),
             support_link=link,
             headers=extra,
             announce=announce,
-            gateway_id=error.gateway_id if reveal is not False else None,
+            gateway_id=error.gateway_id if error.shows_detail is not False else None,
         )
-    return problem(error, base_url=settings.base_url, reveal=reveal, trace=trace, support_link=link, headers=extra)
+    return problem(error, base_url=settings.base_url, trace=trace, support_link=link, headers=extra)
+
+
+def answer_program(
+    scope: MutableMapping[str, Any],
+    error: LatchpinError,
+    *,
+    base_url: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer a failed request of a plain ASGI route, whose callers are programs; logs the failure once.
+
+    Args:
+        scope: the request's.
+        error: what happened.
+        base_url: BASE_URL.
+        headers: added to the answer; ``Retry-After`` is there where waiting helps.
+    """
+    trace = trace_of(scope, error)
+    log_failure(error, trace)
+    return problem(error, base_url=base_url, trace=trace, headers={**_when_again(error), **(headers or {})})
+
+
+class FailureText(NamedTuple):
+    """A failure as a page tells it where the answer has begun already.
+
+    Attributes:
+        code: the cause's slug.
+        trace: what to look for in the log.
+        authorize_url: where the person may authorize, if that mends it.
+    """
+
+    heading: str
+    text: str
+    remedy: str
+    code: str
+    trace: Trace
+    authorize_url: str | None
+
+
+def tell_failure(request: Request, exc: Exception) -> FailureText:
+    """Log ``exc`` and say what the person may read of it; of what nobody foresaw, nothing."""
+    error = exc if isinstance(exc, LatchpinError) else LatchpinError()
+    trace = trace_of(request.scope, error)
+    if error is exc:
+        log_failure(error, trace)
+    else:
+        _log.error("Unexpected %s while a page grew [%s %s]", type(exc).__name__, *trace, exc_info=exc)
+    seen, url = as_seen(error), getattr(error, "authorize_url", None)
+    return FailureText(seen.title, text_for(error), seen.remedy, seen.slug, trace, url)
 
 
 def problem(
@@ -116,17 +125,16 @@ def problem(
     *,
     base_url: str,
     trace: Trace,
-    reveal: bool | None = None,
     support_link: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A failure as an RFC 9457 document. ``cause`` is the stable code, ``remedy`` the one action that mends it."""
-    seen = as_seen(error, reveal=reveal)
+    seen = as_seen(error)
     document = {
         "type": f"{base_url}/problems/{seen.slug}",
         "title": seen.title,
         "status": error.status,
-        "detail": text_for(error, reveal=reveal),
+        "detail": text_for(error),
         "cause": seen.slug,
         "remedy": seen.remedy,
         "documentation": f"{base_url}/problems#{seen.slug}",
@@ -140,51 +148,30 @@ def problem(
     return Response(body, error.status, dict(headers or {}), media_type="application/problem+json")
 
 
-def support_link(settings: CoreSettings, error: LatchpinError, reveal: bool | None) -> str | None:
+def support_link(settings: CoreSettings, error: LatchpinError) -> str | None:
     """Where the flow that failed can be looked at: it carries the id only, and opens for its user and administrators.
 
     None where no flow is proven to be this browser's, or flows are not kept.
     """
-    if error.flow_id is None or reveal is False or not settings.flow_history_hours:
+    if error.flow_id is None or error.shows_detail is False or not settings.flow_history_hours:
         return None
     return f"{settings.base_url}/flows/{error.flow_id}"
 
 
-def text_for(error: LatchpinError, *, reveal: bool | None = None) -> str:
+def text_for(error: LatchpinError) -> str:
     """The public text, with the detail behind it if that may be shown."""
-    shown = _may_show(error, reveal)
-    public = as_seen(error, reveal=shown).public
-    if not (shown and error.detail) or error.detail in public:
+    public = as_seen(error).public
+    if not (_may_show(error) and error.detail) or error.detail in public:
         return public
     return f"{public.rstrip('.')}: {error.detail}"
 
 
-def as_seen(error: LatchpinError, *, reveal: bool | None = None) -> Cause:
+def as_seen(error: LatchpinError) -> Cause:
     """The cause as this caller may know it: who may not know the facts is told the wider cause, if there is one."""
     wider = CAUSES.get(error.cause.general)
-    if wider is not None and not _may_show(error, reveal):
+    if wider is not None and not _may_show(error):
         return wider
     return error.as_cause()
-
-
-def trace_of(scope: MutableMapping[str, Any], error: LatchpinError | None = None) -> Trace:
-    """The flow that ``error`` or the request belongs to; else the request by itself, the same ever after."""
-    if error is not None and error.flow_id is not None:
-        scope[FLOW_ID] = error.flow_id  # the access line names the flow too
-    flow: str | None = scope.get(FLOW_ID)
-    if flow is not None:
-        return Trace("flow", flow)
-    return Trace("request", scope.setdefault(_REQUEST_ID, secrets.token_hex(16)))
-
-
-def name_request(scope: MutableMapping[str, Any], name: str) -> None:
-    """Give the request an id that other requests have too: a sign-in is two, and no flow."""
-    scope[_REQUEST_ID] = name
-
-
-def known_trace(scope: MutableMapping[str, Any]) -> Trace | None:
-    """The same for a request of which nothing had to be said: None where no id was made."""
-    return trace_of(scope) if FLOW_ID in scope or _REQUEST_ID in scope else None
 
 
 def wants_html(request: Request) -> bool:
@@ -192,25 +179,9 @@ def wants_html(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def one_line(text: str, limit: int = 500) -> str:
-    """``text`` for a log: no line breaks or other control characters, and not endless."""
-    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-    return shown if len(shown) <= limit else f"{shown[:limit]}..."
-
-
-def log_failure(error: LatchpinError, trace: Trace) -> None:
-    """Write one line about an expected failure, without a traceback, unless it was written before."""
-    if error.logged:
-        return
-    error.logged = True
-    facts = "; ".join(text for text in (error.detail, error.hint) if text)
-    text = f"{error.public.rstrip('.')}: {facts}" if facts else error.public
-    extra = {trace.member: trace.id, "cause": error.code}
-    _log.warning("%s [cause=%s, %s %s]", one_line(text), error.code, trace.kind, trace.id, extra=extra)
-
-
-def _may_show(error: LatchpinError, reveal: bool | None) -> bool:
-    return isinstance(error, CallerError | UpstreamError) if reveal is None else reveal
+def _may_show(error: LatchpinError) -> bool:
+    """By default, for what is the caller's own and what their server did; facts of stores and settings stay here."""
+    return isinstance(error, CallerError | UpstreamError) if error.shows_detail is None else error.shows_detail
 
 
 def _headers(error: LatchpinError, request: Request, base_url: str) -> dict[str, str]:
@@ -219,16 +190,15 @@ def _headers(error: LatchpinError, request: Request, base_url: str) -> dict[str,
     if isinstance(error, NotSignedIn):
         refused = ', error="invalid_token"' if "authorization" in request.headers else ""
         headers["www-authenticate"] = f'Bearer realm="{base_url}"{refused}'
-    if (seconds := retry_after(error)) is not None:
-        headers["retry-after"] = str(seconds)
-    return headers
+    return {**headers, **_when_again(error)}
 
 
-def retry_after(error: LatchpinError) -> int | None:
-    """After how many seconds the same may be tried again; None where that is not for time to mend."""
+def _when_again(error: LatchpinError) -> dict[str, str]:
+    """``Retry-After``, where time mends it."""
     seconds: int | None = getattr(error, "retry_after", None)
     busy = error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
-    return seconds or (30 if busy else None)
+    seconds = seconds or (30 if busy else None)
+    return {} if seconds is None else {"retry-after": str(seconds)}
 
 
 def _should_sign_in(request: Request, error: LatchpinError) -> bool:

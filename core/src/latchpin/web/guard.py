@@ -22,9 +22,10 @@ from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
 from latchpin.settings.core import CoreSettings
 from latchpin.web import hosts
-from latchpin.web.errors import known_trace, log_failure, one_line, problem, trace_of
+from latchpin.web.errors import problem
 from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
+from latchpin.web.traces import known_trace, log_failure, one_line, trace_of
 
 __all__ = ["Guard", "install_guard"]
 

@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from latchpin.errors import InvalidRequest, LatchpinError, NotFound
-from latchpin.web.errors import answer, one_line
+from latchpin.web.errors import answer
 from latchpin.web.frame import frame_of_failure
+from latchpin.web.traces import one_line
 
 __all__ = ["install_errors"]
 

@@ -14,7 +14,7 @@ from latchpin.errors import InvalidRequest, WeakSecret
 from latchpin.model.urls import origin_of
 from latchpin.settings.core import CoreSettings, is_loopback_host
 
-__all__ = ["HostRules", "header"]
+__all__ = ["FORWARDING", "HostRules", "header"]
 
 _log = logging.getLogger("latchpin.web")
 
@@ -23,6 +23,7 @@ Scope = MutableMapping[str, Any]
 FORWARDING = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"cf-connecting-ip", b"x-original-host", b"x-client-ip"}
 )
+"""What proxies add to say whom they forward, beside ``x-forwarded-...``."""
 LOOP_COOKIE = "latchpin-other-host"
 LOOP_SECONDS = 5
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -28,7 +28,6 @@ from latchpin.model import Caller, Evidence
 from latchpin.services import Services
 
 __all__ = [
-    "RESOURCE",
     "browser_cookie",
     "clear_session_cookie",
     "current_caller",
@@ -50,8 +49,7 @@ BROWSER_COOKIE_LIFETIME = timedelta(days=30)
 
 _BROWSER_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes as base64url
 _CALLER = "latchpin.caller"
-RESOURCE = "latchpin.resource"
-"""In a request's scope: the URL of the protected resource that its route is; nothing for every other route."""
+_RESOURCE = "latchpin.resource"
 
 
 def services_of(request: Request) -> Services:
@@ -97,8 +95,15 @@ async def valid_caller(request: Request) -> Caller | None:
         return None
 
 
-async def require_caller(request: Request) -> Caller:
-    """Who is asking; raises NotSignedIn if nobody says (a redirect to /login for a browser's GET)."""
+async def require_caller(request: Request, *, resource: str | None = None) -> Caller:
+    """Who is asking; raises NotSignedIn if nobody says (a redirect to /login for a browser's GET).
+
+    Args:
+        request: what came.
+        resource: the URL of the protected resource that the route is, for identities that take tokens for it alone.
+    """
+    if resource is not None:
+        request.scope[_RESOURCE] = resource
     caller = await current_caller(request)
     if caller is None:
         raise NotSignedIn
@@ -132,7 +137,7 @@ def evidence_of(request: Request) -> Evidence:
         headers[name] = (*headers.get(name, ()), raw_value.decode("latin-1"))
     client = request.client
     peer = client.host if client else ""
-    return Evidence(peer=peer, headers=headers, cookies=request.cookies, resource=request.scope.get(RESOURCE))
+    return Evidence(peer=peer, headers=headers, cookies=request.cookies, resource=request.scope.get(_RESOURCE))
 
 
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:

@@ -33,8 +33,9 @@ from latchpin.web.documents.connections import (
     RegisteredClientList,
 )
 from latchpin.web.documents.gateways import FetchedTools
-from latchpin.web.errors import FLOW_ID, wants_html
+from latchpin.web.errors import wants_html
 from latchpin.web.frame import frame, mcp_url_of
+from latchpin.web.traces import FLOW_ID
 
 __all__ = ["router"]
 

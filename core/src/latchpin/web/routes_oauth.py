@@ -18,11 +18,11 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from latchpin.authorization.callback import Completed
-from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, UpstreamError
+from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound
 from latchpin.oauth.callback import build_posted
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.errors import FLOW_ID, answer, wants_html
+from latchpin.web.errors import answer, wants_html
 from latchpin.web.frame import frame, frame_of_failure, mcp_url_of
 from latchpin.web.identity import (
     browser_cookie,
@@ -33,6 +33,7 @@ from latchpin.web.identity import (
     valid_caller,
 )
 from latchpin.web.in_advance import not_in_advance
+from latchpin.web.traces import FLOW_ID
 from latchpin.workers.store_deadline import insist
 
 __all__ = ["add_flow_routes", "router"]
@@ -127,13 +128,7 @@ def add_flow_routes(app: FastAPI) -> None:
 
 async def _refuse(request: Request, exc: LatchpinError) -> Response:
     around = await frame_of_failure(request, exc)
-    return answer(request, exc, reveal=_may_reveal(exc), announce=True, around=around)
-
-
-def _may_reveal(exc: LatchpinError) -> bool | None:
-    """Facts of the flow and the provider's words are for the browser that began; None leaves it to the kind."""
-    proven = getattr(exc, "proven", None)
-    return proven if proven is not None else (True if isinstance(exc, UpstreamError) else None)
+    return answer(request, exc, announce=True, around=around)
 
 
 def _describe(completed: Completed) -> dict[str, Any]:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
-from latchpin.errors import LatchpinError
 from latchpin.model import Caller
-from latchpin.web.errors import as_seen, log_failure, text_for, trace_of
-from latchpin.web.frame import frame
-from latchpin.web.rendering import WITH_SCRIPTS, render_text
+from latchpin.sdk.web import WITH_SCRIPTS, frame, render_text, tell_failure
 
 from latchpin_admin_ui.pages import TEMPLATES
 
 __all__ = ["Tell", "Work", "follow", "grow"]
-
-_log = logging.getLogger("latchpin.web")
 
 _PIECES = "<!-- pieces -->"
 _UNBUFFERED = {"x-accel-buffering": "no"}
@@ -78,7 +72,7 @@ async def follow(work: Work, request: Request) -> AsyncIterator[_Piece]:
         try:
             await work(tell)
         except Exception as exc:  # noqa: BLE001  the answer has begun: what went wrong can only be said on the page
-            tell("problem", **_describe(exc, request))
+            tell("problem", **tell_failure(request, exc)._asdict())
         finally:
             told.put_nowait(None)
 
@@ -88,21 +82,3 @@ async def follow(work: Work, request: Request) -> AsyncIterator[_Piece]:
             yield piece
     finally:
         task.cancel()
-
-
-def _describe(exc: Exception, request: Request) -> dict[str, Any]:
-    error = exc if isinstance(exc, LatchpinError) else LatchpinError()
-    trace = trace_of(request.scope, error)
-    if error is exc:
-        log_failure(error, trace)
-    else:
-        _log.error("Unexpected %s on a growing page [%s %s]", type(exc).__name__, *trace, exc_info=exc)
-    seen = as_seen(error)
-    return {
-        "heading": seen.title,
-        "text": text_for(error),
-        "remedy": seen.remedy,
-        "code": seen.slug,
-        "trace": trace,
-        "authorize_url": getattr(error, "authorize_url", None),
-    }

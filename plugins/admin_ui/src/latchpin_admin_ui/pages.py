@@ -9,8 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from latchpin.model import Caller
-from latchpin.web.frame import frame
-from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
+from latchpin.sdk.web import WITH_SCRIPTS, frame, render, render_text
 
 __all__ = ["TEMPLATES", "is_live", "show", "show_piece"]
 

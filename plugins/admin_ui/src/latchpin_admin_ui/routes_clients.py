@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from latchpin.application import Application
 from latchpin.errors import NotFound
 from latchpin.model import Caller
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_admin
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, check_gateway_id
 
 from latchpin_admin_ui.pages import show
 from latchpin_admin_ui.views import ClientRow
@@ -26,17 +24,19 @@ async def _rows(application: Application, caller: Caller, gateway_id: str | None
 
 
 @router.get("")
-async def show_clients(request: Request, gateway: str = "") -> Response:
+async def show_clients(
+    request: Request, caller: AdminCaller, application: CurrentApplication, gateway: str = ""
+) -> Response:
     """All of them, or those of one gateway."""
-    caller, application = await require_admin(request), application_of(request)
     rows = await _rows(application, caller, check_gateway_id(gateway) if gateway else None)
     return await show(request, caller, "clients", title="Clients", rows=rows)
 
 
 @router.get("/{row_id}/delete")
-async def ask_to_delete(request: Request, row_id: str) -> Response:
+async def ask_to_delete(
+    request: Request, caller: AdminCaller, application: CurrentApplication, row_id: str
+) -> Response:
     """Ask before one is deleted."""
-    caller, application = await require_admin(request), application_of(request)
     row = next((row for row in await _rows(application, caller) if row.id == row_id), None)
     if row is None:
         raise NotFound("there is no such client")
@@ -44,10 +44,8 @@ async def ask_to_delete(request: Request, row_id: str) -> Response:
 
 
 @router.post("/{row_id}/delete")
-async def delete(request: Request, row_id: str) -> Response:
+async def delete(request: Request, caller: WritingAdmin, application: CurrentApplication, row_id: str) -> Response:
     """Delete one here, and ask its server to forget it."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     forgotten = await application.delete_client(check_gateway_id(row_id), caller)
     return await show(
         request,

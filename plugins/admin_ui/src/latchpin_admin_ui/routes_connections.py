@@ -7,14 +7,19 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from latchpin.application import Application
 from latchpin.errors import InvalidRequest
-from latchpin.identity.address import parse_email
-from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, Gateway
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_admin, require_caller
+from latchpin.sdk.gateway import Application, may_use
+from latchpin.sdk.identity import parse_email
+from latchpin.sdk.web import (
+    AdminCaller,
+    CurrentApplication,
+    GatewayId,
+    SignedInCaller,
+    WritingAdmin,
+    WritingCaller,
+    check_gateway_id,
+)
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import is_live, show, show_piece
@@ -36,9 +41,8 @@ async def find_mine(application: Application, gateway: Gateway, caller: Caller) 
 
 
 @router.get("/my-connections")
-async def show_mine(request: Request) -> Response:
+async def show_mine(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
     """The gateways that the caller may use, and how the caller is connected to each; then what is left elsewhere."""
-    caller, application = await require_caller(request), application_of(request)
     own = {each.gateway.id: each for each in await application.connections.list(caller, user=caller.email)}
     now = application.services.clock()
     gateways = await application.gateways.list(caller)
@@ -48,21 +52,22 @@ async def show_mine(request: Request) -> Response:
 
 
 @router.get("/my-connections/{gateway_id}")
-async def show_my_piece(request: Request, gateway_id: str) -> Response:
+async def show_my_piece(
+    request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """One of these alone: for the page that is open while its user authorizes in another window."""
-    caller, application = await require_caller(request), application_of(request)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get(gateway_id, caller)
     if not is_live(request):
         return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways/{gateway.id}", 303)
     return await show_piece(request, caller, "mine", mine=await find_mine(application, gateway, caller))
 
 
 @router.post("/my-connections/{gateway_id}/disconnect")
-async def disconnect_mine(request: Request, gateway_id: str) -> Response:
+async def disconnect_mine(
+    request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """End the caller's own connection."""
-    caller, application = await require_caller(request), application_of(request)
-    await check_csrf(request, caller)
-    ended = await application.connections.disconnect(check_gateway_id(gateway_id), caller.email, caller)
+    ended = await application.connections.disconnect(gateway_id, caller.email, caller)
     if is_live(request):
         mine = await find_mine(application, ended.gateway, caller)
         return await show_piece(request, caller, "mine", mine=mine, said=f"Disconnected. {ended.answer}")
@@ -99,9 +104,16 @@ class _Wanted:
 
 
 @router.get("/connections")
-async def show_connections(request: Request, user: str = "", gateway: str = "", health: str = "") -> Response:
+async def show_connections(
+    request: Request,
+    caller: AdminCaller,
+    application: CurrentApplication,
+    *,
+    user: str = "",
+    gateway: str = "",
+    health: str = "",
+) -> Response:
     """Who is connected to which gateway, and how well."""
-    caller, application = await require_admin(request), application_of(request)
     wanted = _Wanted(user.strip().lower()[:320], gateway, health)
     now = application.services.clock()
     everything = [ConnectionRow.of(each, now) for each in await application.connections.list(caller)]
@@ -136,10 +148,8 @@ def _is_address(text: str) -> bool:
 
 
 @router.post("/connections/disconnect")
-async def disconnect(request: Request) -> Response:
+async def disconnect(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """End one connection of anybody."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     form = await request.form()
     gateway_id = check_gateway_id(str(form.get("gateway", "")))
     ended = await application.connections.disconnect(gateway_id, str(form.get("owner", "")), caller)
@@ -153,19 +163,18 @@ async def disconnect(request: Request) -> Response:
 
 
 @router.get("/connections/end")
-async def ask_to_end(request: Request, user: str = "") -> Response:
+async def ask_to_end(
+    request: Request, caller: AdminCaller, application: CurrentApplication, user: str = ""
+) -> Response:
     """Ask before everything of a user is disconnected."""
-    caller, application = await require_admin(request), application_of(request)
     owner, now = parse_email(user), application.services.clock()
     rows = [ConnectionRow.of(each, now) for each in await application.connections.list(caller, user=owner)]
     return await show(request, caller, "end", title="Disconnect everything", user=owner, rows=rows)
 
 
 @router.post("/connections/end")
-async def end(request: Request) -> Response:
+async def end(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """Disconnect everything of a user, and say what each server answers as it does."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     owner = parse_email((await request.form()).get("user"))
 
     async def work(tell: Tell) -> None:

@@ -7,9 +7,7 @@ from fastapi.responses import Response
 from latchpin.contracts import Severity
 from latchpin.doctor import run_checks
 from latchpin.plugins.host import Plugins
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of
-from latchpin.web.identity import require_admin
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show
@@ -21,17 +19,14 @@ router = APIRouter(prefix="/admin/doctor", include_in_schema=False)
 
 
 @router.get("")
-async def show_doctor(request: Request) -> Response:
+async def show_doctor(request: Request, caller: AdminCaller) -> Response:
     """What doctor does, and a button."""
-    caller = await require_admin(request)
     return await show(request, caller, "doctor", title="Doctor", fields={"offline": ""})
 
 
 @router.post("")
-async def run_doctor(request: Request) -> Response:
+async def run_doctor(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """Run the checks; each is named while it runs, and the report follows."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     plugins: Plugins = request.app.state.plugins
     offline = bool((await request.form()).get("offline"))
 

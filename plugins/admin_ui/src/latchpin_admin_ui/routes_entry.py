@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from latchpin.application import Application
 from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinError
-from latchpin.gateways.registry import parse_gateway_body
-from latchpin.model import Caller, Gateway
-from latchpin.oauth.server_profiles import NO_PROFILE
-from latchpin.servers.found import Step
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_admin
+from latchpin.model import NO_PROFILE, Caller, Gateway
+from latchpin.sdk.gateway import Application, Step, parse_gateway_body
+from latchpin.sdk.web import AdminCaller, CurrentApplication, GatewayId, WritingAdmin
 
 from latchpin_admin_ui.forms import (
     ASSERTION_TEXTS,
@@ -26,7 +21,7 @@ from latchpin_admin_ui.forms import (
 )
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show
-from latchpin_admin_ui.views import describe_server
+from latchpin_admin_ui.views import describe_server as show_server
 
 __all__ = ["router"]
 
@@ -43,17 +38,14 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 @router.get("/new")
-async def show_new(request: Request) -> Response:
+async def show_new(request: Request, caller: AdminCaller) -> Response:
     """Ask for the URL of an MCP server."""
-    caller = await require_admin(request)
     return await show(request, caller, "new", title="Add a gateway", trail=_TRAIL, url="", wrong="")
 
 
 @router.post("/new")
-async def search(request: Request) -> Response:
+async def search(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """Find out about the server, shown live, and end with a form that adds it."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     url = (await _form(request)).get("url", "")
     try:
         draft = application.gateways.draft(parse_gateway_body({"url": url}), caller)
@@ -92,7 +84,7 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
     is_open = isinstance(failure, IssuerMissing) and bool(asked) and "HTTP 200" in asked[0].got
     tell(
         "new_found",
-        facts=describe_server(said) if failure is None else (),
+        facts=show_server(said) if said and failure is None else (),
         said=said,
         failure=None if is_open else failure,
         is_open=is_open,
@@ -102,10 +94,8 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
 
 
 @router.post("")
-async def create(request: Request) -> Response:
+async def create(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     """Add it, and go to its page."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
     form = await _form(request)
     try:
         gateway = await application.gateways.create(parse_gateway_body(parse_form(form)), caller)
@@ -127,19 +117,20 @@ async def create(request: Request) -> Response:
 
 
 @router.get("/{gateway_id}/edit")
-async def show_form(request: Request, gateway_id: str) -> Response:
+async def show_form(
+    request: Request, caller: AdminCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """Every key of the entry; secrets go in and never come out."""
-    caller, application = await require_admin(request), application_of(request)
-    gateway = await application.gateways.get_to_change(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get_to_change(gateway_id, caller)
     return await _show_form(request, caller, application, gateway, show_gateway(gateway))
 
 
 @router.post("/{gateway_id}/edit")
-async def change(request: Request, gateway_id: str) -> Response:
+async def change(
+    request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """Change it; what does not hold is shown above the form, with everything as it was entered."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
-    gateway = await application.gateways.get_to_change(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get_to_change(gateway_id, caller)
     form = await _form(request)
     try:
         await application.gateways.change(gateway.id, parse_gateway_body(parse_form(form)), caller)
@@ -188,10 +179,11 @@ async def _show_form(
 
 
 @router.get("/{gateway_id}/remove")
-async def ask_to_remove(request: Request, gateway_id: str) -> Response:
+async def ask_to_remove(
+    request: Request, caller: AdminCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """Ask before it is removed, and say what goes with it."""
-    caller, application = await require_admin(request), application_of(request)
-    gateway = await application.gateways.get_to_change(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get_to_change(gateway_id, caller)
     return await show(
         request,
         caller,
@@ -204,11 +196,11 @@ async def ask_to_remove(request: Request, gateway_id: str) -> Response:
 
 
 @router.post("/{gateway_id}/remove")
-async def remove(request: Request, gateway_id: str) -> Response:
+async def remove(
+    request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """Remove it, and say what its servers answered."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
-    removed = await application.removal.remove(check_gateway_id(gateway_id), caller)
+    removed = await application.removal.remove(gateway_id, caller)
     return await show(
         request,
         caller,

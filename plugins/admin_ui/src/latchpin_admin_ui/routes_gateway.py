@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from latchpin.application import Application
 from latchpin.model import Gateway
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.frame import mcp_url_of
-from latchpin.web.identity import require_caller
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, mcp_url_of
 
 from latchpin_admin_ui.pages import show
 from latchpin_admin_ui.routes_connections import find_mine
@@ -20,10 +18,11 @@ router = APIRouter(prefix="/admin/gateways", include_in_schema=False)
 
 
 @router.get("/{gateway_id}")
-async def show_gateway(request: Request, gateway_id: str) -> Response:
+async def show_gateway(
+    request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """One gateway, for whoever may use it."""
-    caller, application = await require_caller(request), application_of(request)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get(gateway_id, caller)
     people, clients = 0, 0
     if caller.is_admin:
         people = len(await application.connections.list(caller, gateway_id=gateway.id))

@@ -10,7 +10,7 @@ from latchpin.doctor.plugin_report import OfferRow, build_plugin_report
 from latchpin.errors import SettingsError
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import changed_settings, doubtful_settings, shown_settings
-from latchpin.web.identity import require_admin
+from latchpin.sdk.web import AdminCaller
 
 from latchpin_admin_ui.pages import show
 
@@ -27,9 +27,9 @@ def _plugins_of(request: Request) -> Plugins:
 
 
 @router.get("/settings")
-async def show_settings(request: Request, q: str = "") -> Response:
+async def show_settings(request: Request, caller: AdminCaller, q: str = "") -> Response:
     """Every setting, what was changed first, then by who reads it; secrets are masked."""
-    caller, plugins = await require_admin(request), _plugins_of(request)
+    plugins = _plugins_of(request)
     shown: Mapping[str, Mapping[str, str]] = {}
     changed: Mapping[str, str] = {}
     wrong = ""
@@ -65,9 +65,9 @@ def _has(wanted: str, *texts: str) -> bool:
 
 
 @router.get("/plugins")
-async def show_plugins(request: Request, q: str = "") -> Response:
+async def show_plugins(request: Request, caller: AdminCaller, q: str = "") -> Response:
     """What each installed distribution offers, what is selected, and why; what is built in comes last."""
-    caller, report = await require_admin(request), build_plugin_report(_plugins_of(request))
+    report = build_plugin_report(_plugins_of(request))
     by_distribution: dict[str, list[OfferRow]] = {}
     for row in sorted(report.rows, key=lambda row: (row.distribution == CORE, row.distribution)):
         if _has(q, row.distribution, row.plugin, row.offers, row.name, row.selected):

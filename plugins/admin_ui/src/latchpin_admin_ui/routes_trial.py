@@ -6,10 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.contracts import Finding, Severity
 from latchpin.model import Gateway
-from latchpin.servers.found import Step
-from latchpin.web.csrf import check_csrf
-from latchpin.web.dependencies import application_of, check_gateway_id
-from latchpin.web.identity import require_admin
+from latchpin.sdk.gateway import Step
+from latchpin.sdk.web import CurrentApplication, GatewayId, WritingAdmin
 
 from latchpin_admin_ui.growing import Tell, grow
 
@@ -29,11 +27,11 @@ def _sentences(*texts: str) -> str:
 
 
 @router.post("/{gateway_id}/test")
-async def try_out(request: Request, gateway_id: str) -> Response:
+async def try_out(
+    request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
     """Find the server, the client and the caller's token, each step shown as it happens."""
-    caller, application = await require_admin(request), application_of(request)
-    await check_csrf(request, caller)
-    gateway = await application.gateways.get(check_gateway_id(gateway_id), caller)
+    gateway = await application.gateways.get(gateway_id, caller)
 
     async def work(tell: Tell) -> None:
         def on_step(step: Finding | Step) -> None:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from latchpin.gateways.connections import Connection
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
-from latchpin.oauth.status import TokenStatus
-from latchpin.tokens.service import TokenHealth
+from latchpin.sdk.gateway import Connection, TokenHealth, TokenStatus
 
 from latchpin_admin_ui.moments import Moment
 

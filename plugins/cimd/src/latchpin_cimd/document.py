@@ -14,8 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from latchpin.contracts import RegistrationRequest
 from latchpin.model import ServerMetadata
-from latchpin.model.urls import split_url
-from latchpin.settings.core import is_loopback_host
+from latchpin.sdk.urls import is_loopback_host, split_url
 
 __all__ = ["PATH", "PublishedClient", "check_client_id", "find_obstacle", "unfit"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from latchpin.model.urls import split_origin
+from latchpin.sdk.urls import split_origin
 
 from latchpin_cimd.document import PATH, PublishedClient, find_obstacle
 from latchpin_cimd.settings import CimdSettings

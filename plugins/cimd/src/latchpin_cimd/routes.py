@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from latchpin.errors import NotFound
-from latchpin.services import Services
-from latchpin.settings import load
-from latchpin.web.description import problems
+from latchpin.sdk.gateway import Services
+from latchpin.sdk.settings import load
+from latchpin.sdk.web import problems
 
 from latchpin_cimd.document import PATH
 from latchpin_cimd.publication import build_client

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Sealed
-from latchpin.oauth import base64url
+from latchpin.sdk.oauth import base64url
 
 __all__ = ["SigningKey", "open_key"]
 

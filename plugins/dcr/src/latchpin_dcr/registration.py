@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from latchpin.contracts import RegistrationRequest
 from latchpin.errors import RegistrationFailed
-from latchpin.oauth.refusal import plain_code
-from latchpin.settings.core import is_loopback_host
+from latchpin.sdk.oauth import plain_code
+from latchpin.sdk.urls import is_loopback_host
 
 __all__ = ["METHODS", "ClientMetadata", "build_metadata"]
 

@@ -18,11 +18,8 @@ from latchpin.contracts import Registration
 from latchpin.errors import RegistrationFailed
 from latchpin.errors.causes.upstream import DCR_REFUSED
 from latchpin.model import ClientCredentials, Reply
-from latchpin.model.urls import split_origin
-from latchpin.oauth.documents import tell_status
-from latchpin.oauth.pauses import choose_pause
-from latchpin.oauth.refusal import plain_code, plain_words
-from latchpin.settings.core import is_loopback_host
+from latchpin.sdk.oauth import choose_pause, plain_code, plain_words, tell_status
+from latchpin.sdk.urls import is_loopback_host, split_origin
 
 from latchpin_dcr.registration import METHODS, ClientMetadata
 

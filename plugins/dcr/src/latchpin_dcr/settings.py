@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import latchpin
-from latchpin.settings.core import Words
+from latchpin.sdk.settings import Words
 from pydantic import AliasChoices, Field, field_validator
 
 __all__ = ["DcrSettings"]

@@ -11,7 +11,7 @@ from datetime import datetime
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
-from latchpin.oauth.status import status_of
+from latchpin.sdk.stores import status_of
 
 from latchpin_memory_store.collections import MemoryCollection
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.errors import LatchpinError
-from latchpin.services import Services
+from latchpin.sdk.gateway import Services
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily

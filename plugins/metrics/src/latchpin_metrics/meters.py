@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from latchpin.serving.serve import WORKER_VARIABLE
-from latchpin.settings import load
+from latchpin.sdk.settings import load
+from latchpin.sdk.workers import which_worker
 
 from latchpin_metrics.settings import MetricsSettings
 
@@ -104,7 +104,7 @@ def _open_folder(settings: MetricsSettings) -> Path | None:
     """Where the workers of one instance count together; None where there is one process, or the place is not ours."""
     if settings.metrics_folder is not None:
         folder = Path(settings.metrics_folder)
-    elif WORKER_VARIABLE in os.environ:
+    elif which_worker() is not None:
         folder = _folder_of_workers(Path(tempfile.gettempdir()))
     else:
         return None

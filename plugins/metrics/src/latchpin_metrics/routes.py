@@ -6,10 +6,8 @@ import hmac
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from latchpin.settings import load
-from latchpin.web.dependencies import application_of
-from latchpin.web.description import FOR_ADMINISTRATORS, problems
-from latchpin.web.identity import require_admin
+from latchpin.sdk.settings import load
+from latchpin.sdk.web import FOR_ADMINISTRATORS, application_of, problems, require_admin
 
 from latchpin_metrics.gauges import Gauges
 from latchpin_metrics.meters import meters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latchpin.errors import CallbackError
-from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
+from latchpin.sdk.oauth import CallbackParameters, build_refusal, check_issuer, parse_callback
 
 from latchpin_oidc_login.errors import AnswerForeign, SignInRefused, StateInvalid
 from latchpin_oidc_login.metadata import OpenIdProvider

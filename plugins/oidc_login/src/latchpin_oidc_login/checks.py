@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from latchpin.contracts import CheckContext, Finding, Severity, Upstream
 from latchpin.errors import UpstreamError
-from latchpin.settings.core import CoreSettings
+from latchpin.sdk.settings import CoreSettings
 
 from latchpin_oidc_login.causes import PROVIDER_FAILED
 from latchpin_oidc_login.discovery import Discovery

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import DiscoveryFailed
-from latchpin.identity.jwks import KeySet
-from latchpin.workers.shared_tasks import SharedTasks
+from latchpin.sdk.identity import KeySet
+from latchpin.sdk.workers import SharedTasks
 
 from latchpin_oidc_login.metadata import OpenIdProvider, build_metadata_url, parse_provider
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from latchpin.errors import ConfigurationError, LatchpinError, SignInFailed, TokenRefused, UpstreamTimeout
 
 from latchpin_oidc_login import causes
@@ -26,13 +24,9 @@ _WRONG_CLIENT = (
 
 
 class OidcFailed(SignInFailed):
-    """The root of these.
+    """The root of these. The detail is always in the log; the person reads it only where a class says so."""
 
-    Attributes:
-        told: whether the person may read the detail. It is always in the log.
-    """
-
-    told: ClassVar[bool] = False
+    shows_detail = False
 
 
 class StateInvalid(OidcFailed):
@@ -51,7 +45,7 @@ class SignInRefused(OidcFailed):
     """The provider answered with an error (OpenID Connect Core section 3.1.2.6)."""
 
     cause = causes.SIGN_IN_REFUSED
-    told = True
+    shows_detail = True
 
 
 class ProviderFailed(OidcFailed):
@@ -70,7 +64,7 @@ class NotAdmitted(OidcFailed):
     """The account is known at the provider, and may not sign in here."""
 
     cause = causes.NOT_ADMITTED
-    told = True
+    shows_detail = True
 
 
 def explain(exc: LatchpinError) -> ProviderFailed:

@@ -14,8 +14,8 @@ from typing import Any
 
 import jwt
 from latchpin.identity import jwts
-from latchpin.identity.jwts import decode, explain
-from latchpin.oauth import base64url
+from latchpin.sdk.identity import decode, explain
+from latchpin.sdk.oauth import base64url
 
 from latchpin_oidc_login.errors import IdTokenInvalid
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from latchpin.errors import UpstreamUnreadable
-from latchpin.identity.jwks import SIGNING_ALGORITHMS
 from latchpin.model import Reply, ServerMetadata
-from latchpin.oauth.discovery import parse_server_metadata
-from latchpin.oauth.documents import Members, parse_url, parse_words
+from latchpin.sdk.identity import SIGNING_ALGORITHMS
+from latchpin.sdk.oauth import Members, parse_server_metadata, parse_url, parse_words
 
 __all__ = ["OpenIdProvider", "build_metadata_url", "parse_provider"]
 

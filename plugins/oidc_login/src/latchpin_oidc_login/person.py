@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchpin.errors import InvalidRequest
-from latchpin.identity.address import parse_email
+from latchpin.sdk.identity import parse_email
 
 from latchpin_oidc_login.errors import NotAdmitted
 from latchpin_oidc_login.settings import OidcLoginSettings

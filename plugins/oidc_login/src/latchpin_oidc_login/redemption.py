@@ -10,11 +10,10 @@ from typing import Any
 
 from latchpin.contracts import Upstream
 from latchpin.errors import UpstreamUnreadable
-from latchpin.identity.jwks import KeySet
 from latchpin.model import ClientCredentials, IdentityAssertion, TokenGrant
-from latchpin.oauth.documents import parse_object
-from latchpin.services import Services
-from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.identity import KeySet
+from latchpin.sdk.oauth import parse_object
 
 from latchpin_oidc_login.errors import IdTokenInvalid
 from latchpin_oidc_login.id_token import Expected, check_id_token, read_key_id
@@ -51,7 +50,7 @@ class Redemption:
     verifier: str = field(repr=False)
     begun_at: datetime
 
-    async def redeem(self, code: str, services: Services, settings: OidcLoginSettings) -> Redeemed:
+    async def redeem(self, code: str, application: Application, settings: OidcLoginSettings) -> Redeemed:
         """Find out whose code it is. Nothing is kept here; the access token is used up here.
 
         Raises:
@@ -59,7 +58,8 @@ class Redemption:
             IdTokenInvalid: what it says does not hold.
             NotAdmitted: the person may not sign in.
         """
-        grant = await TokenEndpoint(services).redeem(
+        services = application.services
+        grant = await application.token_endpoint.redeem(
             self.client,
             issuer=self.provider.issuer,
             token_url=self.provider.server.token_endpoint,

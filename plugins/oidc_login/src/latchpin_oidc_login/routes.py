@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import LatchpinError, NotFound
-from latchpin.settings import load
-from latchpin.web.errors import answer, name_request
-from latchpin.web.frame import frame_of_failure
-from latchpin.web.identity import browser_cookie, new_browser_cookie, services_of, set_browser_cookie, signed_tokens_of
-from latchpin.web.in_advance import not_in_advance
-from latchpin.web.signing_in import answer_signed_in
-from latchpin.web.targets import parse_target
+from latchpin.sdk.settings import load
+from latchpin.sdk.sign_in import (
+    answer_signed_in,
+    browser_cookie,
+    name_request,
+    new_browser_cookie,
+    not_in_advance,
+    parse_target,
+    set_browser_cookie,
+)
+from latchpin.sdk.web import application_of
 
-from latchpin_oidc_login.errors import OidcFailed
 from latchpin_oidc_login.settings import OidcLoginSettings
 from latchpin_oidc_login.sign_in import CALLBACK, OidcSignIn
 
@@ -51,7 +54,7 @@ async def begin_sign_in(request: Request) -> Response:
 
 @not_in_advance
 async def complete_sign_in(request: Request) -> Response:
-    """Sign in whom the provider's answer proves; what failed is answered with its cause."""
+    """Sign in whom the provider's answer proves."""
     desk = _desk_of(request)
     try:
         done = await desk.complete(request.scope["query_string"].decode("latin-1"), browser=browser_cookie(request))
@@ -59,8 +62,7 @@ async def complete_sign_in(request: Request) -> Response:
         if exc.flow_id is not None:  # the sign-in's: no flow that could be looked at has it
             name_request(request.scope, exc.flow_id)
             exc.flow_id = None
-        told = exc.told if isinstance(exc, OidcFailed) else None
-        return answer(request, exc, reveal=told, around=await frame_of_failure(request, exc))
+        raise
     name_request(request.scope, done.flow_id)
     person = done.person
     response = await answer_signed_in(
@@ -84,7 +86,7 @@ def _desk_of(request: Request) -> OidcSignIn:
         settings = load(OidcLoginSettings)
         if not settings.configured:
             raise NotFound("sign-in with OpenID Connect is not set up", remedy="Use a login link.")
-        desk = state.oidc_login_desk = OidcSignIn(services_of(request), signed_tokens_of(request), settings)
+        desk = state.oidc_login_desk = OidcSignIn(application_of(request), settings)
     return desk
 
 

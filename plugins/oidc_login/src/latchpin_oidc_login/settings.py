@@ -6,8 +6,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import latchpin
-from latchpin.model.urls import split_url
-from latchpin.settings.core import Words
+from latchpin.sdk.settings import Words
+from latchpin.sdk.urls import split_url
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 __all__ = ["OidcLoginSettings"]

@@ -14,12 +14,9 @@ from latchpin.errors import (
     NotFound,
     UpstreamError,
 )
-from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import ClientCredentials, IdentityProvider
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
-from latchpin.oauth.callback import CallbackParameters
-from latchpin.oauth.client_auth import choose_method
-from latchpin.services import Services
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.oauth import AuthorizationRequest, CallbackParameters, build_authorization_url, choose_method
 from latchpin.tokens.assertion_store import AssertionStore
 
 from latchpin_oidc_login.answer import parse_answer, read_code
@@ -64,14 +61,14 @@ class OidcSignIn:
     """Sign-in with the one provider that the settings name.
 
     Args:
-        services: the gateway's.
-        tickets: the gateway's; they sign the states.
+        application: the gateway.
         settings: of a provider that is set up.
     """
 
-    def __init__(self, services: Services, tickets: SignedTokens, settings: OidcLoginSettings) -> None:
+    def __init__(self, application: Application, settings: OidcLoginSettings) -> None:
+        services = application.services
+        self._application = application
         self._services = services
-        self._tickets = tickets
         self._settings = settings
         self._issuer = settings.oidc_login_issuer or ""
         self._redirect_uri = services.settings.base_url + CALLBACK
@@ -111,7 +108,7 @@ class OidcSignIn:
                 authorization_endpoint=provider.authorization_endpoint,
                 client_id=self._client(provider).client_id,
                 redirect_uri=self._redirect_uri,
-                state=await self._tickets.sign(PURPOSE, claims, lifetime=self._lifetime),
+                state=await self._application.tickets.sign(PURPOSE, claims, lifetime=self._lifetime),
                 code_challenge=pkce.challenge(build_verifier(browser, flow_id)),
                 code_challenge_method=pkce.name,
                 scopes=self._settings.oidc_login_scopes,
@@ -151,7 +148,7 @@ class OidcSignIn:
 
     async def _open_state(self, state: str) -> Attempt:
         try:
-            return read_claims(await self._tickets.verify(PURPOSE, state), self._services.cipher)
+            return read_claims(await self._application.tickets.verify(PURPOSE, state), self._services.cipher)
         except InvalidRequest as exc:
             raise StateInvalid(exc.detail) from exc
 
@@ -177,7 +174,7 @@ class OidcSignIn:
             begun_at=attempt.expires_at - self._lifetime,
         )
         try:
-            return await redemption.redeem(code, self._services, self._settings)
+            return await redemption.redeem(code, self._application, self._settings)
         except (UpstreamError, ConfigurationError) as exc:
             raise explain(exc) from exc
 

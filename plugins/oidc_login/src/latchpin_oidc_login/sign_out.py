@@ -8,8 +8,7 @@ from datetime import timedelta
 
 from latchpin.contracts import Clock, Upstream
 from latchpin.errors import LatchpinError
-from latchpin.settings import load
-from latchpin.settings.core import CoreSettings
+from latchpin.sdk.settings import CoreSettings, load
 
 from latchpin_oidc_login.discovery import Discovery
 

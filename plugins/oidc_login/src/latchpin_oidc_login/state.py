@@ -18,8 +18,7 @@ from typing import Any
 from latchpin.contracts import Cipher
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
-from latchpin.oauth import base64url
-from latchpin.oauth.state import hash_browser
+from latchpin.sdk.oauth import base64url, hash_browser
 
 from latchpin_oidc_login.errors import StateInvalid
 

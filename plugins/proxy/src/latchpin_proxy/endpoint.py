@@ -13,19 +13,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from latchpin.application import Application
 from latchpin.errors import LatchpinError, NotSignedIn
-from latchpin.identity.bindings import Bindings
 from latchpin.model import Caller
-from latchpin.model.urls import origin_of
-from latchpin.outbound.http import open_session
-from latchpin.settings import load
-from latchpin.settings.core import CoreSettings
-from latchpin.tokens.client_grant import owner_of
-from latchpin.web.dependencies import check_gateway_id
-from latchpin.web.errors import log_failure, problem, retry_after, trace_of
-from latchpin.web.hosts import header
-from latchpin.web.identity import RESOURCE, require_caller
+from latchpin.sdk.gateway import Application, owner_of
+from latchpin.sdk.identity import Bindings
+from latchpin.sdk.outbound import open_session
+from latchpin.sdk.settings import CoreSettings, load
+from latchpin.sdk.urls import origin_of
+from latchpin.sdk.web import answer_program, check_gateway_id, header, require_caller
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -106,7 +101,7 @@ class McpEndpoint:
         check_origin(origins, header(scope, b"sec-fetch-site"), self._own_origin)
         bare = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
         resource = resource_url(self._core.base_url, scope["path_params"]["gateway_id"])
-        return await require_caller(Request({**scope, "headers": bare, RESOURCE: resource}))
+        return await require_caller(Request({**scope, "headers": bare}), resource=resource)
 
     @contextlib.contextmanager
     def _counted(self, email: str) -> Iterator[None]:
@@ -161,14 +156,10 @@ class McpEndpoint:
     # -- refusals -----------------------------------------------------------------------------------------
 
     def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound) -> Response:
-        trace = trace_of(scope, error)
-        log_failure(error, trace)
         headers = {} if inbound.whole else dict(LAST)
         if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
             headers["www-authenticate"] = challenge
-        if (seconds := retry_after(error)) is not None:
-            headers["retry-after"] = str(seconds)
-        return problem(error, base_url=self._core.base_url, trace=trace, headers=headers)
+        return answer_program(scope, error, base_url=self._core.base_url, headers=headers)
 
     def _challenge(self, error: LatchpinError, scope: Scope) -> str | None:
         parameters: dict[str, str] = {}

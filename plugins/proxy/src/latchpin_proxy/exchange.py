@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from latchpin.errors import UpstreamTimeout
-from latchpin.outbound.failure import Failure
-from latchpin.outbound.messages import Answer
-from latchpin.outbound.upstream import explain, host_of
+from latchpin.sdk.outbound import Answer, Failure, explain, host_of
 
 from latchpin_proxy.headers import build_answer_headers, is_event_stream
 from latchpin_proxy.inspection import inspect

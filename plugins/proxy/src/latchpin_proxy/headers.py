@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from latchpin.errors import InvalidRequest
-from latchpin.web.hosts import FORWARDING
+from latchpin.sdk.web import FORWARDING
 
 __all__ = ["Field", "build_answer_headers", "build_request_headers", "is_event_stream", "is_json"]
 

@@ -13,8 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
-from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
-from latchpin.outbound.failure import Failure
+from latchpin.sdk.outbound import BodyTooLarge, BodyUndecodable, ByteBudget, Failure, open_decoder
 
 from latchpin_proxy.headers import Field, is_event_stream, is_json
 from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite

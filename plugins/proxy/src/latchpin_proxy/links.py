@@ -6,7 +6,7 @@ import re
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
-from latchpin.model.urls import split_origin
+from latchpin.sdk.urls import split_origin
 
 __all__ = ["REMOVED", "may_be_opened", "without_our_links"]
 

@@ -7,10 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from latchpin.contracts import NavigationEntry
 from latchpin.errors import NotFound
-from latchpin.web.dependencies import check_gateway_id
-from latchpin.web.description import problems
-from latchpin.web.identity import services_of
-from latchpin.web.limits import StreamingRoute
+from latchpin.sdk.web import StreamingRoute, check_gateway_id, problems, services_of
 
 from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path

@@ -9,18 +9,24 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from latchpin.application import Application
 from latchpin.errors import AuthorizationRequired, UpstreamTimeout, UpstreamUnreadable
 from latchpin.model import Caller, Gateway
-from latchpin.oauth.challenge import Challenge, parse_challenge
-from latchpin.outbound.decoding import ByteBudget
-from latchpin.outbound.failure import Failure
-from latchpin.outbound.http import GuardedSession
-from latchpin.outbound.messages import Answer, Outgoing
-from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow, is_redirect, tell_redirect
-from latchpin.outbound.upstream import explain, host_of
-from latchpin.tokens.client_grant import needs_browser
-from latchpin.tokens.service import UsableToken
+from latchpin.sdk.gateway import Application, UsableToken, needs_browser
+from latchpin.sdk.oauth import Challenge, parse_challenge
+from latchpin.sdk.outbound import (
+    MOST_REDIRECTS,
+    Answer,
+    ByteBudget,
+    Failure,
+    GuardedSession,
+    Outgoing,
+    explain,
+    explain_redirect,
+    follow,
+    host_of,
+    is_redirect,
+    tell_redirect,
+)
 
 from latchpin_proxy.errors import NonceNeeded, ServerMoved, ServerRefused, StepUpRequired, TokenReplaced
 from latchpin_proxy.inbound import Inbound

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from latchpin.model.urls import origin_of
-from latchpin.settings.core import CoreSettings
+from latchpin.sdk.settings import CoreSettings
+from latchpin.sdk.urls import origin_of
 
 from latchpin_proxy.errors import ForeignPage
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latchpin.outbound.failure import Failure
+from latchpin.sdk.outbound import Failure
 
 __all__ = ["MOST_HELD_IN_ALL", "Room", "Share"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latchpin.settings import Settings
+from latchpin.sdk.settings import Settings
 from pydantic import Field
 
 __all__ = ["ProxySettings"]

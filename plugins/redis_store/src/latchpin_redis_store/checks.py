@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from latchpin.contracts import CheckContext, Finding, Severity
-from latchpin.doctor.clocks import compare_clocks
 from latchpin.errors import BackendUnavailable
 from latchpin.errors.causes.missing import STATE_EVICTED, STATE_REMOVED
-from latchpin.settings import mask
+from latchpin.sdk.checks import compare_clocks
+from latchpin.sdk.settings import mask
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff

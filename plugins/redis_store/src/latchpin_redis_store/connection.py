@@ -20,9 +20,8 @@ from typing import Any, TypeAlias
 
 from hiredis import pack_command
 from latchpin.errors import BackendUnavailable
-from latchpin.settings import mask
-from latchpin.workers.batching import Batcher
-from latchpin.workers.store_deadline import StoreDeadline, store_deadline
+from latchpin.sdk.settings import mask
+from latchpin.sdk.stores import Batcher, StoreDeadline, store_deadline
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry

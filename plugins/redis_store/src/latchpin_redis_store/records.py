@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
-from latchpin.oauth.status import near_expiry_from
+from latchpin.sdk.stores import near_expiry_from
 
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.collections import RedisCollection

@@ -11,8 +11,8 @@ from datetime import timedelta
 from shlex import quote
 
 from latchpin.contracts import CheckContext, Finding, Fix, Severity
-from latchpin.doctor.lenient import problems_of
 from latchpin.errors import LatchpinError, SchemaOutdated
+from latchpin.sdk.checks import problems_of
 from sqlalchemy import URL, Engine, and_, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 

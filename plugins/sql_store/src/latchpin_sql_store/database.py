@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from latchpin.errors import LatchpinError, RecordConflict
-from latchpin.workers.store_deadline import store_deadline
+from latchpin.sdk.stores import store_deadline
 from sqlalchemy import Connection, Engine, event
 
 from latchpin_sql_store.acceptance import ensure_schema

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from latchpin import Backend, Context, hookimpl
 from latchpin.contracts import Check, CheckContext, Finding, RecordStore, StateStore
-from latchpin.settings import load
+from latchpin.sdk.settings import load
 
 from latchpin_sql_store.settings import SqlSettings
 

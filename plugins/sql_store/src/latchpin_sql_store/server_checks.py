@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.clocks import compare_clocks
 from latchpin.errors import BackendUnavailable
+from latchpin.sdk.checks import compare_clocks
 from sqlalchemy import Connection, text
 
 __all__ = ["check_server"]

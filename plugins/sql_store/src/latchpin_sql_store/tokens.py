@@ -10,7 +10,7 @@ from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model import Sealed, StoredToken
-from latchpin.oauth.status import NEAR_EXPIRY_AT_MOST, status_of_times
+from latchpin.sdk.stores import NEAR_EXPIRY_AT_MOST, status_of_times
 from sqlalchemy import Connection, RowMapping, and_, bindparam, case, delete, func, insert, select, update
 
 from latchpin_sql_store.columns import UtcTime

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from latchpin.settings import mask
+from latchpin.sdk.settings import mask
 
 __all__ = ["UrlParts", "parse_parts", "show_text"]
 

@@ -15,8 +15,7 @@ from itertools import compress
 from typing import Generic, TypeVar
 
 from latchpin.errors import BackendUnavailable, LatchpinError
-from latchpin.workers.batching import Batcher
-from latchpin.workers.store_deadline import store_deadline
+from latchpin.sdk.stores import Batcher, store_deadline
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.contracts import RecordStore
-from latchpin.oauth.status import status_of
+from latchpin.sdk.stores import status_of
 
 from latchpin_testing import samples
 from latchpin_testing.clock import MovedClock

@@ -18,14 +18,12 @@ from latchpin.activity.logs import tear_down_logging
 from latchpin.assembly import utc_now
 from latchpin.contracts import Clock
 from latchpin.plugins.host import Plugins
-from latchpin.settings import load
-from latchpin.settings.core import CoreSettings
+from latchpin.sdk.settings import CoreSettings, load
 
 if TYPE_CHECKING:  # what a store's suite does without is loaded when a gateway is started
     import httpx
     from fastapi import FastAPI
-    from latchpin.application import Application
-    from latchpin.services import Services
+    from latchpin.sdk.gateway import Application, Services
 
 __all__ = ["RunningGateway", "StartGateway", "running_gateway"]
 

@@ -12,29 +12,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from latchpin.model import (
-    Gateway,
-    OAuthConfig,
-    PendingAuthorization,
-    RegisteredClient,
-    Sealed,
-    StateKey,
-    StoredToken,
-)
-from latchpin.model.audit import AuditEntry
-from latchpin.model.flow_facts import (
+    AuditEntry,
     Begun,
     Consumed,
     Exchanged,
     Facts,
     Failed,
+    FlowStep,
+    Gateway,
+    OAuthConfig,
+    PendingAuthorization,
     Redirected,
+    RegisteredClient,
     Returned,
+    Sealed,
+    StateKey,
     Stored,
+    StoredToken,
     TokensSealed,
     ToolsFetched,
     Verified,
 )
-from latchpin.model.flow_steps import FlowStep
 
 from latchpin_testing.sealing import SuiteCipher
 

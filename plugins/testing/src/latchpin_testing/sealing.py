@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
-from latchpin.oauth import base64url
+from latchpin.sdk.oauth import base64url
 
 __all__ = ["SuiteCipher", "SuiteSigner"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import context
-from latchpin.settings import load
+from latchpin.sdk.settings import load
 
 from latchpin_sql_store.engine import parse_url
 from latchpin_sql_store.migrate import locked_connection
