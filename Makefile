@@ -21,7 +21,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml) \
 	$(wildcard examples/*/pyproject.toml)
-PLUGINS := $(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml))
+# What tests of plugins need, and no gateway.
+KIT := ./plugins/testing
+PLUGINS := $(filter-out $(KIT),$(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml)))
 EXTRAS_sql_store := [postgres,mysql]
 EXTRAS_metrics := [tracing]
 RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(EXTRAS_$(notdir $(plugin))))
@@ -91,7 +93,7 @@ $(VENV)/.installed: $(VENV)/.created $(PYPROJECTS)
 
 $(VENV)/.tools-installed: $(VENV)/.installed $(PYPROJECTS)
 	@echo "installing what development needs"
-	@$(INSTALL) $(RUNTIME) $(EXAMPLES) --group test --group lint --group type --group servers
+	@$(INSTALL) $(RUNTIME) -e $(KIT) $(EXAMPLES) --group test --group lint --group type --group servers
 	@touch $@
 
 $(VENV)/.tox-installed: $(VENV)/.created $(PYPROJECTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from latchpin.demo.authorization_server import PASSWORD, USERS
+from latchpin_demo.authorization_server import PASSWORD, USERS
 from playwright.sync_api import Page, expect
 
 __all__ = [

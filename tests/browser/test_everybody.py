@@ -4,8 +4,8 @@ import json
 from typing import get_args
 
 import pytest
-from latchpin.demo.authorization_server import PASSWORD
 from latchpin.oauth.status import TokenStatus
+from latchpin_demo.authorization_server import PASSWORD
 from playwright.sync_api import expect
 
 from tests.browser.looks import Colour, contrast, focus_contrast, low_contrasts, small_targets, tab_to, too_wide

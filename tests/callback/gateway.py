@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from latchpin.application import Application
-from latchpin.demo.browser import Browser
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.web.app import create_app
+from latchpin_demo.browser import Browser
 
 from tests.providers import sign_in
 

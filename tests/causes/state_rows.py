@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.callback.gateway import ALICE, USER_HEADER
 from tests.causes.row import Row, impossible

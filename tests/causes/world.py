@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
-from latchpin.demo.browser import Browser
 from latchpin.errors import LatchpinError
+from latchpin_demo.browser import Browser
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, SECRET, USER_HEADER, InnerGateway, open_gateway
 from tests.providers import FaultSwitch

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.providers import PlainClient, start_demo_provider
 from tests.providers.demo_provider import DemoProvider

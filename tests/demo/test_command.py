@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from latchpin.demo import environment
-from latchpin.demo.browser import Browser
 from latchpin.errors import SettingsError
+from latchpin_demo import environment
+from latchpin_demo.browser import Browser
 
 from tests.providers.provider import sign_in
 from tests.servers import Reservation, ServerProcess, latchpin_command
@@ -45,10 +45,10 @@ main()
 
 BACK_CHANNEL = """
 async def gone(self, request): raise RuntimeError
-from latchpin.demo.back_channel import BackChannel
+from latchpin_demo.back_channel import BackChannel
 BackChannel"""
 MCP_SERVER = """
-import latchpin.demo.mcp_server as m
+import latchpin_demo.mcp_server as m
 from starlette.responses import PlainTextResponse
 def who_am_i() -> str: return "mallory@example.com"
 """

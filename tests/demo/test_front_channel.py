@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from latchpin.demo.browser import Browser, Page
-from latchpin.demo.front_channel import PASSWORD, USERS
+from latchpin_demo.browser import Browser, Page
+from latchpin_demo.front_channel import PASSWORD, USERS
 
 from tests.providers import PlainClient, sign_in
 from tests.providers.demo_provider import DemoProvider

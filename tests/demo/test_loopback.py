@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from latchpin.demo.loopback import LoopbackOnly, bind, serving, url_of
 from latchpin.errors import SettingsError
+from latchpin_demo.loopback import LoopbackOnly, bind, serving, url_of
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
-from latchpin.demo.browser import Browser
-from latchpin.demo.mcp_server import find_passages
+from latchpin_demo.browser import Browser
+from latchpin_demo.mcp_server import find_passages
 
 from tests.providers import PlainClient
 from tests.providers.demo_provider import DemoProvider
@@ -54,5 +54,5 @@ def test_the_text_is_searched_by_words() -> None:
 
 
 def test_the_text_has_headings_and_paragraphs() -> None:
-    text = files("latchpin.demo").joinpath("notes.txt").read_text(encoding="utf-8")
+    text = files("latchpin_demo").joinpath("notes.txt").read_text(encoding="utf-8")
     assert all("\n" in passage for passage in text.strip().split("\n\n"))

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
-from latchpin.demo.browser import Browser
 from latchpin.identity.login import create_link
+from latchpin_demo.browser import Browser
 
 from tests.callback.gateway import ADMIN, BASE, SECRET, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, sign_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from latchpin.demo.state import Grant
+from latchpin_demo.state import Grant
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.faults.signed_in import Connected, connect

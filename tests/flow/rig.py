@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import jwt
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.providers import sign_in
 from tests.servers import GatewayBackend, LatchpinProcess, run_latchpin, start_latchpin

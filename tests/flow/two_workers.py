@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.flow.rig import ALICE, USER_HEADER, Rig, start_rig
 from tests.providers import ServerProfile, sign_in

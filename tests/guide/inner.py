@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
-from latchpin.demo.browser import Browser, Page
+from latchpin_demo.browser import Browser, Page
 
 from tests.callback.gateway import BASE, InnerGateway, open_gateway
 from tests.guide.commands import SUCCESS_TITLE

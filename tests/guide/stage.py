@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from latchpin.demo.browser import Browser, Page
+from latchpin_demo.browser import Browser, Page
 
 from tests.flow.rig import Rig, settings_of, start_rig
 from tests.guide.commands import SUCCESS_TITLE

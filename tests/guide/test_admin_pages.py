@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.flow.rig import ADMIN, ALICE, Rig, start_rig
 from tests.guide import commands as guide

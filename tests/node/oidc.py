@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from latchpin.demo.browser import Browser, Page
+from latchpin_demo.browser import Browser, Page
 
 from tests.servers.node import Node
 from tests.servers.ports import HOST, Reservation

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 
 import httpx
-from latchpin.demo.loopback import url_of
+from latchpin_demo.loopback import url_of
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from latchpin.activity.logs import tear_down_logging
-from latchpin.demo.browser import Browser, Page
+from latchpin_demo.browser import Browser, Page
 
 from tests.callback.conftest import environment, log
 from tests.callback.gateway import BASE, InnerGateway, open_gateway

@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import httpx
 import pytest
 from latchpin.clients.secrets import open_registration_token
-from latchpin.demo.browser import Browser, Page
-from latchpin.demo.loopback import bind, url_of
 from latchpin.errors import AuthorizationRequired
 from latchpin.model import Caller
+from latchpin_demo.browser import Browser, Page
+from latchpin_demo.loopback import bind, url_of
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.flow.rig import BOB, Rig

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
-from latchpin.demo.browser import Browser, Page
+from latchpin_demo.browser import Browser, Page
 
 from tests.callback.conftest import environment, log
 from tests.callback.gateway import BASE, InnerGateway, open_gateway

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from latchpin.demo.authorization_server import AuthorizationServer
-from latchpin.demo.loopback import bind, url_of
-from latchpin.demo.mcp_server import PATH, build_mcp_app
+from latchpin_demo.authorization_server import AuthorizationServer
+from latchpin_demo.loopback import bind, url_of
+from latchpin_demo.mcp_server import PATH, build_mcp_app
 
 from tests.providers.provider import Provider
 from tests.servers import serve_asgi

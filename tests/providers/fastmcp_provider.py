@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fastmcp import FastMCP
 from fastmcp.server.auth.providers.in_memory import InMemoryOAuthProvider
-from latchpin.demo.loopback import bind, url_of
+from latchpin_demo.loopback import bind, url_of
 from mcp.server.auth.settings import ClientRegistrationOptions, RevocationOptions
 
 from tests.providers.provider import Provider

@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from latchpin.demo.authorization_server import AuthorizationServer
-from latchpin.demo.loopback import bind, url_of
-from latchpin.demo.mcp_server import PATH, build_mcp_app
+from latchpin_demo.authorization_server import AuthorizationServer
+from latchpin_demo.loopback import bind, url_of
+from latchpin_demo.mcp_server import PATH, build_mcp_app
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.providers.demo_provider import TOOLS

@@ -13,9 +13,9 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from latchpin.demo.loopback import bind, url_of
-from latchpin.demo.state import Grant, InMemoryState
 from latchpin.oauth.exchange import ID_JAG, TOKEN_EXCHANGE
+from latchpin_demo.loopback import bind, url_of
+from latchpin_demo.state import Grant, InMemoryState
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.providers.provider import sign_in
 

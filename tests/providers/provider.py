@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from latchpin.demo.browser import Browser, Page
-from latchpin.demo.front_channel import PASSWORD
+from latchpin_demo.browser import Browser, Page
+from latchpin_demo.front_channel import PASSWORD
 
 __all__ = ["Provider", "sign_in"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import jwt
-from latchpin.demo.browser import Browser, Page
+from latchpin_demo.browser import Browser, Page
 
 from tests.providers.provider import Provider, sign_in
 from tests.servers import LatchpinProcess, run_latchpin, start_latchpin

@@ -7,7 +7,7 @@ import threading
 
 import httpx
 import pytest
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.providers import FaultSwitch, PlainClient, faults
 from tests.providers.fault_switch import ENDPOINTS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from latchpin.demo.browser import Browser
+from latchpin_demo.browser import Browser
 
 from tests.providers import Provider, start_demo_provider, start_sdk_provider
 from tests.providers.demo_provider import DemoProvider

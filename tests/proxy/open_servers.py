@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from fastmcp import FastMCP
-from latchpin.demo.loopback import bind, url_of
+from latchpin_demo.loopback import bind, url_of
 from mcp.server.mcpserver import MCPServer
 
 from tests.servers import serve_asgi

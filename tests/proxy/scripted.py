@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from latchpin.demo.loopback import bind, url_of
+from latchpin_demo.loopback import bind, url_of
 from starlette.types import Receive, Scope, Send
 
 from tests.servers import serve_asgi

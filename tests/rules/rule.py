@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from latchpin.demo.browser import Browser, Page
 from latchpin.errors import AuthorizationRequired, UpstreamError
 from latchpin.model import Caller, Gateway
+from latchpin_demo.browser import Browser, Page
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch, sign_in

@@ -26,21 +26,21 @@ LAYERS = (
     "serving",
     "doctor web",
     "asgi commands",
-    "__main__ demo sdk",
+    "__main__ sdk",
 )
 """From the ground up. Packages of one layer do not import each other."""
 
 ONLY_IN = {
     "pluggy": {"plugins"},
     "fastapi": {"plugins", "web"},
-    "starlette": {"web", "demo"},
-    "jinja2": {"web", "demo"},
+    "starlette": {"web"},
+    "jinja2": {"web"},
     "aiohttp": {"outbound"},
-    "httpx": {"outbound", "demo"},
+    "httpx": {"outbound"},
     "httpx2": {"outbound"},
-    "mcp": {"gateways", "demo"},
-    "uvicorn": {"serving", "demo"},
-    "typer": {"plugins", "commands", "demo"},
+    "mcp": {"gateways"},
+    "uvicorn": {"serving"},
+    "typer": {"plugins", "commands"},
     "sqlalchemy": set(),
     "redis": set(),
 }

@@ -29,6 +29,12 @@ PENDING: dict[str, set[str]] = {
     "dcr": {
         "latchpin.errors.causes.upstream",
     },
+    "demo": {
+        "latchpin.gateways.endpoint",
+        "latchpin.plugins.host",
+        "latchpin.plugins.known_settings",
+        "latchpin.settings",
+    },
     "oidc_login": {
         "latchpin.errors.causes",
         "latchpin.identity",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import typer
 
 from latchpin import __version__
+from latchpin.commands.elsewhere import add_missing
 from latchpin.errors import LatchpinError, PluginError, SettingsError
 
 __all__ = ["COMMANDS", "build", "main"]
@@ -19,7 +20,6 @@ COMMANDS: Mapping[str, str] = {
     "serve": "latchpin.commands.serving",
     "plugins": "latchpin.commands.serving",
     "doctor": "latchpin.commands.doctor",
-    "demo": "latchpin.demo.command",
     "login-link": "latchpin.commands.people",
     "token": "latchpin.commands.people",
     "gateways": "latchpin.commands.gateways",
@@ -55,6 +55,8 @@ def build(first: str | None = None) -> typer.Typer:
         parts += _commands_of_plugins()
     for part in parts:
         app.add_typer(part)
+    if alone is None:
+        add_missing(app)
     return app
 
 

@@ -1,7 +1,8 @@
 """Commands of a plugin, which ``latchpin_commands`` offers as Typer apps.
 
 ``opened`` opens the record store and what stands on it, beside a gateway that may be serving, and gives the
-``latchpin.sdk.gateway.Application``. ``run`` runs a command's asynchronous part::
+``latchpin.sdk.gateway.Application``. ``run`` runs a command's asynchronous part, and ``until_told`` one that goes on
+until somebody ends it::
 
     @commands.command()
     def note() -> None:
@@ -13,6 +14,7 @@ wide as the terminal, ``print_json`` prints for programs.
 """
 
 from latchpin.commands.console import err, opened, out, print_json, run
+from latchpin.commands.ending import until_told
 from latchpin.commands.tables import print_table
 
-__all__ = ["err", "opened", "out", "print_json", "print_table", "run"]
+__all__ = ["err", "opened", "out", "print_json", "print_table", "run", "until_told"]

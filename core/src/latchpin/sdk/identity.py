@@ -1,6 +1,7 @@
 """Who somebody is, and the signed texts that say so.
 
-``parse_email`` reads the address that names a user, and refuses what is none.
+``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
+somebody in, once.
 
 ``decode`` verifies a JWT under given keys, with the gateway's clock; ``explain`` says why one was refused without
 repeating it. ``KeySet`` fetches and keeps another server's published keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those
@@ -18,6 +19,7 @@ from latchpin.identity.address import parse_email
 from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
 from latchpin.identity.jwts import decode, explain
+from latchpin.identity.login import create_link
 from latchpin.identity.signed_tokens import SignedTokens
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Kind",
     "NotBound",
     "SignedTokens",
+    "create_link",
     "decode",
     "explain",
     "parse_email",

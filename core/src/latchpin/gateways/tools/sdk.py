@@ -1,4 +1,4 @@
-"""An MCP server's tools, through the official SDK's client: listed, and called.
+"""An MCP server's tools, listed through the official SDK's client.
 
 The SDK is imported when it is needed; it brings 23 MB along. Its client first asks in the way of 2026-07-28
 (``server/discover``) and falls back to the handshake of 2025 and earlier. It does not keep what went wrong
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from pydantic import ValidationError
@@ -25,13 +24,9 @@ from latchpin.outbound.redirects import explain_redirect
 from latchpin.outbound.upstream import HttpUpstream, explain, host_of
 
 if TYPE_CHECKING:
-    from mcp import Client
-
     from latchpin.outbound.mcp_transport import Conversation, Observed
 
-__all__ = ["MOST_BYTES", "MOST_TOOLS", "call_tool", "list_tools"]
-
-ResultT = TypeVar("ResultT")
+__all__ = ["MOST_BYTES", "MOST_TOOLS", "list_tools"]
 
 MOST_TOOLS = 1_000
 MOST_BYTES = 5_000_000
@@ -62,47 +57,6 @@ async def list_tools(
         UpstreamBusy: it asks to be left alone for a while.
         ProviderUnreadable: it is not MCP, or there are more than 1,000 tools or 5 MB.
     """
-    sieve = Sieve()
-
-    async def list_all(client: Client) -> Listing:
-        sieve.version = lambda: client.session.protocol_version
-        return await list_pages(client, sieve, host_of(url), most=MOST_TOOLS)
-
-    return await _converse(upstream, url, access_token, list_all, sieve=sieve, proof=proof, within=within)
-
-
-async def call_tool(
-    upstream: Upstream,
-    url: str,
-    access_token: str | None,
-    name: str,
-    arguments: dict[str, Any],
-    *,
-    proof: TokenProof | None = None,
-    within: float | None = None,
-) -> dict[str, Any]:
-    """Call one tool and return the server's ``CallToolResult`` as JSON, also if it says ``isError``.
-
-    Args and Raises: as for ``list_tools``.
-    """
-
-    async def call(client: Client) -> dict[str, Any]:
-        result = await client.call_tool(name, arguments)
-        return result.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-    return await _converse(upstream, url, access_token, call, proof=proof, within=within)
-
-
-async def _converse(
-    upstream: Upstream,
-    url: str,
-    access_token: str | None,
-    work: Callable[[Client], Awaitable[ResultT]],
-    *,
-    sieve: Sieve | None = None,
-    proof: TokenProof | None,
-    within: float | None,
-) -> ResultT:
     if not isinstance(upstream, HttpUpstream):
         raise TypeError("MCP servers are spoken to through what open_upstream gives")
     from mcp import Client  # noqa: PLC0415  only where tools are fetched
@@ -112,6 +66,7 @@ async def _converse(
 
     _silence_sdk()
     seconds = upstream.timeout if within is None else within
+    sieve = Sieve()
     talk = Conversation(
         url=url,
         deadline=asyncio.get_running_loop().time() + seconds,
@@ -122,10 +77,10 @@ async def _converse(
     try:
         with anyio.fail_after(seconds):
             async with upstream.open_mcp_client(talk) as http:
-                transport = streamable_http_client(url, http_client=http)
-                transport = transport if sieve is None else sieve.within(transport)
+                transport = sieve.within(streamable_http_client(url, http_client=http))
                 async with Client(transport, mode="auto", cache=None) as client:
-                    return await work(client)
+                    sieve.version = lambda: client.session.protocol_version
+                    return await list_pages(client, sieve, host_of(url), most=MOST_TOOLS)
     except Exception as exc:  # the SDK raises groups, its own errors and pydantic's alike
         raise _explain(exc, talk) from exc
 

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 __all__ = ["render", "security_headers", "stylesheet"]
 
 _ENVIRONMENT = Environment(
-    loader=PackageLoader("latchpin.demo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    loader=PackageLoader("latchpin_demo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 
 

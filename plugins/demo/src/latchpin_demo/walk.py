@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from latchpin.demo.authorization_server import PASSWORD
-from latchpin.demo.browser import Browser, Page
-from latchpin.demo.environment import ADMINISTRATOR, DemoEnvironment
-from latchpin.demo.steps import Steps
-from latchpin.identity.login import create_link
 from latchpin.model import Caller
+from latchpin.sdk.identity import create_link
+
+from latchpin_demo.authorization_server import PASSWORD
+from latchpin_demo.browser import Browser, Page
+from latchpin_demo.environment import ADMINISTRATOR, DemoEnvironment
+from latchpin_demo.steps import Steps
 
 __all__ = ["walk"]
 
@@ -59,16 +60,22 @@ async def _stored_tools(stage: DemoEnvironment) -> list[str]:
 
 async def _call_who_am_i(stage: DemoEnvironment) -> str:
     """Call with the user's own token, and hear from the server whose it is."""
-    from latchpin.gateways.tools.sdk import call_tool  # noqa: PLC0415  brings the SDK's client along
+    from httpx2 import AsyncClient  # noqa: PLC0415  brings the SDK's client along
+    from mcp import Client  # noqa: PLC0415
+    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
     gateway = await stage.application.services.records.gateways.get(stage.gateway_id)
     if gateway is None:
         raise LookupError("The gateway's entry is gone.")
     token = await stage.application.tokens.token_for(gateway, Caller(ADMINISTRATOR, via="local"))
-    upstream = stage.application.services.upstream
-    result = await call_tool(upstream, gateway.url, token.access_token, "who_am_i", {})
-    said = "".join(part.get("text", "") for part in result["content"])
-    if result.get("isError") or said != ADMINISTRATOR:
+    headers = {"Authorization": f"Bearer {token.access_token}"}
+    async with (
+        AsyncClient(headers=headers, trust_env=False) as http,
+        Client(streamable_http_client(gateway.url, http_client=http)) as client,
+    ):
+        result = await client.call_tool("who_am_i", {})
+    said = "".join(part.text for part in result.content if part.type == "text")
+    if result.is_error or said != ADMINISTRATOR:
         raise LookupError(f"The tool should have named {ADMINISTRATOR} and said: {said[:200]}")
     return said
 

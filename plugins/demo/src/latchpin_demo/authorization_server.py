@@ -4,7 +4,7 @@ It does what Latchpin asks of a server: metadata for an issuer with a path (RFC 
 its deletion (RFC 7591, 7592), the code grant with PKCE S256 required (RFC 7636), resource indicators
 (RFC 8707), ``iss`` in every answer (RFC 9207), refresh with rotation and revocation (RFC 7009). Its
 users' password is printed on the login page, so it must listen on loopback only: serve it with
-``latchpin.demo.loopback``.
+``latchpin_demo.loopback``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
+from latchpin.contracts import Clock
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from latchpin.contracts import Clock
-from latchpin.demo.back_channel import AUTH_METHODS, BackChannel
-from latchpin.demo.front_channel import PASSWORD, USERS, FrontChannel
-from latchpin.demo.state import SCOPES, InMemoryState
+from latchpin_demo.back_channel import AUTH_METHODS, BackChannel
+from latchpin_demo.front_channel import PASSWORD, USERS, FrontChannel
+from latchpin_demo.state import SCOPES, InMemoryState
 
 __all__ = ["PASSWORD", "USERS", "AuthorizationServer"]
 

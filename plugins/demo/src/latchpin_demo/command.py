@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from latchpin.sdk.commands import err, out, run, until_told
 from rich.markup import escape
 
-from latchpin.commands.console import err, out, run
-from latchpin.commands.ending import until_told
-
 if TYPE_CHECKING:
-    from latchpin.demo.environment import DemoEnvironment
-    from latchpin.demo.steps import Steps
+    from latchpin_demo.environment import DemoEnvironment
+    from latchpin_demo.steps import Steps
 
 __all__ = ["app", "demo"]
 
@@ -37,7 +35,7 @@ def demo(
     Everything listens on loopback and is forgotten when it stops. With --once nobody is needed: it exits
     with 0, or with 1 and the name of the step that failed.
     """
-    from latchpin.demo.steps import StepFailed  # noqa: PLC0415  commands import what they need when they run
+    from latchpin_demo.steps import StepFailed  # noqa: PLC0415  commands import what they need when they run
 
     # the SDK would set up its own output otherwise; the demo's servers have nothing to say to people
     logging.getLogger().addHandler(logging.NullHandler())
@@ -53,8 +51,8 @@ def demo(
 
 
 async def _run(folder: Path, port: int | None, *, once: bool) -> None:
-    from latchpin.demo.environment import open_stage  # noqa: PLC0415
-    from latchpin.demo.steps import Steps  # noqa: PLC0415
+    from latchpin_demo.environment import open_stage  # noqa: PLC0415
+    from latchpin_demo.steps import Steps  # noqa: PLC0415
 
     steps = Steps(_tell)
     out.print("[bold]Latchpin demo[/]: everything on this machine, forgotten when it stops")
@@ -66,7 +64,7 @@ async def _run(folder: Path, port: int | None, *, once: bool) -> None:
 
 
 async def _play(stage: DemoEnvironment, steps: Steps) -> None:
-    from latchpin.demo.walk import walk  # noqa: PLC0415
+    from latchpin_demo.walk import walk  # noqa: PLC0415
 
     tools = await walk(stage, steps)
     out.print(f"[bold green]The demo works.[/] {len(tools)} tools fetched with the user's own token.", soft_wrap=True)
@@ -74,9 +72,10 @@ async def _play(stage: DemoEnvironment, steps: Steps) -> None:
 
 async def _invite(stage: DemoEnvironment, steps: Steps) -> None:
     """Say what to click, and wait for Ctrl-C."""
-    from latchpin.demo.authorization_server import PASSWORD  # noqa: PLC0415
-    from latchpin.demo.environment import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
-    from latchpin.identity.login import create_link  # noqa: PLC0415
+    from latchpin.sdk.identity import create_link  # noqa: PLC0415
+
+    from latchpin_demo.authorization_server import PASSWORD  # noqa: PLC0415
+    from latchpin_demo.environment import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
 
     link = await create_link(stage.application.services, ADMINISTRATOR, admin=True)
     lines = [

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from latchpin.demo.authorization_request import TellableRefusal, parse_authorization_request
-from latchpin.demo.back_channel import parse_single
-from latchpin.demo.pages import render, stylesheet
-from latchpin.demo.state import SCOPES, AuthorizationRequest, InMemoryState, Refusal
+from latchpin_demo.authorization_request import TellableRefusal, parse_authorization_request
+from latchpin_demo.back_channel import parse_single
+from latchpin_demo.pages import render, stylesheet
+from latchpin_demo.state import SCOPES, AuthorizationRequest, InMemoryState, Refusal
 
 __all__ = ["PASSWORD", "USERS", "FrontChannel"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from latchpin.demo.state import SCOPES, AuthorizationRequest, Client, Refusal
+from latchpin_demo.state import SCOPES, AuthorizationRequest, Client, Refusal
 
 __all__ = ["TellableRefusal", "parse_authorization_request"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock
-from latchpin.oauth import base64url
+from latchpin.sdk.oauth import base64url
 
 __all__ = ["SCOPES", "AuthorizationRequest", "Client", "Grant", "Issued", "InMemoryState", "Refusal"]
 

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic_settings import BaseSettings
-
 from latchpin.errors import SettingsError
 from latchpin.settings import variables
+from pydantic_settings import BaseSettings
 
 __all__ = ["DATABASE", "claim", "entered", "write_settings"]
 

@@ -12,19 +12,19 @@ from http import HTTPStatus
 from pathlib import Path
 
 import httpx
-
-from latchpin.application import Application
-from latchpin.commands.console import SIDE_BY_SIDE, opened
-from latchpin.demo import mcp_server
-from latchpin.demo.authorization_server import USERS, AuthorizationServer
-from latchpin.demo.folder import DATABASE, claim, entered, write_settings
-from latchpin.demo.gateway_process import GatewayProcess, serving_gateway
-from latchpin.demo.loopback import bind, serving, url_of
-from latchpin.demo.steps import Steps
 from latchpin.errors import SettingsError
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import settings_models
+from latchpin.sdk.commands import opened
+from latchpin.sdk.gateway import Application
+
+from latchpin_demo import mcp_server
+from latchpin_demo.authorization_server import USERS, AuthorizationServer
+from latchpin_demo.folder import DATABASE, claim, entered, write_settings
+from latchpin_demo.gateway_process import GatewayProcess, serving_gateway
+from latchpin_demo.loopback import bind, serving, url_of
+from latchpin_demo.steps import Steps
 
 __all__ = ["ADMINISTRATOR", "GATEWAY_NAME", "DemoEnvironment", "choose_port", "open_stage"]
 
@@ -109,7 +109,7 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
         issuer, mcp_url = await _start_servers(steps, stack)
         base_url, process = await _start_gateway(steps, stack, claimed, port)
         with steps.step("Register the MCP server as a gateway") as found:
-            application = await stack.enter_async_context(opened(*SIDE_BY_SIDE, states=True))
+            application = await stack.enter_async_context(opened())
             gateway_id = await _add_gateway(application, base_url, mcp_url)
             found.append(f"{GATEWAY_NAME}, id {gateway_id}")
         entries = [offer.value for offer in Plugins().offers("latchpin_navigation")]

@@ -8,12 +8,11 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
+from latchpin.errors import SettingsError
+from latchpin.sdk.urls import is_loopback_host
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from latchpin.errors import SettingsError
-from latchpin.settings.core import is_loopback_host
 
 __all__ = ["LoopbackOnly", "bind", "serving", "url_of"]
 

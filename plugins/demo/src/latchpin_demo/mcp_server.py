@@ -11,7 +11,7 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import AnyHttpUrl
 from starlette.types import ASGIApp
 
-from latchpin.demo.state import SCOPES, InMemoryState
+from latchpin_demo.state import SCOPES, InMemoryState
 
 __all__ = ["PATH", "build_mcp_app", "find_passages"]
 
@@ -87,7 +87,7 @@ def add(a: float, b: float) -> float:
 def find_passages(query: str) -> list[str]:
     """The bundled passages that hold some word of ``query``, those with most words first, at most three."""
     words = set(query.lower().split())
-    passages = files("latchpin.demo").joinpath("notes.txt").read_text(encoding="utf-8").strip().split("\n\n")
+    passages = files("latchpin_demo").joinpath("notes.txt").read_text(encoding="utf-8").strip().split("\n\n")
     scored = [(sum(word in passage.lower() for word in words), passage) for passage in passages]
     found = sorted((entry for entry in scored if entry[0]), key=lambda entry: -entry[0])
     return [passage for _, passage in found[:_MOST_PASSAGES]]

@@ -11,13 +11,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
+from latchpin.sdk.urls import is_loopback_host
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from latchpin.demo.state import SCOPES, Client, InMemoryState, Issued, Refusal
-from latchpin.settings.core import is_loopback_host
+from latchpin_demo.state import SCOPES, Client, InMemoryState, Issued, Refusal
 
 __all__ = ["AUTH_METHODS", "BackChannel", "parse_single"]
 
