@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from latchpin.plugins.hookspecs import CLIENT_REGISTRAR
 from latchpin.plugins.host import Plugins
 from latchpin.records.kept import KeyValues
 from latchpin_cimd import plugin
@@ -52,7 +53,7 @@ class TestProvenByAKey(TestSkipped):
 
 
 def test_the_order_of_the_ways_to_a_client():
-    names = [backend.name for backend in Plugins().ranked("latchpin_client_registrar")]
+    names = [backend.name for backend in Plugins().ranked(CLIENT_REGISTRAR)]
     assert [name for name in names if name in {"static", "cimd", "dcr"}] == ["static", "cimd", "dcr"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from latchpin.assembly import assemble
 from latchpin.contracts import Backend
 from latchpin.errors import SettingsError
+from latchpin.plugins.hookspecs import IDENTITY
 from latchpin.plugins.host import Plugins
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
@@ -69,9 +70,9 @@ def test_a_refused_setting_shows_no_secret(monkeypatch, tmp_path: Path, given, t
 async def test_a_setting_that_a_plugin_lacks_is_told_with_the_plugin(monkeypatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
     plugins = Plugins()
-    offer = plugins.offers("latchpin_identity")[0]
+    offer = plugins.offers(IDENTITY)[0]
     mine = Backend(offer.name, "x", Settings, print)
-    monkeypatch.setattr(plugins, "ranked", lambda hook: [mine] if hook == offer.hook else [])
+    monkeypatch.setattr(plugins, "ranked", lambda hook: [mine] if hook is IDENTITY else [])
     with pytest.raises(SettingsError) as caught:
         async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")):
             pytest.fail("it must not open")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import latchpin
 import pytest
-from latchpin.commands.console import SIDE_BY_SIDE
 from latchpin.contracts import Backend
-from latchpin.plugins import hookspecs
 from latchpin.plugins.host import Plugins
-from latchpin.plugins.known_settings import _BACKEND_HOOKS, changed_settings, settings_models, shown_settings
-from latchpin.plugins.rules import HOOKS
+from latchpin.plugins.known_settings import changed_settings, settings_models, shown_settings
 from latchpin.settings import variables
 from latchpin.settings.env_example import write_example
 
@@ -96,19 +92,3 @@ def test_what_differs_from_its_default_is_known_with_that_default(
     assert changed_settings(plugins) == {}
     monkeypatch.setenv(name, value)
     assert changed_settings(plugins) == ({} if default is None else {name: default})
-
-
-def test_every_hook_whose_offers_have_settings_is_asked_for_them() -> None:
-    """The rule: who adds such a hook adds it here, or nobody sees the settings of what comes through it."""
-    offering = {hook for hook in HOOKS if "Settings" in _returned(hook) or "Backend" in _returned(hook)}
-    offering |= {hook for hook in HOOKS if "SignInOffer" in _returned(hook)}
-    assert offering == {*_BACKEND_HOOKS, "latchpin_settings"}
-
-
-def test_a_command_leaves_out_what_only_a_server_opens() -> None:
-    chosen_by_name = {"latchpin_signer", "latchpin_cipher", "latchpin_state_store", "latchpin_record_store"}
-    assert set(SIDE_BY_SIDE) == set(_BACKEND_HOOKS) - chosen_by_name
-
-
-def _returned(hook: str) -> str:
-    return str(inspect.signature(getattr(hookspecs, hook)).return_annotation)

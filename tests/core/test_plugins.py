@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import PluginError, SettingsError
+from latchpin.plugins.hookspecs import SERVER_PROFILES, STATE_STORE
 from latchpin.plugins.host import Plugins
 from latchpin.servers.profile_file import build_profile_table
 from latchpin.settings import load, mask, masked
@@ -50,7 +51,7 @@ def latchpin_server_profiles():
 
 
 def test_a_plugin_adds_to_the_provider_table(make):
-    offers = Plugins([make("acme", PROVIDERS)]).offers("latchpin_server_profiles")
+    offers = Plugins([make("acme", PROVIDERS)]).offers(SERVER_PROFILES)
     [entry] = build_profile_table(offers, None)
     assert (entry.name, entry.omit_resource) == ("acme", True)
 
@@ -58,12 +59,12 @@ def test_a_plugin_adds_to_the_provider_table(make):
 def test_offers_are_listed_by_their_names(make):
     plugins = Plugins([make("b", STORE.format(name="two")), make("a", STORE.format(name="one"))])
     plugins.require_sound()
-    assert [offer.name for offer in plugins.offers("latchpin_state_store")] == ["one", "two"]
+    assert [offer.name for offer in plugins.offers(STATE_STORE)] == ["one", "two"]
 
 
 def test_a_plugin_that_fails_to_import_is_named_with_the_cause_and_the_others_work(make):
     plugins = Plugins([make("bad", "import no_such_module_anywhere"), make("good", STORE.format(name="good"))])
-    assert [offer.name for offer in plugins.offers("latchpin_state_store")] == ["good"]
+    assert [offer.name for offer in plugins.offers(STATE_STORE)] == ["good"]
     with pytest.raises(PluginError, match=r"'bad'.*no_such_module_anywhere"):
         plugins.require_sound()
 
@@ -77,25 +78,27 @@ def test_a_misspelt_hook_is_refused(make):
 def test_two_plugins_with_one_name_are_both_named(make):
     plugins = Plugins([make("first", STORE.format(name="same")), make("second", STORE.format(name="same"))])
     with pytest.raises(PluginError, match="two plugins offer 'same'"):
-        plugins.offers("latchpin_state_store")
+        plugins.offers(STATE_STORE)
 
 
 def test_a_hook_that_fails_names_its_plugin(make):
     source = "import latchpin\n\n@latchpin.hookimpl\ndef latchpin_state_store():\n    return 1 / 0\n"
     with pytest.raises(PluginError, match="'zero'"):
-        Plugins([make("zero", source)]).offers("latchpin_state_store")
+        Plugins([make("zero", source)]).offers(STATE_STORE)
 
 
 def test_an_unknown_name_lists_what_is_installed_and_what_to_install(make):
     plugins = Plugins([make("a", STORE.format(name="one"))])
     with pytest.raises(SettingsError, match="CACHE_TYPE holds 'memroy'") as caught:
-        plugins.select("latchpin_state_store", "memroy", variable="CACHE_TYPE")
+        plugins.select(STATE_STORE, "memroy")
     assert "installed: one" in caught.value.detail
     assert "latchpin-sql-store" in caught.value.remedy
 
 
 def test_the_built_in_parts_come_through_the_same_door():
-    offered = {(offer.hook, offer.name) for offer in Plugins().all_offers() if offer.plugin.distribution == "latchpin"}
+    offered = {
+        (offer.hook.name, offer.name) for offer in Plugins().all_offers() if offer.plugin.distribution == "latchpin"
+    }
     assert {
         ("latchpin_signer", "hmac-sha256"),
         ("latchpin_cipher", "aes-gcm"),

@@ -11,7 +11,7 @@ import typer
 from latchpin import Backend
 from latchpin.activity.logs import tear_down_logging
 from latchpin.commands.main import build
-from latchpin.plugins import hookspecs
+from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import settings_models
 from latchpin.settings import variables
@@ -54,7 +54,7 @@ def _extras(model: type[BaseSettings]) -> list[dict[str, Any]]:
 
 def hooks() -> list[str]:
     """The names of the hooks, in their order."""
-    return [name for name in vars(hookspecs) if name.startswith("latchpin_")]
+    return [hook.name for hook in HOOKS]
 
 
 def suites() -> list[str]:

@@ -55,13 +55,14 @@ def check(answer: httpx.Response, what: object) -> None:
 def routes_of(gateway: InnerGateway) -> list[tuple[str, str]]:
     """Every method and path, whether the API's description has it or not."""
     from fastapi.routing import APIRouter
+    from latchpin.plugins.hookspecs import ROUTES
     from latchpin.plugins.host import Plugins
     from latchpin.web import routes_api, routes_gateways, routes_health, routes_oauth, routes_pages, routes_people
 
     routers: list[APIRouter] = [
         each.router for each in (routes_api, routes_gateways, routes_health, routes_oauth, routes_pages, routes_people)
     ]
-    routers += [offer.value for offer in Plugins().offers("latchpin_routes")]
+    routers += Plugins().values(ROUTES)
     everything = [*gateway.app.routes, *(route for router in routers for route in router.routes)]
     return sorted(
         {(method, route.path) for route in everything if isinstance(route, Route) for method in route.methods or ()}

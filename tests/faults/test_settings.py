@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from latchpin.commands import main as cli
 from latchpin.commands import serving
+from latchpin.plugins.hookspecs import STATE_STORE
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import settings_models
 from latchpin.settings import variables
@@ -133,7 +134,7 @@ def test_values_that_do_not_go_together_are_explained_without_secrets(settings, 
 
 def test_an_unknown_store_lists_what_is_installed_and_what_can_be(serve):
     _, text = serve({"CACHE_TYPE": "postgress"})
-    installed = {offer.name for offer in Plugins().offers("latchpin_state_store")}
+    installed = {offer.name for offer in Plugins().offers(STATE_STORE)}
     listed = text.partition("installed: ")[2].partition("\n")[0]
     assert set(listed.split(", ")) == installed
     assert "latchpin-sql-store (database)" in text
@@ -166,7 +167,7 @@ def test_empty_values_and_unknown_keys_are_as_if_they_were_not_there(serve, monk
 LATE = [
     ({"SIGNER": "rot13"}, ["SIGNER holds 'rot13'", "installed: hmac-sha256"]),
     ({"CIPHER": "rot13"}, ["CIPHER holds 'rot13'", "installed: aes-gcm"]),
-    ({"OAUTH_PREFERRED_CODE_CHALLENGE_METHOD": "plain"}, ["OAUTH_PREFERRED_CODE_CHALLENGE_METHOD", "allowed: S256"]),
+    ({"OAUTH_PREFERRED_CODE_CHALLENGE_METHOD": "plain"}, ["OAUTH_PREFERRED_CODE_CHALLENGE_METHOD", "installed: S256"]),
 ]
 LATE_SQL = [
     ({"DATABASE_URL": f"oracle://u:{HUSH}@h/db"}, ["DATABASE_URL holds **********", "postgresql://"]),

@@ -7,6 +7,7 @@ from latchpin.assembly import assemble
 from latchpin.contracts import Context
 from latchpin.errors import AddressRefused, SettingsError
 from latchpin.outbound.trusted import TrustedUpstream
+from latchpin.plugins.hookspecs import SIGNER
 from latchpin.plugins.host import Plugins
 from latchpin_testing import SuiteContext, UnreachableUpstream
 
@@ -25,7 +26,7 @@ class Remembering:
 async def test_only_what_was_configured_is_reached_though_private_networks_are_closed(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     offers, seen = Plugins(), []
-    [backend] = [offer.value for offer in offers.offers("latchpin_signer")]
+    [backend] = offers.values(SIGNER)
 
     def opening(given, context):
         seen.append(context)
@@ -45,11 +46,11 @@ async def test_only_what_was_configured_is_reached_though_private_networks_are_c
 
 
 def _selecting(select, opening):
-    def selected(self, hook, name, *, variable):
+    def selected(self, hook, name):
         from dataclasses import replace
 
-        backend = select(self, hook, name, variable=variable)
-        return replace(backend, open=opening) if hook == "latchpin_signer" else backend
+        backend = select(self, hook, name)
+        return replace(backend, open=opening) if hook is SIGNER else backend
 
     return selected
 

@@ -11,6 +11,7 @@ from latchpin.errors import SettingsError
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.server_profiles import apply_provider, find_provider
+from latchpin.plugins.hookspecs import SERVER_PROFILES
 from latchpin.plugins.host import Offer, Plugin
 from latchpin.servers.profile_file import build_profile_table, parse_providers
 
@@ -129,7 +130,7 @@ class Offers:
     values: list[tuple[str, ServerProfile]]
 
     def __iter__(self):
-        return iter([Offer("latchpin_server_profiles", p.name, Plugin("p", d, "1"), p) for d, p in self.values])
+        return iter([Offer(SERVER_PROFILES, p.name, Plugin("p", d, "1"), p) for d, p in self.values])
 
 
 def test_the_deployers_entries_come_first_then_the_plugins_then_the_built_in(tmp_path: Path):

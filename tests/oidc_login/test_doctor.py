@@ -8,6 +8,7 @@ import pytest
 from latchpin.activity.logs import tear_down_logging
 from latchpin.contracts import Finding, Severity
 from latchpin.doctor.examination import look_at
+from latchpin.plugins.hookspecs import CHECKS
 from latchpin.plugins.host import Plugins
 
 from tests.callback.gateway import BASE, open_gateway
@@ -16,7 +17,7 @@ from tests.oidc_login.provider import LyingProvider
 
 async def findings(*, offline: bool = False) -> Sequence[Finding]:
     plugins = Plugins()
-    (check,) = [offer.value for offer in plugins.offers("latchpin_checks") if offer.name == "sign-in"]
+    (check,) = [check for check in plugins.values(CHECKS) if check.name == "sign-in"]
     async with open_gateway() as gateway:
         found = await check.run(await look_at(gateway.application, plugins, offline=offline))
     tear_down_logging()

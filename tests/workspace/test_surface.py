@@ -31,6 +31,7 @@ PENDING: dict[str, set[str]] = {
     },
     "demo": {
         "latchpin.gateways.endpoint",
+        "latchpin.plugins.hookspecs",
         "latchpin.plugins.host",
         "latchpin.plugins.known_settings",
         "latchpin.settings",

@@ -15,13 +15,14 @@ from latchpin.assembly.open_context import Looking, OpenContext
 from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
 from latchpin.contracts import (
     Clock,
-    RecordStore,
     Signer,
     SignIn,
+    SignInOffer,
     StateStore,
 )
-from latchpin.errors import LatchpinError, PluginError, SettingsError
+from latchpin.errors import LatchpinError, PluginError
 from latchpin.outbound.upstream import open_upstream
+from latchpin.plugins import hookspecs
 from latchpin.plugins.host import Offer, Plugins
 from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
@@ -49,14 +50,14 @@ def _sign_ins(plugins: Plugins) -> list[SignIn]:
         PluginError: two plugins offer one name.
         SettingsError: a setting of one of them does not hold.
     """
-    found = (_describe(offer) for offer in plugins.offers("latchpin_sign_ins"))
+    found = (_describe(offer) for offer in plugins.offers(hookspecs.SIGN_INS))
     return [way for way in found if way is not None]
 
 
-def _describe(offer: Offer) -> SignIn | None:
+def _describe(offer: Offer[SignInOffer[Any]]) -> SignIn | None:
     settings = load(offer.value.settings)
     try:
-        way: SignIn | None = offer.value.describe(settings)
+        way = offer.value.describe(settings)
     except LatchpinError:
         raise
     except Exception as exc:
@@ -93,7 +94,7 @@ async def assemble(
     else:
         plugins = plugins.diagnostic()
     selection = select_stores(plugins, settings)
-    providers = build_profile_table(plugins.offers("latchpin_server_profiles"), settings.server_profiles_file)
+    providers = build_profile_table(plugins.offers(hookspecs.SERVER_PROFILES), settings.server_profiles_file)
     observers = Observers()
     async with AsyncExitStack() as stack:
         context = OpenContext(
@@ -106,19 +107,15 @@ async def assemble(
             upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
             looking=looking,
         )
-        signer: Signer = await context.open(
-            "latchpin_signer", plugins.select("latchpin_signer", settings.signer, variable="SIGNER")
-        )
-        context.opened_cipher = await context.open(
-            "latchpin_cipher", plugins.select("latchpin_cipher", settings.cipher, variable="CIPHER")
-        )
-        for observer in await context.open_each("latchpin_observers"):
+        signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
+        context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
+        for observer in await context.open_each(hookspecs.OBSERVERS):
             observers.add(observer)
-        records: RecordStore = await context.open("latchpin_record_store", selection.record)
+        records = await context.open(hookspecs.RECORD_STORE, selection.record)
         context.opened_records = ObservedRecords(records, observers) if observers else records
         states: StateStore | None = None
         if selection.state is not None:
-            states = await context.open("latchpin_state_store", selection.state)
+            states = await context.open(hookspecs.STATE_STORE, selection.state)
         if states is not None and observers:
             states = ObservedStates(states, observers)
         yield Services(
@@ -127,7 +124,7 @@ async def assemble(
             instance_id=context.instance_id,
             signer=signer,
             cipher=context.cipher,
-            pkce=_pkce_method(plugins, settings),
+            pkce=plugins.select(hookspecs.PKCE_METHODS, settings.oauth_preferred_code_challenge_method),
             states=states,
             state_backend=selection.state,
             records=context.records,
@@ -140,19 +137,19 @@ async def assemble(
             flows=FlowRecords(context.records),
             audit_log=AuditRecords(context.records),
             upstream=context.upstream,
-            registrars=await context.open_each("latchpin_client_registrar"),
-            identities=await context.open_each("latchpin_identity"),
+            registrars=await context.open_each(hookspecs.CLIENT_REGISTRAR),
+            identities=await context.open_each(hookspecs.IDENTITY),
             observers=observers,
             sign_ins=_sign_ins(plugins),
-            assertion_sources=await context.open_each("latchpin_identity_assertions"),
-            authentications={offer.name: offer.value for offer in plugins.offers("latchpin_client_authentications")},
+            assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),
+            authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},
             activity=Activity(
                 clock,
-                await context.open_each("latchpin_event_listeners"),
-                [*_audit_log(settings, context, signer), *await context.open_each("latchpin_recorders")],
+                await context.open_each(hookspecs.EVENT_LISTENERS),
+                [*_audit_log(settings, context, signer), *await context.open_each(hookspecs.RECORDERS)],
             ),
             providers=providers,
-            background_tasks=await context.open_named("latchpin_background_tasks"),
+            background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         )
 
 
@@ -162,12 +159,3 @@ def _audit_log(settings: CoreSettings, context: OpenContext, signer: Signer) -> 
     log = AuditLog(AuditRecords(context.records), signer, Pseudonyms(context.kept, context.cipher))
     context.stack.push_async_callback(log.close)
     return [log]
-
-
-def _pkce_method(plugins: Plugins, settings: CoreSettings) -> Any:  # noqa: ANN401  a PkceMethod, by its hook
-    offers: dict[str, Offer] = {offer.name: offer for offer in plugins.offers("latchpin_pkce_methods")}
-    name = settings.oauth_preferred_code_challenge_method
-    if name not in offers:
-        text = f"OAUTH_PREFERRED_CODE_CHALLENGE_METHOD holds '{name}'; allowed: {', '.join(sorted(offers))}"
-        raise SettingsError(text, public=text)
-    return offers[name].value

@@ -27,8 +27,9 @@ from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
 from latchpin.outbound.upstream import open_upstream
 from latchpin.plugins.closing import Closing
+from latchpin.plugins.hookspecs import BackendHook
 from latchpin.plugins.host import Plugins
-from latchpin.plugins.rules import contract_of, lacking
+from latchpin.plugins.rules import lacking
 from latchpin.records.kept import KeyValues
 from latchpin.records.sealed import open_collection
 from latchpin.settings import load
@@ -36,13 +37,6 @@ from latchpin.settings.core import CoreSettings
 from latchpin.workers.derived_keys import KeyRing
 
 __all__ = ["Looking", "OpenContext"]
-
-_MAY_OPEN_AS_NONE = (
-    "latchpin_observers",
-    "latchpin_event_listeners",
-    "latchpin_recorders",
-    "latchpin_background_tasks",
-)
 
 ServiceT = TypeVar("ServiceT")
 
@@ -137,7 +131,7 @@ class OpenContext:
         """Whether somebody only looks for what is wrong."""
         return self.looking is not None
 
-    async def open(self, hook: str, backend: Backend[Any, Any]) -> Any:  # noqa: ANN401  what the hook's contract says
+    async def open(self, hook: BackendHook[ServiceT], backend: Backend[Any, ServiceT]) -> ServiceT:
         """Open one offer of ``hook``.
 
         Raises:
@@ -157,29 +151,26 @@ class OpenContext:
             raise
         except (Exception, SystemExit) as exc:
             raise self._failed(hook, backend, f"{type(exc).__name__}: {exc}") from exc
-        if service is None and hook in _MAY_OPEN_AS_NONE:
-            return None
-        contract = contract_of(hook)
-        lacks = lacking(service, contract) if contract is not None else None
+        lacks = None if service is None and hook.may_be_none else lacking(service, hook.contract)
         if lacks is not None:
             raise self._failed(hook, backend, f"it opened {lacks}")
         return service
 
-    def _failed(self, hook: str, backend: Backend[Any, Any], reason: str) -> PluginError:
+    def _failed(self, hook: BackendHook[Any], backend: Backend[Any, Any], reason: str) -> PluginError:
         remedy = "Repair, update or uninstall that distribution, or select another."
         return PluginError(f"{self._name(hook, backend, 'open')}: {reason}", remedy=remedy)
 
-    def _name(self, hook: str, backend: Backend[Any, Any], act: str) -> str:
+    def _name(self, hook: BackendHook[Any], backend: Backend[Any, Any], act: str) -> str:
         plugin = self.plugins.who_offers(hook, backend.name) or "a plugin"
-        return f"{plugin} could not {act} {hook.removeprefix('latchpin_').replace('_', ' ')} '{backend.name}'"
+        return f"{plugin} could not {act} {hook.words} '{backend.name}'"
 
-    async def open_each(self, hook: str) -> list[Any]:
+    async def open_each(self, hook: BackendHook[ServiceT]) -> list[ServiceT]:
         """Open what is offered side by side through ``hook``, lowest rank first; without those that open as None."""
         return list((await self.open_named(hook)).values())
 
-    async def open_named(self, hook: str) -> dict[str, Any]:
+    async def open_named(self, hook: BackendHook[ServiceT]) -> dict[str, ServiceT]:
         """Open as ``open_each`` does; each is found under a name for the log, with its plugin's."""
-        opened: dict[str, Any] = {}
+        opened: dict[str, ServiceT] = {}
         for backend in self.plugins.ranked(hook):
             try:
                 service = await self.open(hook, backend)

@@ -11,6 +11,7 @@ from latchpin.contracts import (
     StateStore,
 )
 from latchpin.errors import SettingsError
+from latchpin.plugins.hookspecs import RECORD_STORE, STATE_STORE
 from latchpin.plugins.host import Plugins
 from latchpin.settings.core import CoreSettings
 
@@ -39,10 +40,10 @@ def select_stores(plugins: Plugins, settings: CoreSettings) -> Selection:
     """
     state: Backend[Any, StateStore] | None = None
     if settings.cache_type != NO_STATE_STORE:
-        state = plugins.select("latchpin_state_store", settings.cache_type, variable="CACHE_TYPE")
+        state = plugins.select(STATE_STORE, settings.cache_type)
     name, reason = settings.record_store, f"RECORD_STORE={settings.record_store}"
     if name == AUTO:
-        offered = {offer.name for offer in plugins.offers("latchpin_record_store")}
+        offered = {offer.name for offer in plugins.offers(RECORD_STORE)}
         if DATABASE in offered:
             name, reason = DATABASE, "RECORD_STORE=auto prefers database, which is installed"
         elif state is not None:
@@ -52,5 +53,5 @@ def select_stores(plugins: Plugins, settings: CoreSettings) -> Selection:
                 "RECORD_STORE=auto finds no store: install latchpin-sql-store, or name an installed one",
                 remedy="pip install latchpin-sql-store",
             )
-    record = plugins.select("latchpin_record_store", name, variable="RECORD_STORE")
+    record = plugins.select(RECORD_STORE, name)
     return Selection(state, f"CACHE_TYPE={settings.cache_type}", record, reason)

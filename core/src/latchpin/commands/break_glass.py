@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from latchpin.commands.console import SIDE_BY_SIDE, opened, print_json, run
+from latchpin.commands.console import opened, print_json, run
 from latchpin.commands.which_gateway import OPERATOR
 from latchpin.gateways.break_glass import Broken
+from latchpin.plugins.hookspecs import SIDE_BY_SIDE
 
 app = typer.Typer()
 

@@ -17,6 +17,14 @@ from latchpin.assembly import NO_STATE_STORE, assemble, select_stores
 from latchpin.commands.tables import UNLIMITED, width_of_output
 from latchpin.contracts import StateStore
 from latchpin.errors import SettingsError, StateStorageDisabled
+from latchpin.plugins.hookspecs import (
+    CLIENT_REGISTRAR,
+    EVENT_LISTENERS,
+    IDENTITY_ASSERTIONS,
+    RECORD_STORE,
+    SIDE_BY_SIDE,
+    Hook,
+)
 from latchpin.plugins.host import Plugins
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
@@ -44,27 +52,17 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     return asyncio.run(work)
 
 
-SIDE_BY_SIDE = (
-    "latchpin_client_registrar",
-    "latchpin_identity",
-    "latchpin_sign_ins",
-    "latchpin_identity_assertions",
-    "latchpin_event_listeners",
-    "latchpin_observers",
-    "latchpin_background_tasks",
-)
-"""Hooks of which a gateway that serves opens every offer."""
-TO_SERVERS = ("latchpin_client_registrar", "latchpin_identity_assertions", "latchpin_event_listeners")
-"""What a command needs of them that speaks to a gateway's servers."""
+TO_SERVERS = (CLIENT_REGISTRAR, IDENTITY_ASSERTIONS, EVENT_LISTENERS)
+"""What a command needs of ``SIDE_BY_SIDE`` that speaks to a gateway's servers."""
 
 
 @asynccontextmanager
-async def opened(*hooks: str, states: bool = False) -> AsyncIterator[Application]:
+async def opened(*hooks: Hook[Any], states: bool = False) -> AsyncIterator[Application]:
     """The record store and what stands on it, opened for one command beside a gateway that may be serving.
 
     Args:
-        hooks: of ``SIDE_BY_SIDE``, which the command needs. Nothing else is opened, the state store neither: a part
-            that is broken or away stops no command that has no use for it.
+        hooks: of ``hookspecs.SIDE_BY_SIDE``, which the command needs. Nothing else is opened, the state store neither:
+            a part that is broken or away stops no command that has no use for it.
         states: the command needs the state store too.
 
     Raises:
@@ -100,7 +98,7 @@ async def opened_states() -> AsyncIterator[StateStore]:
             f"CACHE_TYPE is {state.name}: the states live in the serving process, out of reach",
             remedy="Restart the gateway: they go with it.",
         )
-    beside = {offer.name for offer in plugins.offers("latchpin_record_store")}
+    beside = {offer.name for offer in plugins.offers(RECORD_STORE)}
     record = state.name if state.name in beside else selection.record.name
     async with _assembled(plugins, settings, cache_type=state.name, record_store=record) as application:
         if application.services.states is None:
@@ -108,7 +106,7 @@ async def opened_states() -> AsyncIterator[StateStore]:
         yield application.services.states
 
 
-def _installed(hooks: Collection[str]) -> tuple[Plugins, CoreSettings]:
+def _installed(hooks: Collection[Hook[Any]]) -> tuple[Plugins, CoreSettings]:
     plugins, settings = Plugins(), load(CoreSettings)
     plugins.require_sound()
     return plugins.without(hook for hook in SIDE_BY_SIDE if hook not in hooks), settings

@@ -18,6 +18,7 @@ from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.registry import describe, parse_gateway_body
 from latchpin.gateways.removal import Removed
 from latchpin.model import Gateway
+from latchpin.plugins.hookspecs import NAVIGATION
 from latchpin.plugins.host import Plugins
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
@@ -137,7 +138,7 @@ def show(which: Which, as_json: Json = False) -> None:
 
 
 def _mcp_endpoint(application: Application, gateway: Gateway) -> str | None:
-    entries = [offer.value for offer in Plugins().offers("latchpin_navigation")]
+    entries = Plugins().values(NAVIGATION)
     return mcp_endpoint(entries, application.services.settings.base_url, gateway.id)
 
 

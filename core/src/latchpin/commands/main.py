@@ -62,9 +62,10 @@ def build(first: str | None = None) -> typer.Typer:
 
 def _commands_of_plugins() -> list[typer.Typer]:
     """What plugins add; a plugin that fails here must not take the other commands along."""
-    from latchpin.plugins.host import Plugins  # noqa: PLC0415  see main
+    from latchpin.plugins.hookspecs import COMMANDS as ADDED  # noqa: PLC0415  see main
+    from latchpin.plugins.host import Plugins  # noqa: PLC0415
 
-    offers, errors = Plugins().offers_and_errors("latchpin_commands")
+    offers, errors = Plugins().offers_and_errors(ADDED)
     for error in errors:
         sys.stderr.write(f"latchpin: warning: {error.detail}\n")
     return [offer.value for offer in offers]

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from latchpin.assembly import select_stores
+from latchpin.contracts import SignInOffer
 from latchpin.errors import LatchpinError, PluginError
+from latchpin.plugins.hookspecs import CIPHER, PKCE_METHODS, RECORD_STORE, SIGN_INS, SIGNER, STATE_STORE
 from latchpin.plugins.host import Offer, Plugin, Plugins
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 
 __all__ = ["OfferRow", "PluginReport", "build_plugin_report"]
-
-_ALL_USED = {
-    "latchpin_client_registrar": "all are asked, in order of rank",
-    "latchpin_identity": "all are asked",
-    "latchpin_client_authentications": "chosen for each gateway",
-    "latchpin_server_profiles": "each holds at its own servers",
-    "latchpin_identity_assertions": "all are asked, in order of rank",
-    "latchpin_commands": "all",
-    "latchpin_event_listeners": "all",
-    "latchpin_observers": "all watch",
-    "latchpin_background_tasks": "each serving process runs all",
-    "latchpin_routes": "all",
-    "latchpin_navigation": "all",
-    "latchpin_settings": "all",
-    "latchpin_checks": "doctor runs all",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +52,46 @@ class PluginReport:
 def build_plugin_report(installed: Plugins) -> PluginReport:
     """Look at what is installed, with the settings as they are read now. It never fails."""
     found = installed.diagnostic()
-    reasons, warning = _reasons(found)
-    rows = [_row(offer, reasons) for offer in found.all_offers()]
+    chosen, warning = _chosen(found)
+    rows = [_row(offer, chosen) for offer in found.all_offers()]
     broken = [plugin for plugin in installed.installed if plugin.error is not None]
     rows += [_row_without_offer(plugin, "(broken)", f"failed to load: {plugin.error}") for plugin in broken]
     return PluginReport(list(dict.fromkeys(rows)), installed.faults(), warning)
 
 
-def _row(offer: Offer, reasons: dict[tuple[str, str], str]) -> OfferRow:
-    return OfferRow(
-        distribution=offer.plugin.distribution,
-        version=offer.plugin.version,
-        plugin=offer.plugin.name,
-        offers=offer.hook.removeprefix("latchpin_").replace("_", " "),
-        name=offer.name,
-        selected=reasons.get((offer.hook, offer.name), reasons.get((offer.hook, "*"), "no")),
-    )
+def _row(offer: Offer[Any], chosen: Mapping[tuple[str, str], str]) -> OfferRow:
+    if offer.hook is SIGN_INS:
+        selected = _about_sign_in(offer)
+    elif offer.hook.variable:
+        selected = chosen.get((offer.hook.variable, offer.name), "no")
+    else:
+        selected = f"yes: {offer.hook.used}"
+    plugin = offer.plugin
+    return OfferRow(plugin.distribution, plugin.version, plugin.name, offer.hook.words, offer.name, selected)
 
 
 def _row_without_offer(plugin: Plugin, offers: str, selected: str) -> OfferRow:
     return OfferRow(plugin.distribution, plugin.version, plugin.name, offers, "", selected)
 
 
-def _reasons(installed: Plugins) -> tuple[dict[tuple[str, str], str], str]:
-    """Why each offer is selected, by hook and name; ``*`` stands for all of a hook. And why that is not known."""
-    reasons = {(hook, "*"): f"yes: {why}" for hook, why in _ALL_USED.items()}
-    reasons |= {(offer.hook, offer.name): _about_sign_in(offer) for offer in installed.offers("latchpin_sign_ins")}
+def _chosen(installed: Plugins) -> tuple[dict[tuple[str, str], str], str]:
+    """Why the offers are selected that settings choose, by variable and name; and why that is not known."""
+    chosen: dict[tuple[str, str], str] = {}
     try:
         settings = load(CoreSettings)
-        pkce = settings.oauth_preferred_code_challenge_method
-        reasons["latchpin_signer", settings.signer] = f"yes: SIGNER={settings.signer}"
-        reasons["latchpin_cipher", settings.cipher] = f"yes: CIPHER={settings.cipher}"
-        reasons["latchpin_pkce_methods", pkce] = f"yes: OAUTH_PREFERRED_CODE_CHALLENGE_METHOD={pkce}"
+        for hook in (SIGNER, CIPHER, PKCE_METHODS):
+            name = getattr(settings, hook.variable.lower())
+            chosen[hook.variable, name] = f"yes: {hook.variable}={name}"
         selection = select_stores(installed, settings)
     except LatchpinError as exc:
-        return reasons, exc.detail or exc.public
+        return chosen, exc.detail or exc.public
     if selection.state is not None:
-        reasons["latchpin_state_store", selection.state.name] = f"yes: {selection.state_reason}"
-    reasons["latchpin_record_store", selection.record.name] = f"yes: {selection.record_reason}"
-    return reasons, ""
+        chosen[STATE_STORE.variable, selection.state.name] = f"yes: {selection.state_reason}"
+    chosen[RECORD_STORE.variable, selection.record.name] = f"yes: {selection.record_reason}"
+    return chosen, ""
 
 
-def _about_sign_in(offer: Offer) -> str:
+def _about_sign_in(offer: Offer[SignInOffer[Any]]) -> str:
     try:
         way = offer.value.describe(load(offer.value.settings))
     except LatchpinError as exc:

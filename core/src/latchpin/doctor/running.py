@@ -10,6 +10,7 @@ from latchpin.contracts import Check, Finding, Severity
 from latchpin.doctor.examination import Examination, look_at
 from latchpin.doctor.report import Checked, Report
 from latchpin.errors import LatchpinError
+from latchpin.plugins.hookspecs import CHECKS
 from latchpin.plugins.host import Plugins
 
 __all__ = ["examine", "run_checks"]
@@ -49,10 +50,10 @@ async def examine(
     examination: Examination, *, progress: Progress = _silent, longest: float = LONGEST_SECONDS
 ) -> Report:
     """Run every check that core and plugins offer, one after the other. It does not raise for what they meet."""
-    offers, _ = examination.plugins.offers_and_errors("latchpin_checks")
+    offers, _ = examination.plugins.offers_and_errors(CHECKS)
     checked: list[Checked] = []
     for offer in offers:
-        check: Check = offer.value
+        check = offer.value
         progress(check.title)
         checked.append(Checked(check.name, check.group, await _run(check, examination, longest)))
     return Report(examination.clock(), tuple(each for each in checked if each.findings))

@@ -1,16 +1,18 @@
 """The hooks, in the order in which the gateway calls them.
 
-A hook offers; it does not act. Each is synchronous, does no I/O, is called once while the gateway is
-assembled, takes no arguments and returns descriptors. A plugin implements those it has something to
-offer for, marks them with ``latchpin.hookimpl``, and is found through the entry-point group
-``latchpin``. The order in which plugins load decides nothing: settings choose by name, and where
-several offers work side by side their ``rank`` orders them.
+A hook offers; it does not act. Each is a plain function without arguments, which does no I/O and returns
+descriptors, one or a list. A plugin implements those it has something to offer for, marks them with
+``latchpin.hookimpl``, and is found through the entry-point group ``latchpin``. The order in which plugins
+load decides nothing: settings choose by name, and where several offers work side by side their ``rank``
+orders them.
 """
+
+# mypy: disable-error-code="type-abstract"
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 from pydantic_settings import BaseSettings
@@ -40,106 +42,165 @@ if TYPE_CHECKING:
     import typer
     from fastapi import APIRouter
 
+__all__ = ["HOOKS", "SERVING_HOOKS", "SIDE_BY_SIDE", "WITH_SETTINGS", "BackendHook", "Hook", "hookimpl"]
+
 PROJECT = "latchpin"
-hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-
-@hookspec
-def latchpin_commands() -> Sequence[typer.Typer]:  # type: ignore[empty-body]
-    """Add commands. A Typer app with a ``name`` in its info becomes a group; without, its commands join the root."""
+OfferT = TypeVar("OfferT")
+ServiceT = TypeVar("ServiceT")
 
 
-@hookspec
-def latchpin_settings() -> Sequence[type[BaseSettings]]:  # type: ignore[empty-body]
-    """Name the settings models that no backend names, so that they are listed and spelt right."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Hook(Generic[OfferT]):
+    """A hook, and what plugins offer through it.
+
+    Attributes:
+        name: what the function of a plugin is called.
+        about: what it is for.
+        kind: what it returns, one or a list: a class, or a Protocol. As text where not every process may import it.
+        variable: the setting that chooses one of the offers by name; ``""`` where all are used.
+        used: how all are used, as ``latchpin plugins`` says it.
+    """
+
+    name: str
+    about: str
+    _: KW_ONLY
+    kind: type[OfferT] | str
+    variable: str = ""
+    used: str = "all"
+
+    @property
+    def words(self) -> str:
+        """Its name, for people."""
+        return self.name.removeprefix(f"{PROJECT}_").replace("_", " ")
 
 
-@hookspec
-def latchpin_signer() -> Backend[Any, Signer]:  # type: ignore[empty-body]
-    """Offer a signer of the state; ``SIGNER`` selects it, by default ``hmac-sha256``."""
+@dataclass(frozen=True, slots=True, eq=False)
+class BackendHook(Hook[Backend[Any, ServiceT]], Generic[ServiceT]):
+    """A hook that returns ``Backend``s.
+
+    Attributes:
+        contract: what they open keeps it.
+        may_be_none: one that has nothing to do with its settings opens as None.
+    """
+
+    _: KW_ONLY
+    kind: type[Backend[Any, ServiceT]] | str = field(default="latchpin.Backend", init=False)
+    contract: type[ServiceT]
+    may_be_none: bool = False
 
 
-@hookspec
-def latchpin_cipher() -> Backend[Any, Cipher]:  # type: ignore[empty-body]
-    """Offer a cipher for secrets at rest; ``CIPHER`` selects it, by default ``aes-gcm``."""
+COMMANDS: Hook[typer.Typer] = Hook(
+    "latchpin_commands",
+    "Add commands. A Typer app with a ``name`` in its info becomes a group; without, its commands join the root.",
+    kind="typer.Typer",
+)
+SETTINGS: Hook[type[BaseSettings]] = Hook(
+    "latchpin_settings",
+    "Name the settings models that no backend names, so that they are listed and spelt right.",
+    kind="latchpin.Settings",
+)
+SIGNER = BackendHook("latchpin_signer", "Offer a signer of the state.", contract=Signer, variable="SIGNER")
+CIPHER = BackendHook("latchpin_cipher", "Offer a cipher for secrets at rest.", contract=Cipher, variable="CIPHER")
+PKCE_METHODS = Hook(
+    "latchpin_pkce_methods",
+    "Offer code challenge methods.",
+    kind=PkceMethod,
+    variable="OAUTH_PREFERRED_CODE_CHALLENGE_METHOD",
+)
+CLIENT_AUTHENTICATIONS = Hook(
+    "latchpin_client_authentications",
+    "Offer client authentication methods for token requests; gateway and server choose by name.",
+    kind=ClientAuthentication,
+    used="chosen for each gateway",
+)
+SERVER_PROFILES = Hook(
+    "latchpin_server_profiles",
+    "Offer what servers need beyond the standard; SERVER_PROFILES_FILE comes before it, the built-in table after.",
+    kind=ServerProfile,
+    used="each holds at its own servers",
+)
+STATE_STORE = BackendHook(
+    "latchpin_state_store", "Offer a store for pending authorizations.", contract=StateStore, variable="CACHE_TYPE"
+)
+RECORD_STORE = BackendHook(
+    "latchpin_record_store", "Offer a store for what must last.", contract=RecordStore, variable="RECORD_STORE"
+)
+CLIENT_REGISTRAR = BackendHook(
+    "latchpin_client_registrar",
+    "Offer a way to a client_id.",
+    contract=ClientRegistrar,
+    used="all are asked, in order of rank",
+)
+IDENTITY = BackendHook(
+    "latchpin_identity",
+    "Offer ways to know callers; two answers that disagree are refused.",
+    contract=Identity,
+    used="all are asked",
+)
+SIGN_INS: Hook[SignInOffer[Any]] = Hook(
+    "latchpin_sign_ins",
+    "Offer ways to sign in; the login page links to each that is set up, and the plugin's routes do the work.",
+    kind=SignInOffer,
+)
+IDENTITY_ASSERTIONS = BackendHook(
+    "latchpin_identity_assertions",
+    "Offer ways to an identity provider's word for who a caller is.",
+    contract=AssertionSource,
+    used="all are asked, in order of rank",
+)
+EVENT_LISTENERS = BackendHook(
+    "latchpin_event_listeners",
+    "Offer listeners that are told what happened, as ``latchpin.sdk.activity`` has it.",
+    contract=EventListener,
+    may_be_none=True,
+)
+RECORDERS = BackendHook(
+    "latchpin_recorders",
+    "Offer what keeps what was done; requests are answered once it is kept.",
+    contract=Recorder,
+    may_be_none=True,
+)
+OBSERVERS = BackendHook(
+    "latchpin_observers",
+    "Offer observers of requests, of calls upstream and of stores.",
+    contract=Observer,
+    may_be_none=True,
+    used="all watch",
+)
+BACKGROUND_TASKS: BackendHook[BackgroundTask[Any]] = BackendHook(
+    "latchpin_background_tasks",
+    "Offer work that each serving process does on the side.",
+    contract=BackgroundTask,
+    may_be_none=True,
+    used="each serving process runs all",
+)
+ROUTES: Hook[APIRouter] = Hook(
+    "latchpin_routes",
+    "Add routes to the web application. They come after the core's own and cannot replace them.",
+    kind="fastapi.APIRouter",
+)
+NAVIGATION = Hook(
+    "latchpin_navigation",
+    "Link to pages that ``latchpin_routes`` adds: in the menu, beside the list of gateways, or at each gateway.",
+    kind=NavigationEntry,
+)
+CHECKS = Hook(
+    "latchpin_checks",
+    "Offer checks for ``latchpin doctor``, grouped by their headings.",
+    kind=Check,
+    used="doctor runs all",
+)
 
+HOOKS: tuple[Hook[Any], ...] = tuple(each for each in tuple(vars().values()) if isinstance(each, Hook))
+"""Every hook, in its order."""
+SERVING_HOOKS = tuple(each for each in HOOKS if each is not COMMANDS)
+"""Those that a serving process looks at: it does not load what a command line needs."""
+WITH_SETTINGS = tuple(each for each in HOOKS if isinstance(each, BackendHook) or each is SIGN_INS)
+"""Those whose offers have settings."""
+SIDE_BY_SIDE = tuple(each for each in WITH_SETTINGS if not each.variable and each is not RECORDERS)
+"""Those of which a gateway that serves opens every offer, and a command what it needs. What commands do is recorded."""
 
-@hookspec
-def latchpin_pkce_methods() -> Sequence[PkceMethod]:  # type: ignore[empty-body]
-    """Offer code challenge methods; ``OAUTH_PREFERRED_CODE_CHALLENGE_METHOD`` selects one."""
-
-
-@hookspec
-def latchpin_client_authentications() -> Sequence[ClientAuthentication]:  # type: ignore[empty-body]
-    """Offer client authentication methods for token requests; gateway and server choose by name."""
-
-
-@hookspec
-def latchpin_server_profiles() -> Sequence[ServerProfile]:  # type: ignore[empty-body]
-    """Offer what servers need beyond the standard; SERVER_PROFILES_FILE comes before it, the built-in table after."""
-
-
-@hookspec
-def latchpin_state_store() -> Backend[Any, StateStore]:  # type: ignore[empty-body]
-    """Offer a store for pending authorizations; ``CACHE_TYPE`` selects it."""
-
-
-@hookspec
-def latchpin_record_store() -> Backend[Any, RecordStore]:  # type: ignore[empty-body]
-    """Offer a store for what must last; ``RECORD_STORE`` selects it."""
-
-
-@hookspec
-def latchpin_client_registrar() -> Backend[Any, ClientRegistrar]:  # type: ignore[empty-body]
-    """Offer a way to a client_id; all that are installed are asked, lowest rank first."""
-
-
-@hookspec
-def latchpin_identity() -> Sequence[Backend[Any, Identity]]:  # type: ignore[empty-body]
-    """Offer ways to know callers; all are asked, and two answers that disagree are refused."""
-
-
-@hookspec
-def latchpin_sign_ins() -> Sequence[SignInOffer[Any]]:  # type: ignore[empty-body]
-    """Offer ways to sign in; the login page links to each that is set up, and the plugin's routes do the work."""
-
-
-@hookspec
-def latchpin_identity_assertions() -> Sequence[Backend[Any, AssertionSource]]:  # type: ignore[empty-body]
-    """Offer ways to an identity provider's word for who a caller is; all are asked, lowest rank first."""
-
-
-@hookspec
-def latchpin_event_listeners() -> Sequence[Backend[Any, EventListener | None]]:  # type: ignore[empty-body]
-    """Offer listeners that are told what happened, as ``latchpin.sdk.activity`` has it; one may open as None."""
-
-
-@hookspec
-def latchpin_recorders() -> Sequence[Backend[Any, Recorder | None]]:  # type: ignore[empty-body]
-    """Offer what keeps what was done; requests are answered once it is kept; one may open as None."""
-
-
-@hookspec
-def latchpin_observers() -> Sequence[Backend[Any, Observer | None]]:  # type: ignore[empty-body]
-    """Offer observers of requests, of calls upstream and of stores; one with nothing to do opens as None."""
-
-
-@hookspec
-def latchpin_background_tasks() -> Sequence[Backend[Any, BackgroundTask[Any] | None]]:  # type: ignore[empty-body]
-    """Offer work that each serving process does on the side; one with nothing to do opens as None."""
-
-
-@hookspec
-def latchpin_routes() -> Sequence[APIRouter]:  # type: ignore[empty-body]
-    """Add routes to the web application. They come after the core's own and cannot replace them."""
-
-
-@hookspec
-def latchpin_navigation() -> Sequence[NavigationEntry]:  # type: ignore[empty-body]
-    """Link to pages that ``latchpin_routes`` adds: in the menu, beside the list of gateways, or at each gateway."""
-
-
-@hookspec
-def latchpin_checks() -> Sequence[Check]:  # type: ignore[empty-body]
-    """Offer checks for ``latchpin doctor``; all are run, grouped by their headings."""
+SPECS = type("SPECS", (), {each.name: pluggy.HookspecMarker(PROJECT)(lambda: None) for each in HOOKS})
+"""What pluggy is told of them."""

@@ -7,23 +7,25 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
 from latchpin import __version__
 from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
-from latchpin.plugins import hookspecs
-from latchpin.plugins.rules import HOOKS, misfit, unmarked_hooks, unmet, unnamed
+from latchpin.plugins.hookspecs import HOOKS, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
+from latchpin.plugins.rules import misfit, unmarked_hooks, unmet, unnamed
 
 __all__ = ["Offer", "Plugin", "Plugins"]
 
-ENTRY_POINT_GROUP = hookspecs.PROJECT
+OfferT = TypeVar("OfferT")
+ServiceT = TypeVar("ServiceT")
+
 _log = logging.getLogger("latchpin.plugins")
 
 _STORES = "latchpin-sql-store (database), latchpin-redis-store (redis) or latchpin-memory-store (memory)"
-_INSTALL_HINTS = {"latchpin_state_store": _STORES, "latchpin_record_store": _STORES}
+_INSTALL_HINTS = {STATE_STORE.name: _STORES, RECORD_STORE.name: _STORES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Generic[OfferT]):
     """One thing that one plugin offers through one hook. ``value`` is what the hook returned."""
 
-    hook: str
+    hook: Hook[OfferT]
     name: str
     plugin: Plugin
-    value: Any
+    value: OfferT
 
 
 class Plugins:
@@ -57,14 +59,14 @@ class Plugins:
     """
 
     def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(SPECS)
         self._by_module: dict[int, Plugin] = {}
         self._unloadable: list[PluginError] = []
-        self._offered: dict[str, tuple[list[Offer], list[PluginError]]] = {}
+        self._offered: dict[str, tuple[list[Offer[Any]], list[PluginError]]] = {}
         self.tolerant = False
         self.installed: list[Plugin] = []
-        found = entry_points(group=ENTRY_POINT_GROUP) if points is None else points
+        found = entry_points(group=PROJECT) if points is None else points
         for point in sorted(found, key=lambda point: (_distribution(point)[0] != "latchpin", point.name)):
             self._load(point)
 
@@ -95,7 +97,7 @@ class Plugins:
         self.installed.append(plugin)
         self._unloadable.append(PluginError(f"{plugin} failed to load: {reason}", remedy=remedy))
 
-    def faults(self, hooks: Iterable[str] = HOOKS) -> list[PluginError]:
+    def faults(self, hooks: Iterable[Hook[Any]] = HOOKS) -> list[PluginError]:
         """Everything that is wrong with what is installed, each naming its plugin, distribution and version.
 
         Args:
@@ -107,7 +109,7 @@ class Plugins:
             found += [*errors, *_duplicates(offers)]
         return found
 
-    def require_sound(self, hooks: Iterable[str] = ()) -> None:
+    def require_sound(self, hooks: Iterable[Hook[Any]] = ()) -> None:
         """Raise PluginError if a plugin cannot be loaded, misnames a hook, or offers through ``hooks`` what is none."""
         faults = self.faults(hooks)
         if len(faults) > 1:
@@ -132,7 +134,7 @@ class Plugins:
                 faults.append(PluginError(text, remedy=remedy))
         return sorted(faults, key=lambda fault: fault.detail)
 
-    def offers(self, hook: str) -> list[Offer]:
+    def offers(self, hook: Hook[OfferT]) -> list[Offer[OfferT]]:
         """Everything offered through ``hook``, the built-in offers first, then by entry-point name.
 
         Raises:
@@ -151,58 +153,61 @@ class Plugins:
         found.tolerant = True
         return found
 
-    def without(self, hooks: Iterable[str]) -> Plugins:
+    def without(self, hooks: Iterable[Hook[Any]]) -> Plugins:
         """The same, as if nothing were offered through ``hooks``: for a command that does not need what is."""
         found = copy.copy(self)
-        found._offered = {**self._offered, **{hook: ([], []) for hook in hooks}}  # noqa: SLF001  its own kind
+        found._offered = {**self._offered, **{hook.name: ([], []) for hook in hooks}}  # noqa: SLF001  its own kind
         return found
 
-    def offers_and_errors(self, hook: str) -> tuple[list[Offer], list[PluginError]]:
+    def offers_and_errors(self, hook: Hook[OfferT]) -> tuple[list[Offer[OfferT]], list[PluginError]]:
         """What is offered through ``hook``, and what plugins failed to offer; for whoever goes on without those."""
-        if hook not in self._offered:
-            offers: list[Offer] = []
+        if hook.name not in self._offered:
+            offers: list[Offer[OfferT]] = []
             errors: list[PluginError] = []
-            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            for implementation in getattr(self._manager.hook, hook.name).get_hookimpls():
                 found = _call(hook, implementation.function, self._by_module[id(implementation.plugin)])
                 offers += [each for each in found if isinstance(each, Offer)]
                 errors += [each for each in found if isinstance(each, PluginError)]
-            self._offered[hook] = sorted(offers, key=lambda offer: self.installed.index(offer.plugin)), errors
-        offered, failed = self._offered[hook]
+            self._offered[hook.name] = sorted(offers, key=lambda offer: self.installed.index(offer.plugin)), errors
+        offered, failed = self._offered[hook.name]
         return list(offered), list(failed)
 
-    def all_offers(self) -> list[Offer]:
+    def all_offers(self) -> list[Offer[Any]]:
         """Everything that is offered through any hook, in the order of the hooks."""
         return [offer for hook in HOOKS for offer in self.offers(hook)]
 
-    def who_offers(self, hook: str, name: str) -> Plugin | None:
+    def who_offers(self, hook: Hook[Any], name: str) -> Plugin | None:
         """The plugin that offers ``name`` through ``hook``; None if nobody does."""
         offers, _ = self.offers_and_errors(hook)
         return next((offer.plugin for offer in offers if offer.name == name), None)
 
-    def select(self, hook: str, name: str, *, variable: str) -> Backend[Any, Any]:
-        """The offer called ``name``.
+    def values(self, hook: Hook[OfferT]) -> list[OfferT]:
+        """What is offered through ``hook``, without who offers it; for the rest as ``offers``."""
+        return [offer.value for offer in self.offers(hook)]
+
+    def select(self, hook: Hook[OfferT], name: str) -> OfferT:
+        """The offer called ``name``, which the hook's setting holds.
 
         Raises:
             SettingsError: nothing of that name is installed; it lists what is.
         """
         offers = {offer.name: offer.value for offer in self.offers(hook)}
         if name in offers:
-            backend: Backend[Any, Any] = offers[name]
-            return backend
+            return offers[name]
         have = ", ".join(sorted(offers)) or "none"
-        hint = _INSTALL_HINTS.get(hook, "")
-        text = f"{variable} holds '{name}', and no installed plugin offers that; installed: {have}"
-        remedy = f"Set {variable} to one of: {have}." if offers else ""
+        hint = _INSTALL_HINTS.get(hook.name, "")
+        text = f"{hook.variable} holds '{name}', and no installed plugin offers that; installed: {have}"
+        remedy = f"Set {hook.variable} to one of: {have}." if offers else ""
         if hint:
             remedy = f"{remedy} Or install {hint} with pip.".strip()
         raise SettingsError(text, public=text, remedy=remedy)
 
-    def ranked(self, hook: str) -> list[Backend[Any, Any]]:
+    def ranked(self, hook: BackendHook[ServiceT]) -> list[Backend[Any, ServiceT]]:
         """Backends that work side by side, lowest rank first."""
-        return sorted((offer.value for offer in self.offers(hook)), key=lambda backend: (backend.rank, backend.name))
+        return sorted(self.values(hook), key=lambda backend: (backend.rank, backend.name))
 
 
-def _call(hook: str, function: Callable[[], Any], plugin: Plugin) -> Sequence[Offer | PluginError]:
+def _call(hook: Hook[Any], function: Callable[[], Any], plugin: Plugin) -> Sequence[Offer[Any] | PluginError]:
     """What one plugin offers through one hook; an error in the place of what is no offer."""
     try:
         value = function()
@@ -211,7 +216,7 @@ def _call(hook: str, function: Callable[[], Any], plugin: Plugin) -> Sequence[Of
         error.__cause__ = exc
         return [error]
     except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
-        error = PluginError(f"{plugin} failed in {hook}: {type(exc).__name__}: {exc}", remedy=_repair(plugin))
+        error = PluginError(f"{plugin} failed in {hook.name}: {type(exc).__name__}: {exc}", remedy=_repair(plugin))
         error.__cause__ = exc
         return [error]
     if value is None:
@@ -219,10 +224,10 @@ def _call(hook: str, function: Callable[[], Any], plugin: Plugin) -> Sequence[Of
     return [_offer(hook, each, plugin) for each in (value if isinstance(value, list | tuple) else [value])]
 
 
-def _offer(hook: str, value: Any, plugin: Plugin) -> Offer | PluginError:  # noqa: ANN401  whatever a hook returned
+def _offer(hook: Hook[Any], value: Any, plugin: Plugin) -> Offer[Any] | PluginError:  # noqa: ANN401  whatever a hook returned
     wrong = misfit(hook, value)
     if wrong is not None:
-        return PluginError(f"{plugin} returned from {hook} {wrong}", remedy=_repair(plugin))
+        return PluginError(f"{plugin} returned from {hook.name} {wrong}", remedy=_repair(plugin))
     return Offer(hook, _name_of(value, plugin), plugin, value)
 
 
@@ -235,14 +240,14 @@ def _name_of(value: Any, plugin: Plugin) -> str:  # noqa: ANN401  whatever a hoo
     return name if isinstance(name, str) else plugin.name
 
 
-def _duplicates(offers: list[Offer]) -> list[PluginError]:
-    seen: dict[str, Offer] = {}
+def _duplicates(offers: Sequence[Offer[Any]]) -> list[PluginError]:
+    seen: dict[str, Offer[Any]] = {}
     faults: list[PluginError] = []
     for offer in offers:
         if not isinstance(getattr(offer.value, "name", None), str):
             continue  # routes and commands have no name that anybody selects
         if (other := seen.get(offer.name)) is not None:
-            text = f"two plugins offer '{offer.name}' for {offer.hook}: {other.plugin} and {offer.plugin}"
+            text = f"two plugins offer '{offer.name}' for {offer.hook.name}: {other.plugin} and {offer.plugin}"
             faults.append(PluginError(text, remedy="Uninstall one of their distributions."))
         seen[offer.name] = offer
     return faults

@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from latchpin.plugins.hookspecs import SETTINGS, WITH_SETTINGS
 from latchpin.plugins.host import Offer, Plugins
 from latchpin.settings import load, mask, masked, near_misses, old_names, variables
 from latchpin.settings.core import CoreSettings
 
 __all__ = ["changed_settings", "doubtful_settings", "settings_models", "shown_settings"]
 
-_BACKEND_HOOKS = (
-    "latchpin_signer",
-    "latchpin_cipher",
-    "latchpin_state_store",
-    "latchpin_record_store",
-    "latchpin_client_registrar",
-    "latchpin_identity",
-    "latchpin_sign_ins",
-    "latchpin_identity_assertions",
-    "latchpin_event_listeners",
-    "latchpin_recorders",
-    "latchpin_observers",
-    "latchpin_background_tasks",
-)
-"""Those whose offers have settings."""
-
 
 def settings_models(plugins: Plugins) -> dict[str, type[BaseSettings]]:
     """The core's settings model and every installed plugin's, by who reads it: the distribution, or a part of it."""
     models: dict[str, type[BaseSettings]] = {"latchpin": CoreSettings}
-    read = [(offer, offer.value.settings) for hook in _BACKEND_HOOKS for offer in plugins.offers(hook)]
-    read += [(offer, offer.value) for offer in plugins.offers("latchpin_settings")]
+    read = [(offer, offer.value.settings) for hook in WITH_SETTINGS for offer in plugins.offers(hook)]
+    read += [(offer, offer.value) for offer in plugins.offers(SETTINGS)]
     for offer, model in read:
         if model not in models.values():
             models[_reader(offer, model, models)] = model
     return models
 
 
-def _reader(offer: Offer, model: type[BaseSettings], taken: Container[str]) -> str:
+def _reader(offer: Offer[Any], model: type[BaseSettings], taken: Container[str]) -> str:
     """A name that no other model has, so that none hides another."""
     distribution = offer.plugin.distribution
     names = [

@@ -105,7 +105,7 @@ def parse_providers(text: str, *, place: str, known: Sequence[ServerProfile] = (
     return table
 
 
-def build_profile_table(offers: Iterable[Offer], path: str | None) -> tuple[ServerProfile, ...]:
+def build_profile_table(offers: Iterable[Offer[ServerProfile]], path: str | None) -> tuple[ServerProfile, ...]:
     """The deployer's entries, then the plugins', then the built-in ones; the first of a name counts.
 
     Args:
@@ -116,7 +116,7 @@ def build_profile_table(offers: Iterable[Offer], path: str | None) -> tuple[Serv
         SettingsError: the file cannot be read, or says what an entry must not.
     """
     ordered = sorted(offers, key=lambda offer: offer.plugin.distribution == BUILT_IN)
-    offered: list[ServerProfile] = [offer.value for offer in ordered]
+    offered = [offer.value for offer in ordered]
     own: list[ServerProfile] = []
     if path is not None:
         place = f"SERVER_PROFILES_FILE {path}"

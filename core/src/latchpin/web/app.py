@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from latchpin import __version__
 from latchpin.activity.logs import set_up_logging
@@ -16,6 +16,7 @@ from latchpin.assembly import assemble, utc_now
 from latchpin.contracts import Clock
 from latchpin.errors import LatchpinError
 from latchpin.identity.login import create_first_link, invitation
+from latchpin.plugins.hookspecs import NAVIGATION, ROUTES
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import doubtful_settings
 from latchpin.serving.announcing import announced
@@ -87,11 +88,11 @@ def create_app(
         routes_pages,
     ):
         app.include_router(module.router)
-    routers: list[APIRouter] = [offer.value for offer in plugins.offers("latchpin_routes")]
+    routers = plugins.values(ROUTES)
     for router in routers:
         app.include_router(router)
     app.state.plugins = plugins
-    app.state.navigation = [offer.value for offer in plugins.offers("latchpin_navigation")]
+    app.state.navigation = plugins.values(NAVIGATION)
     install_guard(app, settings, [route for router in routers for route in router.routes])
     app.add_middleware(StartupErrorFilter)
     return app

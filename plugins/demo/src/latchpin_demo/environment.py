@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 from latchpin.errors import SettingsError
 from latchpin.gateways.endpoint import mcp_endpoint
+from latchpin.plugins.hookspecs import NAVIGATION
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import settings_models
 from latchpin.sdk.commands import opened
@@ -112,7 +113,7 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
             application = await stack.enter_async_context(opened())
             gateway_id = await _add_gateway(application, base_url, mcp_url)
             found.append(f"{GATEWAY_NAME}, id {gateway_id}")
-        entries = [offer.value for offer in Plugins().offers("latchpin_navigation")]
+        entries = Plugins().values(NAVIGATION)
         endpoint = mcp_endpoint(entries, base_url, gateway_id)
         yield DemoEnvironment(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed)
 

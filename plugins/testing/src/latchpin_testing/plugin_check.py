@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from types import ModuleType
+from typing import Any
 
+from latchpin.contracts import Backend
+from latchpin.plugins.hookspecs import HOOKS, SETTINGS
 from latchpin.plugins.host import Offer, Plugins
-from latchpin.plugins.rules import HOOKS
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
@@ -43,20 +45,20 @@ def check_plugin(module: ModuleType) -> None:
         _check_settings(model)
 
 
-def _key(offer: Offer) -> tuple[str, str]:
-    return offer.hook, offer.name
+def _key(offer: Offer[Any]) -> tuple[str, str]:
+    return offer.hook.name, offer.name
 
 
-def _check_names(offer: Offer) -> None:
+def _check_names(offer: Offer[Any]) -> None:
     __tracebackhide__ = True
-    if "Backend" in type(offer.value).__name__:
+    if isinstance(offer.value, Backend):
         fits = offer.name == offer.name.lower() and offer.name.split() == [offer.name]
         holds(fits, "a deployer writes an offer's name in lower case, without blanks", found(offer.name))
         holds(offer.value.label.strip(), "an offer has a label for people", offer.name)
 
 
-def _models(offer: Offer) -> Sequence[type[BaseSettings]]:
-    model = offer.value if offer.hook == "latchpin_settings" else getattr(offer.value, "settings", None)
+def _models(offer: Offer[Any]) -> Sequence[type[BaseSettings]]:
+    model = offer.value if offer.hook is SETTINGS else getattr(offer.value, "settings", None)
     return [model] if isinstance(model, type) and issubclass(model, BaseSettings) else []
 
 
