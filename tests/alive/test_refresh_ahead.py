@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,12 +12,11 @@ from datetime import timedelta
 import pytest
 from latchpin.activity.logs import tear_down_logging
 from latchpin.application import Application
-from latchpin.errors import BackendUnavailable
-from latchpin.oauth.lifetime import POSTPONED, choose_renewal
-from latchpin.tokens import refresh_ahead
-from latchpin.tokens.refresh_ahead import AT_ONCE, RefreshAhead, refreshing_ahead
+from latchpin.oauth.lifetime import choose_renewal
+from latchpin_refresh_ahead import plugin, refresh_ahead
+from latchpin_refresh_ahead.refresh_ahead import AT_ONCE, POSTPONED, RefreshAhead
+from latchpin_testing import BackgroundTaskContract, SuiteContext, samples
 from latchpin_testing import MovedClock as SuiteClock
-from latchpin_testing import samples
 
 from tests.alive.rotation import RotatingServer
 from tests.alive.seeds import HOUR, add_gateway, open_application, put_token
@@ -35,7 +33,7 @@ async def application(settings: dict[str, str], clock: MovedClock) -> AsyncItera
 
 
 def refresh_ahead_of(application: Application) -> RefreshAhead:
-    return RefreshAhead(application.services, application.tokens)
+    return RefreshAhead(application)
 
 
 def test_the_moments_are_spread_over_the_last_fifth_and_do_not_change():
@@ -92,14 +90,23 @@ async def test_it_runs_beside_the_gateway_if_it_is_switched_on(environment, serv
     renewed = await inner.application.tokens.find(gateway, "ada@example.com")
     assert renewed.expires_at > inner.clock()
     assert server.seen.answers == ["ada-access-1"]
-    assert not [task for task in asyncio.all_tasks() if "RefreshAhead" in repr(task)]
+    assert not [task for task in asyncio.all_tasks() if "refresh-ahead" in task.get_name()]
 
 
-@pytest.mark.backends("memory")
-async def test_it_does_not_run_unless_it_is_switched_on(application):
-    before = asyncio.all_tasks()
-    async with refreshing_ahead(application.services, application.tokens):
-        assert asyncio.all_tasks() == before
+class TestRefreshAhead(BackgroundTaskContract):
+    @pytest.fixture
+    def offer(self):
+        return plugin.latchpin_background_tasks()[0]
+
+    @pytest.fixture
+    def settings(self):
+        return plugin.RefreshAheadSettings(refresh_ahead=True)
+
+
+async def test_it_does_not_run_unless_it_is_switched_on():
+    (offer,) = plugin.latchpin_background_tasks()
+    async with SuiteContext() as context, offer.open(plugin.RefreshAheadSettings(), context) as task:
+        assert task is None
 
 
 @pytest.fixture
@@ -142,50 +149,6 @@ async def test_of_a_thousand_tokens_of_one_issuer_ten_are_renewed_at_once_by_two
         assert sorted(server.seen.refreshes) == sorted(f"{email}.0" for email in emails)  # each once
         tokens = await other.services.records.tokens.list()
         assert all(token.expires_at > clock() + 50 * MINUTE for token in tokens)
-
-
-@pytest.mark.backends("memory")
-async def test_a_store_that_is_away_does_not_end_it(application, server, origin, monkeypatch, caplog):
-    gateway = await add_gateway(application, origin)
-    await put_token(application, gateway, "ada@example.com", refresh_token="ada.0")
-    list_due, calls = application.services.records.tokens.list_due, []
-
-    async def away_twice(now, *, limit):
-        calls.append(limit)
-        if len(calls) == 1:
-            raise BackendUnavailable("away")
-        if len(calls) == 2:
-            raise ValueError("nobody foresaw this")
-        return await list_due(now, limit=limit)
-
-    async def pause(_seconds: float) -> None:
-        if server.seen.answers:
-            raise asyncio.CancelledError
-        await asyncio.sleep(0)
-
-    monkeypatch.setattr(application.services.records.tokens, "list_due", away_twice)
-    working = RefreshAhead(application.services, application.tokens, pause=pause)
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.wait_for(working.run(), 60)
-    assert server.seen.answers == ["ada-access-1"]
-    assert "failed: away" in caplog.text
-    assert "nobody foresaw this" in caplog.text
-
-
-@pytest.mark.backends("memory")
-async def test_the_pauses_differ(application):
-    pauses: list[float] = []
-
-    async def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 50:
-            raise asyncio.CancelledError
-
-    with contextlib.suppress(asyncio.CancelledError):
-        await RefreshAhead(application.services, application.tokens, pause=pause).run()
-    assert min(pauses) >= refresh_ahead.INTERVAL_SECONDS / 2
-    assert max(pauses) <= refresh_ahead.INTERVAL_SECONDS * 1.5
-    assert len({round(seconds) for seconds in pauses}) > 4
 
 
 @pytest.mark.backends("memory")

@@ -111,6 +111,23 @@ async def test_one_that_will_not_end_is_left_behind(caplog: pytest.LogCaptureFix
     let_go.set()
 
 
+async def test_workers_that_start_together_take_turns_apart(monkeypatch: pytest.MonkeyPatch):
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    async def turn(application: object) -> None:
+        if len(paused) == 50:
+            raise LookupError
+
+    monkeypatch.setattr("latchpin.contracts.background.asyncio.sleep", pause)
+    with pytest.raises(LookupError):
+        await Every(10.0, turn).run(None)
+    assert 5 <= min(paused) < max(paused) <= 15
+    assert len({round(seconds) for seconds in paused}) > 4
+
+
 async def test_turns_are_taken_again_and_again():
     taken: list[str] = []
 

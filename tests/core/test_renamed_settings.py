@@ -4,7 +4,7 @@ import pytest
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import doubtful_settings
 from latchpin.settings import load
-from latchpin.settings.core import CoreSettings
+from latchpin_refresh_ahead.plugin import RefreshAheadSettings
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])
@@ -14,7 +14,7 @@ def test_an_old_name_is_read_and_said(place, monkeypatch, tmp_path):
     else:
         (tmp_path / ".env").write_text("FRESHEN=true\n")
         monkeypatch.chdir(tmp_path)
-    assert load(CoreSettings).refresh_ahead
+    assert load(RefreshAheadSettings).refresh_ahead
     assert doubtful_settings(Plugins()) == [
         "FRESHEN is called REFRESH_AHEAD now; the old name is still read, but not for ever"
     ]
@@ -23,7 +23,7 @@ def test_an_old_name_is_read_and_said(place, monkeypatch, tmp_path):
 def test_the_new_name_wins(monkeypatch):
     monkeypatch.setenv("FRESHEN", "true")
     monkeypatch.setenv("REFRESH_AHEAD", "false")
-    assert not load(CoreSettings).refresh_ahead
+    assert not load(RefreshAheadSettings).refresh_ahead
 
 
 def test_new_names_are_in_order(monkeypatch, tmp_path):

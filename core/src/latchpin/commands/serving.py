@@ -29,15 +29,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [HOST].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [PORT].")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes [WORKERS].")] = None,
-    refresh_ahead: Annotated[
-        bool, typer.Option("--refresh-ahead", help="Renew tokens before they expire [REFRESH_AHEAD].")
-    ] = False,
 ) -> None:
     """Serve the gateway until Ctrl-C.
 
     Settings come from the environment and .env; an option here wins over both. Workers read the same.
     """
-    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("REFRESH_AHEAD", refresh_ahead or None)):
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
         if value is not None:
             os.environ[name] = str(value)
     settings = load(CoreSettings)

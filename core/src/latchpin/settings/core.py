@@ -90,11 +90,6 @@ class CoreSettings(Settings):
     idle_connection_days: int = Field(
         0, ge=0, le=3650, description="Days after which a connection that nobody uses is dropped; 0: never."
     )
-    refresh_ahead: bool = Field(
-        False,
-        description="Renew tokens in the background before they expire.",
-        **renamed("refresh_ahead", before="freshen"),
-    )
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
     oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")

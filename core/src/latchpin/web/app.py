@@ -24,7 +24,6 @@ from latchpin.serving.background import running
 from latchpin.serving.serve import require_servable
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
-from latchpin.tokens.refresh_ahead import refreshing_ahead
 from latchpin.web import (
     routes_api,
     routes_assertions,
@@ -110,11 +109,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             await _invite(app.state.application)
             application = app.state.application
             try:
-                async with (
-                    announced(services),
-                    refreshing_ahead(services, application.tokens),
-                    running(services.background_tasks, application),
-                ):
+                async with announced(services), running(services.background_tasks, application):
                     yield
             finally:  # also where the server gives up waiting: what is queued for the stores must reach them
                 await app.state.application.close()

@@ -1,4 +1,4 @@
-"""Renewing tokens in the background before they expire, so that nobody has to wait for it (``serve --refresh-ahead``).
+"""Renewing tokens in the background before they expire, so that nobody has to wait for it.
 
 Every worker looks every few seconds for tokens that are due; when that is, was chosen when the token was sealed. A
 worker needs two leases to renew one: one of ten places at the token's issuer, which all workers share, and the token's
@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from latchpin.errors import (
     AuthorizationRequired,
     BackendUnavailable,
     LatchpinError,
+    NotFound,
     RecordConflict,
     UpstreamUnreachable,
     UpstreamUnreadable,
 )
-from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, StoredToken
-from latchpin.oauth.lifetime import POSTPONED, is_expired
-from latchpin.services import Services
-from latchpin.tokens.refresh import LEASE_MARGIN
-from latchpin.tokens.service import TokenService
 
-__all__ = ["AT_ONCE", "RefreshAhead", "refreshing_ahead"]
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
+
+__all__ = ["AT_ONCE", "INTERVAL_SECONDS", "POSTPONED", "RefreshAhead", "refresh_due"]
 
 _log = logging.getLogger("latchpin.refresh_ahead")
 
@@ -41,7 +40,17 @@ MOST = 500
 INTERVAL_SECONDS = 10.0
 """Between two looks of one worker, on average: workers that start together must not look together."""
 
-Pause = Callable[[float], Awaitable[object]]
+POSTPONED = timedelta(minutes=5)
+"""How long a token is left alone once a renewal of it could not be."""
+MARGIN = timedelta(seconds=15)
+"""What a lease lives longer than the requests that are made under it: clocks of machines may differ by this much."""
+
+
+async def refresh_due(application: Application) -> None:
+    """Renew what is due now. What is under way when this is cancelled goes on, and the gateway waits for it."""
+    working = RefreshAhead(application)
+    while await working.work_off():
+        pass
 
 
 @dataclass(slots=True)
@@ -63,40 +72,17 @@ class RefreshAhead:
     """Renews what is due.
 
     Args:
-        services: the gateway's services.
-        keeper: renews a token.
-        pause: waits that many seconds.
-        chance: a number from 0 to 1, another one at each call.
+        application: the gateway.
     """
 
-    def __init__(
-        self,
-        services: Services,
-        token_service: TokenService,
-        *,
-        pause: Pause = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._records = services.records
+    def __init__(self, application: Application) -> None:
+        services = application.services
+        self._application = application
+        self._stored = services.records.tokens
         self._clock = services.clock
-        self._token_service = token_service
-        self._pause = pause
-        self._chance = chance
         self._leases = services.leases
         # Finding the server and asking it may take a whole deadline each.
-        self._life = 2 * timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
-
-    async def run(self) -> None:
-        """Work until cancelled; a store that is away is tried again the next time."""
-        while True:
-            await self._pause(INTERVAL_SECONDS * (0.5 + self._chance()))
-            try:
-                while await self.work_off():
-                    pass
-            except LatchpinError as exc:
-                _log.warning("Renewing tokens ahead of time failed: %s", exc.detail or exc.public)
-            except Exception:  # noqa: BLE001  the loop must live; whatever it was is logged
-                _log.exception("Renewing tokens ahead of time failed")
+        self._life = 2 * timedelta(seconds=services.settings.oauth_request_timeout) + MARGIN
 
     async def work_off(self) -> bool:
         """Deal with what is due now; say whether to look again at once.
@@ -104,7 +90,7 @@ class RefreshAhead:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        due = await self._records.tokens.list_due(self._clock(), limit=MOST)
+        due = await self._stored.list_due(self._clock(), limit=MOST)
         piles = _pile_up(due)
         hands = [self._take_turns(pile) for pile, size in piles for _ in range(min(AT_ONCE, size))]
         for outcome in await asyncio.gather(*hands, return_exceptions=True):
@@ -125,15 +111,10 @@ class RefreshAhead:
                 await self._refresh(token, pile)
 
     async def _refresh(self, token: StoredToken, pile: _Pile) -> None:
-        gateway = await self._records.gateways.get(token.gateway_id)
-        if gateway is None:
-            return
         try:
-            if not may_use(gateway, Caller(token.app_user_email)):
-                await self._put_off(token, forever=True)
-            else:
-                await self._token_service.refresh_ahead(gateway, token)
-        except AuthorizationRequired:
+            gateway = await self._application.gateways.get(token.gateway_id, Caller(token.app_user_email))
+            await self._application.tokens.refresh_ahead(gateway, token)
+        except (NotFound, AuthorizationRequired):  # the user may no longer use the gateway, or must authorize again
             await self._put_off(token, forever=True)
         except BackendUnavailable:
             raise
@@ -147,16 +128,16 @@ class RefreshAhead:
 
     async def _put_off(self, token: StoredToken, *, forever: bool = False) -> None:
         """Let it not be due for a while; ``forever``, or if it has expired: until somebody uses it."""
-        current = await self._records.tokens.get(token.gateway_id, token.app_user_email)
+        current = await self._stored.get(token.gateway_id, token.app_user_email)
         if current is None or current.renew_at is None:
             return
         now = self._clock()
-        forever = forever or is_expired(current, now)
+        forever = forever or now >= current.expires_at
         if current.renew_at > now and not forever:
             return  # it was begun, which puts it off, or somebody else has renewed it
         later = replace(current, revision=current.revision + 1, renew_at=None if forever else now + POSTPONED)
         with suppress(RecordConflict):
-            await self._records.tokens.put(later, replacing=current)
+            await self._stored.put(later, replacing=current)
 
 
 def _pile_up(due: Iterable[StoredToken]) -> list[tuple[_Pile, int]]:
@@ -164,21 +145,3 @@ def _pile_up(due: Iterable[StoredToken]) -> list[tuple[_Pile, int]]:
     for token in due:
         by_issuer.setdefault(token.issuer or token.gateway_id, []).append(token)
     return [(_Pile(issuer, iter(tokens)), len(tokens)) for issuer, tokens in by_issuer.items()]
-
-
-@asynccontextmanager
-async def refreshing_ahead(services: Services, token_service: TokenService) -> AsyncIterator[None]:
-    """Renew in the background while the body runs, if REFRESH_AHEAD says so.
-
-    What is under way at the end goes on; ``TokenService.close`` waits for it.
-    """
-    if not services.settings.refresh_ahead:
-        yield
-        return
-    task = asyncio.create_task(RefreshAhead(services, token_service).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
