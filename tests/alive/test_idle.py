@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.tokens.idleness import Idleness
+from latchpin_audit.log import AuditLog
 
 from tests.callback.conftest import environment, provider
 from tests.callback.gateway import ALICE, InnerGateway, open_gateway
@@ -54,7 +55,7 @@ async def test_what_nobody_uses_is_dropped_here_and_revoked_there(connected: Con
     assert await sweep(gateway) == 1
     assert await users(gateway) == {ALICE}
     assert len(provider.asked("revoke")) == 1
-    entries = await gateway.application.services.audit_log.list(after=0, limit=100)
+    entries = await AuditLog.of(gateway.application.services).records.list(after=0, limit=100)
     assert [(entry.event, entry.actor) for entry in entries][-1] == ("token.dropped", "gateway")
     await connected.authorize(BOB)  # and counts as used from now on
     gateway.clock.advance(days=1)

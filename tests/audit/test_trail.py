@@ -5,12 +5,12 @@ import logging
 
 import pytest
 from latchpin.activity.activity import Activity
-from latchpin.activity.audit.chain import check_chain
-from latchpin.activity.audit.log import AuditLog
-from latchpin.activity.audit.pseudonyms import GATEWAY, Pseudonyms
-from latchpin.activity.audit.reading import read, verify
 from latchpin.errors import BackendUnavailable
 from latchpin.model import CLIENT_ITSELF
+from latchpin_audit.chain import check_chain
+from latchpin_audit.log import AuditLog
+from latchpin_audit.pseudonyms import GATEWAY, Pseudonyms
+from latchpin_audit.reading import read, verify
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing import MovedClock
 from latchpin_testing.sealing import SuiteCipher, SuiteSigner

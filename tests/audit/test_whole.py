@@ -1,7 +1,8 @@
 """What is done through the gateway is in its audit log: who, whose, which gateway, and nothing secret."""
 
-from latchpin.activity.audit.pseudonyms import Pseudonyms
-from latchpin.activity.audit.reading import read, verify
+from latchpin_audit.log import AuditLog
+from latchpin_audit.pseudonyms import Pseudonyms
+from latchpin_audit.reading import read, verify
 
 from tests.callback.gateway import ADMIN, ALICE, BASE
 
@@ -20,7 +21,7 @@ async def told(gateway):
             await pseudonyms.name_of(entry.actor) or entry.actor,
             await pseudonyms.name_of(entry.subject) or "",
         )
-        async for entry in read(services.audit_log)
+        async for entry in read(AuditLog.of(services).records)
     ]
 
 
@@ -36,7 +37,7 @@ async def test_each_deed_is_recorded_with_who_did_it(connected, gateway):
             f"{BASE}/gateways/{connected.id}", json={"name": "a secret name", "allowed_users": [ALICE]}
         )
         assert changed.status_code == 200
-        entry = await services_of(gateway).audit_log.last()
+        entry = await AuditLog.of(services_of(gateway)).records.last()
         assert (entry.event, entry.facts["changed"]) == ("gateway.changed", "name allowed_users")
         ended = await admin.delete(f"{BASE}/oauth/tokens/{connected.id}?user={ALICE}")
         assert ended.status_code == 200
@@ -47,10 +48,10 @@ async def test_each_deed_is_recorded_with_who_did_it(connected, gateway):
         assert (await admin.delete(f"{BASE}/gateways/{connected.id}")).status_code in {200, 204}
         assert (await told(gateway))[-1] == ("gateway.removed", ADMIN, "")
     services = services_of(gateway)
-    held = [entry async for entry in read(services.audit_log)]
+    held = [entry async for entry in read(AuditLog.of(services).records)]
     assert "secret name" not in str(held)
     assert "example.com" not in str(held)
-    verdict = await verify(services.audit_log, services.signer)
+    verdict = await verify(AuditLog.of(services).records, services.signer)
     assert (verdict.entries, verdict.broken) == (len(held), None)
 
 

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 
 import pytest
-from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.errors import Forbidden
 from latchpin.model import Caller
+from latchpin_audit.log import AuditLog
+from latchpin_audit.pseudonyms import Pseudonyms
 
 from tests.callback.gateway import ADMIN, ALICE, BASE
 from tests.providers import faults
@@ -143,7 +144,9 @@ async def test_of_two_who_end_the_same_both_are_recorded(both, gateway, provider
     assert await asyncio.gather(end(ADMIN), end(BOB)) == [[both.id], [both.id]]
     assert len(provider.asked("revoke")) == 1
     names = Pseudonyms(services.kept, services.cipher)
-    entries = [each for each in await services.audit_log.list(limit=100) if each.event == "token.disconnected"]
+    entries = [
+        each for each in await AuditLog.of(services).records.list(limit=100) if each.event == "token.disconnected"
+    ]
     assert sorted([await names.name_of(each.actor) for each in entries]) == [ADMIN, BOB]
 
 

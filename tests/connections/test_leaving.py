@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from latchpin.identity.revocations import REMEMBERED
 from latchpin.identity.sessions import session_cookie_name, start_session
+from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ADMIN, ALICE, BASE
 
@@ -119,5 +120,5 @@ async def test_an_end_is_recorded_and_the_store_is_not_asked_each_time(connected
         assert await browsers.holds(alices)
     assert (asked.count("ended"), asked.count("session-ended")) == (2, 5)  # her own note, and the one for everybody
     await browsers.end(connected, ALICE)
-    records = gateway.application.services.audit_log
+    records = AuditLog.of(gateway.application.services).records
     assert "person.signed-out" in [entry.event for entry in await records.list(limit=100)]

@@ -37,6 +37,7 @@ from latchpin_testing import (
     SuiteContext,
     check_plugin,
 )
+from latchpin_testing.sealing import SuiteSigner
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 
@@ -48,7 +49,7 @@ def with_records() -> SuiteContext:
     from latchpin_memory_store.records import MemoryRecordStore
 
     clock = MovedClock()
-    return SuiteContext(clock, records=MemoryRecordStore(clock), cipher=SuiteCipher())
+    return SuiteContext(clock, records=MemoryRecordStore(clock), signer=SuiteSigner(), cipher=SuiteCipher())
 
 
 def signed_tokens_of(context: SuiteContext, settings: BearerSettings) -> SignedTokens:
@@ -178,6 +179,18 @@ class TestCountingListener(EventListenerContract):
         from latchpin_metrics import plugin
 
         return plugin.latchpin_event_listeners()[0]
+
+
+@pytest.mark.needs("latchpin_audit")
+class TestAuditLog(RecorderContract):
+    @pytest.fixture
+    def offer(self):
+        from latchpin_audit import plugin
+
+        return plugin.latchpin_recorders()[0]
+
+    def make_context(self):
+        return with_records()
 
 
 @pytest.mark.needs("latchpin_metrics")

@@ -35,7 +35,7 @@ class Flows:
 
 
 def services_with(states: Store, records: Store) -> SimpleNamespace:
-    settings = SimpleNamespace(flow_history_hours=24, audit_retention_days=0)
+    settings = SimpleNamespace(flow_history_hours=24)
     return SimpleNamespace(states=states, records=records, flows=Flows(), clock=lambda: NOW, settings=settings)
 
 

@@ -12,6 +12,7 @@ from latchpin.errors import RecordConflict
 from latchpin.model import Caller
 from latchpin.tokens import redemption
 from latchpin.tokens.sealing import open_token
+from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.faults.signed_in import Connected, connect
@@ -105,7 +106,7 @@ async def stop_while(endpoint: str, provider: FaultSwitch, gateway: InnerGateway
 
 
 async def noted(gateway: InnerGateway) -> list[str]:
-    return [entry.event for entry in await gateway.application.services.audit_log.list(after=0, limit=100)]
+    return [entry.event for entry in await AuditLog.of(gateway.application.services).records.list(after=0, limit=100)]
 
 
 async def test_a_code_that_was_sent_is_kept_and_recorded(gateway: InnerGateway, provider: FaultSwitch):

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from latchpin.gateways import removal
+from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ADMIN, BASE
 from tests.faults.signed_in import Connected, connect
@@ -26,7 +27,7 @@ async def connected(gateway, provider) -> Connected:
 
 
 async def noted(connected: Connected) -> list[tuple[str, dict[str, str]]]:
-    entries = await connected.gateway.application.services.audit_log.list(after=0, limit=100)
+    entries = await AuditLog.of(connected.gateway.application.services).records.list(after=0, limit=100)
     return [(entry.event, dict(entry.facts)) for entry in entries]
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
+from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ADMIN, BASE, InnerGateway, open_gateway
 from tests.oidc_login.conftest import HTML, Desk
@@ -119,7 +120,7 @@ async def test_a_failed_sign_in_leaves_the_earlier_session(desk: Desk):
 
 
 async def test_who_signed_in_is_in_the_audit_log(desk: Desk):
-    audit = desk.gateway.application.services.audit_log
+    audit = AuditLog.of(desk.gateway.application.services).records
     async with desk.gateway.browser(None) as browser:
         desk.provider.claims["email_verified"] = False
         await desk.sign_in(browser)

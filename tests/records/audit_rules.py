@@ -8,6 +8,7 @@ from latchpin_testing import samples
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.rules import gives, outcomes, refused, same
 
+from tests.audit.entries import audit_entries
 from tests.records.pieces import OpenedPieces, Pieces
 
 __all__ = ["AuditRules"]
@@ -19,7 +20,7 @@ class AuditRules(OpenedPieces):
 
     async def test_audit_round_trip(self, store: Pieces, clock: MovedClock) -> None:
         """Every field comes back, in order and in pages."""
-        entries = samples.audit_entries(clock(), 5)
+        entries = audit_entries(clock(), 5)
         await gives(store.audit.last(), None, "an empty audit log has no last entry")
         await gives(store.audit.list(limit=9), [], "an empty audit log has no entries")
         await gives(store.audit.append([]), 0, "appending nothing is nothing")
@@ -32,7 +33,7 @@ class AuditRules(OpenedPieces):
 
     async def test_audit_has_one_chain(self, store: Pieces, clock: MovedClock) -> None:
         """What does not follow on the last entry is refused whole: a second first, a gap, a repetition."""
-        entries = samples.audit_entries(clock(), 6)
+        entries = audit_entries(clock(), 6)
         await store.audit.append(entries[:3])
         for wrong in (entries[:1], entries[2:4], entries[4:]):
             rule = "an entry that does not follow on the last one is RecordConflict"
@@ -43,7 +44,7 @@ class AuditRules(OpenedPieces):
 
     async def test_audit_extended_by_many(self, store: Pieces, clock: MovedClock) -> None:
         """Fifty callers at once with the same place in the chain: one gets it."""
-        tries = [samples.audit_entries(clock(), 1) for _ in range(50)]
+        tries = [audit_entries(clock(), 1) for _ in range(50)]
         results = await outcomes(store.audit.append(entries) for entries in tries)
         same(results.count(1), 1, "of many callers with one place in the chain one gets it")
         winner = tries[results.index(1)]
@@ -53,7 +54,7 @@ class AuditRules(OpenedPieces):
         """Removing a gateway removes no entry about it."""
         gateway = samples.gateway(clock())
         await store.gateways.put(gateway)
-        entries = samples.audit_entries(clock(), 2, gateway_id=gateway.id)
+        entries = audit_entries(clock(), 2, gateway_id=gateway.id)
         await store.audit.append(entries)
         await store.gateways.delete(gateway.id)
         await store.purge()
@@ -61,7 +62,7 @@ class AuditRules(OpenedPieces):
 
     async def test_audit_is_removed_from_its_beginning(self, store: Pieces, clock: MovedClock) -> None:
         """The oldest go, the last stays whatever is asked, and the chain goes on behind it."""
-        entries = samples.audit_entries(clock(), 8)
+        entries = audit_entries(clock(), 8)
         await gives(store.audit.purge(through=9), 0, "an empty audit log has nothing to remove")
         await store.audit.append(entries[:6])
         await gives(store.audit.purge(through=2), 2, "purge says how many it removed")

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from latchpin.contracts import Clock, RecordStore
-from latchpin.records.audit import AUDIT, AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
 from latchpin.records.tools import ToolRecords
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
+from latchpin_audit.records import AUDIT, AuditRecords
 from latchpin_testing.opening import OpenedBackend
 
 
@@ -24,7 +24,7 @@ class Pieces:
         self.kept = KeyValues(store)
         self.tools = ToolRecords(store, clock)
         self.flows = FlowRecords(store)
-        self.audit = AuditRecords(store)
+        self.audit = AuditRecords(store.collection(AUDIT))
         self.documents = store.collection(AUDIT)
 
 
@@ -37,7 +37,6 @@ def pieces_of(records: RecordStore, clock: Clock) -> dict[str, object]:
         "pauses": Pauses(pieces.kept, clock),
         "tools": pieces.tools,
         "flows": pieces.flows,
-        "audit_log": pieces.audit,
     }
 
 

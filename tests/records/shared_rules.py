@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from latchpin.activity.audit.chain import build_chain, check_chain
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
-from latchpin.model.audit import AuditEntry, AuditNote
 from latchpin.model.flow_steps import FlowStep
-from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
+from latchpin_audit.chain import build_chain, check_chain
+from latchpin_audit.entry import AuditNote
+from latchpin_audit.records import AUDIT, AuditRecords
 from latchpin_testing import MovedClock, samples
 from latchpin_testing.opening import AnyOffer, AnySettings
 from latchpin_testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
@@ -89,15 +89,15 @@ async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], me
 async def record_often(store: RecordStore, name: str, meet: Meet) -> None:
     """Extend the audit log, one note after the other."""
     meet()
-    last: AuditEntry | None = None
+    records, last = AuditRecords(store.collection(AUDIT)), None
     for _ in range(NOTES):
         note = AuditNote(datetime.now(UTC), "token.refreshed", "gateway", "", "", {"by": name})
         while True:
             entries = build_chain(last, [note], SuiteSigner())
             try:
-                await AuditRecords(store).append(entries)
+                await records.append(entries)
             except RecordConflict:
-                last = await AuditRecords(store).last()
+                last = await records.last()
                 continue
             last = entries[0]
             break

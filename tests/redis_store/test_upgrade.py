@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from latchpin.activity.audit.chain import build_chain, check_chain
-from latchpin.model import AuditNote
 from latchpin.oauth import status_of
 from latchpin.records.flow_text import dump_step
+from latchpin_audit.chain import build_chain, check_chain
+from latchpin_audit.entry import AuditNote
 from latchpin_redis_store.records import COUNTED
 from latchpin_testing import MovedClock, samples
 from latchpin_testing.sealing import SuiteSigner

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from latchpin.activity.audit.chain import build_chain, check_chain
-from latchpin.model import AuditNote, FlowQuery
+from latchpin.model import FlowQuery
 from latchpin.records.flow_text import dump_step
+from latchpin_audit.chain import build_chain, check_chain
+from latchpin_audit.entry import AuditNote
 from latchpin_sql_store import plugin
 from latchpin_sql_store.columns import UtcTime
 from latchpin_sql_store.engine import build_engine, parse_url

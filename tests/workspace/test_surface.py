@@ -43,7 +43,6 @@ PENDING: dict[str, set[str]] = {
     },
     "redis_store": {
         "latchpin.errors.causes.missing",
-        "latchpin.records.audit",
         "latchpin.records.flow_text",
         "latchpin.records.flows",
         "latchpin.records.kept",

@@ -28,7 +28,6 @@ from latchpin.contracts import (
 )
 from latchpin.model import CollectionSpec
 from latchpin.model.server_profile import ServerProfile
-from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
 from latchpin.settings.core import CoreSettings
@@ -46,7 +45,7 @@ class Services:
         states: None with CACHE_TYPE=none.
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
         collection: opens what a plugin keeps, as ``Context.collection`` does: sealed on the way.
-        kept, tools, flows, audit_log: what the core keeps in collections of ``records``.
+        kept, tools, flows: what the core keeps in collections of ``records``.
         leases, pauses: what workers agree on through ``kept``.
         registrars: in the order of their rank.
         identities: in the order of their rank.
@@ -75,7 +74,6 @@ class Services:
     pauses: Pauses
     tools: ToolRecords
     flows: FlowRecords
-    audit_log: AuditRecords
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]

@@ -1,1 +1,1 @@
-"""What happened, told once: to the log, to listeners, to the history of flows and to the audit log."""
+"""What happened, told once: to the log, to listeners and to recorders."""

@@ -8,14 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchpin.activity.activity import Activity
-from latchpin.activity.audit.log import AuditLog
-from latchpin.activity.audit.pseudonyms import Pseudonyms
 from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.assembly.open_context import Looking, OpenContext
 from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
 from latchpin.contracts import (
     Clock,
-    Signer,
     SignIn,
     SignInOffer,
     StateStore,
@@ -24,7 +21,6 @@ from latchpin.errors import LatchpinError, PluginError
 from latchpin.outbound.upstream import open_upstream
 from latchpin.plugins import hookspecs
 from latchpin.plugins.host import Offer, Plugins
-from latchpin.records.audit import AuditRecords
 from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
 from latchpin.servers.profile_file import build_profile_table
@@ -107,7 +103,7 @@ async def assemble(
             upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
             looking=looking,
         )
-        signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
+        context.opened_signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
         context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
         for observer in await context.open_each(hookspecs.OBSERVERS):
             observers.add(observer)
@@ -122,7 +118,7 @@ async def assemble(
             settings=settings,
             clock=clock,
             instance_id=context.instance_id,
-            signer=signer,
+            signer=context.signer,
             cipher=context.cipher,
             pkce=plugins.select(hookspecs.PKCE_METHODS, settings.oauth_preferred_code_challenge_method),
             states=states,
@@ -135,7 +131,6 @@ async def assemble(
             pauses=Pauses(context.kept, clock),
             tools=ToolRecords(context.records, clock),
             flows=FlowRecords(context.records),
-            audit_log=AuditRecords(context.records),
             upstream=context.upstream,
             registrars=await context.open_each(hookspecs.CLIENT_REGISTRAR),
             identities=await context.open_each(hookspecs.IDENTITY),
@@ -146,16 +141,8 @@ async def assemble(
             activity=Activity(
                 clock,
                 await context.open_each(hookspecs.EVENT_LISTENERS),
-                [*_audit_log(settings, context, signer), *await context.open_each(hookspecs.RECORDERS)],
+                await context.open_each(hookspecs.RECORDERS),
             ),
             providers=providers,
             background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         )
-
-
-def _audit_log(settings: CoreSettings, context: OpenContext, signer: Signer) -> list[AuditLog]:
-    if not settings.audit_log:
-        return []
-    log = AuditLog(AuditRecords(context.records), signer, Pseudonyms(context.kept, context.cipher))
-    context.stack.push_async_callback(log.close)
-    return [log]

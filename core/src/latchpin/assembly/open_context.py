@@ -20,6 +20,7 @@ from latchpin.contracts import (
     Keys,
     KeyValueRecords,
     RecordStore,
+    Signer,
     Upstream,
 )
 from latchpin.errors import LatchpinError, PluginError
@@ -66,6 +67,7 @@ class OpenContext:
     stack: AsyncExitStack
     upstream: Upstream
     looking: Looking | None = None
+    opened_signer: Signer | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
     opened_kept: KeyValues | None = None
@@ -91,6 +93,13 @@ class OpenContext:
         """The keys of one purpose, from today's secret and the earlier ones."""
         secrets = (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
         return KeyRing(secrets, purpose)
+
+    @property
+    def signer(self) -> Signer:
+        """The selected signer, once it is open."""
+        if self.opened_signer is None:
+            raise PluginError("a plugin asked for the signer before it was open")
+        return self.opened_signer
 
     @property
     def cipher(self) -> Cipher:

@@ -12,6 +12,7 @@ from latchpin.errors import PluginError
 __all__ = ["ELSEWHERE", "add_missing"]
 
 ELSEWHERE: Mapping[str, str] = {
+    "audit": "latchpin-audit",
     "db": "latchpin-sql-store",
     "demo": "latchpin-demo",
 }

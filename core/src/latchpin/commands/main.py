@@ -25,7 +25,6 @@ COMMANDS: Mapping[str, str] = {
     "gateways": "latchpin.commands.gateways",
     "flows": "latchpin.commands.flows",
     "states": "latchpin.commands.states",
-    "audit": "latchpin.commands.audit",
     "break-glass": "latchpin.commands.break_glass",
     "config": "latchpin.commands.config",
     "secret": "latchpin.commands.secret",

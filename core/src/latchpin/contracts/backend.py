@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from latchpin.contracts.collections import Collection
-from latchpin.contracts.keys import Cipher, Keys
+from latchpin.contracts.keys import Cipher, Keys, Signer
 from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import KeyValueRecords, RecordStore
 from latchpin.model import CollectionSpec
@@ -71,6 +71,10 @@ class Context(Protocol):
     @property
     def records(self) -> RecordStore:
         """The selected record store; raises if it is not open yet (stores are opened first)."""
+
+    @property
+    def signer(self) -> Signer:
+        """The selected signer; raises if it is not open yet (it is opened first)."""
 
     @property
     def cipher(self) -> Cipher:

@@ -14,7 +14,6 @@ was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many 
 from __future__ import annotations
 
 from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
-from latchpin.model.audit import AuditEntry, AuditNote
 from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
 from latchpin.model.facts import Fact
 from latchpin.model.flow_facts import (
@@ -50,8 +49,6 @@ from latchpin.model.sealed import Sealed
 from latchpin.model.server_profile import NO_PROFILE, ServerProfile
 
 __all__ = [
-    "AuditEntry",
-    "AuditNote",
     "AuthType",
     "Begun",
     "CLIENT_ITSELF",

@@ -10,11 +10,11 @@ until somebody ends it::
         typer.echo(run(read_note()))
 
 Results go to stdout, everything else to stderr: ``out`` and ``err`` print for people, ``print_table`` prints a table as
-wide as the terminal, ``print_json`` prints for programs.
+wide as the terminal, ``print_json`` prints for programs, and ``say`` says a word to people on stderr.
 """
 
-from latchpin.commands.console import err, opened, out, print_json, run
+from latchpin.commands.console import err, opened, out, print_json, run, say
 from latchpin.commands.ending import until_told
 from latchpin.commands.tables import print_table
 
-__all__ = ["err", "opened", "out", "print_json", "print_table", "run", "until_told"]
+__all__ = ["err", "opened", "out", "print_json", "print_table", "run", "say", "until_told"]

@@ -83,10 +83,6 @@ class CoreSettings(Settings):
     oauth_default_timeout: PositiveSeconds = Field(
         3600, description="Token lifetime if the server names none, seconds."
     )
-    audit_log: bool = Field(True, description="Keep a signed log of who authorized, disconnected and changed what.")
-    audit_retention_days: int = Field(
-        0, ge=0, le=36_500, description="How long its entries are kept, days; 0: for ever."
-    )
     idle_connection_days: int = Field(
         0, ge=0, le=3650, description="Days after which a connection that nobody uses is dropped; 0: never."
     )

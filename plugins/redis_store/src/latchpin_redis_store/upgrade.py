@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
-from latchpin.model import AuditEntry, Document
-from latchpin.records.audit import AuditRecords
+from latchpin.model import CollectionSpec, Document
 from latchpin.records.flow_text import parse_steps
 from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KEPT
@@ -86,11 +85,11 @@ async def _move_flows(store: RedisRecordStore, commands: Commands) -> None:
 
 
 async def _move_audit(store: RedisRecordStore, commands: Commands) -> None:
-    log, audit = "latchpin:audit", AuditRecords(store)
+    log, audit = "latchpin:audit", store.collection(CollectionSpec("core_audit", disposable=True))
     for text in await commands.ask("LRANGE", log, 0, -1):
         held = json.loads(text)
         with suppress(RecordConflict):  # moved before
-            await audit.restore(AuditEntry(**held | {"at": datetime.fromisoformat(held["at"])}))
+            await audit.put(Document(f"{held['number']:020}", held))
     await commands.ask("UNLINK", log)
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from latchpin.contracts import Cipher, Clock, Collection, Keys, KeyValueRecords, RecordStore, Upstream
+from latchpin.contracts import Cipher, Clock, Collection, Keys, KeyValueRecords, RecordStore, Signer, Upstream
 from latchpin.errors import ConfigurationError
 from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
@@ -34,6 +34,7 @@ class SuiteContext:
         state_ttl: the pretended STATE_TTL_SECONDS.
         upstream: the way to other servers, for backends that need one.
         records: the record store, for backends that need one.
+        signer: the signer, for backends that need one.
         cipher: the cipher, for backends that need one.
         secrets: the pretended AUTH_ENCRYPTION_SECRET, then those of AUTH_ENCRYPTION_SECRETS_OLD.
         as_found: whether the backend is opened to be looked at only.
@@ -48,6 +49,7 @@ class SuiteContext:
         state_ttl: timedelta = timedelta(seconds=300),
         upstream: Upstream | None = None,
         records: RecordStore | None = None,
+        signer: Signer | None = None,
         cipher: Cipher | None = None,
         secrets: Sequence[str] = ("a secret of the suite, of 32 bytes or more",),
         diagnostic: bool = False,
@@ -59,6 +61,7 @@ class SuiteContext:
         self.diagnostic = diagnostic
         self._upstream = upstream
         self._records = records
+        self._signer = signer
         self._cipher = cipher
         self._secrets = [SecretStr(secret) for secret in secrets]
         self._opened: dict[str, Any] = {}
@@ -90,6 +93,11 @@ class SuiteContext:
     def records(self) -> RecordStore:
         """The record store; raises if the test gave none."""
         return _given(self._records, "records")
+
+    @property
+    def signer(self) -> Signer:
+        """The signer; raises if the test gave none."""
+        return _given(self._signer, "signer")
 
     @property
     def cipher(self) -> Cipher:

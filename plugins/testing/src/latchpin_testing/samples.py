@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from latchpin.model import (
-    AuditEntry,
     Begun,
     Consumed,
     Exchanged,
@@ -37,7 +36,6 @@ from latchpin.model import (
 from latchpin_testing.sealing import SuiteCipher
 
 __all__ = [
-    "audit_entries",
     "flow",
     "gateway",
     "new_id",
@@ -221,24 +219,3 @@ def flow(
         FlowStep(*names, now + timedelta(seconds=number), 0.001 * number, f"worker-{1 + number // 3}", each)
         for number, each in enumerate(facts)
     ]
-
-
-def audit_entries(now: datetime, count: int, *, gateway_id: str | None = None) -> list[AuditEntry]:
-    """The first ``count`` entries of an audit log, each after the one before; their signatures mean nothing."""
-    entries: list[AuditEntry] = []
-    for number in range(1, count + 1):
-        entries.append(
-            AuditEntry(
-                number=number,
-                at=now + timedelta(microseconds=number),
-                event="token.disconnected",
-                actor="person-0123456789abcdef01234567",
-                subject="person-89abcdef0123456789abcdef",
-                gateway_id=gateway_id or new_id(),
-                facts={"answer": "the server said '\u00fc'"} if number % 2 else {},
-                previous=entries[-1].signature if entries else "",
-                key_id="suite",
-                signature=secrets.token_hex(32),
-            )
-        )
-    return entries

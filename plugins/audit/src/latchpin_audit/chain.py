@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from latchpin.contracts.keys import Signer
+from latchpin.contracts import Signer
 from latchpin.errors import Unsealable
-from latchpin.model.audit import AuditEntry, AuditNote
+
+from latchpin_audit.entry import AuditEntry, AuditNote
 
 __all__ = ["ChainBroken", "build_chain", "check_chain"]
 

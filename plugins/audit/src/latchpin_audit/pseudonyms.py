@@ -11,8 +11,7 @@ import hmac
 import json
 import secrets
 
-from latchpin.contracts.keys import Cipher
-from latchpin.contracts.stores import KeyValueRecords
+from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 

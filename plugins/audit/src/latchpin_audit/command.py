@@ -10,15 +10,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-
-from latchpin.activity.audit import reading
-from latchpin.activity.audit.log import AuditLog
-from latchpin.activity.audit.pseudonyms import Pseudonyms
-from latchpin.commands.console import opened, print_json, run, say
 from latchpin.errors import NotFound
-from latchpin.identity.address import parse_email
-from latchpin.model.facts import Fact
-from latchpin.services import Services
+from latchpin.model import Fact
+from latchpin.sdk.commands import opened, print_json, run, say
+from latchpin.sdk.identity import parse_email
+
+from latchpin_audit import reading
+from latchpin_audit.log import AuditLog
+from latchpin_audit.pseudonyms import Pseudonyms
 
 app = typer.Typer(name="audit", help="Verify and export the audit log.", no_args_is_help=True)
 
@@ -44,9 +43,8 @@ def verify(
 
     async def work() -> reading.Verdict:
         async with opened() as application:
-            services = application.services
-            forgets = not services.record_backend.shared
-            return await reading.verify(services.audit_log, services.signer, expect=expect, forgets=forgets)
+            log = AuditLog.of(application.services)
+            return await reading.verify(log.records, log.signer, expect=expect)
 
     verdict = run(work())
     if as_json:
@@ -74,15 +72,14 @@ def export(
 
     async def work() -> None:
         async with opened() as application:
-            services = application.services
-            pseudonyms = _pseudonyms(services)
-            wanted = await _wanted(pseudonyms, person)
+            log = AuditLog.of(application.services)
+            wanted = await _wanted(log.pseudonyms, person)
             write = _csv_writer(names) if as_csv else _write_line
-            async for entry in reading.read(services.audit_log):
+            async for entry in reading.read(log.records):
                 if since is not None and entry.at < since.replace(tzinfo=UTC):
                     continue
                 if wanted is None or wanted in {entry.actor, entry.subject}:
-                    write(await reading.describe(entry, pseudonyms if names else None))
+                    write(await reading.describe(entry, log.pseudonyms if names else None))
 
     run(work())
 
@@ -99,19 +96,13 @@ def forget(
 
     async def work() -> None:
         async with opened() as application:
-            services = application.services
-            pseudonyms = _pseudonyms(services)
-            if not await pseudonyms.forget(address):
+            log = AuditLog.of(application.services)
+            if not await log.pseudonyms.forget(address):
                 raise _unknown(address)
-            log = AuditLog(services.audit_log, services.signer, pseudonyms)
-            await log.keep(Fact("person.forgotten", services.clock(), OPERATOR))
+            await log.keep(Fact("person.forgotten", application.services.clock(), OPERATOR))
 
     run(work())
     say(f"Forgot {address}: the entries stay, and nothing leads from them to that address any more")
-
-
-def _pseudonyms(services: Services) -> Pseudonyms:
-    return Pseudonyms(services.kept, services.cipher)
 
 
 async def _wanted(pseudonyms: Pseudonyms, person: str | None) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from latchpin.activity.audit.log import AuditLog
-from latchpin.model import CLIENT_ITSELF
-from latchpin.model.audit import AuditEntry
-from latchpin.model.facts import Fact
-from latchpin.records.audit import AuditRecords
+from latchpin.model import CLIENT_ITSELF, Fact
+
+from latchpin_audit.entry import AuditEntry
+from latchpin_audit.log import AuditLog
+from latchpin_audit.records import AuditRecords
 
 __all__ = ["TRIMMED", "trim", "trimmed_through"]
 
@@ -18,7 +18,7 @@ _AT_ONCE = 5_000
 """Entries that one write removes."""
 
 
-async def trim(records: AuditRecords, log: AuditLog, *, before: datetime, now: datetime) -> int:
+async def trim(log: AuditLog, *, before: datetime, now: datetime) -> int:
     """Remove the entries from before ``before``; return how many.
 
     The entry that says so comes first, so that a beginning is never missing without one. If it cannot be written,
@@ -27,6 +27,7 @@ async def trim(records: AuditRecords, log: AuditLog, *, before: datetime, now: d
     Raises:
         BackendUnavailable: the store cannot be asked; some may be gone.
     """
+    records = log.records
     oldest = await _first_behind(records, 0)
     if oldest is None or oldest.at >= before:
         return 0

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, Self
 
-from latchpin.activity.audit.chain import build_chain
-from latchpin.activity.audit.pseudonyms import GATEWAY, Pseudonyms
-from latchpin.contracts.keys import Signer
+from latchpin.contracts import Cipher, Collection, KeyValueRecords, Signer
 from latchpin.errors import LatchpinError, RecordConflict
-from latchpin.model import CLIENT_ITSELF
-from latchpin.model.audit import AuditEntry, AuditNote
-from latchpin.model.facts import Fact
-from latchpin.records.audit import AuditRecords
-from latchpin.workers.batching import Batcher
+from latchpin.model import CLIENT_ITSELF, CollectionSpec, Fact
+from latchpin.sdk.stores import Batcher
+
+from latchpin_audit.chain import build_chain
+from latchpin_audit.entry import AuditEntry, AuditNote
+from latchpin_audit.pseudonyms import GATEWAY, Pseudonyms
+from latchpin_audit.records import AUDIT, AuditRecords
 
 __all__ = ["AuditLog"]
 
@@ -23,6 +24,26 @@ _log = logging.getLogger("latchpin.audit")
 _ATTEMPTS = 100
 _PAUSE = 0.005
 """Seconds between two tries while other workers extend the chain."""
+
+
+class Gateway(Protocol):
+    """What the log needs of a gateway: a ``Context`` or ``Services``."""
+
+    @property
+    def signer(self) -> Signer:
+        """Signs entries."""
+
+    @property
+    def cipher(self) -> Cipher:
+        """Seals what leads from a pseudonym to its person."""
+
+    @property
+    def kept(self) -> KeyValueRecords:
+        """Where that is."""
+
+    @property
+    def collection(self) -> Callable[[CollectionSpec], Collection]:
+        """Opens where the entries are."""
 
 
 class AuditLog:
@@ -43,12 +64,18 @@ class AuditLog:
         *,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._records = records
-        self._signer = signer
-        self._pseudonyms = pseudonyms
+        self.records = records
+        self.signer = signer
+        self.pseudonyms = pseudonyms
         self._pause = pause
         self._last: AuditEntry | None = None
         self._batcher: Batcher[AuditNote, None] = Batcher(self._send)
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> Self:
+        """The log of a gateway."""
+        records = AuditRecords(gateway.collection(AUDIT))
+        return cls(records, gateway.signer, Pseudonyms(gateway.kept, gateway.cipher))
 
     async def record(self, fact: Fact) -> None:
         """Record an act, if ``fact`` is one; returns once the entry is kept.
@@ -81,14 +108,14 @@ class AuditLog:
     async def _name(self, person: str) -> str:
         if not person:
             return ""
-        return GATEWAY if person == CLIENT_ITSELF else await self._pseudonyms.of(person)
+        return GATEWAY if person == CLIENT_ITSELF else await self.pseudonyms.of(person)
 
     async def _send(self, notes: Sequence[AuditNote]) -> Sequence[None]:
         rest = notes
         for _ in range(_ATTEMPTS):
-            entries = build_chain(self._last, rest, self._signer)
+            entries = build_chain(self._last, rest, self.signer)
             try:
-                kept = await self._records.append(entries)
+                kept = await self.records.append(entries)
             except RecordConflict:
                 kept = 0
             rest = rest[kept:]
@@ -96,5 +123,5 @@ class AuditLog:
                 self._last = entries[-1]
                 return [None] * len(notes)
             await self._pause(_PAUSE)  # another worker was faster: go on behind what it wrote
-            self._last = await self._records.last()
+            self._last = await self.records.last()
         raise RecordConflict("other workers kept extending the audit log")

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from latchpin.activity.audit.chain import ChainBroken, check_chain
-from latchpin.activity.audit.pseudonyms import Pseudonyms
-from latchpin.activity.audit.retention import trimmed_through
-from latchpin.contracts.keys import Signer
-from latchpin.model.audit import AuditEntry
-from latchpin.records.audit import AuditRecords
+from latchpin.contracts import Signer
+
+from latchpin_audit.chain import ChainBroken, check_chain
+from latchpin_audit.entry import AuditEntry
+from latchpin_audit.pseudonyms import Pseudonyms
+from latchpin_audit.records import AuditRecords
+from latchpin_audit.retention import trimmed_through
 
 __all__ = ["Verdict", "describe", "read", "verify"]
 
@@ -45,14 +46,13 @@ async def read(records: AuditRecords) -> AsyncIterator[AuditEntry]:
         after = page[-1].number
 
 
-async def verify(records: AuditRecords, signer: Signer, *, expect: str = "", forgets: bool = False) -> Verdict:
+async def verify(records: AuditRecords, signer: Signer, *, expect: str = "") -> Verdict:
     """Prove the chain from its beginning, or from the oldest entry that the store still holds.
 
     Args:
         records: where the log is.
         signer: knows the keys, earlier ones too.
         expect: a head that was noted before; the log must still have that entry.
-        forgets: whether the store lets its oldest entries go by itself; else an entry must say that they were removed.
     """
     last: AuditEntry | None = None
     count, begins, trimmed, seen = 0, 1, 0, not expect
@@ -65,7 +65,7 @@ async def verify(records: AuditRecords, signer: Signer, *, expect: str = "", for
             seen = seen or _head(last) == expect
     except ChainBroken as exc:
         return Verdict(count, begins, _head(last) if count else "", str(exc))
-    if not forgets and trimmed < begins - 1:
+    if trimmed < begins - 1:
         return Verdict(0, begins, "", f"entry 1: is missing; entry {begins} follows, and no entry says why")
     missing = None if seen else f"the entry {expect.partition(':')[0]} that was noted before is not in the log"
     return Verdict(count, begins, _head(last), missing)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from latchpin.contracts.collections import Collection
-from latchpin.contracts.stores import RecordStore
+from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
-from latchpin.model.audit import AuditEntry
+
+from latchpin_audit.entry import AuditEntry
 
 __all__ = ["AUDIT", "AuditRecords"]
 
@@ -23,8 +23,8 @@ _PAGE = 500
 class AuditRecords:
     """Keeps one chain: of two processes that write the same number, one makes the document."""
 
-    def __init__(self, records: RecordStore) -> None:
-        self._documents: Collection = records.collection(AUDIT)
+    def __init__(self, documents: Collection) -> None:
+        self._documents = documents
 
     async def append(self, entries: Sequence[AuditEntry]) -> int:
         """Add ``entries``, which follow on each other, behind the last one. Return how many of them are kept.
@@ -49,14 +49,6 @@ class AuditRecords:
                     raise
                 return kept
         return len(entries)
-
-    async def restore(self, entry: AuditEntry) -> None:
-        """Put one entry back under its number, whatever stands before it: from a backup, or an earlier layout.
-
-        Raises:
-            RecordConflict: there is one of that number.
-        """
-        await self._documents.put(_document(entry))
 
     async def last(self) -> AuditEntry | None:
         """The newest entry, None in an empty log."""

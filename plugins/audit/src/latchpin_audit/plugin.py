@@ -1,0 +1,85 @@
+"""What Latchpin finds: a recorder of what is done, its commands, and what removes old entries."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import latchpin
+from latchpin.contracts import BackgroundTask, Every, Recorder
+
+from latchpin_audit.log import AuditLog
+from latchpin_audit.retention import trim
+from latchpin_audit.settings import AuditSettings
+
+if TYPE_CHECKING:
+    import typer
+    from latchpin.sdk.gateway import Application
+
+__all__ = ["latchpin_background_tasks", "latchpin_commands", "latchpin_recorders", "trim_in_turn"]
+
+_log = logging.getLogger("latchpin.audit")
+
+INTERVAL_SECONDS = 30.0
+_TRIMS = "audit-trim"
+_TRIM_EVERY = timedelta(hours=1)
+"""So often, one of all workers trims the log."""
+
+
+@asynccontextmanager
+async def _open_log(settings: AuditSettings, context: latchpin.Context) -> AsyncIterator[Recorder | None]:
+    if not settings.audit_log:
+        yield None
+        return
+    log = AuditLog.of(context)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@asynccontextmanager
+async def _open_trimming(
+    settings: AuditSettings, context: latchpin.Context
+) -> AsyncIterator[BackgroundTask[Application] | None]:
+    if not settings.audit_log or not settings.audit_retention_days:
+        yield None
+        return
+
+    async def turn(_application: Application) -> None:
+        await trim_in_turn(AuditLog.of(context), context, days=settings.audit_retention_days)
+
+    yield Every(INTERVAL_SECONDS, turn)
+
+
+async def trim_in_turn(log: AuditLog, context: latchpin.Context, *, days: int) -> None:
+    """Remove what is older than ``days``, unless another worker did so within the hour."""
+    now, ours = context.clock(), secrets.token_urlsafe(16)
+    if await context.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
+        count = await trim(log, before=now - timedelta(days=days), now=now)
+        if count:
+            _log.info("Removed %d entries of the audit log, older than %d days", count, days)
+
+
+@latchpin.hookimpl
+def latchpin_recorders() -> Sequence[latchpin.Backend[AuditSettings, Recorder | None]]:
+    """Record what is done."""
+    return [latchpin.Backend("audit", "the audit log", AuditSettings, _open_log)]
+
+
+@latchpin.hookimpl
+def latchpin_background_tasks() -> Sequence[latchpin.Backend[AuditSettings, BackgroundTask[Application] | None]]:
+    """Remove entries that are too old."""
+    return [latchpin.Backend("audit-trim", "removing old entries of the audit log", AuditSettings, _open_trimming)]
+
+
+@latchpin.hookimpl
+def latchpin_commands() -> Sequence[typer.Typer]:
+    """Add ``latchpin audit``."""
+    from latchpin_audit.command import app  # noqa: PLC0415  loaded by the command line only
+
+    return [app]
