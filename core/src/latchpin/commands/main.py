@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import typer
 
 from latchpin import __version__
-from latchpin.commands.elsewhere import add_missing
 from latchpin.errors import LatchpinError, PluginError, SettingsError
+from latchpin.plugins import elsewhere
 
 __all__ = ["COMMANDS", "build", "main"]
 
@@ -55,7 +55,7 @@ def build(first: str | None = None) -> typer.Typer:
     for part in parts:
         app.add_typer(part)
     if alone is None:
-        add_missing(app)
+        _add_missing(app)
     return app
 
 
@@ -68,6 +68,25 @@ def _commands_of_plugins() -> list[typer.Typer]:
     for error in errors:
         sys.stderr.write(f"latchpin: warning: {error.detail}\n")
     return [offer.value for offer in offers]
+
+
+def _add_missing(app: typer.Typer) -> None:
+    """Add a hidden command in the place of each whose distribution is not installed; it says what to install."""
+    whatever_follows = {"ignore_unknown_options": True, "allow_extra_args": True}
+    for distribution, brings in elsewhere.missing().items():
+        for name in brings.commands:
+            add = app.command(name, hidden=True, add_help_option=False, context_settings=whatever_follows)
+            add(_explain(name, distribution))
+
+
+def _explain(name: str, distribution: str) -> Callable[[], None]:
+    def explain() -> None:
+        raise PluginError(
+            f"'latchpin {name}' comes with {distribution}, which is not installed",
+            remedy=f"Install it: pip install {distribution}",
+        )
+
+    return explain
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,6 +14,7 @@ import pluggy
 from latchpin import __version__
 from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
+from latchpin.plugins import elsewhere
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
 from latchpin.plugins.rules import misfit, unmarked_hooks, unmet, unnamed
 
@@ -23,9 +24,6 @@ OfferT = TypeVar("OfferT")
 ServiceT = TypeVar("ServiceT")
 
 _log = logging.getLogger("latchpin.plugins")
-
-_STORES = "latchpin-sql-store (database), latchpin-redis-store (redis) or latchpin-memory-store (memory)"
-_INSTALL_HINTS = {STATE_STORE.name: _STORES, RECORD_STORE.name: _STORES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +193,10 @@ class Plugins:
         if name in offers:
             return offers[name]
         have = ", ".join(sorted(offers)) or "none"
-        hint = _INSTALL_HINTS.get(hook.name, "")
         text = f"{hook.variable} holds '{name}', and no installed plugin offers that; installed: {have}"
         remedy = f"Set {hook.variable} to one of: {have}." if offers else ""
-        if hint:
-            remedy = f"{remedy} Or install {hint} with pip.".strip()
+        if hook.name in {STATE_STORE.name, RECORD_STORE.name}:
+            remedy = f"{remedy} Or install {elsewhere.stores()} with pip.".strip()
         raise SettingsError(text, public=text, remedy=remedy)
 
     def ranked(self, hook: BackendHook[ServiceT]) -> list[Backend[Any, ServiceT]]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from latchpin.plugins.elsewhere import missing
 from latchpin.plugins.hookspecs import SETTINGS, WITH_SETTINGS
 from latchpin.plugins.host import Offer, Plugins
-from latchpin.settings import load, mask, masked, near_misses, old_names, variables
+from latchpin.settings import is_wished, load, mask, masked, near_misses, old_names, variables
 from latchpin.settings.core import CoreSettings
 
 __all__ = ["changed_settings", "doubtful_settings", "settings_models", "shown_settings"]
@@ -71,12 +72,14 @@ def changed_settings(plugins: Plugins) -> Mapping[str, str]:
 
 
 def doubtful_settings(plugins: Plugins) -> list[str]:
-    """One sentence for each name to mend: a key in ``.env`` that nothing reads and looks misspelt, and an old name."""
+    """One sentence for each name to mend: one that nothing installed reads, one that looks misspelt, an old one."""
     models = settings_models(plugins).values()
     known = [name for model in models for name in variables(model)]
     misspelt = near_misses(known)
     old = {name: new for model in models for name, new in old_names(model).items()}
+    wished = {name: each for each, brings in missing().items() for name in brings.settings if is_wished(name)}
     return [
+        *(f"{name} is set, and {each}, which reads it, is not installed" for name, each in wished.items()),
         *(f".env sets {wrong}, which nothing reads; did you mean {right}?" for wrong, right in misspelt.items()),
         *(f"{name} is called {new} now; the old name is still read, but not for ever" for name, new in old.items()),
     ]

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchpin.errors import SettingsError
 
-__all__ = ["Settings", "load", "mask", "masked", "near_misses", "old_names", "renamed", "variables"]
+__all__ = ["Settings", "is_wished", "load", "mask", "masked", "near_misses", "old_names", "renamed", "variables"]
 
 ENV_FILE = ".env"
 ENV_ENCODING = "utf-8-sig"
@@ -130,6 +130,12 @@ def old_names(model: type[BaseSettings]) -> dict[str, str]:
     return names
 
 
+def is_wished(name: str) -> bool:
+    """Whether the environment, or else ``.env``, gives a variable a value that asks for something."""
+    value = os.environ.get(name, _values_of(Path(ENV_FILE)).get(name))
+    return (value or "").strip().lower() not in {"", "0", "false", "no", "off", "[]"}
+
+
 def near_misses(known: Iterable[str], env_file: str = ENV_FILE) -> dict[str, str]:
     """Keys in ``.env`` that nobody reads and that look like a misspelt known one, with that one."""
     names = sorted(set(known))
@@ -141,11 +147,15 @@ def near_misses(known: Iterable[str], env_file: str = ENV_FILE) -> dict[str, str
 
 
 def _keys_of(env_file: Path) -> list[str]:
+    return list(_values_of(env_file))
+
+
+def _values_of(env_file: Path) -> dict[str, str | None]:
     if not env_file.is_file():
-        return []
+        return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [key.upper() for key in dotenv_values(env_file, encoding=ENV_ENCODING)]
+        return {key.upper(): value for key, value in dotenv_values(env_file, encoding=ENV_ENCODING).items()}
 
 
 def masked(settings: BaseSettings) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from latchpin.errors import InvalidRequest, LatchpinError, NotFound
+from latchpin.plugins.elsewhere import missing_behind
 from latchpin.web.errors import answer
 from latchpin.web.frame import frame_of_failure
 from latchpin.web.traces import one_line
@@ -56,6 +57,12 @@ async def _on_http_exception(request: Request, exc: Exception) -> Response:
 
 def _from_status(request: Request, exc: HTTPException) -> LatchpinError:
     if exc.status_code == HTTPStatus.NOT_FOUND:
+        base: str = request.app.state.services.settings.base_path
+        if distribution := missing_behind(request.url.path.removeprefix(base)):
+            return NotFound(
+                f"this address comes with {distribution}, which is not installed",
+                remedy=f"Install it: pip install {distribution}",
+            )
         remedy = "Check the address. The page /docs lists every endpoint."
         return NotFound("no page or endpoint has this address", remedy=remedy)
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

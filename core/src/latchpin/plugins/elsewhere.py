@@ -1,0 +1,72 @@
+"""What this project's other distributions bring: who asks for it where one is not installed is told which.
+
+Nothing depends on this table but those sentences. A distribution has one entry in it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["ELSEWHERE", "Brings", "missing", "missing_behind", "stores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brings:
+    """What one distribution brings that somebody may ask for by name.
+
+    Attributes:
+        commands: first words of the command line.
+        paths: a pattern of addresses below BASE_URL.
+        settings: variables of which one that is set is a wish.
+        store: the name that CACHE_TYPE and RECORD_STORE have for it.
+    """
+
+    commands: tuple[str, ...] = ()
+    paths: str | None = None
+    settings: tuple[str, ...] = ()
+    store: str | None = None
+
+
+ELSEWHERE: Mapping[str, Brings] = {
+    "latchpin-sql-store": Brings(commands=("db",), store="database"),
+    "latchpin-redis-store": Brings(store="redis"),
+    "latchpin-memory-store": Brings(store="memory"),
+    "latchpin-cimd": Brings(paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",)),
+    "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
+    "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
+    "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
+    "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
+    "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
+    "latchpin-demo": Brings(commands=("demo",)),
+    "latchpin-admin-ui": Brings(paths=r"/admin(/.*)?"),
+}
+"""By the distribution's name. Of several that have a path, the first is meant."""
+
+
+@functools.cache
+def missing() -> Mapping[str, Brings]:
+    """Those that are not installed."""
+    return {name: brings for name, brings in ELSEWHERE.items() if not _is_installed(name)}
+
+
+def missing_behind(path: str) -> str | None:
+    """The distribution that would answer at a path and is not installed; None if there is none."""
+    return next((name for name, each in missing().items() if each.paths and re.fullmatch(each.paths, path)), None)
+
+
+def stores() -> str:
+    """The distributions that bring a store, each with the name that settings have for it."""
+    *some, last = [f"{name} ({brings.store})" for name, brings in ELSEWHERE.items() if brings.store]
+    return f"{', '.join(some)} or {last}"
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
