@@ -13,14 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from latchpin.contracts import Backend, Check, Finding, Severity, TokenRequestParts
-from latchpin.defaults import checks, client_authentications, identity_assertions, pkce
-from latchpin.doctor.examination import Examination
+from latchpin.defaults import client_authentications, identity_assertions, pkce
 from latchpin.identity import sources
 from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
 from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider
-from latchpin.plugins.host import Plugins
-from latchpin.settings.core import CoreSettings
 from latchpin.tokens.assertion_store import AssertionStore
 from latchpin_testing import (
     AssertionSourceContract,
@@ -159,17 +156,6 @@ class TestAuthentications(ClientAuthenticationContract):
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         secret = {"private_key_jwt": pem, "none": None}.get(method.name, "a-secret:with % and \u00fc")
         return ClientCredentials("client-7", secret, method.name)
-
-
-class TestBuiltInChecks(CheckContract):
-    @pytest.fixture
-    def check_context(self):
-        """They look at more than a plugin's, and here too nothing could be opened."""
-        return Examination(MovedClock(), True, None, CoreSettings.model_construct(), Plugins(), None, None, None)
-
-    @pytest.fixture(params=checks.latchpin_checks(), ids=lambda check: check.name)
-    def check(self, request):
-        return request.param
 
 
 @pytest.mark.needs("latchpin_metrics")

@@ -55,6 +55,7 @@ def test_a_setting_that_nobody_reads_names_who_would(
 
 def test_the_first_that_has_an_address_is_meant(alone):
     assert elsewhere.missing_behind("/gateways/some-id/mcp") == "latchpin-proxy"
+    assert elsewhere.missing_behind("/admin/doctor") == "latchpin-doctor"
     assert elsewhere.missing_behind("/admin/settings") == "latchpin-admin-ui"
     assert elsewhere.missing_behind("/administration") is None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from latchpin.doctor import Report, examine
-from latchpin.doctor.examination import open_examination
 from latchpin.plugins.host import Plugins
+from latchpin_doctor.examination import open_examination
+from latchpin_doctor.report import Report
+from latchpin_doctor.running import examine
 
 from tests.callback.conftest import environment, provider
 from tests.servers import GatewayBackend

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor import Report
+from latchpin_doctor import Report
 
 __all__ = ["not_well", "of_check", "one"]
 

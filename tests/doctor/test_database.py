@@ -134,3 +134,12 @@ async def test_a_database_that_is_not_selected_is_not_asked(settings, diagnose):
     report = await diagnose()
     assert of_check(report, "database") == []
     assert [finding.title for finding in not_well(report)] == ["CACHE_TYPE=memory keeps states in one process"]
+
+
+@pytest.mark.backends("sqlite")
+async def test_it_does_not_look_at_another_database_than_the_one_that_was_meant(settings, diagnose, tmp_path: Path):
+    """It reads what does not hold as its default, and would offer to make that file."""
+    (tmp_path / "latchpin.db").unlink()
+    settings.setenv("DATABASE_URL", "postgresql://u:first@second@h/db")
+    assert of_check(await diagnose(), "database") == []
+    assert not (tmp_path / "latchpin.db").exists()

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from latchpin.doctor import examine
-from latchpin.doctor.examination import open_examination
 from latchpin.errors import RegistrationFailed
 from latchpin.plugins.host import Plugins
+from latchpin_doctor.examination import open_examination
+from latchpin_doctor.running import examine
 from latchpin_testing import samples
 
 from tests.callback.gateway import SECRET, open_gateway

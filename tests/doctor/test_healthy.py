@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from latchpin.contracts import Severity
-from latchpin.doctor import run_checks
+from latchpin_doctor import run_checks
 
 from tests.callback.gateway import BASE, open_gateway
 from tests.doctor.reading import not_well, of_check, one

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from latchpin.contracts import Severity
-from latchpin.doctor.processes import serving_processes
 from latchpin.serving import announcing
 from latchpin.serving.announcing import announced
 from latchpin.workers.instances import LIFE, list_instances
+from latchpin_doctor.processes import serving_processes
 
 from tests.callback.gateway import SECRET, open_gateway
 from tests.doctor.reading import of_check, one

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from latchpin.contracts import Severity
-from latchpin.doctor import examine
-from latchpin.doctor.examination import open_examination
 from latchpin.plugins.host import Plugins
+from latchpin_doctor.examination import open_examination
+from latchpin_doctor.running import examine
 
 from tests.doctor.reading import of_check, one
 

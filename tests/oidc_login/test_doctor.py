@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from latchpin.activity.logs import tear_down_logging
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.examination import look_at
 from latchpin.plugins.hookspecs import CHECKS
 from latchpin.plugins.host import Plugins
+from latchpin_doctor.examination import look_at
 
 from tests.callback.gateway import BASE, open_gateway
 from tests.oidc_login.provider import LyingProvider

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
-from latchpin.doctor.plugin_report import build_plugin_report
+from latchpin.assembly.plugin_report import build_plugin_report
 from latchpin.plugins.host import Plugins
 from latchpin_oidc_login import causes
 

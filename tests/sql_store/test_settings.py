@@ -6,12 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from latchpin.doctor.examination import open_examination
 from latchpin.errors import SettingsError
-from latchpin.plugins.host import Plugins
 from latchpin.settings import load, mask, masked
 from latchpin_sql_store import plugin
-from latchpin_sql_store.checks import check_database
 from latchpin_sql_store.engine import parse_url, show_url, sqlite_file
 from latchpin_sql_store.settings import DatabaseUrl, SqlSettings
 from latchpin_sql_store.url_parts import FILE_OPTIONS
@@ -190,12 +187,3 @@ def test_loading_the_plugin_loads_no_database_library():
         "sys.exit(bool({'sqlalchemy', 'alembic', 'psycopg', 'pymysql', 'typer'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-async def test_doctor_does_not_look_at_another_database_than_the_one_that_was_meant(monkeypatch, tmp_path):
-    """It reads what does not hold as its default, and would offer to make that file."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", "postgresql://u:first@second@h/db")
-    async with open_examination(Plugins()) as examination:
-        assert await check_database(examination) == []
-    assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,7 @@ LAYERS = (
     "authorization",
     "application",
     "serving",
-    "doctor web",
+    "web",
     "asgi commands",
     "__main__ sdk",
 )

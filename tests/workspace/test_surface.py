@@ -20,12 +20,6 @@ SHORTEST_DESCRIPTION = 100
 """Characters of a published module's docstring."""
 
 PENDING: dict[str, set[str]] = {
-    "admin_ui": {
-        "latchpin.doctor",
-        "latchpin.doctor.plugin_report",
-        "latchpin.plugins.host",
-        "latchpin.plugins.known_settings",
-    },
     "dcr": {
         "latchpin.errors.causes.upstream",
     },

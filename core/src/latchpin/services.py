@@ -45,6 +45,7 @@ class Services:
         states: None with CACHE_TYPE=none.
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
         collection: opens what a plugin keeps, as ``Context.collection`` does: sealed on the way.
+        declared: the collections that were opened so far, by their names.
         kept, tools, flows: what the core keeps in collections of ``records``.
         leases, pauses: what workers agree on through ``kept``.
         registrars: in the order of their rank.
@@ -69,6 +70,7 @@ class Services:
     records: RecordStore
     record_backend: Backend[Any, RecordStore]
     collection: Callable[[CollectionSpec], Collection]
+    declared: Mapping[str, CollectionSpec]
     kept: KeyValueRecords
     leases: Leases
     pauses: Pauses

@@ -126,6 +126,7 @@ async def assemble(
             records=context.records,
             record_backend=selection.record,
             collection=context.collection,
+            declared=context.declared,
             kept=context.kept,
             leases=Leases(context.kept, clock),
             pauses=Pauses(context.kept, clock),

@@ -19,7 +19,6 @@ FAILED = 1
 COMMANDS: Mapping[str, str] = {
     "serve": "latchpin.commands.serving",
     "plugins": "latchpin.commands.serving",
-    "doctor": "latchpin.commands.doctor",
     "login-link": "latchpin.commands.people",
     "token": "latchpin.commands.people",
     "gateways": "latchpin.commands.gateways",

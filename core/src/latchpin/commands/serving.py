@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from latchpin.activity.logs import set_up_logging
+from latchpin.assembly.plugin_report import build_plugin_report
 from latchpin.commands.console import print_json, say
 from latchpin.commands.tables import print_table
-from latchpin.doctor.plugin_report import build_plugin_report
 from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.serving.serve import doubt_about_base_url, require_servable

@@ -42,6 +42,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
     "latchpin-demo": Brings(commands=("demo",)),
+    "latchpin-doctor": Brings(commands=("doctor",), paths=r"/admin/doctor"),
     "latchpin-admin-ui": Brings(paths=r"/admin(/.*)?"),
 }
 """By the distribution's name. Of several that have a path, the first is meant."""

@@ -8,15 +8,31 @@ from dataclasses import replace
 from typing import Any
 
 from latchpin.contracts import Cipher, Collection, RecordStore
+from latchpin.errors import Unsealable
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Sealed, Span
 
-__all__ = ["open_collection"]
+__all__ = ["count_closed", "open_collection"]
+
+PAGE = 200
 
 
 def open_collection(spec: CollectionSpec, records: RecordStore, cipher: Cipher) -> Collection:
     """The collection that ``spec`` declares, whose sealed members the store never sees open."""
     collection = records.collection(spec)
     return _SealedCollection(spec, collection, cipher) if spec.sealed else collection
+
+
+async def count_closed(spec: CollectionSpec, records: RecordStore, cipher: Cipher) -> int:
+    """How many documents of a collection have a sealed member that no key opens."""
+    if not spec.sealed:
+        return 0
+    stored, count = records.collection(spec), 0
+    after: tuple[str, str] | None = None
+    opener = _SealedCollection(spec, stored, cipher)
+    while page := await stored.scan(after=after, limit=PAGE):
+        count += sum(not opener.opens(document) for document in page)
+        after = page[-1].id, page[-1].id
+    return count
 
 
 class _SealedCollection:
@@ -54,6 +70,14 @@ class _SealedCollection:
         """Scan and open. Raises Unsealable if no key we have opens one."""
         found = await self._inner.scan(index, within, after=after, limit=limit, newest_first=newest_first)
         return [self._each(document, self._unseal) for document in found]
+
+    def opens(self, document: Document) -> bool:
+        """Whether a document that the store gave opens."""
+        try:
+            self._each(document, self._unseal)
+        except Unsealable:
+            return False
+        return True
 
     def _opened(self, document: Document | None) -> Document | None:
         return None if document is None else self._each(document, self._unseal)

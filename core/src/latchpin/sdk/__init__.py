@@ -25,6 +25,7 @@ PUBLISHED = (
     "latchpin.sdk.activity",
     "latchpin.sdk.checks",
     "latchpin.sdk.gateway",
+    "latchpin.sdk.assembly",
     "latchpin.sdk.web",
     "latchpin.sdk.sign_in",
     "latchpin.sdk.commands",

@@ -8,8 +8,20 @@ from latchpin.settings.loading import (
     masked,
     near_misses,
     old_names,
+    problems_of,
     renamed,
     variables,
 )
 
-__all__ = ["Settings", "is_wished", "load", "mask", "masked", "near_misses", "old_names", "renamed", "variables"]
+__all__ = [
+    "Settings",
+    "is_wished",
+    "load",
+    "mask",
+    "masked",
+    "near_misses",
+    "old_names",
+    "problems_of",
+    "renamed",
+    "variables",
+]

@@ -74,6 +74,15 @@ def load(model: type[SettingsT]) -> SettingsT:
         raise SettingsError(str(exc), public=str(exc)) from None
 
 
+def problems_of(model: type[BaseSettings]) -> list[str]:
+    """One sentence for each value that does not hold; secrets are masked. Empty if all hold."""
+    try:
+        load(model)
+    except SettingsError as exc:
+        return exc.public.splitlines()
+    return []
+
+
 def _check_env_file(file: Path) -> None:
     """Refuse what would be passed over: a setting that somebody wrote down is never taken for one that is not there."""
     where = file.absolute()

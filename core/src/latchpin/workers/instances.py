@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, Instance, KeyValueRecords
+from latchpin.workers.instance_names import Whereabouts, locate
 
 __all__ = ["LIFE", "PREFIX", "list_instances"]
 
@@ -16,14 +17,14 @@ LIFE = timedelta(seconds=180)
 
 
 async def list_instances(kept: KeyValueRecords, clock: Clock) -> Sequence[Instance]:
-    """Those that announced themselves lately, by their ids.
+    """Those that announced themselves lately, by their ids, without those of this machine that died without a word.
 
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
     found = await kept.list(PREFIX)
     instances = [_parse(name.removeprefix(PREFIX), text, clock()) for name, text in sorted(found.items())]
-    return [instance for instance in instances if instance is not None]
+    return [each for each in instances if each is not None and locate(each.id, own="") is not Whereabouts.ENDED]
 
 
 def _parse(id_: str, text: str, now: datetime) -> Instance | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import latchpin
@@ -13,13 +14,26 @@ if TYPE_CHECKING:
 
 __all__ = ["latchpin_navigation", "latchpin_routes"]
 
+_DOCTOR = NavigationEntry(
+    "Doctor",
+    "/admin/doctor",
+    "What is wrong with this gateway, or soon will be, and how to mend it.",
+    admin_only=True,
+    rank=60,
+)
+
+
+def _has_doctor() -> bool:
+    """Whether ``latchpin-doctor`` is installed, which has a page here then."""
+    return find_spec("latchpin_doctor") is not None
+
 
 @latchpin.hookimpl
 def latchpin_routes() -> Sequence[APIRouter]:
     """Offer the pages."""
     from latchpin_admin_ui import routes  # noqa: PLC0415  FastAPI is not loaded by commands
 
-    return routes.ROUTERS
+    return routes.routers(doctor=_has_doctor())
 
 
 @latchpin.hookimpl
@@ -49,13 +63,7 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             admin_only=True,
             rank=40,
         ),
-        NavigationEntry(
-            "Doctor",
-            "/admin/doctor",
-            "What is wrong with this gateway, or soon will be, and how to mend it.",
-            admin_only=True,
-            rank=60,
-        ),
+        *((_DOCTOR,) if _has_doctor() else ()),
         NavigationEntry(
             "Settings", "/admin/settings", "Every setting as it is read now, without secrets.", admin_only=True, rank=70
         ),

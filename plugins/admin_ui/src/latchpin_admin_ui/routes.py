@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
 from latchpin_admin_ui import (
     routes_clients,
     routes_connections,
-    routes_doctor,
     routes_entry,
     routes_files,
     routes_gateway,
@@ -13,7 +17,7 @@ from latchpin_admin_ui import (
     routes_trial,
 )
 
-__all__ = ["ROUTERS"]
+__all__ = ["routers"]
 
 ROUTERS = (
     routes_files.router,
@@ -22,6 +26,10 @@ ROUTERS = (
     routes_gateway.router,
     routes_connections.router,
     routes_clients.router,
-    routes_doctor.router,
     routes_operation.router,
 )
+
+
+def routers(*, doctor: bool) -> Sequence[APIRouter]:
+    """All of them; with ``doctor`` the page that needs ``latchpin-doctor``."""
+    return (*ROUTERS, importlib.import_module("latchpin_admin_ui.routes_doctor").router) if doctor else ROUTERS

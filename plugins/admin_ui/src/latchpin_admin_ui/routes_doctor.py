@@ -1,13 +1,16 @@
-"""Doctor in the browser: the same checks as ``latchpin doctor``, in the process that answers; for administrators."""
+"""Doctor in the browser: the same checks as ``latchpin doctor``, in the process that answers; for administrators.
+
+It is there where ``latchpin-doctor`` is installed.
+"""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.contracts import Severity
-from latchpin.doctor import run_checks
-from latchpin.plugins.host import Plugins
+from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin
+from latchpin_doctor import run_checks
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show

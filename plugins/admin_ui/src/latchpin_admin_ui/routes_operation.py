@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from latchpin.doctor.plugin_report import OfferRow, build_plugin_report
 from latchpin.errors import SettingsError
-from latchpin.plugins.host import Plugins
-from latchpin.plugins.known_settings import changed_settings, doubtful_settings, shown_settings
+from latchpin.sdk.assembly import (
+    OfferRow,
+    Plugins,
+    build_plugin_report,
+    changed_settings,
+    doubtful_settings,
+    shown_settings,
+)
 from latchpin.sdk.web import AdminCaller
 
 from latchpin_admin_ui.pages import show

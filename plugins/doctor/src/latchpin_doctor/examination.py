@@ -7,16 +7,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore, Upstream
+from latchpin.errors import LatchpinError, PluginError
+from latchpin.sdk.assembly import (
+    NO_STATE_STORE,
+    Looking,
+    Plugins,
+    Selection,
+    assemble,
+    list_instances,
+    select_stores,
+    utc_now,
+)
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.settings import CoreSettings
 from pydantic_settings import BaseSettings
 
-from latchpin.application import Application
-from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
-from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore, Upstream
-from latchpin.doctor.lenient import read, read_core
-from latchpin.errors import LatchpinError, PluginError
-from latchpin.plugins.host import Plugins
-from latchpin.settings.core import CoreSettings
-from latchpin.workers.instances import list_instances
+from latchpin_doctor.lenient import read, read_core
 
 __all__ = ["Examination", "look_at", "open_examination"]
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.examination import Examination
-from latchpin.gateways.named import named
 from latchpin.model import Gateway
+from latchpin.sdk.gateway import named
+
+from latchpin_doctor.examination import Examination
 
 __all__ = ["check_gateways"]
 

@@ -1,29 +1,34 @@
-"""The built-in checks of ``latchpin doctor``. What they import waits until one of them runs."""
+"""What Latchpin finds: the command ``doctor``, and the checks of what core itself knows.
+
+What they import waits until one of them runs: a serving process needs none of it.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
+import latchpin
 from latchpin.contracts import Check, CheckContext, Finding
-from latchpin.plugins.hookspecs import hookimpl
 
-__all__ = ["latchpin_checks"]
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["latchpin_checks", "latchpin_commands"]
 
 SETTINGS, PLUGINS, STORES, INSTANCES, GATEWAYS = "Settings", "Plugins", "Stores", "Instances", "Gateways"
 
 
-def _lazily(module: str, name: str) -> Callable[[CheckContext], Awaitable[Sequence[Finding]]]:
-    """A check's function, imported when it runs: a serving process needs none of them."""
+@latchpin.hookimpl
+def latchpin_commands() -> Sequence[typer.Typer]:
+    """Offer ``latchpin doctor``."""
+    from latchpin_doctor import command  # noqa: PLC0415  see above
 
-    async def run(context: CheckContext) -> Sequence[Finding]:
-        found: Sequence[Finding] = await getattr(importlib.import_module(f"latchpin.doctor.{module}"), name)(context)
-        return found
-
-    return run
+    return [command.app]
 
 
-@hookimpl
+@latchpin.hookimpl
 def latchpin_checks() -> Sequence[Check]:
     """Offer the checks of what core itself knows."""
     return [
@@ -34,9 +39,19 @@ def latchpin_checks() -> Sequence[Check]:
         Check("start", STORES, "the start", _lazily("store_checks", "check_start")),
         Check("states", STORES, "where states are kept", _lazily("store_checks", "check_kind_of_states")),
         Check("stores", STORES, "the stores", _lazily("store_checks", "check_stores")),
-        Check("sealed", STORES, "what is sealed", _lazily("sealed_checks", "check_sealed")),
+        Check("sealed", STORES, "what is sealed", _lazily("store_checks", "check_sealed")),
         Check("workers", INSTANCES, "the workers", _lazily("instance_checks", "check_workers")),
         Check("secrets", INSTANCES, "the instances' secrets", _lazily("instance_checks", "check_secrets")),
         Check("instances", INSTANCES, "the instances", _lazily("instance_checks", "check_instances")),
         Check("gateways", GATEWAYS, "the gateways", _lazily("gateway_checks", "check_gateways")),
     ]
+
+
+def _lazily(module: str, name: str) -> Callable[[CheckContext], Awaitable[Sequence[Finding]]]:
+    """A check's function, imported when it runs."""
+
+    async def run(context: CheckContext) -> Sequence[Finding]:
+        found: Sequence[Finding] = await getattr(importlib.import_module(f"latchpin_doctor.{module}"), name)(context)
+        return found
+
+    return run

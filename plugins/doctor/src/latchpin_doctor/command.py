@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
-
-from latchpin.commands.console import err, out, print_json, run, say
 from latchpin.contracts import Fix
-from latchpin.doctor import Report, examine
-from latchpin.doctor.examination import Examination, open_examination
-from latchpin.doctor.terminal import print_report
 from latchpin.errors import LatchpinError
-from latchpin.plugins.host import Plugins
+from latchpin.sdk.assembly import Plugins
+from latchpin.sdk.commands import err, out, print_json, run, say
+
+from latchpin_doctor.examination import Examination, open_examination
+from latchpin_doctor.report import Report
+from latchpin_doctor.running import examine
+from latchpin_doctor.terminal import print_report
 
 app = typer.Typer()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.examination import Examination
 from latchpin.errors import PluginError
+
+from latchpin_doctor.examination import Examination
 
 __all__ = ["check_plugins"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from latchpin.assembly import select_stores
+from latchpin.assembly.selection import select_stores
 from latchpin.contracts import SignInOffer
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.plugins.hookspecs import CIPHER, PKCE_METHODS, RECORD_STORE, SIGN_INS, SIGNER, STATE_STORE

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.examination import Examination
-from latchpin.doctor.lenient import problems_of
 from latchpin.errors import PluginError, SettingsError, StateExpired, WeakSecret
-from latchpin.plugins.known_settings import doubtful_settings, settings_models
-from latchpin.settings.core import CoreSettings, is_loopback_host
+from latchpin.sdk.assembly import doubtful_settings, settings_models
+from latchpin.sdk.checks import problems_of
+from latchpin.sdk.settings import CoreSettings
+from latchpin.sdk.urls import is_loopback_host
+
+from latchpin_doctor.examination import Examination
 
 __all__ = ["check_secret", "check_settings", "check_times"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 
 from latchpin.contracts import Finding, Severity
-from latchpin.doctor.examination import Examination
-from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled
-from latchpin.errors.causes.missing import STATE_BEFORE_RESTART
+from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled, Unsealable
+from latchpin.sdk.checks import count_unsealable
 
-__all__ = ["check_kind_of_states", "check_start", "check_stores"]
+from latchpin_doctor.examination import Examination
+
+__all__ = ["check_kind_of_states", "check_sealed", "check_start", "check_stores"]
 
 OTHER_STORE = "Set CACHE_TYPE=database, the default, or CACHE_TYPE=redis, and restart."
 
@@ -50,7 +51,7 @@ async def check_kind_of_states(context: Examination) -> Sequence[Finding]:
             "knows nothing of what the first began.",
             OTHER_STORE,
             "CACHE_TYPE=database",
-            STATE_BEFORE_RESTART.slug,
+            "state-before-restart",
         )
     ]
 
@@ -71,6 +72,26 @@ async def check_stores(context: Examination) -> Sequence[Finding]:
         await _try(services.records.check(), f"Records can be written and read in {services.record_backend.label}")
     )
     return findings
+
+
+async def check_sealed(context: Examination) -> Sequence[Finding]:
+    """How many stored secrets no key opens."""
+    if context.application is None:
+        return []
+    counts = await count_unsealable(context.application.services)
+    if not counts:
+        return [Finding(Severity.OK, "Every stored secret opens with the secrets in these settings")]
+    closed = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return [
+        Finding(
+            Severity.FAILURE,
+            "Stored secrets open with no key",
+            f"Sealed under an AUTH_ENCRYPTION_SECRET that is gone: {closed}.",
+            "Put the earlier secret into AUTH_ENCRYPTION_SECRETS_OLD and restart; else people authorize again, "
+            "and clients are registered or entered anew.",
+            cause=Unsealable.code,
+        )
+    ]
 
 
 def _out_of_reach(name: str) -> Finding:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from latchpin.contracts import Finding, Severity
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from latchpin.contracts import Finding, Severity
-from latchpin.doctor.report import Report, worst_of
+from latchpin_doctor.report import Report, worst_of
 
 __all__ = ["print_report", "summary_of"]
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from latchpin.contracts import Finding, Instance, Severity
-from latchpin.doctor.examination import Examination
-from latchpin.doctor.processes import serving_processes
-from latchpin.doctor.store_checks import OTHER_STORE
-from latchpin.errors import Unsealable
-from latchpin.errors.causes.callback import BROWSER_CHANGED, STATE_SECRET_CHANGED
-from latchpin.errors.causes.missing import STATE_NEVER_STORED, STATE_OTHER_MACHINE, STATE_OTHER_WORKER
-from latchpin.serving.announcing import keys_of
-from latchpin.workers.instance_names import Whereabouts, locate
+from latchpin.errors import BrowserChanged, Unsealable
 
-__all__ = ["check_instances", "check_secrets", "check_workers", "living"]
+from latchpin_doctor.examination import Examination
+from latchpin_doctor.processes import serving_processes
+from latchpin_doctor.store_checks import OTHER_STORE
+
+__all__ = ["check_instances", "check_secrets", "check_workers"]
+
+SECRET_CHANGED, NEVER_STORED = "state-secret-changed", "state-never-stored"
 
 SAME_EVERYWHERE = (
     "Set the same AUTH_ENCRYPTION_SECRET for every instance, put the earlier one into AUTH_ENCRYPTION_SECRETS_OLD, "
@@ -23,17 +22,12 @@ SAME_EVERYWHERE = (
 )
 
 
-def living(context: Examination) -> list[Instance]:
-    """The instances, without those of this machine that died without a word."""
-    return [each for each in context.instances if locate(each.id, own="") is not Whereabouts.ENDED]
-
-
 async def check_workers(context: Examination) -> Sequence[Finding]:
     """Several processes, and each with a memory of its own: WORKERS, this machine's processes, other machines'."""
     backend = context.state_backend
     if backend is None or backend.shared:
         return []
-    apart = [each for each in living(context) if each.facts.get("state_store_shared") == "no"]
+    apart = [each for each in context.instances if each.facts.get("state_store_shared") == "no"]
     processes = serving_processes(Path.cwd())
     facts = []
     if context.settings.workers > 1:
@@ -51,14 +45,14 @@ async def check_workers(context: Examination) -> Sequence[Finding]:
             f"A callback fails whenever another process gets it than the one that began. {' '.join(facts)}",
             f"{OTHER_STORE} Or run a single worker and no second instance.",
             "CACHE_TYPE=database",
-            (STATE_OTHER_MACHINE if len({each.host for each in apart}) > 1 else STATE_OTHER_WORKER).slug,
+            "state-other-machine" if len({each.host for each in apart}) > 1 else "state-other-worker",
         )
     ]
 
 
 async def check_secrets(context: Examination) -> Sequence[Finding]:
     """Whether all instances sign and seal with one secret, and whether it is the one in these settings."""
-    application, instances = context.application, living(context)
+    application, instances = context.application, context.instances
     if application is None or not instances:
         return [] if application is None else [_nobody()]
     keys = {(each.facts.get("signing_key"), each.facts.get("sealing_key")) for each in instances}
@@ -69,11 +63,11 @@ async def check_secrets(context: Examination) -> Sequence[Finding]:
                 "Instances have different secrets",
                 f"What one of them signs, another takes for forged. Keys: {_named(instances, 'signing_key')}.",
                 SAME_EVERYWHERE,
-                cause=STATE_SECRET_CHANGED.slug,
+                cause=SECRET_CHANGED,
             )
         ]
-    here = keys_of(application.services)
-    if keys == {(here["signing_key"], here["sealing_key"])}:
+    services = application.services
+    if keys == {(services.signer.key_id, services.cipher.key_id)}:
         return [Finding(Severity.OK, f"{_count(instances)} and these settings have one secret")]
     return [_changed(context, instances)]
 
@@ -87,7 +81,7 @@ def _changed(context: Examination, instances: Sequence[Instance]) -> Finding:
         "The running gateway has another secret than these settings",
         f"{_count(instances)} started with another AUTH_ENCRYPTION_SECRET; a restart changes it. {after}",
         "Restart every instance." if known else SAME_EVERYWHERE,
-        cause=STATE_SECRET_CHANGED.slug,
+        cause=SECRET_CHANGED,
     )
 
 
@@ -106,17 +100,22 @@ _TO_BE_ALIKE = (
         "state_store",
         "Instances keep states in different stores",
         "None finds what the other began.",
-        STATE_NEVER_STORED,
+        NEVER_STORED,
     ),
-    ("state_data", "Instances have stores with different data", "None finds what the other began.", STATE_NEVER_STORED),
-    ("base_url", "Instances have different BASE_URLs", "Cookies of one host do not reach another.", BROWSER_CHANGED),
+    ("state_data", "Instances have stores with different data", "None finds what the other began.", NEVER_STORED),
+    (
+        "base_url",
+        "Instances have different BASE_URLs",
+        "Cookies of one host do not reach another.",
+        BrowserChanged.code,
+    ),
 )
 """A fact that must not differ, what to say if it does, and what people then meet."""
 
 
 async def check_instances(context: Examination) -> Sequence[Finding]:
     """Whether all instances keep states in one place and have one address."""
-    instances = living(context)
+    instances = context.instances
     remedy = "Give every instance the same settings, and restart them."
     return [
         Finding(
@@ -125,7 +124,7 @@ async def check_instances(context: Examination) -> Sequence[Finding]:
             f"{detail} {_named(instances, fact)}.",
             remedy,
             "latchpin config show",
-            cause.slug,
+            cause,
         )
         for fact, title, detail, cause in _TO_BE_ALIKE
         if len({value for each in instances if (value := each.facts.get(fact))}) > 1

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from latchpin.application import Application
 from latchpin.contracts import Check, Finding, Severity
-from latchpin.doctor.examination import Examination, look_at
-from latchpin.doctor.report import Checked, Report
 from latchpin.errors import LatchpinError
-from latchpin.plugins.hookspecs import CHECKS
-from latchpin.plugins.host import Plugins
+from latchpin.sdk.assembly import CHECKS, Plugins
+from latchpin.sdk.gateway import Application
+
+from latchpin_doctor.examination import Examination, look_at
+from latchpin_doctor.report import Checked, Report
 
 __all__ = ["examine", "run_checks"]
 
+OWN = "latchpin-doctor"
 LONGEST_SECONDS = 120.0
 """After so long a check is given up; what it asks has shorter deadlines of its own."""
 
@@ -49,10 +50,10 @@ async def run_checks(
 async def examine(
     examination: Examination, *, progress: Progress = _silent, longest: float = LONGEST_SECONDS
 ) -> Report:
-    """Run every check that core and plugins offer, one after the other. It does not raise for what they meet."""
+    """Run every check, doctor's own first, one after the other. It does not raise for what they meet."""
     offers, _ = examination.plugins.offers_and_errors(CHECKS)
     checked: list[Checked] = []
-    for offer in offers:
+    for offer in sorted(offers, key=lambda offer: offer.plugin.distribution != OWN):
         check = offer.value
         progress(check.title)
         checked.append(Checked(check.name, check.group, await _run(check, examination, longest)))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self, TypeVar
 
+from latchpin.sdk.settings import CoreSettings
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings
 
-from latchpin.errors import SettingsError
-from latchpin.settings import load
-from latchpin.settings.core import CoreSettings
-
-__all__ = ["problems_of", "read", "read_core"]
+__all__ = ["read", "read_core"]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -22,15 +19,6 @@ class _EachByItself(CoreSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         return self
-
-
-def problems_of(model: type[BaseSettings]) -> list[str]:
-    """One sentence for each value that does not hold; secrets are masked. Empty if all hold."""
-    try:
-        load(model)
-    except SettingsError as exc:
-        return exc.public.splitlines()
-    return []
 
 
 def read_core() -> CoreSettings:

@@ -1,0 +1,9 @@
+"""What ``latchpin doctor`` finds out, for people, for programs, and for pages of a running gateway.
+
+``run_checks`` examines a gateway that runs in this process, and gives a ``Report``.
+"""
+
+from latchpin_doctor.report import Checked, Report
+from latchpin_doctor.running import run_checks
+
+__all__ = ["Checked", "Report", "run_checks"]
