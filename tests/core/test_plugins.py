@@ -10,7 +10,6 @@ import pytest
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins.hookspecs import SERVER_PROFILES, STATE_STORE
 from latchpin.plugins.host import Plugins
-from latchpin.servers.profile_file import build_profile_table
 from latchpin.settings import load, mask, masked
 from latchpin.settings.core import CoreSettings
 
@@ -51,8 +50,7 @@ def latchpin_server_profiles():
 
 
 def test_a_plugin_adds_to_the_provider_table(make):
-    offers = Plugins([make("acme", PROVIDERS)]).offers(SERVER_PROFILES)
-    [entry] = build_profile_table(offers, None)
+    [entry] = Plugins([make("acme", PROVIDERS)]).values(SERVER_PROFILES)
     assert (entry.name, entry.omit_resource) == ("acme", True)
 
 
@@ -127,7 +125,7 @@ def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest
     monkeypatch.setenv("AUTH_ENCRYPTION_SECRETS_OLD", "an-earlier-secret,one-before-that")
     shown = masked(load(CoreSettings))
     assert shown["ADMIN_EMAILS"] == '["ann@example.com", "ben@example.com"]'
-    assert (shown["AUDIT_LOG"], shown["REFRESH_AHEAD"]) == ("false", "false")
+    assert (shown["AUDIT_LOG"], shown["OAUTH_FOLLOW_ISSUER_CHANGE"]) == ("false", "false")
     assert (shown["TRUSTED_PROXIES"], shown["JWT_ISSUER"], shown["JWT_SECRET_KEY"]) == ("", "", "")
     assert shown["AUTH_ENCRYPTION_SECRETS_OLD"] == '["**********", "**********"]'
     for name, value in shown.items():

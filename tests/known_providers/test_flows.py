@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
-from latchpin.defaults.server_profiles import latchpin_server_profiles
 from latchpin.errors import AuthorizationRequired
 from latchpin.model import Caller
 from latchpin.model.server_profile import ServerProfile
+from latchpin_profiles.plugin import latchpin_server_profiles
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.known_providers.imitation import Imitation, serve_imitation
@@ -35,7 +35,7 @@ def rules_of(provider: ServerProfile) -> list[tuple[str, dict[str, Any]]]:
     rules: list[tuple[str, dict[str, Any]]] = []
     for each in fields(ServerProfile):
         value = getattr(provider, each.name)
-        if each.name in {"name", "label", "servers", "documentation"} or value == getattr(STANDARD, each.name):
+        if each.name in {"name", "label", "servers", "documentation", "rank"} or value == getattr(STANDARD, each.name):
             continue
         if isinstance(value, dict):
             rules += [(f"{each.name}.{key}", {each.name: value | {key: ""}}) for key in value]

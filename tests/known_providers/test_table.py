@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from latchpin.defaults.server_profiles import latchpin_server_profiles
+from latchpin.assembly import assemble
 from latchpin.errors import SettingsError
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.server_profiles import apply_provider, find_provider
-from latchpin.plugins.hookspecs import SERVER_PROFILES
-from latchpin.plugins.host import Offer, Plugin
-from latchpin.servers.profile_file import build_profile_table, parse_providers
+from latchpin.plugins.host import Plugins
+from latchpin.settings.core import CoreSettings
+from latchpin_profiles.plugin import latchpin_server_profiles
+from latchpin_profiles.profile_file import parse_profiles, read_profiles
 
+from tests.core.test_plugin_faults import install
 from tests.servers import run_latchpin
+
+__all__ = ["install"]
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN = latchpin_server_profiles()
@@ -123,32 +128,36 @@ def test_the_documentation_names_every_entry_and_every_key():
 # -- the deployer's file --------------------------------------------------------------------------------
 
 
-@dataclass
-class Offers:
-    """Offers as the plugins make them, the built-in table's first."""
+ACME = """
+import latchpin
 
-    values: list[tuple[str, ServerProfile]]
+@latchpin.hookimpl
+def latchpin_server_profiles():
+    return [latchpin.ServerProfile("all", "All", ("as.example",))]
+"""
 
-    def __iter__(self):
-        return iter([Offer(SERVER_PROFILES, p.name, Plugin("p", d, "1"), p) for d, p in self.values])
 
-
-def test_the_deployers_entries_come_first_then_the_plugins_then_the_built_in(tmp_path: Path):
+async def test_the_deployers_entries_come_first_then_the_plugins_then_the_tables(
+    tmp_path: Path, install: Any, monkeypatch: pytest.MonkeyPatch
+):
     path = tmp_path / "mine.toml"
     path.write_text(
         '[[provider]]\nname = "google"\nservers = ["accounts.google.com"]\n'
         '[[provider]]\nname = "works"\nlike = "github"\nservers = ["github.example"]\n'
     )
-    offers = Offers([("latchpin", each) for each in BUILT_IN] + [("acme-plugin", EVERYTHING)])
-    table = build_profile_table(offers, str(path))
+    plugins = install(ACME)
+    async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")) as services:
+        assert [each.name for each in services.providers[:2]] == ["all", "entra"]
+    monkeypatch.setenv("SERVER_PROFILES_FILE", str(path))
+    async with assemble(Plugins(), CoreSettings(cache_type="memory", record_store="memory")) as services:
+        table = services.providers
     assert [each.name for each in table[:4]] == ["google", "works", "all", "entra"]
     assert [each.name for each in table].count("google") == 1
     assert table[0].extra_authorize_params == {}
     assert table[1].token_lifetime is not None
-    changed = {each.name for each in fields(ServerProfile)} - {"name", "label", "servers"}
+    changed = {each.name for each in fields(ServerProfile)} - {"name", "label", "servers", "rank"}
     github = next(each for each in BUILT_IN if each.name == "github")
     assert all(getattr(table[1], name) == getattr(github, name) for name in changed)
-    assert build_profile_table(offers, None)[0].name == "all"
 
 
 GOOD = '[[provider]]\nname = "a"\nservers = ["a.example"]\n'
@@ -185,14 +194,14 @@ def test_a_wrong_file_is_told_where_it_is_wrong(text: str, said: str, tmp_path: 
     path = tmp_path / "wrong.toml"
     path.write_text(text)
     with pytest.raises(SettingsError) as caught:
-        build_profile_table((), str(path))
+        read_profiles(str(path), known=())
     assert said in caught.value.public
     assert caught.value.public.startswith(f"SERVER_PROFILES_FILE {path}")
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path):
     with pytest.raises(SettingsError, match=r"SERVER_PROFILES_FILE \S+ cannot be read: No such file") as caught:
-        build_profile_table((), str(tmp_path / "no.toml"))
+        read_profiles(str(tmp_path / "no.toml"), known=())
     assert caught.value.remedy.startswith("Name a TOML file")
 
 
@@ -205,6 +214,7 @@ def test_a_wrong_file_stops_the_start(tmp_path: Path):
 
 
 def test_a_lifetime_is_in_seconds():
-    [entry] = parse_providers(GOOD + "token_lifetime = 7200", place="here")
+    [entry] = parse_profiles(GOOD + "token_lifetime = 7200", place="here", rank=7)
+    assert entry.rank == 7
     assert entry.token_lifetime is not None
     assert entry.token_lifetime.total_seconds() == 7200

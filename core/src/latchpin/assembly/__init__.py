@@ -23,7 +23,6 @@ from latchpin.plugins import hookspecs
 from latchpin.plugins.host import Offer, Plugins
 from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
-from latchpin.servers.profile_file import build_profile_table
 from latchpin.services import Services
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
@@ -90,7 +89,6 @@ async def assemble(
     else:
         plugins = plugins.diagnostic()
     selection = select_stores(plugins, settings)
-    providers = build_profile_table(plugins.offers(hookspecs.SERVER_PROFILES), settings.server_profiles_file)
     observers = Observers()
     async with AsyncExitStack() as stack:
         context = OpenContext(
@@ -144,6 +142,6 @@ async def assemble(
                 await context.open_each(hookspecs.EVENT_LISTENERS),
                 await context.open_each(hookspecs.RECORDERS),
             ),
-            providers=providers,
+            providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
             background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         )

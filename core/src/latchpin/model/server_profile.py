@@ -35,6 +35,7 @@ class ServerProfile:
         token_endpoint_auth_method: how an entered client proves itself.
         json_token_requests: its token endpoint reads JSON instead of a form.
         token_lifetime: how long an access token lives whose answer names no lifetime.
+        rank: of profiles that hold for one server, the lowest counts. A deployer's have 0, the known servers' 200.
     """
 
     name: str
@@ -52,3 +53,4 @@ class ServerProfile:
     token_endpoint_auth_method: str | None = None
     json_token_requests: bool = False
     token_lifetime: timedelta | None = None
+    rank: int = 100

@@ -38,6 +38,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-cimd": Brings(paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",)),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
+    "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE", "PROVIDERS_FILE")),
     "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),

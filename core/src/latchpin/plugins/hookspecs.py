@@ -117,7 +117,7 @@ CLIENT_AUTHENTICATIONS = Hook(
 )
 SERVER_PROFILES = Hook(
     "latchpin_server_profiles",
-    "Offer what servers need beyond the standard; SERVER_PROFILES_FILE comes before it, the built-in table after.",
+    "Offer what servers need beyond the standard; of those that hold for one server, the lowest rank counts.",
     kind=ServerProfile,
     used="each holds at its own servers",
 )

@@ -13,13 +13,16 @@ Refusals: ``tell_status`` says an answer's status, ``plain_code`` and ``plain_wo
 show, ``choose_pause`` says how long to leave a server alone. ``Challenge`` and ``parse_challenge`` read
 ``WWW-Authenticate``; ``NONCE_HEADER`` and ``USE_NONCE`` are the words of DPoP (RFC 9449).
 
+Profiles of servers: ``check_extra_parameters`` judges what is added to authorization requests, ``is_scope`` what is
+asked for (RFC 6749 section 3.3). ``LONGEST_LIFETIME`` stands for a token that does not end.
+
 ``base64url`` encodes without padding, and decodes (RFC 7515 section 2)::
 
     base64url.decode(base64url.encode(b"key")) == b"key"
 """
 
 from latchpin.oauth import base64url
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
+from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, check_extra_parameters
 from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.client_auth import choose_method
@@ -28,9 +31,12 @@ from latchpin.oauth.documents import Members, parse_object, parse_url, parse_wor
 from latchpin.oauth.dpop import NONCE_HEADER, USE_NONCE
 from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import plain_code, plain_words
+from latchpin.oauth.scopes import is_scope
 from latchpin.oauth.state import hash_browser
+from latchpin.oauth.token_fields import LONGEST_LIFETIME
 
 __all__ = [
+    "LONGEST_LIFETIME",
     "NONCE_HEADER",
     "USE_NONCE",
     "AuthorizationRequest",
@@ -40,10 +46,12 @@ __all__ = [
     "base64url",
     "build_authorization_url",
     "build_refusal",
+    "check_extra_parameters",
     "check_issuer",
     "choose_method",
     "choose_pause",
     "hash_browser",
+    "is_scope",
     "parse_callback",
     "parse_challenge",
     "parse_object",

@@ -18,9 +18,8 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from latchpin.assembly import assemble, select_stores
 from latchpin.errors import SettingsError
-from latchpin.plugins.hookspecs import SERVER_PROFILES, SERVING_HOOKS
+from latchpin.plugins.hookspecs import SERVING_HOOKS
 from latchpin.plugins.host import Plugins
-from latchpin.servers.profile_file import build_profile_table
 from latchpin.serving.binding import bind, url_of
 from latchpin.serving.listening import KEEP_ALIVE_SECONDS, BoundedConnection, ServerConfig, fit_descriptors
 from latchpin.settings.core import CoreSettings, is_loopback_host
@@ -46,7 +45,6 @@ def require_servable(plugins: Plugins, settings: CoreSettings) -> None:
     """
     plugins.require_sound(SERVING_HOOKS)
     selection = select_stores(plugins, settings)
-    build_profile_table(plugins.offers(SERVER_PROFILES), settings.server_profiles_file)
     if settings.workers == 1:
         return
     for variable, backend in (("CACHE_TYPE", selection.state), ("RECORD_STORE", selection.record)):

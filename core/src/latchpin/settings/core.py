@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 
 from latchpin.model.address import check_email
 from latchpin.model.urls import check_url
-from latchpin.settings.loading import Settings, renamed
+from latchpin.settings.loading import Settings
 
 __all__ = ["CoreSettings", "Words", "is_loopback_host"]
 
@@ -91,12 +91,6 @@ class CoreSettings(Settings):
     oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
     oauth_scope_ceiling: Words = Field((), description="The only scopes that may ever be asked for; empty: any.")
     oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
-
-    server_profiles_file: str | None = Field(
-        None,
-        description="TOML file with what more servers need.",
-        **renamed("server_profiles_file", before="providers_file"),
-    )
 
     # discovery's cache; the other DCR_* variables are the dcr plugin's
     dcr_metadata_cache_ttl: int = Field(

@@ -1,27 +1,22 @@
-"""Provider tables in TOML: the built-in one and the deployer's, read with the place of whatever is wrong."""
+"""Tables of profiles in TOML: the one that comes along and the deployer's, read with the place of what is wrong."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from latchpin import ServerProfile
+from latchpin.errors import SettingsError
+from latchpin.model import NO_PROFILE
+from latchpin.sdk.oauth import LONGEST_LIFETIME, check_extra_parameters, is_scope
+from latchpin.sdk.urls import check_host
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
-from latchpin.errors import SettingsError
-from latchpin.model.server_profile import NO_PROFILE, ServerProfile
-from latchpin.model.urls import check_host
-from latchpin.oauth.authorize import check_extra_parameters
-from latchpin.oauth.scopes import is_scope
-from latchpin.oauth.token_fields import LONGEST_LIFETIME
-from latchpin.plugins.host import Offer
-
-__all__ = ["build_profile_table", "parse_providers"]
-
-BUILT_IN = "latchpin"
+__all__ = ["parse_profiles", "read_profiles"]
 
 
 def _check_name(value: str) -> str:
@@ -79,12 +74,13 @@ class _File(BaseModel):
     provider: list[_Entry] = []
 
 
-def parse_providers(text: str, *, place: str, known: Sequence[ServerProfile] = ()) -> list[ServerProfile]:
+def parse_profiles(text: str, *, place: str, rank: int, known: Sequence[ServerProfile] = ()) -> list[ServerProfile]:
     """Read a table.
 
     Args:
         text: TOML.
         place: names the file in errors.
+        rank: the entries'.
         known: what ``like`` may name, besides earlier entries of the table.
 
     Raises:
@@ -101,38 +97,30 @@ def parse_providers(text: str, *, place: str, known: Sequence[ServerProfile] = (
     for entry in entries:
         if entry.name in {each.name for each in table}:
             raise _wrong(place, f"has two entries with the name '{entry.name}'")
-        table.append(_build(entry, [*table, *known], place))
+        table.append(replace(_build(entry, [*table, *known], place), rank=rank))
     return table
 
 
-def build_profile_table(offers: Iterable[Offer[ServerProfile]], path: str | None) -> tuple[ServerProfile, ...]:
-    """The deployer's entries, then the plugins', then the built-in ones; the first of a name counts.
+def read_profiles(path: str, *, known: Sequence[ServerProfile]) -> list[ServerProfile]:
+    """The deployer's entries, which come before all others.
 
     Args:
-        offers: what the plugins offer.
         path: SERVER_PROFILES_FILE.
+        known: what ``like`` may name.
 
     Raises:
         SettingsError: the file cannot be read, or says what an entry must not.
     """
-    ordered = sorted(offers, key=lambda offer: offer.plugin.distribution == BUILT_IN)
-    offered = [offer.value for offer in ordered]
-    own: list[ServerProfile] = []
-    if path is not None:
-        place = f"SERVER_PROFILES_FILE {path}"
-        try:
-            text = Path(path).read_text("utf-8")
-        except OSError as exc:
-            text = f"{place} cannot be read: {exc.strerror}"
-            remedy = (
-                "Name a TOML file that the user who runs the gateway can read, or leave SERVER_PROFILES_FILE empty."
-            )
-            raise SettingsError(text, public=text, remedy=remedy) from exc
-        except UnicodeError as exc:
-            raise _wrong(place, "is not UTF-8") from exc
-        own = parse_providers(text, place=place, known=offered)
-    names = {each.name for each in own}
-    return (*own, *(each for each in offered if each.name not in names))
+    place = f"SERVER_PROFILES_FILE {path}"
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as exc:
+        text = f"{place} cannot be read: {exc.strerror}"
+        remedy = "Name a TOML file that the user who runs the gateway can read, or leave SERVER_PROFILES_FILE empty."
+        raise SettingsError(text, public=text, remedy=remedy) from exc
+    except UnicodeError as exc:
+        raise _wrong(place, "is not UTF-8") from exc
+    return parse_profiles(text, place=place, rank=0, known=known)
 
 
 def _build(entry: _Entry, known: Sequence[ServerProfile], place: str) -> ServerProfile:
