@@ -9,7 +9,15 @@ from latchpin.clients.registrations import LEASE, PATIENCE
 from latchpin.clients.secrets import open_configured_secret, seal_configured_secret
 from latchpin.contracts import Keeps, Registration
 from latchpin.defaults.registrar_static import StaticRegistrar, latchpin_client_registrar
-from latchpin.errors import Conflict, IssuerMissing, NotFound, RecordConflict, RegistrationFailed, Unsealable
+from latchpin.errors import (
+    Conflict,
+    IssuerMissing,
+    NotFound,
+    RecordConflict,
+    RegistrationFailed,
+    RegistrationRefused,
+    Unsealable,
+)
 from latchpin.model import ClientCredentials
 from latchpin_testing.sealing import SuiteCipher
 
@@ -120,7 +128,7 @@ async def test_a_failure_reaches_everybody_who_waited_and_is_tried_again_later(b
     server.answer = lambda _: (400, {"error": "invalid_client_metadata"})
     directory = bench.directory()
     results = await asyncio.gather(*[client_for(directory, metadata) for _ in range(4)], return_exceptions=True)
-    assert [type(result) for result in results] == [RegistrationFailed] * 4
+    assert [type(result) for result in results] == [RegistrationRefused] * 4
     assert len(server.asked) == 1
     server.answer = None
     assert (await client_for(directory, metadata)).client_id == "client-2"  # and the lease is free

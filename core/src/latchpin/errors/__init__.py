@@ -40,6 +40,8 @@
     │   ├── DiscoveryFailed         502
     │   ├── PkceUnsupported         502
     │   └── RegistrationFailed      502
+    │       ├── RegistrationUnsupported   the server offers none
+    │       └── RegistrationRefused       the server said no
     ├── ConfigurationError          our own settings, plugins or gateway entries
     │   ├── SettingsError           stops the start
     │   ├── PluginError             stops the start
@@ -57,8 +59,8 @@
 
 Each carries five texts, kept apart because they have different readers: ``title`` (a heading),
 ``public`` (anybody), ``detail`` (the flow's own user: facts of this very flow), ``hint`` (the log) and
-``remedy`` (whoever can act: one action). Secrets go into none of them. What is true of every such failure stands
-in the catalogue, ``latchpin.errors.causes``.
+``remedy`` (whoever can act: one action). Secrets go into none of them. What is true of every such failure is its
+``Cause``; ``known_causes`` has them all.
 """
 
 from collections.abc import Iterator
@@ -121,6 +123,8 @@ from latchpin.errors.upstream import (
     DiscoveryFailed,
     PkceUnsupported,
     RegistrationFailed,
+    RegistrationRefused,
+    RegistrationUnsupported,
     TokenRefused,
     UpstreamBusy,
     UpstreamError,
@@ -142,6 +146,7 @@ __all__ = [
     "CallbackError",
     "CallbackMalformed",
     "CallerError",
+    "Cause",
     "ClockSkew",
     "ConfigurationError",
     "Conflict",
@@ -166,6 +171,8 @@ __all__ = [
     "RecordConflict",
     "RedirectMismatch",
     "RegistrationFailed",
+    "RegistrationRefused",
+    "RegistrationUnsupported",
     "RequestTooLarge",
     "SchemaOutdated",
     "ScopesBeyondCeiling",

@@ -16,6 +16,8 @@ __all__ = [
     "UpstreamUnreachable",
     "UpstreamUnreadable",
     "RegistrationFailed",
+    "RegistrationRefused",
+    "RegistrationUnsupported",
     "TokenRefused",
 ]
 
@@ -131,3 +133,15 @@ class RegistrationFailed(UpstreamError):
     """Dynamic Client Registration was refused or is not offered (RFC 7591)."""
 
     cause = upstream.DCR_FAILED
+
+
+class RegistrationUnsupported(RegistrationFailed):
+    """The authorization server offers no registration."""
+
+    cause = upstream.DCR_UNSUPPORTED
+
+
+class RegistrationRefused(RegistrationFailed):
+    """The authorization server refused the registration, or answered what cannot be used."""
+
+    cause = upstream.DCR_REFUSED

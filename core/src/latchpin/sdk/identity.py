@@ -4,8 +4,8 @@
 somebody in, once.
 
 ``decode`` verifies a JWT under given keys, with the gateway's clock; ``explain`` says why one was refused without
-repeating it. ``KeySet`` fetches and keeps another server's published keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those
-that such keys may have::
+repeating it, and ``read_key_id`` which key it names. ``KeySet`` fetches and keeps another server's published keys
+(RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
@@ -18,7 +18,7 @@ only this caller can use there; ``Kind`` says what a name names, and ``NotBound`
 from latchpin.identity.address import parse_email
 from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
-from latchpin.identity.jwts import decode, explain
+from latchpin.identity.jwts import decode, explain, read_key_id
 from latchpin.identity.login import create_link
 from latchpin.identity.signed_tokens import SignedTokens
 
@@ -34,4 +34,5 @@ __all__ = [
     "decode",
     "explain",
     "parse_email",
+    "read_key_id",
 ]

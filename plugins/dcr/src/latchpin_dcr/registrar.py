@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from latchpin.contracts import Clock, Keeps, Registration, RegistrationRequest, Upstream
-from latchpin.errors import IssuerMissing, LatchpinError, RegistrationFailed, UpstreamError
-from latchpin.errors.causes.upstream import DCR_UNSUPPORTED
+from latchpin.errors import IssuerMissing, LatchpinError, RegistrationFailed, RegistrationUnsupported, UpstreamError
 from latchpin.model import ClientCredentials, RegisteredClient, Reply
 
 from latchpin_dcr.registration import build_metadata
@@ -111,7 +110,7 @@ class DynamicRegistrar:
                 remedy="Add the issuer to DCR_ALLOWED_ISSUERS, or enter a client_id on the gateway.",
             )
         if server.registration_endpoint is None:
-            raise RegistrationFailed().explain_as(DCR_UNSUPPORTED, issuer=server.issuer)
+            raise RegistrationUnsupported(RegistrationUnsupported.cause.tell(issuer=server.issuer))
         return server.registration_endpoint
 
     async def _register(self, request: RegistrationRequest, endpoint: str) -> Registration:

@@ -15,8 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from latchpin.contracts import Registration
-from latchpin.errors import RegistrationFailed
-from latchpin.errors.causes.upstream import DCR_REFUSED
+from latchpin.errors import RegistrationRefused
 from latchpin.model import ClientCredentials, Reply
 from latchpin.sdk.oauth import choose_pause, plain_code, plain_words, tell_status
 from latchpin.sdk.urls import is_loopback_host, split_origin
@@ -75,7 +74,7 @@ def parse_registration(reply: Reply, asked: ClientMetadata, *, issuer: str | Non
         now: the current time.
 
     Raises:
-        RegistrationFailed: the server refused, or registered something that we cannot use.
+        RegistrationRefused: the server refused, or registered something that we cannot use.
     """
     host = urlsplit(reply.url).hostname or "the server"
     document = _parse_document(reply, host)
@@ -135,7 +134,7 @@ def _parse_document(reply: Reply, host: str) -> dict[str, Any]:
     return document or {}
 
 
-def _refused(reply: Reply, document: Mapping[str, Any], host: str) -> RegistrationFailed:
+def _refused(reply: Reply, document: Mapping[str, Any], host: str) -> RegistrationRefused:
     code = plain_code(document["error"]) if document.get("error") else ""
     words = plain_words(document.get("error_description"))
     fact = f"{host} answered the registration with {tell_status(reply)}"
@@ -144,13 +143,13 @@ def _refused(reply: Reply, document: Mapping[str, Any], host: str) -> Registrati
     if remedy is None and reply.status >= 500:  # noqa: PLR2004  HTTP
         remedy = "Try again later; if it repeats, register a client by hand and enter it on the gateway."
     what = f'{fact} It adds: "{words}"' if words else fact
-    refused = RegistrationFailed().explain_as(DCR_REFUSED, remedy=remedy, what=what)
+    refused = RegistrationRefused(what, remedy=remedy)
     refused.retry_after = choose_pause(reply, code, page=None)
     return refused
 
 
-def _unusable(host: str, what: str) -> RegistrationFailed:
-    return RegistrationFailed().explain_as(DCR_REFUSED, what=f"{host} answered the registration with {what}.")
+def _unusable(host: str, what: str) -> RegistrationRefused:
+    return RegistrationRefused(f"{host} answered the registration with {what}.")
 
 
 def _agreed_method(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latchpin.errors.causes import Cause
+from latchpin.errors import Cause
 
 __all__ = ["ANSWER_FOREIGN", "ID_TOKEN_INVALID", "NOT_ADMITTED", "PROVIDER_FAILED", "SIGN_IN_REFUSED", "STATE_INVALID"]
 

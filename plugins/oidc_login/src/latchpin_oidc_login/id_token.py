@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-from latchpin.identity import jwts
-from latchpin.sdk.identity import decode, explain
+from latchpin.sdk import identity
 from latchpin.sdk.oauth import base64url
 
 from latchpin_oidc_login.errors import IdTokenInvalid
@@ -48,7 +47,7 @@ def read_key_id(token: str) -> object:
         IdTokenInvalid: it has no header that can be read.
     """
     try:
-        return jwts.read_key_id(token)
+        return identity.read_key_id(token)
     except jwt.InvalidTokenError as exc:
         raise IdTokenInvalid("the ID token is malformed") from exc
 
@@ -68,7 +67,7 @@ def check_id_token(token: str, key: jwt.PyJWK, algorithms: Collection[str], expe
     if key.algorithm_name not in algorithms:
         raise IdTokenInvalid(f"the key is for {key.algorithm_name}, which the provider does not sign with")
     try:
-        claims = decode(
+        claims = identity.decode(
             token,
             [key],
             [key.algorithm_name],
@@ -78,7 +77,7 @@ def check_id_token(token: str, key: jwt.PyJWK, algorithms: Collection[str], expe
             leeway=expected.leeway.total_seconds(),
         )
     except jwt.InvalidTokenError as exc:
-        raise IdTokenInvalid(f"the ID token was refused: {explain(exc)}") from exc
+        raise IdTokenInvalid(f"the ID token was refused: {identity.explain(exc)}") from exc
     _check_party(claims, expected.client_id)
     _check_issued(claims, expected)
     _check_nonce(claims, expected.nonce)

@@ -15,7 +15,6 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.errors import BackendUnavailable
-from latchpin.errors.causes.missing import STATE_EVICTED, STATE_REMOVED
 from latchpin.sdk.checks import compare_clocks
 from latchpin.sdk.settings import mask
 from redis.asyncio import Redis
@@ -156,7 +155,7 @@ def _memory(info: Mapping[str, Any]) -> list[Finding]:
     if evicted:
         title = f"Redis evicted {evicted} key{'' if evicted == 1 else 's'} since its start"
         detail = "States among them are unknown at the callback."
-        findings.append(Finding(Severity.WARNING, title, detail, KEEP_REMEDY, NOEVICTION, STATE_EVICTED.slug))
+        findings.append(Finding(Severity.WARNING, title, detail, KEEP_REMEDY, NOEVICTION, "state-evicted"))
     return findings
 
 
@@ -165,10 +164,10 @@ def _evicting(policy: str, *, limited: bool) -> Finding:
         detail = "When its memory is full, authorizations under way disappear, with RECORD_STORE=redis gateways and "
         detail += "tokens too."
         title = f"Redis may evict what is kept (maxmemory-policy {policy})"
-        return Finding(Severity.FAILURE, title, detail, KEEP_REMEDY, NOEVICTION, STATE_EVICTED.slug)
+        return Finding(Severity.FAILURE, title, detail, KEEP_REMEDY, NOEVICTION, "state-evicted")
     detail = "It does once anybody sets maxmemory."
     title = f"Redis would evict what is kept (maxmemory-policy {policy})"
-    return Finding(Severity.WARNING, title, detail, KEEP_REMEDY, NOEVICTION, STATE_EVICTED.slug)
+    return Finding(Severity.WARNING, title, detail, KEEP_REMEDY, NOEVICTION, "state-evicted")
 
 
 async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bool) -> list[Finding]:
@@ -188,7 +187,7 @@ async def _persistence(client: Redis, info: Mapping[str, Any], keeps_records: bo
             f"Neither AOF nor snapshots are on: at a restart of Redis {lost}.",
             "Switch AOF on, also in redis.conf.",
             f"{CLI} config set appendonly yes",
-            STATE_REMOVED.slug,
+            "state-removed",
         )
     ]
 

@@ -31,7 +31,7 @@ async def _open_records(settings: RedisSettings, context: Context) -> AsyncItera
     commands = await context.shared("redis", lambda: open_commands(settings))
     store = RedisRecordStore(commands, clock=context.clock, instance_id=context.instance_id)
     if not context.diagnostic:
-        await move_old_keys(store, commands, context.clock)
+        await move_old_keys(store, commands)
     yield store
 
 

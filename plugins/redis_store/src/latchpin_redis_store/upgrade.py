@@ -5,18 +5,15 @@ Each old key is removed after what it held is written, so a start that is cut sh
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from latchpin.contracts import Clock
+from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
-from latchpin.model import CollectionSpec, Document
-from latchpin.records.flow_text import parse_steps
-from latchpin.records.flows import FlowRecords
-from latchpin.records.kept import KEPT
-from latchpin.records.tools import ToolRecords
+from latchpin.model import CollectionSpec, Document, index_time
 
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.records import GATEWAYS, RedisRecordStore
@@ -25,11 +22,17 @@ __all__ = ["move_old_keys"]
 
 LAYOUT = "latchpin:layout"
 NOW = "3"
-FLOW_LIFE = timedelta(days=3650)
-"""No end of their own: FLOW_HISTORY_HOURS removes them."""
+LONGEST_USER = 600
+"""Bytes of an address in an index; a longer one stands there by its hash."""
+
+# As they are declared today: what is moved lies as it lay when this layout came, whatever becomes of them later.
+KEPT = CollectionSpec("core_kept")
+TOOLS = CollectionSpec("core_tools", ("gateway",))
+FLOWS = CollectionSpec("core_flows", ("last_at", "user", "gateway", "cause", "pending"), disposable=True)
+AUDIT = CollectionSpec("core_audit", disposable=True)
 
 
-async def move_old_keys(store: RedisRecordStore, commands: Commands, clock: Clock) -> None:
+async def move_old_keys(store: RedisRecordStore, commands: Commands) -> None:
     """Do it, unless it was done.
 
     Raises:
@@ -38,7 +41,7 @@ async def move_old_keys(store: RedisRecordStore, commands: Commands, clock: Cloc
     if await commands.ask("GET", LAYOUT) == NOW.encode():
         return
     await _move_kept(store, commands)
-    await _move_tools(store, commands, clock)
+    await _move_tools(store, commands)
     await _move_flows(store, commands)
     await _move_audit(store, commands)
     for token in await store.tokens.list():
@@ -53,44 +56,64 @@ async def _move_kept(store: RedisRecordStore, commands: Commands) -> None:
         if held is not None:
             ends = None if held["expires_at"] == "never" else datetime.fromisoformat(held["expires_at"])
             name = key.removeprefix("latchpin:kept:")
-            with suppress(RecordConflict):  # another process moves it too, or has a newer one
-                await documents.put(Document(name, {"value": held["value"]}, expires_at=ends))
+            await _put(documents, Document(name, {"value": held["value"]}, expires_at=ends))
         await commands.ask("UNLINK", key)
 
 
-async def _move_tools(store: RedisRecordStore, commands: Commands, clock: Clock) -> None:
-    tools = ToolRecords(store, clock)
-    for id_ in await commands.ask("HKEYS", GATEWAYS):
-        gateway_id = id_.decode()
+async def _move_tools(store: RedisRecordStore, commands: Commands) -> None:
+    documents = store.collection(TOOLS)
+    for gateway in await commands.ask("HKEYS", GATEWAYS):
+        gateway_id = gateway.decode()
         key = f"latchpin:{{{gateway_id}}}:tools"
         pairs = await commands.ask("HGETALL", key)
         for email, text in zip(pairs[::2], pairs[1::2], strict=True):
-            with suppress(RecordConflict):  # moved before, or the gateway was removed meanwhile
-                await tools.restore(gateway_id, email.decode(), json.loads(text)["tools"])
+            id_ = f"{gateway_id}:{hashlib.sha256(email).hexdigest()}"
+            await _put(documents, Document(id_, {"tools": json.loads(text)["tools"]}, {"gateway": gateway_id}))
         await commands.ask("UNLINK", key)
 
 
 async def _move_flows(store: RedisRecordStore, commands: Commands) -> None:
-    flows = FlowRecords(store)
+    documents = store.collection(FLOWS)
     async for key in _keys(commands, "latchpin:{flows}:flow:*"):
         pairs = await commands.ask("HGETALL", key)
         held = dict(zip(pairs[::2], pairs[1::2], strict=True))
         owner = json.loads(held.pop(b"of", b"null"))
         if owner is not None:
-            steps = parse_steps(held, flow_id=key.rpartition(":")[2], **owner)
-            await flows.append(steps, life=FLOW_LIFE)
+            await _put(documents, _flow(key.rpartition(":")[2], owner, [line.decode() for line in held]))
         await commands.ask("UNLINK", key)
     async for key in _keys(commands, "latchpin:{flows}:*"):
         await commands.ask("UNLINK", key)
 
 
+def _flow(flow_id: str, owner: dict[str, str], lines: list[str]) -> Document:
+    """A flow's document, without an end: FLOW_HISTORY_HOURS removes it."""
+    steps = sorted(map(json.loads, lines), key=lambda step: step["at"])  # written in UTC, with microseconds
+    last_at = index_time(datetime.fromisoformat(steps[-1]["at"]))
+    user = owner["app_user_email"].encode()
+    fields = {
+        "last_at": last_at,
+        "user": f"{user.decode() if len(user) <= LONGEST_USER else hashlib.sha256(user).hexdigest()}\n{last_at}",
+        "gateway": f"{owner['gateway_id']}\n{last_at}",
+    }
+    causes = [step["facts"]["cause"] for step in steps if step["step"] == "failed"]
+    if causes:
+        fields["cause"] = f"{causes[0]}\n{last_at}"
+    elif not {step["step"] for step in steps} & {"sealed", "tools-fetched"}:
+        fields["pending"] = last_at
+    return Document(flow_id, owner | {"steps": lines}, fields)
+
+
 async def _move_audit(store: RedisRecordStore, commands: Commands) -> None:
-    log, audit = "latchpin:audit", store.collection(CollectionSpec("core_audit", disposable=True))
+    log, documents = "latchpin:audit", store.collection(AUDIT)
     for text in await commands.ask("LRANGE", log, 0, -1):
-        held = json.loads(text)
-        with suppress(RecordConflict):  # moved before
-            await audit.put(Document(f"{held['number']:020}", held))
+        entry = json.loads(text)
+        await _put(documents, Document(f"{entry['number']:020}", entry))
     await commands.ask("UNLINK", log)
+
+
+async def _put(documents: Collection, document: Document) -> None:
+    with suppress(RecordConflict):  # moved before, or by another process
+        await documents.put(document)
 
 
 async def _keys(commands: Commands, pattern: str) -> AsyncIterator[str]:

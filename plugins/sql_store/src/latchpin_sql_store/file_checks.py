@@ -10,7 +10,6 @@ from shlex import quote
 
 from latchpin.contracts import CheckContext, Finding, Severity
 from latchpin.errors import AuthorizationRequired, BackendUnavailable
-from latchpin.errors.causes.missing import STATE_NEVER_STORED
 from sqlalchemy import URL, Connection, text
 
 from latchpin_sql_store.engine import sqlite_file
@@ -47,7 +46,7 @@ def check_sharing(url: URL, context: CheckContext) -> list[Finding]:
     if state.name == "database" and hosts:
         title = "Instances on other machines cannot see the states in a local SQLite file"
         detail = f"They run on {', '.join(hosts[:10])}."
-        return [Finding(Severity.FAILURE, title, detail, SERVER, A_SERVER, STATE_NEVER_STORED.slug)]
+        return [Finding(Severity.FAILURE, title, detail, SERVER, A_SERVER, "state-never-stored")]
     return []
 
 

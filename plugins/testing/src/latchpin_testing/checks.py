@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from latchpin.contracts import Check, CheckContext, Clock, Finding, Severity
+from latchpin.errors import known_causes
 from pydantic_settings import BaseSettings
 
 from latchpin_testing.clock import MovedClock
@@ -66,6 +67,8 @@ class CheckContract:
             holds(not wrong or finding.remedy.strip(), "what is wrong has a remedy", finding.title)
             skipped = finding.severity is Severity.SKIPPED
             holds(not skipped or finding.detail.strip(), "what is skipped has a reason", finding.title)
+            named = not finding.cause or finding.cause in known_causes()
+            holds(named, "a finding names a cause that there is, or none", found(finding.cause))
             holds(finding.fix is None or finding.fix.what.strip(), "a fix says what it will do", finding.title)
 
     async def test_it_is_found_under_a_heading(self, check: Check) -> None:
