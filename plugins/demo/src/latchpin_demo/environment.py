@@ -15,8 +15,7 @@ import httpx
 from latchpin.errors import SettingsError
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.plugins.hookspecs import NAVIGATION
-from latchpin.plugins.host import Plugins
-from latchpin.plugins.known_settings import settings_models
+from latchpin.sdk.assembly import Plugins, settings_models
 from latchpin.sdk.commands import opened
 from latchpin.sdk.gateway import Application
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from latchpin.contracts import Backend
 from latchpin.plugins.hookspecs import HOOKS, SETTINGS
-from latchpin.plugins.host import Offer, Plugins
+from latchpin.plugins.host import Offer
+from latchpin.sdk.assembly import Plugins
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 

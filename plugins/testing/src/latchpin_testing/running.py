@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from latchpin.activity.logs import tear_down_logging
-from latchpin.assembly import utc_now
 from latchpin.contracts import Clock
-from latchpin.plugins.host import Plugins
+from latchpin.sdk.assembly import Plugins, utc_now
 from latchpin.sdk.settings import CoreSettings, load
 
 if TYPE_CHECKING:  # what a store's suite does without is loaded when a gateway is started
@@ -78,7 +77,7 @@ class RunningGateway:
     @asynccontextmanager
     async def browser(self, email: str, *, admin: bool = False) -> AsyncIterator[httpx.AsyncClient]:
         """A client that is signed in by a link as a browser is, and sends what a browser sends with its own forms."""
-        from latchpin.identity.login import create_link  # noqa: PLC0415  see above
+        from latchpin.sdk.identity import create_link  # noqa: PLC0415  see above
 
         async with self.client() as client:
             client.headers.update(SAME_ORIGIN)
