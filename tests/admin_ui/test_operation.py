@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.callback.gateway import BASE
+from tests.admin_ui.person import Person
+from tests.callback.gateway import ADMIN, BASE, open_gateway
 
 
 def order_of(page, *texts):
@@ -52,3 +53,12 @@ async def test_what_is_installed_beside_the_core_comes_first(admin):
     assert "<code>hmac-sha256</code>" in admin.page
     await admin.open("/admin/plugins?q=nothing-like-it")
     assert "Nothing that is installed has" in admin.page
+
+
+async def test_without_doctor_nothing_links_to_its_page(environment, monkeypatch):
+    monkeypatch.setattr("latchpin_admin_ui.plugin._has_doctor", lambda: False)
+    async with open_gateway() as gateway, Person.visiting(gateway, ADMIN) as admin:
+        await admin.open("/admin/settings")
+        assert "/admin/plugins" in admin.page
+        assert "/admin/doctor" not in admin.page
+        assert (await admin.open("/admin/doctor")).status_code == 404

@@ -39,7 +39,6 @@ class Examination:
         plugins: what is installed, sound or not.
         application: the gateway, as far as it could be opened; its ``services.states`` may be None all the same.
         obstacle: why the gateway could not be opened, or not wholly; None if it could.
-        serving: the gateway runs in this process.
     """
 
     clock: Clock
@@ -52,7 +51,6 @@ class Examination:
     application: Application | None
     instances: Sequence[Instance] = ()
     obstacle: LatchpinError | None = None
-    serving: bool = False
 
     @property
     def base_url(self) -> str:
@@ -89,7 +87,6 @@ async def look_at(
         record_backend=services.record_backend,
         application=application,
         instances=await _instances(application),
-        serving=True,
     )
 
 
