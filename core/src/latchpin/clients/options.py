@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from latchpin.contracts import ClientRegistrar, RegistrationRequest
 from latchpin.errors import RegistrationFailed
+from latchpin.plugins.elsewhere import missing
 
 __all__ = ["Way", "RegistrationOptions", "explain_refusal", "list_ways"]
 
@@ -66,6 +67,7 @@ def explain_refusal(
         for registrar, way in zip(registrars, list_ways(registrars, request, None).ways, strict=True)
         if registrar is not last and way.obstacle is not None
     ]
+    others += [f"{each.registrar}: {name} is not installed" for name, each in missing().items() if each.registrar]
     explained = copy(refused)  # all who waited for one registration were given this very object
     if others:
         explained.detail = f"{refused.detail.rstrip('.')}. Other ways: {'; '.join(others)}."

@@ -22,12 +22,14 @@ class Brings:
         commands: first words of the command line.
         paths: a pattern of addresses below BASE_URL.
         settings: variables of which one that is set is a wish.
+        registrar: the way to a client_id that it is.
         store: the name that CACHE_TYPE and RECORD_STORE have for it.
     """
 
     commands: tuple[str, ...] = ()
     paths: str | None = None
     settings: tuple[str, ...] = ()
+    registrar: str | None = None
     store: str | None = None
 
 
@@ -35,7 +37,10 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-sql-store": Brings(commands=("db",), store="database"),
     "latchpin-redis-store": Brings(store="redis"),
     "latchpin-memory-store": Brings(store="memory"),
-    "latchpin-cimd": Brings(paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",)),
+    "latchpin-dcr": Brings(registrar="Dynamic Client Registration"),
+    "latchpin-cimd": Brings(
+        paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
+    ),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
     "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE", "PROVIDERS_FILE")),

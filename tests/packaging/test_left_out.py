@@ -1,0 +1,111 @@
+"""Each distribution can be left out: the rest starts and serves the flow, no page leads to what is missing, and who
+asks for it is told what to install."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from latchpin.plugins.elsewhere import ELSEWHERE
+
+from tests.flow.entered_client import walk_whole_flow
+from tests.flow.links import dead_links
+from tests.flow.rig import ADMIN, SECRET, USER_HEADER, Rig, start_rig
+from tests.providers.demo_provider import DemoProvider, start_demo_provider
+from tests.servers import GatewayBackend, run_latchpin
+from tests.servers.distributions import ROOT, Distribution, plugins
+
+PLUGINS = [each for each in plugins() if each.entry_points]
+ADDRESSES = {
+    "latchpin-admin-ui": "/admin/settings",
+    "latchpin-cimd": "/oauth/client-metadata.json",
+    "latchpin-doctor": "/admin/doctor",
+    "latchpin-metrics": "/metrics",
+    "latchpin-oidc-login": "/login/oidc",
+    "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",
+}
+"""An address that each of these brings."""
+MEMORY = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+SQLITE = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": "sqlite:///./left-out.db"}
+
+
+def by_name(distribution: Distribution) -> str:
+    return distribution.name
+
+
+def with_dependents(left_out: Distribution) -> set[str]:
+    """The import names of a distribution and of those that need it."""
+    hidden = {left_out.name}
+    for _ in PLUGINS:
+        needing = [each for each in PLUGINS if any(name_of(need) in hidden for need in each.project["dependencies"])]
+        hidden |= {each.name for each in needing}
+    return {name.replace("-", "_") for name in hidden}
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[\[=<>! ]", requirement)[0]
+
+
+def environment(left_out: Distribution) -> Mapping[str, str]:
+    hidden = " ".join(sorted(with_dependents(left_out)))
+    return {"PYTHONPATH": str(ROOT / "tests" / "packaging" / "without"), "HIDDEN_PACKAGES": hidden}
+
+
+@pytest.mark.parametrize("left_out", PLUGINS, ids=by_name)
+async def test_the_rest_serves_the_flow_and_names_what_is_missing(left_out: Distribution, tmp_path: Path):
+    brings = ELSEWHERE[left_out.name]
+    name, stores = ("memory", MEMORY) if brings.store == "database" else ("sqlite", SQLITE)
+    wishes = dict.fromkeys(brings.settings, "https://wish.example")
+    more = {"DCR_ENABLED": "false"} if brings.registrar else {}
+    backend = GatewayBackend(name, stores, shared=name == "sqlite", label="")
+    with (
+        start_demo_provider() as provider,
+        start_rig(backend, tmp_path, **environment(left_out), **wishes, **more) as rig,
+    ):
+        await walk_whole_flow(rig, provider)
+        assert await broken_links(rig) == {}
+        if address := ADDRESSES.get(left_out.name):
+            async with rig.api() as api:
+                answer = await api.get(address)
+            assert answer.status_code == 404
+            assert answer.json()["detail"].endswith(f"this address comes with {left_out.name}, which is not installed")
+        for wish in wishes:
+            assert f"{wish} is set, and {left_out.name}, which reads it, is not installed" in rig.log
+        if brings.registrar:
+            assert f"{brings.registrar}: {left_out.name} is not installed" in await refusal(rig, provider)
+    assert bool(brings.paths) == (left_out.name in ADDRESSES)
+
+
+async def broken_links(rig: Rig) -> dict[str, str]:
+    headers = {USER_HEADER: ADMIN}
+    async with httpx.AsyncClient(base_url=rig.url, headers=headers, trust_env=False, timeout=60) as client:
+        return await dead_links(client)
+
+
+async def refusal(rig: Rig, provider: DemoProvider) -> str:
+    """What is said where a gateway has no client and may register none."""
+    gateway = await rig.add(provider.mcp_url, auth_type="oauth")
+    async with rig.api() as api:
+        answer = await api.get(f"/oauth/authorize/{gateway}")
+    return str(answer.json()["detail"])
+
+
+@pytest.mark.parametrize("left_out", PLUGINS, ids=by_name)
+def test_its_commands_and_its_store_are_asked_for(left_out: Distribution, tmp_path: Path):
+    brings, env = ELSEWHERE[left_out.name], {**environment(left_out), "AUTH_ENCRYPTION_SECRET": SECRET}
+    listed = run_latchpin("plugins", "--json", env={**env, **MEMORY}, cwd=tmp_path)
+    assert left_out.name not in listed.stdout
+    asked = [run_latchpin(command, "--once", env=env, cwd=tmp_path) for command in brings.commands]
+    if brings.store:
+        asked.append(run_latchpin("serve", env={**env, "CACHE_TYPE": brings.store}, cwd=tmp_path))
+    for ended in asked:
+        assert ended.returncode == 1, ended.stdout
+        assert left_out.name in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_each_is_missed_somewhere():
+    assert {each.name for each in PLUGINS} == set(ELSEWHERE)
