@@ -2,7 +2,7 @@
 # Each target sets up what it needs in .venv, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev serve test check lint type unit format example env setup tools clean
+.PHONY: help demo dev serve test check lint type unit format docs example env setup tools clean
 
 ARGS ?=
 WORKERS ?=
@@ -75,6 +75,9 @@ clean: ## remove .venv and .tox
 	@$(BIN)/python -c 'import pathlib, secrets; from latchpin.settings.env_example import create_env_file; \
 	create_env_file(pathlib.Path(".env.example").read_text(), pathlib.Path(".env"), secret=secrets.token_urlsafe(48))'
 	@echo "made .env with a secret of its own"
+
+docs: $(VENV)/.tools-installed ## write the generated parts of the documentation anew
+	$(BIN)/python -m tests.docs.write
 
 example: $(VENV)/.tools-installed ## write .env.example anew from the settings models
 	$(BIN)/python -m tests.workspace.env_example

@@ -5,7 +5,7 @@ refresh token once. People authorize, and then call through the proxy with token
 every call refreshes. All the while a worker is killed (SIGKILL) at a random moment, and again when another one is in
 its place. Whoever's connection breaks asks the same again, as a browser that reloads and an agent that retries do.
 
-Each outcome is counted. Some are said in docs/deployment.md, "When a worker dies", and are no fault: what was under
+Each outcome is counted. Some are said in docs/deploy.md, "Workers", and are no fault: what was under
 way in the killed worker. Everything else is: then what happened is printed, and the exit status is 1. Memory cannot be
 asked: it serves with one worker, and what it keeps ends with that worker.
 """

@@ -67,7 +67,7 @@ def about_errors(page: Page, causes: Mapping[str, Cause]) -> list[str]:
         status = "stops the start" if cause.stops else cause.status
         wrong += [
             f"{code}: {text!r} is missing"
-            for text in (f"| {status} | {cause.public} | {cause.fault} |", f"Remedy: {cause.remedy}")
+            for text in (f"**{status}**, fault of {cause.fault}: {cause.public}", f"Remedy: {cause.remedy}")
             if text not in section
         ]
     return wrong
@@ -75,7 +75,7 @@ def about_errors(page: Page, causes: Mapping[str, Cause]) -> list[str]:
 
 def about_commands(page: Page, commands: Mapping[str, Collection[str]]) -> list[str]:
     """Each command has one row that names its options; no command is made up."""
-    shown = {row[0].strip("`"): row[1] for row in page.rows if row[0].startswith("`latchpin ")}
+    shown = {row[0].strip("`"): " ".join(row[1:]) for row in page.rows if row[0].startswith("`latchpin ")}
     wrong = [f"{name} is missing" for name in commands if name not in shown]
     wrong += [f"{name} is no command" for name in shown if name not in commands]
     for name, text in shown.items():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from latchpin.errors.causes import CAUSES
 
-from tests.docs import checks, code, errors_page
-from tests.docs.markdown import ROOT, Page, parse, read
+from tests.docs import checks, code
+from tests.docs.generated.causes import SYMPTOMS
+from tests.docs.generated.settings import earlier
+from tests.docs.markdown import ROOT, Page, pages, parse, read
+from tests.docs.write import filled
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +28,11 @@ def test_settings(document):
 
 
 def test_further_names_of_settings(document):
-    """The page says in one sentence that each DCR variable is read with a prefix too; that is all there is."""
+    """One sentence says that each DCR variable is read with a prefix too, one table which were renamed."""
     assert "`MCPGATEWAY_`" in document("settings.md").section("Dynamic Client Registration")
     known = {name for name in code.settings() if name.startswith("DCR_")}
-    assert code.setting_aliases() == {f"MCPGATEWAY_{name}" for name in known}
+    assert "## Earlier names" in document("settings.md").text
+    assert code.setting_aliases() == {f"MCPGATEWAY_{name}" for name in known} | earlier().keys()
 
 
 def test_hooks(document):
@@ -44,8 +48,16 @@ def test_errors(document):
     assert checks.about_errors(document("errors.md"), CAUSES) == []
 
 
-def test_the_errors_are_written_from_the_catalogue():
-    assert errors_page.PAGE.read_text(encoding="utf-8") == errors_page.render(), "run: python -m tests.docs.errors_page"
+def test_each_symptom_has_a_page_that_tells_its_causes():
+    symptoms = {cause.see for cause in CAUSES.values() if cause.see}
+    assert {path.stem for path in SYMPTOMS.iterdir()} == symptoms
+    for symptom in symptoms:
+        assert f"<!-- generated: causes {symptom} -->" in (SYMPTOMS / f"{symptom}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.path.relative_to(ROOT)))
+def test_what_is_written_from_the_code_is_as_the_code_has_it(page: Page):
+    assert page.text == filled(page.text), "run: make docs"
 
 
 def test_commands(document):
@@ -92,18 +104,20 @@ def test_a_missing_error_code_is_seen(document):
 
 
 def test_a_wrong_remedy_and_status_are_seen(document):
-    page = without(document("errors.md"), "| 504 | The server did not answer", "| 500 | The server did not answer")
+    page = without(
+        document("errors.md"), "**504**, fault of the authorization server: The server did not answer", "**500**"
+    )
     page = without(page, "Remedy: Run: latchpin db upgrade", "Remedy: Run: latchpin upgrade")
     found = checks.about_errors(page, CAUSES)
     assert sorted(found) == [
-        "provider-timeout: '| 504 | The server did not answer in time. | the authorization server |' is missing",
+        "provider-timeout: '**504**, fault of the authorization server: The server did not answer in time.' is missing",
         "schema-outdated: 'Remedy: Run: latchpin db upgrade' is missing",
     ]
 
 
 def test_a_missing_command_and_option_are_seen(document):
     page = without(document("commands.md"), "| `latchpin states purge` |", "| `latchpin states clear` |")
-    page = without(page, "`--days` (30)", "30 days")
+    page = without(page, "`--days` (30): Lifetime in days.", "30 days")
     assert sorted(checks.about_commands(page, code.commands())) == [
         "latchpin states clear has no --all",
         "latchpin states clear has no --json",

@@ -119,7 +119,7 @@ def test_every_built_in_entry_says_where_it_is_documented():
 
 
 def test_the_documentation_names_every_entry_and_every_key():
-    page = (ROOT / "docs" / "providers.md").read_text()
+    page = (ROOT / "docs" / "server-profiles.md").read_text()
     assert [each.name for each in BUILT_IN if f"| `{each.name}` |" not in page] == []
     keys = {each.name for each in fields(ServerProfile)} | {"like"}
     assert [key for key in keys if f"`{key}`" not in page] == []

@@ -35,7 +35,7 @@ def _suffix(name):
 
 
 def test_the_page_names_every_metric(families):
-    assert named((DOCS / "monitoring.md").read_text()) == families
+    assert named((DOCS / "monitor.md").read_text()) == families
 
 
 def test_the_dashboard_and_the_alerts_name_only_what_there_is(families):

@@ -154,4 +154,4 @@ def _where(location: tuple[int | str, ...], text: str) -> str:
 
 def _wrong(place: str, what: str) -> SettingsError:
     text = f"{place}: {what}" if not what.startswith(("is ", "has ", "cannot ")) else f"{place} {what}"
-    return SettingsError(text, public=text, remedy="docs/providers.md lists what an entry may say.")
+    return SettingsError(text, public=text, remedy="docs/server-profiles.md lists what an entry may say.")

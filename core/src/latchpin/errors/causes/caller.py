@@ -125,6 +125,7 @@ AUTHORIZATION_REQUIRED = Cause(
         "The caller has no token for this gateway, or it cannot be renewed: the provider no longer takes the refresh "
         "token, gave none, or the stored token opens with no key. A JSON answer has `authorize_url`."
     ),
+    see="the-token-is-gone",
 )
 
 CALLER = (

@@ -37,7 +37,7 @@ class Cause:
             because it stands behind ``public`` and a colon.
         remedy: the one action that mends it.
         meaning: what it is, for the docs and the page of the cause. Names of settings stand in backquotes.
-        see: the heading in the troubleshooting page that goes further, if there is one.
+        see: the page below docs/troubleshoot/ that goes further, if there is one.
         general: the slug of the wider cause that this one is a case of. Who may not know the facts is told that one.
         stops: it stops the start, so that it hardly ever is an HTTP answer.
     """

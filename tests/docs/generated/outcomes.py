@@ -1,0 +1,17 @@
+"""What each answer to a refresh leads to, from the table that ``tests/alive`` proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.alive.outcomes import OUTCOMES
+
+__all__ = ["outcomes"]
+
+_HEAD = "| the server's answer | a caller whose token is still valid gets | a caller whose token has expired gets | what is stored | another try |"  # noqa: E501
+
+
+def outcomes() -> Iterator[str]:
+    """A row for each outcome."""
+    yield from (_HEAD, "|---|---|---|---|---|")
+    yield from (f"| {' | '.join(outcome.row())} |" for outcome in OUTCOMES)

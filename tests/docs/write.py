@@ -1,0 +1,39 @@
+"""Writes the generated parts of the documentation anew: ``python -m tests.docs.write``.
+
+A page holds such a part between two comments; what stands between them is replaced::
+
+    <!-- generated: settings OAUTH_* -->
+    ...
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import re
+
+from tests.docs.generated import PARTS
+from tests.docs.markdown import pages
+
+__all__ = ["filled"]
+
+_PART = re.compile(r"(?ms)^<!-- generated: ([^\n]+) -->\n.*?^<!-- end -->$")
+
+
+def filled(text: str) -> str:
+    """The text of a page with every generated part as it is now.
+
+    Raises:
+        KeyError: a page asks for a part that there is not.
+    """
+    return _PART.sub(_written, text)
+
+
+def _written(match: re.Match[str]) -> str:
+    name, *words = match[1].split()
+    lines = "\n".join(PARTS[name](*words)).strip("\n")
+    return f"<!-- generated: {match[1]} -->\n\n{lines}\n\n<!-- end -->"
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.path.write_text(filled(page.text), encoding="utf-8")
