@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
 
@@ -34,4 +34,6 @@ def _shown(value: object) -> str:
         return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, str):
         return f'"{value}"'
-    return f"{{ {', '.join(f'{key} = {_shown(each)}' for key, each in dict(value).items())} }}"  # type: ignore[call-overload]
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_shown(each)}' for key, each in value.items())} }}"
+    return str(value)
