@@ -7,15 +7,13 @@ from typing import Any
 
 import latchpin_testing
 import typer
-from latchpin import Backend
 from latchpin.commands.main import build
 from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.settings import variables
-from latchpin.settings.core import CoreSettings
 
 from tests.docs.generated.api import routes
-from tests.docs.generated.settings import defaults
+from tests.docs.generated.settings import defaults, models
 from tests.servers.distributions import CORE, plugins
 
 __all__ = ["commands", "endpoints", "hooks", "setting_aliases", "settings", "suites"]
@@ -32,9 +30,7 @@ def settings() -> dict[str, str]:
 
 def setting_aliases() -> set[str]:
     """Each further name that any settings model of ours reads."""
-    offers = [offer for offer in Plugins().all_offers() if offer.plugin.distribution in DISTRIBUTIONS]
-    models = {CoreSettings, *(offer.value.settings for offer in offers if isinstance(offer.value, Backend))}
-    return {name for model in models for name in variables(model)} - settings().keys()
+    return {name for model in models().values() for name in variables(model)} - settings().keys()
 
 
 def hooks() -> list[str]:

@@ -10,7 +10,7 @@ from latchpin_profiles.plugin import latchpin_server_profiles
 
 __all__ = ["profiles"]
 
-_NAMES = {"name", "label", "servers", "documentation"}
+_NAMES = {"name", "label", "servers", "documentation", "rank"}
 
 
 def profiles() -> Iterator[str]:
@@ -29,7 +29,7 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, timedelta):
-        return '"never"' if value > timedelta(days=3650) else f"{value.total_seconds():.0f}"
+        return '"never"' if value >= timedelta(days=3650) else f"{value.total_seconds():.0f}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, str):
