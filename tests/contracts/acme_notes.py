@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +9,10 @@ import latchpin
 import typer
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from latchpin.commands.console import opened
 from latchpin.contracts import NavigationEntry
 from latchpin.model import CollectionSpec, Document
-from latchpin.web.csrf import check_csrf
-from latchpin.web.frame import frame
-from latchpin.web.identity import require_admin, require_caller, services_of
-from latchpin.web.rendering import render
+from latchpin.sdk.commands import opened, run
+from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingAdmin, frame, render
 
 NOTES = CollectionSpec("acme_notes", sealed=frozenset({"text"}))
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,18 +20,15 @@ router = APIRouter()
 
 
 @router.get("/acme/note")
-async def show_note(request: Request) -> Response:
-    caller = await require_caller(request)
-    note = await services_of(request).collection(NOTES).get("note")
+async def show_note(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
+    note = await application.services.collection(NOTES).get("note")
     page = await frame(request, caller)
     return render("acme_note", title="Note", folder=TEMPLATES, note=note.body["text"] if note else "", **page)
 
 
 @router.post("/acme/note")
-async def put_note(request: Request) -> Response:
-    caller = await require_admin(request)
-    await check_csrf(request, caller)
-    services, form = services_of(request), await request.form()
+async def put_note(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
+    services, form = application.services, await request.form()
     notes = services.collection(NOTES)
     before = await notes.get("note")
     await notes.put(Document("note", {"text": str(form["note"])}, revision=before.revision if before else 0))
@@ -65,7 +58,7 @@ def group() -> None:
 @commands.command()
 def note() -> None:
     """Print the note."""
-    typer.echo(asyncio.run(read_note()))
+    typer.echo(run(read_note()))
 
 
 async def read_note() -> str:

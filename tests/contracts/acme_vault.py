@@ -19,11 +19,9 @@ from latchpin.contracts import (
     Signer,
     Upstream,
 )
-from latchpin.defaults.cipher import AesGcmCipher
-from latchpin.defaults.signer import HmacSigner
 from latchpin.errors import UpstreamUnreadable
 from latchpin.model import ClientCredentials, RegisteredClient
-from latchpin.workers.fetched_keys import fetched_keys
+from latchpin.sdk.keys import AesGcmCipher, HmacSigner, fetched_keys
 
 
 class VaultSettings(latchpin.Settings):

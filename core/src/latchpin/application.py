@@ -25,6 +25,7 @@ from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
+from latchpin.tokens.assertion_store import AssertionStore
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
@@ -50,6 +51,7 @@ class Application:
             redirect_uri=services.settings.redirect_uri,
         )
         self.gateways = GatewayRegistry(services)
+        self.assertions = AssertionStore(services.kept, services.cipher)
         self.token_endpoint = TokenEndpoint(services)
         self.tokens = TokenService(
             services, self.servers, self.clients, self.token_endpoint, pin=self.gateways.pin_issuer

@@ -1,9 +1,10 @@
 """What is installed, and a gateway that a plugin opens itself: to look at it from outside, or in a test.
 
-``Plugins`` is what is installed, sound or not; what is offered through ``CHECKS`` are checks. ``build_plugin_report``
-says of each offer whether it is selected and why: a ``PluginReport`` of ``OfferRow``. ``settings_models`` has every
-settings model that something reads; ``shown_settings`` is what they hold, ``changed_settings`` what differs from its
-default, and ``doubtful_settings`` a sentence for each name that looks misspelt.
+``Plugins`` is what is installed, sound or not; it gives what is offered through each of ``latchpin.sdk.hooks``.
+``build_plugin_report`` says of each offer whether it is selected and why: a ``PluginReport`` of ``OfferRow``.
+``settings_models`` has every settings model that something reads; ``shown_settings`` is what they hold,
+``changed_settings`` what differs from its default, and ``doubtful_settings`` a sentence for each name that looks
+misspelt.
 
 ``select_stores`` gives the ``Selection`` that the settings make, and ``assemble`` opens the gateway as
 ``latchpin.sdk.gateway.Services``. ``Looking`` lets it go on where a part does not open, and change no schema.
@@ -16,13 +17,11 @@ processes that serve on a record store::
 
 from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
 from latchpin.assembly.plugin_report import OfferRow, PluginReport, build_plugin_report
-from latchpin.plugins.hookspecs import CHECKS
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import changed_settings, doubtful_settings, settings_models, shown_settings
 from latchpin.workers.instances import list_instances
 
 __all__ = [
-    "CHECKS",
     "NO_STATE_STORE",
     "Looking",
     "OfferRow",

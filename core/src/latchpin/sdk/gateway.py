@@ -15,11 +15,12 @@ with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Step`` is one requ
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``named`` finds
 gateways as people name them: by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may
 know of a gateway, ``owner_of`` whose token serves them there, ``needs_browser`` whether only a person in a browser gets
-one.
+one. ``mcp_endpoint`` says where MCP clients reach a gateway.
 """
 
 from latchpin.application import Application
 from latchpin.gateways.connections import Connection
+from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import named
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.identity.allowance import may_use
@@ -38,6 +39,7 @@ __all__ = [
     "TokenStatus",
     "UsableToken",
     "may_use",
+    "mcp_endpoint",
     "named",
     "needs_browser",
     "owner_of",

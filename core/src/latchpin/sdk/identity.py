@@ -1,4 +1,4 @@
-"""Who somebody is, and the signed texts that say so.
+"""Who somebody is, and what proves it.
 
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
 somebody in, once.
@@ -9,8 +9,6 @@ repeating it, and ``read_key_id`` which key it names. ``KeySet`` fetches and kee
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
-``SignedTokens`` signs short-lived facts that a browser carries for the gateway, each for one purpose.
-
 ``Bindings`` gives the ``Binder`` of one caller at one gateway. It turns names that a server gives out into names that
 only this caller can use there; ``Kind`` says what a name names, and ``NotBound`` that a name is somebody else's.
 """
@@ -20,7 +18,6 @@ from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
 from latchpin.identity.jwts import decode, explain, read_key_id
 from latchpin.identity.login import create_link
-from latchpin.identity.signed_tokens import SignedTokens
 
 __all__ = [
     "SIGNING_ALGORITHMS",
@@ -29,7 +26,6 @@ __all__ = [
     "KeySet",
     "Kind",
     "NotBound",
-    "SignedTokens",
     "create_link",
     "decode",
     "explain",

@@ -12,7 +12,6 @@ from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin.oauth.assertions import check_about, parse_identity_assertion
 from latchpin.oauth.grants import grant_subject
-from latchpin.tokens.assertion_store import AssertionStore
 from latchpin.tokens.identity_providers import provider_of
 from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInCaller, WritingCaller
 from latchpin.web.description import problems
@@ -55,7 +54,7 @@ async def put_assertion(
         token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
     )
     check_about(token, caller.email, claim=services.settings.jwt_email_claim)
-    await AssertionStore(services.kept, services.cipher).put(caller.email, provider, assertion)
+    await application.assertions.put(caller.email, provider, assertion)
     return _describe(assertion, provider)
 
 
@@ -69,9 +68,10 @@ async def get_assertion(
     caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
     """Which identity provider vouches for the gateway's users, and until when it has vouched for the caller."""
-    services, provider = application.services, await _provider(application, gateway_id, caller)
-    shelf = AssertionStore(services.kept, services.cipher)
-    return _describe(await shelf.get(caller.email, provider, now=services.clock()), provider)
+    provider = await _provider(application, gateway_id, caller)
+    return _describe(
+        await application.assertions.get(caller.email, provider, now=application.services.clock()), provider
+    )
 
 
 @router.delete("/{gateway_id}", summary="Forget the caller's ID token", response_model=Message, responses=problems(404))
@@ -79,8 +79,8 @@ async def delete_assertion(
     caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
     """Forget the caller's ID token. Tokens that came by it stay until they expire or are disconnected."""
-    services, provider = application.services, await _provider(application, gateway_id, caller)
-    if not await AssertionStore(services.kept, services.cipher).take(caller.email, provider):
+    provider = await _provider(application, gateway_id, caller)
+    if not await application.assertions.take(caller.email, provider):
         raise NotFound("no ID token of yours is kept")
     return {"success": True, "message": f"Forgot what {provider.issuer} said of {caller.email}"}
 

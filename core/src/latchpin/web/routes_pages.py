@@ -14,9 +14,8 @@ from latchpin.errors import NotFound, known_causes
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
-from latchpin.web.dependencies import application_of
+from latchpin.web.dependencies import CurrentApplication, SignedInCaller
 from latchpin.web.frame import frame, frame_for_anybody
-from latchpin.web.identity import require_caller
 from latchpin.web.overview import look_over
 from latchpin.web.rendering import render
 
@@ -54,9 +53,8 @@ _STATUS_TEXTS: dict[TokenStatus, str] = {
 
 
 @router.get("/")
-async def show_home(request: Request) -> Response:
+async def show_home(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
     """The Admin Panel: how things are."""
-    caller, application = await require_caller(request), application_of(request)
     return render(
         "home",
         title="Admin Panel",
@@ -66,9 +64,8 @@ async def show_home(request: Request) -> Response:
 
 
 @router.get("/admin/gateways")
-async def show_gateways(request: Request) -> Response:
+async def show_gateways(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
     """The gateways that the caller may use, with what can be done about each; then what is left at others."""
-    caller, application = await require_caller(request), application_of(request)
     gateways = await application.gateways.list(caller)
     usable = {gateway.id for gateway in gateways}
     own = await application.connections.list(caller, user=caller.email)

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import httpx
 from latchpin.errors import SettingsError
-from latchpin.gateways.endpoint import mcp_endpoint
-from latchpin.plugins.hookspecs import NAVIGATION
 from latchpin.sdk.assembly import Plugins, settings_models
 from latchpin.sdk.commands import opened
-from latchpin.sdk.gateway import Application
+from latchpin.sdk.gateway import Application, mcp_endpoint
+from latchpin.sdk.hooks import NAVIGATION
 
 from latchpin_demo import mcp_server
 from latchpin_demo.authorization_server import USERS, AuthorizationServer

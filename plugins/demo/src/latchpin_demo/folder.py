@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from latchpin.errors import SettingsError
-from latchpin.settings import variables
+from latchpin.sdk.settings import variables
 from pydantic_settings import BaseSettings
 
 __all__ = ["DATABASE", "claim", "entered", "write_settings"]

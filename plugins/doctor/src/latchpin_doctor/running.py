@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from latchpin.contracts import Check, Finding, Severity
 from latchpin.errors import LatchpinError
-from latchpin.sdk.assembly import CHECKS, Plugins
+from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.hooks import CHECKS
 
 from latchpin_doctor.examination import Examination, look_at
 from latchpin_doctor.report import Checked, Report

@@ -17,7 +17,6 @@ from latchpin.errors import (
 from latchpin.model import ClientCredentials, IdentityProvider
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.oauth import AuthorizationRequest, CallbackParameters, build_authorization_url, choose_method
-from latchpin.tokens.assertion_store import AssertionStore
 
 from latchpin_oidc_login.answer import parse_answer, read_code
 from latchpin_oidc_login.discovery import Discovery
@@ -182,9 +181,8 @@ class OidcSignIn:
         """Put the ID token where core looks for it, if that is wanted (enterprise-managed authorization)."""
         if self._settings.oidc_login_keep_id_token:
             client_id = self._settings.oidc_login_client_id or ""
-            shelf = AssertionStore(self._services.kept, self._services.cipher)
             provider = IdentityProvider(self._issuer, None, client_id)
-            await shelf.put(redeemed.person.email, provider, redeemed.assertion)
+            await self._application.assertions.put(redeemed.person.email, provider, redeemed.assertion)
 
     # -- sign out -----------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from latchpin.contracts import Backend
-from latchpin.plugins.hookspecs import HOOKS, SETTINGS
 from latchpin.plugins.host import Offer
 from latchpin.sdk.assembly import Plugins
+from latchpin.sdk.hooks import HOOKS, SETTINGS
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 

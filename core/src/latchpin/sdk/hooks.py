@@ -1,0 +1,66 @@
+"""The hooks, each as a typed value: what ``opened`` and ``Plugins.offers`` are told to look at.
+
+A plugin implements a hook by a function of its name, marked with ``latchpin.hookimpl``. These values are for who asks
+what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``BackendHook``; ``HOOKS`` has them all::
+
+    async with opened(CLIENT_REGISTRAR) as application:
+        ...
+
+For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores:
+``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR`` and
+``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and ``IDENTITY_ASSERTIONS``. For what happens:
+``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For pages: ``ROUTES`` and
+``NAVIGATION``. For doctor: ``CHECKS``.
+"""
+
+from latchpin.plugins.hookspecs import (
+    BACKGROUND_TASKS,
+    CHECKS,
+    CIPHER,
+    CLIENT_AUTHENTICATIONS,
+    CLIENT_REGISTRAR,
+    COMMANDS,
+    EVENT_LISTENERS,
+    HOOKS,
+    IDENTITY,
+    IDENTITY_ASSERTIONS,
+    NAVIGATION,
+    OBSERVERS,
+    PKCE_METHODS,
+    RECORD_STORE,
+    RECORDERS,
+    ROUTES,
+    SERVER_PROFILES,
+    SETTINGS,
+    SIGN_INS,
+    SIGNER,
+    STATE_STORE,
+    BackendHook,
+    Hook,
+)
+
+__all__ = [
+    "BACKGROUND_TASKS",
+    "CHECKS",
+    "CIPHER",
+    "CLIENT_AUTHENTICATIONS",
+    "CLIENT_REGISTRAR",
+    "COMMANDS",
+    "EVENT_LISTENERS",
+    "HOOKS",
+    "IDENTITY",
+    "IDENTITY_ASSERTIONS",
+    "NAVIGATION",
+    "OBSERVERS",
+    "PKCE_METHODS",
+    "RECORDERS",
+    "RECORD_STORE",
+    "ROUTES",
+    "SERVER_PROFILES",
+    "SETTINGS",
+    "SIGNER",
+    "SIGN_INS",
+    "STATE_STORE",
+    "BackendHook",
+    "Hook",
+]

@@ -1,0 +1,15 @@
+"""What signers and ciphers are built from.
+
+``HmacSigner`` and ``AesGcmCipher`` are the built-in ones. They work under any ``latchpin.contracts.Keys``: those of
+``Context.keys``, derived from AUTH_ENCRYPTION_SECRET, or a key service's. ``fetched_keys`` holds these in memory, and
+fetches them anew from time to time::
+
+    async with fetched_keys(unwrap) as keys:
+        yield AesGcmCipher(keys)
+"""
+
+from latchpin.defaults.cipher import AesGcmCipher
+from latchpin.defaults.signer import HmacSigner
+from latchpin.workers.fetched_keys import fetched_keys
+
+__all__ = ["AesGcmCipher", "HmacSigner", "fetched_keys"]
