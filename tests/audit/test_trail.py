@@ -50,7 +50,7 @@ def log_on(store, cipher):
 
 def trail_on(store, cipher, clock):
     """What a gateway tells, with the log as its only reader."""
-    return Activity(clock, recorders=[log_on(store, cipher)])
+    return Activity(clock, recorders={"audit log": log_on(store, cipher)})
 
 
 async def test_an_entry_names_nobody_and_holds_what_was_said(store, cipher, clock, pseudonyms):

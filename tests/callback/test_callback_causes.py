@@ -285,7 +285,7 @@ async def test_program_callers_get_json_and_people_a_page_without_code_and_state
 async def test_listeners_hear_of_every_step(gateway, provider):
     heard: list[Fact] = []
     listener = type("Listener", (), {"on_event": lambda _, fact: heard.append(fact)})()
-    gateway.application.services.activity.add(listener)
+    gateway.application.services.activity.add("mine", listener)
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         url = await gateway.returned(browser, gateway_id)

@@ -11,6 +11,8 @@ from latchpin.activity.activity import Activity
 from latchpin.model.facts import FACTS, Fact
 from latchpin_testing import MovedClock
 
+FAILING = "acme (plugin 'acme' of acme-plugin 7.2)"
+REST = "nothing else is disturbed. Update or uninstall its distribution"
 PLUGINS_PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 
@@ -36,21 +38,21 @@ class Failing:
 
 async def test_everybody_is_told_the_same_and_who_fails_is_logged(caplog):
     clock, listener, recorder = MovedClock(), Remembering(), Remembering()
-    activity = Activity(clock, [Failing(), listener], [Failing(), recorder])
+    activity = Activity(clock, {FAILING: Failing(), "b": listener}, {FAILING: Failing(), "b": recorder})
     with caplog.at_level(logging.INFO, "latchpin.activity"):
         await activity.tell("tools.fetched", subject="ann@example.com", gateway_id="g", count=3)
     told = [Fact("tools.fetched", clock(), "", "ann@example.com", "g", {"count": 3})]
     assert (listener.heard, recorder.heard) == (told, told)
     assert caplog.messages == [
         "Fetched 3 tools for gateway g, user ann@example.com",
-        "The event listener Failing failed on tools.fetched",
-        "The recorder Failing failed on tools.fetched",
+        f"The event listener {FAILING} failed on tools.fetched; {REST}",
+        f"The recorder {FAILING} failed on tools.fetched; {REST}",
     ]
 
 
 def test_what_is_noted_waits_for_nobody():
     listener, recorder = Remembering(), Remembering()
-    Activity(MovedClock(), [listener], [recorder]).note("flow.step", flow_id="f", step="begun")
+    Activity(MovedClock(), {"a": listener}, {"a": recorder}).note("flow.step", flow_id="f", step="begun")
     assert (len(listener.heard), recorder.heard) == (1, [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -28,7 +29,7 @@ async def test_a_watched_store_still_tells_about_itself():
     from latchpin_memory_store.states import MemoryStateStore
 
     bare = MemoryStateStore(MovedClock())
-    watched = ObservedStates(bare, Observers([Watching()]))
+    watched = ObservedStates(bare, Observers({"a": Watching()}))
     assert isinstance(bare, StoreDiagnostics)
     assert isinstance(watched, StoreDiagnostics)
     assert (await watched.facts()).name == (await bare.facts()).name
@@ -37,7 +38,7 @@ async def test_a_watched_store_still_tells_about_itself():
 async def test_a_url_that_cannot_be_read_is_a_failure_as_without_observers():
     watching = Watching()
     outgoing = Outgoing("GET", "https://[bad/", (), b"", None, ByteBudget(10))
-    async with open_session(observers=Observers([watching])) as session:
+    async with open_session(observers=Observers({"a": watching})) as session:
         with pytest.raises(Failure, match="cannot be read"):
             await session.send(outgoing)
     [operation] = watching.ended
@@ -62,15 +63,17 @@ class Failing:
 @pytest.mark.parametrize("at", ["beginning", "end"])
 def test_an_observer_that_fails_disturbs_neither_the_work_nor_the_others(at, caplog):
     watching = Watching()
-    with Observers([watching, Failing(at)]).watch(Operation("store", "states.put")) as operation:
+    with Observers({"a": watching, "acme": Failing(at)}).watch(Operation("store", "states.put")) as operation:
         operation.facts["seen"] = "yes"
     assert [each.facts for each in watching.ended] == [{"seen": "yes"}]
     assert f"at the {at}" in caplog.text
+    [told] = caplog.messages
+    assert re.match(rf"The observer acme failed at an? {at}; nothing else is disturbed\.", told)
 
 
 def test_what_the_work_raises_is_its_outcome_unless_it_named_one_and_goes_on_up():
     watching = Watching()
-    observers = Observers([watching])
+    observers = Observers({"a": watching})
     for outcome in ("ok", "named"):
         with pytest.raises(KeyError), observers.watch(Operation("store", "tokens.get", outcome=outcome)):
             raise KeyError("gone")
@@ -88,6 +91,6 @@ def test_the_first_to_watch_is_the_last_to_be_told_of_the_end():
             told.append(f"{self.name} begins")
             return lambda: told.append(f"{self.name} ends")
 
-    with Observers([Named("one"), Named("two")]).watch(Operation("store", "tokens.get")):
+    with Observers({"a": Named("one"), "b": Named("two")}).watch(Operation("store", "tokens.get")):
         told.append("work")
     assert told == ["one begins", "two begins", "work", "two ends", "one ends"]

@@ -69,7 +69,15 @@ FAULTS = [
     ("unknown hook", hook("latchpin_stat_store()", "return None"), "did you mean latchpin_state_store?"),
     ("nothing like a hook", hook("latchpin_xyzzy()", "return None"), "latchpin_xyzzy, which is no hook of latchpin 0"),
     ("unmarked", hook("latchpin_signer()", "return None", ""), "defines latchpin_signer without @latchpin.hookimpl"),
-    ("argument", hook("latchpin_signer(config)", "return None"), "config"),
+    (
+        "argument",
+        hook("latchpin_signer(config)", "return None"),
+        "has the argument 'config', and a hook has none",
+    ),
+    ("newer API", "LATCHPIN_HOOK_API = '1.99'", "it was made for a newer hook API, 1.99, and latchpin 0"),
+    ("older API", "LATCHPIN_HOOK_API = '0.1'", "it was made for an older hook API, 0.1, and latchpin 0"),
+    ("no API", "LATCHPIN_HOOK_API = 1", "its LATCHPIN_HOOK_API is 1, and a version is a text such as '1."),
+    ("newer name", "from latchpin.contracts import Later", "cannot import name 'Later' from 'latchpin.contracts'"),
     ("raises", hook("latchpin_routes()", "return 1 / 0"), "failed in latchpin_routes: ZeroDivisionError: division by"),
     ("store", hook("latchpin_state_store()", "return 7"), "an int, and not a latchpin.Backend of a StateStore"),
     ("class", hook("latchpin_identity()", "return latchpin.Backend"), "the class Backend, and not a latchpin.Backend"),
@@ -150,6 +158,72 @@ async def test_what_is_wrong_is_named_alike_by_the_list_and_the_start(
             require_servable(Plugins(), CoreSettings(cache_type="memory"))
 
 
+UPDATE = "Install a version of acme-plugin that was made for latchpin 0.1.0, or another latchpin."
+REPAIR = "Repair, update or uninstall acme-plugin; what each hook returns is in docs/plugins.md."
+SENTENCES = [
+    (
+        "LATCHPIN_HOOK_API = '2.0'",
+        f"{NAMED} failed to load: it was made for a newer hook API, 2.0, and latchpin 0.1.0 has 1.0",
+        UPDATE,
+    ),
+    (
+        "import latchpin.later",
+        f"{NAMED} failed to load: ModuleNotFoundError: No module named 'latchpin.later'; this is latchpin 0.1.0",
+        UPDATE,
+    ),
+    (
+        "raise RuntimeError('no licence')",
+        f"{NAMED} failed to load: RuntimeError: no licence",
+        "Repair or uninstall acme-plugin; 'latchpin plugins' shows them all.",
+    ),
+    (
+        hook("latchpin_sgner()", "return None"),
+        f"{NAMED} implements latchpin_sgner, which is no hook of latchpin 0.1.0; did you mean latchpin_signer?",
+        "Update acme-plugin or latchpin; the hooks are listed in docs/plugins.md.",
+    ),
+    (
+        hook("latchpin_signer(config, *, key)", "return None"),
+        f"{NAMED} failed to load: its latchpin_signer has the argument 'config' and 'key', and a hook has none",
+        "Remove it: what a Backend opens with is given the settings and the context.",
+    ),
+    (
+        hook("latchpin_cipher()", "return latchpin.Backend('aes-gcm', 'x', latchpin.Settings, print)"),
+        f"two plugins offer 'aes-gcm' for latchpin_cipher: plugin 'cipher' of latchpin 0.1.0 and {NAMED}",
+        "Uninstall one of their distributions.",
+    ),
+    (
+        hook("latchpin_routes()", "raise KeyError('path')"),
+        f"{NAMED} failed in latchpin_routes: KeyError: 'path'",
+        REPAIR,
+    ),
+    (
+        hook("latchpin_cipher()", "return 7"),
+        f"{NAMED} returned from latchpin_cipher an int, and not a latchpin.Backend of a Cipher",
+        REPAIR,
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "sentence", "remedy"), SENTENCES)
+def test_each_fault_has_one_sentence_and_one_remedy(install: Install, source: str, sentence: str, remedy: str):
+    assert [(fault.detail, fault.remedy) for fault in install(source).faults()] == [(sentence, remedy)]
+
+
+@pytest.mark.parametrize("wanted", ["1.0", None])
+def test_a_plugin_for_this_hook_api_or_without_a_word_is_used(install: Install, wanted: str | None):
+    assert install(f"LATCHPIN_HOOK_API = {wanted!r}" if wanted else "").faults() == []
+
+
+def test_a_module_that_two_entry_points_name_is_used_once(install: Install):
+    plugins = install("", extra={"again": "acme_plugin_module"})
+    assert [(fault.detail, fault.remedy) for fault in plugins.faults()] == [
+        (
+            f"plugin 'again' of acme-plugin 7.2 failed to load: its module is that of {NAMED}",
+            "Name the module once in [project.entry-points.latchpin].",
+        )
+    ]
+
+
 def test_of_several_faults_each_is_told(install: Install):
     plugins = install(hook("latchpin_signer()", "return 7") + "\ndef latchpin_cipher():\n    ...\n")
     assert len(plugins.faults()) == 2
@@ -217,6 +291,7 @@ async def test_what_fails_to_open_is_named(install: Install, hook_name: str, bod
             pytest.fail("it must not open")
     assert f"{NAMED} could not open " in caught.value.detail
     assert told in caught.value.detail
+    assert caught.value.remedy == "Repair, update or uninstall acme-plugin."
 
 
 CLOSINGS = [
@@ -297,6 +372,25 @@ async def test_a_listener_has_settings_a_context_and_an_end(install: Install, mo
         assert isinstance(services.activity, Activity)
     told = ("alarms", "tools.fetched", {"count": 3})
     assert acme_plugin_module.told == [told, "closed"]
+
+
+@pytest.mark.parametrize(
+    ("hook_name", "method", "kind"),
+    [
+        ("latchpin_event_listeners", "on_event", "event listener"),
+        ("latchpin_recorders", "record", "recorder"),
+        ("latchpin_observers", "begin", "observer"),
+    ],
+)
+async def test_what_fails_while_it_listens_is_named(install: Install, caplog, hook_name: str, method: str, kind: str):
+    body = f"yield type('Odd', (), {{'{method}': lambda *_: 1 / 0}})()"
+    plugins = install(OPENS.format(hook=hook_name, body=body, open="open_it"))
+    async with assemble(plugins, CoreSettings(cache_type="memory", record_store="memory")) as services:
+        await services.activity.tell("tools.fetched", gateway_id="g", count=3)
+        await services.records.tokens.get("g", "ann@example.com")
+    [told] = [line for line in caplog.messages if "failed" in line]
+    assert told.startswith(f"The {kind} acme-way ({NAMED}) failed ")
+    assert told.endswith("; nothing else is disturbed. Update or uninstall its distribution")
 
 
 def test_every_hook_has_its_rule():

@@ -209,7 +209,7 @@ async def test_a_look_waits_for_what_waits_and_not_for_what_comes_meanwhile(reco
 
 async def test_what_the_writing_logs_belongs_to_no_flow(records, quick):
     history = FlowHistory(records, life=DAY)
-    trail = FlowRecorder(Activity(MovedClock(), [history]), FlowLog(None), worker="w").open("authorize")
+    trail = FlowRecorder(Activity(MovedClock(), {"history": history}), FlowLog(None), worker="w").open("authorize")
     trail.name("f" * 32, "a" * 32, "ada@example.com")
     with trail:
         trail.step(Begun(via="session"))

@@ -43,7 +43,9 @@ def told() -> Told:
 @pytest.fixture
 def journal(told: Told) -> FlowRecorder:
     ticks = itertools.count()
-    return FlowRecorder(Activity(MovedClock(), [told]), FlowLog(None), worker="w1", timer=lambda: next(ticks) * 0.5)
+    return FlowRecorder(
+        Activity(MovedClock(), {"told": told}), FlowLog(None), worker="w1", timer=lambda: next(ticks) * 0.5
+    )
 
 
 def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_before(journal, told):

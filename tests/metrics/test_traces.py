@@ -26,7 +26,7 @@ def trusting():
 def spans(gateway, trusting):
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    gateway.app.state.services.observers.add(TracingObserver(provider, trusting=trusting))
+    gateway.app.state.services.observers.add("traces", TracingObserver(provider, trusting=trusting))
     yield exporter.get_finished_spans
     provider.shutdown()
 

@@ -11,15 +11,27 @@ implements some hooks::
 
 What a service must do, ``contracts`` says, with the values of ``model`` and the failures of ``errors``. What else a
 plugin may import is listed in ``latchpin.sdk``. Whether a service does what it must, the suites in ``latchpin_testing``
-prove. ``__version__`` is the version of all these.
+prove. ``__version__`` is the version of all these, and ``HOOK_API`` that of what a plugin may use of them: a plugin's
+module says with ``LATCHPIN_HOOK_API = "1.0"`` which one it was made for.
 """
 
 from latchpin import contracts, errors, model
 from latchpin.contracts import Backend, Context
 from latchpin.model.server_profile import ServerProfile
-from latchpin.plugins.hookspecs import hookimpl
+from latchpin.plugins.hookspecs import HOOK_API, hookimpl
 from latchpin.settings import Settings
 
 __version__ = "0.1.0"
 
-__all__ = ["Backend", "Context", "ServerProfile", "Settings", "__version__", "contracts", "errors", "hookimpl", "model"]
+__all__ = [
+    "HOOK_API",
+    "Backend",
+    "Context",
+    "ServerProfile",
+    "Settings",
+    "__version__",
+    "contracts",
+    "errors",
+    "hookimpl",
+    "model",
+]

@@ -59,7 +59,7 @@ class Application:
         life = timedelta(hours=services.settings.flow_history_hours)
         self.history = FlowHistory(services.flows, life=life)
         self.flows = FlowInspector(services.flows, self.history)
-        services.activity.add(self.history)
+        services.activity.add("history of flows", self.history)
         self.journal = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.waiting = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)

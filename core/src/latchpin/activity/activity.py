@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
 from latchpin.contracts import Clock, EventListener, Recorder
 from latchpin.model.facts import FACTS, Detail, Fact, FactName
@@ -13,26 +14,31 @@ __all__ = ["Activity"]
 
 _log = logging.getLogger("latchpin.activity")
 
+_FAILED = "The %s %s failed on %s; nothing else is disturbed. Update or uninstall its distribution"
+
 
 class Activity:
     """The one place that facts are told to. A reader that fails is logged, and disturbs nothing.
 
     Args:
         clock: the gateway's.
-        listeners: in the order of their rank.
-        recorders: in the order of their rank.
+        listeners: by what they and their plugins are called, in the order of their rank.
+        recorders: likewise.
     """
 
     def __init__(
-        self, clock: Clock, listeners: Sequence[EventListener] = (), recorders: Sequence[Recorder] = ()
+        self,
+        clock: Clock,
+        listeners: Mapping[str, EventListener] = MappingProxyType({}),
+        recorders: Mapping[str, Recorder] = MappingProxyType({}),
     ) -> None:
         self.clock = clock
-        self._listeners = list(listeners)
+        self._listeners = dict(listeners)
         self._recorders = recorders
 
-    def add(self, listener: EventListener) -> None:
+    def add(self, name: str, listener: EventListener) -> None:
         """Let one more listen from now on."""
-        self._listeners.append(listener)
+        self._listeners[name] = listener
 
     def note(
         self, name: FactName, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
@@ -42,11 +48,11 @@ class Activity:
         kind = FACTS[name]
         if kind.line:
             _log.log(kind.level, kind.line, {**asdict(fact), **details})
-        for listener in self._listeners:
+        for reader, listener in self._listeners.items():
             try:
                 listener.on_event(fact)
             except Exception:  # noqa: BLE001  a listener may fail in any way
-                _log.exception("The event listener %s failed on %s", type(listener).__name__, name)
+                _log.exception(_FAILED, "event listener", reader, name)
         return fact
 
     async def tell(
@@ -54,8 +60,8 @@ class Activity:
     ) -> None:
         """Tell everybody. What was done is recorded when this returns, or the log says what is missing."""
         fact = self.note(name, actor=actor, subject=subject, gateway_id=gateway_id, **details)
-        for recorder in self._recorders:
+        for reader, recorder in self._recorders.items():
             try:
                 await recorder.record(fact)
             except Exception:  # noqa: BLE001  a recorder may fail in any way; what was done stays done
-                _log.exception("The recorder %s failed on %s", type(recorder).__name__, name)
+                _log.exception(_FAILED, "recorder", reader, name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from latchpin.contracts.evidence import StoreDiagnostics
 from latchpin.contracts.observers import Observer, Operation
@@ -14,21 +15,23 @@ __all__ = ["ObservedRecords", "ObservedStates", "Observers"]
 
 _log = logging.getLogger("latchpin.observers")
 
+_FAILED = "The observer %s failed at %s; nothing else is disturbed. Update or uninstall its distribution"
+
 End = Callable[[], None]
 
 
 class Observers:
-    """Those of a gateway, in the order of their rank. False while there are none."""
+    """Those of a gateway, by what they and their plugins are called, in the order of their rank. False without any."""
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self._observers = list(observers)
+    def __init__(self, observers: Mapping[str, Observer] = MappingProxyType({})) -> None:
+        self._observers = dict(observers)
 
     def __bool__(self) -> bool:
         return bool(self._observers)
 
-    def add(self, observer: Observer) -> None:
+    def add(self, name: str, observer: Observer) -> None:
         """Let one more watch from now on."""
-        self._observers.append(observer)
+        self._observers[name] = observer
 
     def watch(self, operation: Operation) -> Watch:
         """Watch what the body does; what it raises is its outcome, unless it has named one."""
@@ -40,40 +43,40 @@ class Watch:
 
     __slots__ = ("_ends", "_observers", "_operation")
 
-    def __init__(self, observers: Sequence[Observer], operation: Operation) -> None:
+    def __init__(self, observers: Mapping[str, Observer], operation: Operation) -> None:
         self._observers = observers
         self._operation = operation
-        self._ends: list[End] = []
+        self._ends: list[tuple[str, End]] = []
 
     def __enter__(self) -> Operation:
         """Tell every observer that it begins."""
-        for observer in self._observers:
-            end = _begin(observer, self._operation)
+        for name, observer in self._observers.items():
+            end = _begin(name, observer, self._operation)
             if end is not None:
-                self._ends.append(end)
+                self._ends.append((name, end))
         return self._operation
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Tell them, the last first, that it has ended."""
         if kind is not None and self._operation.outcome == "ok":
             self._operation.outcome = kind.__name__
-        for end in reversed(self._ends):
-            _end(end)
+        for name, end in reversed(self._ends):
+            _end(name, end)
 
 
-def _begin(observer: Observer, operation: Operation) -> End | None:
+def _begin(name: str, observer: Observer, operation: Operation) -> End | None:
     try:
         return observer.begin(operation)
     except Exception:  # noqa: BLE001  an observer may fail in any way
-        _log.exception("The observer %s failed at a beginning", type(observer).__name__)
+        _log.exception(_FAILED, name, "a beginning")
         return None
 
 
-def _end(end: End) -> None:
+def _end(name: str, end: End) -> None:
     try:
         end()
     except Exception:  # noqa: BLE001
-        _log.exception("An observer failed at an end")
+        _log.exception(_FAILED, name, "an end")
 
 
 class ObservedStates:

@@ -166,7 +166,9 @@ class OpenContext:
         return service
 
     def _failed(self, hook: BackendHook[Any], backend: Backend[Any, Any], reason: str) -> PluginError:
-        remedy = "Repair, update or uninstall that distribution, or select another."
+        plugin = self.plugins.who_offers(hook, backend.name)
+        remedy = f"Repair, update or uninstall {plugin.distribution if plugin else 'its distribution'}"
+        remedy += f", or set {hook.variable} to another." if hook.variable else "."
         return PluginError(f"{self._name(hook, backend, 'open')}: {reason}", remedy=remedy)
 
     def _name(self, hook: BackendHook[Any], backend: Backend[Any, Any], act: str) -> str:

@@ -42,9 +42,12 @@ if TYPE_CHECKING:
     import typer
     from fastapi import APIRouter
 
-__all__ = ["HOOKS", "SERVING_HOOKS", "SIDE_BY_SIDE", "WITH_SETTINGS", "BackendHook", "Hook", "hookimpl"]
+__all__ = ["HOOK_API", "HOOKS", "SERVING_HOOKS", "SIDE_BY_SIDE", "WITH_SETTINGS", "BackendHook", "Hook", "hookimpl"]
 
 PROJECT = "latchpin"
+HOOK_API = "1.0"
+"""The version of all that a plugin may use: the hooks, their contracts and the published modules. The second number
+rises when something is added, the first when something changes or goes."""
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 OfferT = TypeVar("OfferT")

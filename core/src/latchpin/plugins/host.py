@@ -5,18 +5,18 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from latchpin import __version__
 from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins import elsewhere
+from latchpin.plugins.fitness import Wrong, broken, other_api, unmet, with_arguments
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
-from latchpin.plugins.rules import misfit, unmarked_hooks, unmet, unnamed
+from latchpin.plugins.rules import misfit, unmarked_hooks, unnamed
 
 __all__ = ["Offer", "Plugin", "Plugins"]
 
@@ -70,30 +70,28 @@ class Plugins:
 
     def _load(self, point: EntryPoint) -> None:
         distribution, version = _distribution(point)
-        needed = unmet(point.dist.requires or ()) if point.dist is not None else None
-        if needed is not None:
-            reason = f"it needs {needed}, and this is latchpin {__version__}"
-            remedy = (
-                f"Install a version of {distribution} that was made for latchpin {__version__}, or update latchpin."
-            )
-            self._refuse(Plugin(point.name, distribution, version, error=reason), reason, remedy)
-            return
+        plugin = Plugin(point.name, distribution, version)
+        wrong = unmet(point.dist.requires or (), distribution) if point.dist is not None else None
         try:
-            module = point.load()
-            self._manager.register(module, name=f"{distribution}:{point.name}")
+            if wrong is None:
+                wrong = self._register(plugin, point.load())
         except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
             _log.debug("plugin %s failed to load", point.name, exc_info=exc)
-            reason = f"{type(exc).__name__}: {exc}"
-            remedy = f"Repair or uninstall {distribution}; 'latchpin plugins' shows them all."
-            self._refuse(Plugin(point.name, distribution, version, error=reason), reason, remedy)
-            return
-        plugin = Plugin(point.name, distribution, version)
-        self._by_module[id(module)] = plugin
+            wrong = broken(exc, distribution)
+        if wrong is not None:
+            reason, remedy = wrong
+            plugin = replace(plugin, error=reason)
+            self._unloadable.append(PluginError(f"{plugin} failed to load: {reason}", remedy=remedy))
         self.installed.append(plugin)
 
-    def _refuse(self, plugin: Plugin, reason: str, remedy: str) -> None:
-        self.installed.append(plugin)
-        self._unloadable.append(PluginError(f"{plugin} failed to load: {reason}", remedy=remedy))
+    def _register(self, plugin: Plugin, module: object) -> Wrong | None:
+        wrong = other_api(module, plugin.distribution) or with_arguments(module)
+        if wrong is None and (other := self._by_module.get(id(module))) is not None:
+            wrong = f"its module is that of {other}", "Name the module once in [project.entry-points.latchpin]."
+        if wrong is None:
+            self._manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+            self._by_module[id(module)] = plugin
+        return wrong
 
     def faults(self, hooks: Iterable[Hook[Any]] = HOOKS) -> list[PluginError]:
         """Everything that is wrong with what is installed, each naming its plugin, distribution and version.
@@ -195,7 +193,7 @@ class Plugins:
         have = ", ".join(sorted(offers)) or "none"
         text = f"{hook.variable} holds '{name}', and no installed plugin offers that; installed: {have}"
         remedy = f"Set {hook.variable} to one of: {have}." if offers else ""
-        if hook.name in {STATE_STORE.name, RECORD_STORE.name}:
+        if hook in {STATE_STORE, RECORD_STORE}:
             remedy = f"{remedy} Or install {elsewhere.stores()} with pip.".strip()
         raise SettingsError(text, public=text, remedy=remedy)
 

@@ -1,10 +1,9 @@
-"""What a plugin must be like: the core that it was made for, the hooks that it marks, and what each hook returns."""
+"""What a plugin must be like: the hooks that it marks, and what each hook returns."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable
 from pkgutil import resolve_name
 from typing import Any
 
@@ -15,7 +14,7 @@ from latchpin import __version__, contracts
 from latchpin.model import ServerProfile
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, SETTINGS, BackendHook, Hook
 
-__all__ = ["lacking", "misfit", "unmarked_hooks", "unmet", "unnamed"]
+__all__ = ["lacking", "misfit", "unmarked_hooks", "unnamed"]
 
 
 def lacking(service: object, contract: type) -> str | None:
@@ -95,21 +94,3 @@ def unnamed(name: str) -> str:
     """Say that ``name`` is no hook, and which one may be meant."""
     close = difflib.get_close_matches(name, [hook.name for hook in HOOKS], n=1)
     return f"{name}, which is no hook of latchpin {__version__}" + (f"; did you mean {close[0]}?" if close else "")
-
-
-def unmet(requirements: Iterable[str]) -> str | None:
-    """Which of a distribution's requirements the installed core does not meet, None if it meets them all."""
-    for text in requirements:
-        if text.partition(";")[0].strip() == f"latchpin=={__version__}" or not text.lower().startswith("latchpin"):
-            continue
-        from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415  seldom needed
-
-        try:
-            wanted = Requirement(text)
-        except InvalidRequirement:
-            continue  # pip did not follow it either
-        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
-        met = wanted.specifier.contains(__version__, prereleases=True)
-        if wanted.name.lower() == "latchpin" and applies and not met:
-            return f"latchpin{wanted.specifier}"
-    return None
