@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from latchpin.oauth import status_of
+from latchpin.sdk.stores import status_of
 from latchpin_testing import CheapCountContract, MovedClock, SharedRecordStoreContract, SuiteContext, records_large
 
 pytestmark = pytest.mark.needs("latchpin_sql_store")

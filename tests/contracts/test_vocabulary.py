@@ -71,7 +71,7 @@ def test_the_rule_sees_deep_into_a_signature():
 
 
 def test_what_judges_a_token_is_exported():
-    from latchpin.oauth import status_of
+    from latchpin.sdk.stores import status_of
 
-    assert "latchpin.oauth.status_of" in contracts.TokenRecords.count.__doc__
+    assert "latchpin.sdk.stores.status_of" in contracts.TokenRecords.count.__doc__
     assert status_of(None, None) == "missing"

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from latchpin.outbound.redirects import explain_redirect, follow
+from latchpin.outbound.redirects import explain_redirect, follow_redirect
 
 from tests.flow.rig import Rig
 from tests.proxy.scripted import ScriptedServer, read, reply
@@ -48,12 +48,12 @@ NOT_FOLLOWED = [
 
 @pytest.mark.parametrize(("method", "status", "location", "target"), FOLLOWED)
 def test_what_is_followed(method: str, status: int, location: str, target: str):
-    assert follow(method, HERE, status, location) == target
+    assert follow_redirect(method, HERE, status, location) == target
 
 
 @pytest.mark.parametrize(("method", "status", "location", "why"), NOT_FOLLOWED)
 def test_what_is_not_followed(method: str, status: int, location: str | None, why: str):
-    assert follow(method, HERE, status, location) is None, why
+    assert follow_redirect(method, HERE, status, location) is None, why
 
 
 def test_what_is_not_followed_is_named_without_its_query():

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from latchpin.oauth import status_of
 from latchpin.records.flow_text import dump_step
+from latchpin.sdk.stores import status_of
 from latchpin_audit.chain import build_chain, check_chain
 from latchpin_audit.entry import AuditNote
 from latchpin_redis_store.records import COUNTED

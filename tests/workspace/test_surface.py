@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,15 @@ def test_plugins_import_only_what_is_published():
         found[plugin] |= unpublished(imported(ast.parse(path.read_text(encoding="utf-8"))))
     assert len(found) > 9
     assert {plugin: modules for plugin, modules in found.items() if modules} == PENDING
+
+
+def test_examples_in_the_docs_import_only_what_is_published():
+    found = {}
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for example in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            if wrong := unpublished(imported(ast.parse(textwrap.dedent(example)))):
+                found[page.name] = wrong
+    assert not found
 
 
 def test_what_is_internal_is_noticed():

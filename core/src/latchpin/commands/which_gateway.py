@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from latchpin.application import Application
 from latchpin.errors import NotFound
-from latchpin.gateways.named import PREFIX, named
+from latchpin.gateways.named import PREFIX, find_named
 from latchpin.model import Caller, Gateway
 from latchpin.model.flow_steps import FlowQuery
 
@@ -25,7 +25,7 @@ async def find_gateway(application: Application, which: str) -> Gateway:
     Raises:
         NotFound: there is none, or several may be meant.
     """
-    found = named(await application.gateways.list(OPERATOR), which)
+    found = find_named(await application.gateways.list(OPERATOR), which)
     if not found:
         raise NotFound(
             f"there is no gateway with the id or name {which!r}",

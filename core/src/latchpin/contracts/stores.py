@@ -95,7 +95,7 @@ class TokenRecords(Protocol):
         """Those that match every given filter, oldest first."""
 
     async def count(self, now: datetime) -> Mapping[str, int]:
-        """How many there are of each status, as ``latchpin.oauth.status_of`` judges; a status of none may be missing.
+        """How many there are of each status, as ``latchpin.sdk.stores.status_of`` judges. Zeros may be missing.
 
         It is asked for as long as somebody reads metrics, so a store that can count does not read all tokens for it.
         """

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from latchpin.model import Gateway
 
-__all__ = ["PREFIX", "named"]
+__all__ = ["PREFIX", "find_named"]
 
 PREFIX = re.compile(r"[0-9a-f]{4,31}")
 """The first digits of an id: four at the least, so that a slip names nothing."""
 
 
-def named(gateways: Iterable[Gateway], which: str) -> list[Gateway]:
+def find_named(gateways: Iterable[Gateway], which: str) -> list[Gateway]:
     """Those that ``which`` may mean: the one with that id, else those of that name, else of ids that begin so."""
     every = list(gateways)
     return (

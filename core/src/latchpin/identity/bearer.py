@@ -11,7 +11,7 @@ from latchpin.contracts import Clock
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.identity.address import parse_email
 from latchpin.identity.jwks import KeySet
-from latchpin.identity.jwts import decode, explain, read_key_id
+from latchpin.identity.jwts import decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.presented import BEARER, parse_authorization
 from latchpin.identity.revocations import SessionRevocations
 from latchpin.identity.signed_tokens import ADMIN_CLAIM, SignedTokens
@@ -67,7 +67,7 @@ class BearerIdentity:
         try:
             claims = await self._claims(token, evidence.resource)
         except jwt.InvalidTokenError as exc:
-            raise NotSignedIn(f"the bearer token was refused: {explain(exc)}") from exc
+            raise NotSignedIn(f"the bearer token was refused: {explain_jwt(exc)}") from exc
         email = self._email(claims)
         await self._check_not_ended(email, claims.get("iat"))
         return Caller(
@@ -91,7 +91,7 @@ class BearerIdentity:
         key = await self._key_set.find(read_key_id(token))
         if key is None:
             raise jwt.InvalidSignatureError("no such key")
-        return decode(
+        return decode_jwt(
             token,
             [key],
             [key.algorithm_name],

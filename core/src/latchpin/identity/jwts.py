@@ -11,7 +11,7 @@ import jwt
 
 from latchpin.workers.bounded import Bounded
 
-__all__ = ["END_OF_TIME", "Verifier", "decode", "explain", "read_key_id"]
+__all__ = ["END_OF_TIME", "Verifier", "decode_jwt", "explain_jwt", "read_key_id"]
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 """No time in a token is as late, in seconds since 1970: what is has been made up, or is in milliseconds."""
@@ -49,19 +49,19 @@ class Verifier:
     def verify(
         self, token: str, keys: Sequence[bytes], *, issuer: str, audiences: tuple[str, ...], now: float
     ) -> dict[str, Any]:
-        """Prove ``token`` and return its claims; arguments and errors are those of ``decode``."""
+        """Prove ``token`` and return its claims; arguments and errors are those of ``decode_jwt``."""
         digest = hashlib.sha256(token.encode("utf-8", "backslashreplace")).digest()
         proof = (digest, issuer, audiences, tuple(keys))
         claims = self._proven.get(proof)
         if claims is None:
-            claims = decode(token, keys, self._algorithms, issuer=issuer, audiences=audiences, now=now)
+            claims = decode_jwt(token, keys, self._algorithms, issuer=issuer, audiences=audiences, now=now)
             self._proven[proof] = claims
         else:
             _check_times(claims, now, 0)
         return dict(claims)
 
 
-def decode(
+def decode_jwt(
     token: str,
     keys: Sequence[Any],
     algorithms: Sequence[str],
@@ -109,7 +109,7 @@ def read_key_id(token: str) -> object:
         raise jwt.DecodeError("nested too deeply") from exc
 
 
-def explain(exc: jwt.InvalidTokenError) -> str:
+def explain_jwt(exc: jwt.InvalidTokenError) -> str:
     """Why a token was refused, in our own words: a library's text may repeat the token's content."""
     for kind, text in _REASONS:
         if isinstance(exc, kind):

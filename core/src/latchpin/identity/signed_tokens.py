@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr
 from latchpin.contracts import Cipher, Clock, KeyValueRecords
 from latchpin.errors import InvalidRequest, SettingsError
 from latchpin.identity.address import parse_email
-from latchpin.identity.jwts import Verifier, explain
+from latchpin.identity.jwts import Verifier, explain_jwt
 from latchpin.services import Services
 from latchpin.settings import Settings
 from latchpin.settings.core import CoreSettings
@@ -108,7 +108,7 @@ class SignedTokens:
             )
         except jwt.InvalidTokenError as exc:
             raise InvalidRequest(
-                f"the {purpose} ticket does not hold: {explain(exc)}",
+                f"the {purpose} ticket does not hold: {explain_jwt(exc)}",
                 public="This page's link has expired or was altered.",
                 remedy="Go back to the gateways page and begin again.",
             ) from exc

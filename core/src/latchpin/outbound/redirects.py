@@ -9,7 +9,7 @@ from __future__ import annotations
 from latchpin.errors import UpstreamUnreadable
 from latchpin.model.urls import join_url, split_origin
 
-__all__ = ["MOST_REDIRECTS", "explain_redirect", "follow", "is_redirect", "tell_redirect"]
+__all__ = ["MOST_REDIRECTS", "explain_redirect", "follow_redirect", "is_redirect", "tell_redirect"]
 
 MOST_REDIRECTS = 5
 """How many redirects one request follows."""
@@ -24,7 +24,7 @@ def is_redirect(status: int) -> bool:
     return status in range(300, 400) and status != _NOT_MODIFIED
 
 
-def follow(method: str, url: str, status: int, location: str | None) -> str | None:
+def follow_redirect(method: str, url: str, status: int, location: str | None) -> str | None:
     """The URL that the same request goes to next; None where the redirect is not followed, or is none.
 
     Args:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from latchpin.outbound.mcp_transport import Conversation
 
-__all__ = ["HttpUpstream", "explain", "open_upstream"]
+__all__ = ["HttpUpstream", "explain_failure", "open_upstream"]
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -132,7 +132,7 @@ class HttpUpstream:
             failure = failure_of(exc)
             if failure is None:
                 raise UpstreamUnreachable(f"{host_of(url)}: {type(exc).__name__}", sent=True) from exc
-            raise explain(failure, url) from exc
+            raise explain_failure(failure, url) from exc
         return Reply(
             url=_without_query(url),
             status=response.status_code,
@@ -159,7 +159,7 @@ def host_of(url: str) -> str:
         return "the server"
 
 
-def explain(failure: Failure, url: str) -> UpstreamError:
+def explain_failure(failure: Failure, url: str) -> UpstreamError:
     """Say a failure in the gateway's own errors."""
     detail = f"{host_of(url)}: {failure.reason}"
     match failure.kind:

@@ -12,7 +12,7 @@ A page gets both from ``latchpin.sdk.web``, a command from ``latchpin.sdk.comman
 What they give: ``UsableToken`` is an open access token, ``Connection`` is one user's at one gateway without its tokens,
 with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Step`` is one request of a search for a server.
 
-``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``named`` finds
+``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``find_named`` finds
 gateways as people name them: by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may
 know of a gateway, ``owner_of`` whose token serves them there, ``needs_browser`` whether only a person in a browser gets
 one. ``mcp_endpoint`` says where MCP clients reach a gateway.
@@ -21,7 +21,7 @@ one. ``mcp_endpoint`` says where MCP clients reach a gateway.
 from latchpin.application import Application
 from latchpin.gateways.connections import Connection
 from latchpin.gateways.endpoint import mcp_endpoint
-from latchpin.gateways.named import named
+from latchpin.gateways.named import find_named
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.identity.allowance import may_use
 from latchpin.oauth.status import TokenStatus
@@ -40,7 +40,7 @@ __all__ = [
     "UsableToken",
     "may_use",
     "mcp_endpoint",
-    "named",
+    "find_named",
     "needs_browser",
     "owner_of",
     "parse_gateway_body",

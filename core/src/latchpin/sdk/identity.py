@@ -3,9 +3,9 @@
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
 somebody in, once.
 
-``decode`` verifies a JWT under given keys, with the gateway's clock; ``explain`` says why one was refused without
-repeating it, and ``read_key_id`` which key it names. ``KeySet`` fetches and keeps another server's published keys
-(RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
+``decode_jwt`` verifies a JWT under given keys, with the gateway's clock; ``explain_jwt`` says why one was refused
+without repeating it, and ``read_key_id`` which key it names. ``KeySet`` fetches and keeps another server's published
+keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
@@ -16,7 +16,7 @@ only this caller can use there; ``Kind`` says what a name names, and ``NotBound`
 from latchpin.identity.address import parse_email
 from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
-from latchpin.identity.jwts import decode, explain, read_key_id
+from latchpin.identity.jwts import decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.login import create_link
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "Kind",
     "NotBound",
     "create_link",
-    "decode",
-    "explain",
+    "decode_jwt",
+    "explain_jwt",
     "parse_email",
     "read_key_id",
 ]

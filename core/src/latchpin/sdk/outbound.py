@@ -2,24 +2,24 @@
 
 ``open_session`` opens a ``GuardedSession``. It connects to checked addresses only, follows no redirects, keeps no
 cookies, and ends at a deadline. It sends an ``Outgoing`` and gives an ``Answer``, whose body comes in pieces, or raises
-``Failure``, which says whether anything was sent; ``explain`` turns that into an error of ``latchpin.errors``, and
-``host_of`` names the server for people. ``ByteBudget`` says how much may come::
+``Failure``, which says whether anything was sent. ``explain_failure`` turns that into an error of ``latchpin.errors``,
+and ``host_of`` names the server for people. ``ByteBudget`` says how much may come::
 
     async with open_session() as session:
         answer = await session.send(Outgoing("GET", url, (), b"", deadline, ByteBudget(1_000_000)))
 
 ``open_decoder`` decodes a body that came undecoded; it raises ``BodyTooLarge`` or ``BodyUndecodable``.
 
-``is_redirect``, ``follow``, ``tell_redirect`` and ``explain_redirect`` judge a redirect as the gateway does everywhere:
-within one origin, at most ``MOST_REDIRECTS`` times.
+``is_redirect``, ``follow_redirect``, ``tell_redirect`` and ``explain_redirect`` judge a redirect as the gateway does
+everywhere: it is followed within one origin, at most ``MOST_REDIRECTS`` times.
 """
 
 from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession, open_session
 from latchpin.outbound.messages import Answer, Outgoing
-from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow, is_redirect, tell_redirect
-from latchpin.outbound.upstream import explain, host_of
+from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow_redirect, is_redirect, tell_redirect
+from latchpin.outbound.upstream import explain_failure, host_of
 
 __all__ = [
     "MOST_REDIRECTS",
@@ -30,9 +30,9 @@ __all__ = [
     "Failure",
     "GuardedSession",
     "Outgoing",
-    "explain",
+    "explain_failure",
     "explain_redirect",
-    "follow",
+    "follow_redirect",
     "host_of",
     "is_redirect",
     "open_decoder",

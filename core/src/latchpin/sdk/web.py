@@ -20,7 +20,7 @@ the error and gives what the page may say.
 
 A route that cannot use these arguments asks by itself: ``application_of``, ``services_of``, ``require_caller``,
 ``require_admin`` and ``check_gateway_id``; ``FOR_ADMINISTRATORS`` then describes who may call it. In plain ASGI,
-``header`` reads a field of the request, and ``answer_program`` answers a failure. ``FORWARDING`` are the fields by
+``read_header`` reads a field of the request, and ``answer_program`` answers a failure. ``FORWARDING`` are the fields by
 which proxies say whom they forward. ``StreamingRoute`` is a route that limits its bodies itself.
 """
 
@@ -37,7 +37,7 @@ from latchpin.web.dependencies import (
 from latchpin.web.description import FOR_ADMINISTRATORS, problems
 from latchpin.web.errors import answer_program, tell_failure
 from latchpin.web.frame import frame, mcp_url_of
-from latchpin.web.hosts import FORWARDING, header
+from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.limits import StreamingRoute
 from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
@@ -57,7 +57,7 @@ __all__ = [
     "application_of",
     "check_gateway_id",
     "frame",
-    "header",
+    "read_header",
     "mcp_url_of",
     "problems",
     "render",

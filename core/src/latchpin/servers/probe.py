@@ -14,7 +14,7 @@ from typing import Any
 from latchpin import __version__
 from latchpin.model import Reply
 from latchpin.oauth.challenge import Challenge, parse_challenge
-from latchpin.outbound.redirects import MOST_REDIRECTS, follow, is_redirect, tell_redirect
+from latchpin.outbound.redirects import MOST_REDIRECTS, follow_redirect, is_redirect, tell_redirect
 from latchpin.servers.discovery_client import DiscoveryClient, bare
 from latchpin.servers.found import Step
 
@@ -95,7 +95,7 @@ class Probe:
             if reply is None:
                 return None
             self.answered = True
-            target = follow(method, self._url, reply.status, reply.headers.get("location"))
+            target = follow_redirect(method, self._url, reply.status, reply.headers.get("location"))
             self._judge(asked, reply, followed=target is not None)
             if self.challenged or target is None:
                 break

@@ -168,7 +168,7 @@ class Guard:
         if type(error) is not LatchpinError:
             log_failure(error, trace)
         retry = {"retry-after": "30"} if error.status == 503 else {}  # noqa: PLR2004
-        if b"text/html" in hosts.header(scope, b"accept"):
+        if b"text/html" in hosts.read_header(scope, b"accept"):
             page = failure(error, detail=error.public, trace=trace, around={"base": self._base_path}, headers=retry)
             await page(scope, receive, send)
             return

@@ -14,7 +14,7 @@ from latchpin.errors import InvalidRequest, WeakSecret
 from latchpin.model.urls import origin_of
 from latchpin.settings.core import CoreSettings, is_loopback_host
 
-__all__ = ["FORWARDING", "HostRules", "header"]
+__all__ = ["FORWARDING", "HostRules", "read_header"]
 
 _log = logging.getLogger("latchpin.web")
 
@@ -79,12 +79,13 @@ class HostRules:
         Cookies belong to a host name: a flow begun under another would come back without its cookie. A proxy
         that rewrites Host would make this a loop, which a cookie of five seconds ends.
         """
-        host = header(scope, b"host")
-        if host.lower() == self._netloc or scope["method"] != "GET" or b"text/html" not in header(scope, b"accept"):
+        host = read_header(scope, b"host")
+        wants_page = scope["method"] == "GET" and b"text/html" in read_header(scope, b"accept")
+        if host.lower() == self._netloc or not wants_page:
             return None
         if _parse_host(host, self._scheme) == self._host:
             return None
-        if LOOP_COOKIE.encode() in header(scope, b"cookie"):
+        if LOOP_COOKIE.encode() in read_header(scope, b"cookie"):
             self._report_loop()
             return None
         path = scope["path"]
@@ -114,7 +115,7 @@ class HostRules:
 _QUERY_SAFE = "/?:@!$&'()*+,;=~-._%"
 
 
-def header(scope: Scope, name: bytes) -> bytes:
+def read_header(scope: Scope, name: bytes) -> bytes:
     """The first value of a header, ``b""`` if there is none."""
     for found, value in scope["headers"]:
         if found == name:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from latchpin.contracts import Finding, Severity
 from latchpin.model import Gateway
-from latchpin.sdk.gateway import named
+from latchpin.sdk.gateway import find_named
 
 from latchpin_doctor.examination import Examination
 
@@ -23,7 +23,7 @@ async def check_gateways(context: Examination) -> Sequence[Finding]:
     if application is None:
         return []
     everyone = await application.services.records.gateways.list()
-    wanted = list(everyone) if context.gateway_id is None else named(everyone, context.gateway_id)
+    wanted = list(everyone) if context.gateway_id is None else find_named(everyone, context.gateway_id)
     if not wanted:
         return [_none(context.gateway_id)]
     limit = asyncio.Semaphore(AT_ONCE)

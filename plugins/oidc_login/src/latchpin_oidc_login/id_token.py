@@ -67,7 +67,7 @@ def check_id_token(token: str, key: jwt.PyJWK, algorithms: Collection[str], expe
     if key.algorithm_name not in algorithms:
         raise IdTokenInvalid(f"the key is for {key.algorithm_name}, which the provider does not sign with")
     try:
-        claims = identity.decode(
+        claims = identity.decode_jwt(
             token,
             [key],
             [key.algorithm_name],
@@ -77,7 +77,7 @@ def check_id_token(token: str, key: jwt.PyJWK, algorithms: Collection[str], expe
             leeway=expected.leeway.total_seconds(),
         )
     except jwt.InvalidTokenError as exc:
-        raise IdTokenInvalid(f"the ID token was refused: {identity.explain(exc)}") from exc
+        raise IdTokenInvalid(f"the ID token was refused: {identity.explain_jwt(exc)}") from exc
     _check_party(claims, expected.client_id)
     _check_issued(claims, expected)
     _check_nonce(claims, expected.nonce)

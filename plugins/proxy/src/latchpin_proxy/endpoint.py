@@ -20,7 +20,7 @@ from latchpin.sdk.identity import Bindings
 from latchpin.sdk.outbound import open_session
 from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.urls import origin_of
-from latchpin.sdk.web import answer_program, check_gateway_id, header, require_caller
+from latchpin.sdk.web import answer_program, check_gateway_id, read_header, require_caller
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -98,7 +98,7 @@ class McpEndpoint:
     async def _caller(self, scope: Scope) -> Caller:
         """The caller, by bearer token or trusted proxy. Cookies do not count: pages elsewhere can make them come."""
         origins = [value for name, value in scope["headers"] if name == b"origin"]
-        check_origin(origins, header(scope, b"sec-fetch-site"), self._own_origin)
+        check_origin(origins, read_header(scope, b"sec-fetch-site"), self._own_origin)
         bare = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
         resource = resource_url(self._core.base_url, scope["path_params"]["gateway_id"])
         return await require_caller(Request({**scope, "headers": bare}), resource=resource)
@@ -167,7 +167,7 @@ class McpEndpoint:
             parameters = {"error": "insufficient_scope", "scope": " ".join(error.scopes)}
         elif error.status != 401:  # noqa: PLR2004
             return None
-        elif isinstance(error, NotSignedIn) and header(scope, b"authorization"):
+        elif isinstance(error, NotSignedIn) and read_header(scope, b"authorization"):
             parameters["error"] = "invalid_token"
         if (url := getattr(error, "authorize_url", None)) is not None:
             parameters["authorize_url"] = url

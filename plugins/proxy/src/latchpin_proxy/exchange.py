@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from latchpin.errors import UpstreamTimeout
-from latchpin.sdk.outbound import Answer, Failure, explain, host_of
+from latchpin.sdk.outbound import Answer, Failure, explain_failure, host_of
 
 from latchpin_proxy.headers import build_answer_headers, is_event_stream
 from latchpin_proxy.inspection import inspect
@@ -69,7 +69,7 @@ class Exchange:
         try:
             headers, pieces = await inspect(headers, self._patient(answer), terms, self._share)
         except Failure as exc:
-            raise explain(exc, request.gateway.url) from exc
+            raise explain_failure(exc, request.gateway.url) from exc
         except TimeoutError as exc:
             host = host_of(request.gateway.url)
             raise UpstreamTimeout(f"{host}: nothing moved for {self._idle:g} s", sent=True) from exc

@@ -20,9 +20,9 @@ from latchpin.sdk.outbound import (
     Failure,
     GuardedSession,
     Outgoing,
-    explain,
+    explain_failure,
     explain_redirect,
-    follow,
+    follow_redirect,
     host_of,
     is_redirect,
     tell_redirect,
@@ -115,7 +115,7 @@ class Relay:
         url = self._redirects.begin(request.gateway) if request.body is None else request.gateway.url
         for _ in range(MOST_REDIRECTS):
             answer = await self._send_proven(request, token, url)
-            target = follow(request.method, url, answer.status, answer.header("location"))
+            target = follow_redirect(request.method, url, answer.status, answer.header("location"))
             if target is None and not is_redirect(answer.status):
                 self._redirects.learn(request.gateway, url)
                 return answer
@@ -155,7 +155,7 @@ class Relay:
         except Failure as exc:
             if request.inbound.failure is not None:
                 raise request.inbound.failure from exc
-            raise explain(exc, url) from exc
+            raise explain_failure(exc, url) from exc
 
     # -- the answer's head ------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.proofs import TokenProof
 from latchpin.outbound.redirects import explain_redirect
-from latchpin.outbound.upstream import HttpUpstream, explain, host_of
+from latchpin.outbound.upstream import HttpUpstream, explain_failure, host_of
 
 if TYPE_CHECKING:
     from latchpin.outbound.mcp_transport import Conversation, Observed
@@ -95,7 +95,7 @@ def _explain(exc: Exception, talk: Conversation) -> UpstreamError:
     if refused and observed.failure is None:
         return _explain_refusal(observed, host)
     if observed.failure is not None:
-        return explain(observed.failure, talk.url)
+        return explain_failure(observed.failure, talk.url)
     if _first(exc, TimeoutError) is not None:
         return UpstreamTimeout(f"{host}: no whole answer in time", sent=True)
     if observed.status is not None and observed.status >= _FIRST_ERROR:
