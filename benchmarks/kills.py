@@ -43,6 +43,12 @@ from tests.servers.ports import Reservation
 CALLS = 4
 UNREAD = 5.0
 """Seconds that a request may wait at the provider, on a busy machine, after its sender was killed."""
+LEASE = 34.0
+"""Seconds after which another worker refreshes in the place of one that died: OAUTH_REQUEST_TIMEOUT and 15, nearly.
+
+A worker that died with the answer in its hands had closed the connection already: its port names nobody any more. One
+that lives and holds the lease would have kept the new token long before.
+"""
 THOUGHT = 0.5
 """Seconds that a person thinks at the most between two things."""
 PATIENCE = 180
@@ -272,6 +278,8 @@ class Crowd:
             sent_by, began, ended = first[token]
             if any(sent_by in kill.ports and began - UNREAD <= kill.at <= came for kill in kills):
                 self.outcomes["refresh token sent again, its worker killed meanwhile"] += 1
+            elif came - ended >= LEASE and any(began <= kill.at <= ended + UNREAD for kill in kills):
+                self.outcomes["refresh token sent again after the lease, a worker killed with the answer"] += 1
             else:
                 self.fault("a refresh token was sent twice", token, (0, {}, f"{began} {ended} {came}"))
 

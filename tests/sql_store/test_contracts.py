@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from latchpin_sql_store import lanes, plugin
+from latchpin_sql_store import plugin, write_queue
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
 from latchpin_sql_store.tables import metadata
@@ -22,7 +22,7 @@ from latchpin_testing import (
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Right answers are asked for here, and may come late; that callers hear in time is tested in ``test_faults``."""
-    monkeypatch.setattr(lanes, "PATIENCE", 60)
+    monkeypatch.setattr(write_queue, "PATIENCE", 60)
 
 
 class OnSqlite:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from latchpin.errors import BackendUnavailable, InvalidRequest, RecordConflict, StateNotFound
 from latchpin.model import StateKey
-from latchpin_sql_store import lanes, plugin
+from latchpin_sql_store import plugin, write_queue
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.settings import SqlSettings
@@ -37,7 +37,7 @@ def test_the_waits_fit_into_the_two_seconds_that_are_promised(request, fixture):
                 wait = int(shown.removesuffix("ms")) / 1000
     finally:
         engine.dispose()
-    assert 1 < wait < lanes.PATIENCE < PROMISED
+    assert 1 < wait < write_queue.PATIENCE < PROMISED
 
 
 @asynccontextmanager

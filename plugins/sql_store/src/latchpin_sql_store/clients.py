@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from latchpin.model import RegisteredClient, Sealed
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
+from latchpin.model import RegisteredClient
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from latchpin_sql_store.database import Database
-from latchpin_sql_store.rows import pack, unpack
+from latchpin_sql_store.rows import from_row, to_row
 from latchpin_sql_store.tables import clients
 
 __all__ = ["SqlClients"]
@@ -31,7 +29,7 @@ class SqlClients:
 
         def run(connection: Connection) -> RegisteredClient | None:
             row = connection.execute(_GET, key).mappings().first()
-            return None if row is None else _from_row(row)
+            return None if row is None else from_row(RegisteredClient, clients, row)
 
         return await self._database.read(run, absent=None)
 
@@ -42,13 +40,13 @@ class SqlClients:
             statement = statement.where(clients.c.gateway_id == gateway_id)
 
         def run(connection: Connection) -> list[RegisteredClient]:
-            return [_from_row(row) for row in connection.execute(statement).mappings()]
+            return [from_row(RegisteredClient, clients, row) for row in connection.execute(statement).mappings()]
 
         return await self._database.read(run, absent=[])
 
     async def put(self, client: RegisteredClient) -> None:
         """Create."""
-        row = _to_row(client)
+        row = to_row(clients, client)
         await self._database.write(
             client.gateway_id, client.issuer, run=lambda connection: connection.execute(insert(clients), row)
         )
@@ -58,43 +56,3 @@ class SqlClients:
         return await self._database.write(
             "", id, run=lambda connection: bool(connection.execute(_DELETE, {"wanted": id}).rowcount)
         )
-
-
-def _to_row(client: RegisteredClient) -> dict[str, Any]:
-    return {
-        "id": client.id,
-        "gateway_id": client.gateway_id,
-        "issuer": client.issuer,
-        "client_id": client.client_id,
-        "client_secret_encrypted": client.client_secret,
-        "redirect_uris": pack(client.redirect_uris),
-        "grant_types": pack(client.grant_types),
-        "scope": client.scope,
-        "token_endpoint_auth_method": client.token_endpoint_auth_method,
-        "registration_client_uri": client.registration_client_uri,
-        "registration_access_token_encrypted": client.registration_access_token,
-        "created_at": client.created_at,
-        "expires_at": client.expires_at,
-        "is_active": client.is_active,
-    }
-
-
-def _from_row(row: RowMapping) -> RegisteredClient:
-    secret = row["client_secret_encrypted"]
-    access = row["registration_access_token_encrypted"]
-    return RegisteredClient(
-        id=row["id"],
-        gateway_id=row["gateway_id"],
-        issuer=row["issuer"],
-        client_id=row["client_id"],
-        client_secret=None if secret is None else Sealed(secret),
-        redirect_uris=unpack(row["redirect_uris"]),
-        grant_types=unpack(row["grant_types"]),
-        scope=row["scope"],
-        token_endpoint_auth_method=row["token_endpoint_auth_method"],
-        registration_client_uri=row["registration_client_uri"],
-        registration_access_token=None if access is None else Sealed(access),
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        is_active=row["is_active"],
-    )

@@ -26,9 +26,9 @@ from sqlalchemy import (
     update,
 )
 
+from latchpin_sql_store.columns import pack_object, unpack_object
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.faults import Unstorable
-from latchpin_sql_store.rows import pack_object, unpack_object
 from latchpin_sql_store.tables import document_fields, documents
 
 __all__ = ["SqlCollection", "purge_documents"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from latchpin.model import OAuthConfig
 from sqlalchemy import DateTime, Dialect, String, Text, types
 from sqlalchemy.dialects import mysql
 
-__all__ = ["Ascii", "Exact", "LongText", "UtcTime"]
+__all__ = ["Ascii", "Exact", "LongText", "OAuthMembers", "UtcTime", "Words", "pack_object", "unpack_object"]
 
 
 class UtcTime(types.TypeDecorator[datetime]):
@@ -45,6 +49,10 @@ LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 """Text without a length; MariaDB's plain TEXT would end at 64 kB."""
 
 
+def _long_text(dialect: Dialect) -> types.TypeEngine[str]:
+    return mysql.LONGTEXT() if dialect.name in {"mysql", "mariadb"} else Text()
+
+
 def Ascii(length: int) -> types.TypeEngine[str]:  # noqa: N802  used like a type
     """ASCII text that fits an index on MariaDB, whose keys may have 3,072 bytes at four for each character."""
     ascii_only = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
@@ -78,3 +86,62 @@ class Exact(types.TypeDecorator[str]):
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
         """Read text or bytes."""
         return value.decode() if isinstance(value, bytes) else value
+
+
+class Words(types.TypeDecorator[tuple[str, ...]]):
+    """A tuple of words as a JSON list. ASCII only: a NUL or half a surrogate pair would not get past every driver."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, *, long: bool = False) -> None:
+        super().__init__()
+        self.long = long
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        """Choose a type that is long enough."""
+        return _long_text(dialect) if self.long else Text()
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write the list."""
+        return None if value is None else json.dumps(list(value), separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:  # noqa: ARG002
+        """Read the list."""
+        return None if value is None else tuple(json.loads(value))
+
+
+def pack_object(value: Mapping[str, Any]) -> str:
+    """Write an object as JSON, its keys in order, so that equal objects are equal text."""
+    return json.dumps(dict(value), separators=(",", ":"), sort_keys=True)
+
+
+def unpack_object(text: str) -> dict[str, Any]:
+    """Read what ``pack_object`` wrote."""
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+class OAuthMembers(types.TypeDecorator[OAuthConfig]):
+    """The OAuth settings of a gateway as one JSON object."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        """Choose a type that is long enough."""
+        return _long_text(dialect)
+
+    def process_bind_param(self, value: OAuthConfig | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write every member; secrets in it are sealed."""
+        if value is None:
+            return None
+        members = {field.name: getattr(value, field.name) for field in fields(value)}
+        return pack_object(members | {"extra_authorize_params": dict(value.extra_authorize_params)})
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> OAuthConfig | None:  # noqa: ARG002
+        """Read them."""
+        if value is None:
+            return None
+        members = unpack_object(value)
+        return OAuthConfig(**members | {"scopes": tuple(members["scopes"])})

@@ -1,30 +1,21 @@
-"""Lists and objects as the JSON text that a column holds."""
+"""Records as rows: a column has the name, or the key, of the field that it holds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["pack", "pack_object", "unpack", "unpack_object"]
+from sqlalchemy import RowMapping, Table
 
+__all__ = ["from_row", "to_row"]
 
-def pack(words: Sequence[str]) -> str:
-    """Write a list of words. ASCII only: a NUL or half a surrogate pair would not get past every driver."""
-    return json.dumps(list(words), separators=(",", ":"))
+RecordT = TypeVar("RecordT")
 
 
-def unpack(text: str) -> tuple[str, ...]:
-    """Read what ``pack`` wrote."""
-    return tuple(json.loads(text))
+def to_row(table: Table, record: object) -> dict[str, Any]:
+    """What is written of ``record``, by the keys of the columns."""
+    return {key: getattr(record, key) for key in table.columns.keys()}  # noqa: SIM118  no dictionary
 
 
-def pack_object(value: Mapping[str, Any]) -> str:
-    """Write an object, its keys in order, so that equal objects are equal text."""
-    return json.dumps(dict(value), separators=(",", ":"), sort_keys=True)
-
-
-def unpack_object(text: str) -> dict[str, Any]:
-    """Read what ``pack_object`` wrote."""
-    value: dict[str, Any] = json.loads(text)
-    return value
+def from_row(kind: type[RecordT], table: Table, row: RowMapping) -> RecordT:
+    """Read what ``to_row`` wrote."""
+    return kind(**{column.key: row[column] for column in table.columns})

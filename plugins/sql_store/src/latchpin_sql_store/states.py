@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,6 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.origin import read_facts
-from latchpin_sql_store.rows import pack, unpack
 from latchpin_sql_store.tables import states
 from latchpin_sql_store.write_queue import Outcomes
 
@@ -139,40 +138,14 @@ def _hand_out(
     return results
 
 
+_KEPT_AS_IT_IS = tuple(field.name for field in fields(PendingAuthorization) if field.name != "key")
+
+
 def _to_row(pending: PendingAuthorization) -> dict[str, Any]:
-    return {
-        "id": pending.id,
-        "gateway_id": pending.key.gateway_id,
-        "state": pending.key.state,
-        "code_verifier": pending.code_verifier,
-        "app_user_email": pending.app_user_email,
-        "redirect_uri": pending.redirect_uri,
-        "issuer": pending.issuer,
-        "iss_expected": pending.iss_expected,
-        "token_url": pending.token_url,
-        "client_id": pending.client_id,
-        "resource": pending.resource,
-        "scopes": pack(pending.scopes),
-        "expires_at": pending.expires_at,
-        "used": False,
-        "used_at": None,
-        "created_at": pending.created_at,
-    }
+    row = {name: getattr(pending, name) for name in _KEPT_AS_IT_IS}
+    return row | {"gateway_id": pending.key.gateway_id, "state": pending.key.state, "used": False, "used_at": None}
 
 
 def _from_row(row: RowMapping) -> PendingAuthorization:
-    return PendingAuthorization(
-        id=row["id"],
-        key=StateKey(row["gateway_id"], row["state"]),
-        code_verifier=Sealed(row["code_verifier"]),
-        app_user_email=row["app_user_email"],
-        redirect_uri=row["redirect_uri"],
-        issuer=row["issuer"],
-        iss_expected=row["iss_expected"],
-        token_url=row["token_url"],
-        client_id=row["client_id"],
-        resource=row["resource"],
-        scopes=unpack(row["scopes"]),
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-    )
+    key = StateKey(row["gateway_id"], row["state"])
+    return PendingAuthorization(key=key, **{name: row[name] for name in _KEPT_AS_IT_IS})

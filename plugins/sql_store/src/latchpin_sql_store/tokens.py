@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from latchpin.errors import RecordConflict
-from latchpin.model import Sealed, StoredToken
+from latchpin.model import StoredToken
 from latchpin.sdk.stores import NEAR_EXPIRY_AT_MOST, status_of_times
-from sqlalchemy import Connection, RowMapping, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, select, update
 
 from latchpin_sql_store.columns import UtcTime
 from latchpin_sql_store.database import Database
-from latchpin_sql_store.rows import pack, unpack
+from latchpin_sql_store.rows import from_row, to_row
 from latchpin_sql_store.tables import tokens
 
 __all__ = ["SqlTokens"]
@@ -55,7 +55,7 @@ class SqlTokens:
 
         def run(connection: Connection) -> StoredToken | None:
             row = connection.execute(_GET, _owner(gateway_id, app_user_email)).mappings().first()
-            return None if row is None else _from_row(row)
+            return None if row is None else from_row(StoredToken, tokens, row)
 
         return await self._database.read(run, absent=None, same=("token", gateway_id, app_user_email))
 
@@ -68,7 +68,7 @@ class SqlTokens:
             statement = statement.where(tokens.c.app_user_email == app_user_email)
 
         def run(connection: Connection) -> list[StoredToken]:
-            return [_from_row(row) for row in connection.execute(statement).mappings()]
+            return [from_row(StoredToken, tokens, row) for row in connection.execute(statement).mappings()]
 
         return await self._database.read(run, absent=[])
 
@@ -76,7 +76,10 @@ class SqlTokens:
         """Those that are due, the earliest first."""
 
         def run(connection: Connection) -> builtins.list[StoredToken]:
-            return [_from_row(row) for row in connection.execute(_DUE, {"now": now, "most": limit}).mappings()]
+            return [
+                from_row(StoredToken, tokens, row)
+                for row in connection.execute(_DUE, {"now": now, "most": limit}).mappings()
+            ]
 
         return await self._database.read(run, absent=[])
 
@@ -94,7 +97,7 @@ class SqlTokens:
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap."""
-        row = _to_row(token)
+        row = to_row(tokens, token)
         if replacing is None:
             await self._database.write(
                 token.gateway_id, token.app_user_email, run=lambda connection: connection.execute(insert(tokens), row)
@@ -127,33 +130,3 @@ class SqlTokens:
 
 def _owner(gateway_id: str, app_user_email: str) -> dict[str, Any]:
     return {"of_gateway": gateway_id, "of_user": app_user_email}
-
-
-def _to_row(token: StoredToken) -> dict[str, Any]:
-    row = {name: getattr(token, name) for name in StoredToken.__slots__}
-    return row | {"scopes": pack(token.scopes)}
-
-
-def _from_row(row: RowMapping) -> StoredToken:
-    refresh = row["refresh_token"]
-    return StoredToken(
-        id=row["id"],
-        gateway_id=row["gateway_id"],
-        user_id=row["user_id"],
-        app_user_email=row["app_user_email"],
-        issuer=row["issuer"],
-        resource=row["resource"],
-        client_id=row["client_id"],
-        access_token=Sealed(row["access_token"]),
-        refresh_token=None if refresh is None else Sealed(refresh),
-        token_type=row["token_type"],
-        scopes=unpack(row["scopes"]),
-        expires_at=row["expires_at"],
-        revision=row["revision"],
-        needs_reauth=row["needs_reauth"],
-        refresh_begun_at=row["refresh_begun_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        renew_at=row["renew_at"],
-        flow_id=row["flow_id"],
-    )

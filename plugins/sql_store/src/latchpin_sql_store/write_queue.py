@@ -1,4 +1,4 @@
-"""The lanes by which callers get their work into the threads where transactions run.
+"""The queues by which callers get their work into the threads where transactions run.
 
 One lane gathers what waits while a transaction is under way and does it all in the next one: under load a
 commit, the dear part, serves many callers.

@@ -7,7 +7,7 @@ import time
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.workers.store_deadline import store_deadline
-from latchpin_sql_store import lanes
+from latchpin_sql_store import write_queue
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.threads import Thread
 from latchpin_sql_store.write_queue import WriteQueue
@@ -42,7 +42,7 @@ class Bench:
         return list(items)
 
     async def submit(self, item, *, within=FOREVER):
-        lanes.PATIENCE = within  # it is read before the first await
+        write_queue.PATIENCE = within  # it is read before the first await
         return await self.lane.submit(item)
 
     async def has_begun(self):
@@ -56,7 +56,7 @@ class Bench:
 
 @pytest.fixture
 def bench(sqlite_url, monkeypatch):
-    monkeypatch.setattr(lanes, "PATIENCE", FOREVER)
+    monkeypatch.setattr(write_queue, "PATIENCE", FOREVER)
     made = Bench(sqlite_url)
     yield made
     made.go_on.set()
