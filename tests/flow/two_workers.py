@@ -15,7 +15,7 @@ import httpx
 from latchpin_demo.browser import Browser
 
 from tests.flow.rig import ALICE, USER_HEADER, Rig, start_rig
-from tests.providers import ServerProfile, sign_in
+from tests.providers import Provider, sign_in
 from tests.servers import GatewayBackend
 
 __all__ = ["callback_of", "complete_on_the_other", "issued_by", "one_browser_on_each", "start_pair"]
@@ -64,7 +64,7 @@ async def callback_of(pair: Rig, browser: Browser, gateway: str) -> str:
     return str(location or (await sign_in(browser, follow=False)).headers["location"])
 
 
-async def complete_on_the_other(pair: Rig, provider: ServerProfile) -> str:
+async def complete_on_the_other(pair: Rig, provider: Provider) -> str:
     """Begin on one worker, complete on the other, and fetch the tools there; return the gateway's id."""
     gateway = await pair.add(provider.mcp_url)
     async with one_browser_on_each(pair) as (first, second, one, two):

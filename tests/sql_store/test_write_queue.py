@@ -18,7 +18,7 @@ FOREVER = 60.0
 
 
 class Bench:
-    """A lane on a real file; what it does can be held up before its first statement, or goes on asking meanwhile."""
+    """A queue on a real file; what it does can be held up before its first statement, or goes on asking meanwhile."""
 
     def __init__(self, url):
         self.engine = build_engine(parse_url(url), "write")
@@ -26,7 +26,7 @@ class Bench:
             connection.execute(text("CREATE TABLE done (item TEXT)"))
         self.thread = Thread("bench")
         event.listen(self.engine, "after_cursor_execute", self.thread.heard)
-        self.lane = WriteQueue(self.thread, self.engine, self.apply, where="sqlite:///here")
+        self.queue = WriteQueue(self.thread, self.engine, self.apply, where="sqlite:///here")
         self.begun, self.go_on, self.asking_on = threading.Event(), threading.Event(), False
         self.batches = []
 
@@ -43,13 +43,13 @@ class Bench:
 
     async def submit(self, item, *, within=FOREVER):
         write_queue.PATIENCE = within  # it is read before the first await
-        return await self.lane.submit(item)
+        return await self.queue.submit(item)
 
     async def has_begun(self):
         assert await asyncio.to_thread(self.begun.wait, FOREVER)
 
     async def done(self):
-        await self.lane.close()
+        await self.queue.close()
         with self.engine.connect() as connection:
             return sorted(connection.execute(text("SELECT item FROM done")).scalars())
 
