@@ -25,6 +25,7 @@ from tests.servers.cells import (
     SEPARATE,
     Cell,
     backends_of,
+    in_half,
     missing_imports,
     needed_by,
     parse_backends,
@@ -53,6 +54,7 @@ hear_signals()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("latchpin")
     group.addoption("--backends", default="", help="comma-separated, of: " + ", ".join(BACKENDS))
+    group.addoption("--half", choices=["odd", "even"], help="every second test file; two runs together have them all")
     group.addoption("--about-backends", action="store_true", help="leave out tests that are about no backend or plugin")
     group.addoption("--the-rest", action="store_true", help="leave out what the cells of single backends run")
     group.addoption("--backend-minimum", type=int, default=1, help="tests that must really use each named backend")
@@ -79,6 +81,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     folder = tests / collection_path.relative_to(tests).parts[0]
     if folder.name in SEPARATE and not any(folder in _named(argument) for argument in config.args):
+        return True
+    if collection_path.name.startswith("test_") and not in_half(collection_path, config.getoption("--half"), tests):
         return True
     if not (missing := missing_imports(collection_path, config.rootpath)):
         return None

@@ -14,9 +14,10 @@ from latchpin.oauth.authorize import (
     RESERVED_PARAMETERS,
     AuthorizationRequest,
     build_authorization_url,
+    check_extra_parameters,
     choose_scopes,
 )
-from latchpin.oauth.lifetime import is_expired, is_fresh
+from latchpin.oauth.lifetime import choose_renewal, is_expired, is_fresh
 from latchpin.oauth.pkce import S256, build_verifier
 
 REQUEST = AuthorizationRequest(
@@ -205,3 +206,24 @@ def test_a_short_lived_token_is_renewed_in_its_last_fifth():
     short = token(timedelta(seconds=10))
     assert is_fresh(short, NOW + timedelta(seconds=7.9))
     assert not is_fresh(short, NOW + timedelta(seconds=8))
+
+
+@pytest.mark.parametrize(
+    ("extra", "text"),
+    [
+        ({"response_mode": "form_post"}, "response_mode to anything but 'query'"),
+        ({"state": "x", "nonce": "y", "client_id": "z"}, "must not contain client_id, state"),
+    ],
+)
+def test_what_a_gateway_may_not_add_is_refused(extra: dict[str, str], text: str):
+    with pytest.raises(ValueError, match=text):
+        check_extra_parameters(extra)
+    check_extra_parameters({"response_mode": "query", "prompt": "consent"})
+
+
+def test_each_token_is_renewed_at_a_moment_of_its_own_in_the_last_fifth():
+    tokens = [replace(token(timedelta(hours=1)), id=str(number)) for number in range(20)]
+    moments = [choose_renewal(each) for each in tokens]
+    assert len(set(moments)) == len(tokens)
+    assert all(timedelta(minutes=48) <= moment - NOW < timedelta(minutes=60) for moment in moments)
+    assert moments == [choose_renewal(each) for each in tokens]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from latchpin.errors import AuthorizationRefused, CallbackMalformed, GatewayMismatch, IssuerMismatch, RedirectMismatch
 from latchpin.model import PendingAuthorization, Sealed, StateKey
-from latchpin.oauth.callback import CallbackParameters, parse_callback, validate
+from latchpin.oauth.callback import CallbackParameters, build_posted, parse_callback, validate
 from latchpin.oauth.state import StatePayload
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -161,3 +161,8 @@ def test_only_what_has_a_code_is_validated():
 def test_a_query_that_is_not_utf_8_is_malformed(query):
     with pytest.raises(CallbackMalformed, match="decoded"):
         parse_callback(query)
+
+
+def test_why_a_posted_answer_completes_nothing_is_said():
+    assert "response_mode=form_post" in build_posted().detail
+    assert "posted its answer" in build_posted().public

@@ -22,6 +22,7 @@ __all__ = [
     "SEPARATE",
     "Cell",
     "backends_of",
+    "in_half",
     "missing_imports",
     "needed_by",
     "parse_backends",
@@ -91,6 +92,16 @@ def runs_alone(backends: Iterable[str], needed: Iterable[str]) -> bool:
     """Whether the cell of a single backend runs a test about ``backends`` that needs these packages."""
     about = set(backends)
     return len(about) == 1 and set(needed) <= _IN_EVERY_CELL | _IN_CELL[about.pop()]
+
+
+def in_half(path: Path, half: str | None, tests: Path) -> bool:
+    """Whether a test file is in this half: every second one by name, so that both take about as long."""
+    return half is None or _files(tests).index(path) % 2 == (half == "even")
+
+
+@functools.cache
+def _files(tests: Path) -> list[Path]:
+    return sorted(tests.rglob("test_*.py"))
 
 
 def needed_by(path: Path, root: Path) -> set[str]:

@@ -16,7 +16,18 @@ from tests.servers.processes import DEADLINE, ServerProcess
 __all__ = ["LatchpinProcess", "latchpin_command", "run_latchpin", "start_latchpin"]
 
 # What a program needs of our environment; no setting of a developer's shell gets into a test.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SYSTEMROOT",
+    "PYTHONPYCACHEPREFIX",
+)
 _INHERITED_PREFIXES = ("COV_", "COVERAGE_")
 
 
