@@ -14,8 +14,10 @@ from latchpin.commands.console import opened
 from latchpin.commands.main import build
 from latchpin.commands.tables import print_table, width_of_output
 from latchpin.errors import NotFound
-from latchpin_testing import samples
+from latchpin_flows.inspector import open_inspector
 from typer.testing import CliRunner, Result
+
+from tests.inspector.sample_flows import sample_flow
 
 IDS = ("0123456789abcdef0123456789abcdef", "0123456789ffffff0123456789abcdef", "fedcba9876543210fedcba9876543210")
 COLUMNS = ("id", "name", "url")
@@ -111,9 +113,9 @@ def test_a_flow_is_shown_by_the_first_digits_of_its_id_unless_others_begin_so(la
     async def keep() -> None:
         async with opened() as application:
             for number, flow_id in enumerate((first, second, third)):
-                made = samples.flow(datetime.now(UTC) - timedelta(minutes=number))
+                made = sample_flow(datetime.now(UTC) - timedelta(minutes=number))
                 steps = [replace(step, flow_id=flow_id) for step in made]
-                await application.services.flows.append(steps, life=timedelta(hours=1))
+                await (await open_inspector(application.services)).records.append(steps, life=timedelta(hours=1))
 
     asyncio.run(keep())
     for which, wanted in ((first, first), ("abcd1", first), ("beef", third), (third[:31], third)):

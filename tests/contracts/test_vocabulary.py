@@ -66,7 +66,7 @@ def test_every_type_that_a_signature_names_is_exported(subject: type):
 def test_the_rule_sees_deep_into_a_signature():
     named = {found for _, hint in signatures(contracts.Collection) for found in classes_in(hint)}
     assert {model.Document, model.Span} <= named
-    assert model.Begun in {found for _, hint in signatures(model.FlowStep) for found in classes_in(hint)}
+    assert model.Fact in {found for _, hint in signatures(contracts.Recorder) for found in classes_in(hint)}
     assert len(SUBJECTS) > 60
 
 

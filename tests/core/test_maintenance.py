@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.serving import maintenance
-
-NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
 
 class Store:
@@ -23,20 +20,8 @@ class Store:
         return 3
 
 
-class Flows:
-    """Remembers what it was asked to keep."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[datetime, int]] = []
-
-    async def purge(self, *, before: datetime, most: int) -> int:
-        self.asked.append((before, most))
-        return 0
-
-
 def services_with(states: Store, records: Store) -> SimpleNamespace:
-    settings = SimpleNamespace(flow_history_hours=24)
-    return SimpleNamespace(states=states, records=records, flows=Flows(), clock=lambda: NOW, settings=settings)
+    return SimpleNamespace(states=states, records=records)
 
 
 def test_it_happens_within_the_promised_minute():
@@ -50,4 +35,3 @@ async def test_states_and_records_are_purged_also_after_a_store_was_away():
         await maintenance.purge(services)
     await maintenance.purge(services)
     assert (states.calls, records.calls) == (2, 1)
-    assert services.flows.asked == [(NOW - timedelta(hours=24), 100_000)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from latchpin.contracts import StoreFacts
+from latchpin_flows.inspector import open_inspector
 
 from tests.callback.gateway import ALICE
 from tests.guide import commands as guide
@@ -117,7 +118,8 @@ async def check_statements(inner: InnerStage) -> None:
         token = rows(inner, guide.SQL_TOKENS)[0]
         assert (token[1], token[3]) == (inner.id, ALICE)
         assert [row[0] for row in rows(inner, guide.SQL_ALL_TOKENS)] == [token[0]]
-        await inner.gateway.application.history.flush()  # the sqlite3 command waits for no lock
+        inspector = await open_inspector(inner.gateway.application.services)
+        await inspector.catch_up()  # the sqlite3 command waits for no lock
         told = inner.shell.run(clear(inner))
         assert told == ("" if inner.backend.name == "sqlite" else "DELETE 2\n")
         assert [row[2] for row in rows(inner, guide.SQL_STATES)] == [state_of(fresh)[:50]]

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from latchpin.records.flows import FlowRecords
-from latchpin_testing import SuiteContext, samples
+from latchpin_flows.records import FLOWS, FlowRecords
+from latchpin_testing import SuiteContext
 
 from tests.flow.rig import settings_of
+from tests.inspector.sample_flows import sample_flow
 from tests.servers import GatewayBackend, latchpin_command, run_latchpin
 
 pytestmark = pytest.mark.backends("sqlite")
@@ -30,7 +31,7 @@ async def flows(backend: GatewayBackend):
 
     settings = SqlSettings(database_url=backend.environment["DATABASE_URL"])
     async with SuiteContext() as context, plugin.latchpin_record_store().open(settings, context) as records:
-        yield FlowRecords(records)
+        yield FlowRecords(records.collection(FLOWS))
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ async def test_flows_are_listed_and_shown(flows, latchpin):
     empty = latchpin("flows", "list", FLOW_HISTORY_HOURS="0")
     assert empty.returncode == 0
     assert "FLOW_HISTORY_HOURS is 0" in empty.stderr
-    steps = samples.flow(datetime.now(UTC), failed=True)
-    await flows.append([*steps, *samples.flow(datetime.now(UTC))], life=LIFE)
+    steps = sample_flow(datetime.now(UTC), failed=True)
+    await flows.append([*steps, *sample_flow(datetime.now(UTC))], life=LIFE)
     flow_id = steps[0].flow_id
     listed = json.loads(latchpin("flows", "list", "--cause", "state-used", "--json").stdout)
     assert [flow["flow_id"] for flow in listed] == [flow_id]
@@ -64,7 +65,7 @@ async def test_flows_are_listed_and_shown(flows, latchpin):
 @pytest.mark.slow
 async def test_what_is_mistyped_is_told_and_not_taken_for_an_empty_list(flows, latchpin):
     assert "There is no flow yet" in latchpin("flows", "list").stderr
-    await flows.append(samples.flow(datetime.now(UTC), gateway_id="a" * 32), life=LIFE)
+    await flows.append(sample_flow(datetime.now(UTC), gateway_id="a" * 32), life=LIFE)
     for arguments, told in (
         (("--outcome", "odd"), "allowed: pending"),
         (("--cause", "state-expird"), "Did you mean state-expired"),
@@ -84,14 +85,14 @@ async def test_what_is_mistyped_is_told_and_not_taken_for_an_empty_list(flows, l
 
 @pytest.mark.slow
 async def test_tail_follows_new_steps_until_it_is_interrupted(flows, backend: GatewayBackend, tmp_path: Path):
-    await flows.append(samples.flow(datetime.now(UTC) - timedelta(minutes=5)), life=LIFE)
+    await flows.append(sample_flow(datetime.now(UTC) - timedelta(minutes=5)), life=LIFE)
     arguments = (latchpin_command(), "flows", "tail", "--json")
     env = {**os.environ, **settings_of(backend), "PYTHONFAULTHANDLER": "1"}
     process = await asyncio.create_subprocess_exec(*arguments, env=env, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
         # Steps of the near future: they are new whenever the command begins to look.
-        steps = samples.flow(datetime.now(UTC) + timedelta(minutes=10))
+        steps = sample_flow(datetime.now(UTC) + timedelta(minutes=10))
         await flows.append(steps[:3], life=LIFE)
         async with asyncio.timeout(180):
             lines = [json.loads(await process.stdout.readline()) for _ in range(3)]

@@ -9,15 +9,17 @@ import logging
 from datetime import timedelta
 
 import pytest
-from latchpin.activity import history as flow_history
 from latchpin.activity.activity import Activity
 from latchpin.activity.flow_log import FlowLog
-from latchpin.activity.history import FlowHistory
 from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable
 from latchpin.model import Fact
-from latchpin.model.flow_facts import Begun
-from latchpin_testing import MovedClock, samples
+from latchpin.model.flow_steps import Begun
+from latchpin_flows import history as flow_history
+from latchpin_flows.history import FlowHistory
+from latchpin_testing import MovedClock
+
+from tests.inspector.sample_flows import sample_flow
 
 DAY = timedelta(hours=24)
 
@@ -57,13 +59,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def steps_of(flows: int) -> list:
-    return [step for _ in range(flows) for step in samples.flow(MovedClock()())]
+    return [step for _ in range(flows) for step in sample_flow(MovedClock()())]
 
 
 def told(step) -> Fact:
     """A step as the gateway tells it."""
     header = {name: getattr(step, name) for name in ("flow_id", "step", "seconds", "worker", "outcome")}
-    return Fact("flow.step", step.at, "", step.app_user_email, step.gateway_id, header | step.shown_facts())
+    return Fact("flow.step", step.at, "", step.app_user_email, step.gateway_id, {**header, **step.facts})
 
 
 def feed(history: FlowHistory, steps) -> None:

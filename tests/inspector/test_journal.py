@@ -15,10 +15,12 @@ from latchpin.activity.logs import JsonFormatter
 from latchpin.activity.recorder import FlowRecorder, current_flow
 from latchpin.errors import BackendUnavailable, NotFound, StateExpired
 from latchpin.model import Fact
-from latchpin.model.flow_facts import FACTS, Begun, Redirected, Stored, Verified
-from latchpin.model.flow_steps import FlowQuery, in_order, summarize
-from latchpin.records.flow_text import dump_step, parse_steps
-from latchpin_testing import MovedClock, samples
+from latchpin.model.flow_steps import FLOW_STEPS, Begun, Redirected, Stored, Verified
+from latchpin_flows.steps import dump_step, in_order, parse_steps
+from latchpin_flows.summaries import FlowQuery, summarize
+from latchpin_testing import MovedClock
+
+from tests.inspector.sample_flows import sample_flow
 
 FLOW, GATEWAY, ADA = "f" * 32, "a" * 32, "ada@example.com"
 
@@ -115,7 +117,7 @@ def test_a_line_written_in_a_flow_names_it_in_json_and_no_line_after_it(journal)
 
 
 def test_nothing_but_a_steps_own_facts_can_be_recorded():
-    for kind in FACTS.values():
+    for kind in FLOW_STEPS.values():
         fields = {each.name for each in dataclasses.fields(kind)}
         assert set(kind.__slots__) == fields, kind
         assert not fields & {"code", "state", "token", "secret", "verifier", "query", "url", "nonce"}
@@ -133,27 +135,27 @@ def test_what_others_chose_is_cut():
     assert len(str(redirected)) < 20_000
 
 
-def test_a_line_of_text_is_read_back_and_what_a_newer_version_wrote_is_left_out():
-    steps = samples.flow(MovedClock()(), failed=True)
+def test_a_line_of_text_is_read_back_and_what_a_newer_version_wrote_is_shown():
+    steps = sample_flow(MovedClock()(), failed=True)
     names = {name: getattr(steps[0], name) for name in ("flow_id", "gateway_id", "app_user_email")}
     lines = [dump_step(step) for step in steps]
     assert parse_steps(lines, **names) == steps
-    newer = json.loads(lines[0]) | {"step": "teleported"}
-    known = json.loads(lines[0])
-    known["facts"] |= {"mood": "good"}
-    assert parse_steps([json.dumps(newer), json.dumps(known)], **names) == steps[:1]
+    newer = json.loads(lines[0]) | {"step": "teleported", "facts": {"where": "far"}}
+    [step] = parse_steps([json.dumps(newer)], **names)
+    assert (step.step, step.outcome, step.facts) == ("teleported", "done", {"where": "far"})
+    assert in_order([step, steps[0]]) == [steps[0], step]
     with pytest.raises(KeyError):
         parse_steps(["{}"], **names)
 
 
 def test_a_flow_is_complete_once_its_tokens_are_kept_and_failed_by_its_first_failure():
-    steps = samples.flow(MovedClock()(), failed=True)
+    steps = sample_flow(MovedClock()(), failed=True)
     outcomes = [summarize(steps[:count]).outcome for count in (3, 8, 10)]
     assert outcomes == ["pending", "completed", "completed"]
     lost = [
         *steps[:4],
         steps[-1],
-        dataclasses.replace(steps[-1], facts=dataclasses.replace(steps[-1].facts, cause="x")),
+        dataclasses.replace(steps[-1], facts={**steps[-1].facts, "cause": "x"}),
     ]
     assert (summarize(lost).outcome, summarize(lost).cause) == ("failed", "state-used")
     assert in_order(steps[::-1]) == steps

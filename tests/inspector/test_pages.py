@@ -8,17 +8,21 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from importlib.metadata import entry_points
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from latchpin.activity import history
-from latchpin.model.flow_facts import Failed
-from latchpin.model.flow_steps import MOST_STEPS
-from latchpin.web.timeline import build_timeline
+from latchpin.model.flow_steps import Failed
+from latchpin.model.ids import is_id
+from latchpin_flows import history
+from latchpin_flows.inspector import open_inspector
+from latchpin_flows.steps import MOST_STEPS
+from latchpin_flows.timeline import build_timeline
 from latchpin_testing import MovedClock, samples
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
+from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway, open_gateway
+from tests.inspector.sample_flows import sample_flow
 from tests.providers import FaultSwitch, faults
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
@@ -31,8 +35,8 @@ HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 
 async def put(gateway: InnerGateway, **options) -> list:
     """One flow of Alice's, in the store."""
-    steps = samples.flow(gateway.clock() - timedelta(minutes=1), **{"app_user_email": ALICE, **options})
-    await gateway.application.services.flows.append(steps, life=timedelta(hours=1))
+    steps = sample_flow(gateway.clock() - timedelta(minutes=1), **{"app_user_email": ALICE, **options})
+    await (await open_inspector(gateway.application.services)).records.append(steps, life=timedelta(hours=1))
     return steps
 
 
@@ -74,8 +78,9 @@ async def test_a_list_is_filtered_and_goes_on_where_it_ended(gateway: InnerGatew
 
 async def test_a_page_may_end_between_flows_of_one_moment(gateway: InnerGateway):
     moment = gateway.clock()
-    flows = [samples.flow(moment, app_user_email=ALICE) for _ in range(5)]
-    await gateway.application.services.flows.append(itertools.chain(*flows), life=timedelta(hours=1))
+    flows = [sample_flow(moment, app_user_email=ALICE) for _ in range(5)]
+    records = (await open_inspector(gateway.application.services)).records
+    await records.append(list(itertools.chain(*flows)), life=timedelta(hours=1))
     seen, before = [], ""
     async with gateway.client(ALICE) as client:
         while before is not None:
@@ -143,9 +148,10 @@ async def test_who_is_not_signed_in_learns_nothing(gateway: InnerGateway):
 
 async def test_what_is_about_our_stores_is_for_administrators(gateway: InnerGateway):
     steps = await put(gateway)
-    facts = Failed("callback", "store-unavailable", 503, "db.internal:5432 refused", True, None, None)
-    failed = replace(steps[0], at=steps[-1].at + timedelta(seconds=1), facts=facts)
-    await gateway.application.services.flows.append([failed], life=timedelta(hours=1))
+    failure = Failed("callback", "store-unavailable", 503, "db.internal:5432 refused", True, None, None)
+    facts = {name: getattr(failure, name) for name in failure.__slots__}
+    failed = replace(steps[0], at=steps[-1].at + timedelta(seconds=1), step="failed", facts=facts)
+    await (await open_inspector(gateway.application.services)).records.append([failed], life=timedelta(hours=1))
     for accept in ("application/json", "text/html"):
         for user, told in ((ADMIN, True), (ALICE, False)):
             answer = await get(gateway, f"/flows/{steps[0].flow_id}", user, accept=accept)
@@ -198,12 +204,12 @@ async def test_nothing_foreign_runs_on_the_pages(gateway: InnerGateway):
         assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
-async def test_an_empty_list_says_what_to_do(gateway: InnerGateway):
+async def test_an_empty_list_says_what_to_do(gateway: InnerGateway, environment):
     page = (await get(gateway, "/flows", ALICE, **HTML)).text
     assert "presses Authorize" in page
     assert "24 hours" in page
     assert "No flow matches" in (await get(gateway, "/flows?outcome=failed", ALICE, **HTML)).text
-    object.__setattr__(gateway.application.services.settings, "flow_history_hours", 0)
+    environment.setenv("FLOW_HISTORY_HOURS", "0")
     page = (await get(gateway, "/flows", ALICE, **HTML)).text
     assert "<code>FLOW_HISTORY_HOURS</code> is 0" in page
     assert "presses Authorize" not in page
@@ -213,11 +219,21 @@ async def test_an_empty_list_says_what_to_do(gateway: InnerGateway):
     assert "completed" in page
 
 
+@pytest.mark.parametrize(("user", "count"), [(ALICE, "1"), (BOB, "0"), (ADMIN, "1")])
+async def test_the_overview_counts_failed_flows_ones_own_or_everybodys(gateway: InnerGateway, user: str, count: str):
+    steps = sample_flow(gateway.clock(), failed=True, app_user_email=ALICE)
+    records = (await open_inspector(gateway.application.services)).records
+    for each in ([*steps[:5], steps[-1]], sample_flow(gateway.clock(), app_user_email=ALICE)):
+        await records.append(each, life=timedelta(hours=1))
+    page = (await get(gateway, "/", user, **HTML)).text
+    assert f'<a href="/flows?outcome=failed">Failed flows</a></h2>\n    <p class="number">{count}</p>' in page
+
+
 # -- the picture --------------------------------------------------------------------------------------
 
 
 def test_bars_stand_side_by_side_with_gaps_between_requests():
-    steps = [replace(step, seconds=0.01) for step in samples.flow(MovedClock()())]
+    steps = [replace(step, seconds=0.01) for step in sample_flow(MovedClock()())]
     rows, gaps = build_timeline(steps)
     assert len(gaps) == 2, "the callback, and fetching the tools"
     for one, next_ in itertools.pairwise(rows):
@@ -229,7 +245,7 @@ def test_bars_stand_side_by_side_with_gaps_between_requests():
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 1e6])
 def test_every_bar_of_the_longest_flow_is_in_the_picture(seconds: float):
-    step = replace(samples.flow(MovedClock()())[3], seconds=seconds)
+    step = replace(sample_flow(MovedClock()())[3], seconds=seconds)
     steps = [replace(step, at=step.at + timedelta(seconds=number)) for number in range(MOST_STEPS)]
     rows, gaps = build_timeline(steps)
     assert all(row.bar.left >= 0 and row.bar.width > 0 and row.bar.left + row.bar.width <= 1000 for row in rows)
@@ -272,7 +288,7 @@ async def test_the_list_has_what_happened_a_moment_ago(gateway: InnerGateway, mo
         assert [(flow["flow_id"], flow["outcome"]) for flow in listed] == [(begun["flow_id"], "failed")]
 
 
-async def test_no_link_where_nothing_is_proven_or_nothing_is_kept(gateway: InnerGateway, provider: FaultSwitch):
+async def test_no_link_where_nothing_is_proven(gateway: InnerGateway, provider: FaultSwitch):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser, gateway.client(None) as other:
         url = await gateway.returned(browser, gateway_id)
@@ -280,6 +296,32 @@ async def test_no_link_where_nothing_is_proven_or_nothing_is_kept(gateway: Inner
         assert foreign.json()["cause"] == "browser-changed"
         assert "flow_url" not in foreign.json()
     assert "flow_url" not in (await get(gateway, f"/gateways/{samples.new_id()}", ALICE)).json()
-    object.__setattr__(gateway.application.services.settings, "flow_history_hours", 0)
-    unreachable = await gateway.add("http://127.0.0.1:9/mcp")
-    assert "flow_url" not in (await get(gateway, f"/oauth/authorize/{unreachable}", ALICE)).json()
+
+
+@pytest.mark.parametrize("hours", ["0", "1"])
+async def test_a_link_only_where_flows_are_kept(environment, hours: str):
+    environment.setenv("FLOW_HISTORY_HOURS", hours)
+    async with open_gateway() as gateway:
+        unreachable = await gateway.add("http://127.0.0.1:9/mcp")
+        told = (await get(gateway, f"/oauth/authorize/{unreachable}", ALICE)).json()
+    assert ("flow_url" in told) is (hours == "1")
+    assert told["flow_id"]
+
+
+async def test_without_the_distribution_nothing_leads_to_flows_and_a_failure_names_its_flow(
+    environment, monkeypatch: pytest.MonkeyPatch
+):
+    found = [point for point in entry_points(group="latchpin") if point.name != "flows"]
+    monkeypatch.setattr("latchpin.plugins.host.entry_points", lambda group: found)
+    async with open_gateway() as gateway:
+        unreachable = await gateway.add("http://127.0.0.1:9/mcp")
+        told = (await get(gateway, f"/oauth/authorize/{unreachable}", ALICE)).json()
+        assert told["cause"]
+        assert is_id(told["flow_id"])
+        assert "flow_url" not in told
+        for path in ("/", "/admin/gateways", f"/admin/gateways/{unreachable}"):
+            page = await get(gateway, path, ADMIN, **HTML)
+            assert page.status_code == 200
+            assert "/flows" not in page.text
+        assert (await get(gateway, "/flows", ADMIN, **HTML)).status_code == 404
+        assert "latchpin_pending_flows" not in (await get(gateway, "/metrics", ADMIN)).text

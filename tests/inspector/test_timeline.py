@@ -6,7 +6,8 @@ import json
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin.model.flow_steps import FlowQuery
+from latchpin_flows.inspector import open_inspector
+from latchpin_flows.summaries import FlowQuery
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, faults
@@ -20,8 +21,8 @@ COMPLETE = ["returned", "verified", "consumed", "exchanged", "sealed"]
 async def kept_flow(*gateways: InnerGateway):
     """The steps of the one flow that is kept."""
     for each in gateways:
-        await each.application.history.flush()
-    flows = gateways[0].application.services.flows
+        await (await open_inspector(each.application.services)).history.flush()
+    flows = (await open_inspector(gateways[0].application.services)).records
     (flow,) = await flows.list(FlowQuery(), limit=9)
     return flow, await flows.get(flow.flow_id)
 
@@ -42,7 +43,7 @@ async def test_what_two_workers_did_is_one_timeline(pair, provider: FaultSwitch)
     workers = [each.application.services.instance_id for each in pair]
     assert {step.worker for step in steps[:3]} == {workers[0]}
     assert {step.worker for step in steps[3:8]} == {workers[1]}
-    assert steps[3].facts.issued_by == workers[0]
+    assert steps[3].facts["issued_by"] == workers[0]
     token = await one.application.services.records.tokens.get(gateway_id, ALICE)
     assert token.flow_id == flow.flow_id
 
@@ -58,14 +59,14 @@ async def test_the_facts_of_a_flow_are_its_own_and_no_secret_is_among_them(on_ba
         _, steps = await kept_flow(gateway)
     facts = {step.step: step.facts for step in steps}
     assert list(facts) == [*BEGIN, *COMPLETE, "tools-fetched"]
-    assert facts["begun"].via == "proxy"
-    assert facts["stored"].store == facts["consumed"].store == on_backend.label
-    assert facts["stored"].lifetime_seconds == 300
-    assert facts["redirected"].redirect_uri == f"{BASE}/oauth/callback"
-    assert facts["redirected"].code_challenge_method == "S256"
-    assert (facts["returned"].answer, facts["consumed"].fits) == ("code", True)
-    assert facts["exchanged"].server in provider.provider.mcp_url
-    assert (facts["tools-fetched"].count, facts["tools-fetched"].created) == (3, 3)
+    assert facts["begun"]["via"] == "proxy"
+    assert facts["stored"]["store"] == facts["consumed"]["store"] == on_backend.label
+    assert facts["stored"]["lifetime_seconds"] == 300
+    assert facts["redirected"]["redirect_uri"] == f"{BASE}/oauth/callback"
+    assert facts["redirected"]["code_challenge_method"] == "S256"
+    assert (facts["returned"]["answer"], facts["consumed"]["fits"]) == ("code", True)
+    assert facts["exchanged"]["server"] in provider.provider.mcp_url
+    assert (facts["tools-fetched"]["count"], facts["tools-fetched"]["created"]) == (3, 3)
     written = repr(steps)
     for part in url.partition("?")[2].split("&"):
         value = part.partition("=")[2]
@@ -81,8 +82,8 @@ async def test_a_failure_is_the_last_step_with_its_cause(gateway: InnerGateway, 
     flow, steps = await kept_flow(gateway)
     assert (flow.outcome, flow.cause) == ("failed", "state-expired")
     assert [step.step for step in steps] == [*BEGIN, "returned", "failed"]
-    assert "after the limit of 300 s" in steps[-1].facts.happened
-    assert steps[3].facts.away_seconds >= 320
+    assert "after the limit of 300 s" in steps[-1].facts["happened"]
+    assert steps[3].facts["away_seconds"] >= 320
 
 
 async def test_a_flow_that_cannot_begin_is_kept_too(gateway: InnerGateway, provider: FaultSwitch):
@@ -104,7 +105,7 @@ async def test_tools_that_cannot_be_fetched_are_in_the_tokens_flow(gateway: Inne
         page = await browser.submit(page.form(action="fetch-tools"))
         assert page.status == 502
     flow, steps = await kept_flow(gateway)
-    assert (steps[-1].step, steps[-1].facts.during) == ("failed", "fetch-tools")
+    assert (steps[-1].step, steps[-1].facts["during"]) == ("failed", "fetch-tools")
     assert flow.outcome == "completed"
 
 
@@ -112,7 +113,7 @@ async def test_a_history_that_cannot_be_written_disturbs_no_flow(gateway, provid
     async def away(*_args, **_options) -> None:
         raise BackendUnavailable("away")
 
-    flows = gateway.application.services.flows
+    flows = (await open_inspector(gateway.application.services)).records
     append = flows.append
     monkeypatch.setattr(flows, "append", away)
     gateway_id = await gateway.add(provider.provider.mcp_url)
@@ -129,7 +130,7 @@ async def test_what_waits_is_written_before_the_stores_are_closed(on_backend, pr
         gateway_id = await gateway.add(provider.provider.mcp_url)
         async with gateway.browser() as browser:
             await gateway.returned(browser, gateway_id)
-        flows = gateway.application.services.flows
+        flows = (await open_inspector(gateway.application.services)).records
         if not on_backend.shared:
             await gateway.application.close()
             assert [flow.steps for flow in await flows.list(FlowQuery(), limit=9)] == [3]
@@ -146,7 +147,7 @@ async def test_with_zero_hours_nothing_is_kept(environment, provider: FaultSwitc
         async with gateway.browser() as browser:
             await browser.open(await gateway.returned(browser, gateway_id))
         await gateway.application.close()
-        assert await gateway.application.services.flows.list(FlowQuery(), limit=9) == []
+        assert await (await open_inspector(gateway.application.services)).records.list(FlowQuery(), limit=9) == []
 
 
 async def test_every_line_of_a_flow_names_it_in_json(environment, provider: FaultSwitch, read_log):

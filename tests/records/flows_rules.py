@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from latchpin.model.flow_facts import Failed, Returned
-from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, summarize
+from latchpin_flows.steps import MOST_STEPS, FlowStep
+from latchpin_flows.summaries import FlowQuery, FlowSummary, summarize
 from latchpin_testing import samples
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.rules import gives, holds, outcomes, same
 
+from tests.inspector.sample_flows import sample_flow
 from tests.records.pieces import OpenedPieces, Pieces
 
 __all__ = ["FlowRules"]
@@ -26,7 +27,7 @@ async def _put_flows(store: Pieces, clock: MovedClock, count: int) -> list[FlowS
     """Completed flows, a minute after each other, the newest first."""
     kept: list[FlowSummary] = []
     for _ in range(count):
-        steps = samples.flow(clock())
+        steps = sample_flow(clock())
         await store.flows.append(steps, life=LIFE)
         kept.insert(0, summarize(steps))
         clock.advance(timedelta(minutes=1))
@@ -34,7 +35,7 @@ async def _put_flows(store: Pieces, clock: MovedClock, count: int) -> list[FlowS
 
 
 def _returned(step: FlowStep, at: datetime) -> FlowStep:
-    return replace(step, at=at, facts=Returned(answer="code", away_seconds=1.5, issued_by="w"))
+    return replace(step, at=at, step="returned", facts={"answer": "code", "away_seconds": 1.5, "issued_by": "w"})
 
 
 @pytest.mark.asyncio
@@ -43,7 +44,7 @@ class FlowRules(OpenedPieces):
 
     async def test_flow_round_trip(self, store: Pieces, clock: MovedClock) -> None:
         """Every kind of step comes back with every fact."""
-        steps = samples.flow(clock(), failed=True)
+        steps = sample_flow(clock(), failed=True)
         await store.flows.append(steps, life=LIFE)
         await gives(store.flows.get(steps[0].flow_id), tuple(steps), "a flow's steps come back exactly as they were")
         await gives(store.flows.get(samples.new_id()), (), "an unknown flow has no steps")
@@ -53,20 +54,20 @@ class FlowRules(OpenedPieces):
     async def test_flow_text_is_kept_as_it_is(self, store: Pieces, clock: MovedClock) -> None:
         """Facts hold what other servers chose, and addresses any script."""
         odd = "\u00fc\u65e5\U0001f600 'q' \"d\" \\ %s\n\u0000\u2028"
-        steps = samples.flow(clock(), issuer=odd, app_user_email="j\u00fcrgen@example.com")
+        steps = sample_flow(clock(), issuer=odd, app_user_email="j\u00fcrgen@example.com")
         await store.flows.append(steps, life=LIFE)
         await gives(store.flows.get(steps[0].flow_id), tuple(steps), "any text in a fact comes back as it was")
         found = await store.flows.list(FlowQuery(app_user_email="j\u00fcrgen@example.com"), limit=9)
         same(found, [summarize(steps)], "a user of any script is found")
         long = "\u65e5" * 240 + "@example.com"  # 252 characters, as an address may have, and 732 bytes
-        steps = samples.flow(clock(), app_user_email=long)
+        steps = sample_flow(clock(), app_user_email=long)
         await store.flows.append(steps, life=LIFE)
         found = await store.flows.list(FlowQuery(app_user_email=long), limit=9)
         same(found, [summarize(steps)], "and one with a long address")
 
     async def test_flow_in_batches_of_any_order(self, store: Pieces, clock: MovedClock) -> None:
         """One worker's half may be written before the other's, and a batch may come twice."""
-        steps = samples.flow(clock())
+        steps = sample_flow(clock())
         for batch in (steps[5:], steps[:5], steps[5:], steps[3:7]):
             await store.flows.append(batch, life=LIFE)
         flow_id = steps[0].flow_id
@@ -75,11 +76,9 @@ class FlowRules(OpenedPieces):
 
     async def test_flow_cause_is_its_first_failure(self, store: Pieces, clock: MovedClock) -> None:
         """Whichever worker's failure is written first."""
-        steps = samples.flow(clock(), failed=True)
+        steps = sample_flow(clock(), failed=True)
         begun, failed = steps[:3], steps[-1]
-        facts = samples.flow(clock(), failed=True)[-1].facts
-        assert isinstance(facts, Failed)
-        earlier = replace(failed, at=failed.at - SECOND, facts=replace(facts, cause="state-expired"))
+        earlier = replace(failed, at=failed.at - SECOND, facts={**failed.facts, "cause": "state-expired"})
         for batch in ([failed], begun, [earlier]):
             await store.flows.append(batch, life=LIFE)
         expected = summarize([*begun, earlier, failed])
@@ -89,7 +88,7 @@ class FlowRules(OpenedPieces):
 
     async def test_flow_written_by_many_at_once(self, store: Pieces, clock: MovedClock) -> None:
         """Every step of one flow and of twenty others, all at once: none is lost."""
-        flows = [samples.flow(clock()) for _ in range(20)]
+        flows = [sample_flow(clock()) for _ in range(20)]
         batches = [[step] for step in flows[0]] + [flow[:4] for flow in flows] + [flow[4:] for flow in flows]
         results = await outcomes(store.flows.append(batch, life=LIFE) for batch in batches)
         strange = [result for result in results if isinstance(result, BaseException)]
@@ -112,7 +111,7 @@ class FlowRules(OpenedPieces):
 
     async def test_flow_list_goes_on_between_flows_of_one_moment(self, store: Pieces, clock: MovedClock) -> None:
         """A page may end between flows whose last steps have one time: none is left out, none comes twice."""
-        flows = [samples.flow(clock()) for _ in range(5)]
+        flows = [sample_flow(clock()) for _ in range(5)]
         expected = sorted((flow[0].flow_id for flow in flows), reverse=True)
         await store.flows.append([step for flow in flows for step in flow], life=LIFE)
         query, seen = EVERY, list[str]()
@@ -125,13 +124,13 @@ class FlowRules(OpenedPieces):
         """By gateway, user, outcome and cause, and by several of them."""
         here, there = samples.new_id(), samples.new_id()
         flows = {
-            "a": samples.flow(clock(), gateway_id=here, app_user_email=ADA),
-            "b": samples.flow(clock() + SECOND, gateway_id=here, app_user_email=BOB, failed=True)[:4],
-            "c": samples.flow(clock() + 2 * SECOND, gateway_id=there, app_user_email=ADA, failed=True),
-            "d": samples.flow(clock() + 3 * SECOND, gateway_id=there, app_user_email=BOB)[:3],
+            "a": sample_flow(clock(), gateway_id=here, app_user_email=ADA),
+            "b": sample_flow(clock() + SECOND, gateway_id=here, app_user_email=BOB, failed=True)[:4],
+            "c": sample_flow(clock() + 2 * SECOND, gateway_id=there, app_user_email=ADA, failed=True),
+            "d": sample_flow(clock() + 3 * SECOND, gateway_id=there, app_user_email=BOB)[:3],
         }
-        failed = samples.flow(clock(), failed=True)[-1].facts
-        flows["b"].append(replace(flows["b"][0], at=clock() + 20 * SECOND, facts=failed))
+        failed = sample_flow(clock(), failed=True)[-1].facts
+        flows["b"].append(replace(flows["b"][0], at=clock() + 20 * SECOND, step="failed", facts=failed))
         await store.flows.append([step for flow in flows.values() for step in flow], life=LIFE)
         for query, expected in (
             (FlowQuery(gateway_id=here), "ba"),
@@ -161,7 +160,7 @@ class FlowRules(OpenedPieces):
 
     async def test_flow_keeps_its_first_steps(self, store: Pieces, clock: MovedClock) -> None:
         """Whoever repeats a callback without end fills no store."""
-        first = samples.flow(clock())[0]
+        first = sample_flow(clock())[0]
         steps = [first, *(_returned(first, clock() + number * SECOND) for number in range(1, MOST_STEPS + 50))]
         for start in range(0, len(steps), 100):
             await store.flows.append(steps[start : start + 100], life=LIFE)
@@ -173,7 +172,7 @@ class FlowRules(OpenedPieces):
         """It may be why the gateway was deleted."""
         gateway = samples.gateway(clock())
         await store.gateways.put(gateway)
-        steps = samples.flow(clock(), gateway_id=gateway.id)
+        steps = sample_flow(clock(), gateway_id=gateway.id)
         await store.flows.append(steps, life=LIFE)
         await store.gateways.delete(gateway.id)
         await gives(store.flows.get(steps[0].flow_id), tuple(steps), "a deleted gateway's flows stay until purged")

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from latchpin.contracts import Clock, RecordStore
-from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
 from latchpin.records.tools import ToolRecords
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
 from latchpin_audit.records import AUDIT, AuditRecords
+from latchpin_flows.records import FLOWS, FlowRecords
 from latchpin_testing.opening import OpenedBackend
 
 
@@ -23,7 +23,7 @@ class Pieces:
         self.purge = store.purge
         self.kept = KeyValues(store)
         self.tools = ToolRecords(store, clock)
-        self.flows = FlowRecords(store)
+        self.flows = FlowRecords(store.collection(FLOWS))
         self.audit = AuditRecords(store.collection(AUDIT))
         self.documents = store.collection(AUDIT)
 
@@ -36,7 +36,6 @@ def pieces_of(records: RecordStore, clock: Clock) -> dict[str, object]:
         "leases": Leases(pieces.kept, clock),
         "pauses": Pauses(pieces.kept, clock),
         "tools": pieces.tools,
-        "flows": pieces.flows,
     }
 
 

@@ -10,18 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
-from latchpin.model.flow_steps import FlowStep
-from latchpin.records.flows import FlowRecords
 from latchpin.records.kept import KeyValues
 from latchpin_audit.chain import build_chain, check_chain
 from latchpin_audit.entry import AuditNote
 from latchpin_audit.records import AUDIT, AuditRecords
+from latchpin_flows.records import FLOWS, FlowRecords
+from latchpin_flows.steps import FlowStep
 from latchpin_testing import MovedClock, samples
 from latchpin_testing.opening import AnyOffer, AnySettings
 from latchpin_testing.processes import PROCESSES, Meet, ProcessTeam, WithProcesses
 from latchpin_testing.rules import found, gives, holds, same
 from latchpin_testing.sealing import SuiteSigner
 
+from tests.inspector.sample_flows import sample_flow
 from tests.records.pieces import Pieces
 
 BATCH = 40
@@ -49,7 +50,7 @@ class SharedPieces(WithProcesses):
         self, store: Pieces, team: ProcessTeam, offer: AnyOffer, settings: AnySettings, clock: MovedClock
     ) -> None:
         """Each has another part of every flow: all parts are there in the end."""
-        flows = [samples.flow(clock(), failed=True) for _ in range(BATCH)]
+        flows = [sample_flow(clock(), failed=True) for _ in range(BATCH)]
         works = [[flow[number::PROCESSES] for flow in flows] for number in range(PROCESSES)]
         works = [work[::-1] if number % 2 else work for number, work in enumerate(works)]
         await team.run(append_all, works, offer=offer, settings=settings, now=clock())
@@ -83,7 +84,7 @@ async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], me
     for begin in range(0, len(parts), 5):
         meet()
         steps = [step for part in parts[begin : begin + 5] for step in part]
-        await FlowRecords(store).append(steps, life=timedelta(hours=24))
+        await FlowRecords(store.collection(FLOWS)).append(steps, life=timedelta(hours=24))
 
 
 async def record_often(store: RecordStore, name: str, meet: Meet) -> None:

@@ -6,15 +6,16 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from latchpin.records.flow_text import dump_step
 from latchpin.sdk.stores import status_of
 from latchpin_audit.chain import build_chain, check_chain
 from latchpin_audit.entry import AuditNote
+from latchpin_flows.steps import dump_step
 from latchpin_redis_store.records import COUNTED
 from latchpin_testing import MovedClock, samples
 from latchpin_testing.sealing import SuiteSigner
 from redis.asyncio import Redis
 
+from tests.inspector.sample_flows import sample_flow
 from tests.records.pieces import Pieces
 from tests.redis_store.opened import opened
 
@@ -24,7 +25,7 @@ ADA = "ada@example.com"
 
 
 async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
-    clock, flow, gateway = MovedClock(NOW), samples.flow(NOW), samples.gateway(NOW)
+    clock, flow, gateway = MovedClock(NOW), sample_flow(NOW), samples.gateway(NOW)
     chain = build_chain(None, [AuditNote(NOW, "gateway.created", "p", "", "g", {})] * 3, SuiteSigner())
     made = NOW - 9 * HOUR
     owner = json.dumps({"gateway_id": flow[0].gateway_id, "app_user_email": flow[0].app_user_email})

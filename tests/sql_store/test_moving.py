@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from latchpin.model import FlowQuery
-from latchpin.records.flow_text import dump_step
 from latchpin_audit.chain import build_chain, check_chain
 from latchpin_audit.entry import AuditNote
+from latchpin_flows.steps import dump_step
+from latchpin_flows.summaries import FlowQuery
 from latchpin_sql_store import plugin
 from latchpin_sql_store.columns import UtcTime
 from latchpin_sql_store.engine import build_engine, parse_url
@@ -21,6 +21,7 @@ from latchpin_sql_store.settings import SqlSettings
 from latchpin_testing import MovedClock, SuiteContext, samples
 from latchpin_testing.sealing import SuiteSigner
 
+from tests.inspector.sample_flows import sample_flow
 from tests.records.pieces import Pieces
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -67,7 +68,7 @@ async def test_what_was_kept_is_there_after_the_upgrade(request, fixture):
     gateway_id, clock = samples.new_id(), MovedClock(NOW)
     notes = [AuditNote(NOW, "gateway.created", "person", "", gateway_id, {"n": str(n)}) for n in range(3)]
     chain = build_chain(None, notes, SuiteSigner())
-    flow = [step for step in samples.flow(NOW) if step.step in {"begun", "redirected"}]
+    flow = [step for step in sample_flow(NOW) if step.step in {"begun", "redirected"}]
     flow = [replace(step, gateway_id=gateway_id, app_user_email=ADA) for step in flow]
     old_schema(url)
     fill(url, gateway_id, flow, chain)

@@ -17,6 +17,7 @@ EVERYBODY = frozenset(
         "GET /docs",
         "GET /health",
         "GET /login",
+        "GET /flows/static/flows.css",
         "GET /login/oidc",
         "GET /login/oidc/callback",
         "GET /login/oidc/sign-out",

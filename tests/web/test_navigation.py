@@ -14,6 +14,7 @@ ENTRIES = [
     NavigationEntry("Later", "/later", "Comes last.", rank=200),
     NavigationEntry("Mine", "/mine", "What is <mine>.", group="connections"),
     NavigationEntry("All of it", "/all", "Everybody's.", group="connections", admin_only=True, rank=10),
+    NavigationEntry("Flows", "/flows", group="activity"),
     NavigationEntry("Wrong", "/wrong", "What is <wrong>."),
     NavigationEntry("Add", "/add", place="gateways", admin_only=True),
     NavigationEntry("One", "/one/{gateway_id}", place="gateway"),
@@ -112,5 +113,5 @@ async def test_the_list_links_to_each_gateways_own_page(gateway, client, admin):
 async def test_without_plugins_there_are_no_such_links(gateway, client):
     await add_gateway(gateway)
     page = await read(client, gateway, "/admin/gateways", admin=True)
-    assert menu_of(page) == ["Overview", "Gateways", "Activity", "System"]
+    assert menu_of(page) == ["Overview", "Gateways", "System"]
     assert "/one/" not in page

@@ -1,11 +1,10 @@
 """The Admin Panel in numbers: one's own for everybody, everybody's for administrators."""
 
 import re
-from datetime import timedelta
 
 import pytest
+from latchpin.contracts import NavigationEntry
 from latchpin.model import OAuthConfig
-from latchpin_testing import samples
 
 from tests.web.small_gateway import HTML
 from tests.web.test_login import sign_in
@@ -65,14 +64,15 @@ async def test_administrators_see_everybodys(gateway, client):
     assert numbers["My connections"][0] == "0"
 
 
-@pytest.mark.parametrize(
-    ("email", "admin", "count"), [(EMAIL, False, "1"), ("bob@example.com", False, "0"), ("r@example.com", True, "1")]
-)
-async def test_failed_flows_are_ones_own_or_everybodys(gateway, client, email, admin, count):
-    steps = samples.flow(gateway.clock(), failed=True, app_user_email=EMAIL)
-    for each in ([*steps[:5], steps[-1]], samples.flow(gateway.clock(), app_user_email=EMAIL)):
-        await gateway.services.flows.append(each, life=timedelta(hours=1))
-    assert numbers_of(await overview(gateway, client, email, admin=admin))["Failed flows"][0] == count
+async def test_a_plugin_says_its_number_to_who_looks(gateway, client):
+    async def count(application, caller):
+        return f"{caller.email} of {len(await application.gateways.list(caller))}"
+
+    entry = NavigationEntry("Notes", "/acme/notes?new", "Not yet read.", place="overview", number=count)
+    gateway.app.state.navigation = [entry]
+    page = await overview(gateway, client)
+    assert numbers_of(page)["Notes"] == (f"{EMAIL} of 0", "Not yet read.")
+    assert '<a href="/acme/notes?new">Notes</a>' in page
 
 
 @pytest.mark.parametrize("admin", [False, True])

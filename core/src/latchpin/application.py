@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from latchpin.activity.flow_log import FlowLog
-from latchpin.activity.history import FlowHistory
-from latchpin.activity.inspector import FlowInspector
 from latchpin.activity.recorder import FlowRecorder
 from latchpin.authorization.callback import AuthorizationCallback
 from latchpin.authorization.pending import PendingAuthorizations
@@ -56,10 +52,6 @@ class Application:
         self.tokens = TokenService(
             services, self.servers, self.clients, self.token_endpoint, pin=self.gateways.pin_issuer
         )
-        life = timedelta(hours=services.settings.flow_history_hours)
-        self.history = FlowHistory(services.flows, life=life)
-        self.flows = FlowInspector(services.flows, self.history)
-        services.activity.add("history of flows", self.history)
         self.journal = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.waiting = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)
@@ -126,4 +118,3 @@ class Application:
         await self.removal.close()
         await self.tokens.close()
         await self.clients.close()
-        await self.history.close()

@@ -17,10 +17,12 @@ from latchpin.contracts import (
     ClientRegistrar,
     Clock,
     Collection,
+    Gauge,
     Identity,
     KeyValueRecords,
     PkceMethod,
     RecordStore,
+    Shared,
     Signer,
     SignIn,
     StateStore,
@@ -28,7 +30,6 @@ from latchpin.contracts import (
 )
 from latchpin.model import CollectionSpec
 from latchpin.model.server_profile import ServerProfile
-from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.leases import Leases
@@ -44,9 +45,9 @@ class Services:
     Attributes:
         states: None with CACHE_TYPE=none.
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
-        collection: opens what a plugin keeps, as ``Context.collection`` does: sealed on the way.
+        collection, shared: what a plugin keeps, and what it opens once, as ``Context`` gives them.
         declared: the collections that were opened so far, by their names.
-        kept, tools, flows: what the core keeps in collections of ``records``.
+        kept, tools: what the core keeps in collections of ``records``.
         leases, pauses: what workers agree on through ``kept``.
         registrars: in the order of their rank.
         identities: in the order of their rank.
@@ -57,6 +58,7 @@ class Services:
         assertion_sources: in the order of their rank.
         authentications: by ``token_endpoint_auth_method``.
         background_tasks: by their names for the log; a serving process runs them.
+        gauges: numbers that plugins offer.
     """
 
     settings: CoreSettings
@@ -71,11 +73,11 @@ class Services:
     record_backend: Backend[Any, RecordStore]
     collection: Callable[[CollectionSpec], Collection]
     declared: Mapping[str, CollectionSpec]
+    shared: Shared
     kept: KeyValueRecords
     leases: Leases
     pauses: Pauses
     tools: ToolRecords
-    flows: FlowRecords
     upstream: Upstream
     registrars: Sequence[ClientRegistrar]
     identities: Sequence[Identity]
@@ -86,3 +88,4 @@ class Services:
     providers: Sequence[ServerProfile] = ()
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
+    gauges: Sequence[Gauge] = ()

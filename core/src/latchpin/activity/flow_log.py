@@ -9,7 +9,7 @@ from typing import Any
 from latchpin.contracts import Backend, StateStore
 from latchpin.errors import LatchpinError
 from latchpin.errors.causes.missing import STATE_OTHER_MACHINE, STATE_OTHER_WORKER
-from latchpin.model.flow_facts import Consumed, Facts, Failed, Stored, TokensSealed
+from latchpin.model.flow_steps import Consumed, Failed, FlowStep, Stored, TokensSealed
 
 __all__ = ["FlowLog", "FlowNames"]
 
@@ -41,10 +41,10 @@ class FlowLog:
     def __init__(self, backend: Backend[Any, StateStore] | None) -> None:
         self._store = backend.label if backend is not None else "nothing"
 
-    def write(self, names: FlowNames, facts: Facts, error: LatchpinError | None) -> None:
+    def write(self, names: FlowNames, step: FlowStep, error: LatchpinError | None) -> None:
         """Write the step's line, if it has one."""
         extra = {"flow_id": names.flow_id}
-        match facts:
+        match step:
             case Stored(store=store):
                 _log.debug("Stored OAuth state in %s for gateway %s", store, names.gateway_id, extra=extra)
             case Consumed(store=store, fits=True):

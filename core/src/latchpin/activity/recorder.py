@@ -11,7 +11,7 @@ from typing import Self
 from latchpin.activity.activity import Activity
 from latchpin.activity.flow_log import FlowLog, FlowNames
 from latchpin.errors import CallbackError, CallerError, LatchpinError, UpstreamError
-from latchpin.model.flow_facts import Facts, Failed, Phase
+from latchpin.model.flow_steps import Failed, FlowStep, Phase
 
 __all__ = ["FlowRecorder", "FlowSpan", "current_flow"]
 
@@ -45,19 +45,19 @@ class FlowRecorder:
         """One request's part of a flow. Its first step is timed from now."""
         return FlowSpan(self, during)
 
-    def tell(self, names: FlowNames, facts: Facts, seconds: float, error: LatchpinError | None) -> None:
+    def tell(self, names: FlowNames, step: FlowStep, seconds: float, error: LatchpinError | None) -> None:
         """Tell one step; ``error`` is what ended the flow, where the step is that it failed."""
-        self._log.write(names, facts, error)
+        self._log.write(names, step, error)
         self._activity.note(
             "flow.step",
             subject=names.app_user_email,
             gateway_id=names.gateway_id,
             flow_id=names.flow_id,
-            step=facts.step,
+            step=step.step,
             seconds=seconds,
             worker=self._worker,
-            outcome="failed" if isinstance(facts, Failed) else "done",
-            **{name: getattr(facts, name) for name in facts.__slots__},
+            outcome="failed" if isinstance(step, Failed) else "done",
+            **{name: getattr(step, name) for name in step.__slots__},
         )
 
 
@@ -86,12 +86,12 @@ class FlowSpan:
         """Seconds since the last step."""
         return round(self._journal.timer() - self._before, 6)
 
-    def step(self, facts: Facts, error: LatchpinError | None = None) -> None:
+    def step(self, step: FlowStep, error: LatchpinError | None = None) -> None:
         """Record that a step was done."""
         now, journal, names = self._journal.timer(), self._journal, self._names
         seconds, self._before = round(now - self._before, 6), now
         if names.flow_id or (self._during == "callback" and error is not None):
-            journal.tell(names, facts, seconds, error)
+            journal.tell(names, step, seconds, error)
 
     def __enter__(self) -> Self:
         self._token = _CURRENT.set(self._names.flow_id or None)

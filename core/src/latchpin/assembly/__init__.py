@@ -21,7 +21,6 @@ from latchpin.errors import LatchpinError, PluginError
 from latchpin.outbound.upstream import open_upstream
 from latchpin.plugins import hookspecs
 from latchpin.plugins.host import Offer, Plugins
-from latchpin.records.flows import FlowRecords
 from latchpin.records.tools import ToolRecords
 from latchpin.services import Services
 from latchpin.settings import load
@@ -125,11 +124,11 @@ async def assemble(
             record_backend=selection.record,
             collection=context.collection,
             declared=context.declared,
+            shared=context.shared,
             kept=context.kept,
             leases=Leases(context.kept, clock),
             pauses=Pauses(context.kept, clock),
             tools=ToolRecords(context.records, clock),
-            flows=FlowRecords(context.records),
             upstream=context.upstream,
             registrars=await context.open_each(hookspecs.CLIENT_REGISTRAR),
             identities=await context.open_each(hookspecs.IDENTITY),
@@ -144,4 +143,5 @@ async def assemble(
             ),
             providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
             background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
+            gauges=plugins.values(hookspecs.GAUGES),
         )

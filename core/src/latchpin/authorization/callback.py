@@ -19,7 +19,7 @@ from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
-from latchpin.model.flow_facts import Consumed, Returned, Verified
+from latchpin.model.flow_steps import Consumed, Returned, Verified
 from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
 from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
 from latchpin.services import Services

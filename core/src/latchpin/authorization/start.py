@@ -15,7 +15,7 @@ from latchpin.contracts import StateStore
 from latchpin.errors import DiscoveryFailed, InvalidRequest, RegistrationFailed
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway
-from latchpin.model.flow_facts import Begun, Redirected, Stored
+from latchpin.model.flow_steps import Begun, Redirected, Stored
 from latchpin.outbound.proofs import DpopProofs
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory

@@ -22,7 +22,6 @@ COMMANDS: Mapping[str, str] = {
     "login-link": "latchpin.commands.people",
     "token": "latchpin.commands.people",
     "gateways": "latchpin.commands.gateways",
-    "flows": "latchpin.commands.flows",
     "states": "latchpin.commands.states",
     "break-glass": "latchpin.commands.break_glass",
     "config": "latchpin.commands.config",

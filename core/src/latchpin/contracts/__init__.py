@@ -5,14 +5,14 @@ implementation passes the suite that ``latchpin_testing`` ships for it, unchange
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
 """
 
-from latchpin.contracts.backend import Backend, Clock, Context
+from latchpin.contracts.backend import Backend, Clock, Context, Shared
 from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import Collection
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
-from latchpin.contracts.pages import NavigationEntry
+from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder
 from latchpin.contracts.servers import (
@@ -52,6 +52,7 @@ __all__ = [
     "Finding",
     "Fix",
     "GatewayRecords",
+    "Gauge",
     "Identity",
     "Instance",
     "Keeps",
@@ -65,6 +66,7 @@ __all__ = [
     "Recorder",
     "Registration",
     "RegistrationRequest",
+    "Shared",
     "SignIn",
     "SignInOffer",
     "Severity",

@@ -134,6 +134,7 @@ from latchpin.errors.upstream import (
 )
 
 __all__ = [
+    "Cause",
     "AccessRefused",
     "AddressRefused",
     "AssertionRefused",
@@ -146,7 +147,6 @@ __all__ = [
     "CallbackError",
     "CallbackMalformed",
     "CallerError",
-    "Cause",
     "ClockSkew",
     "ConfigurationError",
     "Conflict",

@@ -47,6 +47,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
+    "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),
     "latchpin-demo": Brings(commands=("demo",)),
     "latchpin-doctor": Brings(commands=("doctor",), paths=r"/admin/doctor"),
     "latchpin-admin-ui": Brings(paths=r"/admin(/.*)?"),

@@ -26,6 +26,7 @@ from latchpin.contracts import (
     ClientAuthentication,
     ClientRegistrar,
     EventListener,
+    Gauge,
     Identity,
     NavigationEntry,
     Observer,
@@ -179,6 +180,7 @@ BACKGROUND_TASKS: BackendHook[BackgroundTask[Any]] = BackendHook(
     may_be_none=True,
     used="each serving process runs all",
 )
+GAUGES = Hook("latchpin_gauges", "Offer numbers that metrics show.", kind=Gauge)
 ROUTES: Hook[APIRouter] = Hook(
     "latchpin_routes",
     "Add routes to the web application. They come after the core's own and cannot replace them.",
@@ -186,7 +188,7 @@ ROUTES: Hook[APIRouter] = Hook(
 )
 NAVIGATION = Hook(
     "latchpin_navigation",
-    "Link to pages that ``latchpin_routes`` adds: in the menu, beside the list of gateways, or at each gateway.",
+    "Link to pages that ``latchpin_routes`` adds: in the menu, on the overview, at gateways, or at a flow that failed.",
     kind=NavigationEntry,
 )
 CHECKS = Hook(

@@ -1,1 +1,1 @@
-"""What the core keeps in collections: small named values, tools, the history of flows."""
+"""What the core keeps in collections: small named values and tools."""

@@ -69,15 +69,6 @@ class ToolRecords:
             return changes
         raise RecordConflict(f"the tools of gateway {gateway_id} change faster than they can be written")
 
-    async def restore(self, gateway_id: str, app_user_email: str, rows: Rows) -> None:
-        """Put one user's tools back, with the times that they had: from a backup, or an earlier layout.
-
-        Raises:
-            RecordConflict: there are some, or the gateway is gone.
-        """
-        await self._documents.put(Document(_id(gateway_id, app_user_email), {"tools": rows}, {"gateway": gateway_id}))
-        await self._require_gateway(gateway_id)
-
     async def _require_gateway(self, gateway_id: str) -> None:
         """Refuse what was written after its gateway was removed, with the tools that were there before."""
         if await self._gateways.get(gateway_id) is None:

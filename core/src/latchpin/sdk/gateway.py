@@ -15,7 +15,8 @@ with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Step`` is one requ
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``find_named`` finds
 gateways as people name them: by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may
 know of a gateway, ``owner_of`` whose token serves them there, ``needs_browser`` whether only a person in a browser gets
-one. ``mcp_endpoint`` says where MCP clients reach a gateway.
+one. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id`` whether a text has the form of a gateway's or a
+flow's id.
 """
 
 from latchpin.application import Application
@@ -24,6 +25,7 @@ from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.identity.allowance import may_use
+from latchpin.model.ids import is_id
 from latchpin.oauth.status import TokenStatus
 from latchpin.servers.found import Step
 from latchpin.services import Services
@@ -38,6 +40,7 @@ __all__ = [
     "TokenHealth",
     "TokenStatus",
     "UsableToken",
+    "is_id",
     "may_use",
     "mcp_endpoint",
     "find_named",

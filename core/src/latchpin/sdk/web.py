@@ -14,6 +14,9 @@ Pages: ``frame`` gives what surrounds a page, ``render`` makes it from a templat
 ``render_text`` makes a piece of one. ``WITH_SCRIPTS`` are the headers of a page with script files of this origin.
 ``mcp_url_of`` says where MCP clients reach a gateway.
 
+Programs: ``wants_html`` says whether a browser asks for a page. What the API answers is a ``Document``, whose members
+may be of the types ``Id`` and ``Moment``; ``HTML`` describes that a page is there too.
+
 Failures: raise an error of ``latchpin.errors``, and the gateway answers with a page or a problem document (RFC 9457).
 ``problems`` describes those of a route for ``/openapi.json``. Where the answer has begun already, ``tell_failure`` logs
 the error and gives what the page may say.
@@ -34,8 +37,9 @@ from latchpin.web.dependencies import (
     application_of,
     check_gateway_id,
 )
-from latchpin.web.description import FOR_ADMINISTRATORS, problems
-from latchpin.web.errors import answer_program, tell_failure
+from latchpin.web.description import FOR_ADMINISTRATORS, HTML, problems
+from latchpin.web.documents.base import Document, Id, Moment
+from latchpin.web.errors import answer_program, tell_failure, wants_html
 from latchpin.web.frame import frame, mcp_url_of
 from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
@@ -45,10 +49,14 @@ from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
 __all__ = [
     "FORWARDING",
     "FOR_ADMINISTRATORS",
+    "HTML",
     "WITH_SCRIPTS",
     "AdminCaller",
     "CurrentApplication",
+    "Document",
     "GatewayId",
+    "Id",
+    "Moment",
     "SignedInCaller",
     "StreamingRoute",
     "WritingAdmin",
@@ -66,4 +74,5 @@ __all__ = [
     "require_caller",
     "services_of",
     "tell_failure",
+    "wants_html",
 ]

@@ -61,9 +61,6 @@ class CoreSettings(Settings):
     record_store: str = Field("auto", description="Where gateways, tokens, clients and tools last.")
     state_ttl_seconds: PositiveSeconds = Field(300, description="How long a user may take to authorize, in seconds.")
     max_pending_per_user: int = Field(100, gt=0, description="Unfinished authorizations one user may have at once.")
-    flow_history_hours: int = Field(
-        24, ge=0, le=24 * 366, description="How long a flow's steps are kept after its last one, hours; 0: not at all."
-    )
     max_pending: int = Field(50_000, gt=0, description="Unfinished authorizations one worker admits in all.")
 
     # keys

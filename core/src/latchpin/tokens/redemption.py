@@ -13,7 +13,7 @@ from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import AuthorizationRequired, NotFound, RecordConflict, TokenRefused, UpstreamBusy, UpstreamError
 from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.model import ClientCredentials, Gateway, PendingAuthorization, ServerMetadata, StoredToken, TokenGrant
-from latchpin.model.flow_facts import Exchanged, TokensSealed
+from latchpin.model.flow_steps import Exchanged, TokensSealed
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory

@@ -27,7 +27,6 @@ from latchpin.settings.core import CoreSettings
 from latchpin.web import (
     routes_api,
     routes_assertions,
-    routes_flows,
     routes_gateways,
     routes_health,
     routes_oauth,
@@ -80,7 +79,6 @@ def create_app(
         routes_oauth,
         routes_api,
         routes_assertions,
-        routes_flows,
         routes_gateways,
         routes_health,
         routes_people,

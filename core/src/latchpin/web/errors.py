@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from latchpin.contracts import NavigationEntry
 from latchpin.errors import (
     AuthorizationRequired,
     CallerError,
@@ -20,11 +21,20 @@ from latchpin.errors import (
     UpstreamError,
 )
 from latchpin.errors.causes import CAUSES, Cause
-from latchpin.settings.core import CoreSettings
 from latchpin.web import pages
 from latchpin.web.traces import Trace, log_failure, trace_of
 
-__all__ = ["FailureText", "answer", "answer_program", "as_seen", "problem", "tell_failure", "text_for", "wants_html"]
+__all__ = [
+    "FailureText",
+    "answer",
+    "answer_program",
+    "as_seen",
+    "navigation_of",
+    "problem",
+    "tell_failure",
+    "text_for",
+    "wants_html",
+]
 
 _log = logging.getLogger("latchpin.web")
 
@@ -55,7 +65,7 @@ def answer(
     trace = trace_of(request.scope, error)
     log_failure(error, trace)
     extra = {**_headers(error, request, settings.base_url), **(headers or {})}
-    link = support_link(settings, error)
+    link = support_link(request, error)
     if page:
         return pages.failure(
             error,
@@ -148,14 +158,22 @@ def problem(
     return Response(body, error.status, dict(headers or {}), media_type="application/problem+json")
 
 
-def support_link(settings: CoreSettings, error: LatchpinError) -> str | None:
+def support_link(request: Request, error: LatchpinError) -> str | None:
     """Where the flow that failed can be looked at: it carries the id only, and opens for its user and administrators.
 
-    None where no flow is proven to be this browser's, or flows are not kept.
+    None where no flow is proven to be this browser's, or no plugin shows flows.
     """
-    if error.flow_id is None or error.shows_detail is False or not settings.flow_history_hours:
+    if error.flow_id is None or error.shows_detail is False:
         return None
-    return f"{settings.base_url}/flows/{error.flow_id}"
+    path = next((entry.path for entry in navigation_of(request) if entry.place == "flow"), None)
+    base_url = request.app.state.services.settings.base_url
+    return None if path is None else f"{base_url}{path.replace('{flow_id}', error.flow_id)}"
+
+
+def navigation_of(request: Request) -> Sequence[NavigationEntry]:
+    """The links that plugins offer, of whatever place."""
+    offered: Sequence[NavigationEntry] = getattr(request.app.state, "navigation", ())
+    return offered
 
 
 def text_for(error: LatchpinError) -> str:

@@ -13,7 +13,7 @@ from latchpin.errors import LatchpinError
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.model import Caller
 from latchpin.web.csrf import csrf_token
-from latchpin.web.errors import wants_html
+from latchpin.web.errors import navigation_of, wants_html
 from latchpin.web.identity import services_of, valid_caller
 from latchpin.web.menu import build_menu
 
@@ -54,15 +54,10 @@ async def frame_of_failure(request: Request, error: LatchpinError) -> dict[str, 
 
 def mcp_url_of(request: Request, gateway_id: str) -> str | None:
     """Where MCP clients reach that gateway; None where no plugin serves them."""
-    return mcp_endpoint(_offered(request), services_of(request).settings.base_url, gateway_id)
-
-
-def _offered(request: Request) -> Sequence[NavigationEntry]:
-    offered: Sequence[NavigationEntry] = getattr(request.app.state, "navigation", ())
-    return offered
+    return mcp_endpoint(navigation_of(request), services_of(request).settings.base_url, gateway_id)
 
 
 def _navigation_for(request: Request, caller: Caller) -> Sequence[NavigationEntry]:
     """The links to plugins' pages that ``caller`` is shown."""
-    shown = [entry for entry in _offered(request) if caller.is_admin or not entry.admin_only]
+    shown = [entry for entry in navigation_of(request) if caller.is_admin or not entry.admin_only]
     return sorted(shown, key=lambda entry: (entry.rank, entry.label))

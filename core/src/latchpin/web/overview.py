@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from latchpin.application import Application
+from latchpin.contracts import NavigationEntry
 from latchpin.gateways.connections import Connection
-from latchpin.model import CLIENT_ITSELF, Caller, FlowQuery, Gateway
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway
 from latchpin.web.routes_health import readiness
 
-__all__ = ["Overview", "look_over"]
-
-MOST_FAILURES = 100
+__all__ = ["Overview", "fill_cards", "look_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,6 @@ class Overview:
         open: where the user could authorize and has not.
         people: how many people are connected at all; None for who is no administrator.
         people_ended: how many connections of anybody have ended; None likewise.
-        failures: failed flows that are kept, at most ``MOST_FAILURES``.
         ready: both stores answer.
         reasons: why not, one sentence a store; for administrators.
     """
@@ -38,7 +36,6 @@ class Overview:
     open: tuple[Gateway, ...]
     people: int | None
     people_ended: int | None
-    failures: int
     ready: bool
     reasons: tuple[str, ...]
 
@@ -54,7 +51,6 @@ async def look_over(application: Application, caller: Caller) -> Overview:
     own = {each.gateway.id: each for each in everything if each.owner == caller.email}
     people = [each for each in everything if each.owner != CLIENT_ITSELF]
     ready = await readiness(application.services)
-    failed = await application.flows.list(FlowQuery(outcome="failed"), caller, limit=MOST_FAILURES)
     return Overview(
         gateways=len(gateways),
         working=sum(each.health.authorized for each in own.values()),
@@ -62,10 +58,16 @@ async def look_over(application: Application, caller: Caller) -> Overview:
         open=tuple(each for each in gateways if _is_personal(each) and each.id not in own),
         people=len({each.owner for each in people}) if caller.is_admin else None,
         people_ended=_count_ended(people) if caller.is_admin else None,
-        failures=len(failed),
         ready=ready["ready"],
         reasons=_reasons(ready) if caller.is_admin else (),
     )
+
+
+async def fill_cards(
+    entries: Iterable[NavigationEntry], application: Application, caller: Caller
+) -> list[tuple[NavigationEntry, str]]:
+    """What plugins say on the overview: each card with its number."""
+    return [(each, await each.number(application, caller)) for each in entries if each.number is not None]
 
 
 def _is_personal(gateway: Gateway) -> bool:

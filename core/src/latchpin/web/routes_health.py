@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from latchpin import __version__
 from latchpin.errors import LatchpinError
 from latchpin.services import Services
-from latchpin.web.documents.flows import Readiness
+from latchpin.web.documents.readiness import Readiness
 from latchpin.web.identity import services_of
 from latchpin.workers.store_deadline import store_deadline
 

@@ -16,7 +16,7 @@ from latchpin.oauth.status import TokenStatus
 from latchpin.web import pages
 from latchpin.web.dependencies import CurrentApplication, SignedInCaller
 from latchpin.web.frame import frame, frame_for_anybody
-from latchpin.web.overview import look_over
+from latchpin.web.overview import fill_cards, look_over
 from latchpin.web.rendering import render
 
 __all__ = ["router"]
@@ -26,7 +26,6 @@ router = APIRouter(include_in_schema=False)
 _STATIC = Path(__file__).parent / "static"
 _FILES = {
     "latchpin.css": "text/css",
-    "flows.css": "text/css",
     "latchpin.svg": "image/svg+xml",
     "authorization.js": "text/javascript",
     "copy.js": "text/javascript",
@@ -55,11 +54,13 @@ _STATUS_TEXTS: dict[TokenStatus, str] = {
 @router.get("/")
 async def show_home(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
     """The Admin Panel: how things are."""
+    around = await frame(request, caller)
     return render(
         "home",
         title="Admin Panel",
-        **await frame(request, caller),
+        **around,
         overview=await look_over(application, caller),
+        cards=await fill_cards(around["navigation"], application, caller),
     )
 
 

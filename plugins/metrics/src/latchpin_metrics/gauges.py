@@ -1,17 +1,18 @@
-"""What stands in the stores at the moment: pending authorizations, tokens by state. Read at most twice a minute."""
+"""What stands at the moment: tokens by state, and what plugins count. Read at most twice a minute."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
+from latchpin.contracts import Gauge
 from latchpin.errors import LatchpinError
-from latchpin.sdk.gateway import Services
+from latchpin.sdk.gateway import Application
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -28,13 +29,13 @@ class Snapshot:
     """What was found.
 
     Attributes:
-        pending: authorizations that were begun and may still end; None without a history of flows.
+        numbers: what plugins offer, those that there are now.
         tokens: how many there are in each state.
         up: whether the store could be asked.
     """
 
     at: datetime
-    pending: int | None = None
+    numbers: Mapping[Gauge, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     up: bool = True
 
@@ -46,9 +47,8 @@ class Snapshot:
         info = GaugeMetricFamily("latchpin_info", "The gateway's version.", labels=["version"])
         info.add_metric([latchpin.__version__], 1)
         yield info
-        if self.pending is not None:
-            text = "Authorizations that were begun and may still end."
-            yield GaugeMetricFamily("latchpin_pending_flows", text, value=self.pending)
+        for gauge, value in self.numbers.items():
+            yield GaugeMetricFamily(f"latchpin_{gauge.name}", gauge.about, value=value)
         tokens = GaugeMetricFamily("latchpin_tokens", "Users' tokens by state.", labels=["state"])
         for state, count in sorted(self.tokens.items()):
             tokens.add_metric([state], count)
@@ -64,30 +64,22 @@ class Gauges:
         self._lock = asyncio.Lock()
         self._timer = timer
 
-    async def read(self, services: Services, catch_up: Callable[[], Awaitable[None]]) -> Snapshot:
-        """What stands; a store that is away is said to be.
-
-        Args:
-            services: whose stores are read.
-            catch_up: writes the steps of flows that this process keeps back, so that a flow that has ended counts so.
-        """
+    async def read(self, application: Application) -> Snapshot:
+        """What stands; a store that is away is said to be."""
         async with self._lock:
-            now = services.clock()
+            now = application.services.clock()
             if self._last is None or self._next is None or now >= self._next:
                 began = self._timer()
                 try:
-                    await catch_up()
-                    self._last = await _look(services, now)
+                    self._last = await _look(application, now)
                 except LatchpinError:
                     return Snapshot(now, up=False)
                 self._next = now + max(EVERY, timedelta(seconds=SHARE * (self._timer() - began)))
             return self._last
 
 
-async def _look(services: Services, now: datetime) -> Snapshot:
+async def _look(application: Application, now: datetime) -> Snapshot:
+    services = application.services
+    read = {gauge: await gauge.read(application) for gauge in services.gauges}
     tokens = await services.records.tokens.count(now)
-    pending = None
-    if services.settings.flow_history_hours:
-        since = now - timedelta(seconds=services.settings.state_ttl_seconds)
-        pending = await services.flows.count_pending(since)
-    return Snapshot(now, pending, dict(tokens))
+    return Snapshot(now, {gauge: value for gauge, value in read.items() if value is not None}, dict(tokens))

@@ -34,8 +34,7 @@ def build_router() -> APIRouter:
         """What was counted and what stands, in Prometheus' text format. `METRICS_TOKEN` opens it too."""
         if not _has_token(request, settings):
             await require_admin(request)
-        application = application_of(request)
-        standing = await gauges.read(application.services, application.flows.catch_up)
+        standing = await gauges.read(application_of(request))
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  see meters
 
         now = CollectorRegistry()

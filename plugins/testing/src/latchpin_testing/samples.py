@@ -12,31 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from latchpin.model import (
-    Begun,
-    Consumed,
-    Exchanged,
-    Facts,
-    Failed,
-    FlowStep,
     Gateway,
     OAuthConfig,
     PendingAuthorization,
-    Redirected,
     RegisteredClient,
-    Returned,
     Sealed,
     StateKey,
-    Stored,
     StoredToken,
-    TokensSealed,
-    ToolsFetched,
-    Verified,
 )
 
 from latchpin_testing.sealing import SuiteCipher
 
 __all__ = [
-    "flow",
     "gateway",
     "new_id",
     "new_state",
@@ -189,33 +176,3 @@ def tools(*names: str) -> dict[str, Mapping[str, Any]]:
         }
         for name in names
     }
-
-
-def flow(
-    now: datetime,
-    *,
-    gateway_id: str | None = None,
-    app_user_email: str = "ada@example.com",
-    issuer: str | None = "https://as.example.com/tenant/1",
-    failed: bool = False,
-) -> list[FlowStep]:
-    """The steps of a completed flow that began ``now``, one a second, by two workers; ``failed`` adds a replay."""
-    scopes = ("mcp:read", "openid")
-    facts: list[Facts] = [
-        Begun(via="session"),
-        Stored("Redis", 300, issuer, 0.125, 0.25),
-        Redirected("as.example.com", "client-7", "https://gateway.example.com/oauth/callback", scopes, "S256"),
-        Returned(answer="code", away_seconds=12.5, issued_by="worker-1"),
-        Verified(key_id="k1", signed_in=True),
-        Consumed(store="Redis", fits=True),
-        Exchanged("as.example.com", "client_secret_basic", 3600, True, scopes),
-        TokensSealed(store="database", replaced=False),
-        ToolsFetched(count=3, created=2, updated=1, removed=0),
-    ]
-    if failed:
-        facts.append(Failed("callback", "state-used", 400, "it was used before", False, None, "worker-1"))
-    names = (new_id(), new_id() if gateway_id is None else gateway_id, app_user_email)
-    return [
-        FlowStep(*names, now + timedelta(seconds=number), 0.001 * number, f"worker-{1 + number // 3}", each)
-        for number, each in enumerate(facts)
-    ]

@@ -12,7 +12,7 @@ from latchpin.errors import AccessRefused, TokenRefused, UpstreamError
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
 from latchpin.gateways.tools.listing import LeftOut, Listing
 from latchpin.model import Caller, Gateway, StoredToken, StoredTool
-from latchpin.model.flow_facts import ToolsFetched
+from latchpin.model.flow_steps import ToolsFetched
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.service import TokenService, UsableToken

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from latchpin.activity.inspector import Flow
-from latchpin.errors import known_causes
-from latchpin.errors.causes import Cause
-from latchpin.model.flow_facts import Failed
-from latchpin.model.flow_steps import FlowStep, FlowSummary
+from latchpin.errors import Cause, known_causes
+
+from latchpin_flows.inspector import Flow
+from latchpin_flows.steps import FlowStep
+from latchpin_flows.summaries import FlowSummary
 
 __all__ = ["cause_of", "describe_flow", "describe_step", "describe_summary", "fact_texts", "seconds_text"]
 
@@ -43,11 +43,16 @@ def describe_step(step: FlowStep, began_at: datetime) -> dict[str, Any]:
         "seconds": step.seconds,
         "worker": step.worker,
         "outcome": step.outcome,
-        "facts": {name: value for name, value in step.shown_facts().items() if name not in _HIDDEN},
+        "facts": {name: value for name, value in step.facts.items() if name not in _HIDDEN},
     }
     cause = cause_of(step)
-    if cause is not None and isinstance(step.facts, Failed):
-        shown |= {"cause": cause.slug, "title": cause.title, "happened": step.facts.happened, "remedy": cause.remedy}
+    if cause is not None:
+        shown |= {
+            "cause": cause.slug,
+            "title": cause.title,
+            "happened": step.facts.get("happened", ""),
+            "remedy": cause.remedy,
+        }
     return shown
 
 
@@ -64,7 +69,7 @@ def cause_of(step: FlowStep) -> Cause | None:
 
 def fact_texts(step: FlowStep) -> list[tuple[str, str]]:
     """A step's facts as names and texts for people; what is not known is left out."""
-    shown = [(name, value) for name, value in step.shown_facts().items() if name not in _HIDDEN]
+    shown = [(name, value) for name, value in step.facts.items() if name not in _HIDDEN]
     return [
         (name.removesuffix("_seconds").replace("_", " "), _text(name, value))
         for name, value in shown

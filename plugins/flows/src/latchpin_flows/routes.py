@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
-
-from latchpin.activity.view import describe_flow, describe_summary
+from fastapi.responses import FileResponse, JSONResponse, Response
 from latchpin.errors import InvalidRequest
-from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowSummary
-from latchpin.model.ids import is_id
-from latchpin.web.dependencies import CurrentApplication, SignedInCaller, application_of
-from latchpin.web.description import HTML, problems
-from latchpin.web.documents.flows import FlowDocument, FlowList
-from latchpin.web.errors import wants_html
-from latchpin.web.frame import frame
-from latchpin.web.rendering import WITH_SCRIPTS, render
-from latchpin.web.timeline import build_timeline
+from latchpin.sdk.gateway import Application, is_id
+from latchpin.sdk.settings import load
+from latchpin.sdk.web import HTML, WITH_SCRIPTS, CurrentApplication, SignedInCaller, frame, problems, render, wants_html
+
+from latchpin_flows.documents import FlowDocument, FlowList
+from latchpin_flows.inspector import open_inspector
+from latchpin_flows.settings import FlowSettings
+from latchpin_flows.summaries import FlowOutcome, FlowQuery, FlowSummary
+from latchpin_flows.timeline import build_timeline
+from latchpin_flows.view import describe_flow, describe_summary
 
 __all__ = ["router"]
 
@@ -26,6 +26,15 @@ router = APIRouter(prefix="/flows", tags=["flows"])
 
 PAGE = 50
 MOST = 200
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_STYLE = Path(__file__).parent / "static" / "flows.css"
+
+
+@router.get("/static/flows.css", include_in_schema=False)
+async def get_style() -> Response:
+    """How the pages look."""
+    return FileResponse(_STYLE, media_type="text/css", headers={"cache-control": "public, max-age=3600"})
 
 
 @router.get(
@@ -55,15 +64,16 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
         before=moment,
         before_id=before_id,
     )
-    found = await application.flows.list(query, caller, limit=limit)
+    inspector = await open_inspector(application.services)
+    found = await inspector.list(query, caller, limit=limit)
     older = f"{found[-1].last_at.isoformat()}~{found[-1].flow_id}" if len(found) == limit else None
     if not wants_html(request):
         return JSONResponse({"flows": [describe_summary(flow) for flow in found], "next_before": older})
     shown: dict[str, Any] = {"flows": found, "query": query, "outcomes": get_args(FlowOutcome)}
     shown["older"] = _older(request, older) if older is not None else None
-    shown["hours"], shown["chosen"] = application.services.settings.flow_history_hours, query != FlowQuery()
-    shown["names"] = await _names(request, found)
-    return render("flows", title="Flows", headers=WITH_SCRIPTS, **shown, **await frame(request, caller))
+    shown["hours"], shown["chosen"] = load(FlowSettings).flow_history_hours, query != FlowQuery()
+    shown["names"] = await _names(application, found)
+    return _page(**shown, template="flows", title="Flows", **await frame(request, caller))
 
 
 @router.get(
@@ -76,18 +86,17 @@ async def show_flow(
     request: Request, caller: SignedInCaller, application: CurrentApplication, flow_id: str
 ) -> Response:
     """One flow with every step; 404 for one that is unknown or somebody else's."""
-    flow = await application.flows.show(flow_id, caller)
+    flow = await (await open_inspector(application.services)).show(flow_id, caller)
     if not wants_html(request):
         return JSONResponse(describe_flow(flow))
     rows, gaps = build_timeline(flow.steps)
-    return render(
-        "flow",
+    return _page(
+        template="flow",
         title="Flow",
-        headers=WITH_SCRIPTS,
         flow=flow.summary,
         rows=rows,
         gaps=gaps,
-        names=await _names(request, [flow.summary]),
+        names=await _names(application, [flow.summary]),
         link=f"{application.services.settings.base_url}/flows/{flow.summary.flow_id}",
         **await frame(request, caller),
     )
@@ -114,8 +123,12 @@ def _parse_place(text: str) -> tuple[datetime | None, str]:
     )
 
 
-async def _names(request: Request, flows: list[FlowSummary]) -> dict[str, Any]:
+async def _names(application: Application, flows: list[FlowSummary]) -> dict[str, Any]:
     """The names of the gateways in ``flows``, as far as they are there still."""
-    records = application_of(request).services.records.gateways
+    records = application.services.records.gateways
     found = [await records.get(gateway_id) for gateway_id in {flow.gateway_id for flow in flows}]
     return {gateway.id: gateway.name for gateway in found if gateway is not None}
+
+
+def _page(**values: Any) -> Response:  # noqa: ANN401  what the template wants
+    return render(headers=WITH_SCRIPTS, folder=_TEMPLATES, **values)

@@ -9,19 +9,17 @@ from contextlib import suppress
 from contextvars import Context
 from datetime import timedelta
 from itertools import islice
-from typing import Any
 
 from latchpin.errors import BackendUnavailable
-from latchpin.model.facts import Fact
-from latchpin.model.flow_facts import FACTS
-from latchpin.model.flow_steps import FlowStep
-from latchpin.records.flows import FlowRecords
+from latchpin.model import Fact
 
-__all__ = ["MOST_FLOWS", "FlowHistory"]
+from latchpin_flows.records import FlowRecords
+from latchpin_flows.steps import FlowStep, step_of
+
+__all__ = ["FlowHistory"]
 
 _log = logging.getLogger("latchpin.flow_history")
 
-MOST_FLOWS = 100_000
 QUEUE_LIMIT = 20_000
 """Steps that wait in this process: what two thousand flows leave, some 10 MB."""
 BATCH = 500
@@ -30,13 +28,6 @@ GATHERING = 0.5
 RETRY = 5.0
 PARTING = 5.0
 """Seconds that a gateway that stops gives the last batches."""
-
-
-def _step_of(fact: Fact) -> FlowStep:
-    details: dict[str, Any] = dict(fact.details)
-    flow_id, kind, seconds, worker = (details.pop(name) for name in ("flow_id", "step", "seconds", "worker"))
-    details.pop("outcome")
-    return FlowStep(flow_id, fact.gateway_id, fact.subject, fact.at, seconds, worker, FACTS[kind](**details))
 
 
 class FlowHistory:
@@ -64,7 +55,7 @@ class FlowHistory:
         """Queue a step to be kept."""
         if not self._life or fact.name != "flow.step" or not fact.details["flow_id"]:
             return
-        step = _step_of(fact)
+        step = step_of(fact)
         if len(self._queue) >= self._limit:
             if not self._dropped:
                 _log.warning("The history of flows cannot be written as fast as flows go: steps are left out")

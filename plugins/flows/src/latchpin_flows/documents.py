@@ -1,15 +1,16 @@
-"""Flows, and whether new ones would work."""
+"""What the API answers about flows."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from latchpin.sdk.web import Document, Id, Moment
 from pydantic import Field
 
-from latchpin.model.flow_steps import FlowOutcome, StepOutcome
-from latchpin.web.documents.base import Document, Id, Moment
+from latchpin_flows.steps import StepOutcome
+from latchpin_flows.summaries import FlowOutcome
 
-__all__ = ["FlowSummaryDocument", "FlowList", "FlowStepDocument", "FlowDocument", "StoreReadiness", "Readiness"]
+__all__ = ["FlowDocument", "FlowList"]
 
 
 class FlowSummaryDocument(Document):
@@ -59,20 +60,3 @@ class FlowDocument(Document):
     outcome: FlowOutcome
     cause: str | None
     steps: list[FlowStepDocument]
-
-
-class StoreReadiness(Document):
-    """Whether a store answers."""
-
-    backend: str
-    ready: bool
-    reason: str | None = Field(None, description="Only where it is not ready.")
-
-
-class Readiness(Document):
-    """Whether authorizations would work now."""
-
-    ready: bool
-    instance: str
-    state_store: StoreReadiness
-    record_store: StoreReadiness

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latchpin.activity.view import cause_of, fact_texts, seconds_text
-from latchpin.errors.causes import Cause
-from latchpin.model.flow_facts import Failed
-from latchpin.model.flow_steps import FlowStep
+from latchpin.errors import Cause
+
+from latchpin_flows.steps import FlowStep
+from latchpin_flows.view import cause_of, fact_texts, seconds_text
 
 __all__ = ["ShownStep", "build_timeline"]
 
@@ -77,8 +77,8 @@ def build_timeline(steps: Sequence[FlowStep]) -> tuple[list[ShownStep], list[Spa
 
 def _begins(step: FlowStep) -> bool:
     """Whether a request of its own begins with this step."""
-    if isinstance(step.facts, Failed):
-        return step.facts.during == "fetch-tools"
+    if step.outcome == "failed":
+        return step.facts.get("during") == "fetch-tools"
     return step.step in {"returned", "tools-fetched"}
 
 
@@ -99,5 +99,5 @@ def _row(step: FlowStep, first: FlowStep, bar: Span, away: str) -> ShownStep:
         bar=bar,
         away=away,
         cause=cause_of(step),
-        happened=step.facts.happened if isinstance(step.facts, Failed) else "",
+        happened=step.facts.get("happened", ""),
     )

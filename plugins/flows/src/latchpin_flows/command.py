@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args
 
 import typer
-
-from latchpin.activity.inspector import Flow
-from latchpin.activity.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
-from latchpin.application import Application
-from latchpin.commands.console import opened, print_json, run, say
-from latchpin.commands.ending import until_told
-from latchpin.commands.tables import print_table
-from latchpin.commands.which_gateway import OPERATOR, find_flow_id, find_gateway
 from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
-from latchpin.model.flow_steps import FlowOutcome, FlowQuery, FlowStep, FlowSummary, in_order
-from latchpin.model.ids import is_id
+from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say, until_told
+from latchpin.sdk.gateway import Application, is_id
+from latchpin.sdk.settings import load
+
+from latchpin_flows.inspector import Flow, FlowInspector, open_inspector
+from latchpin_flows.settings import FlowSettings
+from latchpin_flows.steps import FlowStep, dump_step, in_order
+from latchpin_flows.summaries import FlowOutcome, FlowQuery, FlowSummary
+from latchpin_flows.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
 
@@ -28,6 +30,10 @@ INTERVAL = 1.0
 """Seconds between two looks at what is new."""
 FOLLOWED = 200
 """Flows that ``tail`` looks at: those that had a step last."""
+MOST_NAMED = 5
+
+_PREFIX = re.compile(r"[0-9a-f]{4,31}")
+"""The first digits of an id: four at the least, so that a slip names nothing."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 GatewayOption = Annotated[
@@ -54,10 +60,9 @@ def list_all(  # noqa: PLR0917  typer passes them by name
     query = FlowQuery(None, user.lower() if user else None, _parse_outcome(outcome), cause)
 
     async def work() -> list[FlowSummary]:
-        async with opened() as application:
-            _warn_if_off(application)
+        async with _looking() as (application, inspector):
             asked = replace(query, gateway_id=await _gateway_id(application, gateway))
-            return await application.flows.list(asked, OPERATOR, limit=limit)
+            return await inspector.list(asked, OPERATOR, limit=limit)
 
     found = run(work())
     if not found and cause is not None:
@@ -87,9 +92,8 @@ def show(
     """Show one flow: every step with its time, duration, worker, facts, and for a failure what to do."""
 
     async def work() -> Flow:
-        async with opened() as application:
-            _warn_if_off(application)
-            return await _show(application, flow_id)
+        async with _looking() as (_, inspector):
+            return await _show(inspector, flow_id)
 
     flow = run(work())
     if as_json:
@@ -115,13 +119,12 @@ def tail(gateway: GatewayOption = None, user: UserOption = None, as_json: Json =
 
 
 async def _follow(query: FlowQuery, gateway: str | None, *, as_json: bool) -> None:
-    async with opened() as application:
-        _warn_if_off(application)
+    async with _looking() as (application, inspector):
         query = replace(query, gateway_id=await _gateway_id(application, gateway))
         began, seen, away = application.services.clock(), _Seen(), False
         while True:
             try:
-                for step in await seen.newer(application, query):
+                for step in await seen.newer(inspector, query):
                     if step.at >= began:
                         _print_line(step, as_json=as_json)
                 away = False
@@ -136,18 +139,18 @@ class _Seen:
     """The steps that were looked at, of the flows that had a step last."""
 
     def __init__(self) -> None:
-        self._steps: dict[str, frozenset[FlowStep]] = {}
+        self._steps: dict[str, dict[str, FlowStep]] = {}
 
-    async def newer(self, application: Application, query: FlowQuery) -> list[FlowStep]:
+    async def newer(self, inspector: FlowInspector, query: FlowQuery) -> list[FlowStep]:
         """The steps that were not there the last time, as they happened."""
         newer: list[FlowStep] = []
-        seen: dict[str, frozenset[FlowStep]] = {}
-        for flow in await application.flows.list(query, OPERATOR, limit=FOLLOWED):
-            before = self._steps.get(flow.flow_id, frozenset())
+        seen: dict[str, dict[str, FlowStep]] = {}
+        for flow in await inspector.list(query, OPERATOR, limit=FOLLOWED):
+            before = self._steps.get(flow.flow_id, {})
             steps = before
             if len(before) != flow.steps:
-                steps = frozenset(await application.services.flows.get(flow.flow_id))
-            newer += steps - before
+                steps = {dump_step(step): step for step in await inspector.records.get(flow.flow_id)}
+            newer += [step for text, step in steps.items() if text not in before]
             seen[flow.flow_id] = steps
         self._steps = seen
         return in_order(newer)
@@ -170,22 +173,41 @@ def _facts(step: FlowStep) -> str:
     cause = cause_of(step)
     if cause is None:
         return shown
-    happened = step.shown_facts()["happened"] or cause.public
+    happened = step.facts.get("happened") or cause.public
     return f"{cause.slug}: {happened}; remedy: {cause.remedy} ({shown})"
 
 
-async def _show(application: Application, which: str) -> Flow:
-    flow_id = await find_flow_id(application, which)
+async def _show(inspector: FlowInspector, which: str) -> Flow:
+    flow_id = await _find_id(inspector, which)
     try:
-        return await application.flows.show(flow_id, OPERATOR)
+        return await inspector.show(flow_id, OPERATOR)
     except NotFound as exc:
-        hours = application.services.settings.flow_history_hours
+        hours = load(FlowSettings).flow_history_hours
         raise NotFound(
             f"there is no flow with the id {flow_id!r}",
             remedy="Take the flow id, four digits of it at the least, from the failure page, the log or "
             "'latchpin flows list'; "
             f"flows are kept for {hours} hours (FLOW_HISTORY_HOURS).",
         ) from exc
+
+
+async def _find_id(inspector: FlowInspector, which: str) -> str:
+    """The id of the one kept flow whose id begins so; a whole id stands for itself."""
+    if not _PREFIX.fullmatch(which):
+        return which
+    found = await inspector.records.ids(which, limit=1000)
+    if len(found) > 1:
+        shown = ", ".join(found[:MOST_NAMED])
+        raise NotFound(f"{len(found)} flows have an id that begins with {which!r}", remedy=f"Name one: {shown}")
+    return found[0] if found else which
+
+
+@asynccontextmanager
+async def _looking() -> AsyncIterator[tuple[Application, FlowInspector]]:
+    async with opened() as application:
+        if not load(FlowSettings).flow_history_hours:
+            say("No flow is recorded: FLOW_HISTORY_HOURS is 0.")
+        yield application, await open_inspector(application.services)
 
 
 async def _gateway_id(application: Application, which: str | None) -> str | None:
@@ -201,11 +223,6 @@ def _check_cause(slug: str) -> None:
         near = get_close_matches(slug, known, n=3)
         remedy = f"Did you mean {' or '.join(near)}?" if near else "The page on errors lists them all."
         raise SettingsError(f"--cause holds {slug!r}, and no cause is called so", remedy=remedy)
-
-
-def _warn_if_off(application: Application) -> None:
-    if not application.services.settings.flow_history_hours:
-        say("No flow is recorded: FLOW_HISTORY_HOURS is 0.")
 
 
 def _parse_outcome(text: str | None) -> FlowOutcome | None:

@@ -8,11 +8,12 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
-from latchpin.contracts import Collection, RecordStore
+from latchpin.contracts import Collection
 from latchpin.errors import BackendUnavailable, RecordConflict
-from latchpin.model import CollectionSpec, Document, Span, index_time
-from latchpin.model.flow_steps import MOST_STEPS, FlowQuery, FlowStep, FlowSummary, in_order, summarize
-from latchpin.records.flow_text import dump_step, parse_steps
+from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
+
+from latchpin_flows.steps import MOST_STEPS, FlowStep, dump_step, in_order, parse_steps
+from latchpin_flows.summaries import FlowQuery, FlowSummary, summarize
 
 __all__ = ["FLOWS", "FlowRecords"]
 
@@ -32,8 +33,8 @@ class FlowRecords:
     A deleted gateway's flows stay until they are purged: they may be why it was deleted.
     """
 
-    def __init__(self, records: RecordStore) -> None:
-        self._documents: Collection = records.collection(FLOWS)
+    def __init__(self, documents: Collection) -> None:
+        self._documents = documents
 
     async def append(self, steps: Sequence[FlowStep], *, life: timedelta) -> None:
         """Keep ``steps`` of any number of flows, each under its ``flow_id``, in whatever order they come.
@@ -53,6 +54,10 @@ class FlowRecords:
         """One flow's steps as they happened; empty if there are none."""
         held = await self._documents.get(flow_id)
         return () if held is None else tuple(in_order(_steps(held)))
+
+    async def ids(self, prefix: str, *, limit: int) -> builtins.list[str]:
+        """At most ``limit`` ids that begin with ``prefix``, which is not empty."""
+        return [held.id for held in await self._documents.scan(ID_INDEX, Span.prefix(prefix), limit=limit)]
 
     async def purge(self, *, before: datetime, most: int) -> int:
         """Remove flows whose last step is before ``before``, and beyond ``most`` the oldest. Return how many."""
