@@ -38,9 +38,9 @@ class TestDynamicRegistrar(RegistrarContract):
 
 
 def test_the_ciphers_of_two_suites_do_not_open_each_other():
-    sealed = SuiteCipher().seal("secret", place=["a"])
+    sealed = SuiteCipher().seal("secret", associated_data=["a"])
     with pytest.raises(Unsealable):
-        SuiteCipher().unseal(sealed, place=["a"])
+        SuiteCipher().unseal(sealed, associated_data=["a"])
 
 
 class Careless:
@@ -54,10 +54,10 @@ class Careless:
     def verify(self, message, signature, *, key_id):
         return signature == message
 
-    def seal(self, plaintext, *, place):
+    def seal(self, plaintext, *, associated_data):
         return plaintext[::-1]
 
-    def unseal(self, sealed, *, place):
+    def unseal(self, sealed, *, associated_data):
         return sealed[::-1]
 
 

@@ -93,7 +93,7 @@ async def test_a_registration_is_kept_sealed_and_used_again(bench, metadata, ser
     assert "secret-1" not in repr(kept)
     assert "manage-1" not in repr(kept)
     place = (GATEWAY.id, "", metadata.issuer, "client_secret_encrypted")
-    assert bench.cipher.unseal(kept.client_secret, place=place) == "secret-1"
+    assert bench.cipher.unseal(kept.client_secret, associated_data=place) == "secret-1"
 
 
 async def test_eight_first_users_in_one_process_register_once(bench, metadata, server):

@@ -100,7 +100,7 @@ def _pending(
     return PendingAuthorization(
         id=attempt.flow_id,
         key=StateKey(attempt.gateway.id, state),
-        code_verifier=services.cipher.seal(verifier, place=place),
+        code_verifier=services.cipher.seal(verifier, associated_data=place),
         app_user_email=attempt.email,
         redirect_uri=redirect_uri,
         issuer=metadata.issuer,

@@ -154,7 +154,7 @@ class AuthorizationCallback:
         if not pending.code_verifier:
             raise VerifierLost("the store kept the authorization without its verifier")
         try:
-            verifier = self._services.cipher.unseal(pending.code_verifier, place=place)
+            verifier = self._services.cipher.unseal(pending.code_verifier, associated_data=place)
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
         await self._tokens.redeem(gateway, validated, verifier, trail)

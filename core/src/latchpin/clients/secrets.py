@@ -29,7 +29,7 @@ def seal_configured_secret(
     secret: str, *, gateway_id: str, issuer: str | None, cipher: Cipher, column: str = _CONFIGURED
 ) -> Sealed:
     """Seal the secret that an administrator entered, in that field, for a gateway whose entry names that issuer."""
-    return cipher.seal(secret, place=(gateway_id, "", issuer or "", column))
+    return cipher.seal(secret, associated_data=(gateway_id, "", issuer or "", column))
 
 
 def open_configured_secret(gateway: Gateway, cipher: Cipher, *, column: str = _CONFIGURED) -> str | None:
@@ -44,7 +44,7 @@ def open_configured_secret(gateway: Gateway, cipher: Cipher, *, column: str = _C
         return None
     issuer = config.identity_provider if column == _AT_IDENTITY_PROVIDER else config.issuer
     try:
-        return cipher.unseal(sealed, place=(gateway.id, "", issuer or "", column))
+        return cipher.unseal(sealed, associated_data=(gateway.id, "", issuer or "", column))
     except Unsealable as exc:
         raise Unsealable(
             f"The {column} of gateway '{gateway.name}' cannot be opened: {exc.detail}.",
@@ -65,7 +65,7 @@ def seal_client(
     gateway_id, issuer = request.gateway.id, request.server.issuer or ""
 
     def sealed(value: str | None, column: str) -> Sealed | None:
-        return None if value is None else cipher.seal(value, place=(gateway_id, "", issuer, column))
+        return None if value is None else cipher.seal(value, associated_data=(gateway_id, "", issuer, column))
 
     return RegisteredClient(
         id=id,
@@ -93,7 +93,7 @@ def open_registered_secret(client: RegisteredClient, cipher: Cipher) -> str | No
     if client.client_secret is None:
         return None
     try:
-        return cipher.unseal(client.client_secret, place=(client.gateway_id, "", client.issuer, _REGISTERED))
+        return cipher.unseal(client.client_secret, associated_data=(client.gateway_id, "", client.issuer, _REGISTERED))
     except Unsealable as exc:
         raise Unsealable(
             f"The secret of the client registered at {client.issuer} cannot be opened: {exc.detail}.",
@@ -111,6 +111,6 @@ def open_registration_token(client: RegisteredClient, cipher: Cipher) -> str | N
         return None
     place = (client.gateway_id, "", client.issuer, _REGISTRATION_TOKEN)
     try:
-        return cipher.unseal(client.registration_access_token, place=place)
+        return cipher.unseal(client.registration_access_token, associated_data=place)
     except Unsealable:
         return None

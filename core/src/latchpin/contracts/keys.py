@@ -61,14 +61,14 @@ class Cipher(Protocol):
     def key_id(self) -> str:
         """Names the key that ``seal`` uses today."""
 
-    def seal(self, plaintext: str, *, place: Sequence[str]) -> Sealed:
-        """Encrypt ``plaintext``; only ``unseal`` with an equal ``place`` opens it."""
+    def seal(self, plaintext: str, *, associated_data: Sequence[str]) -> Sealed:
+        """Encrypt ``plaintext``; only ``unseal`` with equal ``associated_data`` (RFC 5116 section 2.1) opens it."""
 
-    def unseal(self, sealed: Sealed, *, place: Sequence[str]) -> str:
+    def unseal(self, sealed: Sealed, *, associated_data: Sequence[str]) -> str:
         """Decrypt.
 
         Raises:
-            Unsealable: no key we have opens it, it is damaged, or it was sealed for another place.
+            Unsealable: no key we have opens it, it is damaged, or it was sealed for another record.
         """
 
 

@@ -39,14 +39,14 @@ class AesGcmCipher:
         """Names today's key."""
         return self._ring.current.id
 
-    def seal(self, plaintext: str, *, place: Sequence[str]) -> Sealed:
+    def seal(self, plaintext: str, *, associated_data: Sequence[str]) -> Sealed:
         """Encrypt under today's key."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         key_id = self._ring.current.id
-        sealed = nonce + self._cipher(key_id).encrypt(nonce, plaintext.encode(), _associated(place))
+        sealed = nonce + self._cipher(key_id).encrypt(nonce, plaintext.encode(), _associated(associated_data))
         return Sealed(f"{_FORM}.{key_id}.{base64url.encode(sealed)}")
 
-    def unseal(self, sealed: Sealed, *, place: Sequence[str]) -> str:
+    def unseal(self, sealed: Sealed, *, associated_data: Sequence[str]) -> str:
         """Decrypt with whichever key sealed it."""
         form, _, rest = sealed.partition(".")
         key_id, _, text = rest.partition(".")
@@ -54,7 +54,7 @@ class AesGcmCipher:
             raise Unsealable("sealed under a key that this gateway does not have")
         try:
             raw = base64url.decode(text)
-            plain = self._cipher(key_id).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _associated(place))
+            plain = self._cipher(key_id).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _associated(associated_data))
         except (InvalidTag, binascii.Error, ValueError) as exc:
             raise Unsealable("the sealed value is damaged or was moved from another record") from exc
         return plain.decode()

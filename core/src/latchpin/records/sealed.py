@@ -93,7 +93,7 @@ class _SealedCollection:
     def _seal(self, value: str, place: tuple[str, ...]) -> str:
         if not isinstance(value, str):
             raise TypeError(f"{place[-1]} of {place[0]} is to be sealed and is not text")
-        return self._cipher.seal(value, place=place)
+        return self._cipher.seal(value, associated_data=place)
 
     def _unseal(self, value: str, place: tuple[str, ...]) -> str:
-        return self._cipher.unseal(Sealed(value), place=place)
+        return self._cipher.unseal(Sealed(value), associated_data=place)

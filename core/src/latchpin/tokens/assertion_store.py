@@ -31,7 +31,7 @@ class AssertionStore:
         """
         name, place = _name(email, provider), _place(email, provider)
         content = [assertion.token, assertion.expires_at.isoformat(), assertion.token_type]
-        sealed = self._cipher.seal(json.dumps(content), place=place)
+        sealed = self._cipher.seal(json.dumps(content), associated_data=place)
         for _ in range(_ATTEMPTS):
             await self._kept.take(name)
             if await self._kept.put(name, sealed, expires_at=assertion.expires_at) == sealed:
@@ -44,7 +44,9 @@ class AssertionStore:
         if sealed is None:
             return None
         try:
-            token, until, kind = json.loads(self._cipher.unseal(Sealed(sealed), place=_place(email, provider)))
+            token, until, kind = json.loads(
+                self._cipher.unseal(Sealed(sealed), associated_data=_place(email, provider))
+            )
         except Unsealable:
             return None
         expires_at = datetime.fromisoformat(until)

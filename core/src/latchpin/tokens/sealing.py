@@ -49,8 +49,8 @@ def seal_grant(
     refresh = grant.refresh_token if grant.refresh_token is not None else kept_refresh
     sealed = replace(
         token,
-        access_token=cipher.seal(grant.access_token, place=_place(token, "access_token")),
-        refresh_token=None if refresh is None else cipher.seal(refresh, place=_place(token, "refresh_token")),
+        access_token=cipher.seal(grant.access_token, associated_data=_place(token, "access_token")),
+        refresh_token=None if refresh is None else cipher.seal(refresh, associated_data=_place(token, "refresh_token")),
         token_type=grant.token_type,
         scopes=token.scopes if grant.scopes is None else grant.scopes,
         expires_at=grant.expires_at,
@@ -98,8 +98,10 @@ def open_token(cipher: Cipher, token: StoredToken) -> OpenedToken:
     """
     refresh = token.refresh_token
     return OpenedToken(
-        access_token=cipher.unseal(token.access_token, place=_place(token, "access_token")),
-        refresh_token=None if refresh is None else cipher.unseal(refresh, place=_place(token, "refresh_token")),
+        access_token=cipher.unseal(token.access_token, associated_data=_place(token, "access_token")),
+        refresh_token=None
+        if refresh is None
+        else cipher.unseal(refresh, associated_data=_place(token, "refresh_token")),
     )
 
 

@@ -51,12 +51,12 @@ async def forget_keys(kept: KeyValueRecords, name: str) -> None:
 
 def _seal_new(cipher: Cipher, slot: str) -> str:
     text = base64url.encode(secrets.token_bytes(KEY_BYTES))
-    return f"{cipher.key_id} {cipher.seal(text, place=(slot,))}"
+    return f"{cipher.key_id} {cipher.seal(text, associated_data=(slot,))}"
 
 
 def _unseal(cipher: Cipher, slot: str, sealed: str) -> bytes | None:
     try:
-        key = base64url.decode(cipher.unseal(Sealed(sealed), place=(slot,)))
+        key = base64url.decode(cipher.unseal(Sealed(sealed), associated_data=(slot,)))
     except (Unsealable, ValueError):
         return None
     return key if len(key) == KEY_BYTES else None

@@ -44,7 +44,7 @@ class Pseudonyms:
         held = await self._kept.get(name)
         if held is None:
             new = json.dumps({"key": secrets.token_hex(32)})
-            held = await self._kept.put(name, self._cipher.seal(new, place=place))
+            held = await self._kept.put(name, self._cipher.seal(new, associated_data=place))
         pseudonym = self._pseudonym(email, held)
         await self._remember(pseudonym, email)
         return pseudonym
@@ -60,7 +60,7 @@ class Pseudonyms:
         if held is None:
             return None
         try:
-            return self._cipher.unseal(Sealed(held), place=("audit", pseudonym))
+            return self._cipher.unseal(Sealed(held), associated_data=("audit", pseudonym))
         except Unsealable:
             return None
 
@@ -76,12 +76,12 @@ class Pseudonyms:
     async def _remember(self, pseudonym: str, email: str) -> None:
         if await self._kept.get(_alias(pseudonym)) is not None:
             return
-        await self._kept.put(_alias(pseudonym), self._cipher.seal(email, place=("audit", pseudonym)))
+        await self._kept.put(_alias(pseudonym), self._cipher.seal(email, associated_data=("audit", pseudonym)))
         if await self.find(email) != pseudonym:  # forgotten meanwhile: the name must not outlive the key
             await self._kept.take(_alias(pseudonym))
 
     def _pseudonym(self, email: str, held: str) -> str:
-        key = json.loads(self._cipher.unseal(Sealed(held), place=_person(email)[1]))["key"]
+        key = json.loads(self._cipher.unseal(Sealed(held), associated_data=_person(email)[1]))["key"]
         return f"person-{hmac.new(bytes.fromhex(key), email.encode(), hashlib.sha256).hexdigest()[:24]}"
 
 

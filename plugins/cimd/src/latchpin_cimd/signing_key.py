@@ -63,5 +63,5 @@ async def open_key(kept: KeyValueRecords, cipher: Cipher, make: Callable[[], Sig
     """
     sealed = await kept.get(KEPT_AS)
     if sealed is None:
-        sealed = await kept.put(KEPT_AS, cipher.seal(make().private, place=PLACE))
-    return SigningKey(json.loads(cipher.unseal(Sealed(sealed), place=PLACE)))
+        sealed = await kept.put(KEPT_AS, cipher.seal(make().private, associated_data=PLACE))
+    return SigningKey(json.loads(cipher.unseal(Sealed(sealed), associated_data=PLACE)))

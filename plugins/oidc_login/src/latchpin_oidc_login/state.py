@@ -53,7 +53,7 @@ def build_claims(flow_id: str, issuer: str, *, browser: str, target: str, cipher
         "flow": flow_id,
         "issuer": issuer,
         "browser": hash_browser(browser),
-        "target": cipher.seal(target, place=_place(flow_id)),
+        "target": cipher.seal(target, associated_data=_place(flow_id)),
     }
 
 
@@ -65,7 +65,7 @@ def read_claims(claims: Mapping[str, Any], cipher: Cipher) -> Attempt:
     """
     flow_id = str(claims["flow"])
     try:
-        target = cipher.unseal(Sealed(str(claims["target"])), place=_place(flow_id))
+        target = cipher.unseal(Sealed(str(claims["target"])), associated_data=_place(flow_id))
     except Unsealable as exc:
         raise StateInvalid("AUTH_ENCRYPTION_SECRET has changed since this sign-in was begun") from exc
     return Attempt(

@@ -148,12 +148,14 @@ class CipherContract(_WithKeys):
         cipher: Cipher
         async with self._opened(offer, settings) as cipher, self._opened(offer, settings) as elsewhere:
             for plain in (PLAIN, "", "x" * 20_000):
-                sealed = cipher.seal(plain, place=PLACE)
-                same(elsewhere.unseal(sealed, place=list(PLACE)), plain, "unseal gives what was sealed")
+                sealed = cipher.seal(plain, associated_data=PLACE)
+                same(elsewhere.unseal(sealed, associated_data=list(PLACE)), plain, "unseal gives what was sealed")
                 safe = sealed.isascii() and all(letter.isalnum() or letter in "-._~=" for letter in sealed)
                 holds(safe, "sealed text is URL-safe", sealed[:80])
-                holds(sealed != cipher.seal(plain, place=PLACE), "equal secrets do not look equal when sealed")
-            holds("s3cr3t" not in cipher.seal(PLAIN, place=PLACE), "sealed text shows nothing of the secret")
+                holds(
+                    sealed != cipher.seal(plain, associated_data=PLACE), "equal secrets do not look equal when sealed"
+                )
+            holds("s3cr3t" not in cipher.seal(PLAIN, associated_data=PLACE), "sealed text shows nothing of the secret")
 
     @pytest.mark.parametrize(
         "place",
@@ -173,21 +175,21 @@ class CipherContract(_WithKeys):
         """Copied to another user, gateway or column it does not unseal."""
         cipher: Cipher
         async with self._opened(offer, settings) as cipher:
-            sealed = cipher.seal(PLAIN, place=PLACE)
+            sealed = cipher.seal(PLAIN, associated_data=PLACE)
             with _unsealable("a sealed value that was moved to another place does not unseal"):
-                cipher.unseal(sealed, place=place)
+                cipher.unseal(sealed, associated_data=place)
 
     async def test_a_damaged_value_does_not_unseal(self, offer: AnyOffer, settings: AnySettings) -> None:
         """Whatever letter is changed or lost, and whatever is put in its place."""
         cipher: Cipher
         async with self._opened(offer, settings) as cipher:
-            sealed = cipher.seal(PLAIN, place=PLACE)
+            sealed = cipher.seal(PLAIN, associated_data=PLACE)
             middle = len(sealed) // 2
             swapped = "A" if sealed[middle] != "A" else "B"
             damaged = [sealed[:middle] + swapped + sealed[middle + 1 :], sealed[: middle - 1], "x" + sealed]
             for text in [*damaged, "", ".", "..", "plain text", "\u00fc", PLAIN]:
                 with _unsealable(f"a damaged value does not unseal ({text[:20]!r}...)"):
-                    cipher.unseal(Sealed(text), place=PLACE)
+                    cipher.unseal(Sealed(text), associated_data=PLACE)
 
     async def test_keys_have_names(self, offer: AnyOffer, settings: AnySettings, other_settings: AnySettings) -> None:
         """Short, URL-safe, equal on every instance, different for every key."""
@@ -209,12 +211,12 @@ class CipherContract(_WithKeys):
             self._opened(offer, other_settings, OTHER) as other,
             self._opened(offer, rotated_settings, ROTATED) as rotated,
         ):
-            old = cipher.seal(PLAIN, place=PLACE)
-            same(rotated.unseal(old, place=PLACE), PLAIN, "earlier keys unseal")
-            new = rotated.seal(PLAIN, place=PLACE)
-            same(other.unseal(new, place=PLACE), PLAIN, "earlier keys never seal")
+            old = cipher.seal(PLAIN, associated_data=PLACE)
+            same(rotated.unseal(old, associated_data=PLACE), PLAIN, "earlier keys unseal")
+            new = rotated.seal(PLAIN, associated_data=PLACE)
+            same(other.unseal(new, associated_data=PLACE), PLAIN, "earlier keys never seal")
             with _unsealable("a value sealed under another key does not unseal"):
-                other.unseal(old, place=PLACE)
+                other.unseal(old, associated_data=PLACE)
 
 
 class _unsealable:  # noqa: N801  reads as a function

@@ -67,7 +67,7 @@ class RecordStoreContract(GatewayRules, TokenRules, DueRules, CountRules, Client
         """Secrets lie there sealed, and a deleted token is gone with every byte."""
         secret = "tok-2YotnFZFEjr1zCsicMWpAA"  # noqa: S105  the sample to look for
         gateway = samples.gateway(clock())
-        sealed = cipher.seal(secret, place=[gateway.id, "ada@example.com", "access_token"])
+        sealed = cipher.seal(secret, associated_data=[gateway.id, "ada@example.com", "access_token"])
         await store.gateways.put(gateway)
         token = samples.stored_token(clock(), gateway_id=gateway.id, access_token=sealed)
         await store.tokens.put(token, replacing=None)

@@ -47,7 +47,7 @@ def new_state() -> str:
 
 
 def _sealed(purpose: str) -> Sealed:
-    return _CIPHER.seal(secrets.token_urlsafe(32), place=[purpose])
+    return _CIPHER.seal(secrets.token_urlsafe(32), associated_data=[purpose])
 
 
 def pending_authorization(

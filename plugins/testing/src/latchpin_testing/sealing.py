@@ -26,24 +26,24 @@ class SuiteCipher:
     def __init__(self) -> None:
         self._aead = AESGCM(AESGCM.generate_key(256))
 
-    def seal(self, plaintext: str, *, place: Sequence[str]) -> Sealed:
-        """Encrypt ``plaintext`` for ``place``."""
+    def seal(self, plaintext: str, *, associated_data: Sequence[str]) -> Sealed:
+        """Encrypt ``plaintext`` for this record."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        box = nonce + self._aead.encrypt(nonce, plaintext.encode(), _associated(place))
+        box = nonce + self._aead.encrypt(nonce, plaintext.encode(), _associated(associated_data))
         return Sealed(f"{self.key_id}.{base64url.encode(box)}")
 
-    def unseal(self, sealed: Sealed, *, place: Sequence[str]) -> str:
+    def unseal(self, sealed: Sealed, *, associated_data: Sequence[str]) -> str:
         """Decrypt.
 
         Raises:
-            Unsealable: damaged, sealed by another cipher, or for another place.
+            Unsealable: damaged, sealed by another cipher, or for another record.
         """
         try:
             text = sealed.partition(".")[2]
             box = base64url.decode(text)
-            return self._aead.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], _associated(place)).decode()
+            return self._aead.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], _associated(associated_data)).decode()
         except (InvalidTag, ValueError) as exc:
-            raise Unsealable("not sealed by this cipher for this place") from exc
+            raise Unsealable("not sealed by this cipher for this record") from exc
 
 
 class SuiteSigner:

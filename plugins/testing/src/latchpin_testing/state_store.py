@@ -209,7 +209,7 @@ class StateStoreContract(StateRaces):
         verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
         pending = samples.pending_authorization(clock())
         place = [pending.key.gateway_id, pending.app_user_email, "code_verifier"]
-        pending = replace(pending, code_verifier=cipher.seal(verifier, place=place))
+        pending = replace(pending, code_verifier=cipher.seal(verifier, associated_data=place))
         await store.put(pending)
         before = await self.stored_bytes(store, settings)
         holds(
@@ -219,7 +219,9 @@ class StateStoreContract(StateRaces):
         )
         holds(verifier.encode() not in before, "no secret is stored in the clear")
         taken = await store.consume(pending.key)
-        same(cipher.unseal(taken.code_verifier, place=place), verifier, "the sealed verifier comes back intact")
+        same(
+            cipher.unseal(taken.code_verifier, associated_data=place), verifier, "the sealed verifier comes back intact"
+        )
         after = await self.stored_bytes(store, settings)
         holds(pending.code_verifier.encode() not in after, "the tombstone keeps no verifier, not even sealed")
 
