@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.flow.rig import ALICE, Rig
 from tests.providers.demo_provider import DemoProvider
 
-__all__ = ["enter_client", "walk_whole_flow"]
+__all__ = ["enter_client", "status_of", "walk_whole_flow"]
 
 
 async def enter_client(rig: Rig, provider: DemoProvider) -> str:

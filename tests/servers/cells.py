@@ -42,7 +42,7 @@ OPTIONAL = frozenset(
 )
 """What a test file may import at its top although not every cell has it installed."""
 
-SEPARATE = frozenset({"api", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
+SEPARATE = frozenset({"api", "bare", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
 _IN_EVERY_CELL = frozenset({"latchpin_dcr", "latchpin_demo", "latchpin_doctor", "latchpin_testing"})

@@ -1,11 +1,12 @@
-"""Python imports this at its start where its folder is on PYTHONPATH: it hides installed packages.
+"""Python imports this at its start where its folder is on PYTHONPATH: it hides what is installed editable.
 
-``HIDDEN_PACKAGES`` names them. Their distributions are not found, with their entry points, and they cannot be imported.
+``HIDDEN_PACKAGES`` names their packages. They are not found, neither to be imported nor by their entry points.
 """
 
 import os
 import sys
 from importlib.metadata import DistributionFinder, MetadataPathFinder
+from pathlib import Path
 
 HIDDEN = frozenset(os.environ.get("HIDDEN_PACKAGES", "").split())
 find = MetadataPathFinder.find_distributions
@@ -15,14 +16,5 @@ def find_others(context=DistributionFinder.Context()):  # noqa: B008  as the ori
     return (each for each in find(context) if each.name.replace("-", "_") not in HIDDEN)
 
 
-class Refuser:
-    """Comes before every other finder of modules."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] in HIDDEN:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
 MetadataPathFinder.find_distributions = staticmethod(find_others)
-sys.meta_path.insert(0, Refuser)
+sys.path[:] = [folder for folder in sys.path if not any(Path(folder, name).is_dir() for name in HIDDEN)]

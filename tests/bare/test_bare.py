@@ -1,0 +1,83 @@
+"""Core and one store, and nothing else: the whole flow with a client that an administrator entered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from latchpin.commands.main import COMMANDS
+
+from tests.flow.entered_client import status_of, walk_whole_flow
+from tests.flow.links import dead_links
+from tests.flow.rig import ADMIN, ALICE, USER_HEADER, Rig, settings_of, start_rig
+from tests.providers.demo_provider import DemoProvider, start_demo_provider
+from tests.servers import GatewayBackend, run_latchpin
+
+
+@pytest.fixture
+def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
+    with start_rig(backend, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def provider() -> Iterator[DemoProvider]:
+    with start_demo_provider() as started:
+        yield started
+
+
+async def test_the_whole_flow(rig: Rig, provider: DemoProvider, backend: GatewayBackend):
+    gateway = await walk_whole_flow(rig, provider)
+    for line in (
+        f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway}",
+        f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway}",
+        f"INFO - Completed OAuth flow for gateway {gateway}, user {ALICE}",
+    ):
+        assert line in rig.log
+
+
+async def test_a_token_outlives_the_process(provider: DemoProvider, backend: GatewayBackend, tmp_path: Path):
+    with start_rig(backend, tmp_path) as first:
+        port = str(first.process.port)
+        gateway = await walk_whole_flow(first, provider)
+        async with first.browser() as browser:
+            await first.authorize(browser, gateway)
+    with start_rig(backend, tmp_path, PORT=port) as second:
+        async with second.api(ALICE) as alice:
+            assert await status_of(alice, gateway) == "valid"
+            assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 200
+
+
+async def test_no_page_leads_nowhere(rig: Rig, provider: DemoProvider):
+    gateway = await walk_whole_flow(rig, provider)
+    headers = {USER_HEADER: ADMIN}
+    async with httpx.AsyncClient(base_url=rig.url, headers=headers, trust_env=False, timeout=60) as client:
+        assert await dead_links(client) == {}
+        missed = await client.get(f"/gateways/{gateway}/mcp", headers={"Accept": "application/json"})
+        assert missed.status_code == 404
+        assert "latchpin-proxy, which is not installed" in missed.json()["detail"]
+
+
+async def test_without_a_client_it_says_how_to_get_one(rig: Rig, provider: DemoProvider):
+    gateway = await rig.add(provider.mcp_url, auth_type="oauth")
+    async with rig.api() as api:
+        told = (await api.get(f"/oauth/authorize/{gateway}")).json()
+    assert "no client_id is entered on the gateway" in told["detail"]
+    assert "Dynamic Client Registration: latchpin-dcr is not installed" in told["detail"]
+    assert f"{rig.url}/oauth/callback" in told["remedy"]
+
+
+def test_nothing_else_is_installed(backend: GatewayBackend, tmp_path: Path):
+    told = run_latchpin("plugins", "--json", env=settings_of(backend), cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert {row["distribution"] for row in json.loads(told.stdout)} == {"latchpin", "latchpin-sql-store"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_is_there(command: str, tmp_path: Path):
+    helped = run_latchpin(command, "--help", env={}, cwd=tmp_path)
+    assert helped.returncode == 0, helped.stderr
+    assert f"latchpin {command}" in helped.stdout
