@@ -24,7 +24,7 @@ def kept_away(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
 
 
 async def signed_in(gateway: InnerGateway) -> dict[str, str]:
-    ticket = await start_session(gateway.application.tickets, ALICE, admin=False, lifetime=timedelta(hours=1))
+    ticket = await start_session(gateway.application.signed_tokens, ALICE, admin=False, lifetime=timedelta(hours=1))
     return {session_cookie_name(BASE): ticket}
 
 

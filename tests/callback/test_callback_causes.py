@@ -363,7 +363,7 @@ async def test_identities_that_disagree_are_refused_at_the_callback_too(gateway,
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         url = await gateway.returned(browser, gateway_id)
-        create = gateway.application.tickets.create_bearer
+        create = gateway.application.signed_tokens.create_bearer
         bearer = await create("bob@example.com", admin=False, lifetime=timedelta(hours=1))
         async with gateway.client(Accept="application/json", Authorization=f"Bearer {bearer}") as both:
             both.cookies = browser.cookies
@@ -377,7 +377,7 @@ async def test_only_administrators_disconnect_somebody_else(gateway, provider):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         await browser.open(await gateway.returned(browser, gateway_id))
-    create = gateway.application.tickets.create_bearer
+    create = gateway.application.signed_tokens.create_bearer
     answers = []
     for email, admin in (("bob@example.com", False), ("boss@example.com", True), ("boss@example.com", True)):
         bearer = await create(email, admin=admin, lifetime=timedelta(hours=1))

@@ -84,7 +84,7 @@ async def test_it_is_waited_for(gateway, provider: FaultSwitch, breaks, operatio
 async def test_who_is_signed_in_is_waited_for(gateway, provider: FaultSwitch, breaks):
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser(None) as browser:
-        ticket = await start_session(gateway.application.tickets, ALICE, admin=False, lifetime=timedelta(hours=1))
+        ticket = await start_session(gateway.application.signed_tokens, ALICE, admin=False, lifetime=timedelta(hours=1))
         browser.cookies.update({session_cookie_name(BASE): ticket})
         url = await gateway.returned(browser, gateway_id)
         outage = breaks("kept.get")

@@ -115,7 +115,7 @@ class World:
     async def call(self, gateway: InnerGateway, method: str, path: str, *, user: str = ALICE, **body: Any) -> Any:
         """Call the API with a bearer token."""
         admin = user == ADMIN
-        token = await gateway.application.tickets.create_bearer(user, admin, timedelta(days=1))
+        token = await gateway.application.signed_tokens.create_bearer(user, admin, timedelta(days=1))
         async with gateway.client(None, Authorization=f"Bearer {token}", Accept="application/json") as client:
             return await client.request(method, BASE + path, **body)
 

@@ -19,7 +19,8 @@ class Browsers:
         self.gateway = gateway
 
     async def sign_in(self, email):
-        return await start_session(self.gateway.application.tickets, email, admin=False, lifetime=timedelta(hours=12))
+        signed_tokens = self.gateway.application.signed_tokens
+        return await start_session(signed_tokens, email, admin=False, lifetime=timedelta(hours=12))
 
     async def holds(self, ticket):
         async with self.gateway.client(None, Cookie=f"{session_cookie_name(BASE)}={ticket}") as client:
@@ -62,7 +63,7 @@ async def test_who_signs_in_later_is_in(connected, browsers):
 
 
 async def test_an_end_lasts_as_long_as_anything_that_was_issued(connected, browsers, gateway):
-    tickets = gateway.application.tickets
+    tickets = gateway.application.signed_tokens
     long = await start_session(tickets, ALICE, admin=False, lifetime=timedelta(days=400))
     await browsers.end(connected, ALICE)
     gateway.clock.advance(days=399)
@@ -74,13 +75,13 @@ async def test_a_session_of_an_earlier_version_says_no_time_and_ends_too(connect
         import jwt
 
         ticket = await sign(purpose, claims, lifetime=lifetime)
-        key = (await gateway.application.tickets._ticket_keys.get())[0]
+        key = (await gateway.application.signed_tokens._ticket_keys.get())[0]
         held = jwt.decode(ticket, options={"verify_signature": False})
         del held["iat"]
         return jwt.encode(held, key, algorithm="HS256")
 
-    sign = gateway.application.tickets.sign
-    monkeypatch.setattr(gateway.application.tickets, "sign", without)
+    sign = gateway.application.signed_tokens.sign
+    monkeypatch.setattr(gateway.application.signed_tokens, "sign", without)
     old = await browsers.sign_in(ALICE)
     assert await browsers.holds(old)
     await browsers.end(connected, ALICE)

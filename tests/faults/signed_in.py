@@ -23,7 +23,7 @@ class Connected:
     id: str
 
     async def bearer(self, email: str = ALICE) -> dict[str, str]:
-        token = await self.gateway.application.tickets.create_bearer(email, False, timedelta(days=1))
+        token = await self.gateway.application.signed_tokens.create_bearer(email, False, timedelta(days=1))
         return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     async def call(self, method: str, path: str, email: str = ALICE) -> httpx.Response:

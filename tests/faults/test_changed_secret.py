@@ -144,6 +144,6 @@ async def test_people_sign_in_again_and_nothing_fails(run: Run, log):
 
 async def bearer_fetch(gateway: InnerGateway, gateway_id: str):
     """Fetch tools as alice, with a token of the gateway's own."""
-    token = await gateway.application.tickets.create_bearer("alice@example.com", False, timedelta(hours=1))
+    token = await gateway.application.signed_tokens.create_bearer("alice@example.com", False, timedelta(hours=1))
     async with gateway.client(None, Authorization=f"Bearer {token}") as alice:
         return await alice.post(f"{BASE}/oauth/fetch-tools/{gateway_id}")

@@ -78,7 +78,7 @@ async def test_a_gateways_own_token_has_it_too(gateway: InnerGateway, provider: 
 
 async def admin(gateway: InnerGateway) -> dict[str, str]:
 
-    token = await gateway.application.tickets.create_bearer(ADMIN, True, timedelta(days=1))
+    token = await gateway.application.signed_tokens.create_bearer(ADMIN, True, timedelta(days=1))
     return {"Authorization": f"Bearer {token}"}
 
 

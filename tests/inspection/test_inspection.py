@@ -22,7 +22,7 @@ ENTERED = "entered on the gateway"
 
 
 async def proof(gateway: InnerGateway, email: str) -> dict[str, str]:
-    token = await gateway.application.tickets.create_bearer(email, False, timedelta(hours=1))
+    token = await gateway.application.signed_tokens.create_bearer(email, False, timedelta(hours=1))
     return {"Authorization": f"Bearer {token}"}
 
 

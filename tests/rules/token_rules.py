@@ -293,7 +293,7 @@ def without_allowed_users(monkeypatch: pytest.MonkeyPatch) -> None:
 async def administrators_write(bench: Bench) -> None:
     from datetime import timedelta
 
-    token = await bench.gateway.application.tickets.create_bearer(BOB, False, timedelta(hours=1))
+    token = await bench.gateway.application.signed_tokens.create_bearer(BOB, False, timedelta(hours=1))
     async with bench.gateway.client(None, Authorization=f"Bearer {token}") as bob:
         answer = await bob.post(f"{BASE}/gateways", json={"url": "https://mcp.example/mcp"})
     demand(answer.status_code == 403, f"answered {answer.status_code}")

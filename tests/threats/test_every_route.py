@@ -95,7 +95,7 @@ class KeyIdentity:
 
 async def credentials(gateway: InnerGateway) -> tuple[dict[str, list[Header]], dict[str, list[Header]]]:
     """What holds, by who looks at it, and what does not; each of the latter names who looks at it first."""
-    tickets = gateway.application.tickets
+    tickets = gateway.application.signed_tokens
     token, late, other = [
         (await tickets.create_bearer(email, False, lifetime)).encode()
         for email, lifetime in ((ALICE, HOUR), (ALICE, -HOUR), (BOB, HOUR))
@@ -189,7 +189,7 @@ async def test_24_where_nobody_is_asked_a_broken_credential_makes_nobody_known(g
 
 async def test_24_a_session_that_does_not_hold_is_the_end_of_a_session_and_nobody(gateway: InnerGateway):
     """It is no error beside another proof, which then stands alone; by itself it opens nothing."""
-    tickets, name = gateway.application.tickets, session_cookie_name(BASE)
+    tickets, name = gateway.application.signed_tokens, session_cookie_name(BASE)
     ended = await start_session(tickets, BOB, admin=True, lifetime=HOUR)
     kept = gateway.application.services.kept
     await end_session(kept, parse_session(await tickets.verify("session", ended)))
@@ -243,7 +243,7 @@ async def hers(gateway: InnerGateway, provider: FaultSwitch) -> Hers:
 
 
 async def bearer(gateway: InnerGateway, email: str) -> Header:
-    token = await gateway.application.tickets.create_bearer(email, False, HOUR)
+    token = await gateway.application.signed_tokens.create_bearer(email, False, HOUR)
     return (b"authorization", f"Bearer {token}".encode())
 
 

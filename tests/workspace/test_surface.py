@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from latchpin.sdk import PUBLISHED
+from latchpin.sdk import PUBLISHED, gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORTEST_DESCRIPTION = 100
@@ -108,6 +108,12 @@ def is_described(module: ModuleType, name: str) -> bool:
         return True
     text = getattr(module, name).__doc__
     return not module.__name__.startswith("latchpin.sdk") and text not in {None, type(getattr(module, name)).__doc__}
+
+
+def test_what_plugins_use_of_the_application_is_described():
+    used = {name for _, path in sources() for name in re.findall(r"\bapplication\.([a-z]\w+)", path.read_text("utf-8"))}
+    assert len(used) > 10
+    assert {name for name in used if f"``{name}``" not in (gateway.__doc__ or "")} == {"services"}
 
 
 def test_the_docs_list_exactly_these_modules():

@@ -34,7 +34,7 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self.tickets = SignedTokens.of(services)
+        self.signed_tokens = SignedTokens.of(services)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,

@@ -58,6 +58,6 @@ def create(
 
     async def work() -> str:
         async with opened() as application:
-            return await application.tickets.create_bearer(email, admin=admin, lifetime=lifetime)
+            return await application.signed_tokens.create_bearer(email, admin=admin, lifetime=lifetime)
 
     sys.stdout.write(run(work()) + "\n")

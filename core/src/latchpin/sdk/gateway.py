@@ -3,9 +3,20 @@
 ``Services`` has what was selected and opened: ``settings``, ``clock``, ``records``, ``kept``, ``cipher``, ``upstream``
 and so on, each as ``latchpin.contracts`` describes it. ``collection(spec)`` opens what a plugin keeps.
 
-``Application`` has what the gateway can do: ``gateways`` (what administrators enter), ``connections`` (who is
-connected to what), ``tokens`` (a caller's usable token), ``clients`` (what authorization servers registered), and more.
-A page gets both from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands``::
+``Application`` has what the gateway can do, each thing in one attribute:
+
+- ``gateways``: what administrators enter; ``removal`` ends one with all that belongs to it.
+- ``connections``: who is connected to what, and how that ends.
+- ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's.
+- ``clients``: what authorization servers registered; ``delete_client`` deletes one.
+- ``servers``: the authorization server behind a gateway; ``examiner`` finds out what is wrong there.
+- ``toolbox``: an MCP server's tools as a caller sees them.
+- ``step_up``: the scopes that a server missed, for the next authorization.
+- ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
+- ``flows``: the history of authorizations.
+- ``close``: who opened it lets it end what is under way.
+
+A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands``::
 
     usable = await application.tokens.token_for(gateway, caller)
 

@@ -101,7 +101,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
         async with assemble(plugins, settings, clock=clock) as services:
             app.state.services = services
             app.state.application = Application(services)
-            app.state.tickets = app.state.application.tickets
+            app.state.signed_tokens = app.state.application.signed_tokens
             _warn(app.state.application, plugins)
             await app.state.application.waiting.meet_store()
             await _invite(app.state.application)

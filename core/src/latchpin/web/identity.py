@@ -61,10 +61,10 @@ def services_of(request: Request) -> Services:
 def signed_tokens_of(request: Request) -> SignedTokens:
     """The gateway's tickets, made at first use: one for each application, because they remember their keys."""
     state = request.app.state
-    tickets: SignedTokens | None = getattr(state, "tickets", None)
-    if tickets is None:
-        tickets = state.tickets = SignedTokens.of(services_of(request))
-    return tickets
+    made: SignedTokens | None = getattr(state, "signed_tokens", None)
+    if made is None:
+        made = state.signed_tokens = SignedTokens.of(services_of(request))
+    return made
 
 
 # -- the caller ---------------------------------------------------------------------------------------

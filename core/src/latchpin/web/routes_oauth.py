@@ -81,7 +81,7 @@ async def callback(request: Request) -> Response:
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))
     claims = {"gateway_id": completed.gateway.id, "email": completed.app_user_email}
-    sign = partial(application.tickets.sign, RESULT, claims, lifetime=RESULT_LIFETIME)
+    sign = partial(application.signed_tokens.sign, RESULT, claims, lifetime=RESULT_LIFETIME)
     until = asyncio.get_running_loop().time() + application.services.settings.oauth_callback_wait_seconds
     result = await insist(sign, until=until)  # all is done, and whoever did it shall not be told of a failure
     base = application.services.settings.base_url
@@ -100,7 +100,7 @@ async def callback_by_post(request: Request) -> Response:
 async def show_success(request: Request) -> Response:
     """Tell whose account was connected to what. The facts come from a signed ticket, not from the query."""
     application = application_of(request)
-    claims = await application.tickets.verify(RESULT, request.query_params.get("result", ""))
+    claims = await application.signed_tokens.verify(RESULT, request.query_params.get("result", ""))
     gateway = await application.gateways.get_any(str(claims["gateway_id"]))
     caller = await valid_caller(request)
     mine = caller if caller is not None and caller.email == claims["email"] else None

@@ -160,7 +160,7 @@ async def _start_gateway(
 
 async def _add_gateway(application: Application, base_url: str, mcp_url: str) -> str:
     """Register with nothing but the URL: all else is discovered."""
-    bearer = await application.tickets.create_bearer(ADMINISTRATOR, admin=True, lifetime=timedelta(minutes=5))
+    bearer = await application.signed_tokens.create_bearer(ADMINISTRATOR, admin=True, lifetime=timedelta(minutes=5))
     body = {"name": GATEWAY_NAME, "url": mcp_url, "auth_type": "oauth"}
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.post(f"{base_url}/gateways", json=body, headers={"Authorization": f"Bearer {bearer}"})

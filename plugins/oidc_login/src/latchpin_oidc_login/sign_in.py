@@ -107,7 +107,7 @@ class OidcSignIn:
                 authorization_endpoint=provider.authorization_endpoint,
                 client_id=self._client(provider).client_id,
                 redirect_uri=self._redirect_uri,
-                state=await self._application.tickets.sign(PURPOSE, claims, lifetime=self._lifetime),
+                state=await self._application.signed_tokens.sign(PURPOSE, claims, lifetime=self._lifetime),
                 code_challenge=pkce.challenge(build_verifier(browser, flow_id)),
                 code_challenge_method=pkce.name,
                 scopes=self._settings.oidc_login_scopes,
@@ -147,7 +147,7 @@ class OidcSignIn:
 
     async def _open_state(self, state: str) -> Attempt:
         try:
-            return read_claims(await self._application.tickets.verify(PURPOSE, state), self._services.cipher)
+            return read_claims(await self._application.signed_tokens.verify(PURPOSE, state), self._services.cipher)
         except InvalidRequest as exc:
             raise StateInvalid(exc.detail) from exc
 

@@ -71,7 +71,7 @@ class RunningGateway:
     async def bearer(self, email: str, *, admin: bool = False) -> dict[str, str]:
         """Make a token for somebody; the header to send it in."""
         application: Application = self.app.state.application
-        token = await application.tickets.create_bearer(email, admin, timedelta(hours=1))
+        token = await application.signed_tokens.create_bearer(email, admin, timedelta(hours=1))
         return {"authorization": f"Bearer {token}"}
 
     @asynccontextmanager
