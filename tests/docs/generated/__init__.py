@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tests.docs.generated import api, causes, commands, distributions, outcomes, profiles, settings
+from tests.docs.generated import api, causes, commands, distributions, hooks, outcomes, profiles, settings
 
 __all__ = ["PARTS"]
 
@@ -16,12 +16,17 @@ PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
     "earlier-names": settings.earlier_names,
     "endpoints": api.endpoints,
     "errors": causes.errors,
+    "facts": hooks.facts,
+    "hooks": hooks.hooks,
+    "modules": hooks.modules,
     "outcomes": outcomes.outcomes,
     "pages": api.pages,
     "problem": causes.problem,
     "profiles": profiles.profiles,
     "settings": settings.settings,
     "sign-in-causes": causes.sign_in_causes,
+    "steps": hooks.steps,
+    "suites": hooks.suites,
     "symptoms": causes.symptoms,
 }
 """What a page may ask for: the lines of each part, for the words behind its name."""
