@@ -36,11 +36,11 @@ def test_further_names_of_settings(document):
 
 
 def test_hooks(document):
-    assert checks.about_hooks(document("plugins.md"), code.hooks()) == []
+    assert checks.about_hooks(document("hooks.md"), code.hooks()) == []
 
 
 def test_suites(document):
-    shown = document("plugins.md").section("The suites")
+    shown = document("plugins.md").section("Prove it")
     assert [name for name in code.suites() if f"`{name}`" not in shown] == []
 
 
@@ -91,7 +91,7 @@ def test_a_wrong_default_is_seen(document):
 
 
 def test_a_missing_hook_is_seen(document):
-    page = without(document("plugins.md"), "### latchpin_routes", "### latchpin_rotes")
+    page = without(document("hooks.md"), "### latchpin_routes", "### latchpin_rotes")
     assert checks.about_hooks(page, code.hooks()) == ["latchpin_routes is missing", "latchpin_rotes is no hook"]
 
 
