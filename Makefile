@@ -48,7 +48,9 @@ serve: env ## the gateway as .env says (WORKERS=4: with four processes)
 test: $(VENV)/.tox-installed ## everything: tox over all interpreters and backends (ARGS="-e py311-redis": a part)
 	@$(BIN)/python tests/matrix.py $(ARGS)
 
-check: lint type unit ## the quick part: style, types, tests on memory and SQLite
+# Side by side, where this make can keep their outputs apart.
+check: $(VENV)/.tools-installed ## the quick part: style, types, tests on memory and SQLite
+	@$(MAKE) --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--jobs=3 --output-sync=target) lint type unit
 
 lint: $(VENV)/.tools-installed ## style
 	$(BIN)/ruff check
