@@ -1,1 +1,0 @@
-"""The demo's servers by themselves, and the command."""

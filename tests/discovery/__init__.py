@@ -1,1 +1,0 @@
-"""Discovery: what is asked, what is believed."""

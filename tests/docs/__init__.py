@@ -1,1 +1,0 @@
-"""The documentation names everything it must, and what it shows works."""

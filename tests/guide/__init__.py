@@ -1,1 +1,0 @@
-"""The troubleshooting guide that operators know, run command by command against a gateway."""

@@ -1,1 +1,0 @@
-"""The guarded way out, against servers that mean harm."""

@@ -1,1 +1,0 @@
-"""What the core keeps in collections, on every store."""

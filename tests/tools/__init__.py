@@ -1,1 +1,0 @@
-"""Tools through the official SDK, from good and hostile servers."""
