@@ -1,7 +1,7 @@
 """What is installed, and a gateway that a plugin opens itself: to look at it from outside, or in a test.
 
 ``Plugins`` is what is installed, sound or not; it gives what is offered through each of ``latchpin.sdk.hooks``.
-``build_plugin_report`` says of each offer whether it is selected and why: a ``PluginReport`` of ``OfferRow``.
+``build_plugin_report`` says of each offer, in an ``OfferRow``, whether it is selected and why.
 ``settings_models`` has every settings model that something reads; ``shown_settings`` is what they hold,
 ``changed_settings`` what differs from its default, and ``doubtful_settings`` a sentence for each name that looks
 misspelt.
@@ -16,7 +16,7 @@ processes that serve on a record store::
 """
 
 from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
-from latchpin.assembly.plugin_report import OfferRow, PluginReport, build_plugin_report
+from latchpin.assembly.plugin_report import OfferRow, build_plugin_report
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import changed_settings, doubtful_settings, settings_models, shown_settings
 from latchpin.workers.instances import list_instances
@@ -25,7 +25,6 @@ __all__ = [
     "NO_STATE_STORE",
     "Looking",
     "OfferRow",
-    "PluginReport",
     "Plugins",
     "Selection",
     "assemble",
