@@ -6,24 +6,34 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin_testing import SharedStateStoreContract, SuiteContext
+from latchpin_testing import RecordStoreContract, SharedStateStoreContract, SuiteContext
 
 pytestmark = pytest.mark.needs("acme_file_store")
 
 
-class TestAcmeFile(SharedStateStoreContract):
+class InAFile:
+    @pytest.fixture
+    def settings(self, offer, tmp_path):
+        return offer.settings(acme_file=tmp_path / "acme.db")
+
+    async def stored_bytes(self, store, settings):
+        return b"".join(path.read_bytes() for path in settings.acme_file.parent.iterdir())
+
+
+class TestStates(InAFile, SharedStateStoreContract):
     @pytest.fixture
     def offer(self):
         from acme_file_store import plugin
 
         return plugin.latchpin_state_store()
 
-    @pytest.fixture
-    def settings(self, offer, tmp_path):
-        return offer.settings(acme_file=tmp_path / "states.db")
 
-    async def stored_bytes(self, store, settings):
-        return b"".join(path.read_bytes() for path in settings.acme_file.parent.iterdir())
+class TestRecords(InAFile, RecordStoreContract):
+    @pytest.fixture
+    def offer(self):
+        from acme_file_store import plugin
+
+        return plugin.latchpin_record_store()
 
 
 def test_it_is_found_as_any_plugin_is():
@@ -43,16 +53,16 @@ async def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path):
 
 
 def test_it_is_short():
-    """The page about writing a store promises some forty lines: of code, without comments, imports and blank lines."""
-    from acme_file_store import store
+    """The page about writing a store promises some sixty lines: of code, without comments, imports and blank lines."""
+    from acme_file_store import plugin, store
 
-    tree = ast.parse(Path(store.__file__).read_text())
     statements = {
-        node.lineno
-        for node in ast.walk(tree)
+        (module.__name__, node.lineno)
+        for module in (plugin, store)
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text()))
         if isinstance(node, ast.stmt) and not isinstance(node, ast.Import | ast.ImportFrom) and not _is_text(node)
     }
-    assert len(statements) <= 45
+    assert len(statements) <= 60
 
 
 def _is_text(node):

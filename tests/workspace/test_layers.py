@@ -15,7 +15,7 @@ LAYERS = (
     "errors model",
     "contracts settings",
     "oauth plugins records",
-    "workers",
+    "key_value workers",
     "activity clients",
     "outbound services",
     "identity servers",

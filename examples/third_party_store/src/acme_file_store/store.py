@@ -1,70 +1,54 @@
-"""States in one file, kept with nothing but Python's own sqlite3: a write lock makes each step atomic."""
+"""Texts in one file, kept with nothing but Python's own sqlite3: a write lock makes each step atomic."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from latchpin.contracts import Clock
-from latchpin.errors import BackendUnavailable, StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
-from latchpin.model import PendingAuthorization, StateKey
-from pydantic import TypeAdapter
+from latchpin.errors import BackendUnavailable
 
 ResultT = TypeVar("ResultT")
-TABLE = "CREATE TABLE IF NOT EXISTS states (name TEXT PRIMARY KEY, pending BLOB, ends REAL, used REAL)"
-PENDING = TypeAdapter(PendingAuthorization)
+TABLE = "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 
 
-class FileStateStore:
-    """Implements ``latchpin.contracts.StateStore`` in ``file``."""
+class FileKeyValue:
+    """Implements ``latchpin.sdk.stores.KeyValue`` in ``file``."""
 
-    def __init__(self, file: Path, clock: Clock) -> None:
-        self._file, self._clock = file, clock
+    def __init__(self, file: Path) -> None:
+        self._file = file
 
-    async def put(self, pending: PendingAuthorization) -> None:
-        """Insert a row."""
-        row = (_name(pending.key), PENDING.dump_json(pending), pending.expires_at.timestamp())
-        try:
-            await self._run(lambda database: database.execute("INSERT INTO states VALUES (?, ?, ?, NULL)", row))
-        except sqlite3.IntegrityError:
-            raise StateConflict("there is a row for it already") from None
+    async def get(self, key: str) -> str | None:
+        """Read a row."""
+        return await self._run(lambda database: _value(database, key))
 
-    async def consume(self, key: StateKey) -> PendingAuthorization:
-        """Make a tombstone of the row: without the authorization, with the time."""
-        return await self._run(lambda database: self._take(database, _name(key)))
+    async def swap(self, key: str, old: str | None, new: str | None, *, expires_at: datetime | None = None) -> bool:
+        """Compare and write under the lock. The file forgets nothing by itself, so ``expires_at`` is not needed."""
+        del expires_at
 
-    async def purge(self, *, everything: bool = False) -> int:
-        """Delete the rows that are over, or all."""
-        over = (everything, self._clock().timestamp())
-        return await self._run(
-            lambda database: database.execute("DELETE FROM states WHERE ? OR ends <= ?", over).rowcount
-        )
+        def compare(database: sqlite3.Connection) -> bool:
+            database.execute("BEGIN IMMEDIATE")  # one writer at a time, in all processes
+            if _value(database, key) != old:
+                return False
+            database.execute("DELETE FROM entries WHERE key = ?", [key])
+            if new is not None:
+                database.execute("INSERT INTO entries VALUES (?, ?)", [key, new])
+            return True
 
-    async def check(self) -> None:
-        """Take the write lock."""
-        await self._run(lambda _: None)
+        return await self._run(compare)
 
-    def _take(self, database: sqlite3.Connection, name: str) -> PendingAuthorization:
-        now = self._clock()
-        row = database.execute("SELECT pending, ends, used FROM states WHERE name = ?", [name]).fetchone()
-        if row is None:
-            raise StateNotFound("there is no row for it")
-        if row[2] is not None:
-            raise StateAlreadyUsed(used_at=datetime.fromtimestamp(row[2], now.tzinfo))
-        pending = PENDING.validate_json(row[0])
-        if pending.expires_at <= now:
-            raise StateExpired("its time was over", expired_at=pending.expires_at)
-        database.execute("UPDATE states SET pending = NULL, used = ? WHERE name = ?", [now.timestamp(), name])
-        return pending
+    async def scan(self, begin: str, end: str, *, limit: int | None = None) -> Sequence[tuple[str, str]]:
+        """Read a range of the primary key."""
+        query = "SELECT key, value FROM entries WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
+        span = [begin, end, -1 if limit is None else limit]
+        return await self._run(lambda database: database.execute(query, span).fetchall())
 
     async def _run(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         def transact() -> ResultT:
             with closing(sqlite3.connect(self._file, isolation_level=None, timeout=60)) as database:
-                database.execute("PRAGMA secure_delete = ON")  # a used verifier is overwritten, not only unlinked
-                database.execute("BEGIN IMMEDIATE")  # one writer at a time, in all processes
+                database.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten, not only unlinked
                 with database:  # COMMIT, or ROLLBACK if work raises
                     database.execute(TABLE)
                     return work(database)
@@ -75,5 +59,6 @@ class FileStateStore:
             raise BackendUnavailable(f"the file {self._file}: {exc}") from exc
 
 
-def _name(key: StateKey) -> str:
-    return f"{key.gateway_id}:{key.state}"
+def _value(database: sqlite3.Connection, key: str) -> str | None:
+    row = database.execute("SELECT value FROM entries WHERE key = ?", [key]).fetchone()
+    return None if row is None else row[0]
