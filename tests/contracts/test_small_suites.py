@@ -13,18 +13,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from latchpin.contracts import Backend, Check, Finding, Severity, TokenRequestParts
-from latchpin.defaults import client_authentications, identity_assertions, pkce
+from latchpin.defaults import client_authentications, grants, pkce
 from latchpin.identity import sources
+from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
-from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider
-from latchpin.tokens.assertion_store import AssertionStore
+from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider, OAuthConfig
+from latchpin_enterprise import plugin as enterprise
 from latchpin_testing import (
     AssertionSourceContract,
     BareCheckContext,
     CheckContract,
     ClientAuthenticationContract,
     EventListenerContract,
+    GrantContract,
     IdentityContract,
     MovedClock,
     ObserverContract,
@@ -32,6 +34,7 @@ from latchpin_testing import (
     RecorderContract,
     SuiteCipher,
     SuiteContext,
+    UnreachableUpstream,
     check_plugin,
 )
 from latchpin_testing.sealing import SuiteSigner
@@ -115,17 +118,17 @@ class TestProxy(IdentityContract):
 class TestBearerSource(AssertionSourceContract):
     @pytest.fixture
     def offer(self):
-        return identity_assertions.latchpin_identity_assertions()[0]
+        return enterprise.latchpin_identity_assertions()[0]
 
     async def known(self, context, settings):
         assertion = IdentityAssertion("a-token", IDP.issuer, context.clock() + timedelta(hours=1))
         return Caller(ADA, via="bearer", assertion=assertion), IDP
 
 
-class TestShelf(AssertionSourceContract):
+class TestStored(AssertionSourceContract):
     @pytest.fixture
     def offer(self):
-        return identity_assertions.latchpin_identity_assertions()[1]
+        return enterprise.latchpin_identity_assertions()[1]
 
     def make_context(self):
         return with_records()
@@ -134,6 +137,30 @@ class TestShelf(AssertionSourceContract):
         assertion = IdentityAssertion("a-token", IDP.issuer, context.clock() + timedelta(hours=1))
         await AssertionStore(context.kept, context.cipher).put(ADA, IDP, assertion)
         return Caller(ADA), IDP
+
+
+class TestClientCredentials(GrantContract):
+    @pytest.fixture
+    def offer(self):
+        return grants.latchpin_grants()[0]
+
+
+class TestWorkload(GrantContract):
+    @pytest.fixture
+    def offer(self):
+        return enterprise.latchpin_grants()[0]
+
+    @pytest.fixture
+    def settings(self, tmp_path):
+        (tmp_path / "token").write_text(jwt.encode({"exp": 2**33}, "k" * 32, algorithm="HS256"))
+        return enterprise.EnterpriseSettings(assertion_folder=str(tmp_path))
+
+    @pytest.fixture
+    def config(self, offer):
+        return OAuthConfig(grant_type=offer.name, assertion_file="token")
+
+    def make_context(self):
+        return SuiteContext(cipher=SuiteCipher(), upstream=UnreachableUpstream())
 
 
 class TestS256(PkceMethodContract):

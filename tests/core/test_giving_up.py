@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import RecordConflict
+from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.revocations import end_everything_of, ended_at
 from latchpin.model import IdentityAssertion, IdentityProvider
-from latchpin.tokens.assertion_store import AssertionStore
 from latchpin_testing import MovedClock
 
 NOW = MovedClock()()

@@ -8,9 +8,9 @@ import time
 
 import jwt
 import pytest
+from latchpin.identity.assertion_store import AssertionStore
 from latchpin.model import IdentityProvider as ServerProfile
-from latchpin.oauth.exchange import ID_JAG, TOKEN_EXCHANGE
-from latchpin.tokens.assertion_store import AssertionStore
+from latchpin_enterprise.id_jag import ID_JAG, TOKEN_EXCHANGE
 
 from tests.callback.gateway import ALICE, BASE
 from tests.faults.vouched import JWT_BEARER, Vouched, vouched_for

@@ -13,7 +13,7 @@ from tests.faults.vouched import JWT_BEARER
 from tests.providers import FaultSwitch, faults
 from tests.providers.identity_provider import IdentityProvider, redeeming, start_identity_provider
 
-pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
+pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_enterprise", "latchpin_memory_store")
 
 BOB = "bob@example.com"
 NEAR, OVER = 3550, 3700

@@ -1,14 +1,19 @@
 """A gateway book over real parts: the memory store, the built-in cipher, the core's settings."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from latchpin.activity.activity import Activity
+from latchpin.contracts import Grant
 from latchpin.defaults.client_authentications import latchpin_client_authentications
+from latchpin.defaults.grants import ClientCredentialsGrant
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
-from latchpin.model import Caller, Gateway, Sealed, StoredToken
+from latchpin.model import JWT_BEARER, Caller, Gateway, Sealed, StoredToken
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings
+from latchpin_enterprise.grant import JwtBearerGrant
+from latchpin_enterprise.settings import EnterpriseSettings
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.sealing import SuiteCipher
@@ -66,6 +71,12 @@ class Desk:
         return open_configured_secret(gateway, self.cipher)
 
 
+def grants_with(settings: EnterpriseSettings) -> dict[str, Grant]:
+    """Those that need no browser; nobody is asked for anything here."""
+    context = SimpleNamespace(upstream=None, clock=None)
+    return {"client_credentials": ClientCredentialsGrant(), JWT_BEARER: JwtBearerGrant(settings, context)}
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Desk:
     monkeypatch.chdir(tmp_path)
@@ -89,5 +100,6 @@ def desk(tmp_path, monkeypatch) -> Desk:
         identities=(),
         authentications={one.name: one for one in latchpin_client_authentications()},
         activity=Activity(clock),
+        grants=grants_with(EnterpriseSettings()),
     )
     return Desk(GatewayRegistry(services), records, cipher, clock, services)

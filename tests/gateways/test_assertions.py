@@ -6,8 +6,9 @@ import pytest
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.registry import GatewayRegistry, describe, parse_gateway_body
+from latchpin_enterprise.settings import EnterpriseSettings
 
-from tests.gateways.conftest import ADMIN
+from tests.gateways.conftest import ADMIN, grants_with
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 PROVIDER = {
@@ -52,10 +53,10 @@ async def test_what_contradicts_is_refused_by_name(config, said, desk):
 
 
 async def test_the_settings_provider_serves_entries_that_name_none(desk):
-    settings = desk.services.settings.model_copy(
-        update={"identity_provider": "https://idp.example", "assertion_folder": "/somewhere"}
+    settings = EnterpriseSettings(
+        identity_provider="https://idp.example", identity_provider_client_id="us", assertion_folder="/somewhere"
     )
-    book = GatewayRegistry(replace(desk.services, settings=settings))
+    book = GatewayRegistry(replace(desk.services, grants=grants_with(settings)))
     for config in ({"grant_type": JWT_BEARER}, {"grant_type": JWT_BEARER, "assertion_file": "token"}):
         body = parse_gateway_body({"url": "https://mcp.example.com/mcp", "oauth_config": config})
         assert (await book.create(body, ADMIN)).oauth.grant_type == JWT_BEARER

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from latchpin.errors import InvalidRequest
-from latchpin.oauth.assertions import check_about, parse_identity_assertion, read_expiry, type_of
+from latchpin.oauth.assertions import read_expiry, type_of
+from latchpin_enterprise.id_tokens import check_about, parse_identity_assertion
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 AT = int(NOW.timestamp())

@@ -7,8 +7,9 @@ import pytest
 from latchpin.errors import TokenRefused, UpstreamUnreadable
 from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, Reply
 from latchpin.oauth.client_auth import basic_parts, public_parts
-from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
-from latchpin.oauth.grants import grant_subject
+from latchpin.oauth.token_request import build_grant_request, build_token_request
+from latchpin_enterprise.entry import is_workloads
+from latchpin_enterprise.id_jag import build_exchange_fields, parse_exchange_reply
 from latchpin_testing import MovedClock
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -29,15 +30,14 @@ def reply(document, status=200):
 
 def test_the_exchange_is_that_of_the_standards_example():
     """draft-ietf-oauth-identity-assertion-authz-grant, the token exchange request (RFC 8693 section 2.1)."""
-    request = build_exchange_request(
-        token_url="https://acme.idp.example/oauth2/token",
-        client_id="cid",
-        authentication=public_parts(ClientCredentials("cid")),
-        subject=SUBJECT,
+    asked = build_exchange_fields(
+        SUBJECT,
         audience="https://acme.chat.example/",
         resource="https://api.chat.example/",
         scopes=("chat.read", "chat.history"),
     )
+    url, parts = "https://acme.idp.example/oauth2/token", public_parts(ClientCredentials("cid"))
+    request = build_token_request(url, "cid", parts, asked)
     assert fields(request) == {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "requested_token_type": ID_JAG,
@@ -52,24 +52,17 @@ def test_the_exchange_is_that_of_the_standards_example():
 
 
 def test_what_is_not_known_is_not_sent():
-    request = build_exchange_request(
-        token_url="https://idp.example/token",
-        client_id="cid",
-        authentication=public_parts(ClientCredentials("cid")),
-        subject=SUBJECT,
-        audience="https://as.example",
-        resource=None,
-    )
-    assert not {"resource", "scope"} & set(fields(request))
+    asked = build_exchange_fields(SUBJECT, audience="https://as.example", resource=None)
+    assert (asked["resource"], asked["scope"]) == (None, None)
 
 
 def test_the_bearer_grant_is_that_of_the_standards_example():
     """RFC 7523 section 2.1, with this gateway's client beside it."""
-    request = build_jwt_bearer_request(
+    request = build_grant_request(
         token_url="https://as.example.com/token.oauth2",
         client_id="s6Bh",
         authentication=basic_parts(ClientCredentials("s6Bh", "secret", "client_secret_basic")),
-        assertion="eyJhbGciOiJFUzI1NiIsImtpZCI6IjE2In0.eyJpc3Mi.J9l-ZhwP",
+        fields={"grant_type": JWT_BEARER, "assertion": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjE2In0.eyJpc3Mi.J9l-ZhwP"},
         scopes=("a", "b"),
         scope_separator=",",
         resource="https://mcp.example/mcp",
@@ -122,16 +115,13 @@ def test_a_refusal_says_its_code_and_hides_what_was_sent():
 
 
 @pytest.mark.parametrize(
-    ("config", "voucher"),
+    ("config", "workload"),
     [
-        ({}, "person"),
-        ({"identity_provider": "https://idp.example"}, "person"),
-        ({"grant_type": "client_credentials"}, "client"),
-        ({"grant_type": JWT_BEARER}, "identity-provider"),
-        ({"grant_type": JWT_BEARER, "identity_provider": "https://idp.example"}, "identity-provider"),
-        ({"grant_type": JWT_BEARER, "assertion": "sealed"}, "workload"),
-        ({"grant_type": JWT_BEARER, "assertion_file": "token"}, "workload"),
+        ({}, False),
+        ({"identity_provider": "https://idp.example"}, False),
+        ({"assertion": "sealed"}, True),
+        ({"assertion_file": "token"}, True),
     ],
 )
-def test_who_vouches_follows_from_the_entry(config, voucher):
-    assert grant_subject(OAuthConfig(**config)) == voucher
+def test_who_vouches_follows_from_the_entry(config, workload):
+    assert is_workloads(OAuthConfig(grant_type=JWT_BEARER, **config)) is workload

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 from latchpin.model import ClientCredentials
 from latchpin.oauth.client_auth import basic_parts, public_parts
 from latchpin.oauth.token_request import (
-    build_client_credentials_request,
     build_code_request,
+    build_grant_request,
     build_refresh_request,
     build_revocation_request,
 )
@@ -58,10 +58,12 @@ def test_an_absent_resource_is_not_sent():
 
 
 def test_client_credentials_name_scope_resource_and_audience():
-    request = build_client_credentials_request(
+    itself = {"grant_type": "client_credentials"}
+    request = build_grant_request(
         token_url=URL,
         client_id="cid",
         authentication=BASIC,
+        fields=itself,
         scopes=("a", "b"),
         scope_separator=",",
         resource="https://mcp.example",
@@ -75,7 +77,7 @@ def test_client_credentials_name_scope_resource_and_audience():
         "client_id": "cid",
     }
     assert fields(request) == expected
-    bare = build_client_credentials_request(token_url=URL, client_id="cid", authentication=BASIC)
+    bare = build_grant_request(token_url=URL, client_id="cid", authentication=BASIC, fields=itself)
     assert fields(bare) == {"grant_type": "client_credentials", "client_id": "cid"}
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from latchpin.oauth.exchange import ID_JAG, TOKEN_EXCHANGE
 from latchpin_demo.loopback import bind, url_of
 from latchpin_demo.state import Grant, InMemoryState
 from starlette.applications import Starlette
@@ -25,7 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.providers.faults import Fault, answer, oauth_error
 from tests.servers import serve_asgi
 
-__all__ = ["CLIENT", "IdentityProvider", "redeeming", "start_identity_provider"]
+__all__ = ["CLIENT", "IdentityProvider", "after_the_body", "redeeming", "start_identity_provider"]
+
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ID_JAG = "urn:ietf:params:oauth:token-type:id-jag"
 
 CLIENT, SECRET = "latchpin-at-idp", "the-secret-at-the-identity-provider"
 
@@ -91,7 +93,7 @@ class IdentityProvider:
             form = {name: str(value) for name, value in (await request.form()).items()}
             provider.asked.append(form)
             fault = provider.fault or provider.exchange(form, request.headers.get("authorization", ""))
-            await fault(provider.app, scope, _after_the_body(receive), send)
+            await fault(provider.app, scope, after_the_body(receive), send)
 
     def exchange(self, form: dict[str, str], authorization: str) -> Fault:
         """The healthy answer (RFC 8693 section 2.2)."""
@@ -131,7 +133,7 @@ def redeeming(provider: IdentityProvider, ledger: InMemoryState, *, issuer: str,
         if said is not None:
             issued = ledger._issue(Grant(str(said["sub"]), client.id, ("mcp:read",), resource))
             done = answer({"access_token": issued.access_token, "token_type": "Bearer", "expires_in": 3600})
-        await done(app, scope, _after_the_body(receive), send)
+        await done(app, scope, after_the_body(receive), send)
 
     def judge(assertion: str) -> dict[str, Any] | None:
         try:
@@ -145,7 +147,7 @@ def redeeming(provider: IdentityProvider, ledger: InMemoryState, *, issuer: str,
     return fault
 
 
-def _after_the_body(receive: Receive) -> Receive:
+def after_the_body(receive: Receive) -> Receive:
     """What a fault listens to where the body has been read: an empty body, then what comes."""
     given = False
 

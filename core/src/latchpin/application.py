@@ -17,11 +17,11 @@ from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
 from latchpin.gateways.tools.toolbox import Toolbox
+from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
-from latchpin.tokens.assertion_store import AssertionStore
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks

@@ -18,6 +18,7 @@ from latchpin.contracts import (
     Clock,
     Collection,
     Gauge,
+    Grant,
     Identity,
     KeyValueRecords,
     PkceMethod,
@@ -57,7 +58,8 @@ class Services:
         providers: what real providers need beyond the standard, the deployer's first.
         assertion_sources: in the order of their rank.
         authentications: by ``token_endpoint_auth_method``.
-        background_tasks: by their names for the log; a serving process runs them.
+        grants: those that need no browser, by ``grant_type``.
+        background_tasks: by their names; a serving process runs them.
         gauges: numbers that plugins offer.
     """
 
@@ -86,6 +88,7 @@ class Services:
     observers: Observers = field(default_factory=Observers)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
+    grants: Mapping[str, Grant] = field(default_factory=dict)
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
     gauges: Sequence[Gauge] = ()

@@ -134,6 +134,7 @@ async def assemble(
             identities=await context.open_each(hookspecs.IDENTITY),
             observers=observers,
             sign_ins=_sign_ins(plugins),
+            grants=await context.open_named(hookspecs.GRANTS),
             assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),
             authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},
             activity=Activity(

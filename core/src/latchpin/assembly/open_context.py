@@ -180,13 +180,13 @@ class OpenContext:
         return list((await self.open_named(hook)).values())
 
     async def open_named(self, hook: BackendHook[ServiceT]) -> dict[str, ServiceT]:
-        """Open as ``open_each`` does; each is found under a name for the log, with its plugin's."""
+        """Open as ``open_each`` does; each is found under its offer's name."""
         opened: dict[str, ServiceT] = {}
         for backend in self.plugins.ranked(hook):
             try:
                 service = await self.open(hook, backend)
                 if service is not None:
-                    opened[f"{backend.name} ({self.plugins.who_offers(hook, backend.name)})"] = service
+                    opened[backend.name] = service
             except Exception as exc:
                 if self.looking is None:
                     raise

@@ -20,6 +20,7 @@ from latchpin.errors import SettingsError, StateStorageDisabled
 from latchpin.plugins.hookspecs import (
     CLIENT_REGISTRAR,
     EVENT_LISTENERS,
+    GRANTS,
     IDENTITY_ASSERTIONS,
     RECORD_STORE,
     SIDE_BY_SIDE,
@@ -52,7 +53,7 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     return asyncio.run(work)
 
 
-TO_SERVERS = (CLIENT_REGISTRAR, IDENTITY_ASSERTIONS, EVENT_LISTENERS)
+TO_SERVERS = (CLIENT_REGISTRAR, GRANTS, IDENTITY_ASSERTIONS, EVENT_LISTENERS)
 """What a command needs of ``SIDE_BY_SIDE`` that speaks to a gateway's servers."""
 
 

@@ -3,6 +3,7 @@
 A contract is a small ``Protocol``: a plugin implements it without importing a base class. Every
 implementation passes the suite that ``latchpin_testing`` ships for it, unchanged. Stores see sealed
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
+``PostToken`` is how a grant asks another token endpoint.
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context, Shared
@@ -10,6 +11,7 @@ from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import Collection
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
+from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
@@ -53,6 +55,10 @@ __all__ = [
     "Fix",
     "GatewayRecords",
     "Gauge",
+    "Grant",
+    "GrantParameters",
+    "GrantRequest",
+    "GrantSubject",
     "Identity",
     "Instance",
     "Keeps",
@@ -62,6 +68,7 @@ __all__ = [
     "Observer",
     "Operation",
     "PkceMethod",
+    "PostToken",
     "RecordStore",
     "Recorder",
     "Registration",

@@ -24,7 +24,6 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
-from latchpin.model import GrantType
 from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.model.urls import check_url
 from latchpin.oauth.authorize import check_extra_parameters
@@ -131,7 +130,7 @@ class _Body(BaseModel):
 class OAuthConfigBody(_Body):
     """``oauth_config``. With nothing in it, everything is discovered."""
 
-    grant_type: GrantType | None = None
+    grant_type: Visible | None = None
     client_id: Visible | None = None
     client_secret: Secret | None = None
     issuer: Issuer | None = None

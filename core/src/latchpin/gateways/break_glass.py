@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import Any
 
 from latchpin.errors import Forbidden
+from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.revocations import EVERYBODY, end_everything_of
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.services import Services
-from latchpin.tokens.assertion_store import AssertionStore
 from latchpin.tokens.endpoint import Revocation
 from latchpin.tokens.service import TokenService
 

@@ -14,7 +14,6 @@ from latchpin.gateways.registry import GatewayRegistry
 from latchpin.identity.revocations import end_everything_of
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.services import Services
-from latchpin.tokens.client_grant import owner_of
 from latchpin.tokens.service import TokenHealth, TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
@@ -114,7 +113,7 @@ class ConnectionService:
             NotFound: there is no such gateway for the caller, or no such connection.
         """
         gateway = await self._known_to(caller, gateway_id)
-        owner = owner_of(gateway, caller) if owner is None else owner
+        owner = self._tokens.owner_of(gateway, caller) if owner is None else owner
         if owner != caller.email and not caller.is_admin:
             raise Forbidden("only administrators may disconnect somebody else, or the gateway itself")
         ended = await self._finish(gateway, owner, caller)

@@ -10,7 +10,6 @@ from latchpin.errors import LatchpinError
 from latchpin.model import NO_PROFILE, Gateway, OAuthConfig
 from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
-from latchpin.oauth.grants import grant_subject
 from latchpin.servers.found import FoundServer
 
 __all__ = ["Discovered"]
@@ -26,6 +25,7 @@ class Discovered:
 
     Attributes:
         redirect_uri: what gateways use that have none of their own.
+        vouched_for_by: on whose word tokens come.
         found: the authorization server, None if it was not found.
         options: the ways to a client there, None if they could not be looked at.
         obstacle: what keeps people from authorizing, None if nothing does.
@@ -33,6 +33,7 @@ class Discovered:
 
     gateway: Gateway
     redirect_uri: str
+    vouched_for_by: str = "person"
     found: FoundServer | None = None
     options: RegistrationOptions | None = None
     obstacle: LatchpinError | None = None
@@ -45,7 +46,7 @@ class Discovered:
         redirect_uri = config.redirect_uri or self.redirect_uri
         said: dict[str, Any] = {"found": False, "pinned_issuer": gateway.pinned_issuer, "redirect_uri": redirect_uri}
         if self.found is not None:
-            said |= _describe_server(gateway, config, self.found)
+            said |= _describe_server(gateway, config, self.found, self.vouched_for_by)
         if self.options is not None:
             said |= {"found": True, "registration": _describe_ways(self.options)}
         if self.obstacle is None:
@@ -55,7 +56,7 @@ class Discovered:
         return said | {"why": self.obstacle.detail or self.obstacle.public, "remedy": f"{remedy}{hint}"}
 
 
-def _describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+def _describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer, vouched_for_by: str) -> dict[str, Any]:
     """Challenge, resource, issuer, endpoints, scopes, tokens and provider, each with where it comes from."""
     metadata = found.metadata
     return {
@@ -68,7 +69,7 @@ def _describe_server(gateway: Gateway, config: OAuthConfig, found: FoundServer) 
         "token_endpoint": metadata.token_endpoint,
         "registration_endpoint": metadata.registration_endpoint,
         "scopes": {"value": list(found.scopes), "from": _scope_origin(config, found)},
-        "tokens": _describe_tokens(config, found),
+        "tokens": _describe_tokens(config, found, vouched_for_by),
         "provider": _describe_provider(config, found, metadata.provider),
         "steps": [str(step) for step in found.steps],
     }
@@ -117,12 +118,12 @@ def _named_by(config: OAuthConfig, found: FoundServer) -> str:
     return "nothing names any, so none are asked for"
 
 
-def _describe_tokens(config: OAuthConfig, found: FoundServer) -> dict[str, Any]:
+def _describe_tokens(config: OAuthConfig, found: FoundServer, vouched_for_by: str) -> dict[str, Any]:
     """On whose word they come, and whether they are bound to a key."""
     bound = found.metadata.dpop
     origin = "both servers do it" if bound is not None else "not both servers say that they bind tokens"
     return {
-        "vouched_for_by": grant_subject(config),
+        "vouched_for_by": vouched_for_by,
         "kind": "bearer" if bound is None else "bound to a key (DPoP)",
         "from": ENTERED if config.dpop is not None else origin,
     }

@@ -21,7 +21,7 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.discovery_client import OnStep, tell_nobody
 from latchpin.servers.found import FoundServer, Step
 from latchpin.services import Services
-from latchpin.tokens.client_grant import owner_of
+from latchpin.tokens.client_grant import require_grant, subject_of
 from latchpin.tokens.service import TokenService
 
 __all__ = ["GatewayExaminer", "Tell"]
@@ -72,6 +72,7 @@ class GatewayExaminer:
         try:
             found = await self._servers.explore(gateway, on_step)
             found.require_scopes()
+            require_grant(self._services, found.config)
             redirect_uri = found.config.redirect_uri or unasked.redirect_uri
             options = await self._clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
         except LatchpinError as exc:
@@ -79,7 +80,9 @@ class GatewayExaminer:
         return replace(unasked, found=found, options=options, obstacle=_obstacle(found, options))
 
     def _unasked(self, gateway: Gateway) -> Discovered:
-        return Discovered(gateway, self._services.settings.redirect_uri)
+        subject = subject_of(self._services, gateway.oauth) if gateway.oauth is not None else None
+        whose = subject.vouched_for_by if subject is not None else "person"
+        return Discovered(gateway, self._services.settings.redirect_uri, whose)
 
     async def _look(
         self, gateway: Gateway, offline: bool, caller: Caller | None, tell: Tell, add: Callable[[Finding], None]
@@ -124,7 +127,7 @@ class GatewayExaminer:
         ]
 
     async def _own_token(self, gateway: Gateway, caller: Caller) -> Finding:
-        whose = "the gateway's own token" if owner_of(gateway, caller) == CLIENT_ITSELF else "your token"
+        whose = "the gateway's own token" if self._tokens.owner_of(gateway, caller) == CLIENT_ITSELF else "your token"
         try:
             token = await self._tokens.token_for(gateway, caller)
         except AuthorizationRequired as exc:

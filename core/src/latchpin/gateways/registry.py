@@ -44,8 +44,7 @@ class GatewayRegistry:
             services.settings.base_url,
             tuple(services.authentications),
             tuple(each.name for each in services.providers),
-            identity_provider=services.settings.identity_provider is not None,
-            assertion_folder=services.settings.assertion_folder is not None,
+            services.grants,
         )
         self._pauses = services.pauses
         self._new_id = new_id

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from latchpin.contracts import Cipher
+from latchpin.contracts import Cipher, Grant
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.body import GatewayBody, OAuthConfigBody
 from latchpin.gateways.configured_secrets import with_secrets
@@ -30,18 +30,13 @@ class GatewayRules:
         base_url: BASE_URL; redirect URIs must lead there.
         auth_methods: the installed client authentication methods.
         providers: the names in the provider table.
-
-
-        identity_provider: IDENTITY_PROVIDER is set.
-        assertion_folder: ASSERTION_FOLDER is set.
+        grants: those that need no browser, by ``grant_type``.
     """
 
     base_url: str
     auth_methods: Collection[str] = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
     providers: Collection[str] = ()
-
-    identity_provider: bool = False
-    assertion_folder: bool = False
+    grants: Mapping[str, Grant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ def change_gateway(
     if moved.auth_type == "none":
         return GatewayChange(replace(moved, oauth=None, pinned_issuer=None), gateway.auth_type != "none")
     config = with_secrets(config, earlier, body.oauth_config, gateway.id, cipher, moved=drops)
-    check_grant(config, earlier, rules.identity_provider, rules.assertion_folder)
+    check_grant(config, earlier, rules.grants)
     vouched = config.identity_provider == earlier.identity_provider
     return GatewayChange(replace(moved, oauth=config), drops or not vouched or gateway.auth_type == "none")
 

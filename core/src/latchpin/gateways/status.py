@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from latchpin.model import Caller, Gateway, OAuthConfig, StoredToken
-from latchpin.oauth.grants import grant_subject
+from latchpin.plugins.elsewhere import nobody_offers
 from latchpin.services import Services
-from latchpin.tokens.client_grant import owner_of
+from latchpin.tokens.client_grant import subject_of
 from latchpin.tokens.service import TokenService
 
 __all__ = ["GatewayStatusService"]
@@ -25,7 +25,7 @@ class GatewayStatusService:
         config = gateway.oauth
         if config is None:
             return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
-        stored = await self._tokens.find(gateway, owner_of(gateway, caller))
+        stored = await self._tokens.find(gateway, self._tokens.owner_of(gateway, caller))
         token = self._describe_token(stored)
         return {
             "gateway_id": gateway.id,
@@ -36,7 +36,7 @@ class GatewayStatusService:
             "authorization_url": config.authorization_url,
             "redirect_uri": config.redirect_uri or self._services.settings.redirect_uri,
             "issuer": config.issuer or gateway.pinned_issuer,
-            "message": _message(config, token),
+            "message": self._message(config, token),
             "user_token_status": token,
         }
 
@@ -62,17 +62,14 @@ class GatewayStatusService:
             "updated_at": stored.updated_at.isoformat(),
         }
 
-
-def _message(config: OAuthConfig, token: dict[str, Any]) -> str:
-    match grant_subject(config):
-        case "client":
-            return "Gateway authorizes itself with client credentials"
-        case "workload":
-            return "Gateway authorizes itself with its workload's JWT"
-        case "identity-provider":
-            return "Your identity provider vouches for you at this gateway: there is nothing to authorize"
-    if token["authorized"]:
-        return "You have authorized this gateway"
-    if token["status"] == "needs_reauth":
-        return "Your authorization no longer works: authorize again"
-    return "Gateway configured for OAuth: authorize it to use it"
+    def _message(self, config: OAuthConfig, token: dict[str, Any]) -> str:
+        subject = subject_of(self._services, config)
+        if subject is not None:
+            return subject.message
+        if config.grant_type != "authorization_code":
+            return " ".join(nobody_offers(config.grant_type))
+        if token["authorized"]:
+            return "You have authorized this gateway"
+        if token["status"] == "needs_reauth":
+            return "Your authorization no longer works: authorize again"
+        return "Gateway configured for OAuth: authorize it to use it"

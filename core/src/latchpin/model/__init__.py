@@ -4,7 +4,7 @@ Times are aware ``datetime`` in UTC. A field whose type is ``Sealed`` holds ciph
 selected cipher, never a plain secret; what crosses a store is built only from these values. What is secret in a
 value is left out when it is printed.
 
-Some names are words or numbers of others: ``AuthType`` and ``GrantType`` (with ``JWT_BEARER``) are a gateway's,
+Some names are words or numbers of others: ``AuthType`` and ``JWT_BEARER`` (a grant) are a gateway's,
 ``NO_PROFILE`` is what its ``provider`` says to have none,
 ``CLIENT_ITSELF`` is the owner of a token that is the gateway's own, ``ID_INDEX`` is the index that each collection has.
 ``AuditEvent`` are the audit log's. Of a flow's history: ``StepName``, ``StepOutcome``, ``FlowOutcome``, ``Phase`` (what
@@ -17,7 +17,7 @@ from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, Tok
 from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
 from latchpin.model.facts import Fact
 from latchpin.model.flow_steps import Phase, StepName
-from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, GrantType, IdentityProvider, OAuthConfig
+from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
 from latchpin.model.pending import PendingAuthorization, StateKey
 from latchpin.model.person import Caller, Evidence, IdentityAssertion
 from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
@@ -34,7 +34,6 @@ __all__ = [
     "Evidence",
     "Fact",
     "Gateway",
-    "GrantType",
     "ID_INDEX",
     "IdentityAssertion",
     "IdentityProvider",

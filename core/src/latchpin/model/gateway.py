@@ -9,21 +9,22 @@ from typing import Literal
 
 from latchpin.model.sealed import Sealed
 
-__all__ = ["OAUTH_SECRETS", "AuthType", "Gateway", "GrantType", "IdentityProvider", "JWT_BEARER", "OAuthConfig"]
+__all__ = ["OAUTH_SECRETS", "AuthType", "Gateway", "IdentityProvider", "JWT_BEARER", "OAuthConfig"]
 
 OAUTH_SECRETS = ("client_secret", "assertion", "identity_provider_client_secret")
 """The fields of an ``OAuthConfig`` that go in and never come out."""
 
-JWT_BEARER: Literal["urn:ietf:params:oauth:grant-type:jwt-bearer"] = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 """The grant that redeems a signed assertion (RFC 7523 section 2.1)."""
 
-GrantType = Literal["authorization_code", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"]
 AuthType = Literal["oauth", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthConfig:
-    """How one gateway does OAuth. ``None`` means: find it out (discovery, registration, the provider table).
+    """How one gateway does OAuth, with ``authorization_code`` or a grant that a plugin offers.
+
+    ``None`` means: find it out (discovery, registration, the provider table).
 
     ``client_secret`` holds, for ``private_key_jwt``, the private key as PEM or JWK instead. ``provider`` names an entry
     of the provider table, or is ``none`` for a server that is to be treated as the standard has it.
@@ -32,7 +33,7 @@ class OAuthConfig:
     name), or an identity provider vouches for each person (``identity_provider``, by default the settings').
     """
 
-    grant_type: GrantType = "authorization_code"
+    grant_type: str = "authorization_code"
     client_id: str | None = None
     client_secret: Sealed | None = None
     issuer: str | None = None

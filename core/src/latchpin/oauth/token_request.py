@@ -12,8 +12,8 @@ from latchpin.contracts import TokenRequestParts
 
 __all__ = [
     "TokenRequest",
-    "build_client_credentials_request",
     "build_code_request",
+    "build_grant_request",
     "build_refresh_request",
     "build_revocation_request",
     "build_token_request",
@@ -69,24 +69,25 @@ def build_refresh_request(
     return build_token_request(token_url, client_id, authentication, fields)
 
 
-def build_client_credentials_request(
+def build_grant_request(
     *,
     token_url: str,
     client_id: str,
     authentication: TokenRequestParts,
+    fields: Mapping[str, str],
     scopes: Collection[str] = (),
     scope_separator: str = " ",
     resource: str | None = None,
     audience: str | None = None,
 ) -> TokenRequest:
-    """A token for the client itself (RFC 6749 section 4.4)."""
-    fields = {
-        "grant_type": "client_credentials",
+    """A token without a browser (RFC 6749 sections 4.4 and 4.5), by the grant's own ``fields``."""
+    given = {
+        **fields,
         "scope": scope_separator.join(scopes) or None,
         "resource": resource,
         "audience": audience,
     }
-    return build_token_request(token_url, client_id, authentication, fields)
+    return build_token_request(token_url, client_id, authentication, given)
 
 
 def build_revocation_request(

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["ELSEWHERE", "Brings", "missing", "missing_behind", "stores"]
+from latchpin.model import JWT_BEARER
+
+__all__ = ["ELSEWHERE", "Brings", "missing", "missing_behind", "nobody_offers", "stores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Brings:
         paths: a pattern of addresses below BASE_URL.
         settings: variables of which one that is set is a wish.
         registrar: the way to a client_id that it is.
+        grants: values of a gateway's ``grant_type``.
         store: the name that CACHE_TYPE and RECORD_STORE have for it.
     """
 
@@ -30,6 +33,7 @@ class Brings:
     paths: str | None = None
     settings: tuple[str, ...] = ()
     registrar: str | None = None
+    grants: tuple[str, ...] = ()
     store: str | None = None
 
 
@@ -44,6 +48,11 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
     "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE", "PROVIDERS_FILE")),
+    "latchpin-enterprise": Brings(
+        paths=r"/oauth/identity-assertion/[^/]+",
+        settings=("IDENTITY_PROVIDER", "ASSERTION_FOLDER"),
+        grants=(JWT_BEARER,),
+    ),
     "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
@@ -64,6 +73,13 @@ def missing() -> Mapping[str, Brings]:
 def missing_behind(path: str) -> str | None:
     """The distribution that would answer at a path and is not installed; None if there is none."""
     return next((name for name, each in missing().items() if each.paths and re.fullmatch(each.paths, path)), None)
+
+
+def nobody_offers(grant_type: str) -> tuple[str, str]:
+    """Say that nothing installed offers a grant, and what helps."""
+    name = next((name for name, each in ELSEWHERE.items() if grant_type in each.grants), None)
+    remedy = f"Install {name} with pip" if name else "Install a plugin that offers it"
+    return f"no installed plugin offers the grant '{grant_type}'", f"{remedy}, or change grant_type on the gateway."
 
 
 def stores() -> str:

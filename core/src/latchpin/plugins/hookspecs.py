@@ -27,6 +27,7 @@ from latchpin.contracts import (
     ClientRegistrar,
     EventListener,
     Gauge,
+    Grant,
     Identity,
     NavigationEntry,
     Observer,
@@ -147,6 +148,12 @@ SIGN_INS: Hook[SignInOffer[Any]] = Hook(
     "latchpin_sign_ins",
     "Offer ways to sign in; the login page links to each that is set up, and the plugin's routes do the work.",
     kind=SignInOffer,
+)
+GRANTS = BackendHook(
+    "latchpin_grants",
+    "Offer ways to tokens without a browser, each by the ``grant_type`` that a gateway's entry names.",
+    contract=Grant,
+    used="chosen for each gateway",
 )
 IDENTITY_ASSERTIONS = BackendHook(
     "latchpin_identity_assertions",

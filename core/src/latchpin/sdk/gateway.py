@@ -25,12 +25,13 @@ with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Step`` is one requ
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``find_named`` finds
 gateways as people name them: by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may
-know of a gateway, ``owner_of`` whose token serves them there, ``needs_browser`` whether only a person in a browser gets
-one. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id`` whether a text has the form of a gateway's or a
-flow's id.
+know of a gateway, ``needs_browser`` whether only a person in a browser gets a token. ``open_configured_secret`` opens a
+secret of a gateway's entry. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id`` whether a text has the
+form of a gateway's or a flow's id.
 """
 
 from latchpin.application import Application
+from latchpin.clients.secrets import open_configured_secret
 from latchpin.gateways.connections import Connection
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
@@ -40,7 +41,7 @@ from latchpin.model.ids import is_id
 from latchpin.oauth.status import TokenStatus
 from latchpin.servers.found import Step
 from latchpin.services import Services
-from latchpin.tokens.client_grant import needs_browser, owner_of
+from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.service import TokenHealth, UsableToken
 
 __all__ = [
@@ -56,6 +57,6 @@ __all__ = [
     "mcp_endpoint",
     "find_named",
     "needs_browser",
-    "owner_of",
+    "open_configured_secret",
     "parse_gateway_body",
 ]

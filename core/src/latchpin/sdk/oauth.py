@@ -16,25 +16,33 @@ show, ``choose_pause`` says how long to leave a server alone. ``parse_challenge`
 Profiles of servers: ``check_extra_parameters`` judges what is added to authorization requests, ``is_scope`` what is
 asked for (RFC 6749 section 3.3). ``LONGEST_LIFETIME`` stands for a token that does not end.
 
+JWTs that are shown to somebody else: ``read_claims``, ``read_expiry`` and ``type_of`` say what one says of itself,
+unproven; it has at most ``LONGEST_ASSERTION`` characters. ``build_server_metadata_urls`` says where a server publishes
+its metadata (RFC 8414). ``parse_token_document`` reads what a token endpoint answers or raises its refusal, and
+``read_token`` takes the token out of it.
+
 ``base64url`` encodes without padding, and decodes (RFC 7515 section 2)::
 
     base64url.decode(base64url.encode(b"key")) == b"key"
 """
 
 from latchpin.oauth import base64url
+from latchpin.oauth.assertions import LONGEST_ASSERTION, read_claims, read_expiry, type_of
 from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url, check_extra_parameters
 from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.client_auth import choose_method
-from latchpin.oauth.discovery import parse_server_metadata
+from latchpin.oauth.discovery import build_server_metadata_urls, parse_server_metadata
 from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
 from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import plain_code, plain_words
 from latchpin.oauth.scopes import is_scope
 from latchpin.oauth.state import hash_browser
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
+from latchpin.oauth.token_reply import parse_token_document, read_token
 
 __all__ = [
+    "LONGEST_ASSERTION",
     "LONGEST_LIFETIME",
     "AuthorizationRequest",
     "CallbackParameters",
@@ -43,6 +51,7 @@ __all__ = [
     "base64url",
     "build_authorization_url",
     "build_refusal",
+    "build_server_metadata_urls",
     "check_extra_parameters",
     "check_issuer",
     "choose_method",
@@ -53,9 +62,14 @@ __all__ = [
     "parse_challenge",
     "parse_object",
     "parse_server_metadata",
+    "parse_token_document",
     "parse_url",
     "parse_words",
     "plain_code",
     "plain_words",
+    "read_claims",
+    "read_expiry",
+    "read_token",
     "tell_status",
+    "type_of",
 ]

@@ -117,13 +117,6 @@ class CoreSettings(Settings):
     trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
     trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
 
-    # assertions, in the place of a person in a browser
-    identity_provider: str | None = Field(None, description="Issuer of the identity provider that vouches for users.")
-    identity_provider_token_url: str | None = Field(None, description="Its token endpoint, if it publishes none.")
-    identity_provider_client_id: str | None = Field(None, description="This gateway's client there.")
-    identity_provider_client_secret: SecretStr | None = Field(None, description="That client's secret.")
-    assertion_folder: str | None = Field(None, description="Folder of the JWTs that vouch for this workload.")
-
     # logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Log level.")
     log_format: Literal["text", "json"] = Field("text", description="Log format.")
@@ -164,7 +157,7 @@ class CoreSettings(Settings):
             raise ValueError("must be https unless its host is loopback (localhost, 127.0.0.1)")
         return value.rstrip("/")
 
-    @field_validator("jwt_jwks_url", "identity_provider", "identity_provider_token_url")
+    @field_validator("jwt_jwks_url")
     @classmethod
     def _check_asked(cls, value: str | None) -> str | None:
         if value is not None:
@@ -204,8 +197,6 @@ class CoreSettings(Settings):
             )
         if bool(self.trusted_user_header) != bool(self.trusted_proxies):
             raise ValueError("TRUSTED_USER_HEADER and TRUSTED_PROXIES must be set together or not at all")
-        if bool(self.identity_provider) != bool(self.identity_provider_client_id):
-            raise ValueError("IDENTITY_PROVIDER and IDENTITY_PROVIDER_CLIENT_ID must be set together or not at all")
         trio = (self.jwt_jwks_url, self.jwt_issuer, self.jwt_audience)
         if self.jwt_jwks_url and not all(trio):
             raise ValueError("JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from latchpin.contracts import TokenRequestParts
+from latchpin.contracts import GrantParameters, TokenRequestParts
 from latchpin.errors import ConfigurationError, LatchpinError
-from latchpin.model import ClientCredentials, IdentityAssertion, OAuthConfig, ServerMetadata, TokenGrant
+from latchpin.model import ClientCredentials, Reply, ServerMetadata, TokenGrant
 from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.callback import ValidatedCallback
-from latchpin.oauth.exchange import build_exchange_request, build_jwt_bearer_request, parse_exchange_reply
 from latchpin.oauth.token_request import (
-    build_client_credentials_request,
     build_code_request,
+    build_grant_request,
     build_refresh_request,
     build_revocation_request,
+    build_token_request,
 )
 from latchpin.outbound.proofs import DpopBinding, DpopProofs, bound_of
+from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.sending import TokenSender
 
@@ -110,76 +112,40 @@ class TokenEndpoint:
         )
         return await self._sender.send(server.provider, request, bound=bound, hidden=(refresh_token,))
 
-    async def client_credentials(
+    async def grant(
         self,
-        config: OAuthConfig,
-        server: ServerMetadata,
+        found: FoundServer,
         client: ClientCredentials,
+        grant_type: str,
+        parameters: GrantParameters,
         *,
         scopes: tuple[str, ...],
-        resource: str | None,
         bound: DpopBinding | None = None,
     ) -> TokenGrant:
-        """Get a token for the gateway itself; safe to repeat."""
-        request = build_client_credentials_request(
+        """Get a token without a browser; again only if the grant says that it is safe to repeat."""
+        config, server = found.config, found.metadata
+        request = build_grant_request(
             token_url=server.token_endpoint,
             client_id=client.client_id,
             authentication=self._authenticate(client, server.issuer, server.token_endpoint),
+            fields={"grant_type": grant_type, **parameters.fields},
             scopes=scopes,
             scope_separator=config.scope_separator or " ",
-            resource=resource,
+            resource=found.resource,
             audience=config.audience,
         )
-        return await self._sender.send(server.provider, request, bound=bound, repeatable=True)
-
-    async def jwt_bearer(
-        self,
-        config: OAuthConfig,
-        server: ServerMetadata,
-        client: ClientCredentials,
-        assertion: str,
-        *,
-        scopes: tuple[str, ...],
-        resource: str | None,
-        bound: DpopBinding | None = None,
-    ) -> TokenGrant:
-        """Redeem an assertion, once: a server may take each only once (RFC 7523 section 3)."""
-        request = build_jwt_bearer_request(
-            token_url=server.token_endpoint,
-            client_id=client.client_id,
-            authentication=self._authenticate(client, server.issuer, server.token_endpoint),
-            assertion=assertion,
-            scopes=scopes,
-            scope_separator=config.scope_separator or " ",
-            resource=resource,
-            audience=config.audience,
+        hidden = tuple(parameters.fields.values())
+        return await self._sender.send(
+            server.provider, request, bound=bound, hidden=hidden, repeatable=parameters.repeatable
         )
-        return await self._sender.send(server.provider, request, bound=bound, hidden=(assertion,))
 
-    async def exchange_identity(
-        self,
-        server: ServerMetadata,
-        client: ClientCredentials,
-        subject: IdentityAssertion,
-        *,
-        audience: str,
-        resource: str | None,
-        scopes: tuple[str, ...],
-    ) -> str:
-        """Exchange an identity assertion for an ID-JAG at the identity provider ``server``; safe to repeat."""
-        request = build_exchange_request(
-            token_url=server.token_endpoint,
-            client_id=client.client_id,
-            authentication=self._authenticate(client, server.issuer, server.token_endpoint),
-            subject=subject,
-            audience=audience,
-            resource=resource,
-            scopes=scopes,
-        )
-        reply = await self._services.upstream.send(
+    async def post(self, server: ServerMetadata, client: ClientCredentials, fields: Mapping[str, str | None]) -> Reply:
+        """POST ``fields`` to another token endpoint, such as an identity provider's; safe to repeat."""
+        authentication = self._authenticate(client, server.issuer, server.token_endpoint)
+        request = build_token_request(server.token_endpoint, client.client_id, authentication, fields)
+        return await self._services.upstream.send(
             "POST", request.url, headers=request.headers, body=request.body, repeatable=True
         )
-        return parse_exchange_reply(reply, hidden=(subject.token,))
 
     async def revoke(
         self,

@@ -108,11 +108,15 @@ class TokenService:
             AuthorizationRequired: there is none, or it cannot be renewed.
             ProviderError: it has expired and the server cannot be asked for another now.
         """
-        email = owner_of(gateway, caller)
+        email = self.owner_of(gateway, caller)
         stored = await self._services.records.tokens.get(gateway.id, email)
         stored = await self._refresher.current(gateway, email, stored, caller)
         await self._usage.note(gateway.id, email)
         return self._open(gateway, stored)
+
+    def owner_of(self, gateway: Gateway, caller: Caller) -> str:
+        """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
+        return owner_of(self._services, gateway, caller)
 
     async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
         """After the MCP server refused a token: another one, by refresh.
@@ -120,7 +124,7 @@ class TokenService:
         Raises:
             AuthorizationRequired: it cannot be renewed.
         """
-        stored = await self._refresher.renew(gateway, owner_of(gateway, caller), refused, caller)
+        stored = await self._refresher.renew(gateway, self.owner_of(gateway, caller), refused, caller)
         return self._open(gateway, stored)
 
     async def refresh_ahead(self, gateway: Gateway, due: StoredToken) -> None:

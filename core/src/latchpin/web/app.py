@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,12 +14,13 @@ from latchpin import __version__
 from latchpin.activity.logs import set_up_logging
 from latchpin.application import Application
 from latchpin.assembly import assemble, utc_now
-from latchpin.contracts import Clock
+from latchpin.contracts import BackgroundTask, Clock
 from latchpin.errors import LatchpinError
 from latchpin.identity.login import create_first_link, invitation
-from latchpin.plugins.hookspecs import NAVIGATION, ROUTES
+from latchpin.plugins.hookspecs import BACKGROUND_TASKS, NAVIGATION, ROUTES
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import doubtful_settings
+from latchpin.services import Services
 from latchpin.serving.announcing import announced
 from latchpin.serving.background import running
 from latchpin.serving.serve import require_servable
@@ -26,7 +28,6 @@ from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.web import (
     routes_api,
-    routes_assertions,
     routes_gateways,
     routes_health,
     routes_oauth,
@@ -78,7 +79,6 @@ def create_app(
     for module in (
         routes_oauth,
         routes_api,
-        routes_assertions,
         routes_gateways,
         routes_health,
         routes_people,
@@ -107,13 +107,19 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             await _invite(app.state.application)
             application = app.state.application
             try:
-                async with announced(services), running(services.background_tasks, application):
+                async with announced(services), running(_named(services, plugins), application):
                     yield
             finally:  # also where the server gives up waiting: what is queued for the stores must reach them
                 await app.state.application.close()
     except LatchpinError as exc:
         _log.critical("Cannot start: %s; remedy: %s", exc.in_full, exc.for_operator())
         raise
+
+
+def _named(services: Services, plugins: Plugins) -> Mapping[str, BackgroundTask[Any]]:
+    """The background tasks by names for the log, which say whose each is."""
+    tasks = services.background_tasks.items()
+    return {f"{name} ({plugins.who_offers(BACKGROUND_TASKS, name)})": task for name, task in tasks}
 
 
 def _warn(application: Application, plugins: Plugins) -> None:

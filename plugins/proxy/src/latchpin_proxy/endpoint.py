@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import Caller
-from latchpin.sdk.gateway import Application, owner_of
+from latchpin.sdk.gateway import Application
 from latchpin.sdk.identity import Bindings
 from latchpin.sdk.outbound import open_session
 from latchpin.sdk.settings import CoreSettings, load
@@ -128,7 +128,7 @@ class McpEndpoint:
         if body is not None:
             body, headers = open_body(body, headers, binder)
         request = McpRequest(gateway, caller, scope["method"], headers, body, inbound)
-        own = gateway.auth_type == "oauth" and owner_of(gateway, caller) == caller.email
+        own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
         terms = Terms(binder, gateway.name, gateway.url, self._core.base_url, private=own)
         work = asyncio.create_task(self._pass_on(request, exchange, terms))
         gone = asyncio.create_task(inbound.gone())

@@ -10,6 +10,7 @@ from latchpin_testing.background import BackgroundTaskContract
 from latchpin_testing.checks import BareCheckContext, CheckContract
 from latchpin_testing.clock import START, MovedClock
 from latchpin_testing.context import SuiteContext
+from latchpin_testing.grants import GrantContract
 from latchpin_testing.keys import CipherContract, SignerContract
 from latchpin_testing.methods import ClientAuthenticationContract, PkceMethodContract
 from latchpin_testing.people import AssertionSourceContract, IdentityContract
@@ -33,6 +34,7 @@ __all__ = [
     "CipherContract",
     "ClientAuthenticationContract",
     "EventListenerContract",
+    "GrantContract",
     "IdentityContract",
     "MovedClock",
     "ObserverContract",

@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from latchpin.model import GrantType
 from latchpin.oauth.status import TokenStatus
 from latchpin.web.documents.base import Document, Id, Moment
 
@@ -19,7 +18,6 @@ __all__ = [
     "Disconnected",
     "EndedConnection",
     "EverythingDisconnected",
-    "HeldAssertion",
     "AuthorizationCompleted",
     "RegisteredClientDocument",
     "RegisteredClientList",
@@ -42,7 +40,7 @@ class GatewayStatus(Document):
 
     gateway_id: Id
     oauth_enabled: bool
-    grant_type: GrantType | None = None
+    grant_type: str | None = None
     client_id: str | None = None
     scopes: list[str] | None = None
     authorization_url: str | None = None
@@ -100,14 +98,6 @@ class EverythingDisconnected(Message):
 
     signed_out: bool = Field(description="Whether the user's sessions ended too: they do where an administrator asks.")
     connections: list[EndedConnection]
-
-
-class HeldAssertion(Document):
-    """Which identity provider vouches, and until when what the caller handed in holds; null if there is nothing."""
-
-    identity_provider: str
-    client_id: str
-    expires_at: Moment | None
 
 
 class AuthorizationCompleted(Message):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from latchpin.model import AuthType, GrantType
+from latchpin.model import AuthType
 from latchpin.web.documents.base import Document, Id, Moment
 
 __all__ = [
@@ -26,7 +26,7 @@ Tool = Annotated[dict[str, Any], Field(description="A tool as the MCP server des
 class GatewayConfig(Document):
     """How a gateway does OAuth. null means: it is found out."""
 
-    grant_type: GrantType
+    grant_type: str
     client_id: str | None
     issuer: str | None
     authorization_url: str | None

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-
-from latchpin.application import Application
 from latchpin.errors import InvalidRequest, NotFound
-from latchpin.model import Caller, IdentityAssertion, IdentityProvider
-from latchpin.oauth.assertions import check_about, parse_identity_assertion
-from latchpin.oauth.grants import grant_subject
-from latchpin.tokens.identity_providers import provider_of
-from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInCaller, WritingCaller
-from latchpin.web.description import problems
-from latchpin.web.documents.connections import HeldAssertion, Message
+from latchpin.model import JWT_BEARER, Caller, IdentityAssertion, IdentityProvider
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.settings import load
+from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, WritingCaller, problems
+from pydantic import BaseModel, ConfigDict, Field
+
+from latchpin_enterprise.entry import is_workloads
+from latchpin_enterprise.id_tokens import check_about, parse_identity_assertion
+from latchpin_enterprise.identity_providers import provider_of
+from latchpin_enterprise.settings import EnterpriseSettings
 
 __all__ = ["router"]
+
+
+class HeldAssertion(BaseModel):
+    """Which identity provider vouches, and until when what the caller handed in holds; null if there is nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity_provider: str
+    client_id: str
+    expires_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None
+
+
+class AssertionForgotten(BaseModel):
+    """It is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    success: Literal[True]
+    message: str
+
 
 router = APIRouter(prefix="/oauth/identity-assertion", tags=["connections"])
 
@@ -69,12 +90,13 @@ async def get_assertion(
 ) -> dict[str, Any]:
     """Which identity provider vouches for the gateway's users, and until when it has vouched for the caller."""
     provider = await _provider(application, gateway_id, caller)
-    return _describe(
-        await application.assertions.get(caller.email, provider, now=application.services.clock()), provider
-    )
+    now = application.services.clock()
+    return _describe(await application.assertions.get(caller.email, provider, now=now), provider)
 
 
-@router.delete("/{gateway_id}", summary="Forget the caller's ID token", response_model=Message, responses=problems(404))
+@router.delete(
+    "/{gateway_id}", summary="Forget the caller's ID token", response_model=AssertionForgotten, responses=problems(404)
+)
 async def delete_assertion(
     caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
@@ -87,11 +109,12 @@ async def delete_assertion(
 
 async def _provider(application: Application, gateway_id: str, caller: Caller) -> IdentityProvider:
     gateway = await application.gateways.get(gateway_id, caller)
-    if gateway.oauth is None or grant_subject(gateway.oauth) != "identity-provider":
+    config = gateway.oauth
+    if config is None or config.grant_type != JWT_BEARER or is_workloads(config):
         raise InvalidRequest(
             f"gateway '{gateway.name}' needs no identity provider's word", remedy="There is nothing to hand in."
         )
-    return provider_of(gateway, application.services)
+    return provider_of(gateway, load(EnterpriseSettings), application.services.cipher)
 
 
 def _id_token(body: bytes) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from latchpin.clients.secrets import open_configured_secret
-from latchpin.contracts import Upstream
+from latchpin import Context
+from latchpin.contracts import Cipher
 from latchpin.errors import ConfigurationError, DiscoveryFailed, UpstreamError
 from latchpin.model import Gateway, IdentityProvider, ServerMetadata
-from latchpin.oauth.discovery import build_server_metadata_urls, parse_server_metadata
-from latchpin.services import Services
-from latchpin.workers.bounded import Bounded
+from latchpin.sdk.gateway import open_configured_secret
+from latchpin.sdk.oauth import build_server_metadata_urls, parse_server_metadata
+from latchpin.sdk.settings import CoreSettings
+
+from latchpin_enterprise.settings import EnterpriseSettings
 
 __all__ = ["IdentityProviders", "provider_of"]
 
@@ -19,20 +21,20 @@ _MOST_REMEMBERED = 1_000
 SECRET = "identity_provider_client_secret"  # noqa: S105  a field's name
 
 
-def provider_of(gateway: Gateway, services: Services) -> IdentityProvider:
+def provider_of(gateway: Gateway, settings: EnterpriseSettings, cipher: Cipher) -> IdentityProvider:
     """The provider on the gateway's entry with the client there, else the settings'. One or the other, never mixed.
 
     Raises:
         ConfigurationError: neither names one.
         Unsealable: the client's secret was sealed under a secret that is gone.
     """
-    config, settings = gateway.oauth, services.settings
+    config = gateway.oauth
     if config is not None and config.identity_provider is not None and config.identity_provider_client_id is not None:
         return IdentityProvider(
             issuer=config.identity_provider,
             token_url=config.identity_provider_token_url,
             client_id=config.identity_provider_client_id,
-            client_secret=open_configured_secret(gateway, services.cipher, column=SECRET),
+            client_secret=open_configured_secret(gateway, cipher, column=SECRET),
         )
     if settings.identity_provider is None or settings.identity_provider_client_id is None:
         raise ConfigurationError(
@@ -52,12 +54,12 @@ def provider_of(gateway: Gateway, services: Services) -> IdentityProvider:
 class IdentityProviders:
     """Finds identity providers' token endpoints and remembers them for DCR_METADATA_CACHE_TTL."""
 
-    def __init__(self, services: Services) -> None:
-        self._upstream: Upstream = services.upstream
-        self._clock = services.clock
-        self._allow_http = services.settings.oauth_allow_private_networks
-        self._lifetime = timedelta(seconds=services.settings.dcr_metadata_cache_ttl)
-        self._remembered: Bounded[str, tuple[ServerMetadata, datetime]] = Bounded(_MOST_REMEMBERED)
+    def __init__(self, core: CoreSettings, context: Context) -> None:
+        self._upstream = context.upstream
+        self._clock = context.clock
+        self._allow_http = core.oauth_allow_private_networks
+        self._lifetime = timedelta(seconds=core.dcr_metadata_cache_ttl)
+        self._remembered: dict[str, tuple[ServerMetadata, datetime]] = {}
 
     async def find(self, provider: IdentityProvider) -> ServerMetadata:
         """Its metadata (RFC 8414, OpenID Connect Discovery), or just the token endpoint where that is entered.
@@ -71,6 +73,8 @@ class IdentityProviders:
         if kept is not None and self._clock() < kept[1]:
             return kept[0]
         found = await self._ask(provider.issuer)
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
         self._remembered[provider.issuer] = (found, self._clock() + self._lifetime)
         return found
 
