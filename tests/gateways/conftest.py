@@ -94,6 +94,8 @@ def desk(tmp_path, monkeypatch) -> Desk:
         records=records,
         record_backend=None,
         collection=records.collection,
+        declared={},
+        shared=None,
         **pieces_of(records, clock),
         upstream=None,
         registrars=(),

@@ -31,6 +31,7 @@ def secret(desk, gateway, column):
     [
         ({"identity_provider": "https://idp.example"}, "identity_provider is given, and grant_type is authorization"),
         ({"grant_type": "client_credentials", "assertion": "a.b.c"}, "assertion is given, and grant_type is client"),
+        ({"grant_type": "password"}, "holds 'password': must be one of authorization_code, client_credentials, urn"),
         ({"grant_type": JWT_BEARER}, "nobody is named who vouches"),
         ({"grant_type": JWT_BEARER, "identity_provider": "https://idp.example"}, "or neither"),
         ({"grant_type": JWT_BEARER, "identity_provider_client_id": "us"}, "or neither"),

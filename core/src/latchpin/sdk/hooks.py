@@ -8,8 +8,8 @@ what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``B
 
 For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores:
 ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``,
-``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and ``IDENTITY_ASSERTIONS``. For what happens:
-``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For pages: ``ROUTES`` and
+``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and ``IDENTITY_ASSERTIONS``. For what
+happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For pages: ``ROUTES`` and
 ``NAVIGATION``. For doctor: ``CHECKS``.
 """
 
