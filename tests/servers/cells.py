@@ -45,7 +45,7 @@ OPTIONAL = frozenset(
 SEPARATE = frozenset({"api", "bare", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
-_IN_EVERY_CELL = frozenset({"latchpin_dcr", "latchpin_demo", "latchpin_doctor", "latchpin_testing"})
+_IN_EVERY_CELL = frozenset({each.package for each in plugins()} - set(DISTRIBUTIONS.values()) | {"prometheus_client"})
 _SQL = frozenset({DISTRIBUTIONS["sqlite"], "alembic", "psycopg", "sqlalchemy"})
 _IN_CELL = {
     "memory": frozenset({DISTRIBUTIONS["memory"]}),
