@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -110,7 +111,11 @@ def is_described(module: ModuleType, name: str) -> bool:
 def test_what_plugins_use_of_the_application_is_described():
     used = {name for _, path in sources() for name in re.findall(r"\bapplication\.([a-z]\w+)", path.read_text("utf-8"))}
     assert len(used) > 10
-    assert {name for name in used if f"``{name}``" not in (gateway.__doc__ or "")} == {"services"}
+    text = gateway.__doc__ or ""
+    assert {name for name in used if f"``{name}``" not in text} == {"services"}
+    described = set(re.findall(r"^- ``(\w+)``", text, re.MULTILINE))
+    made = inspect.getsource(gateway.Application)
+    assert {name for name in described if f"self.{name} = " not in made and f"def {name}(" not in made} == set()
 
 
 def test_the_docs_list_exactly_these_modules():

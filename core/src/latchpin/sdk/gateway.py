@@ -13,7 +13,6 @@ and so on, each as ``latchpin.contracts`` describes it. ``collection(spec)`` ope
 - ``toolbox``: an MCP server's tools as a caller sees them.
 - ``step_up``: the scopes that a server missed, for the next authorization.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
-- ``flows``: the history of authorizations.
 - ``close``: who opened it lets it end what is under way.
 
 A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands``::
