@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urljoin
 
 from latchpin_demo.authorization_server import PASSWORD, USERS
 from playwright.sync_api import Page, expect
@@ -51,8 +52,9 @@ def open_gateways(page: Page, origin: str) -> None:
 
 
 def authorize(page: Page, name: str = "Demo tools") -> None:
-    """Press Authorize, or Reconnect where one is connected, and arrive at the provider."""
-    page.get_by_role("link", name=re.compile(f"^(Authorize|Reconnect) {re.escape(name)}$")).click()
+    """Follow Authorize, or Reconnect where one is connected, in the same window, and arrive at the provider."""
+    link = page.get_by_role("link", name=re.compile(f"^(Authorize|Reconnect) {re.escape(name)}$"))
+    page.goto(urljoin(page.url, link.get_attribute("href")))
     expect(page).to_have_title(re.compile("Demo Accounts"))
 
 

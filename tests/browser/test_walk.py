@@ -2,9 +2,21 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.person import ACCOUNT, SUCCESS, allow, arrive_at, authorize, connect, open_gateways, press, sign_in
+from tests.browser.person import (
+    ACCOUNT,
+    SUCCESS,
+    allow,
+    arrive_at,
+    authorize,
+    connect,
+    open_gateways,
+    press,
+    sign_in,
+    sign_in_at_provider,
+)
 
 SOMEBODY = "somebody@example.com"
 TOOLS = ["add", "search", "who_am_i"]
@@ -40,6 +52,27 @@ def test_the_walk_of_the_demo(visit, demo):
     press(page, "Disconnect Demo tools")
     expect(page.get_by_text("Not connected")).to_be_visible()
     expect(page.get_by_role("button", name="Disconnect")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/gateways"])
+def test_the_cores_pages_authorize_in_a_window_too(visit, demo, watch, path):
+    page = visit(f"window{len(path)}@example.com")
+    page.goto(demo.origin + path)
+    page.wait_for_load_state()  # until its script has run, Authorize is a link
+    with page.context.expect_page() as opening:
+        press(page, "Authorize Demo tools")
+    window = opening.value
+    watch.attach_page(window)
+    sign_in_at_provider(window)
+    press(window, "Deny")
+    card = page.locator("li.card", has_text="Demo tools")
+    expect(card.locator(".failed")).to_have_text("The authorization did not succeed; its window says why.")
+    expect(card.get_by_role("link", name="Authorize again: Demo tools")).to_have_text("Authorize again")
+    press(window, "Authorize again")
+    press(window, "Allow")
+    expect(window).to_have_title(SUCCESS)
+    expect(page.locator(".failed")).to_have_count(0)
+    expect(page.get_by_role("link", name=re.compile("^Authorize"))).to_have_count(0)  # the page has asked anew
 
 
 def test_without_javascript(visit, demo):

@@ -17,7 +17,7 @@ from latchpin.web import pages
 from latchpin.web.dependencies import CurrentApplication, SignedInCaller
 from latchpin.web.frame import frame, frame_for_anybody
 from latchpin.web.overview import fill_cards, look_over
-from latchpin.web.rendering import render
+from latchpin.web.rendering import WITH_SCRIPTS, render
 
 __all__ = ["router"]
 
@@ -28,6 +28,7 @@ _FILES = {
     "latchpin.css": "text/css",
     "latchpin.svg": "image/svg+xml",
     "authorization.js": "text/javascript",
+    "authorize.js": "text/javascript",
     "copy.js": "text/javascript",
     "docs.css": "text/css",
     "docs.js": "text/javascript",
@@ -58,6 +59,7 @@ async def show_home(request: Request, caller: SignedInCaller, application: Curre
     return render(
         "home",
         title="Admin Panel",
+        headers=WITH_SCRIPTS,
         **around,
         overview=await look_over(application, caller),
         cards=await fill_cards(around["navigation"], application, caller),
@@ -75,6 +77,7 @@ async def show_gateways(request: Request, caller: SignedInCaller, application: C
     return render(
         "gateways",
         title="Gateways",
+        headers=WITH_SCRIPTS,
         **await frame(request, caller),
         rows=rows,
         left=[each.gateway for each in own if each.gateway.id not in usable],
