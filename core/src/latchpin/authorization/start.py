@@ -12,7 +12,7 @@ from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory
 from latchpin.contracts import StateStore
-from latchpin.errors import DiscoveryFailed, InvalidRequest, RegistrationFailed
+from latchpin.errors import InvalidRequest, RegistrationFailed
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway
 from latchpin.model.flow_steps import Begun, Redirected, Stored
@@ -92,11 +92,7 @@ class StartAuthorization:
 
     async def _prepare(self, states: StateStore, attempt: Attempt) -> str:
         metadata = attempt.found.metadata
-        if metadata.authorization_endpoint is None:
-            raise DiscoveryFailed(
-                f"{metadata.issuer or attempt.gateway.url} names no authorization endpoint",
-                remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
-            )
+        endpoint = attempt.found.require_authorization_endpoint()
         redirect_uri = attempt.found.config.redirect_uri or self._services.settings.redirect_uri
         try:
             client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
@@ -120,7 +116,7 @@ class StartAuthorization:
         )
         attempt.trail.step(
             Redirected(
-                server=host_of(metadata.authorization_endpoint),
+                server=host_of(endpoint),
                 client_id=pending.client_id,
                 redirect_uri=pending.redirect_uri,
                 scopes=pending.scopes,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from latchpin.clients.kept import KeptClients
-from latchpin.clients.options import RegistrationOptions, explain_refusal, list_ways
+from latchpin.clients.options import RegistrationOptions, list_ways
 from latchpin.clients.registrations import Registrations
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.contracts import (
@@ -97,14 +97,14 @@ class ClientDirectory:
             try:
                 answer = await self._ask(registrar, request)
             except RegistrationFailed as exc:
-                raise explain_refusal(exc, self._registrars, registrar, request) from exc
+                others = [each for each in self._registrars if each is not registrar]
+                raise list_ways(others, request, None).explain(exc) from exc
             if answer is not None:
                 return answer
         kept = await self._kept.fitting(request)
         if kept is not None:
             return self._kept.open(kept)
-        refused = RegistrationFailed("The gateway has no client_id, and no installed registrar may get it one.")
-        raise explain_refusal(refused, self._registrars, None, request)
+        raise list_ways(self._registrars, request, None).refusal()
 
     async def ways(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]

@@ -10,7 +10,7 @@ from latchpin.contracts import ClientRegistrar, RegistrationRequest
 from latchpin.errors import RegistrationFailed
 from latchpin.plugins.elsewhere import missing
 
-__all__ = ["Way", "RegistrationOptions", "explain_refusal", "list_ways"]
+__all__ = ["Way", "RegistrationOptions", "list_ways"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,21 @@ class RegistrationOptions:
         """The first that applies."""
         return next((way for way in self.ways if way.obstacle is None), None)
 
+    def refusal(self) -> RegistrationFailed:
+        """Say that there is none."""
+        return self.explain(RegistrationFailed("There is no way to a client_id."))
+
+    def explain(self, refused: RegistrationFailed) -> RegistrationFailed:
+        """Add to a refusal why no other way applied, and the redirect URI that a client made by hand needs."""
+        others = [f"{way.label}: {way.obstacle}" for way in self.ways if way.obstacle is not None]
+        others += [f"{each.registrar}: {name} is not installed" for name, each in missing().items() if each.registrar]
+        explained = copy(refused)  # all who waited for one registration were given this very object
+        if others:
+            explained.detail = f"{refused.detail.rstrip('.')}. Other ways: {'; '.join(others)}."
+            explained.args = (explained.detail,)
+        explained.remedy = f"{refused.remedy} The redirect URI to enter there: {self.redirect_uri}"
+        return explained
+
 
 def list_ways(
     registrars: Sequence[ClientRegistrar], request: RegistrationRequest, kept: str | None
@@ -46,31 +61,3 @@ def list_ways(
     """Ask each registrar whether it applies; nobody is asked over the network."""
     ways = tuple(Way(registrar.label, registrar.obstacle(request)) for registrar in registrars)
     return RegistrationOptions(ways, kept, request.redirect_uri)
-
-
-def explain_refusal(
-    refused: RegistrationFailed,
-    registrars: Sequence[ClientRegistrar],
-    last: ClientRegistrar | None,
-    request: RegistrationRequest,
-) -> RegistrationFailed:
-    """Add to a refusal why no other way applied, and the redirect URI that a client made by hand needs.
-
-    Args:
-        refused: what ended the search for a client.
-        registrars: all of them.
-        last: the one that was refused, None if all were passed by.
-        request: what they were asked.
-    """
-    others = [
-        f"{way.label}: {way.obstacle}"
-        for registrar, way in zip(registrars, list_ways(registrars, request, None).ways, strict=True)
-        if registrar is not last and way.obstacle is not None
-    ]
-    others += [f"{each.registrar}: {name} is not installed" for name, each in missing().items() if each.registrar]
-    explained = copy(refused)  # all who waited for one registration were given this very object
-    if others:
-        explained.detail = f"{refused.detail.rstrip('.')}. Other ways: {'; '.join(others)}."
-        explained.args = (explained.detail,)
-    explained.remedy = f"{refused.remedy} The redirect URI to enter there: {request.redirect_uri}"
-    return explained

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from latchpin.clients.directory import ClientDirectory
-from latchpin.clients.options import RegistrationOptions
 from latchpin.contracts import Finding, Severity
-from latchpin.errors import AuthorizationRequired, DiscoveryFailed, LatchpinError, RegistrationFailed
+from latchpin.errors import AuthorizationRequired, LatchpinError
 from latchpin.errors.causes.callback import REDIRECT_MISMATCH
 from latchpin.gateways.client_findings import ClientFindings
 from latchpin.gateways.discovered import Discovered
@@ -19,7 +18,7 @@ from latchpin.gateways.token_findings import count_tokens
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
 from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.discovery_client import OnStep, tell_nobody
-from latchpin.servers.found import FoundServer, Step
+from latchpin.servers.found import Step
 from latchpin.services import Services
 from latchpin.tokens.client_grant import require_grant, subject_of
 from latchpin.tokens.service import TokenService
@@ -68,16 +67,20 @@ class GatewayExaminer:
 
     async def discover(self, gateway: Gateway, on_step: OnStep = tell_nobody) -> Discovered:
         """Search anew, as an authorization would: what the gateway remembers may be over."""
-        unasked, found = self._unasked(gateway), None
+        unasked, found, options = self._unasked(gateway), None, None
         try:
             found = await self._servers.explore(gateway, on_step)
             found.require_scopes()
             require_grant(self._services, found.config)
             redirect_uri = found.config.redirect_uri or unasked.redirect_uri
             options = await self._clients.ways(gateway, found.metadata, redirect_uri, found.scopes)
+            if options.chosen is None and options.kept is None:
+                raise options.refusal()
+            if found.config.grant_type == "authorization_code":
+                found.require_authorization_endpoint()
         except LatchpinError as exc:
-            return replace(unasked, found=found, obstacle=exc)
-        return replace(unasked, found=found, options=options, obstacle=_obstacle(found, options))
+            return replace(unasked, found=found, options=options, obstacle=exc)
+        return replace(unasked, found=found, options=options)
 
     def _unasked(self, gateway: Gateway) -> Discovered:
         subject = subject_of(self._services, gateway.oauth) if gateway.oauth is not None else None
@@ -136,24 +139,6 @@ class GatewayExaminer:
         except LatchpinError as exc:
             return Finding.of(exc, f"{whose} cannot be had")
         return Finding(Severity.OK, f"{whose} works", f"It is good until {token.stored.expires_at:%Y-%m-%d %H:%M} UTC.")
-
-
-def _obstacle(found: FoundServer, options: RegistrationOptions) -> LatchpinError | None:
-    """What keeps people from authorizing at a server that was found, and what to enter then."""
-    at = found.metadata.issuer or found.metadata.token_endpoint
-    if options.chosen is None and options.kept is None:
-        why = "; ".join(f"{way.label}: {way.obstacle}" for way in options.ways) or "no installed plugin knows one"
-        return RegistrationFailed(
-            f"there is no way to a client_id ({why})",
-            remedy=f"Register a client at {at} with the redirect URI {options.redirect_uri} and enter its client_id "
-            "(and client_secret) in oauth_config.",
-        )
-    if found.config.grant_type == "authorization_code" and found.metadata.authorization_endpoint is None:
-        return DiscoveryFailed(
-            f"{at} names no authorization endpoint",
-            remedy="Enter authorization_url in oauth_config, or use grant_type client_credentials.",
-        )
-    return None
 
 
 def _server(gateway: Gateway, config: OAuthConfig, discovered: Discovered) -> list[Finding]:

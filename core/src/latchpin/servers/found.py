@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from latchpin.errors import ScopesBeyondCeiling
+from latchpin.errors import DiscoveryFailed, ScopesBeyondCeiling
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.oauth.authorize import choose_scopes
 
@@ -75,6 +75,20 @@ class FoundServer:
         if self.ceiling and not self.scopes:
             named = f"it names {' '.join(self._named)[:200]}" if self._named else "it names none"
             raise ScopesBeyondCeiling(f"no scope of this gateway is within OAUTH_SCOPE_CEILING: {named}")
+
+    def require_authorization_endpoint(self) -> str:
+        """Insist on a page where people authorize.
+
+        Raises:
+            DiscoveryFailed: the server names none.
+        """
+        metadata = self.metadata
+        if metadata.authorization_endpoint is None:
+            raise DiscoveryFailed(
+                f"{metadata.issuer or metadata.token_endpoint} names no authorization endpoint",
+                remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
+            )
+        return metadata.authorization_endpoint
 
     @property
     def _named(self) -> tuple[str, ...]:
