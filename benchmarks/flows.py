@@ -30,7 +30,7 @@ import jwt
 import uvicorn
 
 from tests.servers import PostgresServer, RedisServer, run_latchpin, start_latchpin
-from tests.servers.ports import Reservation
+from tests.servers.processes import Reservation
 
 AT_ONCE = 32
 SECRET = "a-secret-of-the-benchmark-with-at-least-32-bytes"

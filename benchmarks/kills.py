@@ -38,7 +38,7 @@ import uvicorn
 from benchmarks.flows import ADMIN, JWT_KEY, SECRET, add_gateway, backend_environment
 from tests.servers import run_latchpin, start_latchpin
 from tests.servers.gateway import LatchpinProcess
-from tests.servers.ports import Reservation
+from tests.servers.processes import Reservation
 
 CALLS = 4
 UNREAD = 5.0

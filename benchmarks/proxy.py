@@ -25,7 +25,7 @@ import jwt
 import uvicorn
 
 from tests.servers import LatchpinProcess, start_latchpin
-from tests.servers.ports import Reservation
+from tests.servers.processes import Reservation
 
 SECRET = "a-secret-of-the-benchmark-with-at-least-32-bytes"
 JWT_KEY = "a-key-of-the-benchmark-for-bearer-tokens-40-c"

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.flows import backend_environment
-from tests.alive.storm import storm
 from tests.servers import GatewayBackend
+from tests.token_refresh.many_callers import call_at_once
 
 
 def main() -> None:
@@ -29,7 +29,9 @@ def main() -> None:
     for name in arguments.backends.split(","):
         with tempfile.TemporaryDirectory() as folder, backend_environment(name, Path(folder)) as environment:
             backend = GatewayBackend(name, environment, shared=True, label=name)
-            outcome = asyncio.run(storm(backend, Path(folder), callers=arguments.callers, workers=arguments.workers))
+            outcome = asyncio.run(
+                call_at_once(backend, Path(folder), callers=arguments.callers, workers=arguments.workers)
+            )
         print(outcome.row(), flush=True)
         if outcome.statuses.keys() != {200}:
             print(f"  not served, by status: {dict(outcome.statuses)}, {dict(outcome.refusals)}", flush=True)

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck
 from latchpin.model import PendingAuthorization
 
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
-from tests.servers.backends import BACKENDS
 from tests.servers.cells import (
+    BACKENDS,
     PLUGIN_FOLDERS,
     SEPARATE,
     Cell,

@@ -7,7 +7,7 @@ import pytest
 from tests.admin_ui.person import Person
 from tests.callback.conftest import environment, gateway, provider
 from tests.callback.gateway import ADMIN, ALICE
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 
 NEEDS = ("latchpin_admin_ui",)
 

@@ -21,7 +21,7 @@ from schemathesis.checks import (
 )
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, USER_HEADER, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.person import sign_in
-from tests.browser.running_demo import RunningDemo, running_demo
-from tests.browser.watch import Watch
+from tests.browser.pages import RunningDemo, Watch, running_demo, sign_in
 from tests.servers.optional import find_chromium
 
 FLAGS = [

@@ -14,8 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
-from tests.browser.person import connect, press, sign_in
-from tests.browser.running_demo import RunningDemo, running_demo
+from tests.browser.pages import RunningDemo, connect, press, running_demo, sign_in
 from tests.servers.optional import find_chromium
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"

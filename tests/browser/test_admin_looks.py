@@ -5,9 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.audit import grave_findings
-from tests.browser.looks import focus_contrast, low_contrasts, small_targets, tab_to, too_wide
-from tests.browser.person import SUCCESS, allow, press
+from tests.browser.appearance import focus_contrast, grave_findings, low_contrasts, small_targets, tab_to, too_wide
+from tests.browser.pages import SUCCESS, allow, press
 
 ADMIN = "looker@example.com"
 NAME = "Demo tools"

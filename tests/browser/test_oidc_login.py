@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.appearance import low_contrasts, small_targets, too_wide
 from tests.browser.conftest import DEADLINE_MS
-from tests.browser.looks import low_contrasts, small_targets, too_wide
-from tests.browser.person import press
+from tests.browser.pages import press
 from tests.flow.rig import Rig, start_rig
 from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider, start_provider
 from tests.servers import GatewayBackend
-from tests.servers.ports import Reservation
+from tests.servers.processes import Reservation
 
 NEEDS = ("latchpin_oidc_login", "latchpin_memory_store")
 

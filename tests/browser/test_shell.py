@@ -5,9 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.audit import grave_findings
-from tests.browser.looks import too_wide
-from tests.browser.person import SUCCESS, connect
+from tests.browser.appearance import grave_findings, too_wide
+from tests.browser.pages import SUCCESS, connect
 
 ADMIN = "shell@example.com"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.causes.page import PAGE, cells, render
-from tests.causes.rows import ROWS
+from tests.causes.page import PAGE, ROWS, cells, render
 from tests.docs.markdown import ROOT
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from latchpin.activity.logs import tear_down_logging
 
-from tests.causes.row import Row
-from tests.causes.world import World
+from tests.causes.situation import Row, World
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
 

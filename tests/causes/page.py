@@ -1,4 +1,4 @@
-"""The page docs/causes.md: each cause, how it was brought about, and on which stores it was named."""
+"""The page of causes, and all situations that it is about."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from collections.abc import Collection, Sequence
 
 from latchpin.errors.causes import CAUSES, CHAPTERS
 
-from tests.causes.row import Row
+from tests.causes.caller_and_token_situations import CALLER_ROWS, TOKEN_ROWS
+from tests.causes.proof_and_server_situations import PROOF_ROWS, SERVER_ROWS
+from tests.causes.situation import Row
+from tests.causes.state_situations import STATE_ROWS
 from tests.docs.markdown import ROOT
 from tests.servers import BACKENDS
 
-__all__ = ["ELSEWHERE", "PAGE", "cells", "render"]
+__all__ = ["ELSEWHERE", "PAGE", "ROWS", "cells", "render"]
+
+# The whole table.
+
+
+ROWS: tuple[Row, ...] = (*STATE_ROWS, *PROOF_ROWS, *TOKEN_ROWS, *SERVER_ROWS, *CALLER_ROWS)
+
+
+# The page docs/causes.md: each cause, how it was brought about, and on which stores it was named.
+
 
 PAGE = ROOT / "docs" / "causes.md"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from latchpin.errors import LatchpinError
 
-from tests.causes.row import Row
-from tests.causes.rows import ROWS
-from tests.causes.world import World
+from tests.causes.page import ROWS
+from tests.causes.situation import Row, World
 
 pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.slow]
 

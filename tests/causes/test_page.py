@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from latchpin.errors.causes import CAUSES
 
-from tests.causes.page import ELSEWHERE, PAGE, cells, render
-from tests.causes.row import Row
-from tests.causes.rows import ROWS
+from tests.causes.page import ELSEWHERE, PAGE, ROWS, cells, render
+from tests.causes.situation import Row
 from tests.servers import BACKENDS
 
 NEEDS = ("latchpin_dcr",)

@@ -17,9 +17,8 @@ from pathlib import Path
 import jwt
 from latchpin.identity.signed_tokens import ADMIN_CLAIM
 
-from tests.conformance.desk import open_desk
-from tests.conformance.report import judge, parse_baseline, write_table
-from tests.conformance.suite import Result, Run, install_suite, run_suite
+from tests.conformance.scenario import open_desk
+from tests.conformance.suite import Result, Run, install_suite, judge, parse_baseline, run_suite, write_table
 from tests.servers.gateway import start_latchpin
 from tests.servers.node import Node, find_node
 

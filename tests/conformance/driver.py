@@ -1,6 +1,6 @@
 """What the suite starts for each scenario: it hands the scenario to the person who waits, and ends as told.
 
-Standard library only, since the suite starts dozens at once; ``person.py`` and ``work.py`` do the rest, in the
+Standard library only, since the suite starts dozens at once; ``client.py`` does the rest, in the
 runner. The exit status is 0 if the work was done, 1 if the gateway refused.
 """
 

@@ -1,4 +1,4 @@
-"""The official suite: pinned, installed once into a folder, run, and its results read."""
+"""The suite: installed, run, its results read, judged and written down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,21 @@ from tests.servers.node import Node, install_packages
 
 __all__ = [
     "PACKAGE",
-    "VERSION",
     "Result",
     "Run",
+    "VERSION",
     "install_suite",
+    "judge",
     "judge_end",
+    "parse_baseline",
     "read_result",
+    "render_table",
     "run_suite",
+    "write_table",
 ]
+
+# The official suite: pinned, installed once into a folder, run, and its results read.
+
 
 PACKAGE, VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
 TIMEOUT_MS = 180_000
@@ -138,3 +145,81 @@ def judge_end(scenario: str, said: str) -> str | None:
     if not said:
         return f"the gateway let pass what it has to refuse as {expected}"
     return None if f'/problems/{expected}"' in said else f"refused, but not as {expected}: {said[-500:]}"
+
+
+# The results as a table for people, and the verdict: what fails must be named, and what is named must fail.
+
+
+_HEAD = f"""# Conformance
+
+What the official MCP conformance suite says of this gateway as an OAuth client: `{PACKAGE}`
+{VERSION}, run by `tox run -e conformance` through one running gateway. A driver plays the browser and speaks MCP, with
+the official Python SDK, to the gateway's own endpoint; everything about OAuth is the gateway's work. This page is
+written by that command.
+
+A scenario passes if the suite has neither a failed check nor a warning, and if the gateway refused exactly where it has
+to, with the right cause.
+
+A part fails if a scenario outside the list of known failures fails, and also if one on the list passes.
+"""
+
+
+def parse_baseline(text: str) -> dict[str, str]:
+    """The known failures: a scenario, a colon and the reason on each line; ``#`` begins a comment.
+
+    Raises:
+        ValueError: a line has no reason.
+    """
+    known: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        scenario, colon, reason = line.partition(": ")
+        if not colon or not reason.strip():
+            raise ValueError(f"a known failure needs a reason: {line!r}")
+        known[scenario.strip()] = reason.strip()
+    return known
+
+
+def judge(results: Iterable[Result], baseline: Mapping[str, str]) -> list[str]:
+    """What speaks against these results, a line each; nothing if all is as it should be."""
+    lines: list[str] = []
+    for result in results:
+        where = f"{result.run}: {result.scenario}"
+        if not result.passed and result.scenario not in baseline:
+            lines.append(f"{where} fails: {'; '.join(result.problems)}")
+        if result.passed and result.scenario in baseline:
+            lines.append(f"{where} passes and is in the list of known failures: take it out")
+    return lines
+
+
+def write_table(path: Path, results: Sequence[Result], baseline: Mapping[str, str]) -> None:
+    """Write the page."""
+    path.write_text(render_table(results, baseline))
+
+
+def render_table(results: Sequence[Result], baseline: Mapping[str, str]) -> str:
+    """The page: passes by part, then every scenario, then the known failures with their reasons."""
+    runs = list(dict.fromkeys(result.run for result in results))
+    lines = [_HEAD, "| part | scenarios | pass |", "|---|---|---|"]
+    for run in runs:
+        scored = [result for result in results if result.run == run and result.scored]
+        lines.append(f"| {run} | {len(scored)} | {sum(result.passed for result in scored)} |")
+    lines += ["", "Each scenario by part: the number of checks that were judged, or what failed.", ""]
+    lines += [f"| scenario | {' | '.join(runs)} |", "|---" * (len(runs) + 1) + "|"]
+    by_place = {(result.scenario, result.run): result for result in results}
+    for scenario in sorted({result.scenario for result in results}):
+        cells = [_cell(by_place.get((scenario, run))) for run in runs]
+        lines.append(f"| `{scenario}` | {' | '.join(cells)} |")
+    failing = [scenario for scenario in baseline if any(r.scenario == scenario and not r.passed for r in results)]
+    if failing:
+        lines += ["", "## Known failures", ""]
+        lines += [f"- `{scenario}`: {baseline[scenario]}" for scenario in failing]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(result: Result | None) -> str:
+    if result is None:
+        return ""
+    word = f"pass ({result.checks})" if result.passed else "**fails**"
+    return word if result.scored else f"{word}, not scored"

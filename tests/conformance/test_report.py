@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.report import judge, parse_baseline, render_table
-from tests.conformance.suite import REFUSED_AS, Result, judge_end, parse_summary, parse_unscored, read_result
+from tests.conformance.suite import (
+    REFUSED_AS,
+    Result,
+    judge,
+    judge_end,
+    parse_baseline,
+    parse_summary,
+    parse_unscored,
+    read_result,
+    render_table,
+)
 
 SAID = """
 Running requirements 2026-07-28 (3 scenarios) in parallel...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.callback.conftest import environment, gateway, provider
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 
 __all__ = ["connected", "environment", "gateway", "provider"]
 

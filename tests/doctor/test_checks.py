@@ -18,7 +18,7 @@ from latchpin_doctor.plugin_checks import check_plugins
 from latchpin_testing import CheckContract, MovedClock
 
 from tests.callback.gateway import open_gateway
-from tests.doctor.reading import of_check
+from tests.doctor.reports import of_check
 
 
 def examination(plugins: Plugins) -> Examination:

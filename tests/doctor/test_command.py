@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.command import run_doctor
+from tests.doctor.reports import run_doctor
 from tests.flow.rig import SECRET, settings_of
 from tests.servers import GatewayBackend, run_latchpin
 

@@ -17,8 +17,7 @@ from latchpin_doctor.running import examine
 from latchpin_testing import samples
 
 from tests.callback.gateway import SECRET, open_gateway
-from tests.doctor.command import run_doctor
-from tests.doctor.reading import not_well, one
+from tests.doctor.reports import not_well, one, run_doctor
 from tests.doctor.test_healthy import authorize
 from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch

@@ -9,7 +9,7 @@ import pytest
 from latchpin.contracts import Severity
 
 from tests.callback.gateway import BASE, SECRET, open_gateway
-from tests.doctor.reading import not_well, of_check, one
+from tests.doctor.reports import not_well, of_check, one
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
 from tests.providers.faults import answer, html, oauth_error, redirect, status, without

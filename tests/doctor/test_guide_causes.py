@@ -16,8 +16,7 @@ from latchpin.contracts import Severity
 from latchpin.model import CLIENT_ITSELF
 
 from tests.callback.gateway import BASE, SECRET, open_gateway
-from tests.doctor.command import run_doctor
-from tests.doctor.reading import not_well, of_check, one
+from tests.doctor.reports import not_well, of_check, one, run_doctor
 from tests.doctor.test_healthy import authorize
 from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch

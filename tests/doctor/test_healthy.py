@@ -7,7 +7,7 @@ from latchpin.contracts import Severity
 from latchpin_doctor import run_checks
 
 from tests.callback.gateway import BASE, open_gateway
-from tests.doctor.reading import not_well, of_check, one
+from tests.doctor.reports import not_well, of_check, one
 from tests.providers import FaultSwitch, sign_in
 
 

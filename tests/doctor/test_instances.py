@@ -15,7 +15,7 @@ from latchpin.workers.instances import LIFE, list_instances
 from latchpin_doctor.processes import serving_processes
 
 from tests.callback.gateway import SECRET, open_gateway
-from tests.doctor.reading import of_check, one
+from tests.doctor.reports import of_check, one
 from tests.servers import GatewayBackend, RedisServer
 
 SHARED = pytest.mark.backends("sqlite", "postgres", "redis")

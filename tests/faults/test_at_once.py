@@ -15,7 +15,7 @@ from latchpin.tokens.sealing import open_token
 from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

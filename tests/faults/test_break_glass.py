@@ -13,7 +13,7 @@ from latchpin.model import Caller
 from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend, run_latchpin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.callback.gateway import ADMIN, ALICE, InnerGateway, open_gateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
 from tests.providers.key_bound import MCP_NONCE, TOKEN_NONCE, KeyBound, bind_tokens
 

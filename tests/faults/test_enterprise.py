@@ -13,7 +13,7 @@ from latchpin.model import IdentityProvider as ServerProfile
 from latchpin_enterprise.id_jag import ID_JAG, TOKEN_EXCHANGE
 
 from tests.callback.gateway import ALICE, BASE
-from tests.faults.vouched import JWT_BEARER, Vouched, vouched_for
+from tests.faults.connections import JWT_BEARER, Vouched, vouched_for
 from tests.providers import FaultSwitch, faults
 from tests.providers.identity_provider import CLIENT, SECRET, IdentityProvider, start_identity_provider
 

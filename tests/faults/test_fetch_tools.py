@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.callback.gateway import BASE, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
 from tests.tools.fake import Fake, tool
 

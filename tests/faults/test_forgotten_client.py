@@ -6,7 +6,7 @@ import pytest
 from latchpin.model import Caller
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.routing import Route
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
-from tests.faults.signed_in import Connected
+from tests.faults.connections import Connected
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

@@ -11,7 +11,7 @@ from latchpin.gateways import removal
 from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ADMIN, BASE
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import faults, sign_in
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

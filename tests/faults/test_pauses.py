@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.callback.gateway import ADMIN, BASE, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults, sign_in
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

@@ -8,7 +8,7 @@ import pytest
 from latchpin_demo.state import Grant
 
 from tests.callback.gateway import ALICE, BASE, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults, sign_in
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway, open_gateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.callback.gateway import ALICE, open_gateway
-from tests.faults.signed_in import Connected
-from tests.faults.vouched import JWT_BEARER
+from tests.faults.connections import JWT_BEARER, Connected
 from tests.providers import FaultSwitch, faults
 from tests.providers.identity_provider import IdentityProvider, redeeming, start_identity_provider
 

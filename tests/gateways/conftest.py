@@ -18,7 +18,7 @@ from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.sealing import SuiteCipher
 
-from tests.records.pieces import pieces_of
+from tests.records.opened import pieces_of
 
 ADMIN = Caller("admin@example.com", is_admin=True)
 ANN = Caller("ann@example.com")

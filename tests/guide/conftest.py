@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guide.inner import InnerStage, open_inner_stage
-from tests.guide.stage import Stage, open_stage
+from tests.guide.gateway import InnerStage, Stage, open_inner_stage, open_stage
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
 

@@ -10,7 +10,7 @@ from latchpin_demo.browser import Browser
 
 from tests.flow.rig import ADMIN, ALICE, Rig, start_rig
 from tests.guide import commands as guide
-from tests.guide.stage import Stage, hand_made_client, in_guides_place
+from tests.guide.gateway import Stage, hand_made_client, in_guides_place
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
 

@@ -8,8 +8,19 @@ import pytest
 
 from tests.flow.rig import ALICE
 from tests.guide import commands as guide
-from tests.guide.lines import COMPLETED, FAILED, STORED, USED, VALIDATED, named, without_times
-from tests.guide.stage import Stage, open_stage, payload_of, state_of
+from tests.guide.gateway import (
+    COMPLETED,
+    FAILED,
+    STORED,
+    USED,
+    VALIDATED,
+    Stage,
+    named,
+    open_stage,
+    payload_of,
+    state_of,
+    without_times,
+)
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, Reservation
 

@@ -9,9 +9,8 @@ import pytest
 
 from tests.flow.rig import ALICE
 from tests.guide import commands as guide
-from tests.guide.lines import STORED, named
+from tests.guide.gateway import STORED, Stage, named, open_stage
 from tests.guide.shell import ways
-from tests.guide.stage import Stage, open_stage
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend
 

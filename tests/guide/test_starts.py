@@ -12,10 +12,16 @@ import pytest
 from tests.flow.rig import ALICE, Rig, settings_of
 from tests.flow.two_workers import issued_by, one_browser_on_each
 from tests.guide import commands as guide
-from tests.guide.checkout import ROOT, prepare_checkout, serve_by
-from tests.guide.lines import without_times
+from tests.guide.gateway import (
+    ROOT,
+    hand_made_client,
+    in_guides_place,
+    prepare_checkout,
+    serve_by,
+    state_of,
+    without_times,
+)
 from tests.guide.shell import Terminal, open_shell, processes_in
-from tests.guide.stage import hand_made_client, in_guides_place, state_of
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
 

@@ -11,10 +11,8 @@ from latchpin_flows.inspector import open_inspector
 
 from tests.callback.gateway import ALICE
 from tests.guide import commands as guide
-from tests.guide.inner import InnerStage
-from tests.guide.lines import EXPIRED, FAILED, NOT_FOUND, STORED, named, without_times
+from tests.guide.gateway import EXPIRED, FAILED, NOT_FOUND, STORED, InnerStage, named, state_of, without_times
 from tests.guide.shell import ways
-from tests.guide.stage import state_of
 
 pytestmark = pytest.mark.slow
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.alive.storm import storm
 from tests.flow.rig import ALICE
 from tests.flow.two_workers import complete_on_the_other, start_pair
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
+from tests.token_refresh.many_callers import call_at_once
 
 
 async def test_what_one_worker_began_the_other_completes(gateway_backend: GatewayBackend, tmp_path: Path):
@@ -36,7 +36,7 @@ async def _status(alice, gateway: str) -> str:
 
 
 async def test_a_hundred_callers_of_two_workers_cost_one_refresh(gateway_backend: GatewayBackend, tmp_path: Path):
-    outcome = await storm(gateway_backend, tmp_path, callers=100)
+    outcome = await call_at_once(gateway_backend, tmp_path, callers=100)
     assert outcome.refreshes == 1
     assert outcome.statuses == {200: 100}
     assert outcome.bearers == {"alice-access-1": 100}

@@ -15,8 +15,7 @@ import httpx
 from latchpin_demo.browser import Browser, Page
 
 from tests.servers.node import Node
-from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import ServerProcess
+from tests.servers.processes import HOST, Reservation, ServerProcess
 
 __all__ = ["OidcProvider", "Setup", "answer_page", "answer_pages", "start_oidc_provider"]
 

@@ -19,8 +19,7 @@ from tests.providers import start_sdk_provider
 from tests.providers.mcp_call import Age, call_tool, list_tools
 from tests.proxy.open_servers import open_fastmcp_server, open_sdk_server
 from tests.servers.node import Node
-from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import ServerProcess
+from tests.servers.processes import HOST, Reservation, ServerProcess
 
 SCRIPT = Path(__file__).with_name("client.mjs")
 SHOUT = ("shout", {"text": "hi"}, "HI!")

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from tests.servers import serve_asgi
-from tests.servers.ports import HOST
+from tests.servers.processes import HOST
 
 __all__ = ["CLIENT", "KEY", "SECRET", "Asked", "LyingProvider", "hash_of", "start_provider"]
 

@@ -13,7 +13,7 @@ from tests.flow.rig import ALICE, BOB, Rig, start_rig
 from tests.proxy.conftest import open_endpoint
 from tests.proxy.scripted import ScriptedServer, begin, read
 from tests.servers import GatewayBackend
-from tests.servers.ports import HOST
+from tests.servers.processes import HOST
 
 NEEDS = ("latchpin_proxy", "latchpin_memory_store")
 

@@ -9,7 +9,7 @@ from latchpin_testing.clock import MovedClock
 from latchpin_testing.rules import gives, outcomes, refused, same
 
 from tests.audit.entries import audit_entries
-from tests.records.pieces import OpenedPieces, Pieces
+from tests.records.opened import OpenedPieces, Pieces
 
 __all__ = ["AuditRules"]
 

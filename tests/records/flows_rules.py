@@ -13,7 +13,7 @@ from latchpin_testing.clock import MovedClock
 from latchpin_testing.rules import gives, holds, outcomes, same
 
 from tests.inspector.sample_flows import sample_flow
-from tests.records.pieces import OpenedPieces, Pieces
+from tests.records.opened import OpenedPieces, Pieces
 
 __all__ = ["FlowRules"]
 

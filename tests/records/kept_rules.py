@@ -9,7 +9,7 @@ from latchpin_testing.clock import MovedClock
 from latchpin_testing.opening import Advance
 from latchpin_testing.rules import found, gives, holds, outcomes, same
 
-from tests.records.pieces import OpenedPieces, Pieces
+from tests.records.opened import OpenedPieces, Pieces
 
 __all__ = ["KeptRules"]
 

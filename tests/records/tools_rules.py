@@ -10,7 +10,7 @@ from latchpin_testing import samples
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.rules import gives, holds, outcomes, same
 
-from tests.records.pieces import OpenedPieces, Pieces
+from tests.records.opened import OpenedPieces, Pieces
 
 __all__ = ["ToolRules"]
 

@@ -4,11 +4,10 @@ Tests import it as ``tests.servers`` (pytest's ``pythonpath = ["."]`` puts the r
 """
 
 from tests.servers.asgi import serve_asgi
-from tests.servers.backends import BACKENDS, GatewayBackend
+from tests.servers.cells import BACKENDS, GatewayBackend
 from tests.servers.gateway import LatchpinProcess, latchpin_command, run_latchpin, start_latchpin
-from tests.servers.ports import Reservation
 from tests.servers.postgres import PostgresServer
-from tests.servers.processes import NotReady, ServerProcess
+from tests.servers.processes import NotReady, Reservation, ServerProcess
 from tests.servers.redis import RedisServer
 
 __all__ = [

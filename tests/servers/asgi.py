@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from tests.servers.ports import HOST
-from tests.servers.processes import DEADLINE, NotReady
+from tests.servers.processes import DEADLINE, HOST, NotReady
 
 __all__ = ["serve_asgi"]
 

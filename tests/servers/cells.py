@@ -1,9 +1,4 @@
-"""Which tests belong to a run: the chosen backends, the installed distributions, the proof that both were used.
-
-One run of the matrix ("cell") installs some of the distributions and names some backends. A test outside it is
-deselected or its file is not collected; nothing is skipped. A backend that was named and is not installed, or
-that no passing test really opened, fails the run.
-"""
+"""What makes a gateway run on each backend, and how to tell afterwards that it really did."""
 
 from __future__ import annotations
 
@@ -11,16 +6,19 @@ import ast
 import functools
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.backends import BACKENDS, DISTRIBUTIONS
 from tests.servers.distributions import examples, plugins
 
 __all__ = [
+    "BACKENDS",
+    "Cell",
+    "DISTRIBUTIONS",
+    "GatewayBackend",
     "PLUGIN_FOLDERS",
     "SEPARATE",
-    "Cell",
     "backends_of",
     "in_half",
     "missing_imports",
@@ -28,6 +26,44 @@ __all__ = [
     "parse_backends",
     "runs_alone",
 ]
+
+# What makes a gateway run on each backend, and how to tell afterwards that it really did.
+
+
+BACKENDS = ("memory", "sqlite", "postgres", "redis")
+
+DISTRIBUTIONS: Mapping[str, str] = {
+    "memory": "latchpin_memory_store",
+    "sqlite": "latchpin_sql_store",
+    "postgres": "latchpin_sql_store",
+    "redis": "latchpin_redis_store",
+}
+"""The import name of the plugin that each backend needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayBackend:
+    """One backend for one test: empty, and this test's alone.
+
+    Attributes:
+        name: one of ``BACKENDS``.
+        environment: CACHE_TYPE, RECORD_STORE and, where it has one, the store's URL.
+        shared: whether several processes see the same data.
+        label: how the gateway's log names it, as in "Stored OAuth state in Redis".
+    """
+
+    name: str
+    environment: Mapping[str, str]
+    shared: bool
+    label: str
+
+
+# Which tests belong to a run: the chosen backends, the installed distributions, the proof that both were used.
+#
+# One run of the matrix ("cell") installs some of the distributions and names some backends. A test outside it is
+# deselected or its file is not collected; nothing is skipped. A backend that was named and is not installed, or
+# that no passing test really opened, fails the run.
+
 
 OPTIONAL = frozenset(
     {

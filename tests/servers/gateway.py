@@ -10,8 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import DEADLINE, ServerProcess
+from tests.servers.processes import DEADLINE, HOST, Reservation, ServerProcess
 
 __all__ = ["LatchpinProcess", "latchpin_command", "run_latchpin", "start_latchpin"]
 

@@ -11,8 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.servers.optional import PROGRAMS, find_mariadb
-from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import ServerProcess, drop_to
+from tests.servers.processes import HOST, Reservation, ServerProcess, drop_to
 
 __all__ = ["MariadbServer"]
 

@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import ServerProcess, drop_to
+from tests.servers.processes import HOST, Reservation, ServerProcess, drop_to
 
 __all__ = ["PostgresServer"]
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.ports import HOST, Reservation
-from tests.servers.processes import ServerProcess
+from tests.servers.processes import HOST, Reservation, ServerProcess
 
 __all__ = ["RedisServer"]
 

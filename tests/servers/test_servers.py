@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.servers import NotReady, PostgresServer, RedisServer, Reservation, ServerProcess, serve_asgi
-from tests.servers.ports import HOST
+from tests.servers.processes import HOST
 
 
 def is_refused(port: int) -> bool:

@@ -16,10 +16,9 @@ from latchpin.model import Caller, Evidence
 
 from tests.callback.gateway import ADMIN as ADMINISTRATOR
 from tests.callback.gateway import ALICE, BASE, USER_HEADER, InnerGateway
-from tests.faults.signed_in import Connected, connect
+from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch
-from tests.threats.proofs import proven_by
-from tests.threats.routes import ADMIN, EVERYBODY, FOR_ALL, OWN, method_and_path, missing, routes_of_app
+from tests.threats.evidence import ADMIN, EVERYBODY, FOR_ALL, OWN, method_and_path, missing, proven_by, routes_of_app
 
 pytestmark = pytest.mark.needs(
     "latchpin_admin_ui",
@@ -64,7 +63,7 @@ def nowhere() -> dict[str, str]:
 
 def test_somebody_said_whose_each_route_is(gateway: InnerGateway):
     found = routes_of_app(gateway.app)
-    assert missing(found) == set(), "say in tests/threats/routes.py whose they are"
+    assert missing(found) == set(), "say in tests/threats/evidence.py whose they are"
     assert (EVERYBODY | OWN | ADMIN) - found == set(), "they are gone"
     assert len(EVERYBODY) + len(OWN) + len(ADMIN) == len(found)
     document = gateway.app.openapi()

@@ -8,10 +8,10 @@ import pytest
 from latchpin.identity.login import create_link
 
 from tests.callback.gateway import ADMIN, open_gateway
-from tests.faults.signed_in import connect
+from tests.faults.connections import connect
 from tests.providers import FaultSwitch
 from tests.servers import run_latchpin
-from tests.threats.stolen import dump
+from tests.threats.evidence import dump
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 

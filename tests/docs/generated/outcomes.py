@@ -1,10 +1,10 @@
-"""What each answer to a refresh leads to, from the table that ``tests/alive`` proves."""
+"""What each answer to a refresh leads to, from the table that ``tests/token_refresh`` proves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.alive.outcomes import OUTCOMES
+from tests.token_refresh.outcomes import OUTCOMES
 
 __all__ = ["outcomes"]
 

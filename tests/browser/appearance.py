@@ -1,0 +1,165 @@
+"""What can be measured of a page's appearance: contrast, width, the size of targets, and axe's findings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+__all__ = [
+    "Colour",
+    "contrast",
+    "focus_contrast",
+    "grave_findings",
+    "low_contrasts",
+    "small_targets",
+    "tab_to",
+    "too_wide",
+]
+
+# What eyes and fingers need of a page, measured: contrast, visible focus, width, size of what can be pressed.
+
+
+_TEXTS = """() => [...document.querySelectorAll("body *")].filter(element =>
+    element.checkVisibility() && element.getClientRects().length &&
+    [...element.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
+  ).map(element => {
+    const style = getComputedStyle(element), grounds = [];
+    for (let each = element; each; each = each.parentElement) grounds.push(getComputedStyle(each).backgroundColor);
+    return {text: element.innerText.trim().slice(0, 40), colour: style.color, grounds,
+            pixels: parseFloat(style.fontSize), weight: Number(style.fontWeight)};
+  })"""
+
+_FOCUS = """() => {
+  const element = document.activeElement, style = getComputedStyle(element), grounds = [];
+  for (let each = element.parentElement; each; each = each.parentElement)
+    grounds.push(getComputedStyle(each).backgroundColor);
+  const box = element.getBoundingClientRect();
+  return {name: element.getAttribute("aria-label") ?? element.innerText ?? "", grounds,
+          label: element.labels?.[0]?.innerText ?? "", outline: style.outlineColor, style: style.outlineStyle,
+          pixels: parseFloat(style.outlineWidth), seen: box.right > 0 && box.bottom > 0 && box.width > 0};
+}"""
+
+_TOO_WIDE = """() => document.documentElement.scrollWidth > document.documentElement.clientWidth
+  ? [...document.querySelectorAll("body *")].filter(
+      element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+    ).map(element => element.outerHTML.slice(0, 100)) : []"""
+
+_SMALL = """least => [...document.querySelectorAll("button, .button, summary, nav a, input:not([type=hidden])")].filter(
+  element => element.checkVisibility() && element.getBoundingClientRect().height < least
+).map(element => element.outerHTML.slice(0, 100))"""
+
+LARGE_PIXELS = 24.0
+LARGE_BOLD_PIXELS = 18.66
+BOLD = 700
+
+
+@dataclass(frozen=True)
+class Colour:
+    """sRGB, each 0 to 255, and opacity 0 to 1."""
+
+    red: float
+    green: float
+    blue: float
+    opacity: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Colour:
+        """Read what `getComputedStyle` gives."""
+        assert text.startswith(("rgb(", "rgba(")), text
+        return cls(*(float(number) for number in re.findall(r"[\d.]+", text)))
+
+    def over(self, ground: Colour) -> Colour:
+        """This one laid on an opaque ``ground``."""
+        mixed = (
+            own * self.opacity + below * (1 - self.opacity)
+            for own, below in ((self.red, ground.red), (self.green, ground.green), (self.blue, ground.blue))
+        )
+        return Colour(*mixed)
+
+    @property
+    def luminance(self) -> float:
+        """The relative luminance of WCAG 2.2."""
+        red, green, blue = (
+            value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+            for value in (self.red / 255, self.green / 255, self.blue / 255)
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """The contrast ratio of WCAG 2.2, 1 to 21."""
+    darker, lighter = sorted((one.luminance, other.luminance))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def low_contrasts(page: Page) -> tuple[int, list[str]]:
+    """How many texts the page shows, and those whose contrast is below WCAG's level AA."""
+    texts: list[dict[str, Any]] = page.evaluate(_TEXTS)
+    low = []
+    for text in texts:
+        ground = _ground(text["grounds"])
+        found = contrast(Colour.parse(text["colour"]).over(ground), ground)
+        large = text["pixels"] >= (LARGE_BOLD_PIXELS if text["weight"] >= BOLD else LARGE_PIXELS)
+        if found < (3 if large else 4.5):
+            low.append(f"{found:.2f} {text['text']!r}")
+    return len(texts), low
+
+
+def _ground(layers: list[str]) -> Colour:
+    """What lies behind an element: its own and its ancestors' backgrounds, innermost first, on white."""
+    ground = Colour(255, 255, 255)
+    for layer in reversed(layers):
+        ground = Colour.parse(layer).over(ground)
+    return ground
+
+
+def tab_to(page: Page, name: str, *, most: int = 30) -> dict[str, Any]:
+    """Press Tab until the element of that name or label has the focus; how it looks then."""
+    met = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        focus: dict[str, Any] = page.evaluate(_FOCUS)
+        met.append(focus["name"].strip() or focus["label"])
+        if met[-1] == name:
+            return focus
+    raise AssertionError(f"Tab does not lead to {name!r}, only to {met}")
+
+
+def focus_contrast(focus: dict[str, Any]) -> float:
+    """How well the focus is seen: the outline against what is behind it; 1 is not at all."""
+    if focus["style"] == "none" or focus["pixels"] < 2 or not focus["seen"]:
+        return 1.0
+    ground = _ground(focus["grounds"])
+    return contrast(Colour.parse(focus["outline"]).over(ground), ground)
+
+
+def too_wide(page: Page) -> list[str]:
+    """The elements that make the page scroll sideways."""
+    found: list[str] = page.evaluate(_TOO_WIDE)
+    return found
+
+
+def small_targets(page: Page, *, least: int = 24) -> list[str]:
+    """What can be pressed and is lower than WCAG 2.2's 24 CSS pixels."""
+    found: list[str] = page.evaluate(_SMALL, least)
+    return found
+
+
+# axe-core over a page: what people who cannot see well, or use no mouse, would stumble over.
+
+
+_GRAVE = {"serious", "critical"}
+
+
+def grave_findings(page: Page) -> list[str]:
+    """Each serious or critical finding, with the elements it is about."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['help']}: {[node['html'][:120] for node in each['nodes'][:3]]}"
+        for each in found
+        if each["impact"] in _GRAVE
+    ]

@@ -1,0 +1,299 @@
+"""Causes that lie with the proof in the state, and with the authorization server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from latchpin.errors.causes.refusals import AUTHORIZATION
+
+from tests.callback.gateway import BASE
+from tests.causes.situation import Row, Situation, World, rebuilt
+from tests.causes.store_changes import change_row, rows
+from tests.providers import faults
+from tests.providers.faults import Fault
+from tests.servers import Reservation
+
+__all__ = ["PROOF_ROWS", "SERVER_ROWS"]
+
+# What a callback must prove: its own text, the browser, the user, the gateway, the issuer and the verifier.
+
+
+NEW = "another-secret-of-the-tests-with-enough-characters"
+
+
+async def without_state(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        url = rebuilt(begun.url, lambda query: {name: query[name] for name in query if name != "state"})
+        return await begun.finish(url=url)
+
+
+async def damaged(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        return await begun.finish(url=rebuilt(begun.url, lambda query: query | {"state": query["state"][:-2]}))
+
+
+async def altered(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun, world.begun(begun.gateway) as other:
+        tail = rebuilt(other.url, lambda query: query).partition("state=")[2].partition("&")[0].partition(".")[2]
+        url = rebuilt(begun.url, lambda query: query | {"state": f"{query['state'].partition('.')[0]}.{tail}"})
+        return await begun.finish(url=url)
+
+
+async def secret_changed(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        return await begun.finish(at=await world.gateway(AUTH_ENCRYPTION_SECRET=NEW))
+
+
+async def another_browser(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        begun.browser.cookies.clear()
+        return await begun.finish()
+
+
+async def another_user(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        return await begun.finish(user="bob@example.com")
+
+
+async def another_gateways_path(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        return await begun.finish(url=begun.url.replace("/oauth/callback", f"/oauth/callback/{'0' * 32}"))
+
+
+async def common_redirect_uri(world: World) -> httpx.Response:
+    own = {"redirect_uri": f"{BASE}/oauth/callback/{{gateway_id}}"}
+    async with world.begun(await world.gateway(), oauth_config=own) as begun:
+        return await begun.finish(url=begun.url.replace(f"/oauth/callback/{begun.id}", "/oauth/callback"))
+
+
+async def another_issuer(world: World) -> httpx.Response:
+    world.provider.arm("consent", faults.callback_with(iss="https://evil.example"))
+    async with world.begun(await world.gateway()) as begun:
+        return await begun.finish()
+
+
+async def no_issuer_in_the_answer(world: World) -> httpx.Response:
+    world.provider.arm("consent", faults.callback_without("iss"))
+    async with world.begun(await world.gateway()) as begun:
+        return await begun.finish()
+
+
+async def verifier_gone(world: World) -> httpx.Response:
+    async with world.begun(await world.gateway()) as begun:
+        change_row(world, begun.gateway, code_verifier="")
+        return await begun.finish()
+
+
+async def verifier_of_another_row(world: World) -> httpx.Response:
+    gateway = await world.gateway()
+    async with world.begun(gateway) as other:
+        (foreign,) = rows(world, gateway)
+        await other.finish()
+    await gateway.application.services.states.purge(everything=True)
+    async with world.begun(gateway) as begun:
+        change_row(world, gateway, code_verifier=foreign)
+        return await begun.finish()
+
+
+def refused(code: str) -> Situation:
+    """The provider answers with an error instead of a code."""
+
+    async def bring(world: World) -> httpx.Response:
+        async with world.begun(await world.gateway()) as begun:
+
+            def change(query: dict[str, str]) -> dict[str, str]:
+                return {name: query[name] for name in query if name != "code"} | {"error": code}
+
+            return await begun.finish(url=rebuilt(begun.url, change))
+
+    return bring
+
+
+_CODES = list(AUTHORIZATION)
+
+PROOF_ROWS = (
+    Row("callback-malformed", "the state is missing", without_state, "state-signature"),
+    Row("state-signature", "the state is cut", damaged, "state-secret-changed"),
+    Row("state-signature", "another state's signature", altered, "state-secret-changed"),
+    Row("state-secret-changed", "AUTH_ENCRYPTION_SECRET was changed", secret_changed, "state-signature"),
+    Row("browser-changed", "a browser without the cookie", another_browser, "user-changed"),
+    Row("user-changed", "another user in the same browser", another_user, "browser-changed"),
+    Row(
+        "gateway-mismatch",
+        "the path of another gateway",
+        another_gateways_path,
+        "redirect-uri-mismatch",
+        "returned to the path of another gateway",
+    ),
+    Row(
+        "redirect-uri-mismatch",
+        "the common path, where the gateway's own was asked for",
+        common_redirect_uri,
+        "gateway-mismatch",
+        "was asked for, and the callback came to the path /oauth/callback",
+    ),
+    Row("issuer-mismatch", "iss is another server", another_issuer, "gateway-mismatch", "names another issuer"),
+    Row("issuer-mismatch", "iss is promised and missing", no_issuer_in_the_answer, "gateway-mismatch", "promises"),
+    Row("verifier-lost", "the verifier is gone from the row", verifier_gone, "state-removed", "without its verifier"),
+    Row("verifier-lost", "the verifier is another row's", verifier_of_another_row, "state-removed"),
+    *(
+        Row(
+            AUTHORIZATION[code].slug,
+            f"the provider answers {code}",
+            refused(code),
+            AUTHORIZATION[_CODES[index - 1]].slug,
+            f"{code}: ",
+        )
+        for index, code in enumerate(_CODES)
+    ),
+    Row("authorization-refused", "the provider answers made_up", refused("made_up"), "refused-server-error", "made_up"),
+)
+
+
+# Discovery, registration and tools: what other servers do before and after an authorization.
+
+
+def beginning(endpoint: str, fault: Fault, **settings: str) -> Situation:
+    """Somebody begins while ``endpoint`` misbehaves."""
+
+    async def bring(world: World) -> httpx.Response:
+        gateway = await world.gateway(**settings)
+        gateway_id = await gateway.add(world.provider.provider.mcp_url)
+        world.provider.arm(endpoint, fault)
+        return await world.authorize(gateway, gateway_id)
+
+    return bring
+
+
+async def nothing_published(world: World) -> httpx.Response:
+    gateway = await world.gateway()
+    gateway_id = await gateway.add(world.provider.provider.mcp_url)
+    for endpoint in ("resource-metadata", "metadata", "openid"):
+        world.provider.arm(endpoint, faults.status(404))
+    return await world.authorize(gateway, gateway_id)
+
+
+async def moved(world: World) -> httpx.Response:
+    gateway = await world.gateway()
+    async with world.begun(gateway) as begun:  # which pins the issuer
+        known = await gateway.application.gateways.get_any(begun.id)
+        found = await gateway.application.servers.find(known)
+        other = f"{known.url.rpartition('/')[0]}/other"
+        document: dict[str, Any] = dict(found.metadata.extra) | {"issuer": other}
+        world.provider.arm("resource-metadata", faults.changed(authorization_servers=[other]))
+        world.provider.arm("metadata", faults.answer(document))
+        gateway.application.servers.forget(begun.id)
+        return await world.authorize(gateway, begun.id)
+
+
+def fetching(fault: Fault, **settings: str) -> Situation:
+    """Somebody fetches tools while the MCP server misbehaves."""
+
+    async def bring(world: World) -> httpx.Response:
+        gateway = await world.gateway(**settings)
+        gateway_id = await gateway.add(world.provider.provider.mcp_url, auth_type="none")
+        world.provider.arm("mcp", fault)
+        return await world.fetch_tools(gateway, gateway_id)
+
+    return bring
+
+
+async def nobody_listens(world: World) -> httpx.Response:
+    gateway = await world.gateway()
+    with Reservation() as nobody:  # bound, and nobody listens
+        gateway_id = await gateway.add(f"http://127.0.0.1:{nobody.port}/mcp", auth_type="none")
+        return await world.fetch_tools(gateway, gateway_id)
+
+
+async def private_address(world: World) -> httpx.Response:
+    gateway = await world.gateway(OAUTH_ALLOW_PRIVATE_NETWORKS="false")
+    gateway_id = await gateway.add("https://127.0.0.1:1/mcp", auth_type="none")
+    return await world.fetch_tools(gateway, gateway_id)
+
+
+_MORE = 'Bearer error="insufficient_scope", scope="files:read"'
+
+SERVER_ROWS = (
+    Row(
+        "discovery-failed",
+        "the metadata is not there",
+        beginning("metadata", faults.status(404)),
+        "no-issuer",
+        "/.well-known/oauth-authorization-server/accounts: HTTP 404",
+    ),
+    Row(
+        "discovery-failed",
+        "the metadata is of another issuer",
+        beginning("metadata", faults.changed(issuer="https://evil.example")),
+        "issuer-moved",
+        "not identical",
+    ),
+    Row("no-issuer", "nothing is published", nothing_published, "discovery-failed"),
+    Row("issuer-moved", "the MCP server names another issuer", moved, "discovery-failed", "was pinned"),
+    Row(
+        "pkce-unsupported",
+        "the metadata lists no code challenge methods",
+        beginning("metadata", faults.without("code_challenge_methods_supported")),
+        "discovery-failed",
+        "code_challenge_methods_supported",
+    ),
+    Row(
+        "dcr-unsupported",
+        "the metadata names no registration endpoint",
+        beginning("metadata", faults.without("registration_endpoint")),
+        "dcr-refused",
+        "does not support RFC 7591",
+    ),
+    Row(
+        "dcr-refused",
+        "the registration endpoint answers invalid_redirect_uri",
+        beginning("register", faults.oauth_error("invalid_redirect_uri")),
+        "dcr-unsupported",
+        "'invalid_redirect_uri'",
+    ),
+    Row(
+        "dcr-failed",
+        "the issuer is not in DCR_ALLOWED_ISSUERS",
+        beginning("authorize", faults.status(500), DCR_ALLOWED_ISSUERS='["https://other.example"]'),
+        "dcr-refused",
+        "DCR_ALLOWED_ISSUERS",
+    ),
+    Row(
+        "provider-unreachable",
+        "the registration endpoint hangs up",
+        beginning("register", faults.cut()),
+        "provider-unreadable",
+    ),
+    Row(
+        "provider-timeout",
+        "the registration endpoint hangs",
+        beginning("register", faults.hang(), OAUTH_REQUEST_TIMEOUT="2"),
+        "provider-unreachable",
+        "in time",
+    ),
+    Row(
+        "provider-unreadable",
+        "the registration endpoint answers without an end",
+        beginning("register", faults.bomb(16)),
+        "provider-unreachable",
+        "larger than",
+    ),
+    Row("address-refused", "the MCP server is at a loopback address", private_address, "tools-unreachable"),
+    Row("tools-unreachable", "nothing listens at the MCP server's URL", nobody_listens, "tools-timeout"),
+    Row(
+        "tools-timeout",
+        "the MCP server hangs",
+        fetching(faults.hang(), OAUTH_REQUEST_TIMEOUT="2"),
+        "tools-unreachable",
+        "in time",
+    ),
+    Row("tools-unreadable", "the MCP server answers with a page", fetching(faults.html()), "tools-unreachable"),
+    Row(
+        "access-refused",
+        "the MCP server wants more scopes",
+        fetching(faults.status(403, www_authenticate=_MORE)),
+        "tools-unreadable",
+        "files:read",
+    ),
+)

@@ -1,0 +1,234 @@
+"""The client under test: the browser's part, the MCP session, and what it does in each scenario."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin
+
+import httpx
+import httpx2
+from mcp import Client, types
+from mcp.client.streamable_http import streamable_http_client
+from pydantic import ValidationError
+
+__all__ = ["Refused", "WORK", "converse", "list_and_call"]
+
+# The person in front: an administrator at the API, and a browser that follows redirects with a cookie jar.
+
+
+MOST_REDIRECTS = 20
+
+
+class Person:
+    """Somebody who is signed in at the gateway, and nowhere else.
+
+    Args:
+        base_url: the gateway's.
+        bearer: proves the person to the gateway; it is sent to nobody else.
+    """
+
+    def __init__(self, base_url: str, bearer: str) -> None:
+        self.base_url = base_url
+        self.bearer = bearer
+        self._proof = {"Authorization": f"Bearer {bearer}"}
+        self.api = httpx.AsyncClient(base_url=base_url, headers=self._proof, trust_env=False, timeout=60)
+        self._browser = httpx.AsyncClient(trust_env=False, timeout=60)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.api.aclose()
+        await self._browser.aclose()
+
+    async def hand_in(self, gateway_id: str, id_token: str) -> None:
+        """Give the gateway one's own ID token, as a program does whose user has signed in at the company.
+
+        Raises:
+            Refused: the gateway does not take it.
+        """
+        answer = await self.api.put(f"/oauth/identity-assertion/{gateway_id}", json={"id_token": id_token})
+        if not answer.is_success:
+            raise Refused(f"the ID token was not taken: {answer.text}")
+
+    async def authorize(self, authorize_url: str) -> None:
+        """Open the gateway's authorize URL and follow it to the end: the suite's server consents by itself.
+
+        Raises:
+            Refused: the gateway refused to begin or to complete; the text is its answer.
+        """
+        url = authorize_url
+        for _ in range(MOST_REDIRECTS):
+            at_gateway = url.startswith(f"{self.base_url}/")
+            headers = {"Accept": "application/json", **(self._proof if at_gateway else {})}
+            answer = await self._browser.get(url, headers=headers)
+            if not answer.has_redirect_location:
+                break
+            url = urljoin(url, answer.headers["location"])
+        if not answer.is_success:
+            raise Refused(f"authorizing ended with HTTP {answer.status_code}: {answer.text[:1000]}")
+
+
+# An MCP client, the official SDK's, that speaks to one gateway's endpoint and to nothing else.
+
+
+STATELESS = "2026-07-28"
+REFUSALS = frozenset({401, 403})
+
+
+class Refused(Exception):
+    """The gateway does not let it happen.
+
+    Args:
+        authorize_url: where a browser mends it, None if nothing does.
+    """
+
+    def __init__(self, detail: str, authorize_url: str | None = None) -> None:
+        super().__init__(detail)
+        self.authorize_url = authorize_url
+
+
+async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Client], Awaitable[None]]) -> None:
+    """Open a session at ``endpoint`` in the manner of ``version`` and do ``work`` in it.
+
+    Raises:
+        Refused: the gateway answered with an error; it carries the authorize URL if there is one.
+    """
+    refusals: list[Refused] = []
+
+    async def observe(response: httpx2.Response) -> None:
+        if response.is_error and response.request.method == "POST":
+            refusals.append(_read_refusal(response.status_code, await response.aread()))
+
+    timeout = httpx2.Timeout(60)
+    async with httpx2.AsyncClient(
+        headers={"Authorization": f"Bearer {bearer}"},
+        event_hooks={"response": [observe]},
+        timeout=timeout,
+        trust_env=False,
+    ) as http:
+        transport = streamable_http_client(endpoint, http_client=http)
+        mode = "auto" if version >= STATELESS else "legacy"
+        try:
+            async with Client(transport, mode=mode, elicitation_callback=_accept, cache=None) as client:
+                await work(client)
+        except Exception as exc:  # the SDK raises groups and errors of its own; what the gateway said comes first
+            raise _best(refusals, exc) from exc
+
+
+def _read_refusal(status: int, body: bytes) -> Refused:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    url = document.get("authorize_url") if isinstance(document, dict) else None
+    text = body[:1000].decode(errors="replace")
+    return Refused(f"HTTP {status}: {text}", url if status in REFUSALS else None)
+
+
+def _best(refusals: list[Refused], exc: Exception) -> Refused:
+    mendable = [each for each in refusals if each.authorize_url is not None]
+    return (mendable or refusals or [Refused(_said(exc))])[0]
+
+
+def _said(exc: BaseException) -> str:
+    if isinstance(exc, BaseExceptionGroup):
+        return "; ".join(_said(part) for part in exc.exceptions)
+    return f"{type(exc).__name__}: {exc}"
+
+
+async def _accept(context: Any, params: Any) -> types.ElicitResult:
+    """A person who accepts every form as it is filled in beforehand."""
+    schema: Mapping[str, Any] = getattr(params, "requested_schema", None) or {}
+    properties: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
+    content = {
+        name: each.get("default", True if each.get("type") == "boolean" else None)
+        for name, each in properties.items()
+        if "default" in each or each.get("type") == "boolean"
+    }
+    return types.ElicitResult(action="accept", content=content)
+
+
+# What an MCP client does in each scenario: the tools that the suite's description names, called as it says.
+
+
+Context = Mapping[str, Any]
+
+
+async def only_list(client: Client, context: Context) -> None:
+    """List the tools."""
+    await client.list_tools()
+
+
+async def list_and_call(client: Client, context: Context) -> None:
+    """List the tools, and call the one that the protected servers have."""
+    await client.list_tools()
+    await client.call_tool("test-tool", {})
+
+
+async def add_numbers(client: Client, context: Context) -> None:
+    """Call a tool with numbers."""
+    await client.list_tools()
+    await client.call_tool("add_numbers", {"a": 5, "b": 3})
+
+
+async def call_listed(client: Client, context: Context) -> None:
+    """Call each tool that the client believes in, without arguments."""
+    for tool in (await client.list_tools()).tools:
+        await client.call_tool(tool.name, {"region": "us-west1"})
+
+
+async def call_given(client: Client, context: Context) -> None:
+    """Make the calls that the scenario asks for."""
+    await client.list_tools()
+    for call in context["toolCalls"]:
+        await client.call_tool(call["name"], call["arguments"])
+
+
+async def call_in_rounds(client: Client, context: Context) -> None:
+    """Call the tools that ask back, and one between them that does not."""
+    await client.list_tools()
+    for name in ("test_mrtr_echo_state", "test_mrtr_unrelated", "test_mrtr_no_state"):
+        await client.call_tool(name, {})
+    # The SDK does not read a result without resultType; the scenario asks only that nothing is sent after it.
+    with contextlib.suppress(ValidationError):
+        await client.call_tool("test_mrtr_no_result_type", {})
+
+
+async def echo_schema(client: Client, context: Context) -> None:
+    """Send a tool's schema back as it was received."""
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    schema = tools["json_schema_2020_12_tool"].input_schema
+    await client.call_tool("json_schema_echo", {"schema": schema})
+
+
+def call(name: str) -> Callable[[Client, Context], Awaitable[None]]:
+    """Call one tool without arguments."""
+
+    async def work(client: Client, context: Context) -> None:
+        await client.list_tools()
+        await client.call_tool(name, {})
+
+    return work
+
+
+WORK: Mapping[str, Callable[[Client, Context], Awaitable[None]]] = {
+    "initialize": only_list,
+    "tools_call": add_numbers,
+    "elicitation-sep1034-client-defaults": call("test_client_elicitation_defaults"),
+    "sse-retry": call("test_reconnection"),
+    "request-metadata": only_list,
+    "sep-2322-client-request-state": call_in_rounds,
+    "http-standard-headers": call("test_headers"),
+    "http-custom-headers": call_given,
+    "http-invalid-tool-headers": call_listed,
+    "json-schema-ref-no-deref": only_list,
+    "json-schema-2020-12-preservation": echo_schema,
+}
+"""By scenario; those that are not here list and call."""

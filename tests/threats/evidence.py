@@ -1,0 +1,183 @@
+"""What the threats' tests look at: routes, stored rows, and the tests that prove a defence."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from tests.servers import GatewayBackend
+
+__all__ = ["ADMIN", "EVERYBODY", "FOR_ALL", "OWN", "dump", "method_and_path", "missing", "proven_by", "routes_of_app"]
+
+# Pointers to tests elsewhere that prove a defence: they must exist under the name that is written here.
+
+
+_ROOT = Path(__file__).parents[2]
+
+
+def proven_by(file: str, *names: str) -> None:
+    """Assert that ``tests/<file>`` has each of these tests."""
+    path = _ROOT / "tests" / file
+    assert path.is_file(), f"{path} is gone"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tests = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert [name for name in names if name not in tests] == [], f"no such tests in {path}"
+    assert all(name.startswith("test_") for name in names)
+
+
+# Who may use each route. A route that is not here fails ``test_every_route.py``: whoever adds one says whose it is.
+
+
+EVERYBODY = frozenset(
+    {
+        "GET /.well-known/oauth-protected-resource/{path}",
+        "GET /admin/static/{name}",
+        "GET /docs",
+        "GET /health",
+        "GET /login",
+        "GET /flows/static/flows.css",
+        "GET /login/oidc",
+        "GET /login/oidc/callback",
+        "GET /login/oidc/sign-out",
+        "GET /logout",
+        "GET /oauth/callback",
+        "GET /oauth/callback/{gateway_id}",
+        "GET /oauth/client-metadata.json",
+        "GET /oauth/success",
+        "GET /openapi.json",
+        "GET /problems",
+        "GET /problems/{code}",
+        "GET /ready",
+        "GET /static/{name}",
+        "POST /login",
+        "POST /logout",
+        "POST /oauth/callback",
+        "POST /oauth/callback/{gateway_id}",
+    }
+)
+"""Asks nobody who it is; the callbacks and the success page have proofs of their own."""
+
+OWN = frozenset(
+    {
+        "DELETE /gateways/{gateway_id}/mcp",
+        "DELETE /oauth/identity-assertion/{gateway_id}",
+        "DELETE /oauth/tokens",
+        "DELETE /oauth/tokens/{gateway_id}",
+        "GET /",
+        "GET /admin/gateways",
+        "GET /admin/gateways/{gateway_id}",
+        "GET /admin/my-connections",
+        "GET /admin/my-connections/{gateway_id}",
+        "GET /flows",
+        "GET /flows/{flow_id}",
+        "GET /gateways",
+        "GET /gateways/{gateway_id}",
+        "GET /gateways/{gateway_id}/mcp",
+        "GET /gateways/{gateway_id}/tools",
+        "GET /oauth/authorize/{gateway_id}",
+        "GET /oauth/identity-assertion/{gateway_id}",
+        "GET /oauth/status",
+        "GET /oauth/status/{gateway_id}",
+        "GET /oauth/tokens",
+        "POST /admin/my-connections/{gateway_id}/disconnect",
+        "POST /gateways/{gateway_id}/mcp",
+        "POST /oauth/fetch-tools/{gateway_id}",
+        "POST /oauth/tokens/{gateway_id}/disconnect",
+        "PUT /oauth/identity-assertion/{gateway_id}",
+    }
+)
+"""Whoever is signed in, about what is theirs."""
+
+FOR_ALL = frozenset({"DELETE /oauth/tokens", "GET /flows", "GET /flows/{flow_id}", "GET /oauth/tokens"})
+"""Of ``OWN``: shows an administrator what is everybody's, or does what it does to whom an administrator names."""
+
+ADMIN = frozenset(
+    {
+        "DELETE /gateways/{gateway_id}",
+        "DELETE /oauth/registered-clients/{client_id}",
+        "GET /admin/clients",
+        "GET /admin/clients/{row_id}/delete",
+        "GET /admin/connections",
+        "GET /admin/connections/end",
+        "GET /admin/doctor",
+        "GET /admin/gateways/new",
+        "GET /admin/gateways/{gateway_id}/edit",
+        "GET /admin/gateways/{gateway_id}/remove",
+        "GET /admin/plugins",
+        "GET /admin/settings",
+        "GET /gateways/{gateway_id}/discovery",
+        "GET /metrics",
+        "GET /oauth/registered-clients",
+        "GET /oauth/registered-clients/{gateway_id}",
+        "POST /admin/clients/{row_id}/delete",
+        "POST /admin/connections/disconnect",
+        "POST /admin/connections/end",
+        "POST /admin/doctor",
+        "POST /admin/gateways",
+        "POST /admin/gateways/new",
+        "POST /admin/gateways/{gateway_id}/edit",
+        "POST /admin/gateways/{gateway_id}/remove",
+        "POST /admin/gateways/{gateway_id}/test",
+        "POST /gateways",
+        "POST /gateways/{gateway_id}/issuer",
+        "PUT /gateways/{gateway_id}",
+    }
+)
+"""Administrators only."""
+
+
+def routes_of_app(app: FastAPI) -> set[str]:
+    """Every route as ``METHOD /path``, also those that the API's description leaves out."""
+    return set(_routes_of(app.routes))
+
+
+def _routes_of(routes: Iterable[object]) -> Iterator[str]:
+    for route in routes:
+        if (inner := getattr(route, "original_router", None)) is not None:
+            yield from _routes_of(inner.routes)
+            continue
+        path = re.sub(r":\w+\}", "}", getattr(route, "path"))  # noqa: B009  routes of several kinds
+        for method in getattr(route, "methods", None) or ():
+            if method != "HEAD":
+                yield f"{method} {path}"
+
+
+def method_and_path(route: str, ids: dict[str, str]) -> tuple[str, str]:
+    """A route with something in each of its places."""
+    method, _, path = route.partition(" ")
+    for name, value in ids.items():
+        path = path.replace(f"{{{name}}}", value)
+    assert "{" not in path, f"{route}: what stands in its place?"
+    return method, path
+
+
+def missing(routes: Iterable[str]) -> set[str]:
+    """The routes that nobody has said the owner of."""
+    return set(routes) - EVERYBODY - OWN - ADMIN
+
+
+# What a thief of the store holds: every byte that it kept.
+
+
+_TABLES = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = 'public'"
+
+
+def dump(backend: GatewayBackend, server: Any) -> bytes:
+    """All that ``backend`` keeps: SQLite's files, Redis's journal, every row of PostgreSQL."""
+    if backend.name == "sqlite":
+        path = Path(backend.environment["DATABASE_URL"].partition("///")[2])
+        return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    if backend.name == "redis":
+        return b"".join(file.read_bytes() for file in server._folder.rglob("*") if file.is_file())
+    url = backend.environment["DATABASE_URL"]
+    rows = [
+        row
+        for (table,) in server.execute(_TABLES, url=url)
+        for (row,) in server.execute(f'SELECT t::text FROM "{table}" t', url=url)
+    ]
+    return "\n".join(rows).encode()
