@@ -21,7 +21,7 @@ async def told(gateway):
             await pseudonyms.name_of(entry.actor) or entry.actor,
             await pseudonyms.name_of(entry.subject) or "",
         )
-        async for entry in read(AuditLog.of(services).records)
+        async for entry in read(AuditLog.of(services.context).records)
     ]
 
 
@@ -37,7 +37,7 @@ async def test_each_deed_is_recorded_with_who_did_it(connected, gateway):
             f"{BASE}/gateways/{connected.id}", json={"name": "a secret name", "allowed_users": [ALICE]}
         )
         assert changed.status_code == 200
-        entry = await AuditLog.of(services_of(gateway)).records.last()
+        entry = await AuditLog.of(services_of(gateway).context).records.last()
         assert (entry.event, entry.facts["changed"]) == ("gateway.changed", "name allowed_users")
         ended = await admin.delete(f"{BASE}/oauth/tokens/{connected.id}?user={ALICE}")
         assert ended.status_code == 200
@@ -48,10 +48,10 @@ async def test_each_deed_is_recorded_with_who_did_it(connected, gateway):
         assert (await admin.delete(f"{BASE}/gateways/{connected.id}")).status_code in {200, 204}
         assert (await told(gateway))[-1] == ("gateway.removed", ADMIN, "")
     services = services_of(gateway)
-    held = [entry async for entry in read(AuditLog.of(services).records)]
+    held = [entry async for entry in read(AuditLog.of(services.context).records)]
     assert "secret name" not in str(held)
     assert "example.com" not in str(held)
-    verdict = await verify(AuditLog.of(services).records, services.signer)
+    verdict = await verify(AuditLog.of(services.context).records, services.signer)
     assert (verdict.entries, verdict.broken) == (len(held), None)
 
 

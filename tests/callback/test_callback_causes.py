@@ -285,14 +285,15 @@ async def test_program_callers_get_json_and_people_a_page_without_code_and_state
 async def test_listeners_hear_of_every_step(gateway, provider):
     heard: list[Fact] = []
     listener = type("Listener", (), {"on_event": lambda _, fact: heard.append(fact)})()
-    gateway.application.services.activity.add("mine", listener)
+    gateway.application.services.activity._listeners["mine"] = listener
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         url = await gateway.returned(browser, gateway_id)
         await browser.open(url)
         await browser.open(url)
     steps = [fact for fact in heard if fact.name == "flow.step"]
-    assert [fact.name for fact in heard if fact not in steps] == ["authorization.completed"]
+    assert [fact.name for fact in heard if fact not in steps] == ["gateway.created", "authorization.completed"]
+    heard = heard[1:]
     names = "begun stored redirected returned verified consumed exchanged sealed returned verified failed"
     assert [fact.details["step"] for fact in steps] == names.split()
     assert (steps[-1].details["outcome"], steps[-1].details["cause"]) == ("failed", "state-used")

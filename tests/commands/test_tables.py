@@ -115,7 +115,9 @@ def test_a_flow_is_shown_by_the_first_digits_of_its_id_unless_others_begin_so(la
             for number, flow_id in enumerate((first, second, third)):
                 made = sample_flow(datetime.now(UTC) - timedelta(minutes=number))
                 steps = [replace(step, flow_id=flow_id) for step in made]
-                await (await open_inspector(application.services)).records.append(steps, life=timedelta(hours=1))
+                await (await open_inspector(application.services.context)).records.append(
+                    steps, life=timedelta(hours=1)
+                )
 
     asyncio.run(keep())
     for which, wanted in ((first, first), ("abcd1", first), ("beef", third), (third[:31], third)):

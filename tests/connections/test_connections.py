@@ -145,7 +145,9 @@ async def test_of_two_who_end_the_same_both_are_recorded(both, gateway, provider
     assert len(provider.asked("revoke")) == 1
     names = Pseudonyms(services.kept, services.cipher)
     entries = [
-        each for each in await AuditLog.of(services).records.list(limit=100) if each.event == "token.disconnected"
+        each
+        for each in await AuditLog.of(services.context).records.list(limit=100)
+        if each.event == "token.disconnected"
     ]
     assert sorted([await names.name_of(each.actor) for each in entries]) == [ADMIN, BOB]
 

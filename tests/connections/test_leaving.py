@@ -121,5 +121,5 @@ async def test_an_end_is_recorded_and_the_store_is_not_asked_each_time(connected
         assert await browsers.holds(alices)
     assert (asked.count("ended"), asked.count("session-ended")) == (2, 5)  # her own note, and the one for everybody
     await browsers.end(connected, ALICE)
-    records = AuditLog.of(gateway.application.services).records
+    records = AuditLog.of(gateway.application.services.context).records
     assert "person.signed-out" in [entry.event for entry in await records.list(limit=100)]

@@ -21,7 +21,7 @@ router = APIRouter()
 
 @router.get("/acme/note")
 async def show_note(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
-    note = await application.services.collection(NOTES).get("note")
+    note = await application.services.context.collection(NOTES).get("note")
     page = await frame(request, caller)
     return render("acme_note", title="Note", folder=TEMPLATES, note=note.body["text"] if note else "", **page)
 
@@ -29,7 +29,7 @@ async def show_note(request: Request, caller: SignedInCaller, application: Curre
 @router.post("/acme/note")
 async def put_note(request: Request, caller: WritingAdmin, application: CurrentApplication) -> Response:
     services, form = application.services, await request.form()
-    notes = services.collection(NOTES)
+    notes = services.context.collection(NOTES)
     before = await notes.get("note")
     await notes.put(Document("note", {"text": str(form["note"])}, revision=before.revision if before else 0))
     return RedirectResponse(f"{services.settings.base_url}/acme/note", 303)
@@ -63,7 +63,7 @@ def note() -> None:
 
 async def read_note() -> str:
     async with opened() as application:
-        note = await application.services.collection(NOTES).get("note")
+        note = await application.services.context.collection(NOTES).get("note")
     return note.body["text"] if note else "There is no note."
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from pathlib import Path
 
 from latchpin.activity.activity import Activity
 from latchpin.model.facts import FACTS, Fact
@@ -13,7 +12,6 @@ from latchpin_testing import MovedClock
 
 FAILING = "acme (plugin 'acme' of acme-plugin 7.2)"
 REST = "nothing else is disturbed. Update or uninstall its distribution"
-PLUGINS_PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 
 class Remembering:
@@ -60,8 +58,3 @@ def test_every_line_is_made_of_what_its_fact_has():
     for kind in FACTS.values():
         allowed = {"actor", "subject", "gateway_id", *kind.details.split()}
         assert set(re.findall(r"%\((\w+)\)", kind.line)) <= allowed
-
-
-def test_every_fact_is_on_the_page_for_plugin_authors():
-    page = PLUGINS_PAGE.read_text(encoding="utf-8")
-    assert not [name for name in FACTS if f"`{name}`" not in page]

@@ -121,11 +121,11 @@ def test_a_setting_that_does_not_hold_names_itself_and_masks_secrets(monkeypatch
 
 def test_settings_are_shown_as_env_writes_them_and_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("ADMIN_EMAILS", "ann@example.com,ben@example.com")
-    monkeypatch.setenv("AUDIT_LOG", "false")
+    monkeypatch.setenv("OAUTH_DISCOVERY_ENABLED", "false")
     monkeypatch.setenv("AUTH_ENCRYPTION_SECRETS_OLD", "an-earlier-secret,one-before-that")
     shown = masked(load(CoreSettings))
     assert shown["ADMIN_EMAILS"] == '["ann@example.com", "ben@example.com"]'
-    assert (shown["AUDIT_LOG"], shown["OAUTH_FOLLOW_ISSUER_CHANGE"]) == ("false", "false")
+    assert (shown["OAUTH_DISCOVERY_ENABLED"], shown["OAUTH_FOLLOW_ISSUER_CHANGE"]) == ("false", "false")
     assert (shown["TRUSTED_PROXIES"], shown["JWT_ISSUER"], shown["JWT_SECRET_KEY"]) == ("", "", "")
     assert shown["AUTH_ENCRYPTION_SECRETS_OLD"] == '["**********", "**********"]'
     for name, value in shown.items():

@@ -48,7 +48,7 @@ async def test_a_sealed_member_of_a_plugins_document_that_no_key_opens_is_counte
     async with open_gateway() as gateway:
         services = gateway.application.services
         for name in ("mine", "yours"):
-            await services.collection(spec).put(Document(name, {"word": "secret", "plain": 1}))
+            await services.context.collection(spec).put(Document(name, {"word": "secret", "plain": 1}))
         assert of_check(await run_checks(gateway.application), "sealed")[0].severity is Severity.OK
         await services.records.collection(spec).put(Document("theirs", {"word": "sealed under another secret"}))
         [finding] = of_check(await run_checks(gateway.application), "sealed")

@@ -106,7 +106,10 @@ async def stop_while(endpoint: str, provider: FaultSwitch, gateway: InnerGateway
 
 
 async def noted(gateway: InnerGateway) -> list[str]:
-    return [entry.event for entry in await AuditLog.of(gateway.application.services).records.list(after=0, limit=100)]
+    return [
+        entry.event
+        for entry in await AuditLog.of(gateway.application.services.context).records.list(after=0, limit=100)
+    ]
 
 
 async def test_a_code_that_was_sent_is_kept_and_recorded(gateway: InnerGateway, provider: FaultSwitch):

@@ -56,7 +56,7 @@ async def test_nothing_holds_afterwards_here_or_there(connected: Connected, gate
         for user in (ALICE, BOB):
             status = (await each.status(user))["status"]  # with a bearer token that was made since
             assert status == "missing"
-    entries = await AuditLog.of(gateway.application.services).records.list(after=0, limit=100)
+    entries = await AuditLog.of(gateway.application.services.context).records.list(after=0, limit=100)
     begun, done = [entry for entry in entries if entry.event.startswith("break-glass")]
     assert (begun.event, done.event) == ("break-glass.begun", "break-glass.done")
     assert {"connections": "3", "revoked": "3", "not_revoked": "0"}.items() <= dict(done.facts).items()

@@ -27,7 +27,7 @@ async def connected(gateway, provider) -> Connected:
 
 
 async def noted(connected: Connected) -> list[tuple[str, dict[str, str]]]:
-    entries = await AuditLog.of(connected.gateway.application.services).records.list(after=0, limit=100)
+    entries = await AuditLog.of(connected.gateway.application.services.context).records.list(after=0, limit=100)
     return [(entry.event, dict(entry.facts)) for entry in entries]
 
 

@@ -15,6 +15,7 @@ from latchpin.settings.core import CoreSettings
 from latchpin_enterprise.grant import JwtBearerGrant
 from latchpin_enterprise.settings import EnterpriseSettings
 from latchpin_memory_store.records import MemoryRecordStore
+from latchpin_testing import SuiteContext
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.sealing import SuiteCipher
 
@@ -93,9 +94,7 @@ def desk(tmp_path, monkeypatch) -> Desk:
         state_backend=None,
         records=records,
         record_backend=None,
-        collection=records.collection,
-        declared={},
-        shared=None,
+        context=SuiteContext(clock, records=records, cipher=cipher),
         **pieces_of(records, clock),
         upstream=None,
         registrars=(),

@@ -116,7 +116,7 @@ async def check_statements(inner: InnerStage) -> None:
         token = rows(inner, guide.SQL_TOKENS)[0]
         assert (token[1], token[3]) == (inner.id, ALICE)
         assert [row[0] for row in rows(inner, guide.SQL_ALL_TOKENS)] == [token[0]]
-        inspector = await open_inspector(inner.gateway.application.services)
+        inspector = await open_inspector(inner.gateway.application.services.context)
         await inspector.catch_up()  # the sqlite3 command waits for no lock
         told = inner.shell.run(clear(inner))
         assert told == ("" if inner.backend.name == "sqlite" else "DELETE 2\n")

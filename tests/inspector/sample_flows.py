@@ -21,7 +21,7 @@ def sample_flow(
 ) -> list[FlowStep]:
     """The steps of a completed flow that began ``now``, one a second, by two workers; ``failed`` adds a replay."""
     scopes = ("mcp:read", "openid")
-    steps: list[told.FlowStep] = [
+    steps: list[told.StepFacts] = [
         told.Begun(via="session"),
         told.Stored("Redis", 300, issuer, 0.125, 0.25),
         told.Redirected("as.example.com", "client-7", "https://gateway.example.com/oauth/callback", scopes, "S256"),

@@ -36,7 +36,7 @@ HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 async def put(gateway: InnerGateway, **options) -> list:
     """One flow of Alice's, in the store."""
     steps = sample_flow(gateway.clock() - timedelta(minutes=1), **{"app_user_email": ALICE, **options})
-    await (await open_inspector(gateway.application.services)).records.append(steps, life=timedelta(hours=1))
+    await (await open_inspector(gateway.application.services.context)).records.append(steps, life=timedelta(hours=1))
     return steps
 
 
@@ -79,7 +79,7 @@ async def test_a_list_is_filtered_and_goes_on_where_it_ended(gateway: InnerGatew
 async def test_a_page_may_end_between_flows_of_one_moment(gateway: InnerGateway):
     moment = gateway.clock()
     flows = [sample_flow(moment, app_user_email=ALICE) for _ in range(5)]
-    records = (await open_inspector(gateway.application.services)).records
+    records = (await open_inspector(gateway.application.services.context)).records
     await records.append(list(itertools.chain(*flows)), life=timedelta(hours=1))
     seen, before = [], ""
     async with gateway.client(ALICE) as client:
@@ -151,7 +151,7 @@ async def test_what_is_about_our_stores_is_for_administrators(gateway: InnerGate
     failure = Failed("callback", "store-unavailable", 503, "db.internal:5432 refused", True, None, None)
     facts = {name: getattr(failure, name) for name in failure.__slots__}
     failed = replace(steps[0], at=steps[-1].at + timedelta(seconds=1), step="failed", facts=facts)
-    await (await open_inspector(gateway.application.services)).records.append([failed], life=timedelta(hours=1))
+    await (await open_inspector(gateway.application.services.context)).records.append([failed], life=timedelta(hours=1))
     for accept in ("application/json", "text/html"):
         for user, told in ((ADMIN, True), (ALICE, False)):
             answer = await get(gateway, f"/flows/{steps[0].flow_id}", user, accept=accept)
@@ -222,7 +222,7 @@ async def test_an_empty_list_says_what_to_do(gateway: InnerGateway, environment)
 @pytest.mark.parametrize(("user", "count"), [(ALICE, "1"), (BOB, "0"), (ADMIN, "1")])
 async def test_the_overview_counts_failed_flows_ones_own_or_everybodys(gateway: InnerGateway, user: str, count: str):
     steps = sample_flow(gateway.clock(), failed=True, app_user_email=ALICE)
-    records = (await open_inspector(gateway.application.services)).records
+    records = (await open_inspector(gateway.application.services.context)).records
     for each in ([*steps[:5], steps[-1]], sample_flow(gateway.clock(), app_user_email=ALICE)):
         await records.append(each, life=timedelta(hours=1))
     page = (await get(gateway, "/", user, **HTML)).text

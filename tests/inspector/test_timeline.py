@@ -21,8 +21,8 @@ COMPLETE = ["returned", "verified", "consumed", "exchanged", "sealed"]
 async def kept_flow(*gateways: InnerGateway):
     """The steps of the one flow that is kept."""
     for each in gateways:
-        await (await open_inspector(each.application.services)).history.flush()
-    flows = (await open_inspector(gateways[0].application.services)).records
+        await (await open_inspector(each.application.services.context)).history.flush()
+    flows = (await open_inspector(gateways[0].application.services.context)).records
     (flow,) = await flows.list(FlowQuery(), limit=9)
     return flow, await flows.get(flow.flow_id)
 
@@ -113,7 +113,7 @@ async def test_a_history_that_cannot_be_written_disturbs_no_flow(gateway, provid
     async def away(*_args, **_options) -> None:
         raise BackendUnavailable("away")
 
-    flows = (await open_inspector(gateway.application.services)).records
+    flows = (await open_inspector(gateway.application.services.context)).records
     append = flows.append
     monkeypatch.setattr(flows, "append", away)
     gateway_id = await gateway.add(provider.provider.mcp_url)
@@ -130,7 +130,7 @@ async def test_what_waits_is_written_before_the_stores_are_closed(on_backend, pr
         gateway_id = await gateway.add(provider.provider.mcp_url)
         async with gateway.browser() as browser:
             await gateway.returned(browser, gateway_id)
-        flows = (await open_inspector(gateway.application.services)).records
+        flows = (await open_inspector(gateway.application.services.context)).records
         if not on_backend.shared:
             await gateway.application.close()
             assert [flow.steps for flow in await flows.list(FlowQuery(), limit=9)] == [3]
@@ -147,7 +147,9 @@ async def test_with_zero_hours_nothing_is_kept(environment, provider: FaultSwitc
         async with gateway.browser() as browser:
             await browser.open(await gateway.returned(browser, gateway_id))
         await gateway.application.close()
-        assert await (await open_inspector(gateway.application.services)).records.list(FlowQuery(), limit=9) == []
+        assert (
+            await (await open_inspector(gateway.application.services.context)).records.list(FlowQuery(), limit=9) == []
+        )
 
 
 async def test_every_line_of_a_flow_names_it_in_json(environment, provider: FaultSwitch, read_log):

@@ -37,7 +37,7 @@ class Flows:
             gauges=latchpin_gauges(),
             records=SimpleNamespace(tokens=SimpleNamespace(count=nothing)),
             settings=SimpleNamespace(state_ttl_seconds=300),
-            shared=self._shared,
+            context=SimpleNamespace(shared=self._shared),
         )
 
     async def _shared(self, name, opener) -> FlowInspector:

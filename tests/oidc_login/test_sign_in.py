@@ -120,7 +120,7 @@ async def test_a_failed_sign_in_leaves_the_earlier_session(desk: Desk):
 
 
 async def test_who_signed_in_is_in_the_audit_log(desk: Desk):
-    audit = AuditLog.of(desk.gateway.application.services).records
+    audit = AuditLog.of(desk.gateway.application.services.context).records
     async with desk.gateway.browser(None) as browser:
         desk.provider.claims["email_verified"] = False
         await desk.sign_in(browser)

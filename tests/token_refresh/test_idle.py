@@ -55,7 +55,7 @@ async def test_what_nobody_uses_is_dropped_here_and_revoked_there(connected: Con
     assert await sweep(gateway) == 1
     assert await users(gateway) == {ALICE}
     assert len(provider.asked("revoke")) == 1
-    entries = await AuditLog.of(gateway.application.services).records.list(after=0, limit=100)
+    entries = await AuditLog.of(gateway.application.services.context).records.list(after=0, limit=100)
     assert [(entry.event, entry.actor) for entry in entries][-1] == ("token.dropped", "gateway")
     await connected.authorize(BOB)  # and counts as used from now on
     gateway.clock.advance(days=1)

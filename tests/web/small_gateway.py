@@ -94,6 +94,7 @@ async def open_gateway(
             cipher=cipher,
             identities=[*identities, a, b, c],
             activity=Activity(clock),
+            context=context,
             sign_ins=sign_ins,
             **pieces_of(context.records, clock),
             observers=Observers(),

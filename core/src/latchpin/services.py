@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,14 +16,13 @@ from latchpin.contracts import (
     ClientAuthentication,
     ClientRegistrar,
     Clock,
-    Collection,
+    Context,
     Gauge,
     Grant,
     Identity,
     KeyValueRecords,
     PkceMethod,
     RecordStore,
-    Shared,
     Signer,
     SignIn,
     StateStore,
@@ -46,7 +45,7 @@ class Services:
     Attributes:
         states: None with CACHE_TYPE=none.
         state_backend: the descriptor behind ``states``: its label goes into logs, ``shared`` into diagnosis.
-        collection, shared: what a plugin keeps, and what it opens once, as ``Context`` gives them.
+        context: what every part was opened with; a plugin's pages and commands find there what it keeps and shares.
         declared: the collections that were opened so far, by their names.
         kept, tools: what the core keeps in collections of ``records``.
         leases, pauses: what workers agree on through ``kept``.
@@ -73,9 +72,7 @@ class Services:
     state_backend: Backend[Any, StateStore] | None
     records: RecordStore
     record_backend: Backend[Any, RecordStore]
-    collection: Callable[[CollectionSpec], Collection]
-    declared: Mapping[str, CollectionSpec]
-    shared: Shared
+    context: Context
     kept: KeyValueRecords
     leases: Leases
     pauses: Pauses
@@ -92,3 +89,4 @@ class Services:
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
     gauges: Sequence[Gauge] = ()
+    declared: Mapping[str, CollectionSpec] = field(default_factory=dict)

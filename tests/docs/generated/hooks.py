@@ -7,10 +7,10 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import latchpin_testing
-from latchpin.model.flow_steps import FLOW_STEPS
+from latchpin.model.flow_steps import StepFacts
 from latchpin.plugins.hookspecs import HOOKS, BackendHook, Hook
 from latchpin.sdk import PUBLISHED
 from latchpin.sdk.activity import FACTS
@@ -83,6 +83,6 @@ def facts() -> Iterator[str]:
 def steps() -> Iterator[str]:
     """Each step that a flow may go, with its own details."""
     yield from ("| step | when | details |", "|---|---|---|")
-    for kind in FLOW_STEPS.values():
+    for kind in get_args(StepFacts):
         details = " ".join(each.name for each in fields(kind))
         yield f"| `{kind.step}` | {_first(kind)} | {details} |"

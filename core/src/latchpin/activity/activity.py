@@ -33,12 +33,8 @@ class Activity:
         recorders: Mapping[str, Recorder] = MappingProxyType({}),
     ) -> None:
         self.clock = clock
-        self._listeners = dict(listeners)
+        self._listeners = listeners
         self._recorders = recorders
-
-    def add(self, name: str, listener: EventListener) -> None:
-        """Let one more listen from now on."""
-        self._listeners[name] = listener
 
     def note(
         self, name: FactName, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail

@@ -9,7 +9,7 @@ from typing import Any
 from latchpin.contracts import Backend, StateStore
 from latchpin.errors import LatchpinError
 from latchpin.errors.causes.missing import STATE_OTHER_MACHINE, STATE_OTHER_WORKER
-from latchpin.model.flow_steps import Consumed, Failed, FlowStep, Stored, TokensSealed
+from latchpin.model.flow_steps import Consumed, Failed, StepFacts, Stored, TokensSealed
 
 __all__ = ["FlowLog", "FlowNames"]
 
@@ -41,7 +41,7 @@ class FlowLog:
     def __init__(self, backend: Backend[Any, StateStore] | None) -> None:
         self._store = backend.label if backend is not None else "nothing"
 
-    def write(self, names: FlowNames, step: FlowStep, error: LatchpinError | None) -> None:
+    def write(self, names: FlowNames, step: StepFacts, error: LatchpinError | None) -> None:
         """Write the step's line, if it has one."""
         extra = {"flow_id": names.flow_id}
         match step:

@@ -11,7 +11,7 @@ from typing import Self
 from latchpin.activity.activity import Activity
 from latchpin.activity.flow_log import FlowLog, FlowNames
 from latchpin.errors import CallbackError, CallerError, LatchpinError, UpstreamError
-from latchpin.model.flow_steps import Failed, FlowStep, Phase
+from latchpin.model.flow_steps import Failed, Phase, StepFacts
 
 __all__ = ["FlowRecorder", "FlowSpan", "current_flow"]
 
@@ -45,7 +45,7 @@ class FlowRecorder:
         """One request's part of a flow. Its first step is timed from now."""
         return FlowSpan(self, during)
 
-    def tell(self, names: FlowNames, step: FlowStep, seconds: float, error: LatchpinError | None) -> None:
+    def tell(self, names: FlowNames, step: StepFacts, seconds: float, error: LatchpinError | None) -> None:
         """Tell one step; ``error`` is what ended the flow, where the step is that it failed."""
         self._log.write(names, step, error)
         self._activity.note(
@@ -86,7 +86,7 @@ class FlowSpan:
         """Seconds since the last step."""
         return round(self._journal.timer() - self._before, 6)
 
-    def step(self, step: FlowStep, error: LatchpinError | None = None) -> None:
+    def step(self, step: StepFacts, error: LatchpinError | None = None) -> None:
         """Record that a step was done."""
         now, journal, names = self._journal.timer(), self._journal, self._names
         seconds, self._before = round(now - self._before, 6), now

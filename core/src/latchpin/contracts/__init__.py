@@ -6,7 +6,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 ``PostToken`` is how a grant asks another token endpoint.
 """
 
-from latchpin.contracts.backend import Backend, Clock, Context, Shared
+from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import Collection
@@ -73,7 +73,6 @@ __all__ = [
     "Recorder",
     "Registration",
     "RegistrationRequest",
-    "Shared",
     "SignIn",
     "SignInOffer",
     "Severity",

@@ -16,7 +16,7 @@ from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import KeyValueRecords, RecordStore
 from latchpin.model import CollectionSpec
 
-__all__ = ["Backend", "Clock", "Context", "Shared"]
+__all__ = ["Backend", "Clock", "Context"]
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 ServiceT_co = TypeVar("ServiceT_co", covariant=True)
@@ -24,13 +24,6 @@ ResourceT = TypeVar("ResourceT")
 
 Clock = Callable[[], datetime]
 """Gives the current time, aware and in UTC. Tests move it; nothing sleeps."""
-
-
-class Shared(Protocol):
-    """``Context.shared``."""
-
-    async def __call__(self, name: str, opener: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> ResourceT:
-        """Give the resource called ``name``, opened once."""
 
 
 class Context(Protocol):

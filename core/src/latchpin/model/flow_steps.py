@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 __all__ = [
-    "FLOW_STEPS",
     "Begun",
     "Consumed",
     "Exchanged",
-    "FlowStep",
+    "StepFacts",
     "Failed",
     "Phase",
     "Redirected",
@@ -46,7 +45,7 @@ MOST_WORDS = 20
 
 
 class _Foreign:
-    """FlowStep with text that somebody else chose: it is cut, so that no record is larger than we decide."""
+    """StepFacts with text that somebody else chose: it is cut, so that no record is larger than we decide."""
 
     __slots__: tuple[str, ...] = ()
 
@@ -173,23 +172,6 @@ class Failed(_Foreign):
     issued_by: str | None
 
 
-FlowStep: TypeAlias = (
+StepFacts: TypeAlias = (
     Begun | Stored | Redirected | Returned | Verified | Consumed | Exchanged | TokensSealed | ToolsFetched | Failed
 )
-
-FLOW_STEPS: dict[str, type[FlowStep]] = {
-    kind.step: kind
-    for kind in (
-        Begun,
-        Stored,
-        Redirected,
-        Returned,
-        Verified,
-        Consumed,
-        Exchanged,
-        TokensSealed,
-        ToolsFetched,
-        Failed,
-    )
-}
-"""Each step's facts by its name, in the order of a flow."""

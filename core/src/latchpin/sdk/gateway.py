@@ -1,7 +1,8 @@
 """The assembled gateway, as a page or a command is given it.
 
 ``Services`` has what was selected and opened: ``settings``, ``clock``, ``records``, ``kept``, ``cipher``, ``upstream``
-and so on, each as ``latchpin.contracts`` describes it. ``collection(spec)`` opens what a plugin keeps.
+and so on, each as ``latchpin.contracts`` describes it. ``context`` is what backends are opened with:
+``context.collection(spec)`` opens what a plugin keeps, ``context.shared`` gives what it opened once.
 
 ``Application`` has what the gateway can do, each thing in one attribute:
 

@@ -43,7 +43,7 @@ def verify(
 
     async def work() -> reading.Verdict:
         async with opened() as application:
-            log = AuditLog.of(application.services)
+            log = AuditLog.of(application.services.context)
             return await reading.verify(log.records, log.signer, expect=expect)
 
     verdict = run(work())
@@ -72,7 +72,7 @@ def export(
 
     async def work() -> None:
         async with opened() as application:
-            log = AuditLog.of(application.services)
+            log = AuditLog.of(application.services.context)
             wanted = await _wanted(log.pseudonyms, person)
             write = _csv_writer(names) if as_csv else _write_line
             async for entry in reading.read(log.records):
@@ -96,7 +96,7 @@ def forget(
 
     async def work() -> None:
         async with opened() as application:
-            log = AuditLog.of(application.services)
+            log = AuditLog.of(application.services.context)
             if not await log.pseudonyms.forget(address):
                 raise _unknown(address)
             await log.keep(Fact("person.forgotten", application.services.clock(), OPERATOR))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, Self
+from typing import Self
 
-from latchpin.contracts import Cipher, Collection, KeyValueRecords, Signer
+from latchpin.contracts import Context, Signer
 from latchpin.errors import LatchpinError, RecordConflict
-from latchpin.model import CLIENT_ITSELF, CollectionSpec, Fact
+from latchpin.model import CLIENT_ITSELF, Fact
 from latchpin.sdk.stores import Batcher
 
 from latchpin_audit.chain import build_chain
@@ -24,26 +24,6 @@ _log = logging.getLogger("latchpin.audit")
 _ATTEMPTS = 100
 _PAUSE = 0.005
 """Seconds between two tries while other workers extend the chain."""
-
-
-class Gateway(Protocol):
-    """What the log needs of a gateway: a ``Context`` or ``Services``."""
-
-    @property
-    def signer(self) -> Signer:
-        """Signs entries."""
-
-    @property
-    def cipher(self) -> Cipher:
-        """Seals what leads from a pseudonym to its person."""
-
-    @property
-    def kept(self) -> KeyValueRecords:
-        """Where that is."""
-
-    @property
-    def collection(self) -> Callable[[CollectionSpec], Collection]:
-        """Opens where the entries are."""
 
 
 class AuditLog:
@@ -72,10 +52,10 @@ class AuditLog:
         self._batcher: Batcher[AuditNote, None] = Batcher(self._send)
 
     @classmethod
-    def of(cls, gateway: Gateway) -> Self:
+    def of(cls, context: Context) -> Self:
         """The log of a gateway."""
-        records = AuditRecords(gateway.collection(AUDIT))
-        return cls(records, gateway.signer, Pseudonyms(gateway.kept, gateway.cipher))
+        records = AuditRecords(context.collection(AUDIT))
+        return cls(records, context.signer, Pseudonyms(context.kept, context.cipher))
 
     async def record(self, fact: Fact) -> None:
         """Record an act, if ``fact`` is one; returns once the entry is kept.

@@ -207,7 +207,7 @@ async def _looking() -> AsyncIterator[tuple[Application, FlowInspector]]:
     async with opened() as application:
         if not load(FlowSettings).flow_history_hours:
             say("No flow is recorded: FLOW_HISTORY_HOURS is 0.")
-        yield application, await open_inspector(application.services)
+        yield application, await open_inspector(application.services.context)
 
 
 async def _gateway_id(application: Application, which: str | None) -> str | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
-from latchpin.contracts import Clock, Collection, Shared
+from latchpin.contracts import Clock, Context
 from latchpin.errors import BackendUnavailable, NotFound
-from latchpin.model import Caller, CollectionSpec
+from latchpin.model import Caller
 from latchpin.sdk.gateway import is_id
 from latchpin.sdk.settings import load
 
@@ -24,31 +23,15 @@ from latchpin_flows.summaries import FlowQuery, FlowSummary, summarize
 __all__ = ["Flow", "FlowInspector", "open_inspector"]
 
 
-class Gateway(Protocol):
-    """What the history needs of a gateway: a ``Context`` or ``Services``."""
-
-    @property
-    def clock(self) -> Clock:
-        """The gateway's."""
-
-    @property
-    def collection(self) -> Callable[[CollectionSpec], Collection]:
-        """Opens where the flows are."""
-
-    @property
-    def shared(self) -> Shared:
-        """Opens the history once."""
-
-
-async def open_inspector(gateway: Gateway) -> FlowInspector:
+async def open_inspector(context: Context) -> FlowInspector:
     """The one inspector of a gateway, over the one history that this process writes."""
-    return await gateway.shared("latchpin_flows", partial(_open, gateway))
+    return await context.shared("latchpin_flows", partial(_open, context))
 
 
 @asynccontextmanager
-async def _open(gateway: Gateway) -> AsyncIterator[FlowInspector]:
-    records = FlowRecords(gateway.collection(FLOWS))
-    inspector = FlowInspector(records, FlowHistory(records, life=load(FlowSettings).life), gateway.clock)
+async def _open(context: Context) -> AsyncIterator[FlowInspector]:
+    records = FlowRecords(context.collection(FLOWS))
+    inspector = FlowInspector(records, FlowHistory(records, life=load(FlowSettings).life), context.clock)
     try:
         yield inspector
     finally:

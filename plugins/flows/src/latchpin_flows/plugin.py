@@ -45,7 +45,7 @@ async def _open_purging(
     settings: FlowSettings, _context: latchpin.Context
 ) -> AsyncIterator[BackgroundTask[Application]]:
     async def turn(application: Application) -> None:
-        inspector = await open_inspector(application.services)
+        inspector = await open_inspector(application.services.context)
         await inspector.records.purge(before=application.services.clock() - settings.life, most=MOST_FLOWS)
 
     yield Every(INTERVAL_SECONDS, turn)
@@ -54,12 +54,12 @@ async def _open_purging(
 async def _count_pending(application: Application) -> int | None:
     if not load(FlowSettings).flow_history_hours:
         return None
-    inspector = await open_inspector(application.services)
+    inspector = await open_inspector(application.services.context)
     return await inspector.count_pending(timedelta(seconds=application.services.settings.state_ttl_seconds))
 
 
 async def _count_failed(application: Application, caller: Caller) -> str:
-    inspector = await open_inspector(application.services)
+    inspector = await open_inspector(application.services.context)
     found = len(await inspector.list(FlowQuery(outcome="failed"), caller, limit=MOST_FAILURES))
     return f"{found}+" if found == MOST_FAILURES else str(found)
 

@@ -64,7 +64,7 @@ async def list_flows(  # noqa: PLR0917  FastAPI passes them by name
         before=moment,
         before_id=before_id,
     )
-    inspector = await open_inspector(application.services)
+    inspector = await open_inspector(application.services.context)
     found = await inspector.list(query, caller, limit=limit)
     older = f"{found[-1].last_at.isoformat()}~{found[-1].flow_id}" if len(found) == limit else None
     if not wants_html(request):
@@ -86,7 +86,7 @@ async def show_flow(
     request: Request, caller: SignedInCaller, application: CurrentApplication, flow_id: str
 ) -> Response:
     """One flow with every step; 404 for one that is unknown or somebody else's."""
-    flow = await (await open_inspector(application.services)).show(flow_id, caller)
+    flow = await (await open_inspector(application.services.context)).show(flow_id, caller)
     if not wants_html(request):
         return JSONResponse(describe_flow(flow))
     rows, gaps = build_timeline(flow.steps)
