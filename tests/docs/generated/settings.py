@@ -35,7 +35,9 @@ def settings(*patterns: str) -> Iterator[str]:
     yield from ("| variable | default | allowed | what it is for |", "|---|---|---|---|")
     known = defaults()
     chosen = [name for pattern in patterns for name in known if fnmatchcase(name, pattern)]
-    found = {name: field for model in models().values() for name, field in _fields(model) if name in known}
+    found: dict[str, FieldInfo] = {}
+    for model in models().values():
+        found = dict(_fields(model)) | found  # the first that reads a variable says what it is for
     for name in dict.fromkeys(chosen):
         default = f"`{known[name]}`" if known[name] else "empty"
         yield f"| `{name}` | {default} | {allowed(found[name])} | {found[name].description} |"

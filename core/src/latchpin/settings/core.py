@@ -57,26 +57,40 @@ class CoreSettings(Settings):
     """What the core reads. A field's upper-cased name is its variable; docs/settings.md explains each."""
 
     # where things are kept
-    cache_type: str = Field("database", description="State store: database, redis, memory, none, or a plugin's name.")
-    record_store: str = Field("auto", description="Where gateways, tokens, clients and tools last.")
+    cache_type: str = Field(
+        "database",
+        description="Where authorizations under way are kept: database, redis, memory, none, or a plugin's name.",
+    )
+    record_store: str = Field(
+        "auto",
+        description="Where gateways, tokens and clients are kept; auto: the database, else CACHE_TYPE.",
+    )
     state_ttl_seconds: PositiveSeconds = Field(300, description="How long a user may take to authorize, in seconds.")
     max_pending_per_user: int = Field(100, gt=0, description="Unfinished authorizations one user may have at once.")
     max_pending: int = Field(50_000, gt=0, description="Unfinished authorizations one worker admits in all.")
 
     # keys
     auth_encryption_secret: SecretStr = Field(
-        SecretStr(DEFAULT_SECRET), description="Root of the signing and sealing keys; 32 bytes or more off loopback."
+        SecretStr(DEFAULT_SECRET),
+        description="Root of all keys; the same on every instance; 32 bytes or more off loopback.",
     )
-    auth_encryption_secrets_old: SecretWords = Field((), description="Earlier secrets: they verify and unseal only.")
+    auth_encryption_secrets_old: SecretWords = Field((), description="Earlier secrets, which still verify and unseal.")
     signer: str = Field("hmac-sha256", description="Which plugin signs the state.")
     cipher: str = Field("aes-gcm", description="Which plugin seals secrets at rest.")
 
     # OAuth
-    oauth_request_timeout: PositiveSeconds = Field(30, description="Total deadline of one request upstream, seconds.")
+    oauth_request_timeout: PositiveSeconds = Field(
+        30, description="Deadline of one request to another server with its retries, seconds."
+    )
     oauth_callback_wait_seconds: int = Field(
         15, ge=0, le=120, description="How long a callback waits for a store that is away, seconds."
     )
-    oauth_max_retries: int = Field(3, ge=0, le=20, description="Retries of requests that are safe to repeat.")
+    oauth_max_retries: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="Retries of requests that are safe to repeat. A code or a refresh is never sent twice.",
+    )
     oauth_default_timeout: PositiveSeconds = Field(
         3600, description="Token lifetime if the server names none, seconds."
     )
@@ -85,9 +99,14 @@ class CoreSettings(Settings):
     )
     oauth_discovery_enabled: bool = Field(True, description="Whether servers are asked for their metadata.")
     oauth_preferred_code_challenge_method: str = Field("S256", description="PKCE method.")
-    oauth_allow_private_networks: bool = Field(False, description="Allow http, loopback and private upstreams.")
+    oauth_allow_private_networks: bool = Field(
+        False, description="Allow MCP and authorization servers at http, loopback and private addresses."
+    )
     oauth_scope_ceiling: Words = Field((), description="The only scopes that may ever be asked for; empty: any.")
-    oauth_follow_issuer_change: bool = Field(False, description="Follow a server that names another issuer.")
+    oauth_follow_issuer_change: bool = Field(
+        False,
+        description="Follow an MCP server that names another issuer than the pinned one, without asking an administrator.",
+    )
 
     # discovery's cache; the other DCR_* variables are the dcr plugin's
     dcr_metadata_cache_ttl: int = Field(
@@ -98,30 +117,40 @@ class CoreSettings(Settings):
     )
 
     # the server
-    base_url: str = Field("http://localhost:4444", description="The public URL; a path prefix is allowed.")
+    base_url: str = Field(
+        "http://localhost:4444", description="The public URL, https unless it is loopback; a path prefix is allowed."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(4444, ge=0, le=HIGHEST_PORT, description="Port to listen on.")
+    port: int = Field(4444, ge=0, le=HIGHEST_PORT, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes.")
     max_connections: int = Field(2048, ge=16, le=1_000_000, description="Connections that one worker takes at once.")
 
     # people
-    jwt_secret_key: SecretStr | None = Field(None, description="Key of callers' bearer tokens (HS256).")
-    jwt_jwks_url: str | None = Field(None, description="Where the keys of callers' bearer tokens are published.")
-    jwt_issuer: str | None = Field(None, description="Required iss of callers' bearer tokens.")
-    jwt_audience: str | None = Field(None, description="Required aud of callers' bearer tokens.")
+    jwt_secret_key: SecretStr | None = Field(
+        None,
+        description="Key of callers' bearer tokens (HS256), 32 bytes or more; empty: a random one that all workers share.",
+    )
+    jwt_jwks_url: str | None = Field(
+        None,
+        description="Where your own issuer publishes the keys of callers' bearer tokens; needs JWT_ISSUER and JWT_AUDIENCE.",
+    )
+    jwt_issuer: str | None = Field(None, description="The iss that bearer tokens must have; empty: BASE_URL.")
+    jwt_audience: str | None = Field(None, description="The aud that bearer tokens must have; empty: BASE_URL.")
     jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
-    admin_emails: Words = Field((), description="Administrators, whatever the identity source.")
+    admin_emails: Words = Field((), description="Addresses of administrators, however they sign in.")
     session_lifetime_seconds: int = Field(
         43_200, ge=60, le=86_400 * 30, description="How long a sign-in in a browser lasts, in seconds."
     )
-    trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
-    trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
+    trusted_user_header: str | None = Field(
+        None, description="Header in which a trusted reverse proxy names the user; needs TRUSTED_PROXIES."
+    )
+    trusted_proxies: Words = Field((), description="Addresses or networks of those proxies; needs TRUSTED_USER_HEADER.")
 
     # logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Log level.")
     log_format: Literal["text", "json"] = Field("text", description="Log format.")
     log_file: str = Field(
-        "logs/mcpgateway.log", description="Log file beside stderr; empty: none.", json_schema_extra={"empty": True}
+        "logs/mcpgateway.log", description="Log file beside stderr; empty: no file.", json_schema_extra={"empty": True}
     )
 
     @model_validator(mode="before")

@@ -16,8 +16,12 @@ __all__ = ["OidcLoginSettings"]
 class OidcLoginSettings(latchpin.Settings):
     """What a deployer sets about the provider and about who may sign in."""
 
-    oidc_login_issuer: str | None = Field(None, description="The provider's issuer, exactly as it calls itself.")
-    oidc_login_client_id: str | None = Field(None, description="This gateway's client at the provider.")
+    oidc_login_issuer: str | None = Field(
+        None, description="The OpenID Provider's issuer, exactly as it calls itself; empty: nobody signs in this way."
+    )
+    oidc_login_client_id: str | None = Field(
+        None, description="Latchpin's client at the provider; needs OIDC_LOGIN_ISSUER."
+    )
     oidc_login_client_secret: SecretStr | None = Field(
         None, description="The client's secret, or its private key for private_key_jwt; empty: a public client."
     )

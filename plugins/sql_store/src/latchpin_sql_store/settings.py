@@ -30,7 +30,8 @@ class SqlSettings(Settings):
     """Where the database is, and which store keeps the states beside it."""
 
     database_url: DatabaseUrl = Field(
-        DatabaseUrl("sqlite:///./mcp.db"), description="The database: sqlite, postgresql, mysql or mariadb."
+        DatabaseUrl("sqlite:///./mcp.db"),
+        description="URL of the database: sqlite, postgresql, mysql or mariadb. Percent-encode special characters of the password.",
     )
     cache_type: str = Field("database", description="The state store.")
 
