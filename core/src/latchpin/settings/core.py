@@ -105,7 +105,7 @@ class CoreSettings(Settings):
     oauth_scope_ceiling: Words = Field((), description="The only scopes that may ever be asked for; empty: any.")
     oauth_follow_issuer_change: bool = Field(
         False,
-        description="Follow an MCP server that names another issuer than the pinned one, without asking an administrator.",
+        description="Follow an MCP server to another issuer without asking an administrator.",
     )
 
     # discovery's cache; the other DCR_* variables are the dcr plugin's
@@ -128,11 +128,11 @@ class CoreSettings(Settings):
     # people
     jwt_secret_key: SecretStr | None = Field(
         None,
-        description="Key of callers' bearer tokens (HS256), 32 bytes or more; empty: a random one that all workers share.",
+        description="Key of callers' bearer tokens (HS256), 32 bytes or more; empty: a random one.",
     )
     jwt_jwks_url: str | None = Field(
         None,
-        description="Where your own issuer publishes the keys of callers' bearer tokens; needs JWT_ISSUER and JWT_AUDIENCE.",
+        description="Where your own issuer publishes its keys; needs JWT_ISSUER and JWT_AUDIENCE.",
     )
     jwt_issuer: str | None = Field(None, description="The iss that bearer tokens must have; empty: BASE_URL.")
     jwt_audience: str | None = Field(None, description="The aud that bearer tokens must have; empty: BASE_URL.")

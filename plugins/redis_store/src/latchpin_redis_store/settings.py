@@ -21,7 +21,7 @@ class RedisSettings(latchpin.Settings):
     redis_url: str = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="URL of Redis or Valkey: redis://, rediss:// (TLS) or unix://. Percent-encode special characters of the password.",
+        description="redis://, rediss:// (TLS) or unix://, with the password percent-encoded.",
     )
     redis_max_retries: int = Field(3, ge=0, le=1000, description="Tries to reach Redis at start.")
     redis_retry_interval_ms: int = Field(2000, ge=0, le=600_000, description="Pause between these tries, milliseconds.")

@@ -31,7 +31,7 @@ class SqlSettings(Settings):
 
     database_url: DatabaseUrl = Field(
         DatabaseUrl("sqlite:///./mcp.db"),
-        description="URL of the database: sqlite, postgresql, mysql or mariadb. Percent-encode special characters of the password.",
+        description="sqlite, postgresql, mysql or mariadb, with the password percent-encoded.",
     )
     cache_type: str = Field("database", description="The state store.")
 
