@@ -101,6 +101,7 @@ async def open_gateway(
             upstream=context.upstream,
             registrars=(),
             authentications={},
+            grants={},
             providers=(),
             states=None,
             state_backend=None,
