@@ -13,9 +13,8 @@ PYTHON ?= $(shell IFS=:; for name in python3.13 python3.12 python3.11 python3; d
 	"$$python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && exit; \
 	done; done)
 
-# Folders of tests that take seconds, and between them use both backends of `make unit`.
-QUICK := $(wildcard $(addprefix tests/,core contracts discovery gateways http identity memory_store oauth oauth_token \
-	servers sql_store web))
+# Tests that take seconds: the pure parts, and the main path on both backends of `make unit`.
+QUICK := $(addprefix tests/,oauth oauth_token discovery identity gateways callback memory_store core flow/test_main_path.py)
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -156,6 +156,10 @@ def test_it_is_known_whether_it_was_right(header: str, odd: bool) -> None:
     assert challenge.odd is odd
 
 
+ENOUGH = 10.0
+"""Seconds of the processor. What is linear needs some hundredths; what is not, minutes."""
+
+
 @pytest.mark.parametrize(
     "piece",
     [
@@ -179,4 +183,4 @@ def test_it_is_known_whether_it_was_right(header: str, odd: bool) -> None:
 def test_length_costs_little(piece: str) -> None:
     begun = time.process_time()
     parse_challenge("Bearer " + piece * 100_000)
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < ENOUGH

@@ -223,6 +223,9 @@ COSTLY = [
     (b"data: " + b"x" * 3_000_000, "one line without an end"),
 ]
 
+ENOUGH = 10.0
+"""Seconds of the processor. What is linear needs some hundredths; what is not, minutes."""
+
 
 @pytest.mark.parametrize(("stream", "why"), COSTLY, ids=[why for _, why in COSTLY])
 async def test_length_costs_little(stream: bytes, why: str):
@@ -230,4 +233,4 @@ async def test_length_costs_little(stream: bytes, why: str):
     parts = [stream[at : at + 65_536] for at in range(0, len(stream), 65_536)]
     begun = time.process_time()
     await through(STREAM, *parts)
-    assert time.process_time() - begun < 2, why
+    assert time.process_time() - begun < ENOUGH, why

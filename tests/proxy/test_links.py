@@ -109,6 +109,9 @@ LONG = [
     "&",
 ]
 
+ENOUGH = 10.0
+"""Seconds of the processor. What is linear needs some hundredths; what is not, minutes."""
+
 
 @pytest.mark.parametrize("piece", LONG)
 @pytest.mark.parametrize("between", ["", " http://h"])
@@ -119,4 +122,4 @@ def test_length_costs_little(piece: str, between: str):
     without_our_links(text, server=SERVER)
     may_be_opened(text, base_url=BASE, server=SERVER)
     must_be_read(text.encode())
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < ENOUGH
