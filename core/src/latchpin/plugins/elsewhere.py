@@ -47,7 +47,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     ),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
-    "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE", "PROVIDERS_FILE")),
+    "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE",)),
     "latchpin-enterprise": Brings(
         paths=r"/oauth/identity-assertion/[^/]+",
         settings=("IDENTITY_PROVIDER", "ASSERTION_FOLDER"),
