@@ -59,6 +59,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),
     "latchpin-demo": Brings(commands=("demo",)),
     "latchpin-doctor": Brings(commands=("doctor",), paths=r"/admin/doctor"),
+    "latchpin-scaffold": Brings(commands=("plugin",)),
     "latchpin-admin-ui": Brings(paths=r"/admin(/.*)?"),
 }
 """By the distribution's name. Of several that have a path, the first is meant."""
