@@ -23,6 +23,7 @@ ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
     "latchpin-cimd": "/oauth/client-metadata.json",
     "latchpin-doctor": "/admin/doctor",
+    "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",
     "latchpin-flows": "/flows",
     "latchpin-metrics": "/metrics",
     "latchpin-oidc-login": "/login/oidc",
