@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import latchpin
 import pytest
@@ -104,4 +106,18 @@ async def test_what_is_left_of_a_write_that_broke_off_is_not_due(held, store):
         await store.tokens.put(token, replacing=None)
     assert await store.tokens.list_due(NOW, limit=5) == []
     await store.tokens.put(token, replacing=None)
+    assert await store.tokens.list_due(NOW, limit=5) == [token]
+
+
+async def test_a_renewal_that_broke_off_leaves_the_token_due_as_it_was(held, store):
+    token = samples.stored_token(NOW, gateway_id=GATEWAY.id, renew_at=NOW)
+    await store.tokens.put(token, replacing=None)
+
+    async def fail():
+        raise BackendUnavailable("the power went")
+
+    held.before_swap["token/"] = fail
+    sooner = replace(token, revision=token.revision + 1, renew_at=NOW - timedelta(minutes=1))
+    with pytest.raises(BackendUnavailable):
+        await store.tokens.put(sooner, replacing=token)
     assert await store.tokens.list_due(NOW, limit=5) == [token]
