@@ -58,7 +58,7 @@ def test_saying_no_at_the_provider(visit, demo, watch):
     page = visit(SOMEBODY)
     begin(page, demo.origin)
     press(page, "Deny")
-    read_failure(page, "The provider refused")
+    read_failure(page, "The authorization server refused")
     assert watch.statuses[f"{demo.origin}/oauth/callback"] == 403
     press(page, "Back to the gateways")
     authorize(page)

@@ -23,7 +23,7 @@ CHAPTERS: Mapping[str, tuple[Cause, ...]] = {
     "The caller": CALLER,
     "The callback": CALLBACK,
     "The state is not in the store": MISSING,
-    "The provider refuses": REFUSED,
+    "The authorization server refuses": REFUSED,
     "The token endpoint refuses": TOKEN_REFUSED,
     "Assertions": ASSERTIONS,
     "Servers": PROVIDER,

@@ -1,4 +1,4 @@
-"""Why an authorization that came back from the provider is not completed, before the provider's own words count."""
+"""Why an authorization that came back is not completed, before the authorization server's own words count."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLBACK_MALFORMED = Cause(
     meaning=(
         "`state` is missing, both or neither of `code` and `error` came, or a parameter is repeated or too long (8,192 "
         "characters; 2,048 for the state). Nobody's authorization is used up. The link was cut or made up, or the "
-        "provider answers wrongly."
+        "authorization server answers wrongly."
     ),
 )
 STATE_SIGNATURE = Cause(
@@ -55,7 +55,7 @@ STATE_SECRET_CHANGED = Cause(
     ),
     meaning=(
         "The state was signed under a key that this instance does not have: `AUTH_ENCRYPTION_SECRET` changed while "
-        "people were at the provider, or differs between instances. Only the log says so; the answer says "
+        "people were at the authorization server, or differs between instances. Only the log says so; the answer says "
         "`state-signature`, because nothing is proven about who asks."
     ),
     see="the-secret-changed",
@@ -132,7 +132,7 @@ GATEWAY_MISMATCH = Cause(
     title="The callback belongs to another gateway",
     public="State parameter gateway mismatch",
     happened="{what}",
-    remedy="Check that the redirect URI registered at the provider is this gateway's own, then start again.",
+    remedy="Register this gateway's own redirect URI at the authorization server, then start again.",
     meaning="The signed state, the stored row and the callback's path do not name the same gateway.",
     see="another-gateway",
 )
@@ -140,10 +140,10 @@ REDIRECT_MISMATCH = Cause(
     slug="redirect-uri-mismatch",
     fault="the administrator",
     status=400,
-    title="The provider sent the browser to another address",
+    title="The authorization server sent the browser to another address",
     public="The callback came to another redirect URI than the one that was asked for.",
     happened="{asked} was asked for, and the callback came to the path {came}",
-    remedy="Register exactly the gateway's redirect URI at the provider, then start again with Authorize.",
+    remedy="Register exactly the gateway's redirect URI at the authorization server, then start again with Authorize.",
     meaning=(
         "The authorization named one redirect URI, and the callback came to another one of this gateway, or the token "
         "endpoint says that the redirect URI is not the one that it knows."

@@ -122,7 +122,7 @@ AUTHORIZATION_REQUIRED = Cause(
     happened="{what}",
     remedy="Open authorize_url in a browser.",
     meaning=(
-        "The caller has no token for this gateway, or it cannot be renewed: the provider no longer takes the refresh "
+        "The caller has no token for this gateway, or it cannot be renewed: the server no longer takes the refresh "
         "token, gave none, or the stored token opens with no key. A JSON answer has `authorize_url`."
     ),
     see="the-token-is-gone",

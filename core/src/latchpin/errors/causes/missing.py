@@ -51,7 +51,7 @@ STATE_BEFORE_RESTART = Cause(
         "Start again with Authorize. With CACHE_TYPE=database or redis, authorizations that are under way outlive a "
         "restart."
     ),
-    meaning="`CACHE_TYPE=memory`, and the gateway was restarted while the person was at the provider.",
+    meaning="`CACHE_TYPE=memory`, and the gateway was restarted while the person was at the authorization server.",
     see="a-restart",
     general="state-not-found",
 )
@@ -100,7 +100,7 @@ STATE_REMOVED = Cause(
     happened="it was kept in this {store} and removed before its time: {how}",
     remedy=(
         "Start again with Authorize. Do not empty the store, or run 'latchpin states purge --all', while people are at "
-        "the provider."
+        "the authorization server."
     ),
     meaning=(
         "The state was stored, and somebody removed it before its time: the store was flushed, replaced or restored, "

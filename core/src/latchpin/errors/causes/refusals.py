@@ -1,4 +1,4 @@
-"""What a provider's error codes mean: at the authorization endpoint and at the token endpoint."""
+"""What an authorization server's error codes mean: at the authorization endpoint and at the token endpoint."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ AUTHORIZATION_REFUSED = Cause(
     slug="authorization-refused",
     fault="the authorization server",
     status=502,
-    title="The provider refused",
-    public="The provider refused the authorization.",
-    happened="{code}: the provider gave a code that is not in the standards{words}",
+    title="The authorization server refused",
+    public="The authorization server refused the authorization.",
+    happened="{code}: the authorization server gave a code that is not in the standards{words}",
     remedy=_AGAIN,
     meaning=(
-        "The provider answered with an error instead of a code, and the error is none of the standards'. The detail "
-        "names it, with the provider's own words if they are plain text."
+        "The authorization server answered with an error that is none of the standards'. The detail "
+        "names it, with the authorization server's own words if they are plain text."
     ),
-    see="the-provider-refused",
+    see="the-server-refused",
 )
 
 
@@ -36,7 +36,7 @@ def _refused(code: str, fault: Fault, what: str, remedy: str, status: int = 502)
         status=status,
         happened=f"{code}: {what}{{words}}",
         remedy=remedy,
-        meaning=f"The provider answered `{code}` instead of a code: {what}.",
+        meaning=f"The authorization server answered `{code}` instead of a code: {what}.",
         general=AUTHORIZATION_REFUSED.slug,
     )
 
@@ -45,68 +45,68 @@ AUTHORIZATION: Mapping[str, Cause] = {
     "access_denied": _refused(
         "access_denied",
         "the person",
-        "the user or the provider declined",
-        "Start again and consent, or ask the provider's administrator.",
+        "the user or the server declined",
+        "Start again and consent, or ask the server's administrator.",
         403,
     ),
     "invalid_request": _refused(
         "invalid_request",
         "the administrator",
-        "the provider found the request malformed",
+        "the server found the request malformed",
         "Check extra_authorize_params and the endpoint URLs.",
     ),
     "unauthorized_client": _refused(
         "unauthorized_client",
         "the administrator",
         "this client may not use the authorization code grant",
-        "Allow the grant for this client at the provider.",
+        "Allow the grant for this client at the authorization server.",
     ),
     "unsupported_response_type": _refused(
         "unsupported_response_type",
         "the authorization server",
-        "the provider does not offer response_type=code",
+        "the server does not offer response_type=code",
         "Use a server that supports the authorization code grant.",
     ),
     "invalid_scope": _refused(
         "invalid_scope",
         "the administrator",
-        "the provider does not know or allow the scopes asked for",
+        "the server does not know or allow the scopes asked for",
         "Correct 'scopes' on the gateway.",
     ),
     "invalid_target": _refused(
         "invalid_target",
         "the administrator",
-        "the provider does not accept the resource indicator",
+        "the server does not accept the resource indicator",
         "Correct 'resource' on the gateway, or set omit_resource.",
     ),
     "server_error": _refused(
         "server_error",
         "the authorization server",
-        "the provider failed",
-        "Try again later; if it repeats, ask the provider's operator.",
+        "the server failed",
+        "Try again later; if it repeats, ask the server's operator.",
     ),
     "temporarily_unavailable": _refused(
         "temporarily_unavailable",
         "the authorization server",
-        "the provider is overloaded or in maintenance",
+        "the server is overloaded or in maintenance",
         "Try again later.",
     ),
     "login_required": _refused(
         "login_required",
         "the person",
-        "the provider wants the user to sign in there first",
-        "Sign in at the provider, then start again.",
+        "the server wants the user to sign in there first",
+        "Sign in at the authorization server, then start again.",
     ),
     "consent_required": _refused(
         "consent_required",
         "the person",
-        "the provider wants the user's consent",
+        "the server wants the user's consent",
         "Start again and consent; remove prompt=none if it is configured.",
     ),
     "interaction_required": _refused(
         "interaction_required",
         "the person",
-        "the provider must ask the user something",
+        "the server must ask the user something",
         "Start again; remove prompt=none if it is configured.",
     ),
 }
@@ -116,15 +116,15 @@ TOKEN_REFUSED_AT_ALL = Cause(
     slug="token-refused",
     fault="the authorization server",
     status=502,
-    title="The provider refused the token request",
-    public="The provider refused the token request.",
+    title="The authorization server refused the token request",
+    public="The authorization server refused the token request.",
     happened="{host} answered '{code}': {what}.{words}",
     remedy="Ask the server's operator, naming the time and this gateway's client_id.",
     meaning=(
         "The token endpoint answered with an error (RFC 6749 section 5.2) that has no heading of its own below. The "
         "detail names it."
     ),
-    see="the-provider-refused",
+    see="the-server-refused",
 )
 
 SAID: Mapping[str, str] = {
@@ -139,7 +139,7 @@ SAID: Mapping[str, str] = {
     "unsupported_grant_type": "it does not offer this kind of grant",
     "invalid_target": "it does not issue tokens for the resource that was named (RFC 8707)",
     "redirect_uri_mismatch": "the redirect URI is not the one that it knows for this client or authorization",
-    "access_denied": "the user or a policy of the provider said no",
+    "access_denied": "the user or a policy of the server said no",
     "server_error": "it failed inside",
     "temporarily_unavailable": "it is overloaded or being maintained",
     "slow_down": "it was asked too often",
@@ -169,28 +169,28 @@ TOKEN: Mapping[str, Cause] = {
     "unauthorized_client": _token(
         "unauthorized_client",
         "the administrator",
-        "Allow the grant type for this client at the provider, or change grant_type on the gateway.",
+        "Allow the grant type for this client at the authorization server, or change grant_type on the gateway.",
     ),
     "invalid_scope": _token("invalid_scope", "the administrator", "Correct the scopes on the gateway."),
     "invalid_request": _token(
         "invalid_request",
         "the administrator",
-        "Compare the gateway's redirect_uri, resource and token_endpoint_auth_method with what the provider expects.",
+        "Compare the gateway's redirect_uri, resource and token_endpoint_auth_method with what the server expects.",
     ),
     "unsupported_grant_type": _token(
         "unsupported_grant_type",
         "the authorization server",
-        "Change grant_type on the gateway to one that the provider offers.",
+        "Change grant_type on the gateway to one that the server offers.",
     ),
     "invalid_target": _token(
         "invalid_target",
         "the administrator",
-        "Correct the gateway's resource, or set omit_resource if the provider does not know resources.",
+        "Correct the gateway's resource, or set omit_resource if the server does not know resources.",
     ),
     "redirect_uri_mismatch": _token(
         "redirect_uri_mismatch",
         "the administrator",
-        "Register exactly the gateway's redirect URI at the provider, then start again with Authorize.",
+        "Register exactly the gateway's redirect URI at the authorization server, then start again with Authorize.",
     ),
     "access_denied": _token("access_denied", "the person", _AGAIN),
     "server_error": _token(
@@ -216,7 +216,7 @@ CLIENT_FORGOTTEN = Cause(
         "The token endpoint answered `invalid_client` to a client that it had registered by DCR. The gateway dropped "
         "that client, and registers another when somebody starts again; once an hour, since more would not help."
     ),
-    see="the-provider-refused",
+    see="the-server-refused",
     general="authorization-required",
 )
 

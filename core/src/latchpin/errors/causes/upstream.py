@@ -75,9 +75,9 @@ TOKEN_UNREACHABLE = replace(
     PROVIDER_UNREACHABLE,
     slug="token-endpoint-unreachable",
     title="The token endpoint cannot be reached",
-    public="The provider's token endpoint could not be reached.",
+    public="The authorization server's token endpoint could not be reached.",
     meaning=(
-        "The provider sent the browser back, and its token endpoint cannot be reached from here: the name cannot be "
+        "The authorization server's token endpoint cannot be reached from here: the name cannot be "
         "resolved, the connection or TLS failed, or the connection broke."
     ),
     general=PROVIDER_UNREACHABLE.slug,
@@ -86,7 +86,7 @@ TOKEN_TIMEOUT = replace(
     PROVIDER_TIMEOUT,
     slug="token-endpoint-timeout",
     title="The token endpoint took too long",
-    public="The provider's token endpoint did not answer in time.",
+    public="The authorization server's token endpoint did not answer in time.",
     meaning="The token endpoint gave no whole answer within `OAUTH_REQUEST_TIMEOUT`. A code is never sent twice.",
     general=PROVIDER_TIMEOUT.slug,
 )
@@ -106,7 +106,7 @@ ACCESS_REFUSED = Cause(
     public="The MCP server did not accept the access token.",
     happened="{what}",
     remedy="Authorize again; if it repeats, the server expects a token from elsewhere or for another resource.",
-    meaning="The MCP server answered 401 or 403 to a token that the provider had issued.",
+    meaning="The MCP server answered 401 or 403 to a token that the authorization server had issued.",
 )
 TOOLS_UNREACHABLE = Cause(
     slug="tools-unreachable",
@@ -182,7 +182,7 @@ PKCE_UNSUPPORTED = Cause(
     slug="pkce-unsupported",
     fault="the authorization server",
     status=502,
-    title="The provider does not offer PKCE with S256",
+    title="The authorization server does not offer PKCE with S256",
     public="The authorization server does not offer PKCE with S256.",
     happened="{what}",
     remedy="If it is known to support S256 without saying so, set assume_pkce on the gateway.",
