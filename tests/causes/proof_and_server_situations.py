@@ -154,7 +154,7 @@ PROOF_ROWS = (
 # Discovery, registration and tools: what other servers do before and after an authorization.
 
 
-def beginning(endpoint: str, fault: Fault, **settings: str) -> Situation:
+def start_authorization(endpoint: str, fault: Fault, **settings: str) -> Situation:
     """Somebody begins while ``endpoint`` misbehaves."""
 
     async def bring(world: World) -> httpx.Response:
@@ -218,14 +218,14 @@ SERVER_ROWS = (
     Row(
         "discovery-failed",
         "the metadata is not there",
-        beginning("metadata", faults.status(404)),
+        start_authorization("metadata", faults.status(404)),
         "no-issuer",
         "/.well-known/oauth-authorization-server/accounts: HTTP 404",
     ),
     Row(
         "discovery-failed",
         "the metadata is of another issuer",
-        beginning("metadata", faults.changed(issuer="https://evil.example")),
+        start_authorization("metadata", faults.changed(issuer="https://evil.example")),
         "issuer-moved",
         "not identical",
     ),
@@ -234,48 +234,48 @@ SERVER_ROWS = (
     Row(
         "pkce-unsupported",
         "the metadata lists no code challenge methods",
-        beginning("metadata", faults.without("code_challenge_methods_supported")),
+        start_authorization("metadata", faults.without("code_challenge_methods_supported")),
         "discovery-failed",
         "code_challenge_methods_supported",
     ),
     Row(
         "dcr-unsupported",
         "the metadata names no registration endpoint",
-        beginning("metadata", faults.without("registration_endpoint")),
+        start_authorization("metadata", faults.without("registration_endpoint")),
         "dcr-refused",
         "does not support RFC 7591",
     ),
     Row(
         "dcr-refused",
         "the registration endpoint answers invalid_redirect_uri",
-        beginning("register", faults.oauth_error("invalid_redirect_uri")),
+        start_authorization("register", faults.oauth_error("invalid_redirect_uri")),
         "dcr-unsupported",
         "'invalid_redirect_uri'",
     ),
     Row(
         "dcr-failed",
         "the issuer is not in DCR_ALLOWED_ISSUERS",
-        beginning("authorize", faults.status(500), DCR_ALLOWED_ISSUERS='["https://other.example"]'),
+        start_authorization("authorize", faults.status(500), DCR_ALLOWED_ISSUERS='["https://other.example"]'),
         "dcr-refused",
         "DCR_ALLOWED_ISSUERS",
     ),
     Row(
         "provider-unreachable",
         "the registration endpoint hangs up",
-        beginning("register", faults.cut()),
+        start_authorization("register", faults.cut()),
         "provider-unreadable",
     ),
     Row(
         "provider-timeout",
         "the registration endpoint hangs",
-        beginning("register", faults.hang(), OAUTH_REQUEST_TIMEOUT="2"),
+        start_authorization("register", faults.hang(), OAUTH_REQUEST_TIMEOUT="2"),
         "provider-unreachable",
         "in time",
     ),
     Row(
         "provider-unreadable",
         "the registration endpoint answers without an end",
-        beginning("register", faults.bomb(16)),
+        start_authorization("register", faults.bomb(16)),
         "provider-unreachable",
         "larger than",
     ),

@@ -63,8 +63,8 @@ async def test_who_signs_in_later_is_in(connected, browsers):
 
 
 async def test_an_end_lasts_as_long_as_anything_that_was_issued(connected, browsers, gateway):
-    tickets = gateway.application.signed_tokens
-    long = await start_session(tickets, ALICE, admin=False, lifetime=timedelta(days=400))
+    signed_tokens = gateway.application.signed_tokens
+    long = await start_session(signed_tokens, ALICE, admin=False, lifetime=timedelta(days=400))
     await browsers.end(connected, ALICE)
     gateway.clock.advance(days=399)
     assert not await browsers.holds(long)

@@ -142,7 +142,7 @@ def test_what_was_passed_over_is_said(encoding: str, body: bytes, said: str) -> 
 
 
 def test_several_answers_share_one_allowance() -> None:
-    allowance = ByteBudget(10)
-    list(open_decoder("", allowance).feed(b"123456"))
+    budget = ByteBudget(10)
+    list(open_decoder("", budget).feed(b"123456"))
     with pytest.raises(BodyTooLarge):
-        list(open_decoder("", allowance).feed(b"123456"))
+        list(open_decoder("", budget).feed(b"123456"))

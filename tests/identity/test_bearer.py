@@ -20,10 +20,10 @@ RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 @pytest.mark.parametrize("settings", [{}, {"jwt_secret_key": HMAC_KEY}, {"jwt_email_claim": "upn"}])
 async def test_our_own_tokens_name_their_user(settings):
     async with open_gateway(**settings) as gateway:
-        token = await gateway.tickets.create_bearer("Ada@Example.com", False, timedelta(hours=1))
+        token = await gateway.signed_tokens.create_bearer("Ada@Example.com", False, timedelta(hours=1))
         caller = await identify(gateway, token)
         assert (caller.email, caller.is_admin, caller.via) == ("ada@example.com", False, "bearer")
-        admin = await gateway.tickets.create_bearer("root@example.com", True, timedelta(hours=1))
+        admin = await gateway.signed_tokens.create_bearer("root@example.com", True, timedelta(hours=1))
         assert (await identify(gateway, admin)).is_admin
         gateway.clock.advance(timedelta(hours=1))
         with pytest.raises(NotSignedIn, match="expired"):
@@ -89,7 +89,7 @@ async def test_the_root_secret_signs_no_bearer_token():
 async def test_a_repeated_authorization_header_is_refused_and_other_schemes_are_not_ours():
     async with open_gateway() as gateway:
         identity = gateway.services.identities[0]
-        token = await gateway.tickets.create_bearer("ada@example.com", False, timedelta(hours=1))
+        token = await gateway.signed_tokens.create_bearer("ada@example.com", False, timedelta(hours=1))
         with pytest.raises(NotSignedIn, match="more than once"):
             await identity.identify(evidence(f"Bearer {token}", f"Bearer {token}"))
         assert await identity.identify(evidence("Basic YTpi")) is None

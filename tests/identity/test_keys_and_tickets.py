@@ -88,19 +88,21 @@ async def test_a_ticket_comes_back_with_its_claims(kept, clock):
 
 
 async def test_a_ticket_serves_one_purpose_until_it_expires(kept, clock):
-    tickets = tickets_with(kept, clock)
-    ticket = await tickets.sign("success", {}, lifetime=timedelta(minutes=1))
+    signed_tokens = tickets_with(kept, clock)
+    ticket = await signed_tokens.sign("success", {}, lifetime=timedelta(minutes=1))
     with pytest.raises(InvalidRequest, match="audience"):
-        await tickets.verify("session", ticket)
+        await signed_tokens.verify("session", ticket)
     clock.advance(timedelta(seconds=61))
     with pytest.raises(InvalidRequest, match="expired"):
-        await tickets.verify("success", ticket)
+        await signed_tokens.verify("success", ticket)
 
 
 async def test_claims_cannot_override_what_protects_the_ticket(kept, clock):
-    tickets = tickets_with(kept, clock)
+    signed_tokens = tickets_with(kept, clock)
     forged = {"aud": "latchpin:session", "iss": "https://evil.example", "exp": 9e12}
-    claims = await tickets.verify("success", await tickets.sign("success", forged, lifetime=timedelta(minutes=1)))
+    claims = await signed_tokens.verify(
+        "success", await signed_tokens.sign("success", forged, lifetime=timedelta(minutes=1))
+    )
     assert (claims["aud"], claims["iss"]) == ("latchpin:success", BASE)
 
 
@@ -115,11 +117,13 @@ def _forge(algorithm, claims, signature):
 
 
 async def test_forged_tickets_are_refused(kept, clock):
-    tickets = tickets_with(kept, clock)
-    good = await tickets.sign("success", {"a": 1}, lifetime=timedelta(minutes=1))
+    signed_tokens = tickets_with(kept, clock)
+    good = await signed_tokens.sign("success", {"a": 1}, lifetime=timedelta(minutes=1))
     claims = {"iss": BASE, "aud": "latchpin:success", "exp": int(clock().timestamp()) + 60}
     key = await todays_key(kept, cipher_of(A), "tickets")
-    assert await tickets.verify("success", _forge("HS256", claims, lambda signed: hmac.digest(key, signed, "sha256")))
+    assert await signed_tokens.verify(
+        "success", _forge("HS256", claims, lambda signed: hmac.digest(key, signed, "sha256"))
+    )
     head, body, signature = good.split(".")
     for ticket in (
         _forge("none", claims, lambda signed: b""),
@@ -135,8 +139,8 @@ async def test_forged_tickets_are_refused(kept, clock):
         "é.é.é",
     ):
         with pytest.raises(InvalidRequest):
-            await tickets.verify("success", ticket)
-    assert await tickets.verify("success", good)
+            await signed_tokens.verify("success", ticket)
+    assert await signed_tokens.verify("success", good)
 
 
 async def test_tickets_outlive_a_change_of_the_secret_only_while_the_earlier_one_is_listed(kept, clock):
@@ -155,6 +159,8 @@ async def test_another_gateways_tickets_are_refused(kept, clock):
 
 
 async def test_bearer_tokens_are_not_made_where_another_server_issues_them(kept, clock):
-    tickets = tickets_with(kept, clock, jwt_jwks_url="https://idp/keys", jwt_issuer="https://idp", jwt_audience="us")
+    signed_tokens = tickets_with(
+        kept, clock, jwt_jwks_url="https://idp/keys", jwt_issuer="https://idp", jwt_audience="us"
+    )
     with pytest.raises(SettingsError, match="JWT_JWKS_URL"):
-        await tickets.create_bearer("ada@example.com", False, timedelta(hours=1))
+        await signed_tokens.create_bearer("ada@example.com", False, timedelta(hours=1))

@@ -53,8 +53,8 @@ REFUSED = [
 @pytest.mark.parametrize(("values", "why"), REFUSED, ids=[why for _, why in REFUSED])
 async def test_a_header_that_proves_nothing_is_401_beside_a_good_session(values, why):
     async with open_gateway() as gateway, gateway.client() as client:
-        token = await gateway.tickets.create_bearer("ada@example.com", False, timedelta(hours=1))
-        cookie = await start_session(gateway.tickets, "ada@example.com", admin=False, lifetime=timedelta(hours=1))
+        token = await gateway.signed_tokens.create_bearer("ada@example.com", False, timedelta(hours=1))
+        cookie = await start_session(gateway.signed_tokens, "ada@example.com", admin=False, lifetime=timedelta(hours=1))
         client.cookies.set(session_cookie_name(BASE), cookie)
         assert (await client.get("/me")).json()["via"] == "session"
         headers = [(b"authorization", value.replace(TOKEN, token).encode("latin-1")) for value in values]
@@ -67,7 +67,7 @@ async def test_a_header_that_proves_nothing_is_401_beside_a_good_session(values,
 @pytest.mark.parametrize("value", ["Bearer {token}", "bearer {token}", "BEARER   {token}", "\t Bearer {token} \t"])
 async def test_what_the_rfc_allows_is_read(value):
     async with open_gateway() as gateway:
-        token = await gateway.tickets.create_bearer("ada@example.com", False, timedelta(hours=1))
+        token = await gateway.signed_tokens.create_bearer("ada@example.com", False, timedelta(hours=1))
         found = parse_authorization({"authorization": (value.replace(TOKEN, token),)})
         assert (found.scheme, found.credentials) == ("bearer", token)
         assert token not in repr(found)

@@ -211,10 +211,10 @@ async def test_a_look_waits_for_what_waits_and_not_for_what_comes_meanwhile(reco
 
 async def test_what_the_writing_logs_belongs_to_no_flow(records, quick):
     history = FlowHistory(records, life=DAY)
-    trail = FlowRecorder(Activity(MovedClock(), {"history": history}), FlowLog(None), worker="w").open("authorize")
-    trail.name("f" * 32, "a" * 32, "ada@example.com")
-    with trail:
-        trail.step(Begun(via="session"))
+    span = FlowRecorder(Activity(MovedClock(), {"history": history}), FlowLog(None), worker="w").open("authorize")
+    span.name("f" * 32, "a" * 32, "ada@example.com")
+    with span:
+        span.step(Begun(via="session"))
         await written(history)
     assert [step.flow_id for step in records.kept] == ["f" * 32]
     assert records.flows == [None]

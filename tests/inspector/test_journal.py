@@ -44,19 +44,19 @@ def told() -> Told:
 
 
 @pytest.fixture
-def journal(told: Told) -> FlowRecorder:
+def recorder(told: Told) -> FlowRecorder:
     ticks = itertools.count()
     return FlowRecorder(
         Activity(MovedClock(), {"told": told}), FlowLog(None), worker="w1", timer=lambda: next(ticks) * 0.5
     )
 
 
-def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_before(journal, told):
-    trail = journal.open("authorize")
-    trail.name(FLOW, GATEWAY, ADA)
-    with trail:
-        trail.step(Begun(via="session"))
-        trail.step(Verified(key_id="k", signed_in=True))
+def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_before(recorder, told):
+    span = recorder.open("authorize")
+    span.name(FLOW, GATEWAY, ADA)
+    with span:
+        span.step(Begun(via="session"))
+        span.step(Verified(key_id="k", signed_in=True))
     first, second = told.steps
     assert {(fact.name, fact.gateway_id, fact.subject) for fact in told.facts} == {("flow.step", GATEWAY, ADA)}
     assert (first.flow_id, first.worker, first.via) == (FLOW, "w1", "session")
@@ -64,11 +64,11 @@ def test_a_step_has_the_flows_names_its_worker_and_the_time_since_the_step_befor
     assert (second.step, second.outcome, second.key_id) == ("verified", "done", "k")
 
 
-def test_what_a_trail_is_left_with_is_the_failure(journal, told):
+def test_what_a_trail_is_left_with_is_the_failure(recorder, told):
     error = BackendUnavailable("db.internal is away")
-    trail = journal.open("authorize")
-    trail.name(FLOW, GATEWAY, ADA, issued_by="w2")
-    with pytest.raises(BackendUnavailable), trail:
+    span = recorder.open("authorize")
+    span.name(FLOW, GATEWAY, ADA, issued_by="w2")
+    with pytest.raises(BackendUnavailable), span:
         raise error
     assert error.flow_id == FLOW
     (step,) = told.steps
@@ -77,38 +77,38 @@ def test_what_a_trail_is_left_with_is_the_failure(journal, told):
     assert (step.internal, step.provider_error, step.issued_by) == (True, None, "w2")
 
 
-def test_what_nobody_foresaw_is_a_failure_without_its_words(journal, told):
-    trail = journal.open("callback")
-    trail.name(FLOW, GATEWAY, ADA)
-    with pytest.raises(RuntimeError), trail:
+def test_what_nobody_foresaw_is_a_failure_without_its_words(recorder, told):
+    span = recorder.open("callback")
+    span.name(FLOW, GATEWAY, ADA)
+    with pytest.raises(RuntimeError), span:
         raise RuntimeError("a secret")
     assert told.steps[0].cause == "internal"
     assert "a secret" not in str(told.facts)
 
 
-def test_without_a_name_only_a_failed_callback_is_told(journal, told):
-    trail = journal.open("fetch-tools")
-    trail.step(Begun(via="x"))
-    with pytest.raises(NotFound), trail:
+def test_without_a_name_only_a_failed_callback_is_told(recorder, told):
+    span = recorder.open("fetch-tools")
+    span.step(Begun(via="x"))
+    with pytest.raises(NotFound), span:
         raise NotFound
     assert told.steps == []
     error = StateExpired(expired_at=MovedClock()())
-    with pytest.raises(StateExpired), journal.open("callback"):
+    with pytest.raises(StateExpired), recorder.open("callback"):
         raise error
     assert (told.steps[0].flow_id, told.steps[0].cause) == ("", "state-expired")
     assert error.flow_id is None
 
 
-def test_a_line_written_in_a_flow_names_it_in_json_and_no_line_after_it(journal):
+def test_a_line_written_in_a_flow_names_it_in_json_and_no_line_after_it(recorder):
     def written(**extra: str) -> dict:
         record = logging.LogRecord("latchpin.anything", logging.INFO, "", 0, "said", None, None)
         vars(record).update(extra)
         return json.loads(JsonFormatter().format(record))
 
     assert "flow_id" not in written()
-    with journal.open("callback") as trail:
+    with recorder.open("callback") as span:
         assert "flow_id" not in written()
-        trail.name(FLOW, GATEWAY, ADA)
+        span.name(FLOW, GATEWAY, ADA)
         assert written()["flow_id"] == current_flow() == FLOW
         assert written(flow_id="other")["flow_id"] == "other"
     assert "flow_id" not in written()

@@ -89,8 +89,8 @@ async def test_a_forged_state_or_another_ticket_of_ours(desk: Desk, ada):
     browser, url = ada
     state = dict(parse_qsl(urlsplit(url).query))["state"]
     head, body, signature = state.split(".")
-    tickets = desk.gateway.application.signed_tokens
-    foreign = await tickets.sign("session", {"flow": "f" * 32}, lifetime=timedelta(minutes=1))
+    signed_tokens = desk.gateway.application.signed_tokens
+    foreign = await signed_tokens.sign("session", {"flow": "f" * 32}, lifetime=timedelta(minutes=1))
     for forged in (
         f"{head}.{body[:-2]}AA.{signature}",
         f"{head}.{body}.",

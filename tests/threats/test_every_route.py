@@ -94,12 +94,14 @@ class KeyIdentity:
 
 async def credentials(gateway: InnerGateway) -> tuple[dict[str, list[Header]], dict[str, list[Header]]]:
     """What holds, by who looks at it, and what does not; each of the latter names who looks at it first."""
-    tickets = gateway.application.signed_tokens
+    signed_tokens = gateway.application.signed_tokens
     token, late, other = [
-        (await tickets.create_bearer(email, False, lifetime)).encode()
+        (await signed_tokens.create_bearer(email, False, lifetime)).encode()
         for email, lifetime in ((ALICE, HOUR), (ALICE, -HOUR), (BOB, HOUR))
     ]
-    cookie = f"{session_cookie_name(BASE)}={await start_session(tickets, ALICE, admin=True, lifetime=HOUR)}".encode()
+    cookie = (
+        f"{session_cookie_name(BASE)}={await start_session(signed_tokens, ALICE, admin=True, lifetime=HOUR)}".encode()
+    )
     user = USER_HEADER.lower().encode()
     good = {
         "bearer": [(b"authorization", b"Bearer " + token)],
@@ -188,13 +190,13 @@ async def test_24_where_nobody_is_asked_a_broken_credential_makes_nobody_known(g
 
 async def test_24_a_session_that_does_not_hold_is_the_end_of_a_session_and_nobody(gateway: InnerGateway):
     """It is no error beside another proof, which then stands alone; by itself it opens nothing."""
-    tickets, name = gateway.application.signed_tokens, session_cookie_name(BASE)
-    ended = await start_session(tickets, BOB, admin=True, lifetime=HOUR)
+    signed_tokens, name = gateway.application.signed_tokens, session_cookie_name(BASE)
+    ended = await start_session(signed_tokens, BOB, admin=True, lifetime=HOUR)
     kept = gateway.application.services.kept
-    await end_session(kept, parse_session(await tickets.verify("session", ended)))
-    late = await start_session(tickets, BOB, admin=True, lifetime=-HOUR)
-    other = await tickets.sign("csrf", {"sub": BOB, "sid": "x", "admin": True}, lifetime=HOUR)
-    bearer = await tickets.create_bearer(BOB, True, HOUR)
+    await end_session(kept, parse_session(await signed_tokens.verify("session", ended)))
+    late = await start_session(signed_tokens, BOB, admin=True, lifetime=-HOUR)
+    other = await signed_tokens.sign("csrf", {"sub": BOB, "sid": "x", "admin": True}, lifetime=HOUR)
+    bearer = await signed_tokens.create_bearer(BOB, True, HOUR)
     good, _ = await credentials(gateway)
     person, wrong = Person(gateway, nowhere(), query=QUERY.format("0" * 32)), []
     for what, ticket in {"ended": ended, "late": late, "of a form": other, "a bearer token": bearer, "x": "x"}.items():

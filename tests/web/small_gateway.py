@@ -52,14 +52,14 @@ class SmallGateway:
     app: FastAPI
     services: Services
     clock: MovedClock
-    tickets: SignedTokens
+    signed_tokens: SignedTokens
 
     def client(self, *, peer: str = "203.0.113.7", base_url: str | None = None, **options: Any) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, client=(peer, 5000))
         return httpx.AsyncClient(transport=transport, base_url=base_url or self.services.settings.base_url, **options)
 
     async def bearer(self, email: str, *, admin: bool = False) -> dict[str, str]:
-        token = await self.tickets.create_bearer(email, admin, timedelta(hours=1))
+        token = await self.signed_tokens.create_bearer(email, admin, timedelta(hours=1))
         return {"authorization": f"Bearer {token}"}
 
 

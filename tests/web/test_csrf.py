@@ -56,7 +56,7 @@ async def test_a_form_token_is_good_for_its_own_session_only(gateway, client):
 
 async def test_a_form_token_ends(gateway, client):
     await sign_in(client, gateway, "ada@example.com")
-    token = await gateway.tickets.sign("csrf", {"sub": "whoever"}, lifetime=timedelta(seconds=5))
+    token = await gateway.signed_tokens.sign("csrf", {"sub": "whoever"}, lifetime=timedelta(seconds=5))
     gateway.clock.advance(timedelta(seconds=6))
     assert (await client.post("/act", data={"csrf_token": token}, headers=SAME_ORIGIN)).status_code == 403
 

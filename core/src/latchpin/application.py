@@ -52,23 +52,27 @@ class Application:
         self.tokens = TokenService(
             services, self.servers, self.clients, self.token_endpoint, pin=self.gateways.pin_issuer
         )
-        self.journal = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
-        self.waiting = PendingAuthorizations(services)
+        self.recorder = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
+        self.pending_authorizations = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)
-        self.beginning = StartAuthorization(
+        self.start_authorization = StartAuthorization(
             services,
             self.gateways,
             self.servers,
             self.clients,
             step_up=self.step_up,
-            proofs=self.token_endpoint.prover,
-            waiting=self.waiting,
-            journal=self.journal,
+            proofs=self.token_endpoint.proofs,
+            pending_authorizations=self.pending_authorizations,
+            recorder=self.recorder,
         )
-        self.completion = AuthorizationCallback(
-            services, self.gateways, self.tokens, waiting=self.waiting, journal=self.journal
+        self.authorization_callback = AuthorizationCallback(
+            services,
+            self.gateways,
+            self.tokens,
+            pending_authorizations=self.pending_authorizations,
+            recorder=self.recorder,
         )
-        self.toolbox = Toolbox(services, self.tokens, self.journal, note_missing=self.step_up.note)
+        self.toolbox = Toolbox(services, self.tokens, self.recorder, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
         self.break_glass = BreakGlass(services, self.tokens)
@@ -112,7 +116,7 @@ class Application:
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
-        await self.completion.close()
+        await self.authorization_callback.close()
         await self.connections.close()
         await self._deleting.close()
         await self.removal.close()

@@ -67,12 +67,12 @@ class FlowSpan:
     Until it has a name nothing is recorded, but that a callback failed.
     """
 
-    def __init__(self, journal: FlowRecorder, during: Phase) -> None:
-        self._journal = journal
+    def __init__(self, recorder: FlowRecorder, during: Phase) -> None:
+        self._recorder = recorder
         self._during: Phase = during
         self._names = FlowNames()
         self._issued_by: str | None = None
-        self._before = journal.timer()
+        self._before = recorder.timer()
         self._token: Token[str | None] | None = None
 
     def name(self, flow_id: str, gateway_id: str, app_user_email: str, *, issued_by: str | None = None) -> None:
@@ -84,14 +84,14 @@ class FlowSpan:
 
     def elapsed(self) -> float:
         """Seconds since the last step."""
-        return round(self._journal.timer() - self._before, 6)
+        return round(self._recorder.timer() - self._before, 6)
 
     def step(self, step: StepFacts, error: LatchpinError | None = None) -> None:
         """Record that a step was done."""
-        now, journal, names = self._journal.timer(), self._journal, self._names
+        now, recorder, names = self._recorder.timer(), self._recorder, self._names
         seconds, self._before = round(now - self._before, 6), now
         if names.flow_id or (self._during == "callback" and error is not None):
-            journal.tell(names, step, seconds, error)
+            recorder.tell(names, step, seconds, error)
 
     def __enter__(self) -> Self:
         self._token = _CURRENT.set(self._names.flow_id or None)

@@ -24,7 +24,7 @@ class Attempt:
 
     Attributes:
         wanted: scopes that the MCP server has asked of this user since (step-up).
-        trail: where its steps are recorded.
+        span: where its steps are recorded.
         discovery_seconds: how long it took to find ``found``.
         key_thumbprint: names the gateway's key, where the tokens are to be bound to it.
     """
@@ -35,7 +35,7 @@ class Attempt:
     email: str
     browser: str = field(repr=False)
     wanted: tuple[str, ...]
-    trail: FlowSpan
+    span: FlowSpan
     discovery_seconds: float
     key_thumbprint: str | None = None
 

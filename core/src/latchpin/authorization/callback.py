@@ -48,15 +48,15 @@ class AuthorizationCallback:
         gateways: GatewayRegistry,
         tokens: TokenService,
         *,
-        waiting: PendingAuthorizations,
-        journal: FlowRecorder,
+        pending_authorizations: PendingAuthorizations,
+        recorder: FlowRecorder,
     ) -> None:
         self._services = services
         self._gateways = gateways
         self._tokens = tokens
-        self._waiting = waiting
-        self._diagnosis = Diagnosis(services, waiting.store_name)
-        self._journal = journal
+        self._pending_authorizations = pending_authorizations
+        self._diagnosis = Diagnosis(services, pending_authorizations.store_name)
+        self._recorder = recorder
         self._exchanging: SharedTasks[str, Completed] = SharedTasks()
 
     async def complete(
@@ -79,21 +79,21 @@ class AuthorizationCallback:
         Raises:
             CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
         """
-        with self._journal.open("callback") as trail:
-            patient = Patient(self._services, self._waiting.states())
+        with self._recorder.open("callback") as span:
+            patient = Patient(self._services, self._pending_authorizations.states())
             parameters = parse_callback(query)
             payload = parse_state(parameters.state, self._services.signer)
-            self._note_return(trail, parameters, payload)
+            self._note_return(span, parameters, payload)
             check_browser(payload, cookie=browser, signed_in=None)
             with unused():
                 signed_in = await patient.ask(caller)
                 check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
                 verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
-                pending = await self._take(trail, patient, parameters, payload, verified)
+                pending = await self._take(span, patient, parameters, payload, verified)
             with used_up():
-                validated = self._validate(trail, parameters, payload, pending, path_gateway)
+                validated = self._validate(span, parameters, payload, pending, path_gateway)
                 # The code is spent by it: whoever stops waiting, and a gateway that stops, does not stop it.
-                exchange = partial(self._exchange, trail, validated, patient)
+                exchange = partial(self._exchange, span, validated, patient)
                 return await self._exchanging.run(payload.flow_id, exchange)
 
     async def close(self) -> None:
@@ -102,38 +102,38 @@ class AuthorizationCallback:
 
     def refuse(self, error: CallbackMalformed) -> NoReturn:
         """Raise ``error`` for an answer in which there is nothing to judge, and record that a callback failed."""
-        with self._journal.open("callback"):
+        with self._recorder.open("callback"):
             raise error
 
     async def _take(
         self,
-        trail: FlowSpan,
+        span: FlowSpan,
         patient: Patient,
         parameters: CallbackParameters,
         payload: StatePayload,
         verified: Verified,
     ) -> PendingAuthorization:
         try:
-            check_age(payload, now=self._services.clock(), lifetime=self._waiting.lifetime)
-            trail.step(verified)
+            check_age(payload, now=self._services.clock(), lifetime=self._pending_authorizations.lifetime)
+            span.step(verified)
             if parameters.error is None:
                 await patient.ask(lambda: self._tokens.check_pause(payload.gateway_id))
             pending = await patient.consume(StateKey(payload.gateway_id, parameters.state))
         except StateRefused as exc:
             await self._diagnosis.narrow(exc, payload)
             raise
-        self._waiting.admission.release(payload.flow_id)
+        self._pending_authorizations.admission.release(payload.flow_id)
         return pending
 
-    def _note_return(self, trail: FlowSpan, parameters: CallbackParameters, payload: StatePayload) -> None:
-        trail.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
+    def _note_return(self, span: FlowSpan, parameters: CallbackParameters, payload: StatePayload) -> None:
+        span.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
         away = (self._services.clock() - payload.issued_at).total_seconds()
         answer: Literal["code", "error"] = "error" if parameters.error is not None else "code"
-        trail.step(Returned(answer=answer, away_seconds=round(away, 3), issued_by=payload.instance))
+        span.step(Returned(answer=answer, away_seconds=round(away, 3), issued_by=payload.instance))
 
     def _validate(
         self,
-        trail: FlowSpan,
+        span: FlowSpan,
         parameters: CallbackParameters,
         payload: StatePayload,
         pending: PendingAuthorization,
@@ -142,12 +142,12 @@ class AuthorizationCallback:
         try:
             validated = validate(parameters, payload, pending, path_gateway=path_gateway)
         except LatchpinError:
-            trail.step(Consumed(self._waiting.label, fits=False))
+            span.step(Consumed(self._pending_authorizations.label, fits=False))
             raise
-        trail.step(Consumed(self._waiting.label, fits=True))
+        span.step(Consumed(self._pending_authorizations.label, fits=True))
         return validated
 
-    async def _exchange(self, trail: FlowSpan, validated: ValidatedCallback, patient: Patient) -> Completed:
+    async def _exchange(self, span: FlowSpan, validated: ValidatedCallback, patient: Patient) -> Completed:
         pending, payload = validated.pending, validated.payload
         gateway = await patient.ask(lambda: self._gateways.get_any(payload.gateway_id))
         place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
@@ -157,7 +157,7 @@ class AuthorizationCallback:
             verifier = self._services.cipher.unseal(pending.code_verifier, associated_data=place)
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
-        await self._tokens.redeem(gateway, validated, verifier, trail)
+        await self._tokens.redeem(gateway, validated, verifier, span)
         email = pending.app_user_email
         await self._services.activity.tell(
             "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id

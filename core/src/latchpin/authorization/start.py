@@ -37,8 +37,8 @@ class StartAuthorization:
         *,
         step_up: StepUp,
         proofs: DpopProofs,
-        waiting: PendingAuthorizations,
-        journal: FlowRecorder,
+        pending_authorizations: PendingAuthorizations,
+        recorder: FlowRecorder,
     ) -> None:
         self._services = services
         self._gateways = gateways
@@ -46,8 +46,8 @@ class StartAuthorization:
         self._clients = clients
         self._step_up = step_up
         self._proofs = proofs
-        self._waiting = waiting
-        self._journal = journal
+        self._pending_authorizations = pending_authorizations
+        self._recorder = recorder
 
     async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str) -> str:
         """Prepare an authorization and return the URL to send the browser to.
@@ -62,28 +62,28 @@ class StartAuthorization:
             StateStorageDisabled, NotFound, InvalidRequest, TooManyPending, ProviderError, ConfigurationError,
             BackendUnavailable.
         """
-        trail = self._journal.open("authorize")
-        states = self._waiting.states()
+        span = self._recorder.open("authorize")
+        states = self._pending_authorizations.states()
         gateway = await self._gateways.get(gateway_id, caller)
         _check_authorizes(gateway)
-        trail.name(flow_id, gateway.id, caller.email)
-        with trail:
-            trail.step(Begun(via=caller.via))
+        span.name(flow_id, gateway.id, caller.email)
+        with span:
+            span.step(Begun(via=caller.via))
             found = await self._servers.find(gateway)
             found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
-            seconds = trail.elapsed()
+            seconds = span.elapsed()
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
-            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, trail, seconds, key)
+            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, span, seconds, key)
             return await self._begin(states, attempt)
 
     async def _begin(self, states: StateStore, attempt: Attempt) -> str:
         gateway, found = attempt.gateway, attempt.found
-        self._waiting.admission.admit(attempt.flow_id, attempt.email)
+        self._pending_authorizations.admission.admit(attempt.flow_id, attempt.email)
         try:
             url = await self._prepare(states, attempt)
         except BaseException:
-            self._waiting.admission.release(attempt.flow_id)
+            self._pending_authorizations.admission.release(attempt.flow_id)
             raise
         pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
         require_pinned(gateway, found, pinned)
@@ -99,22 +99,22 @@ class StartAuthorization:
         except RegistrationFailed:
             self._servers.forget(attempt.gateway.id)  # its metadata may have been mended by the next try
             raise
-        client_seconds = attempt.trail.elapsed() - attempt.discovery_seconds
-        store = await self._waiting.store_name.of(states)
+        client_seconds = attempt.span.elapsed() - attempt.discovery_seconds
+        store = await self._pending_authorizations.store_name.of(states)
         pending, url = build_request(
             attempt, self._services, client_id=client.client_id, redirect_uri=redirect_uri, store=store
         )
         await states.put(pending)
-        attempt.trail.step(
+        attempt.span.step(
             Stored(
-                store=self._waiting.label,
-                lifetime_seconds=round(self._waiting.lifetime.total_seconds()),
+                store=self._pending_authorizations.label,
+                lifetime_seconds=round(self._pending_authorizations.lifetime.total_seconds()),
                 issuer=metadata.issuer,
                 discovery_seconds=attempt.discovery_seconds,
                 client_seconds=round(client_seconds, 6),
             )
         )
-        attempt.trail.step(
+        attempt.span.step(
             Redirected(
                 server=host_of(endpoint),
                 client_id=pending.client_id,

@@ -28,29 +28,29 @@ class BearerIdentity:
     """Verifies bearer tokens: our own, or those of the server behind JWT_JWKS_URL.
 
     Args:
-        tickets: knows issuer, audience and our own keys.
+        signed_tokens: knows issuer, audience and our own keys.
         email_claim: JWT_EMAIL_CLAIM.
         key_set: the published keys; None where tokens are our own.
         clock: judges the times.
-        endings: knows whose tokens of our own were ended.
+        revocations: knows whose tokens of our own were ended.
     """
 
     schemes = frozenset({BEARER})
 
     def __init__(
         self,
-        tickets: SignedTokens,
+        signed_tokens: SignedTokens,
         *,
         email_claim: str,
         key_set: KeySet | None,
         clock: Clock,
-        endings: SessionRevocations,
+        revocations: SessionRevocations,
     ) -> None:
-        self._tickets = tickets
+        self._signed_tokens = signed_tokens
         self._email_claim = email_claim
         self._key_set = key_set
         self._clock = clock
-        self._endings = endings
+        self._revocations = revocations
 
     async def identify(self, evidence: Evidence) -> Caller | None:
         """Say who the token was made for. Another scheme than Bearer is not ours to judge.
@@ -82,12 +82,12 @@ class BearerIdentity:
         """One that does not say when it was issued is older than any end; another issuer's are not ours to end."""
         if self._key_set is not None:
             return
-        if await self._endings.cover(email, issued_at if isinstance(issued_at, int | float) else 0):
+        if await self._revocations.cover(email, issued_at if isinstance(issued_at, int | float) else 0):
             raise NotSignedIn("the bearer token was ended by an administrator", remedy="Ask for another token.")
 
     async def _claims(self, token: str, resource: str | None) -> dict[str, Any]:
         if self._key_set is None:
-            return await self._tickets.verify_bearer(token, resource=resource)
+            return await self._signed_tokens.verify_bearer(token, resource=resource)
         key = await self._key_set.find(read_key_id(token))
         if key is None:
             raise jwt.InvalidSignatureError("no such key")
@@ -95,8 +95,8 @@ class BearerIdentity:
             token,
             [key],
             [key.algorithm_name],
-            issuer=self._tickets.bearer_issuer,
-            audiences=self._tickets.bearer_audiences(resource),
+            issuer=self._signed_tokens.bearer_issuer,
+            audiences=self._signed_tokens.bearer_audiences(resource),
             now=self._clock().timestamp(),
             leeway=FOREIGN_CLOCK_LEEWAY,
         )
@@ -116,7 +116,7 @@ class BearerIdentity:
         expires_at = read_expiry(token)
         if expires_at is None:  # longer than what is passed on: it proves its user, and is passed on to nobody
             return None
-        return IdentityAssertion(token, self._tickets.bearer_issuer, expires_at, type_of(token))
+        return IdentityAssertion(token, self._signed_tokens.bearer_issuer, expires_at, type_of(token))
 
     def _is_admin(self, claims: Mapping[str, Any]) -> bool:
         # Only under our own keys: what another issuer puts into its tokens decides nothing here.

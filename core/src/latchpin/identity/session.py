@@ -15,10 +15,10 @@ __all__ = ["SessionIdentity"]
 class SessionIdentity:
     """Reads the session cookie."""
 
-    def __init__(self, tickets: SignedTokens, kept: KeyValueRecords, *, base_url: str, clock: Clock) -> None:
-        self._tickets = tickets
+    def __init__(self, signed_tokens: SignedTokens, kept: KeyValueRecords, *, base_url: str, clock: Clock) -> None:
+        self._signed_tokens = signed_tokens
         self._kept = kept
-        self._endings = SessionRevocations(kept, clock)
+        self._revocations = SessionRevocations(kept, clock)
         self._cookie = session_cookie_name(base_url)
 
     async def identify(self, evidence: Evidence) -> Caller | None:
@@ -34,11 +34,11 @@ class SessionIdentity:
         if not ticket:
             return None
         try:
-            session = parse_session(await self._tickets.verify(SESSION, ticket))
+            session = parse_session(await self._signed_tokens.verify(SESSION, ticket))
         except InvalidRequest:
             return None
         if await was_ended(self._kept, session.id):
             return None
-        if await self._endings.cover(session.email, session.issued_at.timestamp()):
+        if await self._revocations.cover(session.email, session.issued_at.timestamp()):
             return None
         return Caller(session.email, is_admin=session.is_admin, via="session", session_id=session.id)

@@ -39,10 +39,10 @@ class Session:
     expires_at: datetime
 
 
-async def start_session(tickets: SignedTokens, email: str, *, admin: bool, lifetime: timedelta) -> str:
+async def start_session(signed_tokens: SignedTokens, email: str, *, admin: bool, lifetime: timedelta) -> str:
     """Make the cookie value of a new session."""
     claims = {"sub": email, "sid": secrets.token_urlsafe(16), "admin": admin}
-    return await tickets.sign(SESSION, claims, lifetime=lifetime)
+    return await signed_tokens.sign(SESSION, claims, lifetime=lifetime)
 
 
 def parse_session(claims: Mapping[str, Any]) -> Session:

@@ -34,18 +34,20 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
     """Nothing is fetched before the first token comes; nothing to close."""
     url = settings.jwt_jwks_url
     yield BearerIdentity(
-        _tickets(settings, context),
+        _signed_tokens(settings, context),
         email_claim=settings.jwt_email_claim,
         key_set=KeySet(url, upstream=await context.trusted(url), clock=context.clock) if url else None,
         clock=context.clock,
-        endings=SessionRevocations(context.kept, context.clock),
+        revocations=SessionRevocations(context.kept, context.clock),
     )
 
 
 @asynccontextmanager
 async def open_session(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing to close."""
-    yield SessionIdentity(_tickets(settings, context), context.kept, base_url=context.base_url, clock=context.clock)
+    yield SessionIdentity(
+        _signed_tokens(settings, context), context.kept, base_url=context.base_url, clock=context.clock
+    )
 
 
 @asynccontextmanager
@@ -54,7 +56,7 @@ async def open_proxy(settings: ProxySettings, context: Context) -> AsyncIterator
     yield ProxyIdentity(settings.trusted_user_header, settings.trusted_proxies)
 
 
-def _tickets(settings: BearerSettings, context: Context) -> SignedTokens:
+def _signed_tokens(settings: BearerSettings, context: Context) -> SignedTokens:
     return SignedTokens(
         settings, base_url=context.base_url, kept=context.kept, cipher=context.cipher, clock=context.clock
     )

@@ -76,5 +76,5 @@ def _open_guarded_socket(info: Any) -> socket.socket:  # noqa: ANN401  aiohttp's
 
 
 async def _note_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    passage: ExchangeState = context.trace_request_ctx
-    passage.sent = True
+    exchange: ExchangeState = context.trace_request_ctx
+    exchange.sent = True

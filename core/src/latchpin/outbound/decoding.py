@@ -58,19 +58,19 @@ class Decoder:
     """Passes a body on as it is, within its allowance.
 
     Args:
-        allowance: what its pieces count against.
+        budget: what its pieces count against.
         passed_over: what is wrong about the body and does no harm, a phrase for the log; empty: nothing is.
     """
 
-    def __init__(self, allowance: ByteBudget, passed_over: str = "") -> None:
-        self._allowance = allowance
+    def __init__(self, budget: ByteBudget, passed_over: str = "") -> None:
+        self._budget = budget
         self.passed_over = passed_over
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Decode one piece. Raises BodyTooLarge or BodyUndecodable."""
-        self._allowance.take_raw(len(data))
+        self._budget.take_raw(len(data))
         for piece in self._decode(data):
-            self._allowance.take_decoded(len(piece))
+            self._budget.take_decoded(len(piece))
             if piece:
                 yield piece
 
@@ -87,8 +87,8 @@ class _Labelled(Decoder):
     No coded stream begins as those do. Proxies that decode a body and leave its label are met in use.
     """
 
-    def __init__(self, allowance: ByteBudget, coding: str) -> None:
-        super().__init__(allowance)
+    def __init__(self, budget: ByteBudget, coding: str) -> None:
+        super().__init__(budget)
         self._coding = coding
         self._head: bytes | None = b""  # what came before the first byte that tells
 
@@ -116,8 +116,8 @@ class _Inflater(_Labelled):
     Several gzip members are one body (RFC 1952 section 2.2). What follows and is none is passed over.
     """
 
-    def __init__(self, allowance: ByteBudget, coding: str) -> None:
-        super().__init__(allowance, coding)
+    def __init__(self, budget: ByteBudget, coding: str) -> None:
+        super().__init__(budget, coding)
         self._stream: zlib._Decompress | None = None
         self._members = 0
         self._rest = b""  # after a member: too little to tell whether another one begins
@@ -171,7 +171,7 @@ def _open_deflate(first: bytes) -> zlib._Decompress:
     return zlib.decompressobj(wbits=-zlib.MAX_WBITS if bare else zlib.MAX_WBITS)
 
 
-def open_decoder(encoding: str, allowance: ByteBudget) -> Decoder:
+def open_decoder(encoding: str, budget: ByteBudget) -> Decoder:
     """Choose by Content-Encoding. What is asked for is ``ACCEPTED_ENCODINGS``; words that are no coding mean nothing.
 
     A coding that was not asked for, and several on top of each other, are refused by the decoder, unless its body
@@ -180,7 +180,7 @@ def open_decoder(encoding: str, allowance: ByteBudget) -> Decoder:
     words = [word for part in encoding.split(",") if (word := part.strip().lower()) not in {"", "identity"}]
     codings = [word for word in words if word in _CODINGS]
     if not codings:
-        return Decoder(allowance, f"its Content-Encoding {encoding[:40]!a} is no coding" if words else "")
+        return Decoder(budget, f"its Content-Encoding {encoding[:40]!a} is no coding" if words else "")
     if len(codings) == 1 and codings[0] in _INFLATED:
-        return _Inflater(allowance, "deflate" if codings == ["deflate"] else "gzip")
-    return _Labelled(allowance, ", ".join(codings)[:40])
+        return _Inflater(budget, "deflate" if codings == ["deflate"] else "gzip")
+    return _Labelled(budget, ", ".join(codings)[:40])

@@ -28,9 +28,9 @@ _followed: ContextVar[ExchangeState | None] = ContextVar("latchpin_passage", def
 
 
 @contextmanager
-def following(passage: ExchangeState) -> Iterator[None]:
-    """Write on ``passage`` what ``note_refused`` is told within."""
-    token = _followed.set(passage)
+def following(exchange: ExchangeState) -> Iterator[None]:
+    """Write on ``exchange`` what ``note_refused`` is told within."""
+    token = _followed.set(exchange)
     try:
         yield
     finally:
@@ -39,22 +39,22 @@ def following(passage: ExchangeState) -> Iterator[None]:
 
 def note_refused(reason: str) -> None:
     """Note an address that was refused, with its reason, if there is a request that wanted it."""
-    passage = _followed.get()
-    if passage is not None:
-        passage.refused.append(reason)
+    exchange = _followed.get()
+    if exchange is not None:
+        exchange.refused.append(reason)
 
 
 @contextmanager
-def explaining(allowance: ByteBudget, passage: ExchangeState) -> Iterator[None]:
+def explaining(budget: ByteBudget, exchange: ExchangeState) -> Iterator[None]:
     """Turn what aiohttp, the sockets and the decoder raise into a Failure."""
     try:
         yield
     except TimeoutError as exc:
-        raise Failure("timeout", "no whole answer in time", sent=passage.sent) from exc
+        raise Failure("timeout", "no whole answer in time", sent=exchange.sent) from exc
     except BodyTooLarge as exc:
-        limit = f"its answer is larger than {allowance.size:,} bytes"
+        limit = f"its answer is larger than {budget.size:,} bytes"
         raise Failure("too-large", limit, sent=True) from exc
     except BodyUndecodable as exc:
         raise Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True) from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
-        raise explain(exc, refused=passage.refused, sent=passage.sent) from exc
+        raise explain(exc, refused=exchange.refused, sent=exchange.sent) from exc

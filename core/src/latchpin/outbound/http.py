@@ -70,10 +70,10 @@ class GuardedSession:
             return answer
 
     async def _send(self, outgoing: Outgoing) -> Answer:
-        passage = ExchangeState()
+        exchange = ExchangeState()
         url = self._check_url(outgoing.url)
         session = self._fresh if outgoing.fresh else self._pooled
-        with following(passage), explaining(outgoing.allowance, passage):
+        with following(exchange), explaining(outgoing.budget, exchange):
             async with asyncio.timeout_at(outgoing.deadline):
                 response = await session.request(
                     outgoing.method,
@@ -81,7 +81,7 @@ class GuardedSession:
                     headers=_build_headers(outgoing),
                     data=outgoing.body or None,
                     allow_redirects=False,
-                    trace_request_ctx=passage,
+                    trace_request_ctx=exchange,
                 )
         try:
             _check_status(response.status)
@@ -153,9 +153,9 @@ def _build_headers(outgoing: Outgoing) -> list[tuple[str, str]]:
 
 
 def _open_decoder(response: aiohttp.ClientResponse, outgoing: Outgoing) -> Decoder:
-    with explaining(outgoing.allowance, ExchangeState(sent=True)):
+    with explaining(outgoing.budget, ExchangeState(sent=True)):
         encoding = "" if outgoing.raw else ", ".join(response.headers.getall("content-encoding", ()))
-        return open_decoder(encoding, outgoing.allowance)
+        return open_decoder(encoding, outgoing.budget)
 
 
 def _check_status(status: int) -> None:

@@ -60,14 +60,14 @@ class Conversation:
     Attributes:
         url: the server's endpoint; nothing goes to another origin.
         deadline: when everything must be over, in the event loop's time.
-        allowance: how much all answers together may hold.
+        budget: how much all answers together may hold.
         access_token: sent as a bearer token (RFC 6750 section 2.1), or None.
         proof: proves the key of a token that is bound to one (RFC 9449); None: it is not.
     """
 
     url: str
     deadline: float
-    allowance: ByteBudget
+    budget: ByteBudget
     access_token: str | None = field(default=None, repr=False)
     proof: TokenProof | None = None
     observed: Observed = field(default_factory=Observed)
@@ -150,7 +150,7 @@ class McpTransport(httpx2.AsyncBaseTransport):
             headers=tuple(headers),
             body=await request.aread(),
             deadline=self._deadline(request.method, now, probes=probes),
-            allowance=talk.allowance,
+            budget=talk.budget,
         )
 
     def _deadline(self, method: str, now: float, *, probes: bool) -> float:

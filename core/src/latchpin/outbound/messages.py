@@ -35,7 +35,7 @@ class Outgoing:
     Attributes:
         body: whole, or in pieces; pieces need a content-length among the headers, else they go out chunked.
         deadline: when the whole exchange must be over, in the event loop's time; None: no limit.
-        allowance: how much may come back.
+        budget: how much may come back.
         fresh: on a connection of its own: a kept-alive one may die after the request was written to it.
         raw: accept-encoding is the caller's to send, and the body comes back as it is on the wire, undecoded.
     """
@@ -45,7 +45,7 @@ class Outgoing:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes | AsyncIterable[bytes] = field(repr=False)
     deadline: float | None
-    allowance: ByteBudget
+    budget: ByteBudget
     fresh: bool = False
     raw: bool = False
 
@@ -88,18 +88,18 @@ class Answer:
         Raises:
             Failure: ``sent`` is true in every case.
         """
-        passage = ExchangeState(sent=True)
-        while raw := await self._read(passage):
-            with explaining(self._outgoing.allowance, passage):
+        exchange = ExchangeState(sent=True)
+        while raw := await self._read(exchange):
+            with explaining(self._outgoing.budget, exchange):
                 for piece in self._decoder.feed(raw):
                     yield piece
-        with explaining(self._outgoing.allowance, passage):
+        with explaining(self._outgoing.budget, exchange):
             self._decoder.finish()
         if self._decoder.passed_over:
             _log.info("The answer of %s: %s", urlsplit(self._outgoing.url).hostname, self._decoder.passed_over)
 
-    async def _read(self, passage: ExchangeState) -> bytes:
-        with explaining(self._outgoing.allowance, passage):
+    async def _read(self, exchange: ExchangeState) -> bytes:
+        with explaining(self._outgoing.budget, exchange):
             async with asyncio.timeout_at(self._outgoing.deadline):
                 return await self._response.content.readany()
 

@@ -75,7 +75,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             headers=tuple(request.headers.multi_items()),
             body=await request.aread(),
             deadline=deadline,
-            allowance=ByteBudget(self._size),
+            budget=ByteBudget(self._size),
             fresh=bool(request.extensions.get(FRESH)),
         )
         try:

@@ -26,12 +26,12 @@ class IssuerSearch:
     """Asks issuers for their metadata.
 
     Args:
-        inquiry: carries the requests out.
+        discovery: carries the requests out.
         allow_http: http endpoints are acceptable.
     """
 
-    def __init__(self, inquiry: DiscoveryClient, *, allow_http: bool) -> None:
-        self._inquiry = inquiry
+    def __init__(self, discovery: DiscoveryClient, *, allow_http: bool) -> None:
+        self._discovery = discovery
         self._allow_http = allow_http
 
     async def named(self, issuers: Sequence[str]) -> ServerMetadata:
@@ -49,7 +49,7 @@ class IssuerSearch:
                 continue
             if metadata is not None:
                 return metadata
-        raise last or self._inquiry.nothing_usable()
+        raise last or self._discovery.nothing_usable()
 
     async def at_origin(self, url: str, *, old: bool, assume_pkce: bool) -> ServerMetadata:
         """Servers from before RFC 9728 in MCP (2025-03-26): the MCP server's origin is the issuer.
@@ -73,13 +73,13 @@ class IssuerSearch:
         if old and assume_pkce:
             return build_default_metadata(origin)
         raise IssuerMissing(
-            f"neither the gateway nor its server names an authorization server ({self._inquiry.told()})",
+            f"neither the gateway nor its server names an authorization server ({self._discovery.told()})",
             remedy=_REMEDY_FOR_OLD if old else None,
         )
 
     async def _ask(self, issuer: str, *, later: int) -> ServerMetadata | None:
         urls = build_server_metadata_urls(issuer)
-        return await self._inquiry.first(urls, lambda reply: self._parse(reply, issuer), later=later)
+        return await self._discovery.first(urls, lambda reply: self._parse(reply, issuer), later=later)
 
     async def _ask_origin(self, origin: str) -> ServerMetadata | None:
         """Nobody wrote that issuer down, so it may call itself with a last slash or without."""
@@ -90,7 +90,7 @@ class IssuerSearch:
             except DiscoveryFailed:
                 return self._parse(reply, f"{origin}/")
 
-        return await self._inquiry.first(build_server_metadata_urls(origin), parse)
+        return await self._discovery.first(build_server_metadata_urls(origin), parse)
 
     def _parse(self, reply: Reply, issuer: str) -> ServerMetadata:
         return parse_server_metadata(reply, issuer, allow_http=self._allow_http)

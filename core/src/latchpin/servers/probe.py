@@ -42,7 +42,7 @@ class Probe:
     """Asks one MCP server. Used once.
 
     Args:
-        inquiry: carries the requests out.
+        discovery: carries the requests out.
         url: the MCP server.
 
     Attributes:
@@ -51,8 +51,8 @@ class Probe:
         answered: a request had an answer, whatever it was.
     """
 
-    def __init__(self, inquiry: DiscoveryClient, url: str) -> None:
-        self._inquiry = inquiry
+    def __init__(self, discovery: DiscoveryClient, url: str) -> None:
+        self._discovery = discovery
         self._url = url
         self._open = False
         self._session: dict[str, str] = {}
@@ -81,7 +81,7 @@ class Probe:
             await self._ask("DELETE", " (the session)", self._session)
 
     def _goes_on(self) -> bool:
-        return not self.challenged and self._inquiry.silent < _MOST_SILENT
+        return not self.challenged and self._discovery.silent < _MOST_SILENT
 
     async def _post(self, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Reply | None:
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -91,7 +91,7 @@ class Probe:
         reply = None
         for _ in range(MOST_REDIRECTS):
             asked = f"{method} {bare(self._url)}{what}"
-            reply = await self._inquiry.ask(asked, method, self._url, headers, body, later=_SHARES)
+            reply = await self._discovery.ask(asked, method, self._url, headers, body, later=_SHARES)
             if reply is None:
                 return None
             self.answered = True
@@ -118,7 +118,7 @@ class Probe:
         with_it = f"{'with' if names else 'without'} a challenge that names its metadata{odd}"
         passed = names or reply.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.UNAUTHORIZED}
         told = got if is_redirect(reply.status) and not names else f"{got} {with_it}"
-        self._inquiry.note(Step(asked, told, passed=passed))
+        self._discovery.note(Step(asked, told, passed=passed))
 
 
 def _is_modern(reply: Reply | None) -> bool:

@@ -25,16 +25,16 @@ class ResourceSearch:
     """Asks an MCP server what it publishes.
 
     Args:
-        inquiry: carries the requests out.
+        discovery: carries the requests out.
         url: the MCP server.
         allow_http: http endpoints are acceptable.
     """
 
-    def __init__(self, inquiry: DiscoveryClient, url: str, *, allow_http: bool) -> None:
-        self._inquiry = inquiry
+    def __init__(self, discovery: DiscoveryClient, url: str, *, allow_http: bool) -> None:
+        self._discovery = discovery
         self._url = url
         self._allow_http = allow_http
-        self._probe = Probe(inquiry, url)
+        self._probe = Probe(discovery, url)
 
     @property
     def challenge(self) -> Challenge:
@@ -55,9 +55,9 @@ class ResourceSearch:
         await self._probe.run()
         named = self._named()
         urls = dict.fromkeys([*named, *build_resource_metadata_urls(self._url)])
-        found = await self._inquiry.first(list(urls), self._parse, later=_LATER, named=frozenset(named))
-        if found is None and self._inquiry.silent and not self._probe.answered:
-            raise self._inquiry.nothing_usable(UpstreamTimeout())
+        found = await self._discovery.first(list(urls), self._parse, later=_LATER, named=frozenset(named))
+        if found is None and self._discovery.silent and not self._probe.answered:
+            raise self._discovery.nothing_usable(UpstreamTimeout())
         if found is None and self.challenge.resource_metadata is not None:
             self._say("The challenge of %s names resource metadata, and there is none: %s", named)
         return found
@@ -78,7 +78,7 @@ class ResourceSearch:
                 continue
             url = join_url(self._url, place)
             if url is None:
-                self._inquiry.note(Step("the challenge's resource_metadata", f"{shown(place)} is no http(s) URL"))
+                self._discovery.note(Step("the challenge's resource_metadata", f"{shown(place)} is no http(s) URL"))
             else:
                 urls.append(url)
         return urls

@@ -30,7 +30,7 @@ class Search:
     """A search for one gateway. Used once.
 
     Args:
-        inquiry: carries the requests out.
+        discovery: carries the requests out.
         url: the MCP server.
         config: the gateway's OAuth entry.
         preferred: the issuer to take first if the server names several.
@@ -38,14 +38,14 @@ class Search:
     """
 
     def __init__(
-        self, inquiry: DiscoveryClient, url: str, config: OAuthConfig, *, preferred: str | None, allow_http: bool
+        self, discovery: DiscoveryClient, url: str, config: OAuthConfig, *, preferred: str | None, allow_http: bool
     ) -> None:
-        self._inquiry = inquiry
+        self._discovery = discovery
         self._url = url
         self._config = config
         self._preferred = preferred
-        self._resource = ResourceSearch(inquiry, url, allow_http=allow_http)
-        self._issuers = IssuerSearch(inquiry, allow_http=allow_http)
+        self._resource = ResourceSearch(discovery, url, allow_http=allow_http)
+        self._issuers = IssuerSearch(discovery, allow_http=allow_http)
 
     async def run(self) -> FoundServer:
         """Find the server.
@@ -82,7 +82,7 @@ class Search:
         return names[:_MOST_SERVERS]
 
     def _build(self, metadata: ServerMetadata, published: ResourceMetadata | None) -> FoundServer:
-        for odd in self._inquiry.passed_over:
+        for odd in self._discovery.passed_over:
             _log.warning("Passed over in the metadata at %s", odd)
         resource = self._config.resource or (published.resource if published else None)
         challenge = self._resource.challenge
@@ -98,5 +98,5 @@ class Search:
             resource_scopes=published.scopes_supported if published else (),
             resource_source=published.source if published else None,
             challenged=self._resource.challenged,
-            steps=tuple(self._inquiry.steps),
+            steps=tuple(self._discovery.steps),
         )

@@ -39,8 +39,8 @@ class TokenEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.prover = DpopProofs(services.kept, services.cipher, services.clock)
-        self._sender = TokenSender(services, self.prover)
+        self.proofs = DpopProofs(services.kept, services.cipher, services.clock)
+        self._sender = TokenSender(services, self.proofs)
 
     async def exchange(
         self, server: ServerMetadata, validated: ValidatedCallback, verifier: str, client: ClientCredentials

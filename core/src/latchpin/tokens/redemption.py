@@ -76,7 +76,7 @@ class Redemption:
             raise
 
     async def redeem(
-        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: FlowSpan
+        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, span: FlowSpan
     ) -> StoredToken:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
 
@@ -91,7 +91,7 @@ class Redemption:
             raise self._changed(gateway)  # or a new secret would be sent to the old server
         async with self._in_turn(gateway.id, pending.app_user_email):
             grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
-            trail.step(_exchanged(pending, client, grant, self._services.clock()))
+            span.step(_exchanged(pending, client, grant, self._services.clock()))
             try:
                 origin = _origin(pending, gateway)
                 token = await self._insist(lambda: self._keep(origin, grant))  # it cannot be asked for twice
@@ -99,7 +99,7 @@ class Redemption:
             except (NotFound, AuthorizationRequired, RecordConflict):
                 await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
                 raise
-        trail.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
+        span.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
 
     @asynccontextmanager

@@ -25,9 +25,9 @@ _log = logging.getLogger("latchpin.tokens")
 class TokenSender:
     """Sends what was built, and reads what comes back."""
 
-    def __init__(self, services: Services, prover: DpopProofs) -> None:
+    def __init__(self, services: Services, proofs: DpopProofs) -> None:
         self._services = services
-        self._prover = prover
+        self._proofs = proofs
         self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
 
     async def send(
@@ -82,8 +82,8 @@ class TokenSender:
         return reply
 
     async def _prove_and_post(self, request: TokenRequest, bound: DpopBinding) -> Reply:
-        proof = await self._prover.prove(bound.gateway_id, "POST", request.url)
+        proof = await self._proofs.prove(bound.gateway_id, "POST", request.url)
         return await self._post(request, {**request.headers, "dpop": proof}, repeatable=False)  # a proof serves once
 
     def _learn(self, request: TokenRequest, bound: DpopBinding, reply: Reply) -> bool:
-        return self._prover.learn(bound.gateway_id, request.url, reply.headers.get(NONCE_HEADER))
+        return self._proofs.learn(bound.gateway_id, request.url, reply.headers.get(NONCE_HEADER))

@@ -91,11 +91,11 @@ class TokenService:
         self._refresher = Refresher(services, servers, clients, self._endpoint, self._revoker, pin=pin)
 
     async def redeem(
-        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, trail: FlowSpan
+        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, span: FlowSpan
     ) -> StoredToken:
         """Exchange the code and keep what comes; see ``Redemption.redeem``."""
         await self._usage.note(gateway.id, validated.pending.app_user_email, anew=True)
-        return await self._redemption.redeem(gateway, validated, verifier, trail)
+        return await self._redemption.redeem(gateway, validated, verifier, span)
 
     async def check_pause(self, gateway_id: str) -> None:
         """Before a state is used up; see ``Redemption.check_pause``."""
@@ -154,7 +154,7 @@ class TokenService:
 
     async def forget_key(self, gateway_id: str) -> None:
         """After a gateway was removed: forget the key that its tokens may have been bound to."""
-        await self._endpoint.prover.forget(gateway_id)
+        await self._endpoint.proofs.forget(gateway_id)
 
     async def find(self, gateway: Gateway, email: str) -> StoredToken | None:
         """Look: the stored token, for status."""
@@ -197,5 +197,5 @@ class TokenService:
             ) from exc
         bound = stored.token_type == DPOP
         return UsableToken(
-            access_token, stored, TokenProof(self._endpoint.prover, gateway.id, access_token) if bound else None
+            access_token, stored, TokenProof(self._endpoint.proofs, gateway.id, access_token) if bound else None
         )

@@ -103,7 +103,7 @@ async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock:
             app.state.application = Application(services)
             app.state.signed_tokens = app.state.application.signed_tokens
             _warn(app.state.application, plugins)
-            await app.state.application.waiting.meet_store()
+            await app.state.application.pending_authorizations.meet_store()
             await _invite(app.state.application)
             application = app.state.application
             try:

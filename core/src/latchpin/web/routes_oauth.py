@@ -52,7 +52,9 @@ async def authorize(request: Request) -> Response:
     browser = browser_cookie(request) or new_browser_cookie()
     flow_id = secrets.token_hex(16)
     try:
-        url = await application_of(request).beginning.begin(gateway_id, caller, browser=browser, flow_id=flow_id)
+        url = await application_of(request).start_authorization.begin(
+            gateway_id, caller, browser=browser, flow_id=flow_id
+        )
     except (NotFound, InvalidRequest):
         raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
@@ -69,7 +71,7 @@ async def callback(request: Request) -> Response:
     """Complete an authorization; what failed is answered with its cause."""
     application = application_of(request)
     try:
-        completed = await application.completion.complete(
+        completed = await application.authorization_callback.complete(
             request.scope["query_string"].decode("latin-1"),
             path_gateway=request.path_params.get("gateway_id"),
             browser=browser_cookie(request),
@@ -91,7 +93,7 @@ async def callback(request: Request) -> Response:
 async def callback_by_post(request: Request) -> Response:
     """Say why an answer that was posted completes nothing; its body is not read."""
     try:
-        application_of(request).completion.refuse(build_posted())
+        application_of(request).authorization_callback.refuse(build_posted())
     except CallbackMalformed as exc:
         return await _refuse(request, exc)
 

@@ -70,7 +70,7 @@ async def list_tools(
     talk = Conversation(
         url=url,
         deadline=asyncio.get_running_loop().time() + seconds,
-        allowance=ByteBudget(MOST_BYTES),
+        budget=ByteBudget(MOST_BYTES),
         access_token=access_token,
         proof=proof,
     )

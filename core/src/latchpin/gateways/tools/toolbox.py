@@ -64,12 +64,12 @@ class Toolbox:
     """Tools of gateways, by user."""
 
     def __init__(
-        self, services: Services, tokens: TokenService, journal: FlowRecorder, *, note_missing: NoteMissing
+        self, services: Services, tokens: TokenService, recorder: FlowRecorder, *, note_missing: NoteMissing
     ) -> None:
         self._note_missing = note_missing
         self._services = services
         self._tokens = tokens
-        self._journal = journal
+        self._recorder = recorder
 
     async def fetch(self, gateway: Gateway, caller: Caller) -> Fetched:
         """List the MCP server's tools as ``caller`` sees them, and keep them for this caller.
@@ -80,14 +80,14 @@ class Toolbox:
             AuthorizationRequired: the caller has no usable token.
             ProviderError: the MCP server cannot be reached or read, or refuses.
         """
-        trail = self._journal.open("fetch-tools")
+        span = self._recorder.open("fetch-tools")
         token = await self._tokens.token_for(gateway, caller) if gateway.auth_type == "oauth" else None
         if token is not None and token.stored.flow_id is not None:
-            trail.name(token.stored.flow_id, gateway.id, caller.email)
-        with trail:
+            span.name(token.stored.flow_id, gateway.id, caller.email)
+        with span:
             fetched = await self._fetch(gateway, caller, token)
             counts = (fetched.created, fetched.updated, fetched.removed)
-            trail.step(ToolsFetched(len(fetched.tools), *counts))
+            span.step(ToolsFetched(len(fetched.tools), *counts))
             return fetched
 
     async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
