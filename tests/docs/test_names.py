@@ -130,3 +130,8 @@ def test_a_missing_command_and_option_are_seen(document):
 def test_a_missing_endpoint_is_seen(document):
     page = without(document("api.md"), "### GET /ready", "### GET /readyz")
     assert checks.about_endpoints(page, code.endpoints()) == ["GET /ready is missing", "GET /readyz is no endpoint"]
+
+
+def test_a_part_that_is_out_of_date_is_seen(document):
+    page = without(document("settings.md"), "| `PORT` | `4444` |", "| `PORT` | `4445` |")
+    assert filled(page.text) == document("settings.md").text
