@@ -63,7 +63,7 @@ class CoreSettings(Settings):
     )
     record_store: str = Field(
         "auto",
-        description="Where gateways, tokens and clients are kept; auto: the database, else CACHE_TYPE.",
+        description="Where gateways, tokens and clients are kept; auto: the database, else as for states.",
     )
     state_ttl_seconds: PositiveSeconds = Field(300, description="How long a user may take to authorize, in seconds.")
     max_pending_per_user: int = Field(100, gt=0, description="Unfinished authorizations one user may have at once.")
