@@ -102,7 +102,7 @@ async def assemble(
         )
         context.opened_signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
         context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
-        for name, observer in (await context.open_named(hookspecs.OBSERVERS)).items():
+        for name, observer in (await context.open_told(hookspecs.OBSERVERS)).items():
             observers.add(name, observer)
         records = await context.open(hookspecs.RECORD_STORE, selection.record)
         context.opened_records = ObservedRecords(records, observers) if observers else records
@@ -138,8 +138,8 @@ async def assemble(
             authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},
             activity=Activity(
                 clock,
-                await context.open_named(hookspecs.EVENT_LISTENERS),
-                await context.open_named(hookspecs.RECORDERS),
+                await context.open_told(hookspecs.EVENT_LISTENERS),
+                await context.open_told(hookspecs.RECORDERS),
             ),
             providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
             background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),

@@ -179,6 +179,11 @@ class OpenContext:
         """Open what is offered side by side through ``hook``, lowest rank first; without those that open as None."""
         return list((await self.open_named(hook)).values())
 
+    async def open_told(self, hook: BackendHook[ServiceT]) -> dict[str, ServiceT]:
+        """Open as ``open_each`` does; each is found under what a log calls it: its name and its plugin."""
+        opened = await self.open_named(hook)
+        return {f"{name} ({self.plugins.who_offers(hook, name)})": service for name, service in opened.items()}
+
     async def open_named(self, hook: BackendHook[ServiceT]) -> dict[str, ServiceT]:
         """Open as ``open_each`` does; each is found under its offer's name."""
         opened: dict[str, ServiceT] = {}
