@@ -149,7 +149,11 @@ def _complete_operation(method: str, operation: dict[str, Any], schemes: Iterabl
 def _who(security: list[dict[str, list[str]]]) -> str:
     if not security:
         return "For everybody."
-    return "For administrators." if ADMINISTRATOR in next(iter(security[0].values())) else "For whoever is signed in."
+    return (
+        "For administrators."
+        if ADMINISTRATOR in next(iter(security[0].values()))
+        else "For everybody who is signed in."
+    )
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -81,7 +81,7 @@ async def check_times(context: Examination) -> Sequence[Finding]:
         Finding(
             Severity.WARNING,
             f"People have only {seconds} s to authorize",
-            "Whoever signs in slower than that, or with a second factor, comes back too late.",
+            "A person who signs in more slowly, or with a second factor, comes back too late.",
             "Set STATE_TTL_SECONDS to 300, the default, or more, and restart.",
             "STATE_TTL_SECONDS=300",
             StateExpired.code,

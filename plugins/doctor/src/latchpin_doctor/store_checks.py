@@ -47,7 +47,7 @@ async def check_kind_of_states(context: Examination) -> Sequence[Finding]:
         Finding(
             Severity.WARNING,
             f"CACHE_TYPE={backend.name} keeps states in one process",
-            "Whoever is authorizing while the gateway restarts has to start again, and a second worker or replica "
+            "An authorization that is under way at a restart has to be started again, and a second worker or replica "
             "knows nothing of what the first began.",
             OTHER_STORE,
             "CACHE_TYPE=database",

@@ -54,6 +54,6 @@ def _check(token: str, name: str | None, now: datetime) -> str:
     if expires_at <= now:
         raise AssertionUnusable(
             f"the JWT in {where} expired at {expires_at.isoformat()}",
-            remedy="Whatever issues the JWT has to replace it; a gateway's assertion is entered anew.",
+            remedy="Let its issuer replace the JWT; enter a gateway's assertion anew.",
         )
     return token

@@ -10,7 +10,7 @@ AGAIN = "Start again with Authorize."
 
 CALLBACK_MALFORMED = Cause(
     slug="callback-malformed",
-    fault="whoever made the link",
+    fault="the maker of the link",
     status=400,
     title="The callback is incomplete",
     public="The callback's parameters are missing, repeated or malformed.",
@@ -24,7 +24,7 @@ CALLBACK_MALFORMED = Cause(
 )
 STATE_SIGNATURE = Cause(
     slug="state-signature",
-    fault="whoever made the link",
+    fault="the maker of the link",
     status=400,
     title="This link was not made by this gateway",
     public=SIGNATURE,

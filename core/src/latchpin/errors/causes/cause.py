@@ -14,7 +14,7 @@ Fault = Literal[
     "the MCP server",
     "the store",
     "the gateway",
-    "whoever made the link",
+    "the maker of the link",
     "unknown",
 ]
 """Who can do something about it."""
