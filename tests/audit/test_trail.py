@@ -108,7 +108,7 @@ async def test_a_forgotten_person_is_found_no_more_and_the_chain_holds(store, ci
     assert await pseudonyms.forget(ANN) is True
     assert await pseudonyms.forget(ANN) is False
     assert (await pseudonyms.name_of(old), await pseudonyms.find(ANN)) == (None, None)
-    await trail.tell("gateway.changed", actor=ANN)
+    await trail.tell("gateway.changed", actor=ANN, revision=2, changed="name")
     new = (await store.audit.last()).actor
     assert new != old
     assert (await verify(store.audit, SuiteSigner())).entries == 2
@@ -117,7 +117,7 @@ async def test_a_forgotten_person_is_found_no_more_and_the_chain_holds(store, ci
 async def test_a_noted_head_shows_that_the_end_was_cut_off(store, cipher, clock):
     trail = trail_on(store, cipher, clock)
     for _ in range(3):
-        await trail.tell("gateway.changed", actor=ANN)
+        await trail.tell("gateway.changed", actor=ANN, revision=2, changed="name")
     verdict = await verify(store.audit, SuiteSigner())
     assert (verdict.entries, verdict.broken) == (3, None)
     assert (await verify(store.audit, SuiteSigner(), expect=verdict.head)).broken is None

@@ -76,8 +76,6 @@ MALFORMED = [
     ("BASE_URL", "https://mcp.example.com/?a=b", "no query"),
     ("BASE_URL", "https://a..example.com", "labels with 1 to 63"),
     ("JWT_JWKS_URL", "https://xn--a/keys", "labels with xn-- are valid"),
-    ("IDENTITY_PROVIDER", "login.example.com", "absolute http or https URL"),
-    ("IDENTITY_PROVIDER_TOKEN_URL", "https://[fe80::1%25eth0]/token", "valid host and port"),
     ("PORT", "65536", "less than or equal to 65535"),
     ("WORKERS", "0", "greater than or equal to 1"),
     ("ADMIN_EMAILS", '["a', "JSON list"),
@@ -168,6 +166,11 @@ LATE = [
     ({"SIGNER": "rot13"}, ["SIGNER holds 'rot13'", "installed: hmac-sha256"]),
     ({"CIPHER": "rot13"}, ["CIPHER holds 'rot13'", "installed: aes-gcm"]),
     ({"OAUTH_PREFERRED_CODE_CHALLENGE_METHOD": "plain"}, ["OAUTH_PREFERRED_CODE_CHALLENGE_METHOD", "installed: S256"]),
+    ({"IDENTITY_PROVIDER": "login.example.com"}, ["IDENTITY_PROVIDER holds 'login", "absolute http or https URL"]),
+    (
+        {"IDENTITY_PROVIDER_TOKEN_URL": "https://[fe80::1%25eth0]/token"},
+        ["IDENTITY_PROVIDER_TOKEN_URL holds 'https://[fe80", "valid host and port"],
+    ),
 ]
 LATE_SQL = [
     ({"DATABASE_URL": f"oracle://u:{HUSH}@h/db"}, ["DATABASE_URL holds **********", "postgresql://"]),

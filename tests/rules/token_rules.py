@@ -185,14 +185,14 @@ def without_healing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(self, *_):
         return False
 
-    monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.heal", never)
+    monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.reregister", never)
 
 
 def without_an_end_of_healing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def always(self, gateway_id, issuer, client_id):
         return await self.drop(gateway_id, issuer, client_id=client_id)
 
-    monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.heal", always)
+    monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.reregister", always)
 
 
 # -- addresses ------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 BOB = "bob@example.com"
 TITLE = "OAuth Authorization Successful"
 SCRIPT = "<script>alert(1)</script>"
-OURS = r'<script src="/static/(authorization|copy)\.js" defer>'
+OURS = r'<script src="/static/(authorization|authorize|copy)\.js" defer>'
 CALLBACKS = "callback/test_callback_causes.py"
 
 
