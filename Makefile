@@ -59,7 +59,7 @@ type: $(VENV)/.tools-installed ## types
 	$(BIN)/mypy
 
 unit: $(VENV)/.tools-installed ## quick tests on memory and SQLite
-	$(BIN)/pytest --quiet --backends=memory,sqlite -m "not slow" $(QUICK) $(ARGS)
+	$(BIN)/pytest --quiet -n auto --backends=memory,sqlite -m "not slow" $(QUICK) $(ARGS)
 
 format: $(VENV)/.tools-installed ## put every file into the house's style
 	$(BIN)/ruff check --fix
