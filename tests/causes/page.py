@@ -42,7 +42,7 @@ ELSEWHERE = {
 _HEAD = """# Causes, brought about
 
 Every cause of [the catalogue](errors.md) is brought about for real, on every store: with two processes, a restart, a
-flushed or evicting Redis, a moved clock, a provider that misbehaves. The answer and the log must then name exactly that
+flushed or evicting Redis, a moved clock, a server that misbehaves. The answer and the log must then name exactly that
 cause, and not the neighbour in the third column, which is brought about on the same store too. This page is written by
 `python -m tests.causes`, from what was named in that run.
 """

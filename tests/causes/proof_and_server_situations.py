@@ -140,14 +140,14 @@ PROOF_ROWS = (
     *(
         Row(
             AUTHORIZATION[code].slug,
-            f"the provider answers {code}",
+            f"the server answers {code}",
             refused(code),
             AUTHORIZATION[_CODES[index - 1]].slug,
             f"{code}: ",
         )
         for index, code in enumerate(_CODES)
     ),
-    Row("authorization-refused", "the provider answers made_up", refused("made_up"), "refused-server-error", "made_up"),
+    Row("authorization-refused", "the server answers made_up", refused("made_up"), "refused-server-error", "made_up"),
 )
 
 
