@@ -4,7 +4,7 @@ asks for it is told what to install."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -56,17 +56,22 @@ def environment(left_out: Distribution) -> Mapping[str, str]:
     return {"PYTHONPATH": str(ROOT / "tests" / "packaging" / "without"), "HIDDEN_PACKAGES": hidden}
 
 
+@pytest.fixture(scope="module")
+def provider() -> Iterator[DemoProvider]:
+    with start_demo_provider() as started:
+        yield started
+
+
 @pytest.mark.parametrize("left_out", PLUGINS, ids=by_name)
-async def test_the_rest_serves_the_flow_and_names_what_is_missing(left_out: Distribution, tmp_path: Path):
+async def test_the_rest_serves_the_flow_and_names_what_is_missing(
+    left_out: Distribution, provider: DemoProvider, tmp_path: Path
+):
     brings = ELSEWHERE[left_out.name]
     name, stores = ("memory", MEMORY) if brings.store == "database" else ("sqlite", SQLITE)
     wishes = dict.fromkeys(brings.settings, "https://wish.example")
     more = {"DCR_ENABLED": "false"} if brings.registrar else {}
     backend = GatewayBackend(name, stores, shared=name == "sqlite", label="")
-    with (
-        start_demo_provider() as provider,
-        start_rig(backend, tmp_path, **environment(left_out), **wishes, **more) as rig,
-    ):
+    with start_rig(backend, tmp_path, **environment(left_out), **wishes, **more) as rig:
         await walk_whole_flow(rig, provider)
         assert await broken_links(rig) == {}
         if address := ADDRESSES.get(left_out.name):
