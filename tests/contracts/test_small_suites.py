@@ -103,7 +103,7 @@ class TestProxy(IdentityContract):
 
     @pytest.fixture
     def settings(self):
-        return sources.ProxySettings(trusted_user_header="X-User", trusted_proxies=("10.9.9.9",))
+        return sources.TrustedProxySettings(trusted_user_header="X-User", trusted_proxies=("10.9.9.9",))
 
     async def known(self, context, settings):
         return Evidence("10.9.9.9", {"x-user": ("Ada@Example.com",)}, {}), ADA

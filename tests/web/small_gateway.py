@@ -18,7 +18,7 @@ from latchpin.contracts import Upstream
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.errors import BackendUnavailable, LatchpinError, UpstreamUnreadable
 from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
-from latchpin.identity.sources import ProxySettings, open_bearer, open_proxy, open_session
+from latchpin.identity.sources import TrustedProxySettings, open_bearer, open_proxy, open_session_cookie
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings
 from latchpin.web.csrf import check_csrf
@@ -85,8 +85,14 @@ async def open_gateway(
         clock, base_url=settings.base_url, records=records, cipher=cipher, upstream=upstream or object()
     )
     bearer = BearerSettings(_env_file=None, **{name: getattr(settings, name) for name in BearerSettings.model_fields})
-    proxy = ProxySettings(_env_file=None, **{name: getattr(settings, name) for name in ProxySettings.model_fields})
-    async with open_bearer(bearer, context) as a, open_session(bearer, context) as b, open_proxy(proxy, context) as c:
+    proxy = TrustedProxySettings(
+        _env_file=None, **{name: getattr(settings, name) for name in TrustedProxySettings.model_fields}
+    )
+    async with (
+        open_bearer(bearer, context) as a,
+        open_session_cookie(bearer, context) as b,
+        open_proxy(proxy, context) as c,
+    ):
         services = services_with(
             settings=settings,
             clock=clock,

@@ -19,10 +19,10 @@ from latchpin.plugins.hookspecs import hookimpl
 from latchpin.settings import Settings
 from latchpin.settings.core import Words
 
-__all__ = ["ProxySettings", "open_bearer", "open_proxy", "open_session"]
+__all__ = ["TrustedProxySettings", "open_bearer", "open_proxy", "open_session_cookie"]
 
 
-class ProxySettings(Settings):
+class TrustedProxySettings(Settings):
     """The variables about the trusted proxy."""
 
     trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
@@ -43,7 +43,7 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
 
 
 @asynccontextmanager
-async def open_session(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
+async def open_session_cookie(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing to close."""
     yield SessionIdentity(
         _signed_tokens(settings, context), context.kept, base_url=context.base_url, clock=context.clock
@@ -51,7 +51,7 @@ async def open_session(settings: BearerSettings, context: Context) -> AsyncItera
 
 
 @asynccontextmanager
-async def open_proxy(settings: ProxySettings, context: Context) -> AsyncIterator[Identity]:  # noqa: ARG001
+async def open_proxy(settings: TrustedProxySettings, context: Context) -> AsyncIterator[Identity]:  # noqa: ARG001
     """Nothing to close."""
     yield ProxyIdentity(settings.trusted_user_header, settings.trusted_proxies)
 
@@ -67,6 +67,6 @@ def latchpin_identity() -> Sequence[Backend[Any, Identity]]:
     """Offer the three built-in identities; the bearer token is looked at first."""
     return [
         Backend("bearer", "bearer token", BearerSettings, open_bearer, rank=10),
-        Backend("session", "session cookie", BearerSettings, open_session, rank=20),
-        Backend("proxy", "trusted proxy header", ProxySettings, open_proxy, rank=30),
+        Backend("session", "session cookie", BearerSettings, open_session_cookie, rank=20),
+        Backend("proxy", "trusted proxy header", TrustedProxySettings, open_proxy, rank=30),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from latchpin_demo.state import SCOPES, AuthorizationRequest, Client, Refusal
+from latchpin_demo.state import SCOPES, Client, ReceivedRequest, Refusal
 
 __all__ = ["TellableRefusal", "parse_authorization_request"]
 
@@ -23,7 +23,7 @@ class TellableRefusal(Exception):
 
 def parse_authorization_request(
     query: Mapping[str, str], clients: Mapping[str, Client], resources: Collection[str]
-) -> AuthorizationRequest:
+) -> ReceivedRequest:
     """Check the parameters of an authorization request (RFC 6749 section 4.1.1, RFC 7636, RFC 8707).
 
     Args:
@@ -49,7 +49,7 @@ def parse_authorization_request(
 
 def _parse_wishes(
     query: Mapping[str, str], client: Client, redirect_uri: str, resources: Collection[str]
-) -> AuthorizationRequest:
+) -> ReceivedRequest:
     if query.get("response_type") != "code":
         raise Refusal("unsupported_response_type", "response_type is code.")
     challenge = query.get("code_challenge", "")
@@ -61,4 +61,4 @@ def _parse_wishes(
     resource = query.get("resource")
     if resource is not None and resources and resource not in resources:
         raise Refusal("invalid_target", "No such resource is known here.")
-    return AuthorizationRequest(client, redirect_uri, query.get("state"), scopes, resource, challenge)
+    return ReceivedRequest(client, redirect_uri, query.get("state"), scopes, resource, challenge)

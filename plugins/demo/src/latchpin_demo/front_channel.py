@@ -14,7 +14,7 @@ from starlette.routing import Route
 from latchpin_demo.authorization_request import TellableRefusal, parse_authorization_request
 from latchpin_demo.back_channel import parse_single
 from latchpin_demo.pages import render, stylesheet
-from latchpin_demo.state import SCOPES, AuthorizationRequest, InMemoryState, Refusal
+from latchpin_demo.state import SCOPES, InMemoryState, ReceivedRequest, Refusal
 
 __all__ = ["PASSWORD", "USERS", "FrontChannel"]
 
@@ -29,7 +29,7 @@ _Handler = Callable[[Request], Awaitable[Response]]
 class _Interaction:
     """An authorization request that waits for its user, bound to the browser session that began it."""
 
-    request: AuthorizationRequest
+    request: ReceivedRequest
     session: str
 
 

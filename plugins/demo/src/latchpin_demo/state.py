@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Clock
 from latchpin.sdk.oauth import base64url
 
-__all__ = ["SCOPES", "AuthorizationRequest", "Client", "Grant", "Issued", "InMemoryState", "Refusal"]
+__all__ = ["SCOPES", "ReceivedRequest", "Client", "Grant", "Issued", "InMemoryState", "Refusal"]
 
 SCOPES = {"mcp:read": "See the server's tools and call them"}
 """Every scope the demo knows, with the sentence that the consent page shows."""
@@ -53,7 +53,7 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
+class ReceivedRequest:
     """An authorization request whose client, redirect URI, scopes, resource and challenge were checked."""
 
     client: Client
@@ -87,7 +87,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class _Code:
-    request: AuthorizationRequest
+    request: ReceivedRequest
     grant: Grant
     expires_at: datetime
 
@@ -132,7 +132,7 @@ class InMemoryState:
         for grant in grants:
             grant.revoked = grant.revoked or grant.client_id == client.id
 
-    def put_code(self, request: AuthorizationRequest, user: str) -> str:
+    def put_code(self, request: ReceivedRequest, user: str) -> str:
         """Issue the authorization code for what ``user`` just allowed."""
         code = secrets.token_urlsafe(32)
         grant = Grant(user, request.client.id, request.scopes, request.resource)

@@ -21,7 +21,7 @@ from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person, lacks_claims, read_person
 from latchpin_oidc_login.settings import OidcLoginSettings
 
-__all__ = ["Redeemed", "Redemption"]
+__all__ = ["Redeemed", "CodeRedemption"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Redeemed:
 
 
 @dataclass(frozen=True, slots=True)
-class Redemption:
+class CodeRedemption:
     """What one code is redeemed with.
 
     Attributes:

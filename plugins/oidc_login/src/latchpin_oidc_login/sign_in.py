@@ -23,11 +23,11 @@ from latchpin_oidc_login.discovery import Discovery
 from latchpin_oidc_login.errors import StateInvalid, explain
 from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person
-from latchpin_oidc_login.redemption import Redeemed, Redemption
+from latchpin_oidc_login.redemption import CodeRedemption, Redeemed
 from latchpin_oidc_login.settings import OidcLoginSettings
 from latchpin_oidc_login.state import (
     PURPOSE,
-    Attempt,
+    SignInAttempt,
     build_claims,
     build_nonce,
     build_verifier,
@@ -145,25 +145,25 @@ class OidcSignIn:
             exc.flow_id = attempt.flow_id
             raise
 
-    async def _open_state(self, state: str) -> Attempt:
+    async def _open_state(self, state: str) -> SignInAttempt:
         try:
             return read_claims(await self._application.signed_tokens.verify(PURPOSE, state), self._services.cipher)
         except InvalidRequest as exc:
             raise StateInvalid(exc.detail) from exc
 
-    async def _use_up(self, attempt: Attempt) -> None:
+    async def _use_up(self, attempt: SignInAttempt) -> None:
         """Of any number of answers with one state, the first goes on."""
         ours = secrets.token_urlsafe(16)
         name = f"{PURPOSE}-used:{attempt.flow_id}"
         if await self._services.kept.put(name, ours, expires_at=attempt.expires_at) != ours:
             raise StateInvalid("this sign-in was finished before")
 
-    async def _redeem(self, parameters: CallbackParameters, attempt: Attempt, browser: str) -> Redeemed:
+    async def _redeem(self, parameters: CallbackParameters, attempt: SignInAttempt, browser: str) -> Redeemed:
         if attempt.issuer != self._issuer:
             raise StateInvalid("OIDC_LOGIN_ISSUER has changed since this sign-in was begun")
         provider = await self._find()
         code = read_code(parameters, provider)
-        redemption = Redemption(
+        redemption = CodeRedemption(
             provider=provider,
             keys=self._discovery.keys_of(provider),
             client=self._client(provider),

@@ -22,14 +22,14 @@ from latchpin.sdk.oauth import base64url, hash_browser
 
 from latchpin_oidc_login.errors import StateInvalid
 
-__all__ = ["PURPOSE", "Attempt", "build_claims", "build_nonce", "build_verifier", "check_browser", "read_claims"]
+__all__ = ["PURPOSE", "SignInAttempt", "build_claims", "build_nonce", "build_verifier", "check_browser", "read_claims"]
 
 PURPOSE = "oidc-sign-in"
 """The audience of the tickets that serve as states."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignInAttempt:
     """One sign-in that was begun, as its state says it.
 
     Attributes:
@@ -57,7 +57,7 @@ def build_claims(flow_id: str, issuer: str, *, browser: str, target: str, cipher
     }
 
 
-def read_claims(claims: Mapping[str, Any], cipher: Cipher) -> Attempt:
+def read_claims(claims: Mapping[str, Any], cipher: Cipher) -> SignInAttempt:
     """Read a proven ticket.
 
     Raises:
@@ -68,7 +68,7 @@ def read_claims(claims: Mapping[str, Any], cipher: Cipher) -> Attempt:
         target = cipher.unseal(Sealed(str(claims["target"])), associated_data=_place(flow_id))
     except Unsealable as exc:
         raise StateInvalid("AUTH_ENCRYPTION_SECRET has changed since this sign-in was begun") from exc
-    return Attempt(
+    return SignInAttempt(
         flow_id=flow_id,
         issuer=str(claims["issuer"]),
         browser=str(claims["browser"]),
@@ -77,7 +77,7 @@ def read_claims(claims: Mapping[str, Any], cipher: Cipher) -> Attempt:
     )
 
 
-def check_browser(attempt: Attempt, cookie: str | None) -> str:
+def check_browser(attempt: SignInAttempt, cookie: str | None) -> str:
     """Prove that the browser is the one that began; give its cookie.
 
     Raises:

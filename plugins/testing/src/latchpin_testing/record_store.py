@@ -13,7 +13,7 @@ from latchpin_testing.records_clients import ClientRules
 from latchpin_testing.records_collections import CollectionRules
 from latchpin_testing.records_count import CountRules
 from latchpin_testing.records_due import DueRules
-from latchpin_testing.records_gateways import GatewayRules
+from latchpin_testing.records_gateways import GatewayRecordRules
 from latchpin_testing.records_tokens import TokenRules
 from latchpin_testing.rules import gives, holds, refused, same
 from latchpin_testing.sealing import SuiteCipher
@@ -22,7 +22,7 @@ __all__ = ["RecordStoreContract"]
 
 
 @pytest.mark.asyncio
-class RecordStoreContract(GatewayRules, TokenRules, DueRules, CountRules, ClientRules, CollectionRules):
+class RecordStoreContract(GatewayRecordRules, TokenRules, DueRules, CountRules, ClientRules, CollectionRules):
     """Gateways, tokens, clients and collections, and what holds across them."""
 
     async def test_deleting_a_gateway_takes_everything_below_it(self, store: RecordStore, clock: MovedClock) -> None:

@@ -15,11 +15,11 @@ from latchpin_testing.clock import MovedClock
 from latchpin_testing.opening import OpenedBackend
 from latchpin_testing.rules import found, gives, holds, outcomes, refused, same
 
-__all__ = ["GatewayRules"]
+__all__ = ["GatewayRecordRules"]
 
 
 @pytest.mark.asyncio
-class GatewayRules(OpenedBackend):
+class GatewayRecordRules(OpenedBackend):
     """Create, look, list, and replace by revision."""
 
     async def test_gateway_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
