@@ -159,7 +159,7 @@ async def test_what_is_wrong_is_named_alike_by_the_list_and_the_start(
 
 
 UPDATE = "Install a version of acme-plugin that was made for latchpin 0.1.0, or another latchpin."
-REPAIR = "Repair, update or uninstall acme-plugin; what each hook returns is in docs/plugins.md."
+REPAIR = "Repair, update or uninstall acme-plugin; what each hook returns is in docs/hooks.md."
 SENTENCES = [
     (
         "LATCHPIN_HOOK_API = '2.0'",
@@ -179,7 +179,7 @@ SENTENCES = [
     (
         hook("latchpin_sgner()", "return None"),
         f"{NAMED} implements latchpin_sgner, which is no hook of latchpin 0.1.0; did you mean latchpin_signer?",
-        "Update acme-plugin or latchpin; the hooks are listed in docs/plugins.md.",
+        "Update acme-plugin or latchpin; the hooks are listed in docs/hooks.md.",
     ),
     (
         hook("latchpin_signer(config, *, key)", "return None"),

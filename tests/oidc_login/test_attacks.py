@@ -112,7 +112,7 @@ async def test_a_forged_state_or_another_ticket_of_ours(desk: Desk, ada):
 async def test_a_sign_in_begun_under_other_settings(desk: Desk, ada, company: pytest.MonkeyPatch):
     browser, url = ada
     company.setenv("OIDC_LOGIN_ISSUER", "https://login.other.example")
-    desk.gateway.app.state.oidc_login_desk = None  # as after a restart
+    desk.gateway.app.state.oidc_login_sign_in = None  # as after a restart
     page = await browser.open(url)
     assert page.status == 400
     assert desk.provider.asked == []

@@ -89,7 +89,7 @@ class Application:
             Forbidden, NotFound: as for every change.
             InvalidRequest: the issuer is entered on the gateway, so nobody else names it.
             Conflict: the server names another one now.
-            ProviderError: it cannot be asked.
+            UpstreamError: it cannot be asked.
         """
         gateway = await self.gateways.get_to_change(gateway_id, caller)
         if gateway.oauth is None or gateway.oauth.issuer is not None:

@@ -77,7 +77,7 @@ class AuthorizationCallback:
                 may need the store.
 
         Raises:
-            CallbackError, ProviderError, BackendUnavailable, StateStorageDisabled.
+            CallbackError, UpstreamError, BackendUnavailable, StateStorageDisabled.
         """
         with self._recorder.open("callback") as span:
             patient = Patient(self._services, self._pending_authorizations.states())

@@ -59,7 +59,7 @@ class StartAuthorization:
             flow_id: what the flow is called: 32 random hexadecimal digits.
 
         Raises:
-            StateStorageDisabled, NotFound, InvalidRequest, TooManyPending, ProviderError, ConfigurationError,
+            StateStorageDisabled, NotFound, InvalidRequest, TooManyPending, UpstreamError, ConfigurationError,
             BackendUnavailable.
         """
         span = self._recorder.open("authorize")

@@ -90,7 +90,7 @@ class ClientDirectory:
             IssuerMissing: a registration is needed, and the server has no issuer to keep it under.
             RegistrationFailed: the server refused, or there is no way to a client_id.
             Unsealable: a secret was sealed under an AUTH_ENCRYPTION_SECRET that is gone.
-            ProviderError, BackendUnavailable: the server or the store could not be asked.
+            UpstreamError, BackendUnavailable: the server or the store could not be asked.
         """
         request = self._request(gateway, server, redirect_uri, scopes)
         for registrar in self._registrars:

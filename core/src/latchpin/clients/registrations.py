@@ -48,7 +48,7 @@ class Registrations:
             IssuerMissing: there is no issuer to keep it under.
             RegistrationFailed: the server refused, or another process does not finish.
             Unsealable, RecordConflict, BackendUnavailable.
-            ProviderError: also because the server asked to be left alone for a while.
+            UpstreamError: also because the server asked to be left alone for a while.
         """
         kept = await self._kept.fitting(request)
         if kept is None:

@@ -45,9 +45,9 @@ class Upstream(Protocol):
 
         Raises:
             AddressRefused: the address is not one we connect to.
-            ProviderTimeout: no whole answer within the deadline.
-            ProviderUnreachable: no answer.
-            ProviderUnreadable: the answer is too large or cannot be decoded.
+            UpstreamTimeout: no whole answer within the deadline.
+            UpstreamUnreachable: no answer.
+            UpstreamUnreadable: the answer is too large or cannot be decoded.
         """
 
 
@@ -106,7 +106,7 @@ class ClientRegistrar(Protocol):
 
         Raises:
             RegistrationFailed: this way applies, and the server refused.
-            ProviderError: the server, or what keeps the client, could not be asked.
+            UpstreamError: the server, or what keeps the client, could not be asked.
         """
 
     async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:

@@ -28,10 +28,10 @@
     │   ├── IssuerMismatch          400
     │   ├── VerifierLost            503   the state was there, its PKCE verifier could not be unsealed
     │   └── AuthorizationRefused    403 access_denied, else 502
-    ├── ProviderError               the authorization server or MCP server
-    │   ├── ProviderUnreachable     502
-    │   ├── ProviderTimeout         504
-    │   ├── ProviderUnreadable      502
+    ├── UpstreamError               the authorization server or MCP server
+    │   ├── UpstreamUnreachable     502
+    │   ├── UpstreamTimeout         504
+    │   ├── UpstreamUnreadable      502
     │   │   └── UpstreamBusy        503   it asks us to wait
     │   ├── AddressRefused          502   an address we do not connect to
     │   ├── TokenRefused            502   the token endpoint said no

@@ -57,7 +57,7 @@ class BearerIdentity:
 
         Raises:
             NotSignedIn: the header is repeated or malformed, or its token does not hold.
-            ProviderError: the published keys cannot be had.
+            UpstreamError: the published keys cannot be had.
             BackendUnavailable: the store cannot be asked for our own keys, or whether the token was ended.
         """
         presented = parse_authorization(evidence.headers)

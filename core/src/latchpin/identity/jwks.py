@@ -59,7 +59,7 @@ class KeySet:
         A known key is not held up by a server that does not answer, however old it is.
 
         Raises:
-            ProviderError: no keys are known, and they cannot be fetched.
+            UpstreamError: no keys are known, and they cannot be fetched.
         """
         found = _pick(self._keys, key_id)
         if found is not None and self._fresh():
@@ -106,7 +106,7 @@ def parse_key_set(body: bytes, *, name: str = "JWT_JWKS_URL") -> tuple[jwt.PyJWK
         name: what its URL is called in messages.
 
     Raises:
-        ProviderUnreadable: it is not a JWK Set.
+        UpstreamUnreadable: it is not a JWK Set.
     """
     try:
         document = json.loads(body)

@@ -95,7 +95,7 @@ def parse_server_metadata(reply: Reply, asked_issuer: str, *, allow_http: bool =
     Raises:
         DiscoveryFailed: the document speaks for another issuer.
         NoDocument: there is a page and no document.
-        ProviderUnreadable: it is not metadata, or a value that decides has the wrong type. Others are passed over.
+        UpstreamUnreadable: it is not metadata, or a value that decides has the wrong type. Others are passed over.
     """
     document = _parse_success(reply)
     if not _SERVER_MEMBERS & document.keys():
@@ -143,7 +143,7 @@ def parse_resource_metadata(reply: Reply, server_url: str, *, allow_http: bool =
     Raises:
         DiscoveryFailed: the document speaks for another resource.
         NoDocument: there is something else, and no document.
-        ProviderUnreadable: it is not metadata, or a value that decides has the wrong type. Others are passed over.
+        UpstreamUnreadable: it is not metadata, or a value that decides has the wrong type. Others are passed over.
     """
     document = _parse_success(reply)
     if not _RESOURCE_MEMBERS & document.keys():

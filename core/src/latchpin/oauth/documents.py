@@ -35,7 +35,7 @@ def parse_object(reply: Reply) -> dict[str, Any]:
 
     Raises:
         NoDocument: it is empty, or a page or text such as many sites answer for every path.
-        ProviderUnreadable: it is not one; the detail says what it is instead.
+        UpstreamUnreadable: it is not one; the detail says what it is instead.
     """
     try:
         document = json.loads(reply.body)
@@ -55,7 +55,7 @@ def parse_url(document: Mapping[str, Any], name: str, *, allow_http: bool) -> st
     """Read an absolute http(s) URL; None if it is absent. Nothing is normalised.
 
     Raises:
-        ProviderUnreadable: it is something else, such as ``javascript:``, or http where https is required.
+        UpstreamUnreadable: it is something else, such as ``javascript:``, or http where https is required.
     """
     value = document.get(name)
     if value is None:
@@ -69,7 +69,7 @@ def parse_url(document: Mapping[str, Any], name: str, *, allow_http: bool) -> st
 
 
 def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
-    """Read a list of strings; None if it is absent. Raises ProviderUnreadable."""
+    """Read a list of strings; None if it is absent. Raises UpstreamUnreadable."""
     value = document.get(name)
     if value is None:
         return None
@@ -79,7 +79,7 @@ def parse_words(document: Mapping[str, Any], name: str) -> tuple[str, ...] | Non
 
 
 def parse_flag(document: Mapping[str, Any], name: str) -> bool:
-    """Read true or false, also as a text; absent is false. Raises ProviderUnreadable."""
+    """Read true or false, also as a text; absent is false. Raises UpstreamUnreadable."""
     value = document.get(name)
     if value is None:
         return False

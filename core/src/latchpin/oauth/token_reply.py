@@ -49,7 +49,7 @@ def parse_token_reply(
     Raises:
         TokenRefused: the server said no; ``error`` is the registered code.
         UpstreamBusy: it asks us to wait.
-        ProviderUnreadable: the answer is a 5xx, or is not what the protocol says.
+        UpstreamUnreadable: the answer is a 5xx, or is not what the protocol says.
     """
     host = _host_of(reply)
     document = _unnest(parse_token_document(reply, hidden=hidden))
@@ -87,7 +87,7 @@ def parse_token_document(reply: Reply, *, hidden: Collection[str] = ()) -> dict[
 
 
 def read_token(reply: Reply, document: Mapping[str, Any]) -> str:
-    """The ``access_token`` of an answer; ProviderUnreadable if there is none that could be one."""
+    """The ``access_token`` of an answer; UpstreamUnreadable if there is none that could be one."""
     host = _host_of(reply)
     access_token = document.get("access_token")
     if access_token is None or access_token == "":

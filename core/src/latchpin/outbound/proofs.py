@@ -113,17 +113,17 @@ def _key_name(gateway_id: str) -> str:
 class TokenProof:
     """Proofs for the requests with one access token."""
 
-    prover: DpopProofs
+    proofs: DpopProofs
     gateway_id: str
     access_token: str = field(repr=False)
 
     async def fields(self, method: str, url: str) -> tuple[tuple[str, str], tuple[str, str]]:
         """The header fields that show the token and the key (section 7.1)."""
-        proof = await self.prover.prove(self.gateway_id, method, url, access_token=self.access_token)
+        proof = await self.proofs.prove(self.gateway_id, method, url, access_token=self.access_token)
         return (("authorization", f"{DPOP} {self.access_token}"), ("dpop", proof))
 
     def wants_nonce(self, url: str, answer: Answer) -> bool:
         """Remember the nonce that an answer tells; whether only for want of it the request was refused (section 9)."""
-        learnt = self.prover.learn(self.gateway_id, url, answer.header(NONCE_HEADER))
+        learnt = self.proofs.learn(self.gateway_id, url, answer.header(NONCE_HEADER))
         challenge = parse_challenge(answer.challenges) if answer.status == _UNAUTHORIZED else None
         return learnt and challenge is not None and challenge.error == USE_NONCE

@@ -56,7 +56,7 @@ class HttpUpstream:
         A server that says when to come again (``Retry-After``) is not asked again before.
 
         Raises:
-            AddressRefused, ProviderTimeout, ProviderUnreachable, ProviderUnreadable: as for ``send``.
+            AddressRefused, UpstreamTimeout, UpstreamUnreachable, UpstreamUnreadable: as for ``send``.
         """
         return await self._try("GET", url, headers or {}, b"", repeatable=True, fresh=False)
 
@@ -73,9 +73,9 @@ class HttpUpstream:
 
         Raises:
             AddressRefused: the address is not one we connect to.
-            ProviderTimeout: no whole answer within the deadline.
-            ProviderUnreachable: no answer.
-            ProviderUnreadable: the answer is too large or cannot be decoded.
+            UpstreamTimeout: no whole answer within the deadline.
+            UpstreamUnreachable: no answer.
+            UpstreamUnreadable: the answer is too large or cannot be decoded.
         """
         return await self._try(method, url, headers or {}, body, repeatable=repeatable, fresh=True)
 

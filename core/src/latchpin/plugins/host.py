@@ -122,7 +122,7 @@ class Plugins:
                 optional = all(each.optionalhook for each in caller.get_hookimpls() if each.plugin is module)
                 if not caller.has_spec() and not optional:
                     text = f"{plugin} implements {unnamed(caller.name)}"
-                    remedy = f"Update {plugin.distribution} or latchpin; the hooks are listed in docs/plugins.md."
+                    remedy = f"Update {plugin.distribution} or latchpin; the hooks are listed in docs/hooks.md."
                     faults.append(PluginError(text, remedy=remedy))
             for name in unmarked_hooks(module):
                 text = f"{plugin} defines {name} without @latchpin.hookimpl, so nobody would call it"
@@ -227,7 +227,7 @@ def _offer(hook: Hook[Any], value: Any, plugin: Plugin) -> Offer[Any] | PluginEr
 
 
 def _repair(plugin: Plugin) -> str:
-    return f"Repair, update or uninstall {plugin.distribution}; what each hook returns is in docs/plugins.md."
+    return f"Repair, update or uninstall {plugin.distribution}; what each hook returns is in docs/hooks.md."
 
 
 def _name_of(value: Any, plugin: Plugin) -> str:  # noqa: ANN401  whatever a hook returned

@@ -48,7 +48,7 @@ class TokenEndpoint:
         """Exchange an authorization code, once.
 
         Raises:
-            ProviderError: refused, unreachable or unreadable.
+            UpstreamError: refused, unreachable or unreadable.
         """
         pending = validated.pending
         return await self.redeem(
@@ -79,7 +79,7 @@ class TokenEndpoint:
         """Redeem the code of an answer that was judged elsewhere, once.
 
         Raises:
-            ProviderError: refused, unreachable or unreadable.
+            UpstreamError: refused, unreachable or unreadable.
             ConfigurationError: the client cannot prove itself in its way.
         """
         request = build_code_request(

@@ -81,7 +81,7 @@ class Redemption:
         """Exchange the code and keep what comes, in place of any earlier token of this user.
 
         Raises:
-            ProviderError, AuthorizationRequired (the client was replaced meanwhile), BackendUnavailable.
+            UpstreamError, AuthorizationRequired (the client was replaced meanwhile), BackendUnavailable.
         """
         pending = validated.pending
         found = await self._servers.find(gateway)

@@ -79,7 +79,7 @@ class Refresher:
         Raises:
             AuthorizationRequired: there is none and no way to one without the user.
             IdentityAssertionRequired: the same, where the user's identity provider has to vouch for them.
-            ProviderError: it has expired, and the server gave no answer that decides.
+            UpstreamError: it has expired, and the server gave no answer that decides.
             BackendUnavailable: the store cannot be asked.
         """
         wanted = Wanted(gateway, email, caller=caller)

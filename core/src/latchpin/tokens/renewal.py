@@ -136,7 +136,7 @@ class Renewal:
         Raises:
             AuthorizationRequired: only the user can help.
             AccessRefused: the MCP server refuses the gateway's own fresh tokens.
-            ProviderError: the server gave no answer that decides.
+            UpstreamError: the server gave no answer that decides.
             BackendUnavailable: the store cannot be asked.
         """
         stored = await self._tokens.get(wanted.gateway.id, wanted.email)

@@ -42,7 +42,7 @@ class TokenSender:
         """Send ``request`` once; again only if nothing had been sent, if ``repeatable``, or for a proof's nonce.
 
         Raises:
-            ProviderError: refused, unreachable or unreadable, or the token is not bound as it has to be.
+            UpstreamError: refused, unreachable or unreadable, or the token is not bound as it has to be.
         """
         lifetime = self._default_lifetime
         if provider is not None:

@@ -106,7 +106,7 @@ class TokenService:
 
         Raises:
             AuthorizationRequired: there is none, or it cannot be renewed.
-            ProviderError: it has expired and the server cannot be asked for another now.
+            UpstreamError: it has expired and the server cannot be asked for another now.
         """
         email = self.owner_of(gateway, caller)
         stored = await self._services.records.tokens.get(gateway.id, email)
@@ -132,7 +132,7 @@ class TokenService:
 
         Raises:
             AuthorizationRequired: only its user can help.
-            ProviderError: the server gave no answer that decides.
+            UpstreamError: the server gave no answer that decides.
         """
         await self._refresher.refresh_ahead(gateway, due)
 

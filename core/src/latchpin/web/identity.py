@@ -75,7 +75,7 @@ async def current_caller(request: Request) -> Caller | None:
 
     Raises:
         NotSignedIn: something came that is not valid, or two identities that disagree.
-        BackendUnavailable, ProviderError: what would decide it cannot be asked.
+        BackendUnavailable, UpstreamError: what would decide it cannot be asked.
     """
     if _CALLER not in request.scope:
         request.scope[_CALLER] = await _identify(services_of(request), evidence_of(request))
@@ -87,7 +87,7 @@ async def valid_caller(request: Request) -> Caller | None:
     """Who is asking, where none is needed: an identity that does not hold counts as none.
 
     Raises:
-        BackendUnavailable, ProviderError: what would decide it cannot be asked.
+        BackendUnavailable, UpstreamError: what would decide it cannot be asked.
     """
     try:
         return await current_caller(request)

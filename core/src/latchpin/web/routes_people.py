@@ -79,7 +79,7 @@ async def show_logout(request: Request) -> Response:
 
 @router.post("/logout")
 async def sign_out(request: Request) -> Response:
-    """End the session, also for whoever has a copy of its cookie.
+    """End the session, also where its cookie was copied.
 
     It ends where another identity contradicts it too: signing out is the way out of that.
     """

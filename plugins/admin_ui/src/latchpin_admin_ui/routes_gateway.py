@@ -21,7 +21,7 @@ router = APIRouter(prefix="/admin/gateways", include_in_schema=False)
 async def show_gateway(
     request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> Response:
-    """One gateway, for whoever may use it."""
+    """One gateway, for everybody who may use it."""
     gateway = await application.gateways.get(gateway_id, caller)
     people, clients = 0, 0
     if caller.is_admin:

@@ -59,7 +59,7 @@ class DynamicRegistrar:
         Raises:
             IssuerMissing: nobody knows whose client it would be.
             RegistrationFailed: the server offers no registration, is not allowed here, or refused.
-            ProviderError: the server could not be asked.
+            UpstreamError: the server could not be asked.
         """
         wanted = self.settings.dcr_enabled and self.settings.dcr_auto_register_on_missing_credentials
         if request.configured is not None or not wanted:

@@ -48,7 +48,7 @@ def parse_exchange_reply(reply: Reply, *, hidden: Collection[str] = ()) -> str:
 
     Raises:
         TokenRefused: the identity provider said no.
-        ProviderUnreadable: the answer asks us to wait, is a 5xx, is not what the protocol says, or holds another
+        UpstreamUnreadable: the answer asks us to wait, is a 5xx, is not what the protocol says, or holds another
             kind of token.
     """
     document = parse_token_document(reply, hidden=hidden)

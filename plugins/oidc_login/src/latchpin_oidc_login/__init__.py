@@ -1,6 +1,6 @@
 """Sign-in at the gateway with an OpenID Connect provider (OpenID Connect Core 1.0, authorization code flow with PKCE).
 
 ``state``, ``metadata``, ``answer``, ``id_token`` and ``person`` decide (pure), ``discovery`` asks the provider about
-itself, ``desk`` and ``redemption`` carry a sign-in out, ``routes`` serve it, ``checks`` are what doctor asks,
+itself, ``sign_in`` and ``redemption`` carry a sign-in out, ``routes`` serve it, ``checks`` are what doctor asks,
 ``plugin`` is what Latchpin finds.
 """

@@ -48,7 +48,7 @@ async def _ask(context: CheckContext, upstream: Upstream, issuer: str) -> None:
     """Fetch metadata and keys.
 
     Raises:
-        ProviderError: they cannot be had, or cannot be believed.
+        UpstreamError: they cannot be had, or cannot be believed.
     """
     discovery = Discovery(
         issuer,

@@ -39,7 +39,7 @@ class Discovery:
         """The provider's metadata.
 
         Raises:
-            ProviderError: it cannot be had, or cannot be believed.
+            UpstreamError: it cannot be had, or cannot be believed.
         """
         if self._found is not None and self._clock() < self._found[1]:
             return self._found[0]

@@ -43,7 +43,7 @@ def parse_provider(reply: Reply, issuer: str, *, allow_http: bool) -> OpenIdProv
 
     Raises:
         DiscoveryFailed: it speaks for another issuer; they are compared character by character.
-        ProviderUnreadable: it is not metadata, or lacks what a sign-in needs.
+        UpstreamUnreadable: it is not metadata, or lacks what a sign-in needs.
     """
     server = parse_server_metadata(reply, issuer, allow_http=allow_http)
     jwks_uri = parse_url(server.extra, "jwks_uri", allow_http=allow_http)

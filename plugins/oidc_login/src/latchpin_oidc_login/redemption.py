@@ -54,7 +54,7 @@ class CodeRedemption:
         """Find out whose code it is. Nothing is kept here; the access token is used up here.
 
         Raises:
-            ProviderError: the provider refused, could not be reached, or answered what cannot be read.
+            UpstreamError: the provider refused, could not be reached, or answered what cannot be read.
             IdTokenInvalid: what it says does not hold.
             NotAdmitted: the person may not sign in.
         """

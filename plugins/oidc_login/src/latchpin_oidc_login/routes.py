@@ -47,7 +47,7 @@ async def begin_sign_in(request: Request) -> Response:
     """
     browser = browser_cookie(request) or new_browser_cookie()
     target = parse_target(request.query_params.get("next", ""))
-    response = RedirectResponse(await _desk_of(request).begin(target, browser=browser), status_code=302)
+    response = RedirectResponse(await _sign_in_of(request).begin(target, browser=browser), status_code=302)
     set_browser_cookie(request, response, browser)
     return response
 
@@ -55,9 +55,9 @@ async def begin_sign_in(request: Request) -> Response:
 @not_in_advance
 async def complete_sign_in(request: Request) -> Response:
     """Sign in whom the provider's answer proves."""
-    desk = _desk_of(request)
+    sign_in = _sign_in_of(request)
     try:
-        done = await desk.complete(request.scope["query_string"].decode("latin-1"), browser=browser_cookie(request))
+        done = await sign_in.complete(request.scope["query_string"].decode("latin-1"), browser=browser_cookie(request))
     except LatchpinError as exc:
         if exc.flow_id is not None:  # the sign-in's: no flow that could be looked at has it
             name_request(request.scope, exc.flow_id)
@@ -68,26 +68,26 @@ async def complete_sign_in(request: Request) -> Response:
     response = await answer_signed_in(
         request, person.email, admin=person.is_admin, target=done.target, way="oidc", lifetime=done.lifetime
     )
-    _log.info("Signed in user %s at %s", person.email, desk.label, extra={"request_id": done.flow_id})
+    _log.info("Signed in user %s at %s", person.email, sign_in.label, extra={"request_id": done.flow_id})
     return response
 
 
 @not_in_advance
 async def begin_sign_out(request: Request) -> Response:
     """Send the browser to where the provider signs the account out, after asking."""
-    return RedirectResponse(await _desk_of(request).sign_out_url(), status_code=302)
+    return RedirectResponse(await _sign_in_of(request).sign_out_url(), status_code=302)
 
 
-def _desk_of(request: Request) -> OidcSignIn:
-    """The desk, made at first use: one for each application, because it remembers the provider's metadata and keys."""
+def _sign_in_of(request: Request) -> OidcSignIn:
+    """The sign-in, made at first use: one for each application, since it remembers the provider's metadata and keys."""
     state = request.app.state
-    desk: OidcSignIn | None = getattr(state, "oidc_login_desk", None)
-    if desk is None:
+    sign_in: OidcSignIn | None = getattr(state, "oidc_login_sign_in", None)
+    if sign_in is None:
         settings = load(OidcLoginSettings)
         if not settings.configured:
             raise NotFound("sign-in with OpenID Connect is not set up", remedy="Use a login link.")
-        desk = state.oidc_login_desk = OidcSignIn(application_of(request), settings)
-    return desk
+        sign_in = state.oidc_login_sign_in = OidcSignIn(application_of(request), settings)
+    return sign_in
 
 
 @contextlib.asynccontextmanager

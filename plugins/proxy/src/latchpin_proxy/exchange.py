@@ -62,7 +62,7 @@ class Exchange:
         just ends, which is what clients resume from.
 
         Raises:
-            ProviderError: it broke off, or cannot pass, before anything of it was given out.
+            UpstreamError: it broke off, or cannot pass, before anything of it was given out.
         """
         headers = build_answer_headers(answer.raw_headers(), status=answer.status, private=terms.private)
         headers = [(name, _bound(name, value, terms)) for name, value in headers]

@@ -81,7 +81,7 @@ class Relay:
 
         Raises:
             AuthorizationRequired: the caller has no token that the server takes, or none with enough scopes.
-            ProviderError: the server cannot be reached, or refuses for another reason.
+            UpstreamError: the server cannot be reached, or refuses for another reason.
         """
         token = await self._token(request)
         answer = await self._send_within_origin(request, token)

@@ -90,7 +90,7 @@ def _log(connection: Connection, file: Path) -> Finding | None:
     mode = str(connection.execute(text("PRAGMA journal_mode")).scalar_one()).lower()
     if mode == "wal":
         return None
-    detail = f"Its journal mode is {mode}: whoever reads waits for whoever writes, and the other way round."
+    detail = f"Its journal mode is {mode}: readers wait for writers, and the other way round."
     command = f"sqlite3 {quote(str(file))} 'PRAGMA journal_mode = WAL'"
     return Finding(Severity.WARNING, "The SQLite file has no write-ahead log", detail, "Switch it on.", command, _CAUSE)
 

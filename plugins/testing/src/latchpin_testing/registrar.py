@@ -30,7 +30,7 @@ class UnreachableUpstream:
         self.asked: list[str] = []
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:  # noqa: ARG002  the contract
-        """Raise ProviderUnreachable."""
+        """Raise UpstreamUnreachable."""
         return await self.send("GET", url)
 
     async def send(
@@ -42,7 +42,7 @@ class UnreachableUpstream:
         body: bytes = b"",  # noqa: ARG002  the contract
         repeatable: bool = False,  # noqa: ARG002  the contract
     ) -> Reply:
-        """Raise ProviderUnreachable."""
+        """Raise UpstreamUnreachable."""
         self.asked.append(f"{method} {url}")
         raise UpstreamUnreachable("nobody answers in this suite")
 

@@ -55,7 +55,7 @@ async def list_pages(client: Client, sieve: Sieve, host: str, *, most: int) -> L
     """Every page, until the list ends or goes round in a circle.
 
     Raises:
-        ProviderUnreadable: there are more than ``most`` tools.
+        UpstreamUnreadable: there are more than ``most`` tools.
     """
     listing, tools, cursors, barren = sieve.listing, dict[str, dict[str, Any]](), set[str](), 0
     cursor: str | None = None

@@ -53,9 +53,9 @@ async def list_tools(
 
     Raises:
         AccessRefused: the server does not take the token; ``error`` and ``scopes`` say why.
-        ProviderTimeout, ProviderUnreachable, AddressRefused: there is no answer.
+        UpstreamTimeout, UpstreamUnreachable, AddressRefused: there is no answer.
         UpstreamBusy: it asks to be left alone for a while.
-        ProviderUnreadable: it is not MCP, or there are more than 1,000 tools or 5 MB.
+        UpstreamUnreadable: it is not MCP, or there are more than 1,000 tools or 5 MB.
     """
     if not isinstance(upstream, HttpUpstream):
         raise TypeError("MCP servers are spoken to through what open_upstream gives")

@@ -78,7 +78,7 @@ class Toolbox:
 
         Raises:
             AuthorizationRequired: the caller has no usable token.
-            ProviderError: the MCP server cannot be reached or read, or refuses.
+            UpstreamError: the MCP server cannot be reached or read, or refuses.
         """
         span = self._recorder.open("fetch-tools")
         token = await self._tokens.token_for(gateway, caller) if gateway.auth_type == "oauth" else None
