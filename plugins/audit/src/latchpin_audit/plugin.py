@@ -50,10 +50,15 @@ async def _open_trimming(
         yield None
         return
 
-    async def turn(_application: Application) -> None:
-        await trim_in_turn(AuditLog.of(context), context, days=settings.audit_retention_days)
+    log = AuditLog.of(context)
 
-    yield Every(INTERVAL_SECONDS, turn)
+    async def turn(_application: Application) -> None:
+        await trim_in_turn(log, context, days=settings.audit_retention_days)
+
+    try:
+        yield Every(INTERVAL_SECONDS, turn)
+    finally:
+        await log.close()
 
 
 async def trim_in_turn(log: AuditLog, context: latchpin.Context, *, days: int) -> None:
