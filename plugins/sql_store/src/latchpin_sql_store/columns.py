@@ -12,7 +12,7 @@ from latchpin.model import OAuthConfig
 from sqlalchemy import DateTime, Dialect, String, Text, types
 from sqlalchemy.dialects import mysql
 
-__all__ = ["Ascii", "Exact", "LongText", "OAuthMembers", "UtcTime", "Words", "pack_object", "unpack_object"]
+__all__ = ["Ascii", "Exact", "LongText", "OAuthMembers", "UtcTime", "WordList", "pack_object", "unpack_object"]
 
 
 class UtcTime(types.TypeDecorator[datetime]):
@@ -88,7 +88,7 @@ class Exact(types.TypeDecorator[str]):
         return value.decode() if isinstance(value, bytes) else value
 
 
-class Words(types.TypeDecorator[tuple[str, ...]]):
+class WordList(types.TypeDecorator[tuple[str, ...]]):
     """A tuple of words as a JSON list. ASCII only: a NUL or half a surrogate pair would not get past every driver."""
 
     impl = Text

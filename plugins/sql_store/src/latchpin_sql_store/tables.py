@@ -25,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 
-from latchpin_sql_store.columns import Ascii, Exact, LongText, OAuthMembers, UtcTime, Words
+from latchpin_sql_store.columns import Ascii, Exact, LongText, OAuthMembers, UtcTime, WordList
 
 __all__ = ["clients", "document_fields", "documents", "gateways", "metadata", "states", "tokens"]
 
@@ -67,7 +67,7 @@ states = Table(
     Column("token_url", Text, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("resource", Text),
-    Column("scopes", Words, nullable=False),
+    Column("scopes", WordList, nullable=False),
     Column("expires_at", UtcTime, nullable=False, index=True),
     Column("used", Boolean, nullable=False, server_default=false()),
     Column("used_at", UtcTime),
@@ -82,7 +82,7 @@ gateways = Table(
     Column("name", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("auth_type", String(32), nullable=False),
-    Column("allowed_users", Words(long=True), nullable=False),
+    Column("allowed_users", WordList(long=True), nullable=False),
     Column("oauth_config", OAuthMembers, key="oauth"),
     Column("pinned_issuer", Text),
     Column("revision", Integer, nullable=False),
@@ -104,7 +104,7 @@ tokens = Table(
     Column("access_token", LongText, nullable=False),
     Column("refresh_token", LongText),
     Column("token_type", Text, nullable=False),
-    Column("scopes", Words, nullable=False),
+    Column("scopes", WordList, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("needs_reauth", Boolean, nullable=False, server_default=false()),
@@ -125,8 +125,8 @@ clients = Table(
     Column("issuer", ISSUER, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("client_secret_encrypted", LongText, key="client_secret"),
-    Column("redirect_uris", Words, nullable=False),
-    Column("grant_types", Words, nullable=False),
+    Column("redirect_uris", WordList, nullable=False),
+    Column("grant_types", WordList, nullable=False),
     Column("scope", Text, nullable=False),
     Column("token_endpoint_auth_method", Text, nullable=False),
     Column("registration_client_uri", Text),
