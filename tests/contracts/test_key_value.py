@@ -9,7 +9,7 @@ from datetime import timedelta
 import latchpin
 import pytest
 from latchpin.errors import BackendUnavailable, RecordConflict
-from latchpin.sdk.stores import KeyValueRecordStore, KeyValueStateStore
+from latchpin_key_value import KeyValueRecordStore, KeyValueStateStore
 from latchpin_testing import MovedClock, RecordStoreContract, StateStoreContract, samples
 from latchpin_testing.records_large import LargeRules
 

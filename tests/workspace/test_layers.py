@@ -15,7 +15,7 @@ LAYERS = (
     "errors model",
     "contracts settings",
     "oauth plugins records",
-    "key_value workers",
+    "workers",
     "activity clients",
     "outbound services",
     "identity servers",

@@ -1,13 +1,5 @@
 """What stores are built from, beside their contracts.
 
-``KeyValue`` is the shortest way to a store: whatever can get, compare and swap, and scan texts in the order of their
-keys. ``KeyValueStateStore`` and ``KeyValueRecordStore`` make of it what the hooks ask for. Lists, counts and scans of
-collections then read all there is of their kind, which is good for hundreds of gateways and thousands of users::
-
-    @asynccontextmanager
-    async def open_records(settings, context):
-        yield KeyValueRecordStore(MyKeyValue(settings), context.clock)
-
 ``Batcher`` is group commit: what queues up while one batch is under way goes out as the next, so that one round trip
 serves many callers. ``store_deadline`` ends a wait for a store that does not answer; time in which this process itself
 did not get on does not count. It gives a ``StoreDeadline``, which says what is left::
@@ -17,11 +9,10 @@ did not get on does not count. It gives a ``StoreDeadline``, which says what is 
 
 A record store counts tokens by what they are good for: ``status_of`` judges one, ``status_of_times`` the times alone,
 ``near_expiry_from`` is the moment from which on one is near its end, at most ``NEAR_EXPIRY_AT_MOST`` before it.
+
+The distribution ``latchpin-key-value`` makes a whole store of three methods.
 """
 
-from latchpin.key_value.contract import KeyValue
-from latchpin.key_value.records import KeyValueRecordStore
-from latchpin.key_value.states import KeyValueStateStore
 from latchpin.oauth.status import NEAR_EXPIRY_AT_MOST, near_expiry_from, status_of, status_of_times
 from latchpin.workers.batching import Batcher
 from latchpin.workers.store_deadline import StoreDeadline, store_deadline
@@ -29,9 +20,6 @@ from latchpin.workers.store_deadline import StoreDeadline, store_deadline
 __all__ = [
     "NEAR_EXPIRY_AT_MOST",
     "Batcher",
-    "KeyValue",
-    "KeyValueRecordStore",
-    "KeyValueStateStore",
     "StoreDeadline",
     "near_expiry_from",
     "status_of",

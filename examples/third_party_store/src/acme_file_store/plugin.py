@@ -6,7 +6,7 @@ from pathlib import Path
 
 import latchpin
 from latchpin.contracts import Backend, Context, RecordStore, StateStore
-from latchpin.sdk.stores import KeyValueRecordStore, KeyValueStateStore
+from latchpin_key_value import KeyValueRecordStore, KeyValueStateStore
 from pydantic import Field
 
 from acme_file_store.store import FileKeyValue

@@ -15,7 +15,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NO
 
 
 class FileKeyValue:
-    """Implements ``latchpin.sdk.stores.KeyValue`` in ``file``."""
+    """Implements ``latchpin_key_value.KeyValue`` in ``file``."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

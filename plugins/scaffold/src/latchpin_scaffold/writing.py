@@ -54,6 +54,7 @@ def write_plugin(kind: str, name: str, folder: Path) -> Path:
 
 def _texts(kind: str, name: str, module: str) -> dict[str, str]:
     """Each file of the distribution, by its path."""
+    needs = ["latchpin", "latchpin-key-value"] if kind in _STORES else ["latchpin"]
     names = {
         "kind": kind,
         "name": name,
@@ -62,6 +63,7 @@ def _texts(kind: str, name: str, module: str) -> dict[str, str]:
         "NAME": module.upper(),
         "api": HOOK_API,
         "version": __version__,
+        "needs": ", ".join(f'"{need}>={__version__}"' for need in needs),
     }
 
     def text(template: str) -> str:

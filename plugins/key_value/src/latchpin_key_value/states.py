@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter
-
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, StateAlreadyUsed, StateConflict, StateExpired, StateNotFound
-from latchpin.key_value.contract import KeyValue, name_of, prefix_of, remove
 from latchpin.model import PendingAuthorization, StateKey
+from pydantic import TypeAdapter
+
+from latchpin_key_value.contract import KeyValue, name_of, prefix_of, remove
 
 __all__ = ["KeyValueStateStore", "prove"]
 

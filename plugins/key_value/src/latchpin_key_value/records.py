@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from pydantic import TypeAdapter
-
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
-from latchpin.key_value.contract import KeyValue, name_of, prefix_of, remove
-from latchpin.key_value.documents import KIND, KeyValueCollection, parse_document
-from latchpin.key_value.states import prove
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken, index_time
-from latchpin.oauth.status import status_of
+from latchpin.sdk.stores import status_of
+from pydantic import TypeAdapter
+
+from latchpin_key_value.contract import KeyValue, name_of, prefix_of, remove
+from latchpin_key_value.documents import KIND, KeyValueCollection, parse_document
+from latchpin_key_value.states import prove
 
 __all__ = ["KeyValueRecordStore"]
 

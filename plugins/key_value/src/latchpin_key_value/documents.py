@@ -8,8 +8,9 @@ from datetime import datetime
 
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
-from latchpin.key_value.contract import KeyValue, name_of, prefix_of
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
+
+from latchpin_key_value.contract import KeyValue, name_of, prefix_of
 
 __all__ = ["KIND", "KeyValueCollection", "parse_document"]
 
