@@ -225,10 +225,10 @@ def test_a_path_prefix_goes_behind_the_well_known_part():
 
 
 def test_the_authorization_server_is_named_where_there_is_one():
-    facts = {"jwt_jwks_url": "https://idp.example/keys", "jwt_issuer": "https://idp.example", "jwt_audience": "a"}
-    settings = CoreSettings(_env_file=None, **facts)
-    assert build_metadata(settings, GATEWAY)["authorization_servers"] == ["https://idp.example"]
-    assert "authorization_servers" not in build_metadata(CoreSettings(_env_file=None), GATEWAY)
+    settings = CoreSettings(_env_file=None)
+    named = build_metadata(settings, GATEWAY, ["https://idp.example"])
+    assert named["authorization_servers"] == ["https://idp.example"]
+    assert "authorization_servers" not in build_metadata(settings, GATEWAY, [])
 
 
 def test_nothing_breaks_out_of_a_challenge():

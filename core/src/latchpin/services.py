@@ -22,6 +22,7 @@ from latchpin.contracts import (
     Identity,
     KeyValueRecords,
     PkceMethod,
+    ProtectedResources,
     RecordStore,
     Signer,
     SignIn,
@@ -60,6 +61,7 @@ class Services:
         grants: those that need no browser, by ``grant_type``.
         background_tasks: by their names; a serving process runs them.
         gauges: numbers that plugins offer.
+        protected_resources: the MCP endpoints that plugins serve.
     """
 
     settings: CoreSettings
@@ -89,4 +91,5 @@ class Services:
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
     gauges: Sequence[Gauge] = ()
+    protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)

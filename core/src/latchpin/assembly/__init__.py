@@ -144,4 +144,5 @@ async def assemble(
             providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
             background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
             gauges=plugins.values(hookspecs.GAUGES),
+            protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
         )

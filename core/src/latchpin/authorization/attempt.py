@@ -27,6 +27,7 @@ class Attempt:
         span: where its steps are recorded.
         discovery_seconds: how long it took to find ``found``.
         key_thumbprint: names the gateway's key, where the tokens are to be bound to it.
+        return_to: the path of ours that the browser goes on to afterwards, if any.
     """
 
     flow_id: str
@@ -38,6 +39,7 @@ class Attempt:
     span: FlowSpan
     discovery_seconds: float
     key_thumbprint: str | None = None
+    return_to: str = ""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ def _payload(attempt: Attempt, services: Services, store: str) -> StatePayload:
         instance=services.instance_id,
         flow_id=attempt.flow_id,
         store=store,
+        return_to=attempt.return_to,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal, NoReturn
 
 from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.diagnosis import Diagnosis
-from latchpin.authorization.patient import Patient, unused, used_up
+from latchpin.authorization.patient import Patient, leading_on, unused, used_up
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
 from latchpin.gateways.registry import GatewayRegistry
@@ -32,11 +32,16 @@ __all__ = ["Completed", "AuthorizationCallback"]
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A finished authorization: whose account was connected to which gateway."""
+    """A finished authorization: whose account was connected to which gateway.
+
+    Attributes:
+        return_to: the path of ours that the browser goes on to; ``""`` for the page about it.
+    """
 
     gateway: Gateway
     app_user_email: str
     flow_id: str
+    return_to: str = ""
 
 
 class AuthorizationCallback:
@@ -85,12 +90,12 @@ class AuthorizationCallback:
             payload = parse_state(parameters.state, self._services.signer)
             self._note_return(span, parameters, payload)
             check_browser(payload, cookie=browser, signed_in=None)
-            with unused():
+            with leading_on(payload.return_to), unused():
                 signed_in = await patient.ask(caller)
                 check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
                 verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
                 pending = await self._take(span, patient, parameters, payload, verified)
-            with used_up():
+            with leading_on(payload.return_to), used_up():
                 validated = self._validate(span, parameters, payload, pending, path_gateway)
                 # The code is spent by it: whoever stops waiting, and a gateway that stops, does not stop it.
                 exchange = partial(self._exchange, span, validated, patient)
@@ -162,4 +167,4 @@ class AuthorizationCallback:
         await self._services.activity.tell(
             "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id
         )
-        return Completed(gateway, pending.app_user_email, payload.flow_id)
+        return Completed(gateway, pending.app_user_email, payload.flow_id, payload.return_to)

@@ -1,4 +1,4 @@
-"""A callback at a store that is away: it waits, since a person does, and says whether the same link still holds."""
+"""How a callback fails: it waits for a store that is away, says whether the same link still holds, and leads on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import TypeVar
 
 from latchpin.contracts import StateStore
-from latchpin.errors import BackendUnavailable, StateAlreadyUsed
+from latchpin.errors import BackendUnavailable, LatchpinError, StateAlreadyUsed
 from latchpin.model import PendingAuthorization, StateKey
 from latchpin.services import Services
 from latchpin.workers.store_deadline import insist
 
-__all__ = ["Patient", "unused", "used_up"]
+__all__ = ["Patient", "leading_on", "unused", "used_up"]
 
 ResultT = TypeVar("ResultT")
 
@@ -87,4 +87,14 @@ def _saying(remedy: str) -> Iterator[None]:
     except BackendUnavailable as exc:
         if "remedy" not in vars(exc):  # else it knows better what helps
             exc.remedy = remedy
+        raise
+
+
+@contextmanager
+def leading_on(path: str) -> Iterator[None]:
+    """Once the browser is proven: what failed says where the browser may go on without it, ``""`` if nowhere."""
+    try:
+        yield
+    except LatchpinError as exc:
+        exc.return_to = path
         raise

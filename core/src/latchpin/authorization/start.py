@@ -49,7 +49,7 @@ class StartAuthorization:
         self._pending_authorizations = pending_authorizations
         self._recorder = recorder
 
-    async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str) -> str:
+    async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str, return_to: str = "") -> str:
         """Prepare an authorization and return the URL to send the browser to.
 
         Args:
@@ -57,6 +57,7 @@ class StartAuthorization:
             caller: who will own the token.
             browser: the browser's cookie; only its hash leaves this process.
             flow_id: what the flow is called: 32 random hexadecimal digits.
+            return_to: the path of ours that the browser goes on to afterwards, if any; at most 500 characters.
 
         Raises:
             StateStorageDisabled, NotFound, InvalidRequest, TooManyPending, UpstreamError, ConfigurationError,
@@ -74,7 +75,7 @@ class StartAuthorization:
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
             seconds = span.elapsed()
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
-            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, span, seconds, key)
+            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, span, seconds, key, return_to)
             return await self._begin(states, attempt)
 
     async def _begin(self, states: StateStore, attempt: Attempt) -> str:

@@ -17,6 +17,7 @@ from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder
+from latchpin.contracts.resources import ProtectedResource, ProtectedResources
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -69,6 +70,8 @@ __all__ = [
     "Operation",
     "PkceMethod",
     "PostToken",
+    "ProtectedResource",
+    "ProtectedResources",
     "RecordStore",
     "Recorder",
     "Registration",

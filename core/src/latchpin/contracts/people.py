@@ -23,6 +23,13 @@ class Identity(Protocol):
     An identity that reads the ``Authorization`` header has an attribute ``schemes``: a frozenset of the schemes, in
     lower case, that it answers for. A header of which no identity that found a caller answers for the scheme is
     refused with 401, whatever else came along: what is present and proves nothing never counts as absent.
+
+    Several identities may answer for one scheme, each for tokens of its own kind. One that knows its kind by the text
+    alone has a method ``recognizes(credentials: str) -> bool``: what it recognizes, it alone is asked about. Those
+    without it are asked about what nobody recognizes.
+
+    An identity whose tokens clients get from an authorization server has an attribute ``issuer``: that server's, a URL.
+    Protected resources name it in their metadata (RFC 9728).
     """
 
     async def identify(self, evidence: Evidence) -> Caller | None:

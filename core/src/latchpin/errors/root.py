@@ -21,12 +21,13 @@ class LatchpinError(Exception):
     """The root of the tree.
 
     A class names its ``cause``, which is where its code, status and texts come from; a class of a plugin may give
-    those instead, and then has a cause made of them. One error may be a narrower case: ``explain_as`` says which. The
-    constructor takes what is true of this one. ``code`` is the cause's slug: it names it in problem answers, logs and
-    the docs. Whoever has written it to the log sets ``logged``, so that the web does not do it again, and ``flow_id``
-    where the failure belongs to a known flow. ``operator_remedy`` is the action of who runs the gateway where it is
-    another than a caller's: it may name hosts and files, so it goes to the terminal, the log and doctor only.
-    ``shows_detail`` says whether who asks may read the detail; where it is None, callers' and upstream errors do.
+    those instead, and then has a cause made of them. One error may be a narrower case: ``explain_as`` says which.
+    The constructor takes what is true of this one. ``code`` is the cause's slug: it names it in problem answers,
+    logs and the docs. Whoever has written it to the log sets ``logged``, so that the web does not do it again, and
+    ``flow_id`` where the failure belongs to a known flow. ``operator_remedy`` is the action of who runs the gateway
+    where it is another than a caller's: it may name hosts and files, so it goes to the terminal, the log and doctor
+    only. ``return_to`` is the path of ours where the person's browser may go on nevertheless. ``shows_detail`` says
+    whether who asks may read the detail; where it is None, callers' and upstream errors do.
 
     Args:
         detail: what happened, in one sentence, with this case's own facts.
@@ -46,6 +47,7 @@ class LatchpinError(Exception):
     logged: bool = False
     flow_id: str | None = None
     gateway_id: str | None = None
+    return_to: str = ""
 
     def __init__(
         self,

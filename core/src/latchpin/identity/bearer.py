@@ -51,6 +51,7 @@ class BearerIdentity:
         self._key_set = key_set
         self._clock = clock
         self._revocations = revocations
+        self.issuer = None if key_set is None else signed_tokens.bearer_issuer
 
     async def identify(self, evidence: Evidence) -> Caller | None:
         """Say who the token was made for. Another scheme than Bearer is not ours to judge.

@@ -60,6 +60,7 @@ class StatePayload:
         instance: the process that issued it.
         flow_id: 128 random bits that name the flow in logs and answers.
         store: names the store that it was put into; ``""`` if that has no name.
+        return_to: the path of ours that the browser goes on to afterwards; ``""`` for the page about what came of it.
     """
 
     gateway_id: str
@@ -71,6 +72,7 @@ class StatePayload:
     instance: str
     flow_id: str
     store: str = ""
+    return_to: str = ""
 
     @property
     def issued_at(self) -> datetime:
@@ -80,9 +82,8 @@ class StatePayload:
 
 def build_state(payload: StatePayload, signer: Signer) -> str:
     """Write and sign the state. ``payload.key_id`` must be the signer's."""
-    body = json.dumps(
-        {name: getattr(payload, name) for name in payload.__slots__}, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    said = {name: value for name in payload.__slots__ if (value := getattr(payload, name)) or name != "return_to"}
+    body = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
     return f"{base64url.encode(body)}.{base64url.encode(signer.sign(body))}"
 
 

@@ -32,6 +32,7 @@ from latchpin.contracts import (
     NavigationEntry,
     Observer,
     PkceMethod,
+    ProtectedResources,
     Recorder,
     RecordStore,
     Signer,
@@ -188,6 +189,11 @@ BACKGROUND_TASKS: BackendHook[BackgroundTask[Any]] = BackendHook(
     used="each serving process runs all",
 )
 GAUGES = Hook("latchpin_gauges", "Offer numbers that metrics show.", kind=Gauge)
+PROTECTED_RESOURCES = Hook(
+    "latchpin_protected_resources",
+    "Name the MCP endpoints that ``latchpin_routes`` adds, so that clients can get tokens for them.",
+    kind=ProtectedResources,
+)
 ROUTES: Hook[APIRouter] = Hook(
     "latchpin_routes",
     "Add routes to the web application. They come after the core's own and cannot replace them.",

@@ -6,11 +6,11 @@ what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``B
     async with opened(CLIENT_REGISTRAR) as application:
         ...
 
-For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores:
-``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``,
-``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and ``IDENTITY_ASSERTIONS``. For what
-happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For pages: ``ROUTES`` and
-``NAVIGATION``. For doctor: ``CHECKS``.
+For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For
+stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIENT_AUTHENTICATIONS``,
+``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and
+``IDENTITY_ASSERTIONS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``.
+For MCP clients: ``PROTECTED_RESOURCES``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor: ``CHECKS``.
 """
 
 from latchpin.plugins.hookspecs import (
@@ -28,6 +28,7 @@ from latchpin.plugins.hookspecs import (
     NAVIGATION,
     OBSERVERS,
     PKCE_METHODS,
+    PROTECTED_RESOURCES,
     RECORD_STORE,
     RECORDERS,
     ROUTES,
@@ -55,6 +56,7 @@ __all__ = [
     "NAVIGATION",
     "OBSERVERS",
     "PKCE_METHODS",
+    "PROTECTED_RESOURCES",
     "RECORDERS",
     "RECORD_STORE",
     "ROUTES",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
@@ -12,8 +13,9 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import Response
 
+from latchpin.contracts import Identity
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
-from latchpin.identity.presented import parse_authorization
+from latchpin.identity.presented import Presented, parse_authorization
 from latchpin.identity.revocations import ended_at
 from latchpin.identity.sessions import (
     SESSION,
@@ -144,7 +146,7 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     presented = parse_authorization(evidence.headers)
     found: list[Caller] = []
     answered: set[str] = set()
-    for identity in services.identities:
+    for identity in _asked(services.identities, presented):
         caller = await identity.identify(evidence)
         if caller is not None:
             found.append(caller)
@@ -167,6 +169,20 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
     proves_intent = any(caller.proves_intent for caller in found)
     return replace(first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent)
+
+
+def _asked(identities: Sequence[Identity], presented: Presented | None) -> Sequence[Identity]:
+    """All but those that answer for the scheme of a token that another one recognizes as of its kind."""
+    if presented is None:
+        return identities
+    readers = [each for each in identities if presented.scheme in getattr(each, "schemes", ())]
+    owners = [each for each in readers if getattr(each, "recognizes", _recognizes_nothing)(presented.credentials)]
+    others = [each for each in readers if (each not in owners if owners else hasattr(each, "recognizes"))]
+    return [each for each in identities if each not in others]
+
+
+def _recognizes_nothing(_credentials: str) -> bool:
+    return False
 
 
 # -- cookies ------------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ def failure(
         support_link=support_link,
         link=link,
         label=label,
+        return_to=error.return_to,
     )
 
 

@@ -33,6 +33,7 @@ from latchpin.web.identity import (
     valid_caller,
 )
 from latchpin.web.in_advance import not_in_advance
+from latchpin.web.targets import HOME, parse_target
 from latchpin.web.traces import FLOW_ID
 from latchpin.workers.store_deadline import insist
 
@@ -42,6 +43,8 @@ router = APIRouter(include_in_schema=False)
 
 RESULT = "authorization-result"
 RESULT_LIFETIME = timedelta(minutes=10)
+LONGEST_RETURN = 500
+"""Characters: it travels in the state."""
 
 
 @not_in_advance
@@ -50,15 +53,15 @@ async def authorize(request: Request) -> Response:
     caller = await require_caller(request)
     gateway_id = check_gateway_id(request.path_params["gateway_id"])
     browser = browser_cookie(request) or new_browser_cookie()
-    flow_id = secrets.token_hex(16)
+    flow_id, return_to = secrets.token_hex(16), _parse_return(request)
     try:
         url = await application_of(request).start_authorization.begin(
-            gateway_id, caller, browser=browser, flow_id=flow_id
+            gateway_id, caller, browser=browser, flow_id=flow_id, return_to=return_to
         )
     except (NotFound, InvalidRequest):
         raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
-        exc.gateway_id = gateway_id
+        exc.gateway_id, exc.return_to = gateway_id, return_to
         return answer(request, exc, announce=True, around=await frame_of_failure(request, exc))
     request.scope[FLOW_ID] = flow_id
     response = RedirectResponse(url, status_code=302)
@@ -82,11 +85,13 @@ async def callback(request: Request) -> Response:
     request.scope[FLOW_ID] = completed.flow_id
     if not wants_html(request) and "application/json" in request.headers.get("accept", ""):
         return JSONResponse(_describe(completed))
+    base = application.services.settings.base_url
+    if completed.return_to:
+        return RedirectResponse(base + completed.return_to, status_code=303)
     claims = {"gateway_id": completed.gateway.id, "email": completed.app_user_email}
     sign = partial(application.signed_tokens.sign, RESULT, claims, lifetime=RESULT_LIFETIME)
     until = asyncio.get_running_loop().time() + application.services.settings.oauth_callback_wait_seconds
     result = await insist(sign, until=until)  # all is done, and whoever did it shall not be told of a failure
-    base = application.services.settings.base_url
     return RedirectResponse(f"{base}/oauth/success?result={quote(result)}", status_code=303)
 
 
@@ -131,6 +136,12 @@ def add_flow_routes(app: FastAPI) -> None:
 async def _refuse(request: Request, exc: LatchpinError) -> Response:
     around = await frame_of_failure(request, exc)
     return answer(request, exc, announce=True, around=around)
+
+
+def _parse_return(request: Request) -> str:
+    """The path of ours that ``next`` names, to go on to afterwards; ``""`` for the page about what came of it."""
+    target = parse_target(request.query_params.get("next"))
+    return "" if target == HOME or len(target) > LONGEST_RETURN else target
 
 
 def _describe(completed: Completed) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-__all__ = ["parse_target"]
+__all__ = ["HOME", "parse_target"]
 
 HOME = "/"
-MAX_TARGET = 2048
+MAX_TARGET = 4096
 _ROUNDS = 5
 _NOT_A_TARGET = ("/login", "/logout")
 

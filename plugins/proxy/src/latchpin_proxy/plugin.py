@@ -5,26 +5,29 @@ from __future__ import annotations
 import latchpin
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from latchpin.contracts import NavigationEntry
+from latchpin.contracts import NavigationEntry, ProtectedResources
 from latchpin.errors import NotFound
 from latchpin.sdk.web import StreamingRoute, check_gateway_id, problems, services_of
 
 from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import WELL_KNOWN, build_metadata, parse_resource_path
+from latchpin_proxy.resources import find_resource, list_resources
 from latchpin_proxy.settings import ProxySettings
 
-__all__ = ["latchpin_navigation", "latchpin_routes", "latchpin_settings"]
+__all__ = ["latchpin_navigation", "latchpin_protected_resources", "latchpin_routes", "latchpin_settings"]
 
 _PATH = "/gateways/{gateway_id}/mcp"
 
 
 async def show_metadata(request: Request, path: str) -> Response:
     """Describe an MCP endpoint as a protected resource (RFC 9728 section 3). Public, and the same for every id."""
-    settings = services_of(request).settings
+    services = services_of(request)
+    settings = services.settings
     gateway_id = parse_resource_path(path, settings.base_path)
     if gateway_id is None:
         raise NotFound("there is no protected resource of that path")
-    return JSONResponse(build_metadata(settings, check_gateway_id(gateway_id)))
+    issuers = [issuer for each in services.identities if (issuer := getattr(each, "issuer", None))]
+    return JSONResponse(build_metadata(settings, check_gateway_id(gateway_id), issuers))
 
 
 @latchpin.hookimpl
@@ -55,3 +58,9 @@ def latchpin_routes() -> list[APIRouter]:
 def latchpin_navigation() -> list[NavigationEntry]:
     """Say where MCP clients reach a gateway, for the pages that show it."""
     return [NavigationEntry("MCP endpoint", _PATH, place="endpoint")]
+
+
+@latchpin.hookimpl
+def latchpin_protected_resources() -> list[ProtectedResources]:
+    """Name the endpoints, so that clients can get tokens for them."""
+    return [ProtectedResources(find_resource, list_resources)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,15 +48,21 @@ def parse_resource_path(path: str, base_path: str) -> str | None:
             return None
 
 
-def build_metadata(settings: CoreSettings, gateway_id: str) -> dict[str, Any]:
-    """The metadata document (RFC 9728 section 2). It tells nothing that depends on the gateway's existence."""
+def build_metadata(settings: CoreSettings, gateway_id: str, issuers: Sequence[str]) -> dict[str, Any]:
+    """The metadata document (RFC 9728 section 2). It tells nothing that depends on the gateway's existence.
+
+    Args:
+        settings: the gateway's.
+        gateway_id: whose endpoint it is.
+        issuers: the authorization servers that clients get tokens from, the preferred one first.
+    """
     document: dict[str, Any] = {
         "resource": resource_url(settings.base_url, gateway_id),
         "bearer_methods_supported": ["header"],
         "resource_name": "Latchpin",
     }
-    if settings.jwt_jwks_url and settings.jwt_issuer:  # else tokens are our own, and no server gives them out
-        document["authorization_servers"] = [settings.jwt_issuer]
+    if issuers:
+        document["authorization_servers"] = list(issuers)
     return document
 
 
