@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from latchpin.gateways.connections import AT_ONCE, ConnectionService
 from latchpin.model import Caller
-from latchpin.tokens.service import TokenHealth
+from latchpin.oauth.status import TokenHealth
 from latchpin_testing import MovedClock, samples
 
 

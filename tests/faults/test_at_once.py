@@ -8,9 +8,9 @@ import threading
 from datetime import timedelta
 
 import pytest
+from latchpin.authorization import redemption
 from latchpin.errors import RecordConflict
 from latchpin.model import Caller
-from latchpin.tokens import redemption
 from latchpin.tokens.sealing import open_token
 from latchpin_audit.log import AuditLog
 
@@ -34,20 +34,20 @@ async def test_ten_callbacks_of_one_person_all_succeed_in_turn(gateway, provider
     """What the provider issued last is what is kept: some end a person's earlier grants with each new one."""
     monkeypatch.setattr(redemption, "PATIENCE", timedelta(minutes=5))
     gateway_id = await gateway.add(provider.provider.mcp_url)
-    endpoint = gateway.application.tokens._endpoint
-    exchange, under_way, most, issued = endpoint.exchange, 0, 0, []
+    endpoint = gateway.application.token_endpoint
+    redeem, under_way, most, issued = endpoint.redeem, 0, 0, []
 
-    async def watched(*given):
+    async def watched(*given, **named):
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
         for _ in range(200):  # the others get on meanwhile, as far as they can
             await asyncio.sleep(0)
-        issued.append(await exchange(*given))
+        issued.append(await redeem(*given, **named))
         under_way -= 1
         return issued[-1]
 
-    monkeypatch.setattr(endpoint, "exchange", watched)
+    monkeypatch.setattr(endpoint, "redeem", watched)
     async with contextlib.AsyncExitStack() as stack:
         browsers = [await stack.enter_async_context(gateway.browser()) for _ in range(TEN)]
         backs = [await gateway.returned(browser, gateway_id) for browser in browsers]
@@ -61,7 +61,7 @@ async def test_nobody_waits_for_long_for_a_turn(gateway: InnerGateway, provider:
     """A worker that died in its turn leaves its lease behind."""
     monkeypatch.setattr(redemption, "PATIENCE", timedelta(0))
     gateway_id = await gateway.add(provider.provider.mcp_url)
-    leases = gateway.application.tokens._redemption._leases
+    leases = gateway.application.services.leases
     held = leases.hold("authorization", (gateway_id, ALICE), life=timedelta(minutes=5))
     async with held, gateway.browser() as browser:
         page = await browser.open(await gateway.returned(browser, gateway_id))

@@ -73,8 +73,8 @@ async def test_a_server_that_is_away_keeps_nothing_here(connected: Connected, ga
 
 
 async def test_what_was_kept_meanwhile_is_taken_too(connected: Connected, gateway, provider, monkeypatch):
-    tokens = gateway.application.tokens
-    revoke_all, once = tokens.revoke_all, [True]
+    revoker = gateway.application.revoker
+    revoke_all, once = revoker.revoke_all, [True]
 
     async def authorized_meanwhile(*given, **more):
         if once:
@@ -82,7 +82,7 @@ async def test_what_was_kept_meanwhile_is_taken_too(connected: Connected, gatewa
             await connected.authorize(BOB)
         return await revoke_all(*given, **more)
 
-    monkeypatch.setattr(tokens, "revoke_all", authorized_meanwhile)
+    monkeypatch.setattr(revoker, "revoke_all", authorized_meanwhile)
     broken = await pull(gateway)
     assert (broken.connections, broken.revoked) == (2, 2)
     assert provider.accounts.ledger.living() == []

@@ -240,7 +240,7 @@ async def own_token(bench: Bench) -> None:
 
 
 def without_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("latchpin.tokens.service.owner_of", lambda *_: ALICE)
+    monkeypatch.setattr("latchpin.tokens.service.TokenService.owner_of", lambda *_: ALICE)
 
 
 async def own_tools(bench: Bench) -> None:

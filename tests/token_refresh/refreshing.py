@@ -21,7 +21,7 @@ from latchpin.model import Caller, Gateway, StoredToken, TokenGrant
 from latchpin.plugins.host import Plugins
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
-from latchpin.tokens.sealing import TokenOrigin, build_token
+from latchpin.tokens.sealing import build_token
 
 __all__ = ["HOUR", "RotatingServer", "Seen", "add_gateway", "open_application", "put_token"]
 
@@ -206,15 +206,18 @@ async def put_token(
     services = application.services
     issued_at = services.clock() - age
     assert gateway.oauth is not None
-    origin = TokenOrigin(
+    grant = TokenGrant(f"{email}-first", "Bearer", issued_at + life, refresh_token)
+    token = build_token(
+        services.cipher,
+        grant,
         gateway_id=gateway.id,
         app_user_email=email,
         issuer=gateway.oauth.issuer,
         resource=None,
         client_id="client",
         scopes=(),
+        earlier=None,
+        now=issued_at,
     )
-    grant = TokenGrant(f"{email}-first", "Bearer", issued_at + life, refresh_token)
-    token = build_token(services.cipher, grant, origin=origin, earlier=None, now=issued_at)
     await services.records.tokens.put(token, replacing=None)
     return token

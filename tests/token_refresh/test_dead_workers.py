@@ -95,7 +95,7 @@ def call(worker: Rig, gateway: Gateway) -> asyncio.Task[httpx.Response]:
 
 
 async def stored(application: Application, gateway: Gateway) -> StoredToken:
-    token = await application.tokens.find(gateway, ALICE)
+    token = await application.services.records.tokens.get(gateway.id, ALICE)
     assert token is not None
     return token
 

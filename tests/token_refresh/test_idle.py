@@ -68,7 +68,7 @@ async def test_a_renewal_in_the_background_is_no_use(connected: Connected, gatew
     for _ in range(DAYS + 1):
         gateway.clock.advance(days=1)
         gateway_entry = await gateway.application.gateways.get_any(connected.id)
-        stored = await tokens.find(gateway_entry, ALICE)
+        stored = await gateway.application.services.records.tokens.get(connected.id, ALICE)
         await tokens.refresh_ahead(gateway_entry, stored)
     assert await sweep(gateway) == 2
 

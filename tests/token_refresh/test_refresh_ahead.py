@@ -62,7 +62,7 @@ async def test_a_token_is_renewed_when_it_is_due_and_not_before(application, clo
     await refresh_ahead_of(application).work_off()
     await refresh_ahead_of(application).work_off()
     assert server.seen.refreshes == ["ada.0"]
-    renewed = await application.tokens.find(gateway, "ada@example.com")
+    renewed = await application.services.records.tokens.get(gateway.id, "ada@example.com")
     assert renewed.expires_at > clock() + 59 * MINUTE
     assert renewed.renew_at > clock() + 47 * MINUTE
     assert (renewed.refresh_begun_at, renewed.revision) == (None, put.revision + 2)
@@ -86,7 +86,7 @@ async def test_it_runs_beside_the_gateway_if_it_is_switched_on(environment, serv
         asyncio.get_running_loop().call_later(0.01, gate.set)
     tear_down_logging()
     # The gateway was stopped in the middle of a renewal, whose outcome is kept all the same.
-    renewed = await inner.application.tokens.find(gateway, "ada@example.com")
+    renewed = await inner.application.services.records.tokens.get(gateway.id, "ada@example.com")
     assert renewed.expires_at > inner.clock()
     assert server.seen.answers == ["ada-access-1"]
     assert not [task for task in asyncio.all_tasks() if "refresh-ahead" in task.get_name()]
@@ -175,13 +175,13 @@ async def test_what_only_a_person_can_mend_is_not_tried_again(application, clock
     gateway = await add_gateway(application, origin)
     spent = await put_token(application, gateway, "ada@example.com", refresh_token="ada.7")
     await refresh_ahead_of(application).work_off()
-    stored = await application.tokens.find(gateway, spent.app_user_email)
+    stored = await application.services.records.tokens.get(gateway.id, spent.app_user_email)
     assert (stored.needs_reauth, stored.renew_at) == (True, None)
     other = await put_token(application, gateway, "bob@example.com", refresh_token="bob.0")
     gone = replace(other, revision=2, client_id="another")
     await application.services.records.tokens.put(gone, replacing=other)
     await refresh_ahead_of(application).work_off()
-    stored = await application.tokens.find(gateway, other.app_user_email)
+    stored = await application.services.records.tokens.get(gateway.id, other.app_user_email)
     assert (stored.needs_reauth, stored.renew_at) == (False, None)
     assert server.seen.refreshes == ["ada.7"]
 
@@ -194,7 +194,7 @@ async def test_who_may_no_longer_use_the_gateway_has_nothing_renewed(application
     await application.services.records.gateways.replace(narrowed)
     await refresh_ahead_of(application).work_off()
     assert server.seen.refreshes == []
-    assert (await application.tokens.find(gateway, "ada@example.com")).renew_at is None
+    assert (await application.services.records.tokens.get(gateway.id, "ada@example.com")).renew_at is None
 
 
 @pytest.mark.backends("memory")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from latchpin.activity.flow_log import FlowLog
 from latchpin.activity.recorder import FlowRecorder
 from latchpin.authorization.callback import AuthorizationCallback
 from latchpin.authorization.pending import PendingAuthorizations
+from latchpin.authorization.redemption import Redemption
 from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
@@ -23,7 +26,9 @@ from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.service import TokenService
+from latchpin.tokens.usage import Usage
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Application"]
@@ -49,8 +54,16 @@ class Application:
         self.gateways = GatewayRegistry(services)
         self.assertions = AssertionStore(services.kept, services.cipher)
         self.token_endpoint = TokenEndpoint(services)
+        self.revoker = Revoker(services, self.servers, self.clients, self.token_endpoint)
+        usage = Usage(services.kept, services.clock, timedelta(days=services.settings.idle_connection_days))
         self.tokens = TokenService(
-            services, self.servers, self.clients, self.token_endpoint, pin=self.gateways.pin_issuer
+            services,
+            self.servers,
+            self.clients,
+            self.token_endpoint,
+            self.revoker,
+            usage=usage,
+            pin=self.gateways.pin_issuer,
         )
         self.recorder = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.pending_authorizations = PendingAuthorizations(services)
@@ -68,14 +81,14 @@ class Application:
         self.authorization_callback = AuthorizationCallback(
             services,
             self.gateways,
-            self.tokens,
+            Redemption(services, self.servers, self.clients, self.token_endpoint, self.revoker, usage=usage),
             pending_authorizations=self.pending_authorizations,
             recorder=self.recorder,
         )
         self.toolbox = Toolbox(services, self.tokens, self.recorder, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
-        self.removal = GatewayRemoval(services, self.gateways, self.tokens, self.clients)
-        self.break_glass = BreakGlass(services, self.tokens)
+        self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
+        self.break_glass = BreakGlass(services, self.revoker)
         self.status = GatewayStatusService(services, self.tokens)
         self.examiner = GatewayExaminer(services, self.servers, self.clients, self.tokens)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()

@@ -16,6 +16,7 @@ from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.diagnosis import Diagnosis
 from latchpin.authorization.patient import Patient, leading_on, unused, used_up
 from latchpin.authorization.pending import PendingAuthorizations
+from latchpin.authorization.redemption import Redemption
 from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
@@ -24,7 +25,6 @@ from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse
 from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
 from latchpin.services import Services
 from latchpin.tokens.sealing import place_of
-from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Completed", "AuthorizationCallback"]
@@ -51,14 +51,14 @@ class AuthorizationCallback:
         self,
         services: Services,
         gateways: GatewayRegistry,
-        tokens: TokenService,
+        redemption: Redemption,
         *,
         pending_authorizations: PendingAuthorizations,
         recorder: FlowRecorder,
     ) -> None:
         self._services = services
         self._gateways = gateways
-        self._tokens = tokens
+        self._redemption = redemption
         self._pending_authorizations = pending_authorizations
         self._diagnosis = Diagnosis(services, pending_authorizations.store_name)
         self._recorder = recorder
@@ -122,7 +122,7 @@ class AuthorizationCallback:
             check_age(payload, now=self._services.clock(), lifetime=self._pending_authorizations.lifetime)
             span.step(verified)
             if parameters.error is None:
-                await patient.ask(lambda: self._tokens.check_pause(payload.gateway_id))
+                await patient.ask(lambda: self._redemption.check_pause(payload.gateway_id))
             pending = await patient.consume(StateKey(payload.gateway_id, parameters.state))
         except StateRefused as exc:
             await self._diagnosis.narrow(exc, payload)
@@ -162,7 +162,7 @@ class AuthorizationCallback:
             verifier = self._services.cipher.unseal(pending.code_verifier, associated_data=place)
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
-        await self._tokens.redeem(gateway, validated, verifier, span)
+        await self._redemption.redeem(gateway, validated, verifier, span)
         email = pending.app_user_email
         await self._services.activity.tell(
             "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id

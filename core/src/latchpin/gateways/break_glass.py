@@ -18,7 +18,7 @@ from latchpin.identity.revocations import EVERYBODY, end_everything_of
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation
-from latchpin.tokens.service import TokenService
+from latchpin.tokens.revocation import Revoker
 
 __all__ = ["BreakGlass", "Broken"]
 
@@ -56,9 +56,9 @@ class Broken:
 class BreakGlass:
     """Takes everything back."""
 
-    def __init__(self, services: Services, tokens: TokenService) -> None:
+    def __init__(self, services: Services, revoker: Revoker) -> None:
         self._services = services
-        self._tokens = tokens
+        self._revoker = revoker
 
     async def pull(self, caller: Caller, *, within: timedelta, now: Callable[[], float]) -> Broken:
         """End all sessions, authorizations and connections, and revoke the connections' tokens.
@@ -104,7 +104,7 @@ class BreakGlass:
         return taken
 
     async def _revoke(self, taken: list[tuple[Gateway, list[StoredToken]]], within: timedelta) -> list[Revocation]:
-        asked = (self._tokens.revoke_all(gateway, tokens, (), within=within) for gateway, tokens in taken if tokens)
+        asked = (self._revoker.revoke_all(gateway, tokens, (), within=within) for gateway, tokens in taken if tokens)
         return [each for answers in await asyncio.gather(*asked) for each in answers]
 
 

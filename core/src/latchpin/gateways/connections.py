@@ -13,8 +13,9 @@ from latchpin.errors import Forbidden, NotFound
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.identity.revocations import end_everything_of
 from latchpin.model import Caller, Gateway, StoredToken
+from latchpin.oauth.status import TokenHealth
 from latchpin.services import Services
-from latchpin.tokens.service import TokenHealth, TokenService
+from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Connection", "ConnectionService", "Disconnected"]

@@ -12,9 +12,10 @@ from typing import Any
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway, RegisteredClient, StoredToken
+from latchpin.outbound.proofs import DpopProofs
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation
-from latchpin.tokens.service import TokenService
+from latchpin.tokens.revocation import Revoker
 from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["GatewayRemoval", "Removed"]
@@ -66,13 +67,19 @@ class GatewayRemoval:
     """Removes gateways."""
 
     def __init__(
-        self, services: Services, gateways: GatewayRegistry, tokens: TokenService, clients: ClientDirectory
+        self,
+        services: Services,
+        gateways: GatewayRegistry,
+        clients: ClientDirectory,
+        revoker: Revoker,
+        proofs: DpopProofs,
     ) -> None:
         self._records = services.records
         self._activity = services.activity
         self._gateways = gateways
-        self._tokens = tokens
         self._clients = clients
+        self._revoker = revoker
+        self._proofs = proofs
         self._removing: SharedTasks[object, Removed] = SharedTasks()
 
     async def remove(self, gateway_id: str, caller: Caller) -> Removed:
@@ -102,12 +109,12 @@ class GatewayRemoval:
         self, gateway: Gateway, tokens: Sequence[StoredToken], clients: Sequence[RegisteredClient], caller: Caller
     ) -> Removed:
         """Tokens first: a client that its server has forgotten could not revoke any."""
-        revocations = await self._tokens.revoke_all(gateway, tokens, clients, within=WITHIN)
+        revocations = await self._revoker.revoke_all(gateway, tokens, clients, within=WITHIN)
         removed = Removed(gateway, revocations, await self._clients.forget_all(clients, within=WITHIN))
         if tokens:
             facts = {"revoked": str(removed.revoked), "not_revoked": str(removed.not_revoked)}
             await self._activity.tell("tokens.revoked", actor=caller.email, gateway_id=gateway.id, **facts)
-        await self._tokens.forget_key(gateway.id)
+        await self._proofs.forget(gateway.id)
         return removed
 
 

@@ -25,7 +25,7 @@ class GatewayStatusService:
         config = gateway.oauth
         if config is None:
             return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
-        stored = await self._tokens.find(gateway, self._tokens.owner_of(gateway, caller))
+        stored = await self._services.records.tokens.get(gateway.id, self._tokens.owner_of(gateway, caller))
         token = self._describe_token(stored)
         return {
             "gateway_id": gateway.id,

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from latchpin.model import StoredToken
 
-__all__ = ["NEAR_EXPIRY_AT_MOST", "TokenStatus", "is_authorized", "near_expiry_from", "status_of", "status_of_times"]
+__all__ = [
+    "NEAR_EXPIRY_AT_MOST",
+    "TokenHealth",
+    "TokenStatus",
+    "is_authorized",
+    "near_expiry_from",
+    "status_of",
+    "status_of_times",
+]
 
 TokenStatus = Literal["missing", "valid", "near_expiry", "expired", "needs_reauth"]
 
 NEAR_EXPIRY_AT_MOST = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHealth:
+    """What a stored token is good for.
+
+    Attributes:
+        authorized: the gateway can act with it, or renew it without the user.
+        opens: a key we have opens it.
+    """
+
+    status: TokenStatus
+    authorized: bool
+    opens: bool = True
 
 
 def status_of(token: StoredToken | None, now: datetime) -> TokenStatus:

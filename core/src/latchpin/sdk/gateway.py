@@ -8,7 +8,8 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 
 - ``gateways``: what administrators enter; ``removal`` ends one with all that belongs to it.
 - ``connections``: who is connected to what, and how that ends.
-- ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's.
+- ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
+  ``revoker`` has authorization servers take tokens back.
 - ``clients``: what authorization servers registered; ``delete_client`` deletes one.
 - ``servers``: the authorization server behind a gateway; ``examiner`` finds out what is wrong there.
 - ``toolbox``: an MCP server's tools as a caller sees them.
@@ -38,11 +39,11 @@ from latchpin.gateways.named import find_named
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.identity.allowance import may_use
 from latchpin.model.ids import is_id
-from latchpin.oauth.status import TokenStatus
+from latchpin.oauth.status import TokenHealth, TokenStatus
 from latchpin.servers.found import Step
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
-from latchpin.tokens.service import TokenHealth, UsableToken
+from latchpin.tokens.service import UsableToken
 
 __all__ = [
     "Application",

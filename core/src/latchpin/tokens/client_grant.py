@@ -17,9 +17,9 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
-from latchpin.tokens.sealing import TokenOrigin, build_token
+from latchpin.tokens.sealing import build_token
 
-__all__ = ["ClientGrant", "PinIssuer", "needs_browser", "owner_of", "require_grant", "require_pinned", "subject_of"]
+__all__ = ["ClientGrant", "PinIssuer", "needs_browser", "require_grant", "require_pinned", "subject_of"]
 
 PinIssuer = Callable[[Gateway, str | None], Awaitable[Gateway]]
 """Remembers the issuer found on first use; gives the gateway as it is then."""
@@ -60,12 +60,6 @@ def subject_of(services: Services, config: OAuthConfig) -> GrantSubject | None:
     return grant.subject(config) if grant is not None else None
 
 
-def owner_of(services: Services, gateway: Gateway, caller: Caller) -> str:
-    """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
-    subject = subject_of(services, gateway.oauth) if gateway.oauth is not None else None
-    return caller.email if subject is None or subject.personal else CLIENT_ITSELF
-
-
 class ClientGrant:
     """Asks for a token without a browser and keeps it."""
 
@@ -85,9 +79,16 @@ class ClientGrant:
         self._within = services.settings.oauth_request_timeout
 
     async def renew(
-        self, gateway: Gateway, found: FoundServer, stored: StoredToken | None, caller: Caller | None = None
+        self, gateway: Gateway, found: FoundServer, stored: StoredToken | None, *, owner: str, caller: Caller | None
     ) -> StoredToken:
-        """A new token in place of ``stored``; ``caller`` is who asks, where the token is to be theirs.
+        """A new token in place of ``stored``.
+
+        Args:
+            gateway: which.
+            found: its authorization server.
+            stored: what is there.
+            owner: whose it is to be: a person's, or ``CLIENT_ITSELF``.
+            caller: who asks, where somebody does.
 
         Raises:
             PluginError: nothing that is installed offers the grant.
@@ -100,7 +101,6 @@ class ClientGrant:
         grant = self._services.grants[found.config.grant_type]
         require_pinned(gateway, found, await self._pin(gateway, found.metadata.issuer))
         scopes = found.scopes
-        owner = CLIENT_ITSELF if caller is None else owner_of(self._services, gateway, caller)
         request = GrantRequest(
             gateway,
             found.config,
@@ -116,17 +116,19 @@ class ClientGrant:
                 client, given = await self._ask(gateway, found, scopes, grant, await grant.parameters(request))
         except TimeoutError as exc:
             raise UpstreamTimeout(f"no token within {self._within} s", sent=True) from exc
-        origin = TokenOrigin(
+        given = replace(given, refresh_token=None)  # RFC 6749 section 4.4.3: it should not come, and is not needed
+        token = build_token(
+            self._services.cipher,
+            given,
             gateway_id=gateway.id,
             app_user_email=owner,
             issuer=found.metadata.issuer,
             resource=found.resource,
             client_id=client.client_id,
             scopes=scopes,
+            earlier=stored,
+            now=self._services.clock(),
         )
-        given = replace(given, refresh_token=None)  # RFC 6749 section 4.4.3: it should not come, and is not needed
-        now = self._services.clock()
-        token = build_token(self._services.cipher, given, origin=origin, earlier=stored, now=now)
         try:
             await self._services.records.tokens.put(token, replacing=stored)
         except RecordConflict:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from latchpin.contracts import GrantParameters, TokenRequestParts
-from latchpin.errors import ConfigurationError, LatchpinError
+from latchpin.errors import ConfigurationError, LatchpinError, UpstreamError, UpstreamUnreadable
+from latchpin.errors.causes.upstream import AT_TOKEN_ENDPOINT
 from latchpin.model import ClientCredentials, Reply, ServerMetadata, TokenGrant
 from latchpin.model.server_profile import ServerProfile
-from latchpin.oauth.callback import ValidatedCallback
+from latchpin.oauth.dpop import DPOP, NONCE_HEADER, asks_for_nonce
+from latchpin.oauth.token_reply import parse_token_reply
 from latchpin.oauth.token_request import (
+    TokenRequest,
     build_code_request,
     build_grant_request,
     build_refresh_request,
     build_revocation_request,
     build_token_request,
 )
-from latchpin.outbound.proofs import DpopBinding, DpopProofs, bound_of
+from latchpin.outbound.proofs import DpopBinding, DpopProofs
+from latchpin.outbound.upstream import host_of
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
-from latchpin.tokens.sending import TokenSender
 
 __all__ = ["Revocation", "TokenEndpoint"]
+
+_log = logging.getLogger("latchpin.tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +47,7 @@ class TokenEndpoint:
     def __init__(self, services: Services) -> None:
         self._services = services
         self.proofs = DpopProofs(services.kept, services.cipher, services.clock)
-        self._sender = TokenSender(services, self.proofs)
-
-    async def exchange(
-        self, server: ServerMetadata, validated: ValidatedCallback, verifier: str, client: ClientCredentials
-    ) -> TokenGrant:
-        """Exchange an authorization code, once.
-
-        Raises:
-            UpstreamError: refused, unreachable or unreadable.
-        """
-        pending = validated.pending
-        return await self.redeem(
-            client,
-            issuer=pending.issuer,
-            token_url=pending.token_url,
-            code=validated.code,
-            verifier=verifier,
-            redirect_uri=pending.redirect_uri,
-            resource=pending.resource,
-            provider=server.provider,
-            bound=bound_of(pending.key.gateway_id, server),
-        )
+        self._default_lifetime = timedelta(seconds=services.settings.oauth_default_timeout)
 
     async def redeem(
         self,
@@ -76,10 +62,10 @@ class TokenEndpoint:
         provider: ServerProfile | None = None,
         bound: DpopBinding | None = None,
     ) -> TokenGrant:
-        """Redeem the code of an answer that was judged elsewhere, once.
+        """Exchange the code of an answer that was judged elsewhere, once.
 
         Raises:
-            UpstreamError: refused, unreachable or unreadable.
+            UpstreamError: refused, unreachable or unreadable, or the token is not bound as it has to be.
             ConfigurationError: the client cannot prove itself in its way.
         """
         request = build_code_request(
@@ -91,7 +77,7 @@ class TokenEndpoint:
             redirect_uri=redirect_uri,
             resource=resource,
         )
-        return await self._sender.send(provider, request, bound=bound, hidden=(code, verifier))
+        return await self._send(provider, request, bound=bound, hidden=(code, verifier))
 
     async def refresh(
         self,
@@ -110,7 +96,7 @@ class TokenEndpoint:
             refresh_token=refresh_token,
             resource=resource,
         )
-        return await self._sender.send(server.provider, request, bound=bound, hidden=(refresh_token,))
+        return await self._send(server.provider, request, bound=bound, hidden=(refresh_token,))
 
     async def grant(
         self,
@@ -135,17 +121,13 @@ class TokenEndpoint:
             audience=config.audience,
         )
         hidden = tuple(parameters.fields.values())
-        return await self._sender.send(
-            server.provider, request, bound=bound, hidden=hidden, repeatable=parameters.repeatable
-        )
+        return await self._send(server.provider, request, bound=bound, hidden=hidden, repeatable=parameters.repeatable)
 
     async def post(self, server: ServerMetadata, client: ClientCredentials, fields: Mapping[str, str | None]) -> Reply:
         """POST ``fields`` to another token endpoint, such as an identity provider's; safe to repeat."""
         authentication = self._authenticate(client, server.issuer, server.token_endpoint)
         request = build_token_request(server.token_endpoint, client.client_id, authentication, fields)
-        return await self._services.upstream.send(
-            "POST", request.url, headers=request.headers, body=request.body, repeatable=True
-        )
+        return await self._post(request, request.headers, repeatable=True)
 
     async def revoke(
         self,
@@ -166,9 +148,7 @@ class TokenEndpoint:
                 token=token,
                 token_type_hint=hint,
             )
-            reply = await self._services.upstream.send(
-                "POST", request.url, headers=request.headers, body=request.body, repeatable=True
-            )
+            reply = await self._post(request, request.headers, repeatable=True)
         except LatchpinError as exc:
             return Revocation(
                 done=False, answer=f"The authorization server could not be told: {exc.detail or exc.public}"
@@ -187,3 +167,55 @@ class TokenEndpoint:
                 remedy="Set token_endpoint_auth_method on the gateway to an installed method.",
             )
         return method.authenticate(client, issuer=issuer, token_endpoint=token_url, now=self._services.clock())
+
+    async def _send(
+        self,
+        provider: ServerProfile | None,
+        request: TokenRequest,
+        *,
+        bound: DpopBinding | None = None,
+        hidden: tuple[str, ...] = (),
+        repeatable: bool = False,
+    ) -> TokenGrant:
+        """Send, as the server wants it, once; again if nothing was sent, if ``repeatable``, or for a proof's nonce."""
+        lifetime = self._default_lifetime
+        if provider is not None:
+            request = request.as_json() if provider.json_token_requests else request
+            lifetime = provider.token_lifetime or lifetime
+        try:
+            if bound is None:
+                reply = await self._post(request, request.headers, repeatable=repeatable)
+            else:
+                reply = await self._post_proven(request, bound)
+            grant = parse_token_reply(
+                reply, now=self._services.clock(), default_lifetime=lifetime, hidden=hidden, bound=bound is not None
+            )
+        except UpstreamError as exc:
+            exc.narrow(AT_TOKEN_ENDPOINT)
+            raise
+        for what in grant.passed_over:
+            _log.warning("%s answered with %s, which is passed over", host_of(request.url), what)
+        if bound is not None and bound.required and grant.token_type != DPOP:
+            raise UpstreamUnreadable(
+                f"{host_of(request.url)} gave a token that is not bound to this gateway's key, and the gateway's entry "
+                "wants it bound (dpop)."
+            )
+        return grant
+
+    async def _post(self, request: TokenRequest, headers: Mapping[str, str], *, repeatable: bool) -> Reply:
+        return await self._services.upstream.send(
+            "POST", request.url, headers=headers, body=request.body, repeatable=repeatable
+        )
+
+    async def _post_proven(self, request: TokenRequest, bound: DpopBinding) -> Reply:
+        """Send with a proof; once more if the server did nothing but ask for its nonce (RFC 9449 section 8)."""
+        reply, learnt = await self._prove_and_post(request, bound)
+        if learnt and asks_for_nonce(reply):
+            reply, _ = await self._prove_and_post(request, bound)
+        return reply
+
+    async def _prove_and_post(self, request: TokenRequest, bound: DpopBinding) -> tuple[Reply, bool]:
+        """The answer, and whether it told a nonce."""
+        proof = await self.proofs.prove(bound.gateway_id, "POST", request.url)
+        reply = await self._post(request, {**request.headers, "dpop": proof}, repeatable=False)  # a proof serves once
+        return reply, self.proofs.learn(bound.gateway_id, request.url, reply.headers.get(NONCE_HEADER))

@@ -20,11 +20,11 @@ from latchpin.oauth.lifetime import is_expired, is_fresh
 from latchpin.outbound.proofs import bound_of
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
-from latchpin.tokens.client_grant import INVALID_CLIENT, ClientGrant, needs_browser
+from latchpin.tokens import outcomes
+from latchpin.tokens.client_grant import INVALID_CLIENT, ClientGrant, PinIssuer, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
-from latchpin.tokens.outcomes import Outcomes
 from latchpin.tokens.revocation import Revoker
-from latchpin.tokens.sealing import open_token
+from latchpin.tokens.sealing import OpenedToken, open_token
 
 __all__ = ["Renewal", "Wanted"]
 
@@ -68,7 +68,7 @@ class Renewal:
         clients: knows the client that acts at the server.
         endpoint: asks the token endpoint.
         revoker: revokes what comes too late to be kept.
-        own: gets tokens that need no browser.
+        pin: remembers the issuer found on first use.
     """
 
     def __init__(
@@ -77,15 +77,15 @@ class Renewal:
         clients: ClientDirectory,
         endpoint: TokenEndpoint,
         revoker: Revoker,
-        own: ClientGrant,
+        *,
+        pin: PinIssuer,
     ) -> None:
         self._services = services
         self._tokens = services.records.tokens
         self._clients = clients
         self._endpoint = endpoint
         self._revoker = revoker
-        self._own = own
-        self._outcomes = Outcomes(services)
+        self._without_browser = ClientGrant(services, clients, endpoint, revoker, pin)
 
     # -- deciding -----------------------------------------------------------------------------------------
 
@@ -111,21 +111,29 @@ class Renewal:
             AuthorizationRequired: only the user can help.
         """
         if stored is None:
-            raise self._required(wanted, "you have not authorized this gateway yet")
+            raise self.required(wanted.gateway, "you have not authorized this gateway yet", needs_reauth=False)
         if stored.needs_reauth:
-            raise self._required(wanted, "the server no longer takes your refresh token", needs_reauth=True)
-        try:
-            refresh_token = open_token(self._services.cipher, stored).refresh_token
-        except Unsealable as exc:
-            text = f"your stored token cannot be opened: {exc.detail}"
-            raise self._required(wanted, text, needs_reauth=True) from exc
+            raise self.required(wanted.gateway, "the server no longer takes your refresh token")
+        refresh_token = self.open(wanted.gateway, stored).refresh_token
         unusable = wanted.because == "refused" or is_expired(stored, self._services.clock())
         if refresh_token is None and unusable:
-            raise self._required(wanted, "your token expired, and the server gave no refresh token", needs_reauth=True)
+            raise self.required(wanted.gateway, "your token expired, and the server gave no refresh token")
         return refresh_token
 
-    def _required(self, wanted: Wanted, detail: str, *, needs_reauth: bool = False) -> AuthorizationRequired:
-        url = self._services.settings.authorize_url(wanted.gateway.id)
+    def open(self, gateway: Gateway, stored: StoredToken) -> OpenedToken:
+        """Open a token to use it.
+
+        Raises:
+            AuthorizationRequired: no key we have opens it.
+        """
+        try:
+            return open_token(self._services.cipher, stored)
+        except Unsealable as exc:
+            raise self.required(gateway, f"your stored token cannot be opened: {exc.detail}") from exc
+
+    def required(self, gateway: Gateway, detail: str, *, needs_reauth: bool = True) -> AuthorizationRequired:
+        """Only the user can help; with ``needs_reauth``, in spite of the token that is there."""
+        url = self._services.settings.authorize_url(gateway.id)
         return AuthorizationRequired(detail, authorize_url=url, needs_reauth=needs_reauth)
 
     # -- renewing -----------------------------------------------------------------------------------------
@@ -148,7 +156,9 @@ class Renewal:
             newer = await self._tokens.get(wanted.gateway.id, wanted.email)
             if newer is not None and self.serves(newer, replace(wanted, than=stored)):
                 return newer
-            raise self._required(wanted, "your token was replaced or removed while it was renewed") from exc
+            raise self.required(
+                wanted.gateway, "your token was replaced or removed while it was renewed", needs_reauth=False
+            ) from exc
         if wanted.because == "refused":
             end = self._services.clock() + ONCE_IN
             await self._services.kept.put(_mark(renewed), "refused", expires_at=end)
@@ -160,48 +170,57 @@ class Renewal:
         text = f"the MCP server refused the token before this one too, less than {ONCE_IN.seconds} seconds ago"
         if not needs_browser(wanted.gateway):
             raise AccessRefused(text, error=INVALID_TOKEN)
-        raise self._required(wanted, text, needs_reauth=True)
+        raise self.required(wanted.gateway, text)
 
     async def _replace(self, wanted: Wanted, found: FoundServer, stored: StoredToken | None) -> StoredToken:
         if not needs_browser(wanted.gateway):
-            return await self._own.renew(wanted.gateway, found, stored, wanted.caller)
+            renew = self._without_browser.renew
+            return await renew(wanted.gateway, found, stored, owner=wanted.email, caller=wanted.caller)
+        return await self._refresh(wanted, found, stored)
+
+    async def _refresh(self, wanted: Wanted, found: FoundServer, stored: StoredToken | None) -> StoredToken:
         refresh_token = self.renewable(wanted, stored)
         if stored is None or refresh_token is None:
-            raise self._required(wanted, "your token was replaced while it was to be renewed")
+            raise self.required(
+                wanted.gateway, "your token was replaced while it was to be renewed", needs_reauth=False
+            )
         client = await self._clients.existing(wanted.gateway, found.metadata)
         if client is None or client.client_id != stored.client_id or found.metadata.issuer != stored.issuer:
-            raise self._required(wanted, "the client or server that issued your token was replaced", needs_reauth=True)
-        begun = await self._outcomes.begin(stored)
+            raise self.required(wanted.gateway, "the client or server that issued your token was replaced")
+        begun = await outcomes.begin(self._services, stored)
         try:
             bound = bound_of(wanted.gateway.id, found.metadata, stored)
             grant = await self._endpoint.refresh(
                 found.metadata, client, refresh_token, resource=stored.resource, bound=bound
             )
         except (TokenRefused, UpstreamUnreadable) as exc:
-            if await self._final(wanted, found, client, begun, exc):
-                await self._outcomes.spend(begun)
+            if await self._final(wanted.gateway, found, client, begun, exc):
+                await outcomes.spend(self._services, begun)
                 text = f"the server no longer takes your refresh token: {exc.detail}"
-                raise self._required(wanted, text, needs_reauth=True) from exc
+                raise self.required(wanted.gateway, text) from exc
             raise
         try:
-            return await self._outcomes.keep(begun, grant, kept_refresh=refresh_token)
+            return await outcomes.keep(self._services, begun, grant, kept_refresh=refresh_token)
         except RecordConflict:
             await self._revoker.give_back(wanted.gateway.id, wanted.email, found.metadata, client, grant)
             raise
 
     async def _final(
         self,
-        wanted: Wanted,
+        gateway: Gateway,
         found: FoundServer,
         client: ClientCredentials,
         begun: StoredToken,
         exc: TokenRefused | UpstreamUnreadable,
     ) -> bool:
-        """Whether no other try will help: the refusal says so, or came too often."""
+        """Whether no other try will help: the refusal says so, or came too often. A client that is gone is dropped."""
         if exc.retry_after is not None:
             return False
         if isinstance(exc, TokenRefused):
-            if exc.error in _OF_NO_USE or await self._client_gone(wanted.gateway, found, client, exc):
+            if exc.error in _OF_NO_USE:
+                return True
+            issuer = found.metadata.issuer
+            if exc.error == INVALID_CLIENT and await self._clients.reregister(gateway.id, issuer, client.client_id):
                 return True
             counts = exc.error not in _NOT_OF_THE_TOKEN
         else:
@@ -214,14 +233,6 @@ class Renewal:
         count = int(await kept.take(name) or 0) + 1
         await kept.put(name, str(count), expires_at=self._services.clock() + _COUNTED_FOR)
         return count
-
-    async def _client_gone(
-        self, gateway: Gateway, found: FoundServer, client: ClientCredentials, exc: TokenRefused
-    ) -> bool:
-        """Whether the server refused our registered client, which is dropped then."""
-        if exc.error != INVALID_CLIENT:
-            return False
-        return await self._clients.reregister(gateway.id, found.metadata.issuer, client.client_id)
 
 
 def _version(token: StoredToken) -> tuple[str, int]:

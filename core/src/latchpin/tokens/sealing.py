@@ -10,20 +10,7 @@ from latchpin.contracts import Cipher
 from latchpin.model import Sealed, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import choose_renewal
 
-__all__ = ["OpenedToken", "TokenOrigin", "build_token", "open_token", "place_of", "seal_grant"]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenOrigin:
-    """What a token was asked for with: it binds the token to where it may be used."""
-
-    gateway_id: str
-    app_user_email: str
-    issuer: str | None
-    resource: str | None
-    client_id: str
-    scopes: tuple[str, ...]
-    flow_id: str | None = None
+__all__ = ["OpenedToken", "build_token", "open_token", "place_of", "seal_grant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +49,36 @@ def build_token(
     cipher: Cipher,
     grant: TokenGrant,
     *,
-    origin: TokenOrigin,
+    gateway_id: str,
+    app_user_email: str,
+    issuer: str | None,
+    resource: str | None,
+    client_id: str,
+    scopes: tuple[str, ...],
+    flow_id: str | None = None,
     earlier: StoredToken | None,
     now: datetime,
 ) -> StoredToken:
-    """A new token to store, in place of ``earlier`` if there is one."""
+    """A new token to store, bound to what it was asked for with, in place of ``earlier`` if there is one."""
     bare = StoredToken(
         id=secrets.token_hex(16) if earlier is None else earlier.id,
-        gateway_id=origin.gateway_id,
-        user_id=grant.subject or origin.app_user_email,
-        app_user_email=origin.app_user_email,
-        issuer=origin.issuer,
-        resource=origin.resource,
-        client_id=origin.client_id,
+        gateway_id=gateway_id,
+        user_id=grant.subject or app_user_email,
+        app_user_email=app_user_email,
+        issuer=issuer,
+        resource=resource,
+        client_id=client_id,
         access_token=Sealed(""),
         refresh_token=None,
         token_type=grant.token_type,
-        scopes=origin.scopes,
+        scopes=scopes,
         expires_at=grant.expires_at,
         revision=1 if earlier is None else earlier.revision + 1,
         needs_reauth=False,
         refresh_begun_at=None,
         created_at=now if earlier is None else earlier.created_at,
         updated_at=now,
-        flow_id=origin.flow_id,
+        flow_id=flow_id,
     )
     return seal_grant(cipher, bare, grant)
 

@@ -1,35 +1,53 @@
-"""Users' tokens: kept sealed, given out open to the one who may use them, renewed, taken back."""
+"""Users' tokens: given out open to the one who may use them, renewed before they end, taken back.
+
+A token is renewed once across all workers however many callers ask (RFC 6749 section 6, RFC 9700 section 4.14). Within
+a process, callers of one token share one task. Between processes, a lease in the record store has an owner and an
+expiry, and every write is fenced by the token's revision: a worker that froze cannot overwrite a newer token. "Refresh
+begun" is written before the POST; a worker that dies leaves that mark, and the next owner tries the old refresh token
+once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from latchpin.activity.recorder import FlowSpan
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import AuthorizationRequired, LatchpinError, Unsealable
-from latchpin.model import (
-    Caller,
-    Gateway,
-    RegisteredClient,
-    StoredToken,
+from latchpin.errors import (
+    AuthorizationRequired,
+    IdentityAssertionRequired,
+    LatchpinError,
+    Unsealable,
+    UpstreamError,
+    UpstreamTimeout,
 )
-from latchpin.oauth.callback import ValidatedCallback
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredToken
 from latchpin.oauth.dpop import DPOP
-from latchpin.oauth.status import TokenStatus, is_authorized, status_of
+from latchpin.oauth.lifetime import is_expired
+from latchpin.oauth.status import TokenHealth, is_authorized, status_of
 from latchpin.outbound.proofs import TokenProof
 from latchpin.servers.directory import ServerDirectory
+from latchpin.servers.found import FoundServer
 from latchpin.services import Services
-from latchpin.tokens.client_grant import PinIssuer, owner_of
-from latchpin.tokens.endpoint import Revocation, TokenEndpoint
-from latchpin.tokens.redemption import Redemption
-from latchpin.tokens.refresh import Refresher
+from latchpin.tokens.client_grant import PinIssuer, needs_browser, subject_of
+from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.renewal import Renewal, Wanted
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import open_token
 from latchpin.tokens.usage import Usage
+from latchpin.workers.shared_tasks import SharedTasks
 
-__all__ = ["TokenHealth", "TokenService", "UsableToken"]
+__all__ = ["LEASE_MARGIN", "TokenService", "UsableToken"]
+
+_log = logging.getLogger("latchpin.refresh")
+
+LEASE_MARGIN = timedelta(seconds=15)
+"""What a lease lives longer than the one token request that is made under it. Leases are judged by each worker's
+clock, so the clocks of different machines may differ by this much."""
+
+TRY_AGAIN = timedelta(seconds=10)
+"""After a refresh was begun and not decided, a token that still holds is given out for so long without another try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +72,18 @@ class UsableToken:
         return (("authorization", f"Bearer {self.access_token}"),)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenHealth:
-    """What a stored token is good for.
-
-    Attributes:
-        authorized: the gateway can act with it, or renew it without the user.
-        opens: a key we have opens it.
-    """
-
-    status: TokenStatus
-    authorized: bool
-    opens: bool = True
-
-
 class TokenService:
-    """Keeps tokens per user and gateway; nobody is given another's."""
+    """Keeps tokens per user and gateway; nobody is given another's.
+
+    Args:
+        services: the gateway's services.
+        servers: knows each gateway's authorization server.
+        clients: knows the client that acts there.
+        endpoint: asks the token endpoint.
+        revoker: revokes what ends here, and what comes too late to be kept.
+        usage: notes which connections are used.
+        pin: remembers the issuer found on first use.
+    """
 
     def __init__(
         self,
@@ -77,64 +91,56 @@ class TokenService:
         servers: ServerDirectory,
         clients: ClientDirectory,
         endpoint: TokenEndpoint,
+        revoker: Revoker,
         *,
+        usage: Usage,
         pin: PinIssuer,
     ) -> None:
         self._services = services
+        self._tokens = services.records.tokens
         self._servers = servers
-        self._clients = clients
-        self._endpoint = endpoint
-        self._revoker = Revoker(services, servers, clients, self._endpoint)
-        self._redemption = Redemption(services, servers, clients, self._endpoint, self._revoker)
-        limit = timedelta(days=services.settings.idle_connection_days)
-        self._usage = Usage(services.kept, services.clock, limit)
-        self._refresher = Refresher(services, servers, clients, self._endpoint, self._revoker, pin=pin)
-
-    async def redeem(
-        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, span: FlowSpan
-    ) -> StoredToken:
-        """Exchange the code and keep what comes; see ``Redemption.redeem``."""
-        await self._usage.note(gateway.id, validated.pending.app_user_email, anew=True)
-        return await self._redemption.redeem(gateway, validated, verifier, span)
-
-    async def check_pause(self, gateway_id: str) -> None:
-        """Before a state is used up; see ``Redemption.check_pause``."""
-        await self._redemption.check_pause(gateway_id)
-
-    async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
-        """The caller's own access token, refreshed if it is about to expire.
-
-        Raises:
-            AuthorizationRequired: there is none, or it cannot be renewed.
-            UpstreamError: it has expired and the server cannot be asked for another now.
-        """
-        email = self.owner_of(gateway, caller)
-        stored = await self._services.records.tokens.get(gateway.id, email)
-        stored = await self._refresher.current(gateway, email, stored, caller)
-        await self._usage.note(gateway.id, email)
-        return self._open(gateway, stored)
+        self._proofs = endpoint.proofs
+        self._revoker = revoker
+        self._usage = usage
+        self._renewal = Renewal(services, clients, endpoint, revoker, pin=pin)
+        self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
+        self._renewing: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()
 
     def owner_of(self, gateway: Gateway, caller: Caller) -> str:
         """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
-        return owner_of(self._services, gateway, caller)
+        subject = subject_of(self._services, gateway.oauth) if gateway.oauth is not None else None
+        return caller.email if subject is None or subject.personal else CLIENT_ITSELF
 
-    async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
-        """After the MCP server refused a token: another one, by refresh.
+    # -- giving out ---------------------------------------------------------------------------------------
+
+    async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
+        """The caller's own access token, renewed if it is about to expire.
 
         Raises:
-            AuthorizationRequired: it cannot be renewed.
+            AuthorizationRequired: there is none, or it cannot be renewed.
+            IdentityAssertionRequired: the same, where the user's identity provider has to vouch for them.
+            UpstreamError: it has expired, and the server gave no answer that decides.
+            BackendUnavailable: the store cannot be asked.
         """
-        stored = await self._refresher.renew(gateway, self.owner_of(gateway, caller), refused, caller)
+        wanted = Wanted(gateway, self.owner_of(gateway, caller), caller=caller)
+        stored = await self._tokens.get(gateway.id, wanted.email)
+        if stored is None or not self._renewal.serves(stored, wanted):
+            stored = await self._newer(wanted)
+        await self._usage.note(gateway.id, wanted.email)
         return self._open(gateway, stored)
 
-    async def refresh_ahead(self, gateway: Gateway, due: StoredToken) -> None:
-        """Renew a token ahead of time, in the background.
+    async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
+        """A newer token than ``refused``, which the MCP server did not accept; raises as ``token_for`` does.
 
         Raises:
-            AuthorizationRequired: only its user can help.
-            UpstreamError: the server gave no answer that decides.
+            AccessRefused: the gateway's own token was renewed for the same reason a moment ago.
         """
-        await self._refresher.refresh_ahead(gateway, due)
+        wanted = Wanted(gateway, self.owner_of(gateway, caller), than=refused, because="refused", caller=caller)
+        return self._open(gateway, await self._newer(wanted))
+
+    async def refresh_ahead(self, gateway: Gateway, due: StoredToken) -> None:
+        """Renew a token ahead of time, unless another worker is at it; raises as ``token_for`` does."""
+        await self._newer(Wanted(gateway, due.app_user_email, than=due, because="due"))
 
     def refused(self, gateway: Gateway, exc: LatchpinError) -> AuthorizationRequired:
         """After the MCP server refused a fresh token too: the user authorizes again.
@@ -142,23 +148,18 @@ class TokenService:
         It may have moved to another authorization server, so it is asked anew which one it has.
         """
         self._servers.forget(gateway.id)
-        return AuthorizationRequired(
-            f"the MCP server refuses a fresh token too: {exc.detail}",
-            authorize_url=self._services.settings.authorize_url(gateway.id),
-            needs_reauth=True,
-        )
+        return self._renewal.required(gateway, f"the MCP server refuses a fresh token too: {exc.detail}")
 
     async def close(self) -> None:
-        """Let renewals that are under way end, before the stores are closed."""
-        await self._refresher.close()
+        """Let renewals that are under way end, before the stores are closed: what a server has rotated must be kept."""
+        await self._renewing.close()
 
-    async def forget_key(self, gateway_id: str) -> None:
-        """After a gateway was removed: forget the key that its tokens may have been bound to."""
-        await self._endpoint.proofs.forget(gateway_id)
+    def _open(self, gateway: Gateway, stored: StoredToken) -> UsableToken:
+        access_token = self._renewal.open(gateway, stored).access_token
+        bound = stored.token_type == DPOP
+        return UsableToken(access_token, stored, TokenProof(self._proofs, gateway.id, access_token) if bound else None)
 
-    async def find(self, gateway: Gateway, email: str) -> StoredToken | None:
-        """Look: the stored token, for status."""
-        return await self._services.records.tokens.get(gateway.id, email)
+    # -- looking and ending -------------------------------------------------------------------------------
 
     def health(self, stored: StoredToken | None) -> TokenHealth:
         """Judge a stored token by its times, and by whether a key we have opens it. Asks nobody."""
@@ -172,30 +173,79 @@ class TokenService:
 
     async def disconnect(self, gateway: Gateway, email: str) -> str | None:
         """Revoke upstream where offered, and delete here. Return what the server said, None if there was no token."""
-        stored = await self._services.records.tokens.get(gateway.id, email)
+        stored = await self._tokens.get(gateway.id, email)
         if stored is None:
             return None
-        await self._services.records.tokens.delete(gateway.id, email)
+        await self._tokens.delete(gateway.id, email)
         await self._services.tools.replace(gateway.id, email, {})
         # Last: it may take long, and nobody may use the token meanwhile.
         return (await self._revoker.revoke(gateway, stored)).answer
 
-    async def revoke_all(
-        self, gateway: Gateway, tokens: Sequence[StoredToken], clients: Sequence[RegisteredClient], *, within: timedelta
-    ) -> list[Revocation]:
-        """After a gateway was removed: revoke upstream what it had; see ``Revoker.revoke_all``."""
-        return await self._revoker.revoke_all(gateway, tokens, clients, within=within)
+    # -- renewing -----------------------------------------------------------------------------------------
 
-    def _open(self, gateway: Gateway, stored: StoredToken) -> UsableToken:
+    async def _newer(self, wanted: Wanted) -> StoredToken:
+        """Those who want the same share one task; who cannot take an older token does not share with those who can."""
+        than = 0 if wanted.than is None else wanted.than.revision
+        return await self._renewing.run((wanted.gateway.id, wanted.email, than), lambda: self._renew(wanted))
+
+    async def _renew(self, wanted: Wanted) -> StoredToken:
+        stored = await self._tokens.get(wanted.gateway.id, wanted.email)
+        if stored is not None and (self._renewal.serves(stored, wanted) or self._serves_meanwhile(stored, wanted)):
+            return stored
+        alone = needs_browser(wanted.gateway) and self._renewal.renewable(wanted, stored) is None
+        if alone and stored is not None:
+            return stored
         try:
-            access_token = open_token(self._services.cipher, stored).access_token
-        except Unsealable as exc:
-            raise AuthorizationRequired(
-                f"your stored token cannot be opened: {exc.detail}",
-                authorize_url=self._services.settings.authorize_url(gateway.id),
-                needs_reauth=True,
-            ) from exc
-        bound = stored.token_type == DPOP
-        return UsableToken(
-            access_token, stored, TokenProof(self._endpoint.proofs, gateway.id, access_token) if bound else None
+            await self._services.pauses.check("token", wanted.gateway.id)
+            found = await self._servers.find(wanted.gateway)  # before the lease: it may take as long as a lease lives
+            return await self._renew_alone(wanted, found)
+        except (UpstreamError, IdentityAssertionRequired) as exc:
+            return self._still_good(stored, wanted, exc)
+
+    async def _renew_alone(self, wanted: Wanted, found: FoundServer) -> StoredToken:
+        """Renew under the lease, unless somebody else has."""
+
+        async def renewed_meanwhile() -> StoredToken | None:
+            newer = await self._tokens.get(wanted.gateway.id, wanted.email)
+            return newer if newer is not None and self._renewal.serves(newer, wanted) else None
+
+        try:
+            async with self._services.leases.hold(
+                "refresh",
+                (wanted.gateway.id, wanted.email),
+                life=self._life,
+                wait=timedelta(0) if wanted.because == "due" else self._life,
+                meanwhile=renewed_meanwhile,
+            ) as made:
+                return made or await renewed_meanwhile() or await self._ask(wanted, found)
+        except TimeoutError as exc:
+            if wanted.because == "due" and wanted.than is not None:
+                return wanted.than
+            raise UpstreamTimeout(str(exc)) from exc
+
+    async def _ask(self, wanted: Wanted, found: FoundServer) -> StoredToken:
+        """Under the lease, so that those who waited for it see what was noted."""
+        await self._services.pauses.check("token", wanted.gateway.id)
+        try:
+            return await self._renewal.run(wanted, found)
+        except UpstreamError as exc:
+            await self._services.pauses.note("token", wanted.gateway.id, exc)
+            raise
+
+    def _serves_meanwhile(self, stored: StoredToken, wanted: Wanted) -> bool:
+        """Whether a token that is about to expire will do, because a refresh is under way or failed a moment ago."""
+        begun, now = stored.refresh_begun_at, self._services.clock()
+        lately = begun is not None and now < begun + TRY_AGAIN
+        return lately and wanted.than is None and not stored.needs_reauth and not is_expired(stored, now)
+
+    def _still_good(self, stored: StoredToken | None, wanted: Wanted, exc: LatchpinError) -> StoredToken:
+        """No decision came: everything is kept, and the old token serves while it lasts."""
+        if stored is None or wanted.than is not None or is_expired(stored, self._services.clock()):
+            raise exc
+        _log.warning(
+            "Renewing the token for gateway %s, user %s failed, and the old one still serves: %s",
+            stored.gateway_id,
+            stored.app_user_email,
+            exc.detail or exc.public,
         )
+        return stored

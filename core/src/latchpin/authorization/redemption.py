@@ -15,14 +15,16 @@ from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
 from latchpin.model import ClientCredentials, Gateway, PendingAuthorization, ServerMetadata, StoredToken, TokenGrant
 from latchpin.model.flow_steps import Exchanged, TokensSealed
 from latchpin.oauth.callback import ValidatedCallback
+from latchpin.outbound.proofs import bound_of
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import INVALID_CLIENT
 from latchpin.tokens.endpoint import TokenEndpoint
-from latchpin.tokens.refresh import LEASE_MARGIN
 from latchpin.tokens.revocation import Revoker
-from latchpin.tokens.sealing import TokenOrigin, build_token
+from latchpin.tokens.sealing import build_token
+from latchpin.tokens.service import LEASE_MARGIN
+from latchpin.tokens.usage import Usage
 from latchpin.workers.store_deadline import insist
 
 __all__ = ["Redemption"]
@@ -44,6 +46,7 @@ class Redemption:
         clients: knows the client that acts there.
         endpoint: asks the token endpoint.
         revoker: revokes what comes too late to be kept.
+        usage: notes that the connection is new.
     """
 
     def __init__(
@@ -53,14 +56,15 @@ class Redemption:
         clients: ClientDirectory,
         endpoint: TokenEndpoint,
         revoker: Revoker,
+        *,
+        usage: Usage,
     ) -> None:
         self._services = services
         self._servers = servers
         self._clients = clients
         self._endpoint = endpoint
         self._revoker = revoker
-        self._pauses = services.pauses
-        self._leases = services.leases
+        self._usage = usage
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 
     async def check_pause(self, gateway_id: str) -> None:
@@ -70,7 +74,7 @@ class Redemption:
             UpstreamBusy: it asked to be left alone; the same callback may come again.
         """
         try:
-            await self._pauses.check("token", gateway_id)
+            await self._services.pauses.check("token", gateway_id)
         except UpstreamBusy as exc:
             exc.remedy = f"Open this very link again in {exc.retry_after} seconds: nothing of it is used up."
             raise
@@ -84,6 +88,7 @@ class Redemption:
             UpstreamError, AuthorizationRequired (the client was replaced meanwhile), BackendUnavailable.
         """
         pending = validated.pending
+        await self._usage.note(gateway.id, pending.app_user_email, anew=True)
         found = await self._servers.find(gateway)
         client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
@@ -93,8 +98,7 @@ class Redemption:
             grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
             span.step(_exchanged(pending, client, grant, self._services.clock()))
             try:
-                origin = _origin(pending, gateway)
-                token = await self._insist(lambda: self._keep(origin, grant))  # it cannot be asked for twice
+                token = await self._insist(lambda: self._keep(pending, grant))  # it cannot be asked for twice
                 await self._check_unchanged(gateway, pending.app_user_email)
             except (NotFound, AuthorizationRequired, RecordConflict):
                 await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
@@ -112,7 +116,7 @@ class Redemption:
         async with AsyncExitStack() as stack:
 
             async def take() -> None:
-                turn = self._leases.hold("authorization", place, life=self._life, wait=PATIENCE)
+                turn = self._services.leases.hold("authorization", place, life=self._life, wait=PATIENCE)
                 await stack.enter_async_context(turn)
 
             with suppress(TimeoutError):
@@ -138,15 +142,26 @@ class Redemption:
         verifier: str,
         client: ClientCredentials,
     ) -> TokenGrant:
+        pending = validated.pending
         try:
-            return await self._endpoint.exchange(server, validated, verifier, client)
+            return await self._endpoint.redeem(
+                client,
+                issuer=pending.issuer,
+                token_url=pending.token_url,
+                code=validated.code,
+                verifier=verifier,
+                redirect_uri=pending.redirect_uri,
+                resource=pending.resource,
+                provider=server.provider,
+                bound=bound_of(gateway.id, server),
+            )
         except UpstreamError as exc:
-            await self._pauses.note("token", gateway.id, exc)
+            await self._services.pauses.note("token", gateway.id, exc)
             if exc.retry_after is not None:
                 exc.remedy = f"Start again with Authorize in {exc.retry_after} seconds: this authorization is used up."
             if not isinstance(exc, TokenRefused):
                 raise
-            issuer = validated.pending.issuer
+            issuer = pending.issuer
             if exc.error != INVALID_CLIENT or not await self._clients.reregister(gateway.id, issuer, client.client_id):
                 raise
             error = AuthorizationRequired(authorize_url=self._services.settings.authorize_url(gateway.id))
@@ -158,31 +173,32 @@ class Redemption:
             authorize_url=self._services.settings.authorize_url(gateway.id),
         )
 
-    async def _keep(self, origin: TokenOrigin, grant: TokenGrant) -> StoredToken:
+    async def _keep(self, pending: PendingAuthorization, grant: TokenGrant) -> StoredToken:
         tokens, now = self._services.records.tokens, self._services.clock()
+        gateway_id, email = pending.key.gateway_id, pending.app_user_email
         for _ in range(_ATTEMPTS):
-            earlier = await tokens.get(origin.gateway_id, origin.app_user_email)
-            token = build_token(self._services.cipher, grant, origin=origin, earlier=earlier, now=now)
+            earlier = await tokens.get(gateway_id, email)
+            token = build_token(
+                self._services.cipher,
+                grant,
+                gateway_id=gateway_id,
+                app_user_email=email,
+                issuer=pending.issuer,
+                resource=pending.resource,
+                client_id=pending.client_id,
+                scopes=pending.scopes,
+                flow_id=pending.id,
+                earlier=earlier,
+                now=now,
+            )
             try:
                 await tokens.put(token, replacing=earlier)
             except RecordConflict:
                 continue
             return token
-        if await self._services.records.gateways.get(origin.gateway_id) is None:
+        if await self._services.records.gateways.get(gateway_id) is None:
             raise NotFound("the gateway was removed while you authorized")
-        raise RecordConflict(f"the token of {origin.app_user_email} kept changing while it was to be written")
-
-
-def _origin(pending: PendingAuthorization, gateway: Gateway) -> TokenOrigin:
-    return TokenOrigin(
-        gateway_id=gateway.id,
-        app_user_email=pending.app_user_email,
-        issuer=pending.issuer,
-        resource=pending.resource,
-        client_id=pending.client_id,
-        scopes=pending.scopes,
-        flow_id=pending.id,
-    )
+        raise RecordConflict(f"the token of {email} kept changing while it was to be written")
 
 
 def _exchanged(pending: PendingAuthorization, client: ClientCredentials, grant: TokenGrant, now: datetime) -> Exchanged:
