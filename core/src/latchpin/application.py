@@ -90,7 +90,7 @@ class Application:
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.break_glass = BreakGlass(services, self.revoker)
         self.status = GatewayStatusService(services, self.tokens)
-        self.examiner = GatewayExaminer(services, self.servers, self.clients, self.tokens)
+        self.examiner = GatewayExaminer(services, self.servers, self.clients)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:

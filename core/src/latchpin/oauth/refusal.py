@@ -12,7 +12,7 @@ from collections.abc import Collection
 from latchpin.errors import TokenRefused
 from latchpin.errors.causes.refusals import SAID, TOKEN, TOKEN_REFUSED_AT_ALL
 
-__all__ = ["explain", "plain_code", "plain_words", "token_refused"]
+__all__ = ["explain_code", "plain_code", "plain_words", "token_refused"]
 
 UNNAMED = "unnamed_error"
 _CODE_LIMIT = 64
@@ -70,7 +70,7 @@ def plain_words(value: object, *, hidden: Collection[str] = ()) -> str:
     return " ".join(_NOT_IN_A_CODE.sub(" ", text).split())[:_WORDS_LIMIT]
 
 
-def explain(code: str) -> tuple[str, str]:
+def explain_code(code: str) -> tuple[str, str]:
     """The registered code that ``code`` stands for, and what it means.
 
     Codes are compared without regard to case: some servers write them in capitals. An unknown code stands for itself.
@@ -87,7 +87,7 @@ def token_refused(error: object, description: object, *, host: str, hidden: Coll
     are only in ``detail``, which is for the flow's own user.
     """
     said = plain_code(error)
-    registered, what = explain(said)
+    registered, what = explain_code(said)
     words = plain_words(description, hidden=hidden)
     return TokenRefused(error=registered).explain_as(
         TOKEN.get(registered, TOKEN_REFUSED_AT_ALL),

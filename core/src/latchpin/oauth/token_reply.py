@@ -13,7 +13,7 @@ from latchpin.errors import UpstreamBusy, UpstreamUnreadable
 from latchpin.model import Reply, TokenGrant
 from latchpin.oauth.documents import tell_status
 from latchpin.oauth.pauses import choose_pause
-from latchpin.oauth.refusal import explain, plain_code, token_refused
+from latchpin.oauth.refusal import explain_code, plain_code, token_refused
 from latchpin.oauth.token_fields import read_id_token, read_lifetime, read_scopes, read_subject
 
 __all__ = ["parse_token_document", "parse_token_reply", "read_token"]
@@ -141,7 +141,7 @@ def _overloaded(reply: Reply, document: Mapping[str, Any], host: str) -> Upstrea
     if reply.status < 500 and reply.status not in _WAIT:  # noqa: PLR2004  HTTP
         return None
     code = plain_code(document["error"]) if document.get("error") else ""
-    why = f"saying '{code}': {explain(code)[1]}" if code else "which says that it has a problem of its own"
+    why = f"saying '{code}': {explain_code(code)[1]}" if code else "which says that it has a problem of its own"
     return _unreadable(reply, host, why)
 
 

@@ -11,7 +11,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
   ``revoker`` has authorization servers take tokens back.
 - ``clients``: what authorization servers registered; ``delete_client`` deletes one.
-- ``servers``: the authorization server behind a gateway; ``examiner`` finds out what is wrong there.
+- ``servers``: the authorization server behind a gateway; ``examiner`` finds out what an authorization would meet there.
 - ``toolbox``: an MCP server's tools as a caller sees them.
 - ``step_up``: the scopes that a server missed, for the next authorization.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
@@ -22,25 +22,27 @@ A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands
     usable = await application.tokens.token_for(gateway, caller)
 
 What they give: ``UsableToken`` is an open access token, ``Connection`` is one user's at one gateway without its tokens,
-with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Step`` is one request of a search for a server.
+with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Discovered`` is what ``examiner.discover`` found of one
+gateway: the ``FoundServer`` and the ways to a client there. ``Step`` is one request of such a search.
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``find_named`` finds
 gateways as people name them: by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may
 know of a gateway, ``needs_browser`` whether only a person in a browser gets a token. ``open_configured_secret`` opens a
-secret of a gateway's entry. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id`` whether a text has the
-form of a gateway's or a flow's id.
+secret of a gateway's entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients
+reach a gateway, ``is_id`` whether a text has the form of a gateway's or a flow's id.
 """
 
 from latchpin.application import Application
-from latchpin.clients.secrets import open_configured_secret
+from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.gateways.connections import Connection
+from latchpin.gateways.discovered import Discovered
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.identity.allowance import may_use
 from latchpin.model.ids import is_id
 from latchpin.oauth.status import TokenHealth, TokenStatus
-from latchpin.servers.found import Step
+from latchpin.servers.found import FoundServer, Step
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.service import UsableToken
@@ -48,6 +50,8 @@ from latchpin.tokens.service import UsableToken
 __all__ = [
     "Application",
     "Connection",
+    "Discovered",
+    "FoundServer",
     "Services",
     "Step",
     "TokenHealth",
@@ -59,5 +63,6 @@ __all__ = [
     "find_named",
     "needs_browser",
     "open_configured_secret",
+    "open_registered_secret",
     "parse_gateway_body",
 ]

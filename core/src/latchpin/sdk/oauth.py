@@ -10,8 +10,8 @@ Documents: ``parse_object`` reads an answer as a JSON object, ``parse_url`` and 
 decides, ``Members`` those that need not, ``parse_server_metadata`` the metadata of an authorization server (RFC 8414).
 
 Refusals: ``tell_status`` says an answer's status, ``plain_code`` and ``plain_words`` make a server's own words safe to
-show, ``choose_pause`` says how long to leave a server alone. ``parse_challenge`` reads
-``WWW-Authenticate`` into a ``Challenge`` (RFC 6750 section 3).
+show, ``explain_code`` says which registered code is meant and what that means, ``choose_pause`` says how long to leave
+a server alone. ``parse_challenge`` reads ``WWW-Authenticate`` into a ``Challenge`` (RFC 6750 section 3).
 
 Profiles of servers: ``check_extra_parameters`` judges what is added to authorization requests, ``is_scope`` what is
 asked for (RFC 6749 section 3.3). ``LONGEST_LIFETIME`` stands for a token that does not end.
@@ -35,7 +35,7 @@ from latchpin.oauth.client_auth import choose_method
 from latchpin.oauth.discovery import build_server_metadata_urls, parse_server_metadata
 from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
 from latchpin.oauth.pauses import choose_pause
-from latchpin.oauth.refusal import plain_code, plain_words
+from latchpin.oauth.refusal import explain_code, plain_code, plain_words
 from latchpin.oauth.scopes import is_scope
 from latchpin.oauth.state import hash_browser
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
@@ -56,6 +56,7 @@ __all__ = [
     "check_issuer",
     "choose_method",
     "choose_pause",
+    "explain_code",
     "hash_browser",
     "is_scope",
     "parse_callback",

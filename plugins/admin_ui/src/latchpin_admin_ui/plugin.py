@@ -12,7 +12,7 @@ from latchpin.contracts import NavigationEntry
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-__all__ = ["latchpin_navigation", "latchpin_routes"]
+__all__ = ["has_doctor", "latchpin_navigation", "latchpin_routes"]
 
 _DOCTOR = NavigationEntry(
     "Doctor",
@@ -23,8 +23,8 @@ _DOCTOR = NavigationEntry(
 )
 
 
-def _has_doctor() -> bool:
-    """Whether ``latchpin-doctor`` is installed, which has a page here then."""
+def has_doctor() -> bool:
+    """Whether ``latchpin-doctor`` is installed, which has pages here then."""
     return find_spec("latchpin_doctor") is not None
 
 
@@ -33,7 +33,7 @@ def latchpin_routes() -> Sequence[APIRouter]:
     """Offer the pages."""
     from latchpin_admin_ui import routes  # noqa: PLC0415  FastAPI is not loaded by commands
 
-    return routes.routers(doctor=_has_doctor())
+    return routes.routers(doctor=has_doctor())
 
 
 @latchpin.hookimpl
@@ -63,7 +63,7 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             admin_only=True,
             rank=40,
         ),
-        *((_DOCTOR,) if _has_doctor() else ()),
+        *((_DOCTOR,) if has_doctor() else ()),
         NavigationEntry(
             "Settings", "/admin/settings", "Every setting as it is read now, without secrets.", admin_only=True, rank=70
         ),

@@ -14,7 +14,6 @@ from latchpin_admin_ui import (
     routes_files,
     routes_gateway,
     routes_operation,
-    routes_trial,
 )
 
 __all__ = ["routers"]
@@ -22,7 +21,6 @@ __all__ = ["routers"]
 ROUTERS = (
     routes_files.router,
     routes_entry.router,
-    routes_trial.router,
     routes_gateway.router,
     routes_connections.router,
     routes_clients.router,
@@ -31,5 +29,6 @@ ROUTERS = (
 
 
 def routers(*, doctor: bool) -> Sequence[APIRouter]:
-    """All of them; with ``doctor`` the page that needs ``latchpin-doctor``."""
-    return (*ROUTERS, importlib.import_module("latchpin_admin_ui.routes_doctor").router) if doctor else ROUTERS
+    """All of them; with ``doctor`` those that need ``latchpin-doctor``."""
+    with_doctor = ("routes_trial", "routes_doctor") if doctor else ()
+    return (*ROUTERS, *(importlib.import_module(f"latchpin_admin_ui.{name}").router for name in with_doctor))

@@ -9,6 +9,7 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, mcp_url_of
 
 from latchpin_admin_ui.pages import show
+from latchpin_admin_ui.plugin import has_doctor
 from latchpin_admin_ui.routes_connections import find_mine
 from latchpin_admin_ui.views import ToolView
 
@@ -40,6 +41,7 @@ async def show_gateway(
         facts=_facts(application, gateway) if caller.is_admin else (),
         people=people,
         clients=clients,
+        tests=has_doctor(),
     )
 
 

@@ -1,4 +1,7 @@
-"""Trying one gateway out, which takes a while."""
+"""Trying one gateway out, which takes a while.
+
+It is there where ``latchpin-doctor`` is installed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from latchpin.contracts import Finding, Severity
 from latchpin.model import Gateway
 from latchpin.sdk.gateway import Step
 from latchpin.sdk.web import CurrentApplication, GatewayId, WritingAdmin
+from latchpin_doctor import examine_gateway
 
 from latchpin_admin_ui.growing import Tell, grow
 
@@ -41,7 +45,7 @@ async def try_out(
             what = f"{step.title[0].upper()}{step.title[1:]}"
             tell("step", outcome=OUTCOMES[step.severity], what=what, text=_sentences(step.detail, step.remedy))
 
-        findings = await application.examiner.examine(gateway, caller=caller, tell=on_step)
+        findings = await examine_gateway(application, gateway, caller=caller, tell=on_step)
         failed = any(each.severity is Severity.FAILURE for each in findings)
         tell("steps_end", text="Something has to be mended." if failed else "Nothing is wrong.")
 

@@ -11,6 +11,7 @@ from latchpin.model import Gateway
 from latchpin.sdk.gateway import find_named
 
 from latchpin_doctor.examination import Examination
+from latchpin_doctor.gateway_findings import examine_gateway
 
 __all__ = ["check_gateways"]
 
@@ -30,7 +31,7 @@ async def check_gateways(context: Examination) -> Sequence[Finding]:
 
     async def check(gateway: Gateway) -> list[Finding]:
         async with limit:
-            findings = await application.examiner.examine(gateway, offline=context.offline)
+            findings = await examine_gateway(application, gateway, offline=context.offline)
         return [replace(each, title=f"{gateway.name[:64]}: {each.title}") for each in findings]
 
     found = await asyncio.gather(*(check(gateway) for gateway in wanted))

@@ -8,21 +8,25 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from latchpin.contracts import Finding, Severity
-from latchpin.errors import ConfigurationError, TokenRefused, UpstreamError
-from latchpin.errors.causes.callback import REDIRECT_MISMATCH
-from latchpin.errors.causes.refusals import AUTHORIZATION, AUTHORIZATION_REFUSED, TOKEN
+from latchpin.errors import ConfigurationError, RedirectMismatch, TokenRefused, UpstreamError
 from latchpin.model import ClientCredentials, Reply
-from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
-from latchpin.oauth.refusal import explain, plain_code
-from latchpin.servers.found import FoundServer
-from latchpin.services import Services
-from latchpin.tokens.client_grant import INVALID_CLIENT
-from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.sdk.gateway import Application, FoundServer
+from latchpin.sdk.oauth import (
+    AuthorizationRequest,
+    CallbackParameters,
+    build_authorization_url,
+    build_refusal,
+    explain_code,
+    plain_code,
+)
 
-__all__ = ["ask_authorization_endpoint", "ask_token_endpoint"]
+__all__ = ["CLIENT_UNKNOWN", "ask_authorization_endpoint", "ask_token_endpoint"]
+
+CLIENT_UNKNOWN = "token-invalid-client"
+"""The cause that users meet whose client its server does not take."""
 
 
-async def ask_token_endpoint(services: Services, found: FoundServer, client: ClientCredentials) -> Finding:
+async def ask_token_endpoint(application: Application, found: FoundServer, client: ClientCredentials) -> Finding:
     """Whether the server knows the client and takes its proof.
 
     It is asked to redeem a refresh token that does not exist. A server proves the client first (RFC 6749 section
@@ -30,24 +34,24 @@ async def ask_token_endpoint(services: Services, found: FoundServer, client: Cli
     """
     nonsense = f"latchpin-doctor-{secrets.token_urlsafe(16)}"
     try:
-        await TokenEndpoint(services).refresh(found.metadata, client, nonsense, resource=None)
+        await application.token_endpoint.refresh(found.metadata, client, nonsense, resource=None)
     except TokenRefused as exc:
-        if exc.error == INVALID_CLIENT:
+        if exc.error == "invalid_client":
             finding = Finding.of(exc, "its server does not accept the client")
-            return replace(finding, cause=TOKEN[INVALID_CLIENT].slug)
+            return replace(finding, cause=CLIENT_UNKNOWN)
     except (UpstreamError, ConfigurationError) as exc:
         return Finding.of(exc, "the token endpoint cannot be asked")
     return Finding(Severity.OK, "its server knows the client")
 
 
 async def ask_authorization_endpoint(
-    services: Services, found: FoundServer, client: ClientCredentials
+    application: Application, found: FoundServer, client: ClientCredentials
 ) -> list[Finding]:
     """Whether the server would show a sign-in for our request: it refuses unknown clients and redirect URIs here.
 
     Nothing is said where that cannot be told: a page for robots, a server that wants a browser.
     """
-    config, metadata = found.config, found.metadata
+    services, config, metadata = application.services, found.config, found.metadata
     endpoint = metadata.authorization_endpoint
     if endpoint is None or config.grant_type != "authorization_code":
         return []
@@ -76,8 +80,8 @@ async def ask_authorization_endpoint(
 def _judge(reply: Reply, redirect_uri: str) -> list[Finding]:
     error = _error_in(reply.headers.get("location", ""), redirect_uri)
     if error is not None:
-        code, _ = explain(error)
-        cause = AUTHORIZATION.get(code, AUTHORIZATION_REFUSED)
+        code, _ = explain_code(error)
+        cause = build_refusal(CallbackParameters(state="", error=code)).cause
         title = f"its server answers an authorization with '{code}'"
         return [Finding(Severity.FAILURE, title, cause.meaning, cause.remedy, cause=cause.slug)]
     refused = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -90,7 +94,7 @@ def _judge(reply: Reply, redirect_uri: str) -> list[Finding]:
             f"HTTP {reply.status} for the authorization request; most often the redirect URI or the client is not "
             "registered there.",
             f"Register {redirect_uri} as the redirect URI of this client at the provider, character by character.",
-            cause=REDIRECT_MISMATCH.slug,
+            cause=RedirectMismatch.code,
         )
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from latchpin.contracts import Finding, Severity
 from latchpin.errors import AuthorizationRequired
-from latchpin.oauth.status import TokenHealth
+from latchpin.sdk.gateway import TokenHealth
 
 __all__ = ["count_tokens"]
 

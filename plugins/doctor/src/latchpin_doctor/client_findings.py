@@ -6,23 +6,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from latchpin.clients.directory import ClientDirectory
-from latchpin.clients.options import RegistrationOptions
-from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.contracts import Finding, Fix, Severity
-from latchpin.errors import LatchpinError, RegistrationFailed, Unsealable
-from latchpin.errors.causes.callback import REDIRECT_MISMATCH
-from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN, TOKEN
-from latchpin.gateways.probes import ask_authorization_endpoint, ask_token_endpoint
+from latchpin.errors import LatchpinError, RedirectMismatch, RegistrationFailed, Unsealable
 from latchpin.model import ClientCredentials, Gateway, OAuthConfig, RegisteredClient
-from latchpin.servers.found import FoundServer
-from latchpin.services import Services
-from latchpin.tokens.client_grant import INVALID_CLIENT
+from latchpin.sdk.gateway import (
+    Application,
+    Discovered,
+    FoundServer,
+    Services,
+    open_configured_secret,
+    open_registered_secret,
+)
+
+from latchpin_doctor.probes import CLIENT_UNKNOWN, ask_authorization_endpoint, ask_token_endpoint
 
 __all__ = ["ClientFindings"]
 
 SOON = timedelta(days=7)
 ANEW = "latchpin doctor --fix"
+CLIENT_FORGOTTEN = "client-forgotten"
+"""The cause that users meet whose client its server has forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +33,23 @@ class ClientFindings:
     """Looks at the client that is entered, kept or computed.
 
     Attributes:
-        found: where it acts; None where its servers were not asked, or not found.
-        options: the ways to a client there, None if they could not be looked at.
+        discovered: where it acts, and the ways to a client there; None where its servers were not asked.
     """
 
-    services: Services
-    clients: ClientDirectory
+    application: Application
     gateway: Gateway
     config: OAuthConfig
-    found: FoundServer | None
-    options: RegistrationOptions | None
+    discovered: Discovered | None
+
+    @property
+    def services(self) -> Services:
+        """What the gateway works with."""
+        return self.application.services
+
+    @property
+    def found(self) -> FoundServer | None:
+        """Where it acts; None where its servers were not asked, or not found."""
+        return None if self.discovered is None else self.discovered.found
 
     async def find(self) -> list[Finding]:
         """What holds of the client; nothing where there is none and no way to one."""
@@ -51,12 +61,13 @@ class ClientFindings:
             return await self._registered(kept)
         if self.found is None:
             return [Finding(Severity.SKIPPED, "it has no client yet", "Whether it can get one was not asked.")]
-        computed = await self.clients.existing(self.gateway, self.found.metadata)
+        computed = await self._existing()
         if computed is not None:
             return [_acts(computed, f"its client is {computed.client_id}"), *await self._ask(self.found, computed)]
-        if self.options is None or self.options.chosen is None:
+        options = None if self.discovered is None else self.discovered.options
+        if options is None or options.chosen is None:
             return []
-        return [Finding(Severity.OK, f"the first authorization gets a client by {self.options.chosen.label}")]
+        return [Finding(Severity.OK, f"the first authorization gets a client by {options.chosen.label}")]
 
     async def _entered(self, client_id: str) -> list[Finding]:
         title = f"its client {client_id} is entered"
@@ -64,7 +75,7 @@ class ClientFindings:
             open_configured_secret(self.gateway, self.services.cipher)
         except Unsealable as exc:
             return [Finding.of(exc, "its client secret opens with no key")]
-        client = await self.clients.existing(self.gateway, self.found.metadata) if self.found is not None else None
+        client = await self._existing()
         if self.found is None or client is None:
             return [Finding(Severity.OK, title)]
         return [_acts(client, title), *await self._ask(self.found, client)]
@@ -74,7 +85,7 @@ class ClientFindings:
         fix = self._fix(kept)
         if (wrong := self._wrong_with(kept, fix)) is not None:
             return [wrong]
-        client = await self.clients.existing(self.gateway, self.found.metadata) if self.found is not None else None
+        client = await self._existing()
         if self.found is None or client is None:
             return [self._registration(kept)]
         return [self._registration(kept), *(_fixed(each, fix) for each in await self._ask(self.found, client))]
@@ -95,7 +106,7 @@ class ClientFindings:
         if self.config.grant_type == "authorization_code" and redirect_uri not in kept.redirect_uris:
             detail = f"Registered is {', '.join(kept.redirect_uris)[:300]}; BASE_URL makes it {redirect_uri}."
             title = "its client is registered with another redirect URI"
-            return _unusable(by_itself, title, detail, fix, cause=REDIRECT_MISMATCH.slug)
+            return _unusable(by_itself, title, detail, fix, cause=RedirectMismatch.code)
         return None
 
     def _registration(self, kept: RegisteredClient) -> Finding:
@@ -104,18 +115,25 @@ class ClientFindings:
             return Finding(Severity.OK, f"its client {kept.client_id} is registered")
         return Finding(Severity.WARNING, "its client's secret expires within a week", f"On {end:%Y-%m-%d %H:%M} UTC.")
 
+    async def _existing(self) -> ClientCredentials | None:
+        """The client that would act at the server that was found."""
+        return (
+            None if self.found is None else await self.application.clients.existing(self.gateway, self.found.metadata)
+        )
+
     async def _ask(self, found: FoundServer, client: ClientCredentials) -> list[Finding]:
-        known = await ask_token_endpoint(self.services, found, client)
+        known = await ask_token_endpoint(self.application, found, client)
         if known.severity is not Severity.OK:
             return [known]
-        return [known, *await ask_authorization_endpoint(self.services, found, client)]
+        return [known, *await ask_authorization_endpoint(self.application, found, client)]
 
     def _fix(self, kept: RegisteredClient) -> Fix | None:
         """Registering anew, where that is possible."""
-        if self.found is None or self.options is None or self.options.chosen is None:
+        options = None if self.discovered is None else self.discovered.options
+        if self.found is None or options is None or options.chosen is None:
             return None
         what = f"Register a new client for {self.gateway.name} at {kept.issuer}, in place of {kept.client_id}."
-        return Fix(what, self._register_anew(kept, self.found, self.options.redirect_uri))
+        return Fix(what, self._register_anew(kept, self.found, options.redirect_uri))
 
     def _register_anew(
         self, kept: RegisteredClient, found: FoundServer, redirect_uri: str
@@ -124,7 +142,9 @@ class ClientFindings:
             clients = self.services.records.clients
             await clients.delete(kept.id)
             try:
-                client = await self.clients.client_for(self.gateway, found.metadata, redirect_uri, found.scopes)
+                client = await self.application.clients.client_for(
+                    self.gateway, found.metadata, redirect_uri, found.scopes
+                )
             except LatchpinError:
                 await clients.put(kept)  # better the one that may still serve some than none
                 raise
@@ -148,6 +168,6 @@ def _unusable(
 
 def _fixed(finding: Finding, fix: Fix | None) -> Finding:
     """A client that its server does not know can be replaced."""
-    if fix is None or finding.cause != TOKEN[INVALID_CLIENT].slug:
+    if fix is None or finding.cause != CLIENT_UNKNOWN:
         return finding
-    return _unusable(finding.severity, finding.title, finding.detail, fix, cause=CLIENT_FORGOTTEN.slug)
+    return _unusable(finding.severity, finding.title, finding.detail, fix, cause=CLIENT_FORGOTTEN)
