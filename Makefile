@@ -73,7 +73,7 @@ clean: ## remove .venv and .tox
 	rm -rf $(VENV) .tox
 
 .env: | $(VENV)/.installed
-	@$(BIN)/python -c 'import pathlib, secrets; from latchpin.settings.env_example import create_env_file; \
+	@$(BIN)/python -c 'import pathlib, secrets; from latchpin_admin_cli.env_example import create_env_file; \
 	create_env_file(pathlib.Path(".env.example").read_text(), pathlib.Path(".env"), secret=secrets.token_urlsafe(48))'
 	@echo "made .env with a secret of its own"
 

@@ -10,7 +10,7 @@ import typer
 from latchpin.commands.main import COMMANDS, build
 
 FOREIGN = (
-    *("latchpin_demo.command", "latchpin.commands.doctor", "latchpin.commands.gateways"),
+    *("latchpin_demo.command", "latchpin.commands.doctor", "latchpin_admin_cli.gateways"),
     *("alembic", "httpx2", "jinja2", "mcp", "redis", "sqlalchemy"),
 )
 """What belongs to other commands, or is loaded when it is first needed."""

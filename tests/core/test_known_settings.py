@@ -12,7 +12,7 @@ from latchpin.contracts import Backend
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import changed_settings, settings_models, shown_settings
 from latchpin.settings import variables
-from latchpin.settings.env_example import write_example
+from latchpin_admin_cli.env_example import write_example
 
 
 class First(latchpin.Settings):

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import Forbidden
-from latchpin.gateways.break_glass import Broken
 from latchpin.identity.revocations import REMEMBERED
 from latchpin.model import Caller
+from latchpin_admin_cli.taking_back import Broken, take_back
 from latchpin_audit.log import AuditLog
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
@@ -31,7 +31,7 @@ async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
 
 async def pull(gateway: InnerGateway, caller: Caller = ROOT, **within: float) -> Broken:
     limit = timedelta(**within) if within else timedelta(seconds=60)
-    return await gateway.application.break_glass.pull(caller, within=limit, now=itertools.count().__next__)
+    return await take_back(gateway.application, caller, within=limit, now=itertools.count().__next__)
 
 
 async def test_nothing_holds_afterwards_here_or_there(connected: Connected, gateway, provider):

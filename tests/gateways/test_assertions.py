@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from latchpin.clients.secrets import open_configured_secret
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.registry import GatewayRegistry, describe, parse_gateway_body
+from latchpin.gateways.registry import GatewayRegistry, describe_gateway, parse_gateway_body
 from latchpin_enterprise.settings import EnterpriseSettings
 
 from tests.gateways.conftest import ADMIN, grants_with
@@ -70,7 +70,7 @@ async def test_the_settings_provider_serves_entries_that_name_none(desk):
 async def test_secrets_go_in_and_never_come_out(desk):
     for config in (PROVIDER, WORKLOAD):
         gateway = await desk.create(oauth_config=config)
-        shown = describe(gateway, ADMIN)["oauth_config"]
+        shown = describe_gateway(gateway, ADMIN)["oauth_config"]
         for name in ("client_secret", "assertion", "identity_provider_client_secret"):
             assert name not in shown
             assert shown[f"{name}_set"] == (name in config)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from latchpin.errors import BackendUnavailable, Conflict, Forbidden, InvalidRequest, NotFound, RecordConflict
-from latchpin.gateways.registry import describe, parse_gateway_body
+from latchpin.gateways.registry import describe_gateway, parse_gateway_body
 from latchpin.model import Caller
 
 from tests.gateways.conftest import ADMIN, ANN, BOB
@@ -19,7 +19,7 @@ ENTRY = {"client_id": "cid", "client_secret": "hush-hush"}
 async def test_a_url_alone_is_enough(desk):
     gateway = await desk.create()
     assert await desk.book.get(gateway.id, ANN) == gateway
-    shown = describe(gateway)
+    shown = describe_gateway(gateway)
     assert len(gateway.id) == 32
     assert shown["name"] == "mcp.example.com/mcp"
     assert (shown["auth_type"], shown["revision"], shown["allowed_users"]) == ("oauth", 1, [])
@@ -68,16 +68,16 @@ async def test_the_name_is_made_of_the_url(desk, url, name):
 async def test_secrets_go_in_and_never_come_out(desk):
     gateway = await desk.create(oauth_config=ENTRY)
     assert desk.secret_of(gateway) == "hush-hush"
-    shown = json.dumps(describe(gateway)) + repr(gateway)
+    shown = json.dumps(describe_gateway(gateway)) + repr(gateway)
     assert "hush" not in shown
-    assert describe(gateway)["oauth_config"]["client_secret_set"] is True
+    assert describe_gateway(gateway)["oauth_config"]["client_secret_set"] is True
 
 
 async def test_what_is_read_can_be_written_back(desk):
     gateway = await desk.create(name="A", allowed_users="Ann@Example.com", oauth_config={**ENTRY, "scopes": "a b"})
-    again = await desk.change(gateway, **json.loads(json.dumps(describe(gateway))))
+    again = await desk.change(gateway, **json.loads(json.dumps(describe_gateway(gateway))))
     assert desk.secret_of(again) == "hush-hush"
-    assert describe(again) | {"revision": 1} == describe(gateway)
+    assert describe_gateway(again) | {"revision": 1} == describe_gateway(gateway)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_other_changes_keep_the_tokens(desk, change):
 
 async def test_a_new_url_forgets_the_pinned_issuer_even_if_it_is_sent_along(desk):
     gateway = await desk.book.pin_issuer(await desk.create(), "https://as.example")
-    shown = describe(gateway) | {"url": "https://other.example/mcp"}
+    shown = describe_gateway(gateway) | {"url": "https://other.example/mcp"}
     moved = await desk.change(gateway, **shown)
     assert moved.pinned_issuer is None
     assert moved.name == "other.example/mcp"  # a name made from the URL follows it
@@ -204,7 +204,7 @@ async def test_switching_oauth_off_and_on_leaves_nothing_behind(desk):
     gateway = await desk.create(oauth_config=ENTRY)
     await desk.connect(gateway)
     off = await desk.change(gateway, auth_type="none")
-    assert (off.oauth, off.auth_type, describe(off)["oauth_config"]) == (None, "none", None)
+    assert (off.oauth, off.auth_type, describe_gateway(off)["oauth_config"]) == (None, "none", None)
     assert await desk.records.tokens.list() == []
     still = await desk.change(off, name="B", oauth_config=None)
     assert still.oauth is None
@@ -334,8 +334,8 @@ async def test_not_allowed_reads_like_not_there(desk):
 
 async def test_other_users_are_shown_to_administrators_only(desk):
     gateway = await desk.create(allowed_users=["ann@example.com", "bob@elsewhere.example"])
-    assert "allowed_users" not in describe(gateway, ANN)
-    assert describe(gateway, ADMIN) == describe(gateway)
+    assert "allowed_users" not in describe_gateway(gateway, ANN)
+    assert describe_gateway(gateway, ADMIN) == describe_gateway(gateway)
 
 
 async def test_only_administrators_write(desk):

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from latchpin.settings.core import CoreSettings
-from latchpin.settings.env_example import write_example
+from latchpin_admin_cli.env_example import write_example
 
 from tests.flow.rig import settings_of
 from tests.guide import commands as guide

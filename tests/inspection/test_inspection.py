@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from latchpin.commands.inspection import lines_of
 from latchpin.errors import AddressRefused
+from latchpin_admin_cli.inspection import lines_of
 
 from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
 from tests.flow.rig import settings_of

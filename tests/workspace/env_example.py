@@ -4,7 +4,7 @@ from pathlib import Path
 
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import settings_models
-from latchpin.settings.env_example import write_example
+from latchpin_admin_cli.env_example import write_example
 from pydantic_settings import BaseSettings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 from latchpin.settings import Settings
-from latchpin.settings.env_example import create_env_file, write_example
+from latchpin_admin_cli.env_example import create_env_file, write_example
 from pydantic import Field
 
 from tests.servers import run_latchpin

@@ -13,7 +13,6 @@ from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
-from latchpin.gateways.break_glass import BreakGlass
 from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.examination import GatewayExaminer
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
@@ -88,7 +87,6 @@ class Application:
         self.toolbox = Toolbox(services, self.tokens, self.recorder, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
-        self.break_glass = BreakGlass(services, self.revoker)
         self.status = GatewayStatusService(services, self.tokens)
         self.examiner = GatewayExaminer(services, self.servers, self.clients)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()

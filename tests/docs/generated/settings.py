@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import settings_models
-from latchpin.settings.env_example import write_example
+from latchpin_admin_cli.env_example import write_example
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 

@@ -21,10 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "plugins": "latchpin.commands.serving",
     "login-link": "latchpin.commands.people",
     "token": "latchpin.commands.people",
-    "gateways": "latchpin.commands.gateways",
     "states": "latchpin.commands.states",
-    "break-glass": "latchpin.commands.break_glass",
-    "config": "latchpin.commands.config",
     "secret": "latchpin.commands.secret",
 }
 """The core's commands, in the order of the help, and the module that has each in its ``app``."""

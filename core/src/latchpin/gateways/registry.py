@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.gateways.body import GatewayBody, parse_gateway_body
-from latchpin.gateways.rules import GatewayChange, GatewayRules, build_gateway, change_gateway, describe
+from latchpin.gateways.rules import GatewayChange, GatewayRules, build_gateway, change_gateway, describe_gateway
 from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, Gateway
 from latchpin.services import Services
 
-__all__ = ["GatewayBody", "GatewayRegistry", "describe", "parse_gateway_body"]
+__all__ = ["GatewayBody", "GatewayRegistry", "describe_gateway", "parse_gateway_body"]
 
 _log = logging.getLogger("latchpin.gateways")
 

@@ -16,7 +16,7 @@ from latchpin.gateways.grant_rules import check_grant
 from latchpin.model import NO_PROFILE, Caller, Gateway, OAuthConfig
 from latchpin.model.gateway import OAUTH_SECRETS
 
-__all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe"]
+__all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe_gateway"]
 
 _NAME_LIMIT = 200
 _DEFAULTS = OAuthConfig()
@@ -143,7 +143,7 @@ def _changed_name(gateway: Gateway, body: GatewayBody) -> str:
     return gateway.name
 
 
-def describe(gateway: Gateway, caller: Caller | None = None) -> dict[str, Any]:
+def describe_gateway(gateway: Gateway, caller: Caller | None = None) -> dict[str, Any]:
     """A gateway as JSON, without secrets; for a caller who is no administrator, without the other users."""
     shown: dict[str, Any] = {
         "id": gateway.id,

@@ -12,13 +12,28 @@ until somebody ends it::
 Results go to stdout, everything else to stderr: ``out`` and ``err`` print for people, ``print_table`` prints a table as
 wide as the terminal, ``print_json`` prints for programs, and ``say`` says a word to people on stderr.
 
+``opened`` opens what plugins offer only where a hook of ``latchpin.sdk.hooks`` asks for it: ``TO_SERVERS`` are those of
+a command that speaks to a gateway's servers.
+
 ``OPERATOR`` is the caller who types a command, and ``find_gateway`` the gateway that is meant by an id, its first
 digits or a name.
 """
 
-from latchpin.commands.console import err, opened, out, print_json, run, say
+from latchpin.commands.console import TO_SERVERS, err, opened, out, print_json, run, say
 from latchpin.commands.ending import until_told
 from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
 
-__all__ = ["OPERATOR", "err", "find_gateway", "opened", "out", "print_json", "print_table", "run", "say", "until_told"]
+__all__ = [
+    "OPERATOR",
+    "TO_SERVERS",
+    "err",
+    "find_gateway",
+    "opened",
+    "out",
+    "print_json",
+    "print_table",
+    "run",
+    "say",
+    "until_told",
+]

@@ -6,7 +6,8 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 
 ``Application`` has what the gateway can do, each thing in one attribute:
 
-- ``gateways``: what administrators enter; ``removal`` ends one with all that belongs to it.
+- ``gateways``: what administrators enter; ``confirm_issuer`` trusts another issuer, and ``removal`` ends one with all
+  that belongs to it.
 - ``connections``: who is connected to what, and how that ends.
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
   ``revoker`` has authorization servers take tokens back.
@@ -23,13 +24,15 @@ A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands
 
 What they give: ``UsableToken`` is an open access token, ``Connection`` is one user's at one gateway without its tokens,
 with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Discovered`` is what ``examiner.discover`` found of one
-gateway: the ``FoundServer`` and the ways to a client there. ``Step`` is one request of such a search.
+gateway: the ``FoundServer`` and the ways to a client there. ``Step`` is one request of such a search. ``Removed`` is a
+gateway that is gone, and ``Revocation`` what a server said of one of its tokens.
 
-``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``. ``find_named`` finds
-gateways as people name them: by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may
-know of a gateway, ``needs_browser`` whether only a person in a browser gets a token. ``open_configured_secret`` opens a
-secret of a gateway's entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients
-reach a gateway, ``is_id`` whether a text has the form of a gateway's or a flow's id.
+``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
+``describe_gateway`` shows it without secrets. ``find_named`` finds gateways as people name them: by id, by name, or by
+the first digits of an id. ``may_use`` says whether a caller may know of a gateway, ``needs_browser`` whether only a
+person in a browser gets a token. ``open_configured_secret`` opens a secret of a gateway's entry,
+``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id``
+whether a text has the form of a gateway's or a flow's id.
 """
 
 from latchpin.application import Application
@@ -38,13 +41,15 @@ from latchpin.gateways.connections import Connection
 from latchpin.gateways.discovered import Discovered
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
-from latchpin.gateways.registry import parse_gateway_body
+from latchpin.gateways.registry import describe_gateway, parse_gateway_body
+from latchpin.gateways.removal import Removed
 from latchpin.identity.allowance import may_use
 from latchpin.model.ids import is_id
 from latchpin.oauth.status import TokenHealth, TokenStatus
 from latchpin.servers.found import FoundServer, Step
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.endpoint import Revocation
 from latchpin.tokens.service import UsableToken
 
 __all__ = [
@@ -52,11 +57,14 @@ __all__ = [
     "Connection",
     "Discovered",
     "FoundServer",
+    "Removed",
+    "Revocation",
     "Services",
     "Step",
     "TokenHealth",
     "TokenStatus",
     "UsableToken",
+    "describe_gateway",
     "is_id",
     "may_use",
     "mcp_endpoint",

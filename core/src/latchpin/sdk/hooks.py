@@ -11,6 +11,7 @@ stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIEN
 ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and
 ``IDENTITY_ASSERTIONS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``.
 For MCP clients: ``PROTECTED_RESOURCES``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor: ``CHECKS``.
+``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
@@ -34,6 +35,7 @@ from latchpin.plugins.hookspecs import (
     ROUTES,
     SERVER_PROFILES,
     SETTINGS,
+    SIDE_BY_SIDE,
     SIGN_INS,
     SIGNER,
     STATE_STORE,
@@ -62,6 +64,7 @@ __all__ = [
     "ROUTES",
     "SERVER_PROFILES",
     "SETTINGS",
+    "SIDE_BY_SIDE",
     "SIGNER",
     "SIGN_INS",
     "STATE_STORE",

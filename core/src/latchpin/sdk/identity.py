@@ -1,7 +1,7 @@
 """Who somebody is, and what proves it.
 
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
-somebody in, once.
+somebody in, once. ``end_everything_of`` ends the sessions and bearer tokens of one person, or of ``EVERYBODY``.
 
 ``decode_jwt`` verifies a JWT under given keys, with the gateway's clock; ``explain_jwt`` says why one was refused
 without repeating it, and ``read_key_id`` which key it names. ``KeySet`` fetches and keeps another server's published
@@ -21,8 +21,10 @@ from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
 from latchpin.identity.jwts import decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.login import create_link
+from latchpin.identity.revocations import EVERYBODY, end_everything_of
 
 __all__ = [
+    "EVERYBODY",
     "SIGNING_ALGORITHMS",
     "AssertionStore",
     "Binder",
@@ -32,6 +34,7 @@ __all__ = [
     "NotBound",
     "create_link",
     "decode_jwt",
+    "end_everything_of",
     "explain_jwt",
     "parse_email",
     "read_key_id",

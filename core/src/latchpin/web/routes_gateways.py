@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from latchpin.errors import InvalidRequest
-from latchpin.gateways.registry import GatewayBody, describe, parse_gateway_body
+from latchpin.gateways.registry import GatewayBody, describe_gateway, parse_gateway_body
 from latchpin.web.dependencies import (
     AdminCaller,
     CurrentApplication,
@@ -49,7 +49,7 @@ _ISSUER: dict[str, Any] = {
 @router.get("", summary="List gateways", response_model=GatewayList, response_model_exclude_unset=True)
 async def list_gateways(caller: SignedInCaller, application: CurrentApplication) -> dict[str, Any]:
     """The gateways that the caller may use, oldest first."""
-    gateways = [describe(each, caller) for each in await application.gateways.list(caller)]
+    gateways = [describe_gateway(each, caller) for each in await application.gateways.list(caller)]
     return {"gateways": gateways, "total": len(gateways)}
 
 
@@ -68,7 +68,7 @@ async def create_gateway(
     """Create a gateway; a URL is enough."""
     gateway = await application.gateways.create(await _read(request), caller)
     response.headers["location"] = f"{application.services.settings.base_url}/gateways/{gateway.id}"
-    return describe(gateway, caller)
+    return describe_gateway(gateway, caller)
 
 
 @router.get(
@@ -80,7 +80,7 @@ async def create_gateway(
 )
 async def get_gateway(caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId) -> dict[str, Any]:
     """One gateway, without secrets."""
-    return describe(await application.gateways.get(gateway_id, caller), caller)
+    return describe_gateway(await application.gateways.get(gateway_id, caller), caller)
 
 
 @router.put(
@@ -95,7 +95,7 @@ async def change_gateway(
     request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
     """Change a gateway: an absent key keeps what is there, null clears it."""
-    return describe(await application.gateways.change(gateway_id, await _read(request), caller), caller)
+    return describe_gateway(await application.gateways.change(gateway_id, await _read(request), caller), caller)
 
 
 @router.delete("/{gateway_id}", summary="Remove a gateway", response_model=GatewayRemoved, responses=problems(404, 409))
@@ -137,7 +137,7 @@ async def confirm_issuer(
     issuer = document.get("issuer") if isinstance(document, dict) else None
     if not isinstance(issuer, str) or not issuer:
         raise InvalidRequest('the body must be JSON such as {"issuer": "https://as.example.com"}')
-    return describe(await application.confirm_issuer(gateway_id, issuer, caller), caller)
+    return describe_gateway(await application.confirm_issuer(gateway_id, issuer, caller), caller)
 
 
 @router.get("/{gateway_id}/tools", summary="List a gateway's tools", response_model=ToolList, responses=problems(404))

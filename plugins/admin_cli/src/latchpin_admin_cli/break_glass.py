@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
+from latchpin.sdk.commands import OPERATOR, opened, print_json, run
+from latchpin.sdk.hooks import SIDE_BY_SIDE
 
-from latchpin.commands.console import opened, print_json, run
-from latchpin.commands.which_gateway import OPERATOR
-from latchpin.gateways.break_glass import Broken
-from latchpin.plugins.hookspecs import SIDE_BY_SIDE
+from latchpin_admin_cli.taking_back import Broken, take_back
 
 app = typer.Typer()
 
@@ -32,7 +31,7 @@ def break_glass(
     async def work() -> Broken:
         async with opened(*SIDE_BY_SIDE, states=True) as application:
             limit = timedelta(seconds=within)
-            return await application.break_glass.pull(OPERATOR, within=limit, now=time.monotonic)
+            return await take_back(application, OPERATOR, within=limit, now=time.monotonic)
 
     broken = run(work())
     if as_json:

@@ -6,20 +6,25 @@ import json
 from typing import Annotated, Any
 
 import typer
+from latchpin.errors import NotFound, SettingsError
+from latchpin.model import Gateway
+from latchpin.sdk.assembly import Plugins
+from latchpin.sdk.commands import (
+    OPERATOR,
+    TO_SERVERS,
+    find_gateway,
+    opened,
+    out,
+    print_json,
+    print_table,
+    run,
+    say,
+)
+from latchpin.sdk.gateway import Application, Removed, describe_gateway, mcp_endpoint, parse_gateway_body
+from latchpin.sdk.hooks import NAVIGATION
 from rich.markup import escape
 
-from latchpin.application import Application
-from latchpin.commands.console import TO_SERVERS, opened, out, print_json, run, say
-from latchpin.commands.inspection import print_inspection
-from latchpin.commands.tables import print_table
-from latchpin.commands.which_gateway import OPERATOR, find_gateway
-from latchpin.errors import NotFound, SettingsError
-from latchpin.gateways.endpoint import mcp_endpoint
-from latchpin.gateways.registry import describe, parse_gateway_body
-from latchpin.gateways.removal import Removed
-from latchpin.model import Gateway
-from latchpin.plugins.hookspecs import NAVIGATION
-from latchpin.plugins.host import Plugins
+from latchpin_admin_cli.inspection import print_inspection
 
 app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
 
@@ -67,7 +72,7 @@ def add(  # noqa: PLR0917  typer passes them by name
     gateway, found, authorize_url = run(work())
     stuck = found is not None and bool(found["why"])
     if as_json:
-        print_json(describe(gateway) | ({"discovery": found} if found is not None else {}))
+        print_json(describe_gateway(gateway) | ({"discovery": found} if found is not None else {}))
         _end_if(stuck, gateway)
         return
     out.print(f"Added [bold]{escape(gateway.name)}[/bold] as {gateway.id}", highlight=False, soft_wrap=True)
@@ -97,7 +102,7 @@ def list_all(as_json: Json = False) -> None:
 
     gateways = run(work())
     if as_json:
-        print_json([describe(gateway) for gateway in gateways])
+        print_json([describe_gateway(gateway) for gateway in gateways])
         return
     if not gateways:
         say("There is no gateway yet; add one with: latchpin gateways add https://mcp.example.com/mcp")
@@ -113,7 +118,7 @@ def show(which: Which, as_json: Json = False) -> None:
     async def work() -> dict[str, Any]:
         async with opened(*TO_SERVERS) as application:
             gateway = await find_gateway(application, which)
-            shown = describe(gateway)
+            shown = describe_gateway(gateway)
             shown["redirect_uri"] = (
                 gateway.oauth and gateway.oauth.redirect_uri
             ) or application.services.settings.redirect_uri
@@ -172,7 +177,7 @@ def confirm_issuer(
         )
     gateway = run(work(gateway, named))
     if as_json:
-        print_json(describe(gateway))
+        print_json(describe_gateway(gateway))
         return
     say(f"Gateway {gateway.name} trusts the issuer {gateway.pinned_issuer} from now on")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from latchpin.commands.tables import print_table
+from latchpin.sdk.commands import print_table
 
 __all__ = ["lines_of", "print_inspection"]
 

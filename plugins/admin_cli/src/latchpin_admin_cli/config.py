@@ -6,12 +6,10 @@ import sys
 from typing import Annotated
 
 import typer
+from latchpin.sdk.assembly import Plugins, doubtful_settings, settings_models, shown_settings
+from latchpin.sdk.commands import print_json, print_table
 
-from latchpin.commands.console import print_json
-from latchpin.commands.tables import print_table
-from latchpin.plugins.host import Plugins
-from latchpin.plugins.known_settings import doubtful_settings, settings_models, shown_settings
-from latchpin.settings.env_example import write_example
+from latchpin_admin_cli.env_example import write_example
 
 app = typer.Typer(name="config", help="Show the settings.", no_args_is_help=True)
 
