@@ -32,6 +32,8 @@ from tests.servers.cells import (
     runs_alone,
 )
 
+pytest_plugins = ["tests.support.fixtures"]
+
 CELL: pytest.StashKey[Cell] = pytest.StashKey()
 PASSED: pytest.StashKey[bool] = pytest.StashKey()
 NOT_HERE = "none of this run's backends"

@@ -1,23 +1,13 @@
-"""The whole gateway in the test's process, with the admin UI; see ``tests.callback``."""
+"""The whole gateway in the test's process, with the admin UI."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.admin_ui.person import Person
-from tests.callback.conftest import environment, gateway, provider
-from tests.callback.gateway import ADMIN, ALICE
-from tests.faults.connections import Connected, connect
+from tests.support.gateway_in_process import ADMIN, ALICE
 
 NEEDS = ("latchpin_admin_ui",)
-
-__all__ = ["admin", "alice", "connected", "environment", "gateway", "provider"]
-
-
-@pytest.fixture
-async def connected(gateway, provider) -> Connected:
-    """Alice is connected to one gateway."""
-    return await connect(gateway, provider)
 
 
 @pytest.fixture

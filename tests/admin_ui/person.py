@@ -10,7 +10,7 @@ from html import unescape
 
 import httpx
 
-from tests.callback.gateway import BASE, InnerGateway
+from tests.support.gateway_in_process import BASE, InnerGateway
 
 __all__ = ["Person"]
 

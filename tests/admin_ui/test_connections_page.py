@@ -5,7 +5,7 @@ from dataclasses import replace
 from latchpin.identity.revocations import ended_at
 from latchpin_admin_ui.routes_connections import MOST_ROWS
 
-from tests.callback.gateway import ALICE
+from tests.support.gateway_in_process import ALICE
 
 
 async def test_nobody_is_connected(admin):

@@ -5,8 +5,8 @@ import re
 import pytest
 from latchpin.contracts import NavigationEntry
 
-from tests.callback.gateway import ADMIN, ALICE, BASE
 from tests.providers import sign_in
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE
 
 NOWHERE = "http://127.0.0.1:9/mcp"
 

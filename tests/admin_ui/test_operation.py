@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.admin_ui.person import Person
-from tests.callback.gateway import ADMIN, BASE, open_gateway
+from tests.support.gateway_in_process import ADMIN, BASE, open_gateway
 
 
 def order_of(page, *texts):

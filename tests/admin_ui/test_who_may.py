@@ -8,7 +8,7 @@ from latchpin.clients.secrets import open_registered_secret
 from latchpin.tokens.sealing import open_token
 
 from tests.admin_ui.person import HTML
-from tests.callback.gateway import ADMIN, ALICE, BASE, SECRET
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, SECRET
 
 FOR_ADMINS = [
     "/admin/connections",

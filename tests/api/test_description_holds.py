@@ -20,9 +20,8 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, USER_HEADER, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, USER_HEADER, Connected, InnerGateway, connect
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

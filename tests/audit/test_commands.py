@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.rig import settings_of
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_process import settings_of
 
 OPERATOR = "operator@localhost"
 

@@ -4,7 +4,7 @@ from latchpin_audit.log import AuditLog
 from latchpin_audit.pseudonyms import Pseudonyms
 from latchpin_audit.reading import read, verify
 
-from tests.callback.gateway import ADMIN, ALICE, BASE
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE
 
 
 def services_of(gateway):

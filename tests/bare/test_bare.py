@@ -10,11 +10,19 @@ import httpx
 import pytest
 from latchpin.commands.main import COMMANDS
 
-from tests.flow.entered_client import status_of, walk_whole_flow
-from tests.flow.links import dead_links
-from tests.flow.rig import ADMIN, ALICE, USER_HEADER, Rig, settings_of, start_rig
 from tests.providers.demo_provider import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_process import (
+    ADMIN,
+    ALICE,
+    USER_HEADER,
+    Rig,
+    dead_links,
+    settings_of,
+    start_rig,
+    status_of,
+    walk_whole_flow,
+)
 
 
 @pytest.fixture

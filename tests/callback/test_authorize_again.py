@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.callback.gateway import BASE
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import BASE
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

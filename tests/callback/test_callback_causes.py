@@ -13,8 +13,8 @@ import pytest
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller, Fact
 
-from tests.callback.gateway import BASE, InnerGateway
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import BASE, InnerGateway
 
 Query = list[tuple[str, str]]
 OPAQUE = "Invalid or expired state parameter - possible replay attack"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from latchpin.errors import InvalidRequest
 
-from tests.callback.gateway import BASE
+from tests.support.gateway_in_process import BASE
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.callback.gateway import BASE, InnerGateway
 from tests.providers import FaultSwitch, sign_in
+from tests.support.gateway_in_process import BASE, InnerGateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from latchpin.web import routes_health
 
-from tests.callback.gateway import BASE
+from tests.support.gateway_in_process import BASE
 
 
 def test_it_takes_less_than_a_second():

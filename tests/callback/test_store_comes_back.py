@@ -11,8 +11,8 @@ import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.identity.sessions import session_cookie_name, start_session
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 TITLE = "OAuth Authorization Successful"
 AWAY = "The store is not reachable"

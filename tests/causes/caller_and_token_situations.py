@@ -11,13 +11,13 @@ import httpx
 from latchpin.errors import LatchpinError
 from latchpin.errors.causes.refusals import TOKEN
 
-from tests.callback.gateway import ADMIN, ALICE, BASE
 from tests.causes.proof_and_server_situations import NEW
 from tests.causes.situation import Begun, Row, Situation, World, impossible
 from tests.causes.store_changes import outdate
 from tests.guide.gateway import hand_made_client
 from tests.providers import faults
 from tests.servers import Reservation
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE
 
 __all__ = ["CALLER_ROWS", "TOKEN_ROWS"]
 

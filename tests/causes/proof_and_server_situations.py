@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 from latchpin.errors.causes.refusals import AUTHORIZATION
 
-from tests.callback.gateway import BASE
 from tests.causes.situation import Row, Situation, World, rebuilt
 from tests.causes.store_changes import change_row, rows
 from tests.providers import faults
 from tests.providers.faults import Fault
 from tests.servers import Reservation
+from tests.support.gateway_in_process import BASE
 
 __all__ = ["PROOF_ROWS", "SERVER_ROWS"]
 

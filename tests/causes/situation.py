@@ -19,9 +19,9 @@ from latchpin.errors import LatchpinError
 from latchpin.errors.causes import CAUSES, Cause
 from latchpin_demo.browser import Browser
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, SECRET, USER_HEADER, InnerGateway, open_gateway
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, SECRET, USER_HEADER, InnerGateway, open_gateway
 
 __all__ = ["Begun", "Row", "SETTINGS", "Situation", "World", "impossible", "rebuilt", "until"]
 

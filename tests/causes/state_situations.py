@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from latchpin_demo.browser import Browser
 
-from tests.callback.gateway import ALICE, USER_HEADER
 from tests.causes.situation import SETTINGS, Row, World, impossible, until
 from tests.causes.store_changes import evict, flush, forget_rows, held_back, second_store
-from tests.flow.rig import JWT_KEY, Rig
 from tests.servers import Reservation, start_latchpin
+from tests.support.gateway_in_process import ALICE, USER_HEADER
+from tests.support.gateway_process import JWT_KEY, Rig
 
 __all__ = ["STATE_ROWS"]
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.callback.gateway import InnerGateway
 from tests.causes.situation import World
+from tests.support.gateway_in_process import InnerGateway
 
 __all__ = ["change_row", "evict", "flush", "forget_rows", "held_back", "outdate", "rows", "second_store"]
 

@@ -12,10 +12,6 @@ from latchpin_cimd.document import PublishedClient
 from latchpin_testing import samples
 from latchpin_testing.clock import MovedClock
 
-from tests.callback.conftest import environment, gateway, log, provider
-
-__all__ = ["environment", "gateway", "log", "provider"]
-
 NEEDS = ("latchpin_cimd", "latchpin_memory_store", "latchpin_dcr")
 URL = "https://gateway.example.com/oauth/client-metadata.json"
 CALLBACK = "https://gateway.example.com/oauth/callback"

@@ -8,9 +8,9 @@ import httpx
 import jwt
 import pytest
 
-from tests.callback.gateway import BASE, InnerGateway, open_gateway
 from tests.cimd.conftest import URL
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
 
 DOCUMENT = f"{BASE}/oauth/client-metadata.json"
 TOKEN = {"access_token": "of-the-test", "token_type": "Bearer", "expires_in": 3600}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.rig import settings_of
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_process import settings_of
 
 pytestmark = pytest.mark.backends("sqlite")
 

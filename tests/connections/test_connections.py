@@ -9,8 +9,8 @@ from latchpin.model import Caller
 from latchpin_audit.log import AuditLog
 from latchpin_audit.pseudonyms import Pseudonyms
 
-from tests.callback.gateway import ADMIN, ALICE, BASE
 from tests.providers import faults
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE
 
 BOB = "bob@example.com"
 

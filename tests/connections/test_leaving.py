@@ -7,7 +7,7 @@ from latchpin.identity.revocations import REMEMBERED
 from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin_audit.log import AuditLog
 
-from tests.callback.gateway import ADMIN, ALICE, BASE
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE
 
 BOB = "bob@example.com"
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.callback.conftest import environment, gateway, log, provider
-from tests.callback.gateway import BASE, InnerGateway
 from tests.providers import FaultSwitch, faults
-
-__all__ = ["environment", "gateway", "log", "provider"]
+from tests.support.gateway_in_process import BASE, InnerGateway
 
 
 @pytest.mark.needs("latchpin_memory_store")

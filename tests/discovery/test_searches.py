@@ -13,7 +13,9 @@ from latchpin.servers.directory import FoundServer, ServerDirectory
 
 from tests.discovery.site import WELL_KNOWN, MovedClock, Page, Site, gateway, open_site
 from tests.discovery.test_servers import AS, OIDC, PRM, core
-from tests.http.wire import no_pause
+from tests.support.raw_server import no_pause
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 HTML = Page(b"<!doctype html><title>app</title>", headers={"Content-Type": "text/html"})
 ODD = "/odd/prm.json"

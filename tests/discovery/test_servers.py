@@ -15,7 +15,9 @@ from latchpin.servers.directory import FoundServer, ServerDirectory
 from latchpin.settings.core import CoreSettings
 
 from tests.discovery.site import WELL_KNOWN, MovedClock, Page, Site, gateway, open_site
-from tests.http.wire import no_pause
+from tests.support.raw_server import no_pause
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 AS = f"GET {WELL_KNOWN}/oauth-authorization-server"
 OIDC = f"GET {WELL_KNOWN}/openid-configuration"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.reports import run_doctor
-from tests.flow.rig import SECRET, settings_of
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_process import SECRET, settings_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.backends("sqlite")]
 

@@ -16,13 +16,13 @@ from latchpin_doctor.examination import open_examination
 from latchpin_doctor.running import examine
 from latchpin_testing import samples
 
-from tests.callback.gateway import SECRET, open_gateway
 from tests.doctor.reports import not_well, one, run_doctor
 from tests.doctor.test_healthy import authorize
-from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch
 from tests.providers.faults import oauth_error
 from tests.servers import GatewayBackend, latchpin_command
+from tests.support.gateway_in_process import SECRET, open_gateway
+from tests.support.gateway_process import settings_of
 
 DATABASE = pytest.mark.backends("sqlite", "postgres")
 LONG_AGO = timedelta(hours=1)

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import Severity
 
-from tests.callback.gateway import BASE, SECRET, open_gateway
 from tests.doctor.reports import not_well, of_check, one
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
 from tests.providers.faults import answer, html, oauth_error, redirect, status, without
+from tests.support.gateway_in_process import BASE, SECRET, open_gateway
 
 pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.backends("sqlite")]
 

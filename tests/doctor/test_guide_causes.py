@@ -15,12 +15,12 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin.model import CLIENT_ITSELF
 
-from tests.callback.gateway import BASE, SECRET, open_gateway
 from tests.doctor.reports import not_well, of_check, one, run_doctor
 from tests.doctor.test_healthy import authorize
-from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, Reservation, start_latchpin
+from tests.support.gateway_in_process import BASE, SECRET, open_gateway
+from tests.support.gateway_process import settings_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
 OTHER = "another-secret-of-the-tests-with-enough-characters"

@@ -14,9 +14,9 @@ from latchpin.serving.announcing import announced
 from latchpin.workers.instances import LIFE, list_instances
 from latchpin_doctor.processes import serving_processes
 
-from tests.callback.gateway import SECRET, open_gateway
 from tests.doctor.reports import of_check, one
 from tests.servers import GatewayBackend, RedisServer
+from tests.support.gateway_in_process import SECRET, open_gateway
 
 SHARED = pytest.mark.backends("sqlite", "postgres", "redis")
 

@@ -14,9 +14,8 @@ from latchpin.model import Caller
 from latchpin.tokens.sealing import open_token
 from latchpin_audit.log import AuditLog
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import ALICE, BASE, Connected, InnerGateway, connect
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -12,11 +12,10 @@ from latchpin.model import Caller
 from latchpin_admin_cli.taking_back import Broken, take_back
 from latchpin_audit.log import AuditLog
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
-from tests.faults.connections import Connected, connect
-from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway, connect
+from tests.support.gateway_process import settings_of
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -12,9 +12,9 @@ from latchpin.activity.logs import tear_down_logging
 from latchpin.identity.login import create_link
 from latchpin_demo.browser import Browser
 
-from tests.callback.gateway import ADMIN, BASE, SECRET, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
+from tests.support.gateway_in_process import ADMIN, BASE, SECRET, InnerGateway, open_gateway
 
 pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.backends("sqlite", "redis")]
 

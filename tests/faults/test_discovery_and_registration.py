@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 
@@ -135,7 +135,7 @@ async def test_a_server_that_names_no_authorization_server_is_no_issuer(gateway:
 
 @pytest.mark.parametrize("name", ["DCR_ENABLED", "DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS"])
 async def test_without_dcr_the_administrator_is_told_what_to_enter(name, environment, provider: FaultSwitch):
-    from tests.callback.gateway import open_gateway
+    from tests.support.gateway_in_process import open_gateway
 
     environment.setenv(name, "false")
     async with open_gateway() as gateway, gateway.client(ALICE, Accept="application/json") as alice:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.callback.gateway import ADMIN, ALICE, InnerGateway, open_gateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
 from tests.providers.key_bound import MCP_NONCE, TOKEN_NONCE, KeyBound, bind_tokens
+from tests.support.gateway_in_process import ADMIN, ALICE, Connected, InnerGateway, connect, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

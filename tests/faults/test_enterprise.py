@@ -12,10 +12,9 @@ from latchpin.identity.assertion_store import AssertionStore
 from latchpin.model import IdentityProvider as ServerProfile
 from latchpin_enterprise.id_jag import ID_JAG, TOKEN_EXCHANGE
 
-from tests.callback.gateway import ALICE, BASE
-from tests.faults.connections import JWT_BEARER, Vouched, vouched_for
 from tests.providers import FaultSwitch, faults
 from tests.providers.identity_provider import CLIENT, SECRET, IdentityProvider, start_identity_provider
+from tests.support.gateway_in_process import ALICE, BASE, JWT_BEARER, Vouched, vouched_for
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

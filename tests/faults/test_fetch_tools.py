@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.callback.gateway import BASE, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import BASE, Connected, InnerGateway, connect
 from tests.tools.fake import Fake, tool
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from latchpin.model import Caller
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import ALICE, BASE, Connected, InnerGateway, connect
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
-from tests.faults.connections import Connected
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 

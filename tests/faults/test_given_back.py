@@ -10,9 +10,8 @@ import pytest
 from latchpin.gateways import removal
 from latchpin_audit.log import AuditLog
 
-from tests.callback.gateway import ADMIN, BASE
-from tests.faults.connections import Connected, connect
 from tests.providers import faults, sign_in
+from tests.support.gateway_in_process import ADMIN, BASE, Connected, connect
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

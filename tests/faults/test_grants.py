@@ -11,12 +11,11 @@ from latchpin.model import JWT_BEARER, Caller
 from latchpin_demo.state import Grant
 from starlette.requests import Request
 
-from tests.callback.gateway import ALICE, open_gateway
 from tests.core.test_plugin_faults import install
-from tests.faults.connections import Connected
 from tests.providers import FaultSwitch
 from tests.providers.faults import answer, oauth_error
 from tests.providers.identity_provider import after_the_body
+from tests.support.gateway_in_process import ALICE, Connected, open_gateway
 
 __all__ = ["install"]
 

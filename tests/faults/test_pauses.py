@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.callback.gateway import ADMIN, BASE, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults, sign_in
+from tests.support.gateway_in_process import ADMIN, BASE, Connected, InnerGateway, connect
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

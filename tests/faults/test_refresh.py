@@ -7,9 +7,8 @@ import asyncio
 import pytest
 from latchpin_demo.state import Grant
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults, sign_in
+from tests.support.gateway_in_process import ALICE, BASE, Connected, InnerGateway, connect
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -7,9 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway, open_gateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway, connect, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 from latchpin.activity.logs import tear_down_logging
 
-from tests.callback.gateway import BASE, open_gateway
-from tests.flow.rig import ALICE, Rig, settings_of, start_rig
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, start_latchpin
+from tests.support.gateway_in_process import BASE, open_gateway
+from tests.support.gateway_process import ALICE, Rig, settings_of, start_rig
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 

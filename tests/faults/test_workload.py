@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.callback.gateway import ALICE, open_gateway
-from tests.faults.connections import JWT_BEARER, Connected
 from tests.providers import FaultSwitch, faults
 from tests.providers.identity_provider import IdentityProvider, redeeming, start_identity_provider
+from tests.support.gateway_in_process import ALICE, JWT_BEARER, Connected, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_enterprise", "latchpin_memory_store")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.flow.rig import ALICE, BOB, Rig
 from tests.providers import FaultSwitch
+from tests.support.gateway_process import ALICE, BOB, Rig
 
 
 async def test_with_a_url_only_a_user_authorizes_and_fetches_tools(rig: Rig, fault_switch: FaultSwitch, backend):

@@ -15,10 +15,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.flow.rig import Rig, settings_of
-from tests.flow.two_workers import callback_of, complete_on_the_other, one_browser_on_each, start_pair
 from tests.providers import FaultSwitch, faults, start_sdk_provider
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_process import (
+    Rig,
+    callback_of,
+    complete_on_the_other,
+    one_browser_on_each,
+    settings_of,
+    start_pair,
+)
 
 
 @pytest.fixture

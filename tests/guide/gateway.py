@@ -18,8 +18,6 @@ import pytest
 from latchpin.activity.logs import tear_down_logging
 from latchpin_demo.browser import Browser, Page
 
-from tests.callback.gateway import BASE, InnerGateway, open_gateway
-from tests.flow.rig import Rig, settings_of, start_rig
 from tests.guide.commands import (
     BAD_SIGNATURE,
     DCR_FAILED,
@@ -35,6 +33,8 @@ from tests.guide.shell import Shell, open_shell
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, LatchpinProcess, Reservation, latchpin_command, run_latchpin
 from tests.servers.processes import HOST
+from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
+from tests.support.gateway_process import Rig, settings_of, start_rig
 
 __all__ = [
     "COMPLETED",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.rig import ALICE
 from tests.guide import commands as guide
 from tests.guide.gateway import (
     COMPLETED,
@@ -23,6 +22,7 @@ from tests.guide.gateway import (
 )
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, Reservation
+from tests.support.gateway_process import ALICE
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.rig import ALICE
 from tests.guide import commands as guide
 from tests.guide.gateway import STORED, Stage, named, open_stage
 from tests.guide.shell import ways
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend
+from tests.support.gateway_process import ALICE
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("latchpin_dcr")]
 

@@ -10,10 +10,10 @@ import pytest
 from latchpin.settings.core import CoreSettings
 from latchpin_admin_cli.env_example import write_example
 
-from tests.flow.rig import settings_of
 from tests.guide import commands as guide
 from tests.guide.shell import Shell, open_shell, processes_in, ways
 from tests.servers import GatewayBackend, run_latchpin, start_latchpin
+from tests.support.gateway_process import settings_of
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.flow.rig import ALICE, Rig, settings_of
-from tests.flow.two_workers import issued_by, one_browser_on_each
 from tests.guide import commands as guide
 from tests.guide.gateway import (
     ROOT,
@@ -24,6 +22,7 @@ from tests.guide.gateway import (
 from tests.guide.shell import Terminal, open_shell, processes_in
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
+from tests.support.gateway_process import ALICE, Rig, issued_by, one_browser_on_each, settings_of
 
 pytestmark = pytest.mark.slow
 

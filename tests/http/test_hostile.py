@@ -15,7 +15,9 @@ from latchpin.outbound import connections
 from latchpin.outbound.addresses import refusal
 from latchpin.outbound.upstream import open_upstream
 
-from tests.http.wire import Write, answer, no_pause, serve, settings, write_certificate, writing
+from tests.support.raw_server import Write, answer, no_pause, serve, settings, write_certificate, writing
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 
 async def fetch(write: Write, *, within: float = 60, size: int = 1_000_000, close: bool = False) -> Any:

@@ -11,7 +11,9 @@ from latchpin.plugins.hookspecs import SIGNER
 from latchpin.plugins.host import Plugins
 from latchpin_testing import SuiteContext, UnreachableUpstream
 
-from tests.http.wire import answer, serve, settings, writing
+from tests.support.raw_server import answer, serve, settings, writing
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 REDIRECT = answer(b"", "Location: /elsewhere", status="302 Found")
 

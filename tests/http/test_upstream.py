@@ -10,7 +10,9 @@ import pytest
 from latchpin.errors import UpstreamUnreachable
 from latchpin.outbound.upstream import open_upstream
 
-from tests.http.wire import answer, no_pause, serve, settings, write_certificate, writing
+from tests.support.raw_server import answer, no_pause, serve, settings, write_certificate, writing
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 
 async def test_a_reply_is_whole_and_plain() -> None:

@@ -11,10 +11,10 @@ import pytest
 from latchpin.errors import AddressRefused
 from latchpin_admin_cli.inspection import lines_of
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, InnerGateway
-from tests.flow.rig import settings_of
 from tests.providers import FaultSwitch, faults, start_fault_switch
 from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
+from tests.support.gateway_process import settings_of
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_cimd", "latchpin_memory_store")
 CALLBACK = f"{BASE}/oauth/callback"
@@ -190,7 +190,7 @@ async def test_a_gateway_without_oauth_has_nothing_to_find(gateway: InnerGateway
 async def test_a_forbidden_address_is_named(environment: pytest.MonkeyPatch, provider: FaultSwitch):
     from latchpin.activity.logs import tear_down_logging
 
-    from tests.callback.gateway import open_gateway
+    from tests.support.gateway_in_process import open_gateway
 
     environment.setenv("OAUTH_ALLOW_PRIVATE_NETWORKS", "false")
     async with open_gateway() as gateway:
@@ -285,7 +285,7 @@ async def test_a_wrong_method_is_told_every_right_one(gateway: InnerGateway):
 async def test_a_move_is_followed_where_the_setting_says_so(environment: pytest.MonkeyPatch, provider: FaultSwitch):
     from latchpin.activity.logs import tear_down_logging
 
-    from tests.callback.gateway import open_gateway
+    from tests.support.gateway_in_process import open_gateway
 
     environment.setenv("OAUTH_FOLLOW_ISSUER_CHANGE", "true")
     with start_fault_switch() as other:

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.callback.gateway import BASE, InnerGateway
 from tests.providers import FaultSwitch, start_fault_switch
+from tests.support.gateway_in_process import BASE, InnerGateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 GOOGLE = {"provider": "google"}

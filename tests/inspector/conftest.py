@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from latchpin.activity.logs import tear_down_logging
 
-from tests.callback.conftest import environment, gateway, provider  # noqa: F401  fixtures
-from tests.callback.gateway import InnerGateway, open_gateway
 from tests.servers import GatewayBackend
+from tests.support.gateway_in_process import InnerGateway, open_gateway
 
 
 @pytest.fixture
-def on_backend(backend: GatewayBackend, environment: pytest.MonkeyPatch) -> GatewayBackend:  # noqa: F811
+def on_backend(backend: GatewayBackend, environment: pytest.MonkeyPatch) -> GatewayBackend:
     """Gateways of this test keep everything on ``backend``."""
     for name, value in backend.environment.items():
         environment.setenv(name, value)
@@ -34,5 +33,5 @@ async def pair(on_backend: GatewayBackend) -> AsyncIterator[tuple[InnerGateway, 
 
 
 @pytest.fixture
-def read_log(tmp_path: Path, environment: pytest.MonkeyPatch) -> Callable[[], str]:  # noqa: F811
+def read_log(tmp_path: Path, environment: pytest.MonkeyPatch) -> Callable[[], str]:
     return (tmp_path / "logs" / "mcpgateway.log").read_text

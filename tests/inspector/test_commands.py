@@ -14,9 +14,9 @@ import pytest
 from latchpin_flows.records import FLOWS, FlowRecords
 from latchpin_testing import SuiteContext
 
-from tests.flow.rig import settings_of
 from tests.inspector.sample_flows import sample_flow
 from tests.servers import GatewayBackend, latchpin_command, run_latchpin
+from tests.support.gateway_process import settings_of
 
 pytestmark = pytest.mark.backends("sqlite")
 

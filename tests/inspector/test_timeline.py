@@ -9,8 +9,8 @@ from latchpin.errors import BackendUnavailable
 from latchpin_flows.inspector import open_inspector
 from latchpin_flows.summaries import FlowQuery
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 

@@ -16,9 +16,9 @@ from latchpin.model import Caller
 from latchpin.model.server_profile import ServerProfile
 from latchpin_profiles.plugin import latchpin_server_profiles
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway, open_gateway
 from tests.known_providers.imitation import Imitation, serve_imitation
 from tests.known_providers.imitations import IMITATIONS
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 TABLE = {each.name: each for each in latchpin_server_profiles()}

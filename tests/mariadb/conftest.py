@@ -6,12 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.callback.conftest import environment
-from tests.doctor.conftest import diagnose
 from tests.servers import GatewayBackend
 from tests.servers.mariadb import MariadbServer
-
-__all__ = ["diagnose", "environment"]
 
 
 @pytest.fixture(scope="session")

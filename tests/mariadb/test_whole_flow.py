@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.flow.rig import ALICE
-from tests.flow.two_workers import complete_on_the_other, start_pair
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
+from tests.support.gateway_process import ALICE, complete_on_the_other, start_pair
 from tests.token_refresh.many_callers import call_at_once
 
 

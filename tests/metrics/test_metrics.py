@@ -8,9 +8,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.callback.gateway import ADMIN, ALICE, BASE
 from tests.metrics.conftest import TOKEN
 from tests.providers import faults
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE
 
 
 async def read(gateway, *, headers=None, user=None):

@@ -12,10 +12,9 @@ from latchpin_metrics.plugin import latchpin_observers
 from latchpin_metrics.settings import MetricsSettings
 from latchpin_testing import SuiteContext
 
-from tests.flow.rig import start_rig
-from tests.flow.two_workers import one_browser_on_each
 from tests.metrics.conftest import TOKEN
 from tests.servers import GatewayBackend
+from tests.support.gateway_process import one_browser_on_each, start_rig
 
 REQUESTS = 20
 

@@ -8,8 +8,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.callback.gateway import ALICE, BASE
 from tests.providers import faults
+from tests.support.gateway_in_process import ALICE, BASE
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = 1

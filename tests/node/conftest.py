@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.callback.conftest import environment, gateway
-from tests.flow.rig import Rig
 from tests.proxy.conftest import start_proxy
 from tests.servers.node import Node, find_node, install_packages
-
-__all__ = ["environment", "gateway"]
+from tests.support.gateway_process import Rig
 
 PACKAGES = {
     "oidc-provider": "9.13.3",

@@ -15,12 +15,9 @@ from jwt.algorithms import ECAlgorithm
 from latchpin.activity.logs import tear_down_logging
 from latchpin_demo.browser import Browser, Page
 
-from tests.callback.conftest import environment, log
-from tests.callback.gateway import BASE, InnerGateway, open_gateway
 from tests.node.oidc import OidcProvider, Setup, answer_pages, start_oidc_provider
 from tests.servers.node import Node
-
-__all__ = ["environment", "log"]
+from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
 
 NEEDS = ("latchpin_oidc_login", "latchpin_memory_store", "latchpin_dcr")
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -23,7 +23,7 @@ from latchpin.oauth.discovery import (
 from latchpin.outbound.upstream import open_upstream
 from latchpin.settings.core import CoreSettings
 
-from tests.http.wire import no_pause
+from tests.support.raw_server import no_pause
 
 HELD = [
     ("mcp.example.com", "a name"),

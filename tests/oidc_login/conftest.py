@@ -9,11 +9,8 @@ import pytest
 from latchpin.activity.logs import tear_down_logging
 from latchpin_demo.browser import Browser, Page
 
-from tests.callback.conftest import environment, log
-from tests.callback.gateway import BASE, InnerGateway, open_gateway
 from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider, start_provider
-
-__all__ = ["Desk", "environment", "log"]
+from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
 
 NEEDS = ("latchpin_oidc_login", "latchpin_memory_store", "latchpin_dcr")
 HTML = {"accept": "text/html"}

@@ -11,8 +11,8 @@ from latchpin.plugins.hookspecs import CHECKS
 from latchpin.plugins.host import Plugins
 from latchpin_doctor.examination import look_at
 
-from tests.callback.gateway import BASE, open_gateway
 from tests.oidc_login.provider import LyingProvider
+from tests.support.gateway_in_process import BASE, open_gateway
 
 
 async def findings(*, offline: bool = False) -> Sequence[Finding]:

@@ -11,9 +11,9 @@ import pytest
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin_audit.log import AuditLog
 
-from tests.callback.gateway import ADMIN, BASE, InnerGateway, open_gateway
 from tests.oidc_login.conftest import HTML, Desk
 from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider, hash_of
+from tests.support.gateway_in_process import ADMIN, BASE, InnerGateway, open_gateway
 
 SESSION = "latchpin-session-4444"
 

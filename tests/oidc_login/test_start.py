@@ -10,7 +10,7 @@ from latchpin.assembly.plugin_report import build_plugin_report
 from latchpin.plugins.host import Plugins
 from latchpin_oidc_login import causes
 
-from tests.callback.gateway import BASE, open_gateway
+from tests.support.gateway_in_process import BASE, open_gateway
 
 
 async def started(capfd: pytest.CaptureFixture[str]) -> str:

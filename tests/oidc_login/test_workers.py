@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.rig import start_rig
 from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider
 from tests.servers import GatewayBackend
+from tests.support.gateway_process import start_rig
 
 
 @pytest.mark.slow

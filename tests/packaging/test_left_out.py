@@ -11,12 +11,10 @@ import httpx
 import pytest
 from latchpin.plugins.elsewhere import ELSEWHERE
 
-from tests.flow.entered_client import walk_whole_flow
-from tests.flow.links import dead_links
-from tests.flow.rig import ADMIN, SECRET, USER_HEADER, Rig, start_rig
 from tests.providers.demo_provider import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
 from tests.servers.distributions import ROOT, Distribution, plugins
+from tests.support.gateway_process import ADMIN, SECRET, USER_HEADER, Rig, dead_links, start_rig, walk_whole_flow
 
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.flow.rig import ALICE, Rig, start_rig
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.proxy.scripted import ScriptedServer, start_scripted
 from tests.servers import GatewayBackend
+from tests.support.gateway_process import ALICE, Rig, start_rig
 
 NEEDS = ("latchpin_proxy", "latchpin_memory_store", "latchpin_dcr")
 

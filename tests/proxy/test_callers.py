@@ -11,9 +11,9 @@ import pytest
 from latchpin.settings.core import CoreSettings
 from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
 
-from tests.flow.rig import ALICE, USER_HEADER, Rig
 from tests.proxy.conftest import open_endpoint, start_proxy
 from tests.proxy.scripted import ScriptedServer, begin, reply
+from tests.support.gateway_process import ALICE, USER_HEADER, Rig
 
 GATEWAY = "0123456789abcdef0123456789abcdef"
 

@@ -16,11 +16,11 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientMetadata
 
-from tests.flow.rig import ALICE, Rig
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
 from tests.proxy.conftest import open_endpoint
 from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.support.gateway_process import ALICE, Rig
 
 README = Path(__file__).parents[2] / "plugins" / "proxy" / "README.md"
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'

@@ -7,8 +7,8 @@ import pytest
 from latchpin.errors import InvalidRequest
 from latchpin_proxy.headers import build_answer_headers, build_request_headers
 
-from tests.flow.rig import ALICE, USER_HEADER, Rig
 from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.support.gateway_process import ALICE, USER_HEADER, Rig
 
 SECRETS = {
     "Cookie": "session=secret",

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.flow.rig import ALICE, BOB, Rig, start_rig
 from tests.proxy.conftest import open_endpoint
 from tests.proxy.scripted import ScriptedServer, begin, read
 from tests.servers import GatewayBackend
 from tests.servers.processes import HOST
+from tests.support.gateway_process import ALICE, BOB, Rig, start_rig
 
 NEEDS = ("latchpin_proxy", "latchpin_memory_store")
 

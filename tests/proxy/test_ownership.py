@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.flow.rig import ALICE, BOB, Rig
 from tests.providers.faults import answer as answering
 from tests.proxy.conftest import open_endpoint
 from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.support.gateway_process import ALICE, BOB, Rig
 
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 RESULTS = {

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from latchpin.outbound.redirects import explain_redirect, follow_redirect
 
-from tests.flow.rig import Rig
 from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.support.gateway_process import Rig
 
 HERE = "https://mcp.example.com/mcp"
 FOLLOWED = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.flow.rig import ALICE, BOB, Rig
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
 from tests.providers.key_bound import bind_tokens
 from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.support.gateway_process import ALICE, BOB, Rig
 
 LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{}}}'
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}

@@ -10,9 +10,9 @@ from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller
 from latchpin_memory_store.states import MemoryStateStore
 
-from tests.callback.gateway import ADMIN, BASE
 from tests.providers import faults
 from tests.rules.rule import CALLBACK, Bench, Rule, demand, succeeded
+from tests.support.gateway_in_process import ADMIN, BASE
 
 __all__ = ["RULES"]
 

@@ -12,8 +12,8 @@ from latchpin.errors import AuthorizationRequired, UpstreamError
 from latchpin.model import Caller, Gateway
 from latchpin_demo.browser import Browser, Page
 
-from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch, sign_in
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 __all__ = ["Bench", "Rule", "RuleBroken", "demand"]
 

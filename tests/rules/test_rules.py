@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from latchpin.activity.logs import tear_down_logging
 
-from tests.callback.gateway import open_gateway
 from tests.providers import start_fault_switch
 from tests.rules import flow_rules, token_rules
 from tests.rules.rule import Bench, Rule, RuleBroken
+from tests.support.gateway_in_process import open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 RULES = (*flow_rules.RULES, *token_rules.RULES)

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from latchpin.model import Caller
 
-from tests.callback.gateway import ALICE, BASE
 from tests.providers import faults
 from tests.rules.rule import Bench, Rule, demand
+from tests.support.gateway_in_process import ALICE, BASE
 
 __all__ = ["RULES"]
 

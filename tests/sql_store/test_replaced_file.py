@@ -8,8 +8,8 @@ import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin_testing import START, samples
 
-from tests.callback.gateway import ADMIN, BASE, open_gateway
 from tests.sql_store.test_faults import opened
+from tests.support.gateway_in_process import ADMIN, BASE, open_gateway
 
 REMOVED, REPLACED = "was removed while the gateway runs", "was replaced by another while the gateway runs"
 

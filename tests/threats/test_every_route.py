@@ -14,10 +14,9 @@ from latchpin.identity.presented import parse_authorization
 from latchpin.identity.sessions import end_session, parse_session, session_cookie_name, start_session
 from latchpin.model import Caller, Evidence
 
-from tests.callback.gateway import ADMIN as ADMINISTRATOR
-from tests.callback.gateway import ALICE, BASE, USER_HEADER, InnerGateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch
+from tests.support.gateway_in_process import ADMIN as ADMINISTRATOR
+from tests.support.gateway_in_process import ALICE, BASE, USER_HEADER, Connected, InnerGateway, connect
 from tests.threats.evidence import ADMIN, EVERYBODY, FOR_ALL, OWN, method_and_path, missing, proven_by, routes_of_app
 
 pytestmark = pytest.mark.needs(

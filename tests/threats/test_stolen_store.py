@@ -7,10 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from latchpin.identity.login import create_link
 
-from tests.callback.gateway import ADMIN, open_gateway
-from tests.faults.connections import connect
 from tests.providers import FaultSwitch
 from tests.servers import run_latchpin
+from tests.support.gateway_in_process import ADMIN, connect, open_gateway
 from tests.threats.evidence import dump
 
 pytestmark = pytest.mark.needs("latchpin_dcr")

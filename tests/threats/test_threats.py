@@ -20,10 +20,18 @@ from latchpin.identity.login import create_link
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.oauth.state import build_state, parse_state
 
-from tests.callback.gateway import ADMIN, ALICE, BASE, USER_HEADER, InnerGateway, open_gateway
-from tests.faults.connections import Connected, connect
 from tests.faults.test_discovery_and_registration import FAULTS
 from tests.providers import FaultSwitch, faults, sign_in, start_fault_switch
+from tests.support.gateway_in_process import (
+    ADMIN,
+    ALICE,
+    BASE,
+    USER_HEADER,
+    Connected,
+    InnerGateway,
+    connect,
+    open_gateway,
+)
 from tests.threats.evidence import proven_by
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.callback.conftest import environment
-from tests.callback.gateway import MovedClock
-from tests.flow.rig import settings_of
 from tests.servers import GatewayBackend, run_latchpin, serve_asgi
+from tests.support.gateway_in_process import MovedClock
+from tests.support.gateway_process import settings_of
 from tests.token_refresh.refreshing import RotatingServer
-
-__all__ = ["environment"]
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from typing import Any
 import aiohttp
 import httpx
 
-from tests.flow.rig import ALICE, Rig, settings_of, start_rig
 from tests.servers import GatewayBackend, serve_asgi
+from tests.support.gateway_process import ALICE, Rig, settings_of, start_rig
 from tests.token_refresh.refreshing import RotatingServer, add_gateway, open_application, put_token
 
 __all__ = ["Outcome", "call_at_once"]

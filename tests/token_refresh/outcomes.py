@@ -12,9 +12,9 @@ from latchpin.errors import BackendUnavailable
 from latchpin.model import Gateway, StoredToken, TokenGrant
 from latchpin.tokens.sealing import seal_grant
 
-from tests.callback.gateway import ALICE, InnerGateway
 from tests.providers import faults
 from tests.providers.faults import Fault
+from tests.support.gateway_in_process import ALICE, InnerGateway
 from tests.token_refresh.refreshing import RotatingServer
 
 __all__ = ["OUTCOMES", "Outcome", "Spoilt", "Stage"]

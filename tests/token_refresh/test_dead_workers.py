@@ -21,9 +21,9 @@ from latchpin.errors import AuthorizationRequired, UpstreamError
 from latchpin.model import Caller, Gateway, StoredToken
 from latchpin.tokens.sealing import open_token
 
-from tests.callback.gateway import MovedClock
-from tests.flow.rig import ALICE, Rig, start_rig
 from tests.servers import GatewayBackend
+from tests.support.gateway_in_process import MovedClock
+from tests.support.gateway_process import ALICE, Rig, start_rig
 from tests.token_refresh.refreshing import add_gateway, open_application, put_token
 
 pytestmark = [

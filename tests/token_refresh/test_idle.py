@@ -10,12 +10,8 @@ from latchpin.errors import BackendUnavailable
 from latchpin.tokens.idleness import Idleness
 from latchpin_audit.log import AuditLog
 
-from tests.callback.conftest import environment, provider
-from tests.callback.gateway import ALICE, InnerGateway, open_gateway
-from tests.faults.connections import Connected, connect
 from tests.providers import FaultSwitch
-
-__all__ = ["environment", "provider"]
+from tests.support.gateway_in_process import ALICE, Connected, InnerGateway, connect, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

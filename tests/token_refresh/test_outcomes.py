@@ -13,8 +13,8 @@ from latchpin.tokens import outcomes
 from latchpin.tokens.sealing import open_token
 from latchpin_testing import samples
 
-from tests.callback.gateway import ALICE, InnerGateway, open_gateway
 from tests.servers import serve_asgi
+from tests.support.gateway_in_process import ALICE, InnerGateway, open_gateway
 from tests.token_refresh.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Stage
 from tests.token_refresh.refreshing import HOUR, RotatingServer, add_gateway, put_token
 

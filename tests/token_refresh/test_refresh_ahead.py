@@ -18,8 +18,8 @@ from latchpin_refresh_ahead.refresh_ahead import AT_ONCE, POSTPONED, RefreshAhea
 from latchpin_testing import BackgroundTaskContract, SuiteContext, samples
 from latchpin_testing import MovedClock as SuiteClock
 
-from tests.callback.gateway import MovedClock, open_gateway
 from tests.servers import GatewayBackend
+from tests.support.gateway_in_process import MovedClock, open_gateway
 from tests.token_refresh.refreshing import HOUR, RotatingServer, add_gateway, open_application, put_token
 
 MINUTE = timedelta(minutes=1)

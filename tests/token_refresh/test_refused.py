@@ -11,7 +11,7 @@ from latchpin.application import Application
 from latchpin.errors import AccessRefused, AuthorizationRequired
 from latchpin.model import CLIENT_ITSELF, Caller
 
-from tests.callback.gateway import ALICE, MovedClock
+from tests.support.gateway_in_process import ALICE, MovedClock
 from tests.token_refresh.refreshing import add_gateway, open_application, put_token
 
 pytestmark = pytest.mark.backends("memory")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.http.wire import Write, answer, read_request
+from tests.support.raw_server import Write, answer, read_request
 
 Result = dict[str, Any] | bytes | Write
 Lister = Callable[[str | None], Result]

@@ -25,8 +25,10 @@ from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.mcp_transport import Conversation
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
 
-from tests.http.wire import Write, answer, serve, settings, writing
+from tests.support.raw_server import Write, answer, serve, settings, writing
 from tests.tools.fake import Fake, endless, page, tool
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.http.wire import settings
 from tests.servers import serve_asgi
+from tests.support.raw_server import settings
+
+pytestmark = pytest.mark.usefixtures("few_roots")
 
 TOKENS = {"good-token": ["mcp:read"], "narrow-token": ["other"]}
 

@@ -25,7 +25,8 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     tests = pytester.mkdir("tests")
     (tests / "__init__.py").touch()
     (tests / "conftest.py").symlink_to(ROOT / "tests" / "conftest.py")
-    (tests / "servers").symlink_to(ROOT / "tests" / "servers")
+    for name in ("servers", "support"):
+        (tests / name).symlink_to(ROOT / "tests" / name)
     pytester.makeini("[pytest]\npythonpath = .\naddopts = -p no:valkey --import-mode=importlib\nasyncio_mode = auto\n")
     return pytester
 

@@ -1,0 +1,146 @@
+"""Fixtures that several folders of tests share; ``tests/conftest.py`` makes them known.
+
+Imports stand inside the fixtures: a run that asks for none of these needs none of what they import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+    from latchpin_demo.browser import Browser
+    from latchpin_doctor.report import Report
+
+    from tests.providers import FaultSwitch
+    from tests.servers import GatewayBackend
+    from tests.support.gateway_in_process import Connected, InnerGateway
+    from tests.support.gateway_process import Rig
+
+# -- the gateway in the test's process, and a provider that can be told to misbehave ---------------------
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """What every gateway in this process has set; a test may change it before it asks for ``gateway``."""
+    from tests.support.gateway_in_process import ADMIN, SECRET, USER_HEADER
+
+    for name, value in {
+        "CACHE_TYPE": "memory",
+        "RECORD_STORE": "memory",
+        "AUTH_ENCRYPTION_SECRET": SECRET,
+        "ADMIN_EMAILS": ADMIN,
+        "TRUSTED_USER_HEADER": USER_HEADER,
+        "TRUSTED_PROXIES": "127.0.0.1",
+        "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
+        "OAUTH_REQUEST_TIMEOUT": "60",
+        "OAUTH_MAX_RETRIES": "0",
+        "OAUTH_CALLBACK_WAIT_SECONDS": "0",
+        "LOG_LEVEL": "DEBUG",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+async def gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[InnerGateway]:
+    from latchpin.activity.logs import tear_down_logging
+
+    from tests.support.gateway_in_process import open_gateway
+
+    async with open_gateway() as opened:
+        yield opened
+    tear_down_logging()
+
+
+@pytest.fixture
+def log(tmp_path: Path, environment: pytest.MonkeyPatch) -> Callable[[], str]:
+    """Reads what the gateway logged so far."""
+    return (tmp_path / "logs" / "mcpgateway.log").read_text
+
+
+@pytest.fixture
+def provider() -> Iterator[FaultSwitch]:
+    from tests.providers import start_fault_switch
+
+    with start_fault_switch() as switch:
+        yield switch
+
+
+@pytest.fixture
+def fault_switch(provider: FaultSwitch) -> FaultSwitch:
+    return provider
+
+
+@pytest.fixture
+async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
+    """Alice is connected to one gateway."""
+    from tests.support.gateway_in_process import connect
+
+    return await connect(gateway, provider)
+
+
+@pytest.fixture
+def diagnose() -> Callable[..., Awaitable[Report]]:
+    """Runs doctor beside the gateway, as another process would, with the settings as they are now."""
+    from latchpin.plugins.host import Plugins
+    from latchpin_doctor.examination import open_examination
+    from latchpin_doctor.running import examine
+
+    async def run(**options: Any) -> Report:
+        async with open_examination(Plugins(), **options) as examination:
+            return await examine(examination)
+
+    return run
+
+
+# -- a gateway as its deployer runs it -------------------------------------------------------------------
+
+
+@pytest.fixture
+def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
+    """One gateway for each test, on the backend that the run names."""
+    from tests.support.gateway_process import start_rig
+
+    with start_rig(backend, tmp_path) as started:
+        yield started
+
+
+# -- clients ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    from latchpin_demo.browser import Browser
+
+    async with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    import httpx
+
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        yield client
+
+
+# -- certificates -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with a single root, quickly read."""
+    from tests.support.raw_server import write_certificate
+
+    return str(write_certificate(tmp_path_factory.mktemp("roots"), "nobody.example")[0])
+
+
+@pytest.fixture
+def few_roots(one_certificate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust only that root: reading the system's takes longer than most tests that need none."""
+    monkeypatch.setenv("SSL_CERT_FILE", one_certificate)
