@@ -42,7 +42,7 @@ class Verifier:
 
     def __init__(self, algorithms: Sequence[str]) -> None:
         self._algorithms = algorithms
-        self._proven: Bounded[tuple[bytes, str, tuple[str, ...], Sequence[bytes]], dict[str, Any]] = Bounded(
+        self._proven: Bounded[tuple[bytes, str, tuple[str, ...], tuple[bytes, ...]], dict[str, Any]] = Bounded(
             MAX_REMEMBERED
         )
 

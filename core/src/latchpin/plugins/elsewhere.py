@@ -46,6 +46,9 @@ ELSEWHERE: Mapping[str, Brings] = {
         paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
     ),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
+    "latchpin-authorization-server": Brings(
+        paths=r"/oauth2/.*|/\.well-known/oauth-authorization-server(/.*)?", settings=("AUTHORIZATION_SERVER_ENABLED",)
+    ),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
     "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE",)),
     "latchpin-enterprise": Brings(

@@ -3,8 +3,10 @@
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
 somebody in, once. ``end_everything_of`` ends the sessions and bearer tokens of one person, or of ``EVERYBODY``.
 
-``decode_jwt`` verifies a JWT under given keys, with the gateway's clock; ``explain_jwt`` says why one was refused
-without repeating it, and ``read_key_id`` which key it names. ``KeySet`` fetches and keeps another server's published
+``decode_jwt`` verifies a JWT under given keys, with the gateway's clock, and a ``Verifier`` remembers which it has
+proven; ``explain_jwt`` says why one was refused without repeating it, and ``read_key_id`` which key it names.
+``parse_authorization`` reads the ``Authorization`` header, and ``SessionRevocations`` says what was ended of a
+person. ``KeySet`` fetches and keeps another server's published
 keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
@@ -19,9 +21,10 @@ from latchpin.identity.address import parse_email
 from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
-from latchpin.identity.jwts import decode_jwt, explain_jwt, read_key_id
+from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.login import create_link
-from latchpin.identity.revocations import EVERYBODY, end_everything_of
+from latchpin.identity.presented import parse_authorization
+from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of
 
 __all__ = [
     "EVERYBODY",
@@ -32,10 +35,13 @@ __all__ = [
     "KeySet",
     "Kind",
     "NotBound",
+    "SessionRevocations",
+    "Verifier",
     "create_link",
     "decode_jwt",
     "end_everything_of",
     "explain_jwt",
+    "parse_authorization",
     "parse_email",
     "read_key_id",
 ]

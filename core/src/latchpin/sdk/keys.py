@@ -6,10 +6,14 @@ fetches them anew from time to time::
 
     async with fetched_keys(unwrap) as keys:
         yield AesGcmCipher(keys)
+
+``SharedKeys`` are random keys that all workers share, kept sealed under the name that they are asked by; each
+AUTH_ENCRYPTION_SECRET has its own.
 """
 
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.signer import HmacSigner
 from latchpin.workers.fetched_keys import fetched_keys
+from latchpin.workers.keys import SharedKeys
 
-__all__ = ["AesGcmCipher", "HmacSigner", "fetched_keys"]
+__all__ = ["AesGcmCipher", "HmacSigner", "SharedKeys", "fetched_keys"]

@@ -10,19 +10,20 @@ import functools
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any, TypeVar, cast
 
 from fastapi import Request
 from fastapi.responses import Response
 
 __all__ = ["is_in_advance", "not_in_advance"]
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Awaitable[Response]])
 
 _HEADERS = ("sec-purpose", "purpose", "x-moz", "x-purpose")
 _IN_ADVANCE = re.compile(r"\b(prefetch|prerender|preview)\b", re.IGNORECASE)
 
 
-def not_in_advance(endpoint: Endpoint) -> Endpoint:
+def not_in_advance(endpoint: EndpointT) -> EndpointT:
     """Let ``endpoint`` be called only for a person who comes; who loads in advance gets 425 and no effect.
 
     425 (RFC 8470 section 5.2) is no success, so that no browser shows or keeps it, and asks the same again when it is
@@ -30,12 +31,12 @@ def not_in_advance(endpoint: Endpoint) -> Endpoint:
     """
 
     @functools.wraps(endpoint)
-    async def guarded(request: Request) -> Response:
+    async def guarded(request: Request, **others: Any) -> Response:  # noqa: ANN401  what FastAPI gives it
         if is_in_advance(request):
             return Response(status_code=HTTPStatus.TOO_EARLY, headers={"cache-control": "no-store"})
-        return await endpoint(request)
+        return await endpoint(request, **others)
 
-    return guarded
+    return cast("EndpointT", guarded)
 
 
 def is_in_advance(request: Request) -> bool:

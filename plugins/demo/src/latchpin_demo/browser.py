@@ -44,6 +44,7 @@ class Page:
     Attributes:
         url: in the address bar.
         trail: the URLs that redirected here, first to last.
+        refresh: where the page sends the browser by itself (``<meta http-equiv="refresh">``); empty if nowhere.
     """
 
     url: str
@@ -52,6 +53,7 @@ class Page:
     headers: httpx.Headers
     forms: tuple[Form, ...]
     trail: tuple[str, ...] = ()
+    refresh: str = ""
 
     @property
     def title(self) -> str:
@@ -76,9 +78,12 @@ class Browser:
 
     Args:
         client: carries the requests; it is closed with the browser. None makes one.
+        stops_before: addresses that begin so are not opened, as those of a program that is not there: the page then has
+            this address and the status 0.
     """
 
-    def __init__(self, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, client: httpx.AsyncClient | None = None, *, stops_before: str | None = None) -> None:
+        self._stops_before = stops_before
         self._client = client or httpx.AsyncClient(timeout=20, trust_env=False)
         self.page: Page | None = None
 
@@ -111,25 +116,37 @@ class Browser:
     def _origin(self) -> str:
         if self.page is None:
             return ""
-        parts = urlsplit(self.page.url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return _origin_of(self.page.url)
 
     async def _go(self, method: str, url: str, *, origin: str, data: dict[str, str] | None, follow: bool) -> Page:
         trail: list[str] = []
         while True:
-            request = self._request(method, url, origin, data)
-            response = await self._client.send(request, follow_redirects=False)
-            target = response.headers.get("location")
-            if not follow or response.status_code not in _REDIRECTS or target is None:
+            if self._stops_before is not None and url.startswith(self._stops_before):
+                self.page = Page(url, 0, "", httpx.Headers(), (), tuple(trail))
+                return self.page
+            response = await self._client.send(self._request(method, url, origin, data), follow_redirects=False)
+            reader = _PageReader(url, response)
+            moved = response.status_code in _REDIRECTS
+            target = response.headers.get("location") if moved else reader.refresh or None
+            if not follow or target is None:
                 break
             trail.append(url)
             if len(trail) > _MOST_REDIRECTS:
                 raise LookupError(f"More than {_MOST_REDIRECTS} redirects, the last from {_place(url)}")
             if response.status_code not in {307, 308}:
                 method, data = "GET", None
+            if not moved:  # the page itself goes on
+                origin = _origin_of(url)
             url = urljoin(url, target)
-        forms = _FormReader(url).read(response)
-        self.page = Page(url, response.status_code, response.text, response.headers, forms, tuple(trail))
+        self.page = Page(
+            url,
+            response.status_code,
+            response.text,
+            response.headers,
+            tuple(reader.forms),
+            tuple(trail),
+            reader.refresh,
+        )
         return self.page
 
     def _request(self, method: str, url: str, origin: str, data: dict[str, str] | None) -> httpx.Request:
@@ -151,32 +168,37 @@ def _place(url: str) -> str:
     return url.partition("?")[0]
 
 
-class _FormReader(HTMLParser):
-    def __init__(self, url: str) -> None:
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class _PageReader(HTMLParser):
+    def __init__(self, url: str, response: httpx.Response) -> None:
         super().__init__()
         self._url = url
-        self._forms: list[Form] = []
+        self.forms: list[Form] = []
+        self.refresh = ""
         self._inside = False
         self._in_button = False
-
-    def read(self, response: httpx.Response) -> tuple[Form, ...]:
         if "html" in response.headers.get("content-type", ""):
             self.feed(response.text)
             self.close()
-        return tuple(self._forms)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         facts = {name: value or "" for name, value in attrs}
         if tag == "form":
             method = facts.get("method", "get").upper()
-            self._forms.append(Form(urljoin(self._url, facts.get("action", "")), method))
+            self.forms.append(Form(urljoin(self._url, facts.get("action", "")), method))
             self._inside = True
+        elif tag == "meta" and facts.get("http-equiv") == "refresh":
+            self.refresh = facts.get("content", "").partition("url=")[2]
         elif self._inside and tag == "input" and facts.get("name"):
-            self._forms[-1].fields[facts["name"]] = facts.get("value", "")
+            self.forms[-1].fields[facts["name"]] = facts.get("value", "")
         elif self._inside and tag == "button":
-            self._in_button = not self._forms[-1].label
+            self._in_button = not self.forms[-1].label
             if facts.get("name"):
-                self._forms[-1].buttons.append((facts["name"], facts.get("value", "")))
+                self.forms[-1].buttons.append((facts["name"], facts.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -186,4 +208,4 @@ class _FormReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._in_button:
-            self._forms[-1].label += data.strip()
+            self.forms[-1].label += data.strip()

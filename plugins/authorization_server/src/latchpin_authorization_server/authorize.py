@@ -1,0 +1,255 @@
+"""The way of a person's browser: the client's request, the person's consent, their connections upstream, the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NoReturn
+from urllib.parse import quote, urlencode, urlsplit
+
+from latchpin.contracts import ProtectedResource
+from latchpin.errors import RecordConflict
+from latchpin.model import Caller, Gateway
+from latchpin.sdk.gateway import Application, needs_browser
+from latchpin.sdk.oauth import hash_browser
+
+from latchpin_authorization_server.clients.client import Client
+from latchpin_authorization_server.errors import (
+    AuthorizationRefused,
+    ClientUnknown,
+    RedirectUriRefused,
+    RequestGone,
+)
+from latchpin_authorization_server.grants.grant import make_grant
+from latchpin_authorization_server.grants.requests import (
+    AuthorizationRequest,
+    PendingRequest,
+    only_values,
+    parse_request,
+)
+from latchpin_authorization_server.server import AuthorizationServer
+
+__all__ = ["Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The person is asked for their consent."""
+
+    pending: PendingRequest
+    client: Client
+    resource: ProtectedResource
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """The person is shown which servers they are not connected to, and may skip them."""
+
+    pending: PendingRequest
+    missing: tuple[Gateway, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The browser goes on.
+
+    Attributes:
+        url: where to.
+        whither: whose page that is, for people.
+        is_answer: it goes back to the client.
+    """
+
+    url: str
+    whither: str
+    is_answer: bool = True
+
+
+NextStep = Ask | Connect | Leave
+
+
+class Authorize:
+    """One process's handling of authorization requests.
+
+    Args:
+        server: the authorization server.
+        application: the gateway.
+    """
+
+    def __init__(self, server: AuthorizationServer, application: Application) -> None:
+        self._server = server
+        self._application = application
+
+    async def begin(self, pairs: list[tuple[str, str]], caller: Caller, *, browser: str, meant: bool) -> NextStep:
+        """Judge a request that a client sent by the person's browser.
+
+        Args:
+            pairs: the query.
+            caller: who is signed in.
+            browser: the browser's cookie.
+            meant: no other site's page led the browser here, so that a consent given before counts.
+
+        Raises:
+            ClientUnknown, RedirectUriRefused: only the person may be told.
+            AuthorizationRefused: the client is told.
+        """
+        request, resource = await self._judge(pairs, caller)
+        allowed = meant and not request.asks_again and await self._was_allowed(request, caller)
+        if allowed and not await self._missing(resource, caller):
+            return await self._answer(request, caller.email)
+        pending = await self._server.requests.add(
+            request, email=caller.email, browser=hash_browser(browser), step="connect" if allowed else "consent"
+        )
+        return await self._connect(pending, resource, caller) if allowed else Ask(pending, request.client, resource)
+
+    async def decide(self, request_id: str, caller: Caller, *, browser: str | None, allow: bool) -> NextStep:
+        """The person answered.
+
+        Raises:
+            RequestGone: the request is over, or is not this person's in this browser.
+            AuthorizationRefused: the person said no, or what was asked for is gone.
+        """
+        pending = await self._find(request_id, caller, browser)
+        if not allow:
+            await self._server.requests.take(pending.id)
+            self._refuse(pending, "access_denied", "the person did not allow it")
+        resource = await self._resource_of(pending, caller)
+        await self._server.consents.remember(caller.email, pending.client_id, pending.redirect_uri, pending.resource)
+        if pending.step == "consent":
+            pending = await self._write(replace(pending, step="connect"))
+        return await self._connect(pending, resource, caller)
+
+    async def go_on(self, request_id: str, caller: Caller, *, browser: str | None, skip: bool = False) -> NextStep:
+        """The person comes back from a server behind the resource, or wants to do without it.
+
+        Raises:
+            RequestGone, AuthorizationRefused: as ``decide`` does.
+        """
+        pending = await self._find(request_id, caller, browser)
+        resource = await self._resource_of(pending, caller)
+        if pending.step == "consent":
+            client = await self._client_of(pending)
+            return Ask(pending, client, resource)
+        return await self._connect(pending, resource, caller, skip=skip)
+
+    # -- what a request is -----------------------------------------------------------------------------------
+
+    async def _judge(
+        self, pairs: list[tuple[str, str]], caller: Caller
+    ) -> tuple[AuthorizationRequest, ProtectedResource]:
+        try:
+            query = only_values(pairs)
+        except ValueError as exc:
+            raise RedirectUriRefused(str(exc), public="The application's request is malformed.") from None
+        client = await self._server.clients.find(query.get("client_id", ""))
+        if client is None:
+            raise ClientUnknown(f"no client has the client_id {query.get('client_id', '')[:200]!a}")
+        redirect_uri = client.find_redirect_uri(query.get("redirect_uri"))
+        if redirect_uri is None:
+            raise RedirectUriRefused(f"redirect_uri {query.get('redirect_uri', '')[:200]!a} is not the client's")
+        request = parse_request(query, client, redirect_uri)
+        resource = await self._find_resource(request.resource, caller)
+        if resource is None:
+            raise AuthorizationRefused(
+                "invalid_target",
+                "resource is no MCP endpoint that this person may use",
+                redirect_uri=redirect_uri,
+                state=request.state,
+            )
+        return request, resource
+
+    async def _find_resource(self, url: str, caller: Caller) -> ProtectedResource | None:
+        for offered in self._application.services.protected_resources:
+            found = await offered.find(self._application, url, caller)
+            if found is not None:
+                return found
+        return None
+
+    async def _was_allowed(self, request: AuthorizationRequest, caller: Caller) -> bool:
+        return await self._server.consents.has(caller.email, request.client.id, request.redirect_uri, request.resource)
+
+    # -- what waits for an answer ----------------------------------------------------------------------------
+
+    async def _find(self, request_id: str, caller: Caller, browser: str | None) -> PendingRequest:
+        pending = await self._server.requests.get(request_id) if request_id else None
+        if pending is None or browser is None:
+            raise RequestGone
+        if pending.email != caller.email or pending.browser != hash_browser(browser):
+            raise RequestGone
+        return pending
+
+    async def _write(self, pending: PendingRequest) -> PendingRequest:
+        try:
+            return await self._server.requests.put(pending)
+        except RecordConflict:
+            raise RequestGone("the page was answered in two windows at once") from None
+
+    async def _resource_of(self, pending: PendingRequest, caller: Caller) -> ProtectedResource:
+        resource = await self._find_resource(pending.resource, caller)
+        if resource is None:
+            self._refuse(pending, "invalid_target", "resource is no MCP endpoint that this person may use")
+        return resource
+
+    async def _client_of(self, pending: PendingRequest) -> Client:
+        client = await self._server.clients.find(pending.client_id)
+        if client is None:
+            raise RequestGone
+        return client
+
+    # -- the servers behind the resource ---------------------------------------------------------------------
+
+    async def _connect(
+        self, pending: PendingRequest, resource: ProtectedResource, caller: Caller, *, skip: bool = False
+    ) -> NextStep:
+        missing = () if skip else await self._missing(resource, caller)
+        if not missing:
+            return await self._finish(pending)
+        if len(resource.gateways) == 1 and not pending.tried:
+            await self._write(replace(pending, tried=(missing[0].id,)))
+            back = f"/oauth2/continue?request={pending.id}"
+            base = self._application.services.settings.base_url
+            url = f"{base}/oauth/authorize/{missing[0].id}?next={quote(back, safe='')}"
+            return Leave(url, missing[0].name, is_answer=False)
+        return Connect(pending, missing)
+
+    async def _missing(self, resource: ProtectedResource, caller: Caller) -> tuple[Gateway, ...]:
+        """The gateways behind the resource that the person has to authorize before its client can use them."""
+        found = []
+        for gateway in resource.gateways:
+            if gateway.auth_type != "oauth" or not needs_browser(gateway):
+                continue
+            stored = await self._application.tokens.find(gateway, caller.email)
+            if not self._application.tokens.health(stored).authorized:
+                found.append(gateway)
+        return tuple(found)
+
+    # -- the answer ------------------------------------------------------------------------------------------
+
+    async def _finish(self, pending: PendingRequest) -> Leave:
+        taken = await self._server.requests.take(pending.id)
+        client = None if taken is None else await self._server.clients.find(taken.client_id)
+        if taken is None or client is None:
+            raise RequestGone
+        request = AuthorizationRequest(client, taken.redirect_uri, taken.state, taken.code_challenge, taken.resource)
+        return await self._answer(request, taken.email)
+
+    async def _answer(self, request: AuthorizationRequest, email: str) -> Leave:
+        grant, code = make_grant(
+            email=email,
+            client_id=request.client.id,
+            client_name=request.client.name,
+            resource=request.resource,
+            now=self._server.clock(),
+            redirect_uri=request.redirect_uri,
+            code_challenge=request.code_challenge,
+        )
+        await self._server.grants.put(grant)
+        url = build_answer(request.redirect_uri, self._server.issuer, state=request.state, code=code)
+        return Leave(url, request.client.name)
+
+    def _refuse(self, pending: PendingRequest, error: str, description: str) -> NoReturn:
+        raise AuthorizationRefused(error, description, redirect_uri=pending.redirect_uri, state=pending.state)
+
+
+def build_answer(redirect_uri: str, issuer: str, *, state: str | None, **parameters: str) -> str:
+    """The URL that takes an answer to the client, with ``iss`` (RFC 6749 section 4.1.2, RFC 9207)."""
+    answer = {**parameters, **({} if state is None else {"state": state}), "iss": issuer}
+    return f"{redirect_uri}{'&' if urlsplit(redirect_uri).query else '?'}{urlencode(answer)}"

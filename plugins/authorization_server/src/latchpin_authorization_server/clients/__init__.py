@@ -1,0 +1,1 @@
+"""Who asks for tokens: clients that were entered, that registered themselves, or that publish a document."""

@@ -1,0 +1,72 @@
+"""What a client says about itself, registered or in its document, read with distrust (RFC 7591 section 2). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from latchpin_authorization_server.clients.client import AUTH_METHODS, Client, Source
+from latchpin_authorization_server.errors import OAuthError
+from latchpin_authorization_server.redirect_uris import check_redirect_uri
+
+__all__ = ["GRANT_TYPES", "parse_client_metadata"]
+
+GRANT_TYPES = ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code")
+"""Those that a client may claim by itself."""
+MOST_REDIRECT_URIS = 20
+_LONGEST_NAME = 80
+
+
+def parse_client_metadata(
+    said: Mapping[str, Any], *, client_id: str, source: Source, schemes: Iterable[str] = ()
+) -> Client:
+    """Read client metadata: what decides must hold, what is not known is left out.
+
+    Args:
+        said: the JSON object.
+        client_id: what the client is called.
+        source: where that comes from.
+        schemes: further private-use schemes of redirect URIs.
+
+    Raises:
+        OAuthError: ``invalid_redirect_uri`` or ``invalid_client_metadata`` (RFC 7591 section 3.2.2).
+    """
+    method = said.get("token_endpoint_auth_method", "none" if source == "document" else "client_secret_basic")
+    if method not in AUTH_METHODS:
+        raise OAuthError("invalid_client_metadata", f"token_endpoint_auth_method is one of {', '.join(AUTH_METHODS)}")
+    grant_types = said.get("grant_types", ["authorization_code"])
+    if not isinstance(grant_types, list) or not all(isinstance(each, str) for each in grant_types):
+        raise OAuthError("invalid_client_metadata", "grant_types is a list of texts")
+    wanted = tuple(each for each in GRANT_TYPES if each in grant_types)
+    if not wanted:
+        raise OAuthError("invalid_client_metadata", f"grant_types has at least one of {', '.join(GRANT_TYPES)}")
+    if "code" not in _words(said, "response_types", ["code"]):
+        raise OAuthError("invalid_client_metadata", "response_types has code")
+    return Client(client_id, _name(said), source, _redirect_uris(said, wanted, schemes), wanted, method)
+
+
+def _redirect_uris(said: Mapping[str, Any], grant_types: tuple[str, ...], schemes: Iterable[str]) -> tuple[str, ...]:
+    uris = said.get("redirect_uris", [])
+    if not isinstance(uris, list) or len(uris) > MOST_REDIRECT_URIS:
+        raise OAuthError("invalid_redirect_uri", f"redirect_uris is a list of at most {MOST_REDIRECT_URIS}")
+    if not uris and "authorization_code" in grant_types:
+        raise OAuthError("invalid_redirect_uri", "redirect_uris has at least one")
+    try:
+        return tuple(check_redirect_uri(uri, schemes=schemes) for uri in uris)
+    except ValueError as exc:
+        raise OAuthError("invalid_redirect_uri", str(exc)) from None
+
+
+def _name(said: Mapping[str, Any]) -> str:
+    name = said.get("client_name", "")
+    if not isinstance(name, str):
+        raise OAuthError("invalid_client_metadata", "client_name is text")
+    shown = " ".join("".join(each if each.isprintable() else " " for each in name).split())
+    return shown[:_LONGEST_NAME] or "An application without a name"
+
+
+def _words(said: Mapping[str, Any], name: str, default: list[str]) -> list[str]:
+    value = said.get(name, default)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise OAuthError("invalid_client_metadata", f"{name} is a list of texts")
+    return value

@@ -1,0 +1,60 @@
+"""What people allowed before: one client, one redirect URI, one resource. A port on loopback makes no difference."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from datetime import timedelta
+
+from latchpin.contracts import Clock, Collection
+from latchpin.errors import RecordConflict
+from latchpin.model import CollectionSpec, Document, Span
+
+from latchpin_authorization_server.redirect_uris import without_port
+
+__all__ = ["CONSENTS", "Consents"]
+
+CONSENTS = CollectionSpec("authorization_consents", ("person",))
+REMEMBERED = timedelta(days=90)
+
+
+class Consents:
+    """Remembers them."""
+
+    def __init__(self, documents: Collection, clock: Clock) -> None:
+        self._documents = documents
+        self._clock = clock
+
+    async def remember(self, email: str, client_id: str, redirect_uri: str, resource: str) -> None:
+        """The person allowed it now."""
+        body = {"client_id": client_id, "redirect_uri": redirect_uri, "resource": resource}
+        held = await self._documents.get(_id(email, client_id, redirect_uri, resource))
+        document = Document(
+            _id(email, client_id, redirect_uri, resource),
+            body,
+            {"person": email},
+            0 if held is None else held.revision,
+            self._clock() + REMEMBERED,
+        )
+        with suppress(RecordConflict):  # the same person allows the same thing in another window
+            await self._documents.put(document)
+
+    async def has(self, email: str, client_id: str, redirect_uri: str, resource: str) -> bool:
+        """Whether the person allowed it before, and did not take it back."""
+        return await self._documents.get(_id(email, client_id, redirect_uri, resource)) is not None
+
+    async def forget(self, email: str, client_id: str | None = None) -> None:
+        """The person takes back what they allowed a client, or all clients."""
+        within = Span.only(email)
+        after: tuple[str, str] | None = None
+        while page := await self._documents.scan("person", within, after=after, limit=100):
+            for held in page:
+                if client_id in {None, held.body["client_id"]}:
+                    await self._documents.delete(held.id)
+            after = (email, page[-1].id)
+
+
+def _id(email: str, client_id: str, redirect_uri: str, resource: str) -> str:
+    what = json.dumps([email, client_id, without_port(redirect_uri), resource])
+    return hashlib.sha256(what.encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""The authorization server, put together once for each process over what the gateway gave it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+from latchpin.contracts import Context
+from latchpin.errors import RecordConflict
+from latchpin.sdk.settings import load
+
+from latchpin_authorization_server.clients.client import Client
+from latchpin_authorization_server.clients.directory import ClientDirectory
+from latchpin_authorization_server.clients.records import CLIENTS, ClientRecords
+from latchpin_authorization_server.clients.registration import UNUSED, Registration
+from latchpin_authorization_server.grants.consents import CONSENTS, Consents
+from latchpin_authorization_server.grants.grant import Grant
+from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
+from latchpin_authorization_server.grants.requests import REQUESTS, PendingRequests
+from latchpin_authorization_server.identity import StandingGrants
+from latchpin_authorization_server.settings import AuthorizationServerSettings
+from latchpin_authorization_server.token_endpoint import TokenEndpoint
+from latchpin_authorization_server.tokens.access_tokens import AccessTokens
+from latchpin_authorization_server.tokens.signing_keys import SigningKeys
+
+__all__ = ["AuthorizationServer", "open_server"]
+
+
+class AuthorizationServer:
+    """All its parts, each in one attribute.
+
+    Args:
+        settings: the plugin's.
+        context: the gateway's clock, stores and keys.
+    """
+
+    def __init__(self, settings: AuthorizationServerSettings, context: Context) -> None:
+        self.settings = settings
+        self.clock = context.clock
+        self.issuer = context.base_url
+        self.client_records = ClientRecords(context.collection(CLIENTS))
+        self.clients = ClientDirectory(self.client_records)
+        self.registration = Registration(self.client_records, settings, context.clock)
+        self.grants = GrantRecords(context.collection(GRANTS))
+        self.standing = StandingGrants(self.grants, context.clock)
+        self.consents = Consents(context.collection(CONSENTS), context.clock)
+        self.requests = PendingRequests(context.collection(REQUESTS), context.clock)
+        self.keys = SigningKeys(context)
+        self.access_tokens = AccessTokens(
+            self.keys, issuer=context.base_url, clock=context.clock, lifetime=settings.access_token_lifetime
+        )
+        self.token_endpoint = TokenEndpoint(self)
+
+    async def end(self, grant: Grant) -> None:
+        """End a grant: at once here, within a second at other workers."""
+        await self.grants.end(grant.id)
+        self.standing.forget(grant.id)
+
+    async def used(self, client: Client) -> None:
+        """A registered client got a token: it is kept on. Written at most once a day."""
+        if client.source != "registered":
+            return
+        stored, now = await self.client_records.get(client.id), self.clock()
+        if stored is None or stored.expires_at is None or stored.expires_at - now > UNUSED * 29 / 30:
+            return
+        with suppress(RecordConflict):  # another worker does it at the same moment
+            await self.client_records.put(replace(stored, expires_at=now + UNUSED))
+
+
+async def open_server(context: Context) -> AuthorizationServer:
+    """The process's authorization server."""
+
+    @asynccontextmanager
+    async def opener() -> AsyncIterator[AuthorizationServer]:
+        yield AuthorizationServer(load(AuthorizationServerSettings), context)
+
+    return await context.shared("authorization-server", opener)

@@ -1,0 +1,50 @@
+"""The variables of the authorization server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from latchpin.sdk.settings import Settings, Words
+from latchpin.sdk.urls import is_loopback_host
+from pydantic import Field
+
+__all__ = ["AuthorizationServerSettings"]
+
+
+class AuthorizationServerSettings(Settings):
+    """What a deployer may set."""
+
+    authorization_server_enabled: bool | None = Field(
+        None, description="Give tokens to MCP clients. Unset: where BASE_URL is https or a loopback address."
+    )
+    access_token_lifetime_seconds: int = Field(
+        600, ge=60, le=86_400, description="How long access tokens of MCP clients last."
+    )
+    refresh_token_lifetime_days: int = Field(
+        30, ge=1, le=3650, description="How long an MCP client that is not used stays allowed."
+    )
+    client_registration_enabled: bool = Field(True, description="Let MCP clients register themselves (RFC 7591).")
+    client_metadata_documents_enabled: bool = Field(
+        True, description="Take MCP clients whose client_id is the https URL of a document about them."
+    )
+    client_redirect_schemes: Words = Field(
+        (), description="Private-use URI schemes of redirect URIs that are taken beside the known clients' ones."
+    )
+
+    def is_on(self, base_url: str) -> bool:
+        """Whether tokens are given out at this BASE_URL."""
+        if self.authorization_server_enabled is not None:
+            return self.authorization_server_enabled
+        parts = urlsplit(base_url)
+        return parts.scheme == "https" or is_loopback_host(parts.hostname or "")
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        """How long an access token lasts."""
+        return timedelta(seconds=self.access_token_lifetime_seconds)
+
+    @property
+    def refresh_token_lifetime(self) -> timedelta:
+        """How long a grant lasts that nobody uses."""
+        return timedelta(days=self.refresh_token_lifetime_days)

@@ -1,0 +1,118 @@
+"""The pages of an authorization: consent, servers that are not connected yet, and the way back to the client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from latchpin.model import Caller
+from latchpin.sdk.sign_in import browser_cookie, new_browser_cookie, not_in_advance, set_browser_cookie
+from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingCaller, frame, render, wants_html
+
+from latchpin_authorization_server.authorize import Ask, Authorize, Connect, Leave, NextStep, build_answer
+from latchpin_authorization_server.errors import AuthorizationRefused
+from latchpin_authorization_server.metadata import PATHS
+from latchpin_authorization_server.redirect_uris import is_loopback, tell_destination
+from latchpin_authorization_server.server import open_server
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+TEMPLATES = Path(__file__).parent / "templates"
+_MEANT = frozenset({"none", "same-origin"})
+
+
+@router.get(PATHS["authorization_endpoint"])
+@not_in_advance
+async def authorize(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
+    """The authorization endpoint (RFC 6749 section 3.1)."""
+    flow = Authorize(await open_server(application.services.context), application)
+    browser = browser_cookie(request) or new_browser_cookie()
+    pairs = request.query_params.multi_items()
+    meant = request.headers.get("sec-fetch-site") in _MEANT
+    try:
+        step: NextStep = await flow.begin(pairs, caller, browser=browser, meant=meant)
+    except AuthorizationRefused as exc:
+        step = _lead_back(exc, application)
+    response = await _show(request, caller, step)
+    set_browser_cookie(request, response, browser)
+    return response
+
+
+@router.post("/oauth2/decision")
+async def decide(request: Request, caller: WritingCaller, application: CurrentApplication) -> Response:
+    """The person's answer to the consent page."""
+    flow = Authorize(await open_server(application.services.context), application)
+    form = await request.form()
+    allow = form.get("decision") == "allow"
+    try:
+        step: NextStep = await flow.decide(
+            str(form.get("request", "")), caller, browser=browser_cookie(request), allow=allow
+        )
+    except AuthorizationRefused as exc:
+        step = _lead_back(exc, application)
+    return await _show(request, caller, step)
+
+
+@router.get("/oauth2/continue")
+@not_in_advance
+async def go_on(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
+    """Where the person comes back to from a server behind the endpoint."""
+    flow = Authorize(await open_server(application.services.context), application)
+    request_id, skip = request.query_params.get("request", ""), request.query_params.get("skip") == "1"
+    try:
+        step: NextStep = await flow.go_on(request_id, caller, browser=browser_cookie(request), skip=skip)
+    except AuthorizationRefused as exc:
+        step = _lead_back(exc, application)
+    return await _show(request, caller, step)
+
+
+async def _show(request: Request, caller: Caller, step: NextStep) -> Response:
+    match step:
+        case Leave():
+            return await _leave(request, caller, step)
+        case Ask(pending, client, resource):
+            return render(
+                "consent",
+                folder=TEMPLATES,
+                title=f"Allow {client.name}?",
+                client=client,
+                resource=resource,
+                request_id=pending.id,
+                destination=tell_destination(pending.redirect_uri),
+                on_this_computer=is_loopback(pending.redirect_uri),
+                **await frame(request, caller),
+            )
+        case Connect(pending, missing):
+            return render(
+                "connect_servers",
+                folder=TEMPLATES,
+                title="Not connected yet",
+                client_name=pending.client_name,
+                missing=missing,
+                back=f"/oauth2/continue?request={pending.id}",
+                **await frame(request, caller),
+            )
+
+
+async def _leave(request: Request, caller: Caller, step: Leave) -> Response:
+    """On to another page: by a page of ours for a browser, since ``form-action`` stops redirects after a form."""
+    if not wants_html(request):
+        return RedirectResponse(step.url, 302)
+    title = f"Back to {step.whither}" if step.is_answer else f"On to {step.whither}"
+    return render(
+        "leave", folder=TEMPLATES, title=title, url=step.url, is_answer=step.is_answer, **await frame(request, caller)
+    )
+
+
+def _lead_back(error: AuthorizationRefused, application: CurrentApplication) -> Leave:
+    url = build_answer(
+        error.redirect_uri,
+        application.services.settings.base_url,
+        state=error.state,
+        error=error.error,
+        error_description=error.description,
+    )
+    return Leave(url, "the application")

@@ -1,0 +1,137 @@
+"""The endpoints that clients call themselves: metadata, keys, token, revocation, registration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from latchpin.errors import NotFound
+from latchpin.sdk.web import services_of
+
+from latchpin_authorization_server.clients.registration import Registered
+from latchpin_authorization_server.errors import OAuthError
+from latchpin_authorization_server.grants.requests import only_values
+from latchpin_authorization_server.metadata import PATHS, build_metadata
+from latchpin_authorization_server.server import AuthorizationServer, open_server
+from latchpin_authorization_server.token_endpoint import GRANT_TYPES
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_NEVER_CACHED = {"cache-control": "no-store", "pragma": "no-cache"}
+_PUBLIC = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+_WELL_KNOWN = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
+
+
+async def server_of(request: Request) -> AuthorizationServer:
+    """The process's authorization server."""
+    return await open_server(services_of(request).context)
+
+
+@router.get(_WELL_KNOWN[0] + "{path:path}")
+@router.get(_WELL_KNOWN[1] + "{path:path}")
+async def show_metadata(request: Request, path: str) -> Response:
+    """The metadata of this issuer (RFC 8414), and under the name that older clients ask for."""
+    settings = services_of(request).settings
+    if path.rstrip("/") not in {"", settings.base_path}:  # a proxy in front may serve the prefix alone
+        raise NotFound("there is no authorization server of that path")
+    server = await server_of(request)
+    document = build_metadata(server.issuer, server.settings, grant_types=list(GRANT_TYPES))
+    return JSONResponse(document, headers=_PUBLIC)
+
+
+@router.get(PATHS["jwks_uri"])
+async def show_keys(request: Request) -> Response:
+    """The keys that prove access tokens (RFC 7517)."""
+    keys = await (await server_of(request)).keys.all()
+    return JSONResponse({"keys": [key.public_jwk for key in keys]}, headers=_PUBLIC)
+
+
+@router.post(PATHS["token_endpoint"])
+async def give_token(request: Request) -> Response:
+    """The token endpoint (RFC 6749 section 3.2)."""
+    server = await server_of(request)
+    try:
+        form = await _read_form(request)
+        answer = await server.token_endpoint.answer(request.headers.get("authorization"), form)
+    except OAuthError as exc:
+        return _refuse(exc)
+    return JSONResponse(answer, headers=_NEVER_CACHED)
+
+
+@router.post(PATHS["revocation_endpoint"])
+async def revoke_token(request: Request) -> Response:
+    """The revocation endpoint (RFC 7009)."""
+    server = await server_of(request)
+    try:
+        await server.token_endpoint.revoke(request.headers.get("authorization"), await _read_form(request))
+    except OAuthError as exc:
+        return _refuse(exc)
+    return Response(status_code=200, headers=_NEVER_CACHED)
+
+
+@router.post(PATHS["registration_endpoint"])
+async def register_client(request: Request) -> Response:
+    """Dynamic Client Registration (RFC 7591)."""
+    server = await server_of(request)
+    if not server.settings.client_registration_enabled:
+        raise NotFound("clients do not register themselves here")
+    address = request.client.host if request.client else ""
+    try:
+        registered = await server.registration.register(await _read_object(request), address=address)
+    except OAuthError as exc:
+        return _refuse(exc)
+    return JSONResponse(_tell(registered), status_code=201, headers=_NEVER_CACHED)
+
+
+def _tell(registered: Registered) -> dict[str, Any]:
+    """What a new client is told (RFC 7591 section 3.2.1)."""
+    client = registered.stored.client
+    answer: dict[str, Any] = {
+        "client_id": client.id,
+        "client_id_issued_at": int(registered.stored.created_at.timestamp()),
+        "client_name": client.name,
+        "redirect_uris": list(client.redirect_uris),
+        "grant_types": list(client.grant_types),
+        "response_types": ["code"],
+        "token_endpoint_auth_method": client.auth_method,
+    }
+    if registered.secret:
+        answer |= {"client_secret": registered.secret, "client_secret_expires_at": 0}
+    return answer
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """The body's parameters, each once. Raises OAuthError."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise OAuthError("invalid_request", "the body is application/x-www-form-urlencoded")
+    try:
+        pairs = [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
+        return only_values(pairs)
+    except ValueError as exc:
+        raise OAuthError("invalid_request", str(exc)) from None
+
+
+async def _read_object(request: Request) -> Mapping[str, Any]:
+    try:
+        said = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise OAuthError("invalid_client_metadata", "the body is no JSON object")
+    return said
+
+
+def _refuse(error: OAuthError) -> Response:
+    headers = dict(_NEVER_CACHED)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Basic"
+    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        headers["retry-after"] = "60"
+    body = {"error": error.error, "error_description": error.description}
+    return JSONResponse(body, error.status, headers)
