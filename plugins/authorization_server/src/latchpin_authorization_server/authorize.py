@@ -216,7 +216,7 @@ class Authorize:
         for gateway in resource.gateways:
             if gateway.auth_type != "oauth" or not needs_browser(gateway):
                 continue
-            stored = await self._application.tokens.find(gateway, caller.email)
+            stored = await self._application.services.records.tokens.get(gateway.id, caller.email)
             if not self._application.tokens.health(stored).authorized:
                 found.append(gateway)
         return tuple(found)
