@@ -11,12 +11,7 @@ from latchpin.activity.activity import Activity
 from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.assembly.open_context import Looking, OpenContext
 from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
-from latchpin.contracts import (
-    Clock,
-    SignIn,
-    SignInOffer,
-    StateStore,
-)
+from latchpin.contracts import Clock, SignIn, SignInOffer, StateStore
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.outbound.upstream import open_upstream
 from latchpin.plugins import hookspecs
@@ -35,29 +30,6 @@ __all__ = ["NO_STATE_STORE", "Looking", "Selection", "assemble", "select_stores"
 def utc_now() -> datetime:
     """The clock that is used unless a test moves its own."""
     return datetime.now(UTC)
-
-
-def _sign_ins(plugins: Plugins) -> list[SignIn]:
-    """The ways to sign in that are set up.
-
-    Raises:
-        PluginError: two plugins offer one name.
-        SettingsError: a setting of one of them does not hold.
-    """
-    found = (_describe(offer) for offer in plugins.offers(hookspecs.SIGN_INS))
-    return [way for way in found if way is not None]
-
-
-def _describe(offer: Offer[SignInOffer[Any]]) -> SignIn | None:
-    settings = load(offer.value.settings)
-    try:
-        way = offer.value.describe(settings)
-    except LatchpinError:
-        raise
-    except Exception as exc:
-        text = f"{offer.plugin} could not describe sign-in '{offer.name}': {type(exc).__name__}: {exc}"
-        raise PluginError(text, remedy="Repair, update or uninstall that distribution.") from exc
-    return way
 
 
 @asynccontextmanager
@@ -100,49 +72,88 @@ async def assemble(
             upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
             looking=looking,
         )
-        context.opened_signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
-        context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
-        for name, observer in (await context.open_told(hookspecs.OBSERVERS)).items():
-            observers.add(name, observer)
-        records = await context.open(hookspecs.RECORD_STORE, selection.record)
-        context.opened_records = ObservedRecords(records, observers) if observers else records
-        states: StateStore | None = None
-        if selection.state is not None:
-            states = await context.open(hookspecs.STATE_STORE, selection.state)
-        if states is not None and observers:
-            states = ObservedStates(states, observers)
-        yield Services(
-            settings=settings,
-            clock=clock,
-            instance_id=context.instance_id,
-            signer=context.signer,
-            cipher=context.cipher,
-            pkce=plugins.select(hookspecs.PKCE_METHODS, settings.oauth_preferred_code_challenge_method),
-            states=states,
-            state_backend=selection.state,
-            records=context.records,
-            record_backend=selection.record,
-            context=context,
-            declared=context.declared,
-            kept=context.kept,
-            leases=Leases(context.kept, clock),
-            pauses=Pauses(context.kept, clock),
-            tools=ToolRecords(context.records, clock),
-            upstream=context.upstream,
-            registrars=await context.open_each(hookspecs.CLIENT_REGISTRAR),
-            identities=await context.open_each(hookspecs.IDENTITY),
-            observers=observers,
-            sign_ins=_sign_ins(plugins),
-            grants=await context.open_named(hookspecs.GRANTS),
-            assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),
-            authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},
-            activity=Activity(
-                clock,
-                await context.open_told(hookspecs.EVENT_LISTENERS),
-                await context.open_told(hookspecs.RECORDERS),
-            ),
-            providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
-            background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
-            gauges=plugins.values(hookspecs.GAUGES),
-            protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
-        )
+        await _open_keys(context)
+        states = await _open_stores(context, selection)
+        yield await _open_others(context, selection, states)
+
+
+async def _open_keys(context: OpenContext) -> None:
+    """What signs and seals, before the stores: they keep what is sealed."""
+    plugins, settings = context.plugins, context.settings
+    context.opened_signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
+    context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
+
+
+async def _open_stores(context: OpenContext, selection: Selection) -> StateStore | None:
+    """The selected stores, observed if anybody observes; None with CACHE_TYPE=none."""
+    observers = context.observers
+    for name, observer in (await context.open_told(hookspecs.OBSERVERS)).items():
+        observers.add(name, observer)
+    records = await context.open(hookspecs.RECORD_STORE, selection.record)
+    context.opened_records = ObservedRecords(records, observers) if observers else records
+    if selection.state is None:
+        return None
+    states = await context.open(hookspecs.STATE_STORE, selection.state)
+    return ObservedStates(states, observers) if observers else states
+
+
+async def _open_others(context: OpenContext, selection: Selection, states: StateStore | None) -> Services:
+    """All that is offered side by side, and everything put together."""
+    plugins, settings, clock, kept = context.plugins, context.settings, context.clock, context.kept
+    return Services(
+        settings=settings,
+        clock=clock,
+        instance_id=context.instance_id,
+        signer=context.signer,
+        cipher=context.cipher,
+        pkce=plugins.select(hookspecs.PKCE_METHODS, settings.oauth_preferred_code_challenge_method),
+        states=states,
+        state_backend=selection.state,
+        records=context.records,
+        record_backend=selection.record,
+        context=context,
+        declared=context.declared,
+        kept=kept,
+        leases=Leases(kept, clock),
+        pauses=Pauses(kept, clock),
+        tools=ToolRecords(context.records, clock),
+        upstream=context.upstream,
+        registrars=await context.open_each(hookspecs.CLIENT_REGISTRAR),
+        identities=await context.open_each(hookspecs.IDENTITY),
+        observers=context.observers,
+        sign_ins=_sign_ins(plugins),
+        grants=await context.open_named(hookspecs.GRANTS),
+        assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),
+        authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},
+        activity=Activity(
+            clock,
+            await context.open_told(hookspecs.EVENT_LISTENERS),
+            await context.open_told(hookspecs.RECORDERS),
+        ),
+        providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
+        background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
+        gauges=plugins.values(hookspecs.GAUGES),
+        protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
+    )
+
+
+def _sign_ins(plugins: Plugins) -> list[SignIn]:
+    """The ways to sign in that are set up.
+
+    Raises:
+        PluginError: two plugins offer one name.
+        SettingsError: a setting of one of them does not hold.
+    """
+    found = (_describe(offer) for offer in plugins.offers(hookspecs.SIGN_INS))
+    return [way for way in found if way is not None]
+
+
+def _describe(offer: Offer[SignInOffer[Any]]) -> SignIn | None:
+    settings = load(offer.value.settings)
+    try:
+        return offer.value.describe(settings)
+    except LatchpinError:
+        raise
+    except Exception as exc:
+        text = f"{offer.plugin} could not describe sign-in '{offer.name}': {type(exc).__name__}: {exc}"
+        raise PluginError(text, remedy="Repair, update or uninstall that distribution.") from exc

@@ -99,18 +99,16 @@ def create_app(
 async def _opened(app: FastAPI, plugins: Plugins, settings: CoreSettings, clock: Clock) -> AsyncIterator[None]:
     try:
         async with assemble(plugins, settings, clock=clock) as services:
-            app.state.services = services
-            app.state.application = Application(services)
-            app.state.signed_tokens = app.state.application.signed_tokens
-            _warn(app.state.application, plugins)
-            await app.state.application.pending_authorizations.meet_store()
-            await _invite(app.state.application)
-            application = app.state.application
+            application = Application(services)
+            app.state.services, app.state.application = services, application
+            _warn(application, plugins)
+            await application.pending_authorizations.meet_store()
+            await _invite(application)
             try:
                 async with announced(services), running(_named(services, plugins), application):
                     yield
             finally:  # also where the server gives up waiting: what is queued for the stores must reach them
-                await app.state.application.close()
+                await application.close()
     except LatchpinError as exc:
         _log.critical("Cannot start: %s; remedy: %s", exc.in_full, exc.for_operator())
         raise

@@ -61,12 +61,9 @@ def services_of(request: Request) -> Services:
 
 
 def signed_tokens_of(request: Request) -> SignedTokens:
-    """The gateway's tickets, made at first use: one for each application, because they remember their keys."""
-    state = request.app.state
-    made: SignedTokens | None = getattr(state, "signed_tokens", None)
-    if made is None:
-        made = state.signed_tokens = SignedTokens.of(services_of(request))
-    return made
+    """What signs and verifies the gateway's short-lived facts."""
+    signed_tokens: SignedTokens = request.app.state.application.signed_tokens
+    return signed_tokens
 
 
 # -- the caller ---------------------------------------------------------------------------------------
