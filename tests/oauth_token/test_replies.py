@@ -344,7 +344,7 @@ def test_scopes(value, expected):
 
 def id_token(claims) -> str:
     raw = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    return "h." + base64.urlsafe_b64encode(raw).decode().rstrip("=") + ".s"
+    return "e30." + base64.urlsafe_b64encode(raw).decode().rstrip("=") + ".c2ln"
 
 
 @pytest.mark.parametrize(

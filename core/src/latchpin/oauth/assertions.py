@@ -6,13 +6,13 @@ They are read to refuse early, and with a clear cause, what could not be redeeme
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from latchpin.oauth import base64url
+import jwt
 
 __all__ = ["ACCESS_TOKEN", "LONGEST_ASSERTION", "read_claims", "read_expiry", "type_of"]
 
@@ -20,6 +20,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  a 
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105  a type
 LONGEST_ASSERTION = 16_384
 
+_NONE: Mapping[str, Any] = {"header": {}, "payload": {}}
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 section 2.1
 
@@ -37,21 +38,19 @@ def read_expiry(token: str) -> datetime | None:
 
 def type_of(token: str) -> str:
     """What a JWT is called in a token exchange (RFC 8693 section 3): an ID token, unless it says access token."""
-    kind = (_read(token, 0) or {}).get("typ")
+    kind = _read(token)["header"].get("typ")
     return ACCESS_TOKEN if isinstance(kind, str) and kind.lower() in _ACCESS_TOKEN_TYPES else ID_TOKEN
 
 
-def read_claims(token: str) -> Mapping[str, Any]:
-    """A JWT's claims as it says them, unproven; none if it is no JWT."""
-    return _read(token, 1) or {}
+def read_claims(token: str, *, longest: int = LONGEST_ASSERTION) -> Mapping[str, Any]:
+    """A JWT's claims as it says them, unproven; none if it is no JWT, or has more than ``longest`` characters."""
+    claims: Mapping[str, Any] = _read(token, longest)["payload"]
+    return claims
 
 
-def _read(token: str, part: int) -> Mapping[str, Any] | None:
-    if len(token) > LONGEST_ASSERTION or not _JWT.fullmatch(token):
-        return None
-    text = token.split(".")[part]
-    try:
-        found = json.loads(base64url.decode(text))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+def _read(token: str, longest: int = LONGEST_ASSERTION) -> Mapping[str, Any]:
+    """Header and payload as they stand there."""
+    if len(token) <= longest and _JWT.fullmatch(token):
+        with suppress(jwt.InvalidTokenError, RecursionError):
+            return jwt.decode_complete(token, options={"verify_signature": False})
+    return _NONE

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from datetime import timedelta
 
-from latchpin.oauth import base64url
+from latchpin.oauth.assertions import read_claims
 from latchpin.oauth.scopes import keep_scopes
 
 __all__ = ["LONGEST_LIFETIME", "read_id_token", "read_lifetime", "read_scopes", "read_subject"]
@@ -66,14 +65,5 @@ def read_subject(id_token: object) -> str | None:
     labels the account; nobody is signed in by it. What cannot be read gives None.
     """
     token = read_id_token(id_token)
-    if token is None:
-        return None
-    payload = token.split(".")[1]
-    try:
-        claims = json.loads(base64url.decode(payload))
-    except (ValueError, RecursionError):
-        return None
-    subject = claims.get("sub") if isinstance(claims, dict) else None
-    if isinstance(subject, str) and _SUBJECT.fullmatch(subject):
-        return subject
-    return None
+    subject = read_claims(token, longest=_ID_TOKEN_LIMIT).get("sub") if token is not None else None
+    return subject if isinstance(subject, str) and _SUBJECT.fullmatch(subject) else None
