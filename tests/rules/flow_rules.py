@@ -138,13 +138,12 @@ async def redirect_uri_is_ours(bench: Bench) -> None:
 
 
 def without_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.authorization.attempt import build_authorization_url
-    from latchpin.oauth.authorize import AuthorizationRequest
+    from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
 
     def elsewhere(request: AuthorizationRequest) -> str:
         return build_authorization_url(request).replace(urlencode({"": CALLBACK})[1:], urlencode({"": EVIL})[1:])
 
-    monkeypatch.setattr("latchpin.authorization.attempt.build_authorization_url", elsewhere)
+    monkeypatch.setattr("latchpin.authorization.start.build_authorization_url", elsewhere)
 
 
 async def foreign_redirect_uri(bench: Bench) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock
@@ -29,6 +31,16 @@ class Admission:
         self._order: deque[tuple[datetime, str]] = deque()
         self._owner: dict[str, str] = {}
         self._count: Counter[str] = Counter()
+
+    @contextmanager
+    def beginning(self, flow_id: str, email: str) -> Iterator[None]:
+        """Count one more, unless it cannot be begun; raises as ``admit`` does."""
+        self.admit(flow_id, email)
+        try:
+            yield
+        except BaseException:
+            self.release(flow_id)
+            raise
 
     def admit(self, flow_id: str, email: str) -> None:
         """Count one more, or raise TooManyPending."""

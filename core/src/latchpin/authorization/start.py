@@ -6,21 +6,26 @@ carries out what they say.
 
 from __future__ import annotations
 
-from latchpin.activity.recorder import FlowRecorder
-from latchpin.authorization.attempt import Attempt, build_request
+import secrets
+
+from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory
-from latchpin.contracts import StateStore
 from latchpin.errors import InvalidRequest, RegistrationFailed
 from latchpin.gateways.registry import GatewayRegistry
-from latchpin.model import Caller, Gateway
+from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Begun, Redirected, Stored
+from latchpin.oauth.authorize import build_authorization_url
+from latchpin.oauth.pkce import build_verifier
+from latchpin.oauth.state import StatePayload, build_state, hash_browser
 from latchpin.outbound.proofs import DpopProofs
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
+from latchpin.servers.found import FoundServer
 from latchpin.services import Services
-from latchpin.tokens.client_grant import needs_browser, require_pinned
+from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.sealing import place_of
 
 __all__ = ["StartAuthorization"]
 
@@ -73,58 +78,115 @@ class StartAuthorization:
             found = await self._servers.find(gateway)
             found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
-            seconds = span.elapsed()
+            scopes = found.cut((*found.scopes, *wanted))
+            discovered = span.elapsed()
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
-            attempt = Attempt(flow_id, gateway, found, caller.email, browser, wanted, span, seconds, key, return_to)
-            return await self._begin(states, attempt)
+            with self._pending_authorizations.admission.beginning(flow_id, caller.email):
+                client_id, redirect_uri = await self._client(gateway, found, scopes)
+                registered = span.elapsed()
+                payload = StatePayload(
+                    gateway_id=gateway.id,
+                    app_user_email=caller.email,
+                    nonce=secrets.token_urlsafe(16),
+                    timestamp=self._services.clock().isoformat(),
+                    browser=hash_browser(browser),
+                    key_id=self._services.signer.key_id,
+                    instance=self._services.instance_id,
+                    flow_id=flow_id,
+                    store=await self._pending_authorizations.store_name.of(states),
+                    return_to=return_to,
+                )
+                verifier = build_verifier(secrets.token_bytes)
+                pending = self._build_pending(
+                    payload, found, verifier, client_id=client_id, redirect_uri=redirect_uri, scopes=scopes
+                )
+                url = self._build_url(found, pending, verifier, key)
+                await states.put(pending)
+                self._record(span, found, pending, discovered, registered)
+            await self._pin(gateway, found)
+            return url
 
-    async def _begin(self, states: StateStore, attempt: Attempt) -> str:
-        gateway, found = attempt.gateway, attempt.found
-        self._pending_authorizations.admission.admit(attempt.flow_id, attempt.email)
+    async def _client(self, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]) -> tuple[str, str]:
+        """Which client asks, and where the answer is to come."""
+        found.require_authorization_endpoint()
+        redirect_uri = found.config.redirect_uri or self._services.settings.redirect_uri
         try:
-            url = await self._prepare(states, attempt)
-        except BaseException:
-            self._pending_authorizations.admission.release(attempt.flow_id)
-            raise
-        pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
-        require_pinned(gateway, found, pinned)
-        self._servers.carry(gateway, pinned)
-        return url
-
-    async def _prepare(self, states: StateStore, attempt: Attempt) -> str:
-        metadata = attempt.found.metadata
-        endpoint = attempt.found.require_authorization_endpoint()
-        redirect_uri = attempt.found.config.redirect_uri or self._services.settings.redirect_uri
-        try:
-            client = await self._clients.client_for(attempt.gateway, metadata, redirect_uri, attempt.scopes)
+            client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
         except RegistrationFailed:
-            self._servers.forget(attempt.gateway.id)  # its metadata may have been mended by the next try
+            self._servers.forget(gateway.id)  # its metadata may have been mended by the next try
             raise
-        client_seconds = attempt.span.elapsed() - attempt.discovery_seconds
-        store = await self._pending_authorizations.store_name.of(states)
-        pending, url = build_request(
-            attempt, self._services, client_id=client.client_id, redirect_uri=redirect_uri, store=store
+        return client.client_id, redirect_uri
+
+    def _build_pending(
+        self,
+        payload: StatePayload,
+        found: FoundServer,
+        verifier: str,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        scopes: tuple[str, ...],
+    ) -> PendingAuthorization:
+        """What is kept of it."""
+        services, metadata = self._services, found.metadata
+        place = place_of(payload.gateway_id, payload.app_user_email, metadata.issuer, "code_verifier")
+        now = services.clock()
+        return PendingAuthorization(
+            id=payload.flow_id,
+            key=StateKey(payload.gateway_id, build_state(payload, services.signer)),
+            code_verifier=services.cipher.seal(verifier, associated_data=place),
+            app_user_email=payload.app_user_email,
+            redirect_uri=redirect_uri,
+            issuer=metadata.issuer,
+            iss_expected=metadata.iss_parameter_supported,
+            token_url=metadata.token_endpoint,
+            client_id=client_id,
+            resource=found.resource,
+            scopes=scopes,
+            created_at=now,
+            expires_at=now + self._pending_authorizations.lifetime,
         )
-        await states.put(pending)
-        attempt.span.step(
+
+    def _build_url(self, found: FoundServer, pending: PendingAuthorization, verifier: str, key: str | None) -> str:
+        """Where the browser is sent."""
+        pkce = self._services.pkce
+        request = found.build_request(
+            client_id=pending.client_id,
+            redirect_uri=pending.redirect_uri,
+            state=pending.key.state,
+            code_challenge=pkce.challenge(verifier),
+            code_challenge_method=pkce.name,
+            scopes=pending.scopes,
+            key_thumbprint=key,
+        )
+        return build_authorization_url(request)
+
+    def _record(
+        self, span: FlowSpan, found: FoundServer, pending: PendingAuthorization, discovered: float, registered: float
+    ) -> None:
+        span.step(
             Stored(
                 store=self._pending_authorizations.label,
                 lifetime_seconds=round(self._pending_authorizations.lifetime.total_seconds()),
-                issuer=metadata.issuer,
-                discovery_seconds=attempt.discovery_seconds,
-                client_seconds=round(client_seconds, 6),
+                issuer=pending.issuer,
+                discovery_seconds=discovered,
+                client_seconds=round(registered - discovered, 6),
             )
         )
-        attempt.span.step(
+        span.step(
             Redirected(
-                server=host_of(endpoint),
+                server=host_of(found.require_authorization_endpoint()),
                 client_id=pending.client_id,
                 redirect_uri=pending.redirect_uri,
                 scopes=pending.scopes,
                 code_challenge_method=self._services.pkce.name,
             )
         )
-        return url
+
+    async def _pin(self, gateway: Gateway, found: FoundServer) -> None:
+        pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
+        found.require_pinned(gateway, pinned)
+        self._servers.carry(gateway, pinned)
 
 
 def _check_authorizes(gateway: Gateway) -> None:

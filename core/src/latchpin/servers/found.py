@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from latchpin.errors import DiscoveryFailed, ScopesBeyondCeiling
-from latchpin.model import OAuthConfig, ServerMetadata
-from latchpin.oauth.authorize import choose_scopes
+from latchpin.model import Gateway, OAuthConfig, ServerMetadata
+from latchpin.oauth.authorize import AuthorizationRequest, choose_scopes
 
 __all__ = ["FoundServer", "Step"]
 
@@ -89,6 +89,49 @@ class FoundServer:
                 remedy="Set authorization_url on the gateway, or use grant_type client_credentials.",
             )
         return metadata.authorization_endpoint
+
+    def require_pinned(self, gateway: Gateway, pinned: Gateway) -> None:
+        """Refuse what was found if somebody else, at the same first use, pinned another issuer.
+
+        Raises:
+            DiscoveryFailed: two issuers were found at the same time.
+        """
+        issuer = self.metadata.issuer
+        if gateway.pinned_issuer is None and issuer is not None and pinned.pinned_issuer not in {None, issuer}:
+            raise DiscoveryFailed(f"{gateway.url} named {issuer} and, at the same time, {pinned.pinned_issuer}")
+
+    def build_request(
+        self,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        state: str,
+        code_challenge: str,
+        code_challenge_method: str,
+        scopes: tuple[str, ...],
+        key_thumbprint: str | None = None,
+    ) -> AuthorizationRequest:
+        """An authorization request as the gateway's entry and the server's profile want it.
+
+        Raises:
+            DiscoveryFailed: the server names no authorization endpoint.
+        """
+        config, provider = self.config, self.metadata.provider
+        return AuthorizationRequest(
+            authorization_endpoint=self.require_authorization_endpoint(),
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            state=state,
+            code_challenge=code_challenge,
+            code_challenge_method=code_challenge_method,
+            scopes=scopes,
+            scope_separator=config.scope_separator or " ",
+            scope_parameter=provider.scope_parameter if provider else "scope",
+            resource=self.resource,
+            audience=config.audience,
+            key_thumbprint=key_thumbprint,
+            extra=config.extra_authorize_params,
+        )
 
     @property
     def _named(self) -> tuple[str, ...]:

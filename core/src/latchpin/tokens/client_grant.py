@@ -9,7 +9,7 @@ from functools import partial
 
 from latchpin.clients.directory import ClientDirectory
 from latchpin.contracts import Grant, GrantParameters, GrantRequest, GrantSubject
-from latchpin.errors import DiscoveryFailed, PluginError, RecordConflict, TokenRefused, UpstreamTimeout
+from latchpin.errors import PluginError, RecordConflict, TokenRefused, UpstreamTimeout
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, OAuthConfig, StoredToken, TokenGrant
 from latchpin.outbound.proofs import bound_of
 from latchpin.plugins.elsewhere import nobody_offers
@@ -19,23 +19,12 @@ from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import build_token
 
-__all__ = ["ClientGrant", "PinIssuer", "needs_browser", "require_grant", "require_pinned", "subject_of"]
+__all__ = ["ClientGrant", "PinIssuer", "needs_browser", "require_grant", "subject_of"]
 
 PinIssuer = Callable[[Gateway, str | None], Awaitable[Gateway]]
 """Remembers the issuer found on first use; gives the gateway as it is then."""
 
 INVALID_CLIENT = "invalid_client"
-
-
-def require_pinned(gateway: Gateway, found: FoundServer, pinned: Gateway) -> None:
-    """Refuse what was found if somebody else, at the same first use, pinned another issuer.
-
-    Raises:
-        DiscoveryFailed: two issuers were found at the same time.
-    """
-    issuer = found.metadata.issuer
-    if gateway.pinned_issuer is None and issuer is not None and pinned.pinned_issuer not in {None, issuer}:
-        raise DiscoveryFailed(f"{gateway.url} named {issuer} and, at the same time, {pinned.pinned_issuer}")
 
 
 def needs_browser(gateway: Gateway) -> bool:
@@ -99,7 +88,7 @@ class ClientGrant:
         found.require_scopes()
         require_grant(self._services, found.config)
         grant = self._services.grants[found.config.grant_type]
-        require_pinned(gateway, found, await self._pin(gateway, found.metadata.issuer))
+        found.require_pinned(gateway, await self._pin(gateway, found.metadata.issuer))
         scopes = found.scopes
         request = GrantRequest(
             gateway,

@@ -12,7 +12,6 @@ from latchpin.errors import ConfigurationError, RedirectMismatch, TokenRefused, 
 from latchpin.model import ClientCredentials, Reply
 from latchpin.sdk.gateway import Application, FoundServer
 from latchpin.sdk.oauth import (
-    AuthorizationRequest,
     CallbackParameters,
     build_authorization_url,
     build_refusal,
@@ -51,24 +50,17 @@ async def ask_authorization_endpoint(
 
     Nothing is said where that cannot be told: a page for robots, a server that wants a browser.
     """
-    services, config, metadata = application.services, found.config, found.metadata
-    endpoint = metadata.authorization_endpoint
-    if endpoint is None or config.grant_type != "authorization_code":
+    services = application.services
+    if found.metadata.authorization_endpoint is None or found.config.grant_type != "authorization_code":
         return []
-    redirect_uri = config.redirect_uri or services.settings.redirect_uri
-    request = AuthorizationRequest(
-        authorization_endpoint=endpoint,
+    redirect_uri = found.config.redirect_uri or services.settings.redirect_uri
+    request = found.build_request(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
         state=f"latchpin-doctor-{secrets.token_urlsafe(16)}",
         code_challenge=services.pkce.challenge(secrets.token_urlsafe(48)),
         code_challenge_method=services.pkce.name,
         scopes=found.scopes,
-        scope_separator=config.scope_separator or " ",
-        scope_parameter=metadata.provider.scope_parameter if metadata.provider else "scope",
-        resource=found.resource,
-        audience=config.audience,
-        extra=config.extra_authorize_params,
     )
     try:
         reply = await services.upstream.get(build_authorization_url(request), headers={"accept": "text/html"})
