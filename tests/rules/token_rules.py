@@ -189,7 +189,7 @@ def without_healing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_an_end_of_healing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def always(self, gateway_id, issuer, client_id):
+    async def always(self, _refused, gateway_id, issuer, client_id):
         return await self.drop(gateway_id, issuer, client_id=client_id)
 
     monkeypatch.setattr("latchpin.clients.directory.ClientDirectory.reregister", always)

@@ -19,7 +19,6 @@ from latchpin.outbound.proofs import bound_of
 from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
-from latchpin.tokens.client_grant import INVALID_CLIENT
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import build_token
@@ -162,7 +161,7 @@ class Redemption:
             if not isinstance(exc, TokenRefused):
                 raise
             issuer = pending.issuer
-            if exc.error != INVALID_CLIENT or not await self._clients.reregister(gateway.id, issuer, client.client_id):
+            if not await self._clients.reregister(exc, gateway.id, issuer, client.client_id):
                 raise
             error = AuthorizationRequired(authorize_url=self._services.settings.authorize_url(gateway.id))
             raise error.explain_as(CLIENT_FORGOTTEN, issuer=issuer) from exc

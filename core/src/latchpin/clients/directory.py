@@ -27,8 +27,9 @@ from latchpin.contracts import (
     Registration,
     RegistrationRequest,
 )
-from latchpin.errors import Conflict, NotFound, RegistrationFailed
+from latchpin.errors import Conflict, NotFound, RegistrationFailed, TokenRefused
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
+from latchpin.oauth.refusal import INVALID_CLIENT
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
 
@@ -158,15 +159,17 @@ class ClientDirectory:
         _log.warning("DCR: the client registered for gateway %s at %s is not used any more", gateway_id, issuer)
         return await self._records.clients.delete(kept.id)
 
-    async def reregister(self, gateway_id: str, issuer: str | None, client_id: str) -> bool:
+    async def reregister(self, refused: TokenRefused, gateway_id: str, issuer: str | None, client_id: str) -> bool:
         """After ``invalid_client``: drop a registered client, so that the next ``client_for`` registers anew.
 
         Once an hour for a gateway and issuer: where a new client is refused too, registering more does not help.
 
         Returns:
-            Whether it was dropped, now or by another caller who was told the same; False also for a client that
-            was not registered by us, which only an administrator can mend.
+            Whether it was dropped, now or by another caller who was told the same; False after another refusal, and
+            for a client that was not registered by us, which only an administrator can mend.
         """
+        if refused.error != INVALID_CLIENT:
+            return False
         kept = await self._records.clients.get(gateway_id, issuer) if issuer is not None else None
         place = f"{gateway_id}\n{issuer}".encode()
         mark = f"healed:client:{hashlib.sha256(place).hexdigest()}"

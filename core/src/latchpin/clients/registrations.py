@@ -7,10 +7,11 @@ winner kept.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from latchpin.clients.kept import KeptClients
 from latchpin.contracts import ClientRegistrar, Registration, RegistrationRequest
-from latchpin.errors import IssuerMissing, RegistrationFailed, UpstreamError
+from latchpin.errors import IssuerMissing, RegistrationFailed
 from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
@@ -76,18 +77,15 @@ class Registrations:
         if request.server.issuer is None:
             return _unkept(await registrar.register(request))
 
-        async def kept_meanwhile() -> RegisteredClient | None:
-            return await self._kept.fitting(request)
-
         try:
             async with self._leases.hold(
                 "client",
                 (request.gateway.id, request.server.issuer),
                 life=LEASE,
                 wait=PATIENCE,
-                meanwhile=kept_meanwhile,
+                meanwhile=partial(self._kept.fitting, request),
             ) as made:
-                return made or await kept_meanwhile() or await self._register(registrar, request)
+                return made or await self._register(registrar, request)
         except TimeoutError as exc:
             raise RegistrationFailed(
                 "Another process has been registering this gateway's client and does not finish.",
@@ -97,12 +95,8 @@ class Registrations:
     async def _register(
         self, registrar: ClientRegistrar, request: RegistrationRequest
     ) -> RegisteredClient | ClientCredentials | None:
-        await self._pauses.check("registration", request.gateway.id)
-        try:
+        async with self._pauses.respected("registration", request.gateway.id):
             answer = await registrar.register(request)
-        except UpstreamError as exc:
-            await self._pauses.note("registration", request.gateway.id, exc)
-            raise
         return await self._kept.keep(request, answer) if isinstance(answer, Registration) else answer
 
 

@@ -12,7 +12,10 @@ from collections.abc import Collection
 from latchpin.errors import TokenRefused
 from latchpin.errors.causes.refusals import SAID, TOKEN, TOKEN_REFUSED_AT_ALL
 
-__all__ = ["explain_code", "plain_code", "plain_words", "token_refused"]
+__all__ = ["INVALID_CLIENT", "explain_code", "plain_code", "plain_words", "token_refused"]
+
+INVALID_CLIENT = "invalid_client"
+"""The server does not know the client, or does not take its proof (RFC 6749 section 5.2)."""
 
 UNNAMED = "unnamed_error"
 _CODE_LIMIT = 64

@@ -24,8 +24,6 @@ __all__ = ["ClientGrant", "PinIssuer", "needs_browser", "require_grant", "subjec
 PinIssuer = Callable[[Gateway, str | None], Awaitable[Gateway]]
 """Remembers the issuer found on first use; gives the gateway as it is then."""
 
-INVALID_CLIENT = "invalid_client"
-
 
 def needs_browser(gateway: Gateway) -> bool:
     """Whether only a person in a browser gets a token for ``gateway``."""
@@ -149,8 +147,7 @@ class ClientGrant:
             try:
                 return client, await ask(client)
             except TokenRefused as exc:
-                gone = exc.error == INVALID_CLIENT
-                if not gone or not await self._clients.reregister(gateway.id, found.metadata.issuer, client.client_id):
+                if not await self._clients.reregister(exc, gateway.id, found.metadata.issuer, client.client_id):
                     raise
             client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
             return client, await ask(client)

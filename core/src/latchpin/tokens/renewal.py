@@ -17,11 +17,12 @@ from latchpin.errors import (
 )
 from latchpin.model import Caller, ClientCredentials, Gateway, StoredToken
 from latchpin.oauth.lifetime import is_expired, is_fresh
+from latchpin.oauth.refusal import INVALID_CLIENT
 from latchpin.outbound.proofs import bound_of
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens import outcomes
-from latchpin.tokens.client_grant import INVALID_CLIENT, ClientGrant, PinIssuer, needs_browser
+from latchpin.tokens.client_grant import ClientGrant, PinIssuer, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import OpenedToken, open_token
@@ -217,10 +218,8 @@ class Renewal:
         if exc.retry_after is not None:
             return False
         if isinstance(exc, TokenRefused):
-            if exc.error in _OF_NO_USE:
-                return True
-            issuer = found.metadata.issuer
-            if exc.error == INVALID_CLIENT and await self._clients.reregister(gateway.id, issuer, client.client_id):
+            issuer, reregister = found.metadata.issuer, self._clients.reregister
+            if exc.error in _OF_NO_USE or await reregister(exc, gateway.id, issuer, client.client_id):
                 return True
             counts = exc.error not in _NOT_OF_THE_TOKEN
         else:

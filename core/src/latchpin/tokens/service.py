@@ -217,20 +217,15 @@ class TokenService:
                 wait=timedelta(0) if wanted.because == "due" else self._life,
                 meanwhile=renewed_meanwhile,
             ) as made:
-                return made or await renewed_meanwhile() or await self._ask(wanted, found)
+                if made is not None:
+                    return made
+                # Under the lease, so that those who waited for it see what was noted.
+                async with self._services.pauses.respected("token", wanted.gateway.id):
+                    return await self._renewal.run(wanted, found)
         except TimeoutError as exc:
             if wanted.because == "due" and wanted.than is not None:
                 return wanted.than
             raise UpstreamTimeout(str(exc)) from exc
-
-    async def _ask(self, wanted: Wanted, found: FoundServer) -> StoredToken:
-        """Under the lease, so that those who waited for it see what was noted."""
-        await self._services.pauses.check("token", wanted.gateway.id)
-        try:
-            return await self._renewal.run(wanted, found)
-        except UpstreamError as exc:
-            await self._services.pauses.note("token", wanted.gateway.id, exc)
-            raise
 
     def _serves_meanwhile(self, stored: StoredToken, wanted: Wanted) -> bool:
         """Whether a token that is about to expire will do, because a refresh is under way or failed a moment ago."""

@@ -53,7 +53,7 @@ class Leases:
     ) -> AsyncIterator[MadeT | None]:
         """Hold the lease of ``purpose`` for ``subject``, or get what somebody else made meanwhile.
 
-        Yields None to the holder, who does the work; else what ``meanwhile`` found, and there is nothing to do.
+        Yields what ``meanwhile`` found, and there is nothing to do; else None to the holder, who does the work.
         Without ``meanwhile`` everybody has work of their own, and does it in turn.
 
         Raises:
@@ -73,7 +73,7 @@ class Leases:
                 if meanwhile is not None and (made := await meanwhile()) is not None:
                     yield made
                     return
-            yield None
+            yield None if meanwhile is None else await meanwhile()
         finally:
             await self._give_back(name, owner)  # also if taking it failed: the store may have done it all the same
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -47,6 +48,20 @@ class Pauses:
         until = self._clock() + timedelta(seconds=exc.retry_after)
         with suppress(BackendUnavailable):
             await self._kept.put(_name(purpose, gateway_id), until.isoformat(), expires_at=until)
+
+    @asynccontextmanager
+    async def respected(self, purpose: Purpose, gateway_id: str) -> AsyncIterator[None]:
+        """Ask the server in the body: only if no pause stands, and one begins if its answer asks for it.
+
+        Raises:
+            UpstreamBusy, BackendUnavailable: as ``check`` does.
+        """
+        await self.check(purpose, gateway_id)
+        try:
+            yield
+        except UpstreamError as exc:
+            await self.note(purpose, gateway_id, exc)
+            raise
 
     async def lift(self, gateway_id: str) -> None:
         """After a gateway was changed: its servers may be others now."""
