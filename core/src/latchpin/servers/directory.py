@@ -67,18 +67,13 @@ class ServerDirectory:
             PkceUnsupported: the server does not offer PKCE, and the entry does not assume it.
             ConfigurationError: the gateway does not use OAuth.
         """
-        config = gateway.oauth
-        if config is None:
-            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        config = _config_of(gateway)
         found = self._stated(config) or self._recall(gateway) or await self._search(gateway, config)
-        self._check_pin(gateway, config, found)
-        found = self._complete(config, found)
         try:
-            self._check_pkce(config, found)
+            return self._judge(gateway, config, found)
         except PkceUnsupported:
             self.forget(gateway.id)  # once the server's operator has mended it, it works at once
             raise
-        return found
 
     async def explore(self, gateway: Gateway, on_step: OnStep) -> FoundServer:
         """Find it as ``find`` does, but anew, and tell each step; nothing of it is remembered.
@@ -86,14 +81,9 @@ class ServerDirectory:
         Raises:
             As ``find``.
         """
-        config = gateway.oauth
-        if config is None:
-            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        config = _config_of(gateway)
         found = self._stated(config) or await self._build_search(gateway, config, on_step).run()
-        self._check_pin(gateway, config, found)
-        found = self._complete(config, found)
-        self._check_pkce(config, found)
-        return found
+        return self._judge(gateway, config, found)
 
     def carry(self, gateway: Gateway, pinned: Gateway) -> None:
         """Keep what was found for ``gateway`` for its next revision, which differs only in the issuer's pin."""
@@ -107,10 +97,9 @@ class ServerDirectory:
 
     async def named_issuer(self, gateway: Gateway) -> str | None:
         """The issuer that the gateway's server names now, asked anew, whatever is pinned; raises as ``find`` does."""
-        if gateway.oauth is None:
-            raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+        config = _config_of(gateway)
         self.forget(gateway.id)
-        found = await self._search(gateway, gateway.oauth)
+        found = await self._search(gateway, config)
         self.forget(gateway.id)
         return found.metadata.issuer
 
@@ -132,10 +121,14 @@ class ServerDirectory:
             )
         return None
 
-    def _complete(self, config: OAuthConfig, found: FoundServer) -> FoundServer:
-        """Add what is known of the server beyond what it and the entry say."""
+    def _judge(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> FoundServer:
+        """Refuse what may not be used; add what is known of the server beyond what it and the entry say."""
+        self._check_pin(gateway, config, found)
         provider = find_provider(self._providers, config, found.metadata)
         complete = apply_provider(config, provider, resource=found.resource)
+        if config.grant_type == "authorization_code":
+            method = self._settings.oauth_preferred_code_challenge_method
+            check_pkce(found.metadata, method, assume=bool(complete.assume_pkce))
         return replace(
             found,
             metadata=replace(found.metadata, provider=provider),
@@ -167,11 +160,6 @@ class ServerDirectory:
             allow_http=self._settings.oauth_allow_private_networks,
         )
 
-    def _check_pkce(self, config: OAuthConfig, found: FoundServer) -> None:
-        if config.grant_type == "authorization_code":
-            method = self._settings.oauth_preferred_code_challenge_method
-            check_pkce(found.metadata, method, assume=bool(found.config.assume_pkce))
-
     def _check_pin(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> None:
         pinned, named = gateway.pinned_issuer, found.metadata.issuer
         theirs_to_say = config.issuer is None and found.metadata.source != FROM_SETTINGS
@@ -187,3 +175,9 @@ class ServerDirectory:
             f"{gateway.id} (or POST /gateways/{gateway.id}/issuer); OAUTH_FOLLOW_ISSUER_CHANGE=true follows every "
             "such change.",
         )
+
+
+def _config_of(gateway: Gateway) -> OAuthConfig:
+    if gateway.oauth is None:
+        raise ConfigurationError(f"gateway '{gateway.name}' does not use OAuth")
+    return gateway.oauth
