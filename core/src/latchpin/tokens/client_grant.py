@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from latchpin.clients.directory import ClientDirectory
-from latchpin.contracts import Grant, GrantParameters, GrantRequest, GrantSubject
+from latchpin.contracts import GrantRequest, GrantSubject
 from latchpin.errors import PluginError, RecordConflict, TokenRefused, UpstreamTimeout
 from latchpin.model import CLIENT_ITSELF, Caller, ClientCredentials, Gateway, OAuthConfig, StoredToken, TokenGrant
 from latchpin.outbound.proofs import bound_of
@@ -85,22 +85,10 @@ class ClientGrant:
         """
         found.require_scopes()
         require_grant(self._services, found.config)
-        grant = self._services.grants[found.config.grant_type]
         found.require_pinned(gateway, await self._pin(gateway, found.metadata.issuer))
-        scopes = found.scopes
-        request = GrantRequest(
-            gateway,
-            found.config,
-            found.metadata,
-            found.resource,
-            scopes,
-            caller,
-            self._services.assertion_sources,
-            self._endpoint.post,
-        )
         try:
             async with asyncio.timeout(self._within):  # several servers may be asked, and a lease is held
-                client, given = await self._ask(gateway, found, scopes, grant, await grant.parameters(request))
+                client, given = await self._ask(gateway, found, caller)
         except TimeoutError as exc:
             raise UpstreamTimeout(f"no token within {self._within} s", sent=True) from exc
         given = replace(given, refresh_token=None)  # RFC 6749 section 4.4.3: it should not come, and is not needed
@@ -112,7 +100,7 @@ class ClientGrant:
             issuer=found.metadata.issuer,
             resource=found.resource,
             client_id=client.client_id,
-            scopes=scopes,
+            scopes=found.scopes,
             earlier=stored,
             now=self._services.clock(),
         )
@@ -130,26 +118,37 @@ class ClientGrant:
         return token
 
     async def _ask(
-        self, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...], grant: Grant, parameters: GrantParameters
+        self, gateway: Gateway, found: FoundServer, caller: Caller | None
     ) -> tuple[ClientCredentials, TokenGrant]:
         """Ask; a registered client that the server has forgotten is registered anew, once."""
-        redirect_uri = self._services.settings.redirect_uri
+        services, scopes = self._services, found.scopes
+        grant = services.grants[found.config.grant_type]
+        request = GrantRequest(
+            gateway,
+            found.config,
+            found.metadata,
+            found.resource,
+            scopes,
+            caller,
+            services.assertion_sources,
+            self._endpoint.post,
+        )
         ask = partial(
             self._endpoint.grant,
             found,
-            grant_type=found.config.grant_type,
-            parameters=parameters,
+            parameters=await grant.parameters(request),
             scopes=scopes,
             bound=bound_of(gateway.id, found.metadata),
         )
-        client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
+        find_client = partial(self._clients.client_for, gateway, found.metadata, services.settings.redirect_uri, scopes)
+        client = await find_client()
         try:
             try:
                 return client, await ask(client)
             except TokenRefused as exc:
                 if not await self._clients.reregister(exc, gateway.id, found.metadata.issuer, client.client_id):
                     raise
-            client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
+            client = await find_client()
             return client, await ask(client)
         except TokenRefused as exc:
             meant = grant.explain(exc)

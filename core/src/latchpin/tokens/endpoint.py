@@ -102,19 +102,18 @@ class TokenEndpoint:
         self,
         found: FoundServer,
         client: ClientCredentials,
-        grant_type: str,
         parameters: GrantParameters,
         *,
         scopes: tuple[str, ...],
         bound: DpopBinding | None = None,
     ) -> TokenGrant:
-        """Get a token without a browser; again only if the grant says that it is safe to repeat."""
+        """Get a token by the entry's grant; ask again only if the grant says that it is safe to repeat."""
         config, server = found.config, found.metadata
         request = build_grant_request(
             token_url=server.token_endpoint,
             client_id=client.client_id,
             authentication=self._authenticate(client, server.issuer, server.token_endpoint),
-            fields={"grant_type": grant_type, **parameters.fields},
+            fields={"grant_type": config.grant_type, **parameters.fields},
             scopes=scopes,
             scope_separator=config.scope_separator or " ",
             resource=found.resource,
