@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
+from latchpin.gateways.tools.listing import LeftOut
+from latchpin.gateways.tools.toolbox import Fetched
 from latchpin.model import OAuthConfig, TokenGrant
 from latchpin.oauth.status import is_authorized, status_of
 from latchpin.tokens.sealing import seal_grant
@@ -156,7 +158,8 @@ def every_page():
     gateway = samples.gateway(MovedClock()(), name=HOSTILE, url=HOSTILE, pinned_issuer=HOSTILE)
     tools = [pages.ShownTool(HOSTILE, HOSTILE)]
     yield pages.success(around=around, email=HOSTILE, gateway=gateway, mcp_url=f"https://gateway.example.com/{HOSTILE}")
-    yield pages.fetched(around=around, gateway=gateway, message=HOSTILE, updated=0, removed=0, tools=tools)
+    found = Fetched(gateway, 0, 0, 0, [], left_out=[LeftOut(HOSTILE, HOSTILE)], remarks=[HOSTILE])
+    yield pages.fetched(found, tools, around=around)
     for error in (LatchpinError(HOSTILE), NotSignedIn(HOSTILE), AuthorizationRequired("", authorize_url="/oauth/x")):
         yield pages.failure(error, detail=HOSTILE, trace=("flow", "f" * 32), around=around)
 
@@ -194,8 +197,8 @@ URL = "https://gateway.example.com/gateways/x/mcp"
 def test_the_url_for_mcp_clients_can_be_copied_where_a_plugin_serves_them(url, shown):
     row = samples.gateway(MovedClock()())
     success = pages.success(around={"base": "/tools"}, email=EMAIL, gateway=row, mcp_url=url)
-    facts = {"message": "Fetched", "updated": 0, "removed": 0, "tools": []}
-    for page in (success, pages.fetched(around={"base": "/tools"}, gateway=row, mcp_url=url, **facts)):
+    fetched = pages.fetched(Fetched(row, 0, 0, 0, []), [], around={"base": "/tools"}, mcp_url=url)
+    for page in (success, fetched):
         text = page.body.decode()
         assert text.count(f"<code>{URL}</code>") == shown
         assert text.count(f'data-copy="{URL}"') == shown

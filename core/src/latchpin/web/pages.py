@@ -1,8 +1,8 @@
-"""The pages people see: what failed and why, the causes there are, what was connected, what was fetched."""
+"""The pages people see: what failed and why, what was connected, what was fetched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.errors.causes import Cause
-from latchpin.gateways.tools.listing import LeftOut
+from latchpin.gateways.tools.toolbox import Fetched
 from latchpin.model import Gateway, StoredTool
 from latchpin.web.rendering import WITH_SCRIPTS, render
 
@@ -20,8 +20,6 @@ __all__ = [
     "ShownTool",
     "failure",
     "fetched",
-    "problem",
-    "problems",
     "shown_tools",
     "success",
 ]
@@ -110,16 +108,6 @@ def failure(
     )
 
 
-def problem(cause: Cause, *, around: Mapping[str, Any]) -> HTMLResponse:
-    """What is true of every failure with this cause."""
-    return render("problem", title=cause.title, **around, cause=cause)
-
-
-def problems(causes: Iterable[Cause], *, around: Mapping[str, Any]) -> HTMLResponse:
-    """The catalogue of causes."""
-    return render("problems", title="Causes", **around, causes=list(causes))
-
-
 def success(
     *,
     around: Mapping[str, Any],
@@ -148,30 +136,24 @@ def success(
 
 
 def fetched(
-    *,
-    around: Mapping[str, Any],
-    gateway: Gateway,
-    message: str,
-    updated: int,
-    removed: int,
-    tools: Sequence[ShownTool],
-    left_out: Sequence[LeftOut] = (),
-    remarks: Sequence[str] = (),
-    mcp_url: str | None = None,
+    fetched: Fetched, tools: Sequence[ShownTool], *, around: Mapping[str, Any], mcp_url: str | None = None
 ) -> HTMLResponse:
-    """The page after Fetch Tools: what was found, what changed, and what had to be left out."""
+    """The page after Fetch Tools: what was found, what changed, and what had to be left out.
+
+    Args:
+        fetched: what fetching brought.
+        tools: those that are there now.
+        around: what surrounds the page, of ``latchpin.web.frame``.
+        mcp_url: where MCP clients reach the gateway, if a plugin serves them.
+    """
     return render(
         "fetched",
         **around,
         title="Tools fetched",
         headers=WITH_SCRIPTS,
-        gateway=gateway,
+        gateway=fetched.gateway,
         mcp_url=mcp_url,
-        message=message,
-        updated=updated,
-        removed=removed,
-        left_out=left_out,
-        remarks=remarks,
+        fetched=fetched,
         tools=tools,
     )
 

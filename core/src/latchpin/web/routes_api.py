@@ -94,29 +94,10 @@ async def fetch_tools(
     if fetched.flow_id is not None:
         request.scope[FLOW_ID] = fetched.flow_id
     if wants_html(request):
-        return pages.fetched(
-            around=await frame(request, caller),
-            gateway=gateway,
-            mcp_url=mcp_url_of(request, gateway.id),
-            message=fetched.message,
-            updated=fetched.updated,
-            removed=fetched.removed,
-            left_out=fetched.left_out,
-            remarks=fetched.remarks,
-            tools=pages.shown_tools(await application.toolbox.stored(gateway, caller)),
-        )
-    return JSONResponse(
-        {
-            "success": True,
-            "message": fetched.message,
-            "created": fetched.created,
-            "updated": fetched.updated,
-            "removed": fetched.removed,
-            "tools": fetched.tools,
-            "left_out": [{"name": odd.name, "reason": odd.reason} for odd in fetched.left_out],
-            "remarks": list(fetched.remarks),
-        }
-    )
+        tools = pages.shown_tools(await application.toolbox.stored(gateway, caller))
+        around = await frame(request, caller)
+        return pages.fetched(fetched, tools, around=around, mcp_url=mcp_url_of(request, gateway.id))
+    return JSONResponse(fetched.describe())
 
 
 @router.get(

@@ -112,7 +112,7 @@ def _status(token: Mapping[str, Any]) -> tuple[TokenStatus, str]:
 @router.get("/problems")
 async def show_problems(request: Request) -> Response:
     """Every cause, with an anchor each: what a problem document's ``documentation`` points to."""
-    return pages.problems(known_causes().values(), around=await frame_for_anybody(request))
+    return render("problems", title="Causes", **await frame_for_anybody(request), causes=list(known_causes().values()))
 
 
 @router.get("/problems/{code}")
@@ -121,7 +121,7 @@ async def show_problem(request: Request, code: str) -> Response:
     cause = known_causes().get(code)
     if cause is None:
         raise NotFound("there is no such cause")
-    return pages.problem(cause, around=await frame_for_anybody(request))
+    return render("problem", title=cause.title, **await frame_for_anybody(request), cause=cause)
 
 
 @router.get("/docs")

@@ -59,6 +59,19 @@ class Fetched:
         """The sentence that the guide promises."""
         return f"Successfully fetched and created {self.created} tools"
 
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "success": True,
+            "message": self.message,
+            "created": self.created,
+            "updated": self.updated,
+            "removed": self.removed,
+            "tools": self.tools,
+            "left_out": [{"name": odd.name, "reason": odd.reason} for odd in self.left_out],
+            "remarks": list(self.remarks),
+        }
+
 
 class Toolbox:
     """Tools of gateways, by user."""
