@@ -4,10 +4,12 @@
 
     document = await tasks.run(url, partial(self._fetch, url))
 
+``Bounded`` is a dictionary of so many entries at most: a new one takes the place of the oldest.
 ``which_worker`` says which of several serving processes this one is.
 """
 
+from latchpin.workers.bounded import Bounded
 from latchpin.workers.numbers import which_worker
 from latchpin.workers.shared_tasks import SharedTasks
 
-__all__ = ["SharedTasks", "which_worker"]
+__all__ = ["Bounded", "SharedTasks", "which_worker"]

@@ -9,6 +9,7 @@ from latchpin.contracts import Clock
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.model import Caller, Evidence
 from latchpin.sdk.identity import SessionRevocations, explain_jwt, parse_authorization
+from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.grants.records import GrantRecords
 from latchpin_authorization_server.tokens.access_tokens import AccessToken, AccessTokens
@@ -28,7 +29,7 @@ class StandingGrants:
     def __init__(self, records: GrantRecords, clock: Clock) -> None:
         self._records = records
         self._clock = clock
-        self._seen: dict[str, datetime] = {}
+        self._seen: Bounded[str, datetime] = Bounded(_MOST)
 
     async def stands(self, grant_id: str) -> bool:
         """Whether it stands, or did within the last second.
@@ -43,8 +44,6 @@ class StandingGrants:
         if await self._records.get(grant_id) is None:
             self._seen.pop(grant_id, None)
             return False
-        if len(self._seen) >= _MOST:
-            self._seen.clear()
         self._seen[grant_id] = now
         return True
 

@@ -22,14 +22,11 @@ __all__ = ["latchpin_identity", "latchpin_routes", "latchpin_settings"]
 async def _open_access_tokens(
     _settings: AuthorizationServerSettings, context: latchpin.Context
 ) -> AsyncIterator[Identity]:
-    from latchpin.sdk.identity import SessionRevocations  # noqa: PLC0415  loaded when opened
-
-    from latchpin_authorization_server.identity import AccessTokenIdentity  # noqa: PLC0415
+    from latchpin_authorization_server.identity import AccessTokenIdentity  # noqa: PLC0415  loaded when opened
     from latchpin_authorization_server.server import open_server  # noqa: PLC0415
 
     server = await open_server(context)
-    revocations = SessionRevocations(context.kept, context.clock)
-    yield AccessTokenIdentity(server.access_tokens, server.standing, revocations, issuer=server.issuer)
+    yield AccessTokenIdentity(server.access_tokens, server.standing, server.revocations, issuer=server.issuer)
 
 
 def _is_on() -> bool:

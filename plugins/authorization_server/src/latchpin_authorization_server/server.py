@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from latchpin.contracts import Context
 from latchpin.errors import RecordConflict
+from latchpin.sdk.identity import SessionRevocations
 from latchpin.sdk.settings import load
 
 from latchpin_authorization_server.clients.client import Client
@@ -44,6 +45,7 @@ class AuthorizationServer:
         self.registration = Registration(self.client_records, settings, context.clock)
         self.grants = GrantRecords(context.collection(GRANTS))
         self.standing = StandingGrants(self.grants, context.clock)
+        self.revocations = SessionRevocations(context.kept, context.clock)
         self.consents = Consents(context.collection(CONSENTS), context.clock)
         self.requests = PendingRequests(context.collection(REQUESTS), context.clock)
         self.keys = SigningKeys(context)

@@ -114,6 +114,9 @@ async def refresh(server: AuthorizationServer, client: Client, form: Mapping[str
         judgement = "foreign" if presented is None or grant is None else grant.judge(presented, now)
         if presented is None or grant is None or judgement == "foreign":
             raise OAuthError("invalid_grant", "the refresh token is unknown or has ended")
+        if await server.revocations.cover(grant.email, grant.created_at.timestamp()):
+            await server.end(grant)
+            raise OAuthError("invalid_grant", "an administrator ended what the person had allowed")
         if grant.client_id != client.id or judgement == "reused":
             await server.end(grant)
             raise OAuthError("invalid_grant", "the refresh token was used before; what it stood for has ended")

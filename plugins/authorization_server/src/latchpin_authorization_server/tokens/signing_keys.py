@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import ECAlgorithm
@@ -35,13 +35,13 @@ class SigningKey:
 
     Attributes:
         id: its thumbprint (RFC 7638), the ``kid`` of what it signs.
-        public: what proves its signatures, as PEM.
+        public: what proves its signatures.
         public_jwk: the same, as it is published.
     """
 
     id: str
     private: ec.EllipticCurvePrivateKey = field(repr=False)
-    public: bytes
+    public: ec.EllipticCurvePublicKey = field(repr=False)
     public_jwk: dict[str, Any]
 
 
@@ -71,5 +71,4 @@ def _derive(secret: bytes) -> SigningKey:
     members = {name: str(jwk[name]) for name in ("crv", "kty", "x", "y")}
     digest = hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest()
     thumbprint = base64url.encode(digest)
-    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return SigningKey(thumbprint, private, pem, {**members, "use": "sig", "alg": ALGORITHM, "kid": thumbprint})
+    return SigningKey(thumbprint, private, public, {**members, "use": "sig", "alg": ALGORITHM, "kid": thumbprint})
