@@ -26,6 +26,7 @@ from latchpin_authorization_server.grants.requests import (
     only_values,
     parse_request,
 )
+from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
@@ -146,7 +147,7 @@ class Authorize:
         if redirect_uri is None:
             raise RedirectUriRefused(f"redirect_uri {query.get('redirect_uri', '')[:200]!a} is not the client's")
         request = parse_request(query, client, redirect_uri)
-        resource = await self._find_resource(request.resource, caller)
+        resource = await find_resource(self._application, request.resource, caller)
         if resource is None:
             raise AuthorizationRefused(
                 "invalid_target",
@@ -155,13 +156,6 @@ class Authorize:
                 state=request.state,
             )
         return request, resource
-
-    async def _find_resource(self, url: str, caller: Caller) -> ProtectedResource | None:
-        for offered in self._application.services.protected_resources:
-            found = await offered.find(self._application, url, caller)
-            if found is not None:
-                return found
-        return None
 
     async def _was_allowed(self, request: AuthorizationRequest, caller: Caller) -> bool:
         return await self._server.consents.has(caller.email, request.client.id, request.redirect_uri, request.resource)
@@ -183,7 +177,7 @@ class Authorize:
             raise RequestGone("the page was answered in two windows at once") from None
 
     async def _resource_of(self, pending: PendingRequest, caller: Caller) -> ProtectedResource:
-        resource = await self._find_resource(pending.resource, caller)
+        resource = await find_resource(self._application, pending.resource, caller)
         if resource is None:
             self._refuse(pending, "invalid_target", "resource is no MCP endpoint that this person may use")
         return resource

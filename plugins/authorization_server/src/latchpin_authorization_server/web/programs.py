@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from latchpin.errors import NotFound
-from latchpin.sdk.web import services_of
+from latchpin.sdk.web import application_of, services_of
 
 from latchpin_authorization_server.clients.registration import Registered
 from latchpin_authorization_server.errors import OAuthError
+from latchpin_authorization_server.grant_types import GRANT_TYPES
 from latchpin_authorization_server.grants.requests import only_values
 from latchpin_authorization_server.metadata import PATHS, build_metadata
+from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer, open_server
-from latchpin_authorization_server.token_endpoint import GRANT_TYPES
 
 __all__ = ["router"]
 
@@ -58,7 +60,8 @@ async def give_token(request: Request) -> Response:
     server = await server_of(request)
     try:
         form = await _read_form(request)
-        answer = await server.token_endpoint.answer(request.headers.get("authorization"), form)
+        find = partial(find_resource, application_of(request))
+        answer = await server.token_endpoint.answer(request.headers.get("authorization"), form, find)
     except OAuthError as exc:
         return _refuse(exc)
     return JSONResponse(answer, headers=_NEVER_CACHED)

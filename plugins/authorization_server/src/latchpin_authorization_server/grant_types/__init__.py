@@ -1,0 +1,20 @@
+"""How clients get tokens: a module for each grant type, each with one function from a request to an answer.
+
+``GRANT_TYPES`` is what the token endpoint takes. A grant type of its own module is added there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from latchpin_authorization_server.grant_types.code import redeem_code
+from latchpin_authorization_server.grant_types.refresh_token import refresh
+from latchpin_authorization_server.grant_types.request import GrantType
+
+__all__ = ["GRANT_TYPES"]
+
+GRANT_TYPES: Mapping[str, GrantType] = {
+    "authorization_code": redeem_code,
+    "refresh_token": refresh,
+}
+"""By the name that clients send as ``grant_type``."""

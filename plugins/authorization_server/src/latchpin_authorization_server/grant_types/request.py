@@ -1,0 +1,60 @@
+"""What every grant type is given, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from latchpin.contracts import ProtectedResource
+from latchpin.model import Caller
+
+from latchpin_authorization_server.clients.client import Client
+from latchpin_authorization_server.grants.grant import Grant
+from latchpin_authorization_server.metadata import SCOPE
+
+if TYPE_CHECKING:
+    from latchpin_authorization_server.server import AuthorizationServer
+
+__all__ = ["FindResource", "GrantType", "TokenRequest", "build_answer", "give"]
+
+FindResource = Callable[[str, Caller], Awaitable[ProtectedResource | None]]
+"""Gives the MCP endpoint of exactly that URL; None where there is none that the caller may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request at the token endpoint whose client has proven itself, and may use the grant type.
+
+    Attributes:
+        client: who asks.
+        form: the body's parameters, each once, none of them empty.
+        find_resource: finds the MCP endpoints of this gateway.
+    """
+
+    client: Client
+    form: Mapping[str, str] = field(repr=False)
+    find_resource: FindResource = field(repr=False)
+
+
+GrantType = Callable[["AuthorizationServer", TokenRequest], Awaitable[dict[str, Any]]]
+"""Raises OAuthError where nothing is given, and BackendUnavailable where the store cannot be asked."""
+
+
+async def give(server: AuthorizationServer, grant: Grant) -> dict[str, Any]:
+    """Give an access token for a grant that is stored, with the grant's current refresh token if it has one."""
+    access_token = await server.access_tokens.sign(
+        email=grant.email, client_id=grant.client_id, resource=grant.resource, grant_id=grant.id
+    )
+    return build_answer(server, access_token, refresh_token=grant.successor)
+
+
+def build_answer(server: AuthorizationServer, access_token: str, *, refresh_token: str = "") -> dict[str, Any]:
+    """What a client is told with its token (RFC 6749 section 5.1)."""
+    answer: dict[str, Any] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(server.access_tokens.lifetime.total_seconds()),
+        "scope": SCOPE,
+    }
+    return answer | ({"refresh_token": refresh_token} if refresh_token else {})

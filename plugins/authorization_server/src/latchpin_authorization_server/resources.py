@@ -1,0 +1,18 @@
+"""The MCP endpoints that tokens are for: the hook ``latchpin_protected_resources`` names them."""
+
+from __future__ import annotations
+
+from latchpin.contracts import ProtectedResource
+from latchpin.model import Caller
+from latchpin.sdk.gateway import Application
+
+__all__ = ["find_resource"]
+
+
+async def find_resource(application: Application, url: str, caller: Caller) -> ProtectedResource | None:
+    """The endpoint of exactly that URL; None where there is none that the caller may use."""
+    for offered in application.services.protected_resources:
+        found = await offered.find(application, url, caller)
+        if found is not None:
+            return found
+    return None
