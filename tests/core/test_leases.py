@@ -65,6 +65,16 @@ async def test_one_holds_it_and_the_others_get_what_was_made(kept, clock):
     assert set(results) == {made[0]}
 
 
+async def test_who_comes_when_it_is_made_does_not_make_it_again(kept, clock):
+    async def look() -> str:
+        return "made"
+
+    async with leases(kept, clock).hold("x", ("a",), life=LIFE, meanwhile=look) as found:
+        assert found == "made"
+    async with leases(kept, clock).hold("x", ("a",), life=LIFE, meanwhile=nothing) as found:
+        assert found is None  # and it was given back
+
+
 async def test_it_is_given_back_also_after_a_failure(kept, clock):
     with pytest.raises(ZeroDivisionError):
         async with leases(kept, clock).hold("x", ("a",), life=LIFE, meanwhile=nothing):
