@@ -245,6 +245,16 @@ async def test_a_moved_issuer_needs_an_administrator(site: Site, upstream: HttpU
     assert (await find(upstream, gateway(f"{site.url}/mcp", pinned=site.url))).metadata.issuer == site.url
 
 
+async def test_of_two_issuers_found_at_the_same_first_use_one_is_refused(site: Site, upstream: HttpUpstream) -> None:
+    site.publish(site.url)
+    site.protect(site.url)
+    first = gateway(f"{site.url}/mcp")
+    found = await find(upstream, first)
+    found.require_pinned(first, gateway(f"{site.url}/mcp", pinned=site.url))
+    with pytest.raises(DiscoveryFailed, match=r"at the same time, https://other\.example"):
+        found.require_pinned(first, gateway(f"{site.url}/mcp", pinned="https://other.example"))
+
+
 async def test_the_pinned_server_comes_first(site: Site, upstream: HttpUpstream) -> None:
     site.publish(f"{site.url}/one")
     site.publish(f"{site.url}/two")
