@@ -6,6 +6,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from latchpin_inspection import discover
 
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway, connect, open_gateway
@@ -83,9 +84,7 @@ async def admin(gateway: InnerGateway) -> dict[str, str]:
 
 async def test_an_administrator_sees_what_is_left_out(gateway: InnerGateway, provider: FaultSwitch):
     gateway_id = await gateway.add(provider.provider.mcp_url, oauth_config={"scopes": ["mcp:admin", "mcp:read"]})
-    found = (
-        await gateway.application.examiner.discover(await gateway.application.gateways.get_any(gateway_id))
-    ).describe()
+    found = (await discover(gateway.application, await gateway.application.gateways.get_any(gateway_id))).describe()
     assert found["scopes"]["value"] == ["mcp:read"]
     assert found["scopes"]["from"].endswith("without mcp:admin: beyond OAUTH_SCOPE_CEILING")
     assert found["found"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from latchpin.errors import AddressRefused
 from latchpin_admin_cli.inspection import lines_of
+from latchpin_inspection import discover
 
 from tests.providers import FaultSwitch, faults, start_fault_switch
 from tests.servers import GatewayBackend, run_latchpin
@@ -32,7 +33,7 @@ async def inspect(gateway: InnerGateway, url: str, **oauth_config: Any) -> dict[
 
 async def found_for(gateway: InnerGateway, gateway_id: str) -> dict[str, Any]:
     kept = await gateway.application.gateways.get_any(gateway_id)
-    return (await gateway.application.examiner.discover(kept)).describe()
+    return (await discover(gateway.application, kept)).describe()
 
 
 async def test_a_url_is_enough(gateway: InnerGateway, provider: FaultSwitch):
@@ -102,9 +103,7 @@ async def test_after_the_first_use_the_kept_client_and_the_pin_are_shown(gateway
     gateway_id = await gateway.add(provider.provider.mcp_url)
     async with gateway.browser() as browser:
         await gateway.returned(browser, gateway_id)
-    found = (
-        await gateway.application.examiner.discover(await gateway.application.gateways.get_any(gateway_id))
-    ).describe()
+    found = (await discover(gateway.application, await gateway.application.gateways.get_any(gateway_id))).describe()
     [client] = await gateway.application.services.records.clients.list()
     assert found["registration"]["registered_client_id"] == client.client_id
     assert found["pinned_issuer"] == provider.provider.issuer
@@ -181,9 +180,7 @@ async def test_where_it_cannot_go_on_it_says_what_to_enter(gateway: InnerGateway
 
 async def test_a_gateway_without_oauth_has_nothing_to_find(gateway: InnerGateway):
     gateway_id = await gateway.add("http://127.0.0.1:1/mcp", auth_type="none")
-    found = (
-        await gateway.application.examiner.discover(await gateway.application.gateways.get_any(gateway_id))
-    ).describe()
+    found = (await discover(gateway.application, await gateway.application.gateways.get_any(gateway_id))).describe()
     assert found["why"] == "the gateway does not use OAuth"
 
 
@@ -211,9 +208,7 @@ async def test_a_move_is_confirmed_by_an_administrator(gateway: InnerGateway, pr
         old, new = provider.provider.issuer, other.provider.issuer
         provider.arm("resource-metadata", faults.changed(authorization_servers=[new]))
         gateway.application.servers.forget(gateway_id)
-        found = (
-            await gateway.application.examiner.discover(await gateway.application.gateways.get_any(gateway_id))
-        ).describe()
+        found = (await discover(gateway.application, await gateway.application.gateways.get_any(gateway_id))).describe()
         assert f"{old} was pinned" in found["why"]
         assert f"latchpin gateways confirm-issuer {gateway_id}" in found["remedy"]
         async with gateway.client(None, **await proof(gateway, ADMIN)) as admin:

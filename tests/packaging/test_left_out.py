@@ -23,6 +23,7 @@ ADDRESSES = {
     "latchpin-doctor": "/admin/doctor",
     "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",
     "latchpin-flows": "/flows",
+    "latchpin-inspection": "/gateways/0123456789abcdef0123456789abcdef/discovery",
     "latchpin-metrics": "/metrics",
     "latchpin-oidc-login": "/login/oidc",
     "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",

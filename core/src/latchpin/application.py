@@ -14,7 +14,6 @@ from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.connections import ConnectionService
-from latchpin.gateways.examination import GatewayExaminer
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
@@ -88,7 +87,6 @@ class Application:
         self.connections = ConnectionService(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.status = GatewayStatusService(services, self.tokens)
-        self.examiner = GatewayExaminer(services, self.servers, self.clients)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:

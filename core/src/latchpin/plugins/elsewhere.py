@@ -45,6 +45,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-cimd": Brings(
         paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
     ),
+    "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-authorization-server": Brings(
         paths=r"/oauth2/.*|/\.well-known/oauth-authorization-server(/.*)?", settings=("AUTHORIZATION_SERVER_ENABLED",)

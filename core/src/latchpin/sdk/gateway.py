@@ -12,7 +12,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
   ``revoker`` has authorization servers take tokens back.
 - ``clients``: what authorization servers registered; ``delete_client`` deletes one.
-- ``servers``: the authorization server behind a gateway; ``examiner`` finds out what an authorization would meet there.
+- ``servers``: the authorization server behind a gateway.
 - ``toolbox``: an MCP server's tools as a caller sees them.
 - ``step_up``: the scopes that a server missed, for the next authorization.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
@@ -23,22 +23,23 @@ A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands
     usable = await application.tokens.token_for(gateway, caller)
 
 What they give: ``UsableToken`` is an open access token, ``Connection`` is one user's at one gateway without its tokens,
-with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``Discovered`` is what ``examiner.discover`` found of one
-gateway: the ``FoundServer`` and the ways to a client there. ``Step`` is one request of such a search. ``Removed`` is a
+with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` one
+request of such a search, and ``RegistrationOptions`` the ways to a client there that ``clients`` has. ``Removed`` is a
 gateway that is gone, and ``Revocation`` what a server said of one of its tokens.
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
 ``describe_gateway`` shows it without secrets. ``find_named`` finds gateways as people name them: by id, by name, or by
 the first digits of an id. ``may_use`` says whether a caller may know of a gateway, ``needs_browser`` whether only a
-person in a browser gets a token. ``open_configured_secret`` opens a secret of a gateway's entry,
-``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id``
-whether a text has the form of a gateway's or a flow's id.
+person in a browser gets a token; ``subject_of`` says on whose word one comes else, and ``require_grant`` insists that
+its grant is offered. ``open_configured_secret`` opens a secret of a gateway's entry, ``open_registered_secret`` a
+registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id`` whether a text has the form of a
+gateway's or a flow's id.
 """
 
 from latchpin.application import Application
+from latchpin.clients.options import RegistrationOptions
 from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.gateways.connections import Connection
-from latchpin.gateways.discovered import Discovered
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
 from latchpin.gateways.registry import describe_gateway, parse_gateway_body
@@ -48,15 +49,15 @@ from latchpin.model.ids import is_id
 from latchpin.oauth.status import TokenHealth, TokenStatus
 from latchpin.servers.found import FoundServer, Step
 from latchpin.services import Services
-from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
 from latchpin.tokens.endpoint import Revocation
 from latchpin.tokens.service import UsableToken
 
 __all__ = [
     "Application",
     "Connection",
-    "Discovered",
     "FoundServer",
+    "RegistrationOptions",
     "Removed",
     "Revocation",
     "Services",
@@ -73,4 +74,6 @@ __all__ = [
     "open_configured_secret",
     "open_registered_secret",
     "parse_gateway_body",
+    "require_grant",
+    "subject_of",
 ]

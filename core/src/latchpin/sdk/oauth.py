@@ -7,7 +7,8 @@ Callbacks: ``parse_callback`` reads the query into ``CallbackParameters``, ``che
 ``build_refusal`` makes the error for an answer that says no.
 
 Documents: ``parse_object`` reads an answer as a JSON object, ``parse_url`` and ``parse_words`` read a member that
-decides, ``Members`` those that need not, ``parse_server_metadata`` the metadata of an authorization server (RFC 8414).
+decides, ``Members`` those that need not, ``parse_server_metadata`` the metadata of an authorization server (RFC 8414),
+whose ``source`` may be ``FROM_SETTINGS`` or ``FROM_DEFAULTS``.
 
 Refusals: ``tell_status`` says an answer's status, ``plain_code`` and ``plain_words`` make a server's own words safe to
 show, ``explain_code`` says which registered code is meant and what that means, ``choose_pause`` says how long to leave
@@ -32,7 +33,7 @@ from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_u
 from latchpin.oauth.callback import CallbackParameters, build_refusal, check_issuer, parse_callback
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.oauth.client_auth import choose_method
-from latchpin.oauth.discovery import build_server_metadata_urls, parse_server_metadata
+from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS, build_server_metadata_urls, parse_server_metadata
 from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
 from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import explain_code, plain_code, plain_words
@@ -42,6 +43,8 @@ from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.oauth.token_reply import parse_token_document, read_token
 
 __all__ = [
+    "FROM_DEFAULTS",
+    "FROM_SETTINGS",
     "LONGEST_ASSERTION",
     "LONGEST_LIFETIME",
     "AuthorizationRequest",

@@ -11,14 +11,12 @@ from fastapi.responses import Response
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.registry import GatewayBody, describe_gateway, parse_gateway_body
 from latchpin.web.dependencies import (
-    AdminCaller,
     CurrentApplication,
     GatewayId,
     SignedInCaller,
     WritingAdmin,
 )
 from latchpin.web.description import problems
-from latchpin.web.documents.discovery import Discovery
 from latchpin.web.documents.gateways import GatewayDocument, GatewayList, GatewayRemoved, ToolList
 from latchpin.web.schemas import whole_schema
 
@@ -104,21 +102,6 @@ async def delete_gateway(
 ) -> dict[str, Any]:
     """Remove a gateway with its tokens, tools and registered clients, and ask their servers to revoke and forget."""
     return (await application.removal.remove(gateway_id, caller)).describe()
-
-
-@router.get(
-    "/{gateway_id}/discovery",
-    summary="See what discovery finds",
-    response_model=Discovery,
-    response_model_exclude_unset=True,
-    responses=problems(404),
-)
-async def inspect_gateway(
-    caller: AdminCaller, application: CurrentApplication, gateway_id: GatewayId
-) -> dict[str, Any]:
-    """What discovery finds now, from where, and what follows; nothing is registered or pinned."""
-    gateway = await application.gateways.get(gateway_id, caller)
-    return (await application.examiner.discover(gateway)).describe()
 
 
 @router.post(

@@ -22,6 +22,7 @@ from latchpin.sdk.commands import (
 )
 from latchpin.sdk.gateway import Application, Removed, describe_gateway, mcp_endpoint, parse_gateway_body
 from latchpin.sdk.hooks import NAVIGATION
+from latchpin_inspection import discover
 from rich.markup import escape
 
 from latchpin_admin_cli.inspection import print_inspection
@@ -66,7 +67,7 @@ def add(  # noqa: PLR0917  typer passes them by name
         async with opened(*TO_SERVERS) as application:
             gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
             wanted = gateway.oauth is not None and not no_discover
-            found = (await application.examiner.discover(gateway)).describe() if wanted else None
+            found = (await discover(application, gateway)).describe() if wanted else None
             return gateway, found, application.services.settings.authorize_url(gateway.id)
 
     gateway, found, authorize_url = run(work())
@@ -125,7 +126,7 @@ def show(which: Which, as_json: Json = False) -> None:
             if url := _mcp_endpoint(application, gateway):
                 shown["mcp_endpoint"] = url
             if gateway.oauth is not None:
-                shown["discovery"] = (await application.examiner.discover(gateway)).describe()
+                shown["discovery"] = (await discover(application, gateway)).describe()
             return shown
 
     shown = run(work())

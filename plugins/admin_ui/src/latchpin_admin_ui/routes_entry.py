@@ -8,6 +8,7 @@ from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinErr
 from latchpin.model import NO_PROFILE, Caller, Gateway
 from latchpin.sdk.gateway import Application, Step, parse_gateway_body
 from latchpin.sdk.web import AdminCaller, CurrentApplication, GatewayId, WritingAdmin
+from latchpin_inspection import discover
 
 from latchpin_admin_ui.forms import (
     ASSERTION_TEXTS,
@@ -77,7 +78,7 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
         asked.append(step)
         tell("step", outcome="good" if step.passed else "info", what=step.asked, text=step.got)
 
-    discovered = await application.examiner.discover(draft, on_step)
+    discovered = await discover(application, draft, on_step)
     said = discovered.describe()
     failure = None if said["found"] else discovered.obstacle
     # A server that answers a bare request and names nobody to authorize at wants no authorization.

@@ -32,7 +32,7 @@ def describe_server(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """What was found out about a server, for somebody who decides whether to trust it: what, which, from where.
 
     Args:
-        said: what ``latchpin.gateways.discovered`` says of it.
+        said: what ``latchpin_inspection`` says of it.
     """
     registration, provider = said["registration"], said["provider"]
     kept = registration["registered_client_id"]

@@ -11,12 +11,12 @@ from latchpin.errors import LatchpinError, RedirectMismatch, RegistrationFailed,
 from latchpin.model import ClientCredentials, Gateway, OAuthConfig, RegisteredClient
 from latchpin.sdk.gateway import (
     Application,
-    Discovered,
     FoundServer,
     Services,
     open_configured_secret,
     open_registered_secret,
 )
+from latchpin_inspection import Discovered
 
 from latchpin_doctor.probes import CLIENT_UNKNOWN, ask_authorization_endpoint, ask_token_endpoint
 

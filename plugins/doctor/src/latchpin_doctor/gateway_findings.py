@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from latchpin.contracts import Finding, Severity
 from latchpin.errors import AuthorizationRequired, LatchpinError, RedirectMismatch
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
-from latchpin.sdk.gateway import Application, Discovered, Step
+from latchpin.sdk.gateway import Application, Step
+from latchpin_inspection import Discovered, discover
 
 from latchpin_doctor.client_findings import ClientFindings
 from latchpin_doctor.token_findings import count_tokens
@@ -75,7 +76,7 @@ class _Look:
             return
         for finding in self._redirect(config):
             self.add(finding)
-        discovered = None if self.offline else await self.application.examiner.discover(gateway, self.tell)
+        discovered = None if self.offline else await discover(self.application, gateway, self.tell)
         for finding in _server(gateway, config, discovered):
             self.add(finding)
         client = await ClientFindings(self.application, gateway, config, discovered).find()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from latchpin.sdk.web import Document
 from pydantic import Field
-
-from latchpin.web.documents.base import Document
 
 __all__ = ["Challenge", "FoundValue", "FoundScopes", "TokenKind", "KnownProvider", "Registration", "Discovery"]
 

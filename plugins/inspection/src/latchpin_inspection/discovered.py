@@ -1,16 +1,15 @@
-"""What the servers of a gateway said, from where, and what follows: for ``gateways add`` and ``show`` and the API."""
+"""What the servers of a gateway said, from where, and what follows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from latchpin.clients.options import RegistrationOptions
+from latchpin import ServerProfile
 from latchpin.errors import LatchpinError
 from latchpin.model import NO_PROFILE, Gateway, OAuthConfig
-from latchpin.model.server_profile import ServerProfile
-from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS
-from latchpin.servers.found import FoundServer
+from latchpin.sdk.gateway import FoundServer, RegistrationOptions
+from latchpin.sdk.oauth import FROM_DEFAULTS, FROM_SETTINGS
 
 __all__ = ["Discovered"]
 
