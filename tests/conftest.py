@@ -19,7 +19,7 @@ from hypothesis import HealthCheck
 from latchpin.model import PendingAuthorization
 
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
-from tests.servers.cells import (
+from tests.servers.selection import (
     BACKENDS,
     PLUGIN_FOLDERS,
     SEPARATE,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.admin_ui.person import Person
+from tests.admin_ui.conftest import Person
 from tests.support.gateway_in_process import ADMIN, BASE, open_gateway
 
 

@@ -7,7 +7,7 @@ import pytest
 from latchpin.clients.secrets import open_registered_secret
 from latchpin.tokens.sealing import open_token
 
-from tests.admin_ui.person import HTML
+from tests.admin_ui.conftest import HTML
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, SECRET
 
 FOR_ADMINS = [

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from latchpin.commands.main import COMMANDS
 
-from tests.providers.demo_provider import DemoProvider, start_demo_provider
+from tests.providers.servers import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import (
     ADMIN,

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.pages import RunningDemo, Watch, running_demo, sign_in
-from tests.servers.optional import find_chromium
+from tests.servers.programs import find_chromium
 
 FLAGS = [
     "--no-sandbox",

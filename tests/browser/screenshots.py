@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
 from tests.browser.pages import RunningDemo, connect, press, running_demo, sign_in
-from tests.servers.optional import find_chromium
+from tests.servers.programs import find_chromium
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WIDTH = 760

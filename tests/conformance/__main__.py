@@ -20,7 +20,7 @@ from latchpin.identity.signed_tokens import ADMIN_CLAIM
 from tests.conformance.scenario import open_desk
 from tests.conformance.suite import Result, Run, install_suite, judge, parse_baseline, run_suite, write_table
 from tests.servers.gateway import start_latchpin
-from tests.servers.node import Node, find_node
+from tests.servers.programs import Node, find_node
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "conformance.md"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.node import Node, install_packages
+from tests.servers.programs import Node, install_packages
 
 __all__ = [
     "PACKAGE",

@@ -12,7 +12,7 @@ from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import doubtful_settings
 from typer.testing import CliRunner
 
-from tests.servers.distributions import CORE, plugins
+from tests.servers.selection import CORE, plugins
 
 COMMANDS = [(name, each) for each, brings in elsewhere.ELSEWHERE.items() for name in brings.commands]
 SETTINGS = [(name, each) for each, brings in elsewhere.ELSEWHERE.items() for name in brings.settings]

@@ -9,7 +9,7 @@ import pytest
 from latchpin_demo.browser import Browser
 
 from tests.providers import PlainClient, start_demo_provider
-from tests.providers.demo_provider import DemoProvider
+from tests.providers.servers import DemoProvider
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from latchpin_demo.browser import Browser
 
 from tests.providers import PlainClient, start_demo_provider
-from tests.providers.demo_provider import DemoProvider
+from tests.providers.servers import DemoProvider
 
 
 async def test_metadata_is_below_the_issuers_path(client: PlainClient, demo: DemoProvider) -> None:

@@ -16,7 +16,7 @@ from latchpin.errors import SettingsError
 from latchpin_demo import environment
 from latchpin_demo.browser import Browser
 
-from tests.providers.provider import sign_in
+from tests.providers.servers import sign_in
 from tests.servers import Reservation, ServerProcess, latchpin_command
 from tests.servers.gateway import clean_environment
 

@@ -9,8 +9,8 @@ from latchpin_demo.browser import Browser, Page
 from latchpin_demo.front_channel import PASSWORD, USERS
 
 from tests.providers import PlainClient, sign_in
-from tests.providers.demo_provider import DemoProvider
-from tests.providers.plain_client import REDIRECT_URI, answer_in
+from tests.providers.clients import REDIRECT_URI, answer_in
+from tests.providers.servers import DemoProvider
 
 
 async def open_login(client: PlainClient, browser: Browser) -> Page:

@@ -9,10 +9,8 @@ from latchpin_demo.browser import Browser
 from latchpin_demo.mcp_server import find_passages
 
 from tests.providers import PlainClient
-from tests.providers.demo_provider import DemoProvider
-from tests.providers.mcp_call import Age, call_tool, list_tools
-from tests.providers.plain_client import answer_in
-from tests.providers.provider import sign_in
+from tests.providers.clients import Age, answer_in, call_tool, list_tools
+from tests.providers.servers import DemoProvider, sign_in
 
 
 @pytest.mark.parametrize("age", ["auto", "legacy", "2026-07-28"])

@@ -14,8 +14,7 @@ from latchpin.outbound.upstream import HttpUpstream, open_upstream
 from latchpin.servers.directory import FoundServer, ServerDirectory
 from latchpin.settings.core import CoreSettings
 
-from tests.discovery.site import WELL_KNOWN, MovedClock, Page, Site, gateway, open_site
-from tests.support.raw_server import no_pause
+from tests.support.http_servers import WELL_KNOWN, MovedClock, Page, Site, gateway, no_pause, open_site
 
 pytestmark = pytest.mark.usefixtures("few_roots")
 

@@ -14,7 +14,7 @@ from latchpin.settings import variables
 
 from tests.docs.generated.api import routes
 from tests.docs.generated.settings import defaults, models
-from tests.servers.distributions import CORE, plugins
+from tests.servers.selection import CORE, plugins
 
 __all__ = ["commands", "endpoints", "hooks", "setting_aliases", "settings", "suites"]
 

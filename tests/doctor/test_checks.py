@@ -17,7 +17,7 @@ from latchpin_doctor.examination import Examination
 from latchpin_doctor.plugin_checks import check_plugins
 from latchpin_testing import CheckContract, MovedClock
 
-from tests.doctor.reports import of_check
+from tests.doctor.conftest import of_check
 from tests.support.gateway_in_process import open_gateway
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.reports import run_doctor
+from tests.doctor.conftest import run_doctor
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import SECRET, settings_of
 

@@ -11,7 +11,7 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin_sql_store.file_checks import filesystem_of
 
-from tests.doctor.reports import not_well, of_check, one
+from tests.doctor.conftest import not_well, of_check, one
 from tests.servers import GatewayBackend, PostgresServer
 
 DATABASE = pytest.mark.backends("sqlite", "postgres")

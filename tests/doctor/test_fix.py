@@ -16,7 +16,7 @@ from latchpin_doctor.examination import open_examination
 from latchpin_doctor.running import examine
 from latchpin_testing import samples
 
-from tests.doctor.reports import not_well, one, run_doctor
+from tests.doctor.conftest import not_well, one, run_doctor
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
 from tests.providers.faults import oauth_error

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import Severity
 
-from tests.doctor.reports import not_well, of_check, one
+from tests.doctor.conftest import not_well, of_check, one
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
 from tests.providers.faults import answer, html, oauth_error, redirect, status, without

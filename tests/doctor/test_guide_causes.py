@@ -15,7 +15,7 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin.model import CLIENT_ITSELF
 
-from tests.doctor.reports import not_well, of_check, one, run_doctor
+from tests.doctor.conftest import not_well, of_check, one, run_doctor
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, Reservation, start_latchpin

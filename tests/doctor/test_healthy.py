@@ -6,7 +6,7 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin_doctor import run_checks
 
-from tests.doctor.reports import not_well, of_check, one
+from tests.doctor.conftest import not_well, of_check, one
 from tests.providers import FaultSwitch, sign_in
 from tests.support.gateway_in_process import BASE, open_gateway
 

@@ -14,7 +14,7 @@ from latchpin.serving.announcing import announced
 from latchpin.workers.instances import LIFE, list_instances
 from latchpin_doctor.processes import serving_processes
 
-from tests.doctor.reports import of_check, one
+from tests.doctor.conftest import of_check, one
 from tests.servers import GatewayBackend, RedisServer
 from tests.support.gateway_in_process import SECRET, open_gateway
 

@@ -9,7 +9,7 @@ import pytest
 from latchpin.contracts import Severity
 from latchpin_redis_store.checks import _there, _version
 
-from tests.doctor.reports import of_check, one
+from tests.doctor.conftest import of_check, one
 from tests.servers import RedisServer
 
 pytestmark = pytest.mark.backends("redis")

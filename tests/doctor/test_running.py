@@ -13,7 +13,7 @@ from latchpin.plugins.host import Plugins
 from latchpin_doctor.examination import open_examination
 from latchpin_doctor.running import examine
 
-from tests.doctor.reports import of_check, one
+from tests.doctor.conftest import of_check, one
 
 pytestmark = pytest.mark.backends("sqlite")
 

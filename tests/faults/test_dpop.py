@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.providers import FaultSwitch, faults
-from tests.providers.key_bound import MCP_NONCE, TOKEN_NONCE, KeyBound, bind_tokens
+from tests.providers.identity_provider import MCP_NONCE, TOKEN_NONCE, KeyBound, bind_tokens
 from tests.support.gateway_in_process import ADMIN, ALICE, Connected, InnerGateway, connect, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

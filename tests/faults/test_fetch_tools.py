@@ -8,7 +8,7 @@ import pytest
 
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import BASE, Connected, InnerGateway, connect
-from tests.tools.fake import Fake, tool
+from tests.support.http_servers import Fake, tool
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
 

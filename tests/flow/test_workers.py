@@ -47,7 +47,7 @@ async def test_so_with_the_mcp_sdks_own_servers(pair: Rig):
 @pytest.mark.needs("fastmcp")
 @pytest.mark.backends("postgres", "redis")
 async def test_so_with_fastmcps_servers(pair: Rig):
-    from tests.providers.fastmcp_provider import start_fastmcp_provider
+    from tests.providers.servers import start_fastmcp_provider
 
     with start_fastmcp_provider() as provider:
         await complete_on_the_other(pair, provider)

@@ -15,7 +15,7 @@ from latchpin.outbound import connections
 from latchpin.outbound.addresses import refusal
 from latchpin.outbound.upstream import open_upstream
 
-from tests.support.raw_server import Write, answer, no_pause, serve, settings, write_certificate, writing
+from tests.support.http_servers import Write, answer, no_pause, serve, settings, write_certificate, writing
 
 pytestmark = pytest.mark.usefixtures("few_roots")
 

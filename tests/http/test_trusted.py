@@ -11,7 +11,7 @@ from latchpin.plugins.hookspecs import SIGNER
 from latchpin.plugins.host import Plugins
 from latchpin_testing import SuiteContext, UnreachableUpstream
 
-from tests.support.raw_server import answer, serve, settings, writing
+from tests.support.http_servers import answer, serve, settings, writing
 
 pytestmark = pytest.mark.usefixtures("few_roots")
 

@@ -10,7 +10,7 @@ import pytest
 from latchpin.errors import UpstreamUnreachable
 from latchpin.outbound.upstream import open_upstream
 
-from tests.support.raw_server import answer, no_pause, serve, settings, write_certificate, writing
+from tests.support.http_servers import answer, no_pause, serve, settings, write_certificate, writing
 
 pytestmark = pytest.mark.usefixtures("few_roots")
 

@@ -7,8 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from latchpin.errors import NotSignedIn
 
-from tests.identity.tokens import claims_at, evidence, identify, unsigned
-from tests.web.small_gateway import open_gateway
+from tests.web.conftest import claims_at, evidence, identify, open_gateway, unsigned
 
 HMAC_KEY = "k" * 64
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

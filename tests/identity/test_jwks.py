@@ -20,8 +20,7 @@ from latchpin.identity.signed_tokens import ADMIN_CLAIM
 from latchpin.model import Reply
 from latchpin_testing import MovedClock
 
-from tests.identity.tokens import claims_at, evidence, identify, unsigned
-from tests.web.small_gateway import BASE, open_gateway
+from tests.web.conftest import BASE, claims_at, evidence, identify, open_gateway, unsigned
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -15,7 +15,7 @@ from latchpin.workers.keys import random_keys
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing import MovedClock
 
-from tests.web.small_gateway import cipher_of
+from tests.web.conftest import cipher_of
 
 A, B, C = (letter * 40 for letter in "abc")
 BASE = "https://gateway.example.com"

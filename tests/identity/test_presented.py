@@ -12,8 +12,7 @@ from latchpin.identity.presented import parse_authorization
 from latchpin.identity.revocations import REMEMBERED, end_everything_of
 from latchpin.identity.sessions import session_cookie_name, start_session
 
-from tests.identity.tokens import claims_at, identify
-from tests.web.small_gateway import BASE, open_gateway
+from tests.web.conftest import BASE, claims_at, identify, open_gateway
 
 KEY = "k" * 64
 TOKEN = "{token}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import GatewayBackend
-from tests.servers.mariadb import MariadbServer
+from tests.servers.databases import MariadbServer
 
 
 @pytest.fixture(scope="session")

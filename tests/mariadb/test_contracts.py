@@ -11,7 +11,7 @@ from latchpin_sql_store.tables import metadata
 from latchpin_testing import SharedRecordStoreContract, SharedStateStoreContract
 from sqlalchemy import Engine
 
-from tests.servers.mariadb import MariadbServer
+from tests.servers.databases import MariadbServer
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from latchpin.contracts import Severity
 from latchpin_sql_store.engine import build_engine, parse_url
 from latchpin_sql_store.migrate import upgrade_database
 
-from tests.doctor.reports import not_well, of_check, one
+from tests.doctor.conftest import not_well, of_check, one
 
 
 @pytest.fixture

@@ -1,16 +1,125 @@
-"""Node, its packages installed once, and one gateway with every plugin that flows need."""
+"""The certified oidc-provider as a process: DCR and its management, PKCE, resources, ``iss``, rotation, revocation."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from collections.abc import Iterator
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from latchpin_demo.browser import Browser, Page
 
 from tests.proxy.conftest import start_proxy
-from tests.servers.node import Node, find_node, install_packages
+from tests.servers.processes import HOST, Reservation, ServerProcess
+from tests.servers.programs import Node, find_node, install_packages
 from tests.support.gateway_process import Rig
+
+SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the provider is to be.
+
+    Attributes:
+        clients: entered clients, as RFC 7591 metadata (``client_id``, ``client_secret``, ``redirect_uris``, ...).
+        accounts: claims of an account by its login; any other login is an account with that verified address.
+        scopes: besides ``openid`` and ``offline_access``.
+        resource: the one resource (RFC 8707) that it issues tokens for; refresh tokens then come without
+            ``offline_access`` too. None: it knows no resources.
+        registration: whether anybody may register a client.
+        claims_in_id_token: whether ``email`` and ``groups`` are in the ID token, not only at the userinfo endpoint.
+    """
+
+    clients: Sequence[Mapping[str, Any]] = ()
+    accounts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    resource: str | None = None
+    registration: bool = False
+    claims_in_id_token: bool = False
+    access_token_seconds: int = 3600
+
+    def to_json(self, issuer: str, port: int) -> str:
+        """What the script reads."""
+        return json.dumps(
+            {
+                "issuer": issuer,
+                "port": port,
+                "clients": [dict(client) for client in self.clients],
+                "accounts": {login: dict(claims) for login, claims in self.accounts.items()},
+                "scopes": self.scopes,
+                "resource": self.resource,
+                "registration": self.registration,
+                "claimsInIdToken": self.claims_in_id_token,
+                "accessTokenSeconds": self.access_token_seconds,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProvider:
+    """A running provider."""
+
+    issuer: str
+    process: ServerProcess
+
+    def told(self, event: str = "") -> list[dict[str, Any]]:
+        """What it did so far: ``registered``, ``granted``, ``refused``, ``revoked``, ``forgotten``; or all."""
+        mark = uuid.uuid4().hex
+        httpx.get(f"{self.issuer}/told/{mark}", trust_env=False, timeout=60).raise_for_status()
+        self.process.wait_for_output(mark)
+        lines = [json.loads(line) for line in self.process.output.splitlines() if line.startswith('{"event"')]
+        return [line for line in lines if event in {"", line["event"]}]
+
+
+@contextlib.contextmanager
+def start_oidc_provider(node: Node, packages: Path, setup: Setup) -> Iterator[OidcProvider]:
+    """Serve it on a free port until the block ends; the issuer is its origin.
+
+    Args:
+        node: runs it.
+        packages: the folder whose ``node_modules`` has oidc-provider.
+        setup: how it is to be.
+    """
+    script = shutil.copy(SCRIPT, packages)
+    with Reservation() as reservation:
+        issuer = f"http://{HOST}:{reservation.port}"
+        env = node.environment({"SETUP": setup.to_json(issuer, reservation.port)})
+        with ServerProcess([node.program, str(script)], env=env, cwd=packages) as process:
+            process.wait_for_output('{"event":"listening"}', timeout=60)
+            yield OidcProvider(issuer, process)
+
+
+async def answer_pages(browser: Browser, *, login: str, allow: bool = True) -> Page:
+    """Sign in and consent on the provider's pages until the browser has left them.
+
+    Start on the page that an authorization request leads to. Whoever is signed in there already is not asked again.
+    """
+    page = browser.page
+    assert page is not None
+    while any("/interaction/" in form.action for form in page.forms):
+        page = await answer_page(browser, page, login=login, allow=allow)
+    return page
+
+
+async def answer_page(browser: Browser, page: Page, *, login: str, allow: bool = True, follow: bool = True) -> Page:
+    """Answer one of them: its login or its consent."""
+    form = page.form(action="/interaction/")
+    if not allow and form.fields.get("prompt") == "consent":
+        return await browser.open(f"{form.action.rstrip('/')}/abort", follow=follow)
+    entries = {"login": login, "password": "any"} if form.fields.get("prompt") == "login" else {}
+    return await browser.submit(form, follow=follow, **entries)
+
+
+# Node, its packages installed once, and one gateway with every plugin that flows need.
+
 
 PACKAGES = {
     "oidc-provider": "9.13.3",

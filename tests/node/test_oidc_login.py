@@ -15,8 +15,8 @@ from jwt.algorithms import ECAlgorithm
 from latchpin.activity.logs import tear_down_logging
 from latchpin_demo.browser import Browser, Page
 
-from tests.node.oidc import OidcProvider, Setup, answer_pages, start_oidc_provider
-from tests.servers.node import Node
+from tests.node.conftest import OidcProvider, Setup, answer_pages, start_oidc_provider
+from tests.servers.programs import Node
 from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
 
 NEEDS = ("latchpin_oidc_login", "latchpin_memory_store", "latchpin_dcr")

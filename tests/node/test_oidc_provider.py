@@ -16,10 +16,10 @@ from latchpin.model import Caller
 from latchpin_demo.browser import Browser, Page
 from latchpin_demo.loopback import bind, url_of
 
-from tests.node.oidc import OidcProvider, Setup, answer_page, answer_pages, start_oidc_provider
+from tests.node.conftest import OidcProvider, Setup, answer_page, answer_pages, start_oidc_provider
 from tests.node.protected import RESOURCE_SERVER, SCOPE, serve_protected
-from tests.providers.mcp_call import call_tool
-from tests.servers.node import Node
+from tests.providers.clients import call_tool
+from tests.servers.programs import Node
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 from tests.support.gateway_process import BOB, Rig
 

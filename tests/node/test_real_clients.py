@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from tests.providers import start_sdk_provider
-from tests.providers.mcp_call import Age, call_tool, list_tools
-from tests.proxy.open_servers import open_fastmcp_server, open_sdk_server
-from tests.servers.node import Node
+from tests.providers.clients import Age, call_tool, list_tools
+from tests.proxy.conftest import open_fastmcp_server, open_sdk_server
 from tests.servers.processes import HOST, Reservation, ServerProcess
+from tests.servers.programs import Node
 from tests.support.gateway_process import ALICE, Rig
 
 SCRIPT = Path(__file__).with_name("client.mjs")

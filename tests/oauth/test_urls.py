@@ -23,7 +23,7 @@ from latchpin.oauth.discovery import (
 from latchpin.outbound.upstream import open_upstream
 from latchpin.settings.core import CoreSettings
 
-from tests.support.raw_server import no_pause
+from tests.support.http_servers import no_pause
 
 HELD = [
     ("mcp.example.com", "a name"),

@@ -12,8 +12,7 @@ import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.web.identity import new_browser_cookie
 
-from tests.oidc_login.conftest import HTML, Desk
-from tests.oidc_login.provider import ACCESS_TOKEN, CLIENT, SECRET, LyingProvider, signed
+from tests.oidc_login.conftest import ACCESS_TOKEN, CLIENT, HTML, SECRET, Desk, LyingProvider, signed
 from tests.support.gateway_in_process import BASE, open_gateway
 
 JSON = {"accept": "application/json"}

@@ -11,7 +11,7 @@ from latchpin.plugins.hookspecs import CHECKS
 from latchpin.plugins.host import Plugins
 from latchpin_doctor.examination import look_at
 
-from tests.oidc_login.provider import LyingProvider
+from tests.oidc_login.conftest import LyingProvider
 from tests.support.gateway_in_process import BASE, open_gateway
 
 

@@ -17,7 +17,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from latchpin_oidc_login.errors import IdTokenInvalid
 from latchpin_oidc_login.id_token import Expected, check_id_token, read_key_id
 
-from tests.oidc_login.provider import ACCESS_TOKEN, CLIENT, KEY, SECRET, changed, hash_of, signed
+from tests.oidc_login.conftest import ACCESS_TOKEN, CLIENT, KEY, SECRET, changed, hash_of, signed
 
 ISSUER, NONCE = "https://login.example.com", "n" * 43
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -11,8 +11,7 @@ import pytest
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin_audit.log import AuditLog
 
-from tests.oidc_login.conftest import HTML, Desk
-from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider, hash_of
+from tests.oidc_login.conftest import CLIENT, HTML, SECRET, Desk, LyingProvider, hash_of
 from tests.support.gateway_in_process import ADMIN, BASE, InnerGateway, open_gateway
 
 SESSION = "latchpin-session-4444"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oidc_login.provider import CLIENT, SECRET, LyingProvider
+from tests.oidc_login.conftest import CLIENT, SECRET, LyingProvider
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import start_rig
 

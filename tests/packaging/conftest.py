@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.distributions import CORE, plugins
+from tests.servers.selection import CORE, plugins
 
 PROJECTS = {each.name: each.folder for each in (CORE, *plugins())}
 

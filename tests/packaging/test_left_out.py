@@ -11,9 +11,9 @@ import httpx
 import pytest
 from latchpin.plugins.elsewhere import ELSEWHERE
 
-from tests.providers.demo_provider import DemoProvider, start_demo_provider
+from tests.providers.servers import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
-from tests.servers.distributions import ROOT, Distribution, plugins
+from tests.servers.selection import ROOT, Distribution, plugins
 from tests.support.gateway_process import ADMIN, SECRET, USER_HEADER, Rig, dead_links, start_rig, walk_whole_flow
 
 PLUGINS = [each for each in plugins() if each.entry_points]

@@ -10,10 +10,9 @@ import pytest
 from latchpin_demo.browser import Browser
 
 from tests.providers import FaultSwitch, PlainClient, faults
-from tests.providers.fault_switch import ENDPOINTS
-from tests.providers.faults import Fault
-from tests.providers.plain_client import answer_in
-from tests.providers.provider import sign_in
+from tests.providers.clients import answer_in
+from tests.providers.faults import ENDPOINTS, Fault
+from tests.providers.servers import sign_in
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from tests.providers import (
     start_fault_switch,
     start_sdk_provider,
 )
-from tests.providers.fastmcp_provider import start_fastmcp_provider
-from tests.providers.mcp_call import call_tool, list_tools
+from tests.providers.clients import call_tool, list_tools
+from tests.providers.servers import start_fastmcp_provider
 
+NEEDS = ("fastmcp",)
 STARTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "demo": start_demo_provider,
     "sdk": start_sdk_provider,

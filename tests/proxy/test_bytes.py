@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.proxy.scripted import ScriptedServer, begin, read, reply
+from tests.proxy.conftest import ScriptedServer, begin, read, reply
 from tests.support.gateway_process import Rig
-from tests.support.raw_server import answer, serve, writing
+from tests.support.http_servers import answer, serve, writing
 
 HELD = 65_536
 SIZES = [0, 1, HELD - 1, HELD, HELD + 1, 1_048_577, 5_000_000]

@@ -11,8 +11,7 @@ import pytest
 from latchpin.settings.core import CoreSettings
 from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
 
-from tests.proxy.conftest import open_endpoint, start_proxy
-from tests.proxy.scripted import ScriptedServer, begin, reply
+from tests.proxy.conftest import ScriptedServer, begin, open_endpoint, reply, start_proxy
 from tests.support.gateway_process import ALICE, USER_HEADER, Rig
 
 GATEWAY = "0123456789abcdef0123456789abcdef"

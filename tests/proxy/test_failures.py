@@ -18,8 +18,7 @@ from mcp.shared.auth import OAuthClientMetadata
 
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
-from tests.proxy.conftest import open_endpoint
-from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.proxy.conftest import ScriptedServer, open_endpoint, read, reply
 from tests.support.gateway_process import ALICE, Rig
 
 README = Path(__file__).parents[2] / "plugins" / "proxy" / "README.md"

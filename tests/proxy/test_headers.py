@@ -7,7 +7,7 @@ import pytest
 from latchpin.errors import InvalidRequest
 from latchpin_proxy.headers import build_answer_headers, build_request_headers
 
-from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.proxy.conftest import ScriptedServer, read, reply
 from tests.support.gateway_process import ALICE, USER_HEADER, Rig
 
 SECRETS = {

@@ -9,8 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.proxy.conftest import open_endpoint
-from tests.proxy.scripted import ScriptedServer, begin, read
+from tests.proxy.conftest import ScriptedServer, begin, open_endpoint, read
 from tests.servers import GatewayBackend
 from tests.servers.processes import HOST
 from tests.support.gateway_process import ALICE, BOB, Rig, start_rig

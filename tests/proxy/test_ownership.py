@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from tests.providers.faults import answer as answering
-from tests.proxy.conftest import open_endpoint
-from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.proxy.conftest import ScriptedServer, open_endpoint, read, reply
 from tests.support.gateway_process import ALICE, BOB, Rig
 
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}

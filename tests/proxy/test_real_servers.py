@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.providers import start_sdk_provider
-from tests.providers.mcp_call import Age, call_tool, list_tools
-from tests.proxy.open_servers import open_fastmcp_server, open_sdk_server
+from tests.providers.clients import Age, call_tool, list_tools
+from tests.proxy.conftest import open_fastmcp_server, open_sdk_server
 from tests.support.gateway_process import ALICE, BOB, Rig
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from latchpin.outbound.redirects import explain_redirect, follow_redirect
 
-from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.proxy.conftest import ScriptedServer, read, reply
 from tests.support.gateway_process import Rig
 
 HERE = "https://mcp.example.com/mcp"

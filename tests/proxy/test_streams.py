@@ -8,7 +8,7 @@ import threading
 import httpx
 import pytest
 
-from tests.proxy.scripted import ScriptedServer, begin, read
+from tests.proxy.conftest import ScriptedServer, begin, read
 
 SSE = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
 

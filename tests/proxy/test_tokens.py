@@ -7,8 +7,8 @@ import pytest
 
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
-from tests.providers.key_bound import bind_tokens
-from tests.proxy.scripted import ScriptedServer, read, reply
+from tests.providers.identity_provider import bind_tokens
+from tests.proxy.conftest import ScriptedServer, read, reply
 from tests.support.gateway_process import ALICE, BOB, Rig
 
 LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{}}}'

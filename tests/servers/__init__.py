@@ -3,12 +3,10 @@
 Tests import it as ``tests.servers`` (pytest's ``pythonpath = ["."]`` puts the repository's root on the path).
 """
 
-from tests.servers.asgi import serve_asgi
-from tests.servers.cells import BACKENDS, GatewayBackend
+from tests.servers.databases import PostgresServer, RedisServer
 from tests.servers.gateway import LatchpinProcess, latchpin_command, run_latchpin, start_latchpin
-from tests.servers.postgres import PostgresServer
-from tests.servers.processes import NotReady, Reservation, ServerProcess
-from tests.servers.redis import RedisServer
+from tests.servers.processes import NotReady, Reservation, ServerProcess, serve_asgi
+from tests.servers.selection import BACKENDS, GatewayBackend
 
 __all__ = [
     "BACKENDS",

@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from tests.servers.optional import Program, install
+from tests.servers.programs import Program, install
 
 ROOT = Path(__file__).parents[2]
 APT_GET = """#!/bin/sh
@@ -101,8 +101,8 @@ def test_two_environments_install_one_after_the_other(
 
 
 def test_what_was_not_run_is_left_for_the_summary(tmp_path: Path) -> None:
-    code = "from tests.servers import optional; optional.install = lambda program: 'no such thing'; "
-    code += "raise SystemExit(optional.main(['mariadb', 'here/mariadb', '--', 'false']))"
+    code = "from tests.servers import programs; programs.install = lambda program: 'no such thing'; "
+    code += "raise SystemExit(programs.main(['mariadb', 'here/mariadb', '--', 'false']))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

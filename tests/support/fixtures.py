@@ -135,7 +135,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="session")
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file with a single root, quickly read."""
-    from tests.support.raw_server import write_certificate
+    from tests.support.http_servers import write_certificate
 
     return str(write_certificate(tmp_path_factory.mktemp("roots"), "nobody.example")[0])
 

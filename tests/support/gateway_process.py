@@ -20,7 +20,7 @@ import jwt
 from latchpin_demo.browser import Browser
 
 from tests.providers import Provider, sign_in
-from tests.providers.demo_provider import DemoProvider
+from tests.providers.servers import DemoProvider
 from tests.servers import GatewayBackend, LatchpinProcess, run_latchpin, start_latchpin
 
 # A gateway as its deployer runs it, with callers of every kind: what the whole-flow tests act through.

@@ -25,8 +25,7 @@ from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.mcp_transport import Conversation
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
 
-from tests.support.raw_server import Write, answer, serve, settings, writing
-from tests.tools.fake import Fake, endless, page, tool
+from tests.support.http_servers import Fake, Write, answer, endless, page, serve, settings, tool, writing
 
 pytestmark = pytest.mark.usefixtures("few_roots")
 

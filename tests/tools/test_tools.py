@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.servers import serve_asgi
-from tests.support.raw_server import settings
+from tests.support.http_servers import settings
 
 pytestmark = pytest.mark.usefixtures("few_roots")
 

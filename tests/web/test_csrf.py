@@ -7,7 +7,7 @@ import pytest
 from latchpin.model import Caller
 from latchpin_testing import samples
 
-from tests.web.small_gateway import HTML, SAME_ORIGIN, open_gateway
+from tests.web.conftest import HTML, SAME_ORIGIN, open_gateway
 from tests.web.test_login import sign_in
 
 

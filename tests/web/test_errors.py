@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.small_gateway import HTML
+from tests.web.conftest import HTML
 
 FIELDS = {"documentation", "type", "title", "status", "detail", "cause", "remedy", "request_id"}
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from latchpin.settings.core import DEFAULT_SECRET
 
-from tests.web.small_gateway import BASE, HTML, open_gateway
+from tests.web.conftest import BASE, HTML, open_gateway
 
 LOCAL = {"base_url": "http://localhost:4444", "host": "127.0.0.1"}
 

@@ -12,7 +12,7 @@ from latchpin.web.targets import parse_target
 from latchpin.workers.instance_names import new_instance_name
 from latchpin_testing import samples
 
-from tests.web.small_gateway import BASE, HTML, SAME_ORIGIN, open_gateway, services_with
+from tests.web.conftest import BASE, HTML, SAME_ORIGIN, open_gateway, services_with
 
 SESSION = "__Host-latchpin-session"
 

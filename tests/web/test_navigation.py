@@ -6,7 +6,7 @@ import pytest
 from latchpin.contracts import NavigationEntry
 from latchpin.web.menu import build_menu
 
-from tests.web.small_gateway import HTML
+from tests.web.conftest import HTML
 from tests.web.test_login import sign_in
 from tests.web.test_pages import add_gateway
 

@@ -9,8 +9,8 @@ import threading
 import pytest
 from latchpin.web import limits
 
-from tests.servers.asgi import serve_asgi
-from tests.web.small_gateway import open_gateway
+from tests.servers.processes import serve_asgi
+from tests.web.conftest import open_gateway
 
 FORM = b"content-type: application/x-www-form-urlencoded\r\n"
 

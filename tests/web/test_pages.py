@@ -16,7 +16,7 @@ from latchpin.web import pages
 from latchpin.web.identity import set_browser_cookie
 from latchpin_testing import MovedClock, samples
 
-from tests.web.small_gateway import HTML, cipher_of
+from tests.web.conftest import HTML, cipher_of
 from tests.web.test_login import sign_in
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example onerror=x>\"'{{7*7}}"

@@ -13,8 +13,8 @@ from latchpin.serving import listening
 from latchpin.serving.listening import BoundedConnection, ServerConfig, fit_descriptors
 
 from tests.servers import start_latchpin
-from tests.servers.asgi import serve_asgi
 from tests.servers.gateway import latchpin_command
+from tests.servers.processes import serve_asgi
 
 WAIT = 60
 ASK = b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n"

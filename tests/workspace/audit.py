@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import Any
 
-from tests.servers.optional import say_not_run
+from tests.servers.programs import say_not_run
 from tests.workspace.floors import find_floors
 
 __all__ = ["judge", "main"]

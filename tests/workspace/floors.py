@@ -20,7 +20,7 @@ from packaging.version import Version
 
 __all__ = ["distributions", "find_floors", "floor_of", "imported_by", "not_exact", "requirements_of"]
 
-from tests.servers.distributions import CORE, examples, plugins
+from tests.servers.selection import CORE, examples, plugins
 
 
 def distributions() -> list[Path]:

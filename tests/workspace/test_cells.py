@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.cells import Cell, missing_imports, parse_backends
+from tests.servers.selection import Cell, missing_imports, parse_backends
 
 ROOT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
@@ -106,13 +106,13 @@ def test_an_unknown_backend_stops_the_run(project: pytest.Pytester) -> None:
 
 
 def test_a_backend_that_is_not_installed_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.servers.cells._installed", lambda name: False)
+    monkeypatch.setattr("tests.servers.selection._installed", lambda name: False)
     with pytest.raises(ValueError, match="backend redis needs latchpin_redis_store"):
         parse_backends("redis")
 
 
 def test_a_file_needs_what_it_and_our_files_below_it_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.servers.cells._installed", lambda name: name == "redis")
+    monkeypatch.setattr("tests.servers.selection._installed", lambda name: name == "redis")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "flow.py").write_text("import redis\nfrom sqlalchemy import text\n")
     test = tmp_path / "tests" / "test_flow.py"
@@ -121,7 +121,7 @@ def test_a_file_needs_what_it_and_our_files_below_it_import(tmp_path: Path, monk
 
 
 def test_a_folder_needs_what_its_conftest_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.servers.cells._installed", lambda name: False)
+    monkeypatch.setattr("tests.servers.selection._installed", lambda name: False)
     (tmp_path / "conftest.py").write_text('NEEDS = ("latchpin_dcr",)\n')
     assert missing_imports(tmp_path, tmp_path) == {"latchpin_dcr"}
     (tmp_path / "inner").mkdir()

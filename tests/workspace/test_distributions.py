@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.distributions import CORE, ROOT, Distribution, examples, plugins
+from tests.servers.selection import CORE, ROOT, Distribution, examples, plugins
 
 EVERY = (CORE, *plugins())
 LICENSE = (ROOT / "LICENSE").read_bytes()

