@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from latchpin_demo.browser import Browser, Page
 
-from tests.providers.plain_client import REDIRECT_URI, PlainClient
-from tests.providers.provider import sign_in
+from tests.providers.clients import REDIRECT_URI, PlainClient
+from tests.providers.servers import sign_in
 
 __all__ = ["REDIRECT_URI", "StockClient", "answer_of"]
 

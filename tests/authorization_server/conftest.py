@@ -9,13 +9,10 @@ import pytest
 from latchpin_demo.browser import Browser
 
 from tests.authorization_server.client import REDIRECT_URI, StockClient
-from tests.callback.conftest import environment, gateway, log, provider
-from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 NEEDS = ("latchpin_authorization_server", "latchpin_proxy", "latchpin_memory_store", "latchpin_dcr")
-
-__all__ = ["browser", "environment", "files", "gateway", "log", "provider", "stock"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.authorization_server.client import StockClient, answer_of
-from tests.callback.gateway import BASE
+from tests.support.gateway_in_process import BASE
 
 
 async def test_it_gets_in_with_the_url_alone(stock: StockClient, browser):

@@ -9,7 +9,7 @@ from latchpin_authorization_server.redirect_uris import check_redirect_uri, matc
 from latchpin_demo.browser import Browser
 
 from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
-from tests.callback.gateway import ALICE, BASE, InnerGateway
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 CONSENT = "/oauth2/decision"
 BOB = "bob@example.com"

@@ -14,8 +14,8 @@ from latchpin_authorization_server.server import open_server
 from latchpin_demo.browser import Browser
 
 from tests.authorization_server.client import StockClient, answer_of
-from tests.callback.gateway import ALICE, BASE, InnerGateway, MovedClock
 from tests.providers import FaultSwitch
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, MovedClock
 
 
 async def code_of(stock: StockClient, browser: Browser) -> str:
