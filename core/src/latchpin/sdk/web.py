@@ -11,8 +11,9 @@ path::
         return render("acme_note", title="Note", folder=TEMPLATES, **page)
 
 Pages: ``frame`` gives what surrounds a page, ``render`` makes it from a template, with everything escaped;
-``render_text`` makes a piece of one. ``WITH_SCRIPTS`` are the headers of a page with script files of this origin.
-``mcp_url_of`` says where MCP clients reach a gateway.
+``render_text`` makes a piece of one. The template ``parts.html`` has macros that pages share: crumbs, tables that a
+phone stacks, a search, what an empty list says. ``TimeShown`` is a time in words for them. ``WITH_SCRIPTS`` are the
+headers of a page with script files of this origin. ``mcp_url_of`` says where MCP clients reach a gateway.
 
 Programs: ``wants_html`` says whether a browser asks for a page. What the API answers is a ``Document``, whose members
 may be of the types ``Id`` and ``Moment``; ``HTML`` describes that a page is there too.
@@ -44,6 +45,7 @@ from latchpin.web.frame import frame, mcp_url_of
 from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.limits import StreamingRoute
+from latchpin.web.moments import TimeShown
 from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "Moment",
     "SignedInCaller",
     "StreamingRoute",
+    "TimeShown",
     "WritingAdmin",
     "WritingCaller",
     "answer_program",

@@ -10,8 +10,7 @@ from typing import Any
 
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
 from latchpin.sdk.gateway import Connection, TokenHealth, TokenStatus
-
-from latchpin_admin_ui.moments import Moment
+from latchpin.sdk.web import TimeShown
 
 __all__ = ["HEALTHS", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health", "describe_server"]
 
@@ -70,8 +69,8 @@ class ConnectionRow:
     status_text: str
     issuer: str | None
     scopes: tuple[str, ...]
-    expires: Moment
-    updated: Moment
+    expires: TimeShown
+    updated: TimeShown
 
     @classmethod
     def of(cls, connection: Connection, now: datetime) -> ConnectionRow:
@@ -86,8 +85,8 @@ class ConnectionRow:
             status_text=text,
             issuer=connection.issuer,
             scopes=connection.scopes,
-            expires=Moment.of(connection.expires_at, now),
-            updated=Moment.of(connection.updated_at, now),
+            expires=TimeShown.of(connection.expires_at, now),
+            updated=TimeShown.of(connection.updated_at, now),
         )
 
 
@@ -114,8 +113,8 @@ class Mine:
     hint: str
     issuer: str | None = None
     scopes: tuple[str, ...] = ()
-    expires: Moment | None = None
-    updated: Moment | None = None
+    expires: TimeShown | None = None
+    updated: TimeShown | None = None
 
     @classmethod
     def of(cls, gateway: Gateway, connection: Connection | None, now: datetime, *, usable: bool = True) -> Mine:
@@ -139,8 +138,8 @@ class Mine:
             hint=_HINTS.get(grant, "Nobody has to authorize here. Fetch its tools."),
             issuer=connection.issuer if connection else None,
             scopes=connection.scopes if connection else (),
-            expires=Moment.of(connection.expires_at, now) if connection else None,
-            updated=Moment.of(connection.updated_at, now) if connection else None,
+            expires=TimeShown.of(connection.expires_at, now) if connection else None,
+            updated=TimeShown.of(connection.updated_at, now) if connection else None,
         )
 
 
@@ -158,8 +157,8 @@ class ClientRow:
     grant_types: tuple[str, ...]
     scope: str
     is_active: bool
-    created: Moment
-    expires: Moment | None
+    created: TimeShown
+    expires: TimeShown | None
 
     @classmethod
     def of(cls, client: RegisteredClient, gateway_name: str, now: datetime) -> ClientRow:
@@ -175,8 +174,8 @@ class ClientRow:
             grant_types=client.grant_types,
             scope=client.scope,
             is_active=client.is_active,
-            created=Moment.of(client.created_at, now),
-            expires=Moment.of(client.expires_at, now) if client.expires_at else None,
+            created=TimeShown.of(client.created_at, now),
+            expires=TimeShown.of(client.expires_at, now) if client.expires_at else None,
         )
 
 

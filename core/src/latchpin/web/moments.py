@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["Moment"]
+__all__ = ["TimeShown"]
 
 _UNITS = (
     (timedelta(days=1), "day"),
@@ -15,7 +15,7 @@ _UNITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimeShown:
     """A point in time as a page shows it.
 
     Attributes:
@@ -29,7 +29,7 @@ class Moment:
     words: str
 
     @classmethod
-    def of(cls, time: datetime, now: datetime) -> Moment:
+    def of(cls, time: datetime, now: datetime) -> TimeShown:
         """``time`` as seen from ``now``."""
         return cls(time.isoformat(timespec="seconds"), f"{time:%Y-%m-%d %H:%M:%S} UTC", _words(time - now))
 
