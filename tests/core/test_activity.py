@@ -6,8 +6,9 @@ import asyncio
 import logging
 import re
 
+import pytest
 from latchpin.activity.activity import Activity
-from latchpin.model.facts import FACTS, Fact
+from latchpin.model.facts import FACTS, Fact, FactKind, OwnFact
 from latchpin_testing import MovedClock
 
 FAILING = "acme (plugin 'acme' of acme-plugin 7.2)"
@@ -52,6 +53,23 @@ def test_what_is_noted_waits_for_nobody():
     listener, recorder = Remembering(), Remembering()
     Activity(MovedClock(), {"a": listener}, {"a": recorder}).note("flow.step", flow_id="f", step="begun")
     assert (len(listener.heard), recorder.heard) == (1, [])
+
+
+async def test_a_plugins_fact_is_told_as_the_gateways_are(caplog):
+    clock, listener, recorder = MovedClock(), Remembering(), Remembering()
+    activity = Activity(clock)
+    activity.add({"a": listener}, {"b": recorder})
+    noted = OwnFact("acme.noted", FactKind("A note.", "length", "%(actor)s wrote %(length)d", logging.WARNING))
+    with caplog.at_level(logging.WARNING, "latchpin.activity"):
+        await activity.tell(noted, actor="ann@example.com", length=3)
+    told = [Fact("acme.noted", clock(), "ann@example.com", details={"length": 3})]
+    assert (listener.heard, recorder.heard, caplog.messages) == (told, told, ["ann@example.com wrote 3"])
+
+
+@pytest.mark.parametrize("name", ["token.refreshed", "noted", "Acme.noted", "acme.noted.", "acme.no ted"])
+def test_a_plugin_tells_no_fact_under_a_name_that_is_taken_or_none(name):
+    with pytest.raises(ValueError, match="is no name for a plugin's fact"):
+        OwnFact(name, FactKind("A note."))
 
 
 def test_every_line_is_made_of_what_its_fact_has():

@@ -73,10 +73,11 @@ def suites() -> Iterator[str]:
             yield f"| `{name}` | {text} |"
 
 
-def facts() -> Iterator[str]:
-    """Each fact that listeners and recorders are told."""
+def facts(*modules: str) -> Iterator[str]:
+    """Each fact that listeners and recorders are told: the gateway's, then those of each plugin's module."""
     yield from ("| fact | what happened | details |", "|---|---|---|")
-    for name, kind in FACTS.items():
+    own = {each.name: each.kind for name in modules for each in importlib.import_module(name).FACTS}
+    for name, kind in {**FACTS, **own}.items():
         yield f"| `{name}` | {_plain(kind.meaning)} | {kind.details} |"
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 
 from latchpin.contracts import Clock, EventListener, Recorder
-from latchpin.model.facts import FACTS, Detail, Fact, FactName
+from latchpin.model.facts import FACTS, Detail, Fact, FactName, OwnFact
 
 __all__ = ["Activity"]
 
@@ -33,15 +33,20 @@ class Activity:
         recorders: Mapping[str, Recorder] = MappingProxyType({}),
     ) -> None:
         self.clock = clock
-        self._listeners = listeners
-        self._recorders = recorders
+        self._listeners = dict(listeners)
+        self._recorders = dict(recorders)
+
+    def add(self, listeners: Mapping[str, EventListener], recorders: Mapping[str, Recorder]) -> None:
+        """Tell these too, from now on: they are opened after those who may tell something."""
+        self._listeners |= listeners
+        self._recorders |= recorders
 
     def note(
-        self, name: FactName, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
+        self, what: FactName | OwnFact, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
     ) -> Fact:
         """Tell those who are quick: for what happens where nobody may wait. Returns what was told."""
+        name, kind = (what.name, what.kind) if isinstance(what, OwnFact) else (what, FACTS[what])
         fact = Fact(name, self.clock(), actor, subject, gateway_id, details)
-        kind = FACTS[name]
         if kind.line:
             _log.log(kind.level, kind.line, {**asdict(fact), **details})
         for reader, listener in self._listeners.items():
@@ -52,12 +57,12 @@ class Activity:
         return fact
 
     async def tell(
-        self, name: FactName, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
+        self, what: FactName | OwnFact, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
     ) -> None:
         """Tell everybody. What was done is recorded when this returns, or the log says what is missing."""
-        fact = self.note(name, actor=actor, subject=subject, gateway_id=gateway_id, **details)
+        fact = self.note(what, actor=actor, subject=subject, gateway_id=gateway_id, **details)
         for reader, recorder in self._recorders.items():
             try:
                 await recorder.record(fact)
             except Exception:  # noqa: BLE001  a recorder may fail in any way; what was done stays done
-                _log.exception(_FAILED, "recorder", reader, name)
+                _log.exception(_FAILED, "recorder", reader, fact.name)

@@ -60,13 +60,14 @@ async def assemble(
     else:
         plugins = plugins.diagnostic()
     selection = select_stores(plugins, settings)
-    observers = Observers()
+    observers, activity = Observers(), Activity(clock)
     async with AsyncExitStack() as stack:
         context = OpenContext(
             settings=settings,
             clock=clock,
             instance_id=instance_id or new_instance_name(),
             observers=observers,
+            activity=activity,
             plugins=plugins,
             stack=stack,
             upstream=await stack.enter_async_context(open_upstream(settings, observers=observers)),
@@ -125,16 +126,19 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         grants=await context.open_named(hookspecs.GRANTS),
         assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),
         authentications={offer.name: offer.value for offer in plugins.offers(hookspecs.CLIENT_AUTHENTICATIONS)},
-        activity=Activity(
-            clock,
-            await context.open_told(hookspecs.EVENT_LISTENERS),
-            await context.open_told(hookspecs.RECORDERS),
-        ),
+        activity=await _open_readers(context),
         providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
         background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         gauges=plugins.values(hookspecs.GAUGES),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
     )
+
+
+async def _open_readers(context: OpenContext) -> Activity:
+    """Those who are told what happened."""
+    listeners = await context.open_told(hookspecs.EVENT_LISTENERS)
+    context.activity.add(listeners, await context.open_told(hookspecs.RECORDERS))
+    return context.activity
 
 
 def _sign_ins(plugins: Plugins) -> list[SignIn]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic_settings import BaseSettings
 
+from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     Backend,
@@ -63,6 +64,7 @@ class OpenContext:
     clock: Clock
     instance_id: str
     observers: Observers
+    activity: Activity
     plugins: Plugins
     stack: AsyncExitStack
     upstream: Upstream

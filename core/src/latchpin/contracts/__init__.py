@@ -16,7 +16,7 @@ from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
-from latchpin.contracts.readers import EventListener, Recorder
+from latchpin.contracts.readers import EventListener, Recorder, Teller
 from latchpin.contracts.resources import ProtectedResource, ProtectedResources
 from latchpin.contracts.servers import (
     ClientAuthentication,
@@ -83,6 +83,7 @@ __all__ = [
     "StateStore",
     "StoreFacts",
     "StoreDiagnostics",
+    "Teller",
     "TokenRecords",
     "TokenRequestParts",
     "Upstream",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from latchpin.contracts.collections import Collection
 from latchpin.contracts.keys import Cipher, Keys, Signer
+from latchpin.contracts.readers import Teller
 from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import KeyValueRecords, RecordStore
 from latchpin.model import CollectionSpec
@@ -90,6 +91,10 @@ class Context(Protocol):
         Raises:
             PluginError: the record store is not open yet, or another declaration has this name.
         """
+
+    @property
+    def activity(self) -> Teller:
+        """Is told what the plugin did, each as an ``OwnFact`` of ``latchpin.sdk.activity``."""
 
     @property
     def diagnostic(self) -> bool:

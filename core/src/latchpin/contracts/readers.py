@@ -1,12 +1,12 @@
-"""Who is told what happened: listeners at once, recorders so that it lasts."""
+"""Who is told what happened, listeners at once and recorders so that it lasts; and how a plugin tells it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from latchpin.model.facts import Fact
+from latchpin.model.facts import Detail, Fact, OwnFact
 
-__all__ = ["EventListener", "Recorder"]
+__all__ = ["EventListener", "Recorder", "Teller"]
 
 
 class EventListener(Protocol):
@@ -28,3 +28,21 @@ class Recorder(Protocol):
 
     async def record(self, fact: Fact) -> None:
         """Return once ``fact`` is kept. What it raises is logged; what was done is not undone."""
+
+
+class Teller(Protocol):
+    """Tells what a plugin did: to the log, to every listener, and to every recorder."""
+
+    async def tell(
+        self, what: OwnFact, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
+    ) -> None:
+        """Tell everybody, after it happened. Every recorder has kept it when this returns, or the log says what lacks.
+
+        Args:
+            what: the plugin's fact.
+            actor: the address of who did it, or ``CLIENT_ITSELF`` for the gateway. The audit log keeps acts only: what
+                has no actor is none.
+            subject: the address of whom it concerns.
+            gateway_id: at which gateway.
+            details: what its kind names. No secret and no address is in them.
+        """

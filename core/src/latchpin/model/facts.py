@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-__all__ = ["FACTS", "Detail", "Fact", "FactKind", "FactName"]
+__all__ = ["FACTS", "Detail", "Fact", "FactKind", "FactName", "OwnFact"]
 
 FactName = Literal[
     "flow.step",
@@ -31,13 +32,15 @@ FactName = Literal[
 ]
 Detail: TypeAlias = str | int | float | bool | tuple[str, ...] | None
 
+_OWN_NAME = re.compile(r"[a-z][a-z-]*\.[a-z][a-z-]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Something that happened. Nothing in it is a secret.
 
     Attributes:
-        name: what; those of the gateway itself are in ``FACTS``.
+        name: what; those of the gateway itself are in ``FACTS``, a plugin's own are each an ``OwnFact``.
         at: when.
         actor: the address of who did it, or ``CLIENT_ITSELF`` for the gateway; ``""`` where it was no act of anybody.
         subject: the address of whose connection or flow it concerns; ``""`` where it is nobody's.
@@ -108,3 +111,21 @@ FACTS: Mapping[FactName, FactKind] = {
     ),
 }
 """What the gateway itself tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFact:
+    """A fact that a plugin tells: what stands for it beside ``FACTS``.
+
+    Attributes:
+        name: two words with a dot between them, such as ``grant.ended``; none of the gateway's.
+        kind: what it stands for.
+    """
+
+    name: str
+    kind: FactKind
+
+    def __post_init__(self) -> None:
+        """Refuse a name that readers could take for another fact."""
+        if self.name in FACTS or not _OWN_NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is no name for a plugin's fact: two words, and none of the gateway's")

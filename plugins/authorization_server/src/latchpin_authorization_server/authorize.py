@@ -235,7 +235,7 @@ class Authorize:
             redirect_uri=request.redirect_uri,
             code_challenge=request.code_challenge,
         )
-        await self._server.grants.put(grant)
+        await self._server.allow(grant)
         url = build_answer(request.redirect_uri, self._server.issuer, state=request.state, code=code)
         return Leave(url, request.client.name)
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from latchpin.contracts import Context
 from latchpin.errors import RecordConflict
+from latchpin.model import CLIENT_ITSELF
+from latchpin.sdk.activity import OwnFact
 from latchpin.sdk.identity import SessionRevocations
 from latchpin.sdk.settings import load
 
@@ -15,6 +17,7 @@ from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.directory import ClientDirectory
 from latchpin_authorization_server.clients.records import CLIENTS, ClientRecords
 from latchpin_authorization_server.clients.registration import UNUSED, Registration
+from latchpin_authorization_server.facts import GRANT_ALLOWED, GRANT_ENDED, GRANT_MISUSED
 from latchpin_authorization_server.grants.consents import CONSENTS, Consents
 from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
@@ -39,6 +42,7 @@ class AuthorizationServer:
     def __init__(self, settings: AuthorizationServerSettings, context: Context) -> None:
         self.settings = settings
         self.clock = context.clock
+        self.activity = context.activity
         self.issuer = context.base_url
         self.client_records = ClientRecords(context.collection(CLIENTS))
         self.clients = ClientDirectory(self.client_records)
@@ -54,10 +58,32 @@ class AuthorizationServer:
         )
         self.token_endpoint = TokenEndpoint(self)
 
-    async def end(self, grant: Grant) -> None:
-        """End a grant: at once here, within a second at other workers."""
-        await self.grants.end(grant.id)
+    async def allow(self, grant: Grant) -> None:
+        """Keep a new grant, and tell that there is one."""
+        await self.grants.put(grant)
+        await self._tell(GRANT_ALLOWED, grant, grant.email)
+
+    async def end(self, grant: Grant, *, actor: str = CLIENT_ITSELF, fact: OwnFact = GRANT_ENDED) -> None:
+        """End a grant: at once here, within a second at other workers.
+
+        Args:
+            grant: which.
+            actor: the address of who ends it; the gateway by itself if nobody is named.
+            fact: what is told of it.
+        """
+        ended = await self.grants.end(grant.id)
         self.standing.forget(grant.id)
+        if ended:
+            await self._tell(fact, grant, actor)
+
+    async def end_misused(self, grant: Grant) -> None:
+        """End a grant whose code or refresh token came twice, or in a way in which its client would not send it."""
+        await self.end(grant, fact=GRANT_MISUSED)
+
+    async def _tell(self, fact: OwnFact, grant: Grant, actor: str) -> None:
+        await self.activity.tell(
+            fact, actor=actor, subject=grant.email, client_id=grant.client_id, resource=grant.resource
+        )
 
     async def used(self, client: Client) -> None:
         """A registered client got a token: it is kept on. Written at most once a day."""

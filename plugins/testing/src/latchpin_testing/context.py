@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from latchpin.activity.activity import Activity
 from latchpin.contracts import Cipher, Clock, Collection, Keys, KeyValueRecords, RecordStore, Signer, Upstream
 from latchpin.errors import ConfigurationError
 from latchpin.model import CollectionSpec
@@ -37,7 +38,10 @@ class SuiteContext:
         signer: the signer, for backends that need one.
         cipher: the cipher, for backends that need one.
         secrets: the pretended AUTH_ENCRYPTION_SECRET, then those of AUTH_ENCRYPTION_SECRETS_OLD.
-        as_found: whether the backend is opened to be looked at only.
+        diagnostic: whether the backend is opened to be looked at only.
+
+    Attributes:
+        activity: is told facts; ``activity.add`` lets a test listen.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SuiteContext:
         self.base_url = base_url
         self.state_ttl = state_ttl
         self.diagnostic = diagnostic
+        self.activity = Activity(self.clock)
         self._upstream = upstream
         self._records = records
         self._signer = signer

@@ -34,14 +34,14 @@ async def redeem_code(server: AuthorizationServer, request: TokenRequest) -> dic
     if not grant.is_code(presented):
         problem = "the code was used before; what it stood for has ended"
     if problem:
-        await server.end(grant)
+        await server.end_misused(grant)
         raise OAuthError("invalid_grant", problem)
     refreshes = "refresh_token" in request.client.grant_types
     redeemed = grant.redeemed(presented, now, server.settings.refresh_token_lifetime, refreshes=refreshes)
     try:
         stored = await server.grants.put(redeemed)
     except RecordConflict:
-        await server.end(grant)
+        await server.end_misused(grant)
         raise OAuthError("invalid_grant", "the code was used twice at once; what it stood for has ended") from None
     await server.used(request.client)
     return await give(server, stored)

@@ -34,7 +34,7 @@ async def refresh(server: AuthorizationServer, request: TokenRequest) -> dict[st
             await server.end(grant)
             raise OAuthError("invalid_grant", "an administrator ended what the person had allowed")
         if grant.client_id != request.client.id or judgement == "reused":
-            await server.end(grant)
+            await server.end_misused(grant)
             raise OAuthError("invalid_grant", "the refresh token was used before; what it stood for has ended")
         if request.form.get("resource", grant.resource) != grant.resource:
             raise OAuthError("invalid_target", "the refresh token is for another resource")
