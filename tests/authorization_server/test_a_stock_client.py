@@ -37,3 +37,16 @@ async def test_a_person_who_says_no_is_told_to_the_client(stock: StockClient, br
     await stock.introduce()
     answer = answer_of(await stock.visit(browser, decision="deny"))
     assert answer["error"] == "access_denied"
+
+
+async def test_a_client_that_looks_first_is_sent_to_the_sign_in(stock: StockClient):
+    await stock.introduce()
+    looked = await stock.http.get(stock.authorization_url(), headers={"accept": "*/*"}, follow_redirects=False)
+    assert looked.status_code == 303
+    assert looked.headers["location"].startswith(f"{BASE}/login?next=")
+
+
+async def test_a_client_that_looks_first_is_told_that_its_registration_is_gone(stock: StockClient):
+    await stock.introduce()
+    looked = await stock.http.get(stock.authorization_url(client_id="forgotten"), headers={"accept": "*/*"})
+    assert looked.status_code == 400

@@ -2,7 +2,8 @@
 
 Who asks: ``SignedInCaller`` and ``AdminCaller`` are arguments of a handler. They answer 401 or 403 to a program, and
 send a browser to ``/login``. ``WritingCaller`` and ``WritingAdmin`` prove besides that no other site's page sent the
-request: they belong to every POST, PUT and DELETE. ``CurrentApplication`` is the gateway, ``GatewayId`` the id in the
+request: they belong to every POST, PUT and DELETE. ``SignedInPerson`` sends programs to ``/login`` too: it is for
+addresses that programs hand to a browser. ``CurrentApplication`` is the gateway, ``GatewayId`` the id in the
 path::
 
     @router.get("/acme/note")
@@ -33,6 +34,7 @@ from latchpin.web.dependencies import (
     CurrentApplication,
     GatewayId,
     SignedInCaller,
+    SignedInPerson,
     WritingAdmin,
     WritingCaller,
     application_of,
@@ -60,6 +62,7 @@ __all__ = [
     "Id",
     "Moment",
     "SignedInCaller",
+    "SignedInPerson",
     "StreamingRoute",
     "TimeShown",
     "WritingAdmin",

@@ -16,6 +16,7 @@ from latchpin.errors import NotFound
 from latchpin.model import Caller
 from latchpin.model.ids import ID_PATTERN, is_id
 from latchpin.web.csrf import CSRF_HEADER, check_csrf
+from latchpin.web.errors import send_to_sign_in
 from latchpin.web.identity import require_admin, require_caller
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CurrentApplication",
     "GatewayId",
     "SignedInCaller",
+    "SignedInPerson",
     "WritingAdmin",
     "WritingCaller",
     "application_of",
@@ -104,6 +106,11 @@ async def _signed_in(
     return await require_caller(request)
 
 
+async def _person(request: Request) -> Caller:
+    send_to_sign_in(request)
+    return await require_caller(request)
+
+
 async def _admin(
     request: Request,
     _bearer: Annotated[object, Security(_BEARER)],
@@ -115,6 +122,9 @@ async def _admin(
 
 SignedInCaller = Annotated[Caller, Depends(_signed_in)]
 """Who asks; 401 if nobody says."""
+
+SignedInPerson = Annotated[Caller, Depends(_person)]
+"""Who asks. If nobody says, whatever asks is sent to ``/login``: for addresses that programs hand to a browser."""
 
 AdminCaller = Annotated[Caller, Security(_admin, scopes=[ADMINISTRATOR])]
 """Who asks, an administrator; 401 or 403."""

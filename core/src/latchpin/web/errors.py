@@ -31,12 +31,14 @@ __all__ = [
     "as_seen",
     "navigation_of",
     "problem",
+    "send_to_sign_in",
     "tell_failure",
     "text_for",
     "wants_html",
 ]
 
 _log = logging.getLogger("latchpin.web")
+_FOR_PEOPLE = "latchpin.for_people"
 
 
 def answer(
@@ -59,7 +61,9 @@ def answer(
     """
     settings = request.app.state.services.settings
     page = wants_html(request)
-    if page and _should_sign_in(request, error):  # no failure: nothing is logged
+    if (page or request.scope.get(_FOR_PEOPLE, False)) and _should_sign_in(
+        request, error
+    ):  # no failure: nothing is logged
         target = quote(request.url.path.removeprefix(settings.base_path) + _query(request), safe="")
         return RedirectResponse(f"{settings.base_url}/login?next={target}", 303)
     trace = trace_of(request.scope, error)
@@ -190,6 +194,11 @@ def as_seen(error: LatchpinError) -> Cause:
     if wider is not None and not _may_show(error):
         return wider
     return error.as_cause()
+
+
+def send_to_sign_in(request: Request) -> None:
+    """Whatever asks is sent to ``/login`` if nobody is signed in: programs look where they would send a browser."""
+    request.scope[_FOR_PEOPLE] = True
 
 
 def wants_html(request: Request) -> bool:

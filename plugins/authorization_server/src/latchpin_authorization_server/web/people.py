@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.model import Caller
 from latchpin.sdk.sign_in import browser_cookie, new_browser_cookie, not_in_advance, set_browser_cookie
-from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingCaller, frame, render, wants_html
+from latchpin.sdk.web import (
+    CurrentApplication,
+    SignedInCaller,
+    SignedInPerson,
+    WritingCaller,
+    frame,
+    render,
+    wants_html,
+)
 
 from latchpin_authorization_server.authorize import Ask, Authorize, Connect, Leave, NextStep, build_answer
-from latchpin_authorization_server.errors import AuthorizationRefused
+from latchpin_authorization_server.errors import AuthorizationRefused, ClientUnknown
 from latchpin_authorization_server.metadata import PATHS
 from latchpin_authorization_server.redirect_uris import is_loopback, tell_destination
 from latchpin_authorization_server.server import open_server
@@ -24,9 +32,21 @@ TEMPLATES = Path(__file__).parent / "templates"
 _MEANT = frozenset({"none", "same-origin"})
 
 
-@router.get(PATHS["authorization_endpoint"])
+async def _check_client(request: Request, application: CurrentApplication) -> None:
+    """Say that a client's registration is gone before anybody signs in.
+
+    Clients that look first (FastMCP's does) then register anew, and nobody is led to a page that ends there. A
+    document is not asked for: only signed-in people cause that.
+    """
+    client_id = request.query_params.get("client_id", "")
+    server = await open_server(application.services.context)
+    if "://" not in client_id and await server.clients.find(client_id) is None:
+        raise ClientUnknown(f"no client has the client_id {client_id[:200]!a}")
+
+
+@router.get(PATHS["authorization_endpoint"], dependencies=[Depends(_check_client)])
 @not_in_advance
-async def authorize(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
+async def authorize(request: Request, caller: SignedInPerson, application: CurrentApplication) -> Response:
     """The authorization endpoint (RFC 6749 section 3.1)."""
     flow = Authorize(await open_server(application.services.context), application)
     browser = browser_cookie(request) or new_browser_cookie()
