@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import date
 
 from latchpin.contracts import Context
 from latchpin.errors import RecordConflict
@@ -12,6 +13,7 @@ from latchpin.model import CLIENT_ITSELF
 from latchpin.sdk.activity import OwnFact
 from latchpin.sdk.identity import SessionRevocations
 from latchpin.sdk.settings import load
+from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.directory import ClientDirectory
@@ -29,6 +31,8 @@ from latchpin_authorization_server.tokens.access_tokens import AccessTokens
 from latchpin_authorization_server.tokens.signing_keys import SigningKeys
 
 __all__ = ["AuthorizationServer", "open_server"]
+
+_MOST_SEEN = 4096
 
 
 class AuthorizationServer:
@@ -57,6 +61,7 @@ class AuthorizationServer:
             self.keys, issuer=context.base_url, clock=context.clock, lifetime=settings.access_token_lifetime
         )
         self.token_endpoint = TokenEndpoint(self)
+        self._kept_on: Bounded[str, date] = Bounded(_MOST_SEEN)
 
     async def allow(self, grant: Grant) -> None:
         """Keep a new grant, and tell that there is one."""
@@ -87,9 +92,11 @@ class AuthorizationServer:
 
     async def used(self, client: Client) -> None:
         """A registered client got a token: it is kept on. Written at most once a day."""
-        if client.source != "registered":
+        now = self.clock()
+        if client.source != "registered" or self._kept_on.get(client.id) == now.date():
             return
-        stored, now = await self.client_records.get(client.id), self.clock()
+        self._kept_on[client.id] = now.date()
+        stored = await self.client_records.get(client.id)
         if stored is None or stored.expires_at is None or stored.expires_at - now > UNUSED * 29 / 30:
             return
         with suppress(RecordConflict):  # another worker does it at the same moment

