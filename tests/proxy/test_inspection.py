@@ -10,8 +10,8 @@ import zlib
 from collections.abc import AsyncIterator
 
 import pytest
-from latchpin.identity.bindings import Binder
 from latchpin.outbound.failure import Failure
+from latchpin_proxy.bindings import Binder
 from latchpin_proxy.inspection import MOST_HELD, inspect
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.room import Room, Share

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from latchpin.errors import InvalidRequest
-from latchpin.identity.bindings import Binder, NotBound
+from latchpin_proxy.bindings import Binder, NotBound
 from latchpin_proxy.errors import NotYours
 from latchpin_proxy.links import REMOVED
 from latchpin_proxy.messages import RELATED_TASK, Terms, Unreadable, may_name, rewrite

@@ -30,7 +30,7 @@ from latchpin.plugins.host import Plugins
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 
-__all__ = ["TO_SERVERS", "err", "opened", "out", "print_json", "run"]
+__all__ = ["TO_SERVERS", "err", "opened", "opened_states", "out", "print_json", "run", "say"]
 
 ResultT = TypeVar("ResultT")
 

@@ -21,7 +21,6 @@ COMMANDS: Mapping[str, str] = {
     "plugins": "latchpin.commands.serving",
     "login-link": "latchpin.commands.people",
     "token": "latchpin.commands.people",
-    "states": "latchpin.commands.states",
     "secret": "latchpin.commands.secret",
 }
 """The core's commands, in the order of the help, and the module that has each in its ``app``."""

@@ -62,7 +62,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),
     "latchpin-demo": Brings(commands=("demo",)),
-    "latchpin-admin-cli": Brings(commands=("gateways", "config", "break-glass")),
+    "latchpin-admin-cli": Brings(commands=("gateways", "config", "states", "break-glass")),
     "latchpin-doctor": Brings(commands=("doctor",), paths=r"/admin/doctor|/admin/gateways/[^/]+/test"),
     "latchpin-scaffold": Brings(commands=("plugin",)),
     "latchpin-admin-ui": Brings(paths=r"/admin(/.*)?"),

@@ -13,13 +13,13 @@ Results go to stdout, everything else to stderr: ``out`` and ``err`` print for p
 wide as the terminal, ``print_json`` prints for programs, and ``say`` says a word to people on stderr.
 
 ``opened`` opens what plugins offer only where a hook of ``latchpin.sdk.hooks`` asks for it: ``TO_SERVERS`` are those of
-a command that speaks to a gateway's servers.
+a command that speaks to a gateway's servers. ``opened_states`` opens the state store alone.
 
 ``OPERATOR`` is the caller who types a command, and ``find_gateway`` the gateway that is meant by an id, its first
 digits or a name.
 """
 
-from latchpin.commands.console import TO_SERVERS, err, opened, out, print_json, run, say
+from latchpin.commands.console import TO_SERVERS, err, opened, opened_states, out, print_json, run, say
 from latchpin.commands.ending import until_told
 from latchpin.commands.tables import print_table
 from latchpin.commands.which_gateway import OPERATOR, find_gateway
@@ -30,6 +30,7 @@ __all__ = [
     "err",
     "find_gateway",
     "opened",
+    "opened_states",
     "out",
     "print_json",
     "print_table",

@@ -12,14 +12,10 @@ keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
 ``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire.
-
-``Bindings`` gives the ``Binder`` of one caller at one gateway. It turns names that a server gives out into names that
-only this caller can use there; ``Kind`` says what a name names, and ``NotBound`` that a name is somebody else's.
 """
 
 from latchpin.identity.address import parse_email
 from latchpin.identity.assertion_store import AssertionStore
-from latchpin.identity.bindings import Binder, Bindings, Kind, NotBound
 from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
 from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.login import create_link
@@ -30,11 +26,7 @@ __all__ = [
     "EVERYBODY",
     "SIGNING_ALGORITHMS",
     "AssertionStore",
-    "Binder",
-    "Bindings",
     "KeySet",
-    "Kind",
-    "NotBound",
     "SessionRevocations",
     "Verifier",
     "create_link",

@@ -15,7 +15,7 @@ __all__ = ["latchpin_commands"]
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[typer.Typer]:
-    """Add ``latchpin gateways``, ``latchpin config`` and ``latchpin break-glass``."""
-    from latchpin_admin_cli import break_glass, config, gateways  # noqa: PLC0415  a serving process has no use for them
+    """Add ``latchpin gateways``, ``config``, ``states`` and ``break-glass``."""
+    from latchpin_admin_cli import break_glass, config, gateways, states  # noqa: PLC0415  serving has no use for them
 
-    return [gateways.app, config.app, break_glass.app]
+    return [gateways.app, config.app, states.app, break_glass.app]

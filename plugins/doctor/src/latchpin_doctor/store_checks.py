@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Sequence
 
 from latchpin.contracts import Finding, Severity
 from latchpin.errors import LatchpinError, SchemaOutdated, StateStorageDisabled, Unsealable
-from latchpin.sdk.checks import count_unsealable
 
 from latchpin_doctor.examination import Examination
+from latchpin_doctor.unsealable import count_unsealable
 
 __all__ = ["check_kind_of_states", "check_sealed", "check_start", "check_stores"]
 
@@ -78,7 +78,7 @@ async def check_sealed(context: Examination) -> Sequence[Finding]:
     """How many stored secrets no key opens."""
     if context.application is None:
         return []
-    counts = await count_unsealable(context.application.services)
+    counts = await count_unsealable(context.application)
     if not counts:
         return [Finding(Severity.OK, "Every stored secret opens with the secrets in these settings")]
     closed = ", ".join(f"{count} {what}" for what, count in counts.items())

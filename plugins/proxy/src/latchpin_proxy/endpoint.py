@@ -16,7 +16,6 @@ from fastapi.responses import Response
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.identity import Bindings
 from latchpin.sdk.outbound import open_session
 from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.urls import origin_of
@@ -24,6 +23,7 @@ from latchpin.sdk.web import answer_program, check_gateway_id, read_header, requ
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.headers import build_request_headers

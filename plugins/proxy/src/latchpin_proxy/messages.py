@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from latchpin.sdk.identity import Binder
 from latchpin.sdk.urls import split_url
 
+from latchpin_proxy.bindings import Binder
 from latchpin_proxy.links import may_be_opened, without_our_links
 
 __all__ = [

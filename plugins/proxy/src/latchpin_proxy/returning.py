@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 from latchpin.errors import InvalidRequest
-from latchpin.sdk.identity import Binder, Kind, NotBound
 
+from latchpin_proxy.bindings import Binder, Kind, NotBound
 from latchpin_proxy.errors import NotYours
 from latchpin_proxy.messages import RELATED_TASK, is_of_interest, seems_utf8
 

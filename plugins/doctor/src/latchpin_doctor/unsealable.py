@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.errors import Unsealable
-from latchpin.records.sealed import count_closed
-from latchpin.services import Services
-from latchpin.tokens.sealing import open_token
+from latchpin.model import StoredToken
+from latchpin.sdk.checks import count_closed
+from latchpin.sdk.gateway import Application, open_configured_secret, open_registered_secret
 
 __all__ = ["count_unsealable"]
 
@@ -19,15 +18,21 @@ RecordT = TypeVar("RecordT")
 AT_ONCE = 200
 
 
-async def count_unsealable(services: Services) -> Mapping[str, int]:
+async def count_unsealable(application: Application) -> Mapping[str, int]:
     """How many there are, by what they are; empty if all open.
 
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
+    services, tokens = application.services, application.tokens
     records, cipher = services.records, services.cipher
+
+    def open_token(token: StoredToken) -> None:
+        if not tokens.health(token).opens:
+            raise Unsealable
+
     closed = {
-        "users' tokens": await _closed(await records.tokens.list(), lambda token: open_token(cipher, token)),
+        "users' tokens": await _closed(await records.tokens.list(), open_token),
         "registered clients": await _closed(
             await records.clients.list(), lambda client: open_registered_secret(client, cipher)
         ),

@@ -6,8 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
-
-from latchpin.commands.console import opened_states, print_json, run
+from latchpin.sdk.commands import opened_states, print_json, run
 
 app = typer.Typer(name="states", help="Look after pending authorizations.", no_args_is_help=True)
 

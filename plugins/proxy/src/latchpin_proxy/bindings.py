@@ -12,11 +12,10 @@ from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Caller, Gateway
-from latchpin.oauth import base64url
-from latchpin.workers.keys import SharedKeys
+from latchpin.sdk.keys import SharedKeys
+from latchpin.sdk.oauth import base64url
 
 __all__ = ["Binder", "Bindings", "Kind", "NotBound"]
 
