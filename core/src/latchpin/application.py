@@ -9,6 +9,7 @@ from latchpin.activity.recorder import FlowRecorder
 from latchpin.authorization.callback import AuthorizationCallback
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.redemption import Redemption
+from latchpin.authorization.refusals import Refusals
 from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
@@ -23,6 +24,7 @@ from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
+from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.service import TokenService
@@ -66,6 +68,7 @@ class Application:
         self.recorder = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.pending_authorizations = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)
+        self.refusals = Refusals(services.kept, services.clock)
         self.start_authorization = StartAuthorization(
             services,
             self.gateways,
@@ -88,6 +91,34 @@ class Application:
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.status = GatewayStatusService(services, self.tokens)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
+
+    async def must_authorize(self, gateway: Gateway, caller: Caller) -> bool:
+        """Whether ``caller`` gets no further at ``gateway`` before they authorize it in a browser.
+
+        They have no token; it cannot be used or renewed; or the server refused it, or wanted more scopes than it has,
+        since they authorized. Asks the stores only.
+        """
+        if gateway.auth_type != "oauth" or not needs_browser(gateway):
+            return False
+        stored = await self.services.records.tokens.get(gateway.id, caller.email)
+        if stored is None or not self.tokens.health(stored).authorized:
+            return True
+        return await self.refusals.stand(stored)
+
+    async def note_refusal(self, gateway: Gateway, caller: Caller) -> bool:
+        """Note that ``caller`` was just told to authorize ``gateway``.
+
+        Returns:
+            Whether a program may send them there by itself: not if they declined within the hour, nor if the last
+            authorization was refused for the second time within a minute.
+        """
+        stored = await self.services.records.tokens.get(gateway.id, caller.email)
+        return await self.refusals.note(gateway.id, caller.email, stored)
+
+    async def decline_authorization(self, gateway: Gateway, caller: Caller) -> None:
+        """Note that ``caller`` was asked to authorize ``gateway`` and does without."""
+        stored = await self.services.records.tokens.get(gateway.id, caller.email)
+        await self.refusals.decline(gateway.id, caller.email, stored)
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
         """Trust the issuer that a gateway's server names now, in place of the one pinned when it was first used.

@@ -6,7 +6,8 @@ value is left out when it is printed.
 
 Some names are words or numbers of others: ``AuthType`` and ``JWT_BEARER`` (a grant) are a gateway's,
 ``NO_PROFILE`` is what its ``provider`` says to have none,
-``CLIENT_ITSELF`` is the owner of a token that is the gateway's own, ``ID_INDEX`` is the index that each collection has.
+``CLIENT_ITSELF`` is the owner of a token that is the gateway's own, ``VIA_ACCESS_TOKEN`` is how a caller came whose
+program runs OAuth itself, ``ID_INDEX`` is the index that each collection has.
 ``AuditEvent`` are the audit log's. Of a flow's history: ``StepName``, ``StepOutcome``, ``FlowOutcome``, ``Phase`` (what
 was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many are kept).
 """
@@ -19,7 +20,7 @@ from latchpin.model.facts import Fact
 from latchpin.model.flow_steps import Phase, StepName
 from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
 from latchpin.model.pending import PendingAuthorization, StateKey
-from latchpin.model.person import Caller, Evidence, IdentityAssertion
+from latchpin.model.person import VIA_ACCESS_TOKEN, Caller, Evidence, IdentityAssertion
 from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
 from latchpin.model.sealed import Sealed
 from latchpin.model.server_profile import NO_PROFILE, ServerProfile
@@ -54,5 +55,6 @@ __all__ = [
     "StoredTool",
     "TokenGrant",
     "ToolChanges",
+    "VIA_ACCESS_TOKEN",
     "index_time",
 ]

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["Caller", "Evidence", "IdentityAssertion"]
+__all__ = ["VIA_ACCESS_TOKEN", "Caller", "Evidence", "IdentityAssertion"]
+
+VIA_ACCESS_TOKEN = "access-token"  # noqa: S105  a way, no secret
+"""The program runs OAuth itself: a 401 sends its person through the sign-in, which leads on to what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Caller:
 
     Attributes:
         via: names the way, for logs and for people: ``bearer``, ``session``, ``proxy``, ``local``, or a plugin's own.
+            ``VIA_ACCESS_TOKEN``: the program got its token from this gateway's authorization server.
         session_id: the browser's session, ``""`` where there is none; proofs for forms hold for it alone.
         assertion: the proof that came along, if a company's identity provider issued it.
         proves_intent: the request itself shows that its sender meant it, since no page of another site can make a

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import RecordConflict
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Application, needs_browser
+from latchpin.sdk.gateway import Application
 from latchpin.sdk.oauth import hash_browser
 
 from latchpin_authorization_server.clients.client import Client
@@ -193,8 +193,11 @@ class Authorize:
     async def _connect(
         self, pending: PendingRequest, resource: ProtectedResource, caller: Caller, *, skip: bool = False
     ) -> NextStep:
-        missing = () if skip else await self._missing(resource, caller)
-        if not missing:
+        missing = await self._missing(resource, caller)
+        if skip:
+            for gateway in missing:
+                await self._application.decline_authorization(gateway, caller)
+        if skip or not missing:
             return await self._finish(pending)
         if len(resource.gateways) == 1 and not pending.tried:
             await self._write(replace(pending, tried=(missing[0].id,)))
@@ -206,14 +209,7 @@ class Authorize:
 
     async def _missing(self, resource: ProtectedResource, caller: Caller) -> tuple[Gateway, ...]:
         """The gateways behind the resource that the person has to authorize before its client can use them."""
-        found = []
-        for gateway in resource.gateways:
-            if gateway.auth_type != "oauth" or not needs_browser(gateway):
-                continue
-            stored = await self._application.services.records.tokens.get(gateway.id, caller.email)
-            if not self._application.tokens.health(stored).authorized:
-                found.append(gateway)
-        return tuple(found)
+        return tuple([each for each in resource.gateways if await self._application.must_authorize(each, caller)])
 
     # -- the answer ------------------------------------------------------------------------------------------
 

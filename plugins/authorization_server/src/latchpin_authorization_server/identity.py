@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 import jwt
 from latchpin.contracts import Clock
 from latchpin.errors import InvalidRequest, NotSignedIn
-from latchpin.model import Caller, Evidence
+from latchpin.model import VIA_ACCESS_TOKEN, Caller, Evidence
 from latchpin.sdk.identity import SessionRevocations, explain_jwt, parse_authorization
 from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.grants.records import GrantRecords
 from latchpin_authorization_server.tokens.access_tokens import AccessToken, AccessTokens
 
-__all__ = ["VIA", "AccessTokenIdentity", "StandingGrants"]
+__all__ = ["AccessTokenIdentity", "StandingGrants"]
 
-VIA = "access-token"
-"""What a caller's ``via`` says: the client can get another token by itself."""
 REMEMBERED = timedelta(seconds=1)
 """How long a worker goes on without asking the store again whether a grant stands: so late may an end come here."""
 _MOST = 10_000
@@ -84,7 +82,7 @@ class AccessTokenIdentity:
             why = explain_jwt(exc) if isinstance(exc, jwt.InvalidTokenError) else exc.detail
             raise NotSignedIn(f"the access token was refused: {why}") from exc
         await self._check_stands(token)
-        return Caller(token.email, via=VIA, proves_intent=True)
+        return Caller(token.email, via=VIA_ACCESS_TOKEN, proves_intent=True)
 
     async def _check_stands(self, token: AccessToken) -> None:
         ended = await self._revocations.cover(token.email, token.issued_at.timestamp())

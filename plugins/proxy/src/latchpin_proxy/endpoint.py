@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from latchpin.errors import LatchpinError, NotSignedIn
-from latchpin.model import Caller
+from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
+from latchpin.model import VIA_ACCESS_TOKEN, Caller
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import open_session
 from latchpin.sdk.settings import CoreSettings, load
@@ -83,6 +84,7 @@ class McpEndpoint:
         """Serve one request."""
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
+        caller: Caller | None = None
         try:
             if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
@@ -91,7 +93,8 @@ class McpEndpoint:
                 await self._serve(scope, inbound, Exchange(send, settings.proxy_idle_timeout, self._room), caller)
         except LatchpinError as exc:
             await inbound.skip(SKIPPED)
-            await self._refuse(exc, scope, inbound)(scope, receive, send)
+            await self._place(exc, scope, caller)
+            await self._refuse(exc, scope, inbound, caller)(scope, receive, send)
 
     # -- who ----------------------------------------------------------------------------------------------
 
@@ -155,20 +158,33 @@ class McpEndpoint:
 
     # -- refusals -----------------------------------------------------------------------------------------
 
-    def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound) -> Response:
+    async def _place(self, error: LatchpinError, scope: Scope, caller: Caller | None) -> None:
+        """Say in the status of ``error`` what helps a program that runs OAuth itself: 401 only if signing in does."""
+        if caller is None or not isinstance(error, AuthorizationRequired):
+            return
+        gateway = await self._application.gateways.get(scope["path_params"]["gateway_id"], caller)
+        may_help = await self._application.note_refusal(gateway, caller)
+        if caller.via == VIA_ACCESS_TOKEN:
+            error.status = HTTPStatus.UNAUTHORIZED if may_help else HTTPStatus.FORBIDDEN
+
+    def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound, caller: Caller | None) -> Response:
         headers = {} if inbound.whole else dict(LAST)
-        if error.status in {401, 403} and (challenge := self._challenge(error, scope)) is not None:
+        if (challenge := self._challenge(error, scope, caller)) is not None:
             headers["www-authenticate"] = challenge
         return answer_program(scope, error, base_url=self._core.base_url, headers=headers)
 
-    def _challenge(self, error: LatchpinError, scope: Scope) -> str | None:
+    def _challenge(self, error: LatchpinError, scope: Scope, caller: Caller | None) -> str | None:
         parameters: dict[str, str] = {}
-        if isinstance(error, StepUpRequired):
+        if caller is not None and caller.via == VIA_ACCESS_TOKEN:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                return None
+            parameters = {"error": "invalid_token"}
+        elif isinstance(error, StepUpRequired):
             parameters = {"error": "insufficient_scope", "scope": " ".join(error.scopes)}
-        elif error.status != 401:  # noqa: PLR2004
+        elif error.status != HTTPStatus.UNAUTHORIZED:
             return None
         elif isinstance(error, NotSignedIn) and read_header(scope, b"authorization"):
             parameters["error"] = "invalid_token"
-        if (url := getattr(error, "authorize_url", None)) is not None:
+        elif (url := getattr(error, "authorize_url", None)) is not None:
             parameters["authorize_url"] = url
         return build_challenge(self._core.base_url, scope["path_params"]["gateway_id"], **parameters)

@@ -1,0 +1,71 @@
+"""The note of what a server did not take: by person, gateway and authorization, for an hour, and asked for once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from latchpin.authorization.refusals import Refusals
+from latchpin.records.kept import KeyValues
+from latchpin_testing import MovedClock, SuiteContext
+from latchpin_testing.samples import stored_token
+
+pytestmark = pytest.mark.needs("latchpin_memory_store")
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+async def refusals(clock: MovedClock) -> AsyncIterator[Refusals]:
+    from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
+
+    async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
+        yield Refusals(KeyValues(records), clock)
+
+
+@pytest.fixture
+def token(clock: MovedClock):
+    return replace(stored_token(now=clock()), flow_id="a" * 32)
+
+
+def place(token) -> tuple[str, str]:
+    return token.gateway_id, token.app_user_email
+
+
+async def test_a_refusal_stands_until_the_person_authorizes_again(refusals: Refusals, token):
+    assert not await refusals.stand(token)
+    assert await refusals.note(*place(token), token)
+    assert await refusals.stand(token)
+    assert await refusals.stand(replace(token, revision=token.revision + 1))  # renewed
+    assert not await refusals.stand(replace(token, flow_id="b" * 32))
+    assert not await refusals.stand(replace(token, app_user_email="bob@example.com"))
+    assert not await refusals.stand(replace(token, gateway_id="f" * 32))
+
+
+async def test_a_second_authorization_that_is_refused_within_a_minute_helps_nobody(refusals, token, clock):
+    second, third = (replace(token, flow_id=letter * 32) for letter in "bc")
+    assert await refusals.note(*place(token), token)
+    assert await refusals.note(*place(token), token)  # the same refusal, told again
+    clock.advance(timedelta(seconds=59))
+    assert not await refusals.note(*place(token), second)
+    assert not await refusals.note(*place(token), second)
+    clock.advance(timedelta(seconds=60))
+    assert await refusals.note(*place(token), third)
+
+
+async def test_who_has_no_token_may_be_sent_there_unless_they_declined(refusals, token, clock):
+    for _ in range(2):
+        assert await refusals.note(*place(token), None)
+    await refusals.decline(*place(token), None)
+    assert not await refusals.note(*place(token), None)
+    assert await refusals.note("f" * 32, token.app_user_email, None)
+    assert await refusals.note(*place(token), token)  # they authorized after all
+    await refusals.decline(*place(token), token)
+    assert not await refusals.note(*place(token), token)
+    clock.advance(timedelta(seconds=3601))
+    assert await refusals.note(*place(token), token)
