@@ -13,9 +13,12 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.oauth import hash_browser
 
 from latchpin_authorization_server.clients.client import Client
+from latchpin_authorization_server.devices.device import Device
+from latchpin_authorization_server.devices.user_code import parse_user_code
 from latchpin_authorization_server.errors import (
     AuthorizationRefused,
     ClientUnknown,
+    EndpointNotYours,
     RedirectUriRefused,
     RequestGone,
 )
@@ -29,16 +32,21 @@ from latchpin_authorization_server.grants.requests import (
 from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer
 
-__all__ = ["Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
+__all__ = ["Answered", "Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The person is asked for their consent."""
+    """The person is asked for their consent.
+
+    Attributes:
+        device: the one that waits for the answer; None where it goes back by the browser.
+    """
 
     pending: PendingRequest
     client: Client
     resource: ProtectedResource
+    device: Device | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,15 @@ class Leave:
     is_answer: bool = True
 
 
-NextStep = Ask | Connect | Leave
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The device has the person's answer, and the browser is done."""
+
+    client_name: str
+    allowed: bool
+
+
+NextStep = Ask | Connect | Leave | Answered
 
 
 class Authorize:
@@ -101,6 +117,39 @@ class Authorize:
         )
         return await self._connect(pending, resource, caller) if allowed else Ask(pending, request.client, resource)
 
+    async def begin_for_device(self, typed: str, caller: Caller, *, address: str, browser: str) -> Ask | None:
+        """A person typed the code that a device shows. None where no device waits with that code.
+
+        Args:
+            typed: what the person typed.
+            caller: who is signed in.
+            address: the network address of the person's browser.
+            browser: the browser's cookie.
+
+        Raises:
+            TooManyCodes: too many wrong ones came.
+            EndpointNotYours: the person may not use what the device asks for.
+        """
+        device = await self._claim(typed, caller, address)
+        client = None if device is None else await self._server.clients.find(device.client_id)
+        if device is None or client is None:
+            return None
+        resource = await find_resource(self._application, device.resource, caller)
+        if resource is None:
+            raise EndpointNotYours
+        request = AuthorizationRequest(client, "", None, "", device.resource)
+        pending = await self._server.requests.add(
+            request, email=caller.email, browser=hash_browser(browser), step="consent", device=device.id
+        )
+        return Ask(pending, client, resource, device)
+
+    async def _claim(self, typed: str, caller: Caller, address: str) -> Device | None:
+        async with self._server.guesses.guess(caller.email, address) as guess:
+            code = parse_user_code(typed)
+            device = None if code is None else await self._server.devices.claim(code, caller.email)
+            guess.was_right = device is not None
+        return device
+
     async def decide(self, request_id: str, caller: Caller, *, browser: str | None, allow: bool) -> NextStep:
         """The person answered.
 
@@ -111,9 +160,14 @@ class Authorize:
         pending = await self._find(request_id, caller, browser)
         if not allow:
             await self._server.requests.take(pending.id)
+            if pending.device:
+                return await self._tell_device(pending, allow=False)
             self._refuse(pending, "access_denied", "the person did not allow it")
         resource = await self._resource_of(pending, caller)
-        await self._server.consents.remember(caller.email, pending.client_id, pending.redirect_uri, pending.resource)
+        if not pending.device:  # whoever types a code is asked each time
+            await self._server.consents.remember(
+                caller.email, pending.client_id, pending.redirect_uri, pending.resource
+            )
         if pending.step == "consent":
             pending = await self._write(replace(pending, step="connect"))
         return await self._connect(pending, resource, caller)
@@ -128,7 +182,10 @@ class Authorize:
         resource = await self._resource_of(pending, caller)
         if pending.step == "consent":
             client = await self._client_of(pending)
-            return Ask(pending, client, resource)
+            device = await self._server.devices.get(pending.device) if pending.device else None
+            if pending.device and device is None:
+                raise RequestGone
+            return Ask(pending, client, resource, device)
         return await self._connect(pending, resource, caller, skip=skip)
 
     # -- what a request is -----------------------------------------------------------------------------------
@@ -178,6 +235,8 @@ class Authorize:
 
     async def _resource_of(self, pending: PendingRequest, caller: Caller) -> ProtectedResource:
         resource = await find_resource(self._application, pending.resource, caller)
+        if resource is None and pending.device:
+            raise EndpointNotYours
         if resource is None:
             self._refuse(pending, "invalid_target", "resource is no MCP endpoint that this person may use")
         return resource
@@ -213,11 +272,13 @@ class Authorize:
 
     # -- the answer ------------------------------------------------------------------------------------------
 
-    async def _finish(self, pending: PendingRequest) -> Leave:
+    async def _finish(self, pending: PendingRequest) -> Leave | Answered:
         taken = await self._server.requests.take(pending.id)
         client = None if taken is None else await self._server.clients.find(taken.client_id)
         if taken is None or client is None:
             raise RequestGone
+        if taken.device:
+            return await self._tell_device(taken, allow=True)
         request = AuthorizationRequest(client, taken.redirect_uri, taken.state, taken.code_challenge, taken.resource)
         return await self._answer(request, taken.email)
 
@@ -234,6 +295,12 @@ class Authorize:
         await self._server.allow(grant)
         url = build_answer(request.redirect_uri, self._server.issuer, state=request.state, code=code)
         return Leave(url, request.client.name)
+
+    async def _tell_device(self, pending: PendingRequest, *, allow: bool) -> Answered:
+        device = await self._server.devices.answer(pending.device, pending.email, allow=allow)
+        if device is None:
+            raise RequestGone("the device's code has expired, or was answered before")
+        return Answered(device.client_name, allow)
 
     def _refuse(self, pending: PendingRequest, error: str, description: str) -> NoReturn:
         raise AuthorizationRefused(error, description, redirect_uri=pending.redirect_uri, state=pending.state)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from latchpin.errors import CallerError
 
-__all__ = ["AuthorizationRefused", "ClientUnknown", "OAuthError", "RedirectUriRefused", "RequestGone"]
+__all__ = [
+    "AuthorizationRefused",
+    "ClientUnknown",
+    "EndpointNotYours",
+    "OAuthError",
+    "RedirectUriRefused",
+    "RequestGone",
+    "TooManyCodes",
+]
 
 
 class OAuthError(Exception):
@@ -69,3 +77,23 @@ class RequestGone(CallerError):
     title = "Start again from the application"
     public = "This request is over, or was begun in another browser or by somebody else."
     remedy = "Start again from the application."
+
+
+class TooManyCodes(CallerError):
+    """Too many wrong codes of devices were typed, by this person, from this address or in all."""
+
+    code = "too-many-codes"
+    status = 429
+    title = "Too many wrong codes"
+    public = "Too many codes were typed that no device shows."
+    remedy = "Wait ten minutes, let the device show a new code, and type that."
+
+
+class EndpointNotYours(CallerError):
+    """A device asks for an MCP endpoint that there is not, or that its person may not use."""
+
+    code = "endpoint-not-yours"
+    status = 404
+    title = "No such endpoint for you"
+    public = "The device asks for an MCP endpoint that is not here, or that you may not use."
+    remedy = "Check the URL that the device was given, and ask an administrator whether you may use it."

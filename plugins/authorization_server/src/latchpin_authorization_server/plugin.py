@@ -52,6 +52,6 @@ def latchpin_routes() -> Sequence[APIRouter]:
     """Offer the endpoints and pages."""
     if not _is_on():
         return []
-    from latchpin_authorization_server.web import people, programs  # noqa: PLC0415  FastAPI is not loaded by commands
+    from latchpin_authorization_server.web import devices, people, programs  # noqa: PLC0415  FastAPI is not loaded by commands
 
-    return [programs.router, people.router]
+    return [programs.router, people.router, devices.router]

@@ -19,6 +19,8 @@ from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.directory import ClientDirectory
 from latchpin_authorization_server.clients.records import CLIENTS, ClientRecords
 from latchpin_authorization_server.clients.registration import UNUSED, Registration
+from latchpin_authorization_server.devices.guesses import GUESSES, Guesses
+from latchpin_authorization_server.devices.records import DEVICES, Devices
 from latchpin_authorization_server.facts import GRANT_ALLOWED, GRANT_ENDED, GRANT_MISUSED
 from latchpin_authorization_server.grants.consents import CONSENTS, Consents
 from latchpin_authorization_server.grants.grant import Grant
@@ -56,6 +58,8 @@ class AuthorizationServer:
         self.revocations = SessionRevocations(context.kept, context.clock)
         self.consents = Consents(context.collection(CONSENTS), context.clock)
         self.requests = PendingRequests(context.collection(REQUESTS), context.clock)
+        self.devices = Devices(context.collection(DEVICES), context.clock)
+        self.guesses = Guesses(context.collection(GUESSES), context.clock)
         self.keys = SigningKeys(context)
         self.access_tokens = AccessTokens(
             self.keys, issuer=context.base_url, clock=context.clock, lifetime=settings.access_token_lifetime

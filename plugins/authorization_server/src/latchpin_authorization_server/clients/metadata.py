@@ -40,7 +40,7 @@ def parse_client_metadata(
     wanted = tuple(each for each in GRANT_TYPES if each in grant_types)
     if not wanted:
         raise OAuthError("invalid_client_metadata", f"grant_types has at least one of {', '.join(GRANT_TYPES)}")
-    if "code" not in _words(said, "response_types", ["code"]):
+    if "authorization_code" in wanted and "code" not in _words(said, "response_types", ["code"]):
         raise OAuthError("invalid_client_metadata", "response_types has code")
     return Client(client_id, _name(said), source, _redirect_uris(said, wanted, schemes), wanted, method)
 

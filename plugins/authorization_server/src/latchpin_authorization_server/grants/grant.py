@@ -13,7 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-__all__ = ["CODE_LIFETIME", "GRACE", "Grant", "Judgement", "Presented", "make_grant", "parse_presented"]
+__all__ = [
+    "CODE_LIFETIME",
+    "GRACE",
+    "Grant",
+    "Judgement",
+    "Presented",
+    "make_grant",
+    "make_redeemed_grant",
+    "parse_presented",
+]
 
 CODE_LIFETIME = timedelta(minutes=2)
 GRACE = timedelta(seconds=10)
@@ -157,6 +166,21 @@ def make_grant(
         code_until=now + CODE_LIFETIME,
     )
     return grant, code.text
+
+
+def make_redeemed_grant(
+    *,
+    email: str,
+    client_id: str,
+    client_name: str,
+    resource: str,
+    now: datetime,
+    lifetime: timedelta,
+    refreshes: bool = False,
+) -> Grant:
+    """A new grant for which no code goes by a browser, with a first refresh token if ``refreshes``."""
+    grant, code = make_grant(email=email, client_id=client_id, client_name=client_name, resource=resource, now=now)
+    return grant.redeemed(Presented(*code.split(".")), now, lifetime, refreshes=refreshes)
 
 
 def parse_presented(text: str) -> Presented | None:

@@ -30,9 +30,9 @@ class AuthorizationRequest:
     """What a client asks for; it holds.
 
     Attributes:
-        redirect_uri: where the answer goes.
+        redirect_uri: where the answer goes; ``""`` where a device waits for it.
         state: the client's own, to be given back; None if it sent none.
-        code_challenge: the S256 challenge (RFC 7636).
+        code_challenge: the S256 challenge (RFC 7636); ``""`` where a device waits.
         resource: the URL of the MCP endpoint that the token is for (RFC 8707).
         asks_again: the client wants the person to be asked, whatever was allowed before.
     """
@@ -55,6 +55,7 @@ class PendingRequest:
         browser: SHA-256 of the browser's cookie.
         step: what comes next: the person's consent, or their connections to the servers behind the resource.
         tried: the gateways that the person was led to.
+        device: the id of the device that waits for the answer; ``""`` where it goes back by the browser.
         revision: of the document, for compare and swap.
     """
 
@@ -69,6 +70,7 @@ class PendingRequest:
     browser: str = field(repr=False)
     step: Literal["consent", "connect"] = "consent"
     tried: tuple[str, ...] = ()
+    device: str = ""
     revision: int = 0
 
 
@@ -123,7 +125,13 @@ class PendingRequests:
         self._clock = clock
 
     async def add(
-        self, request: AuthorizationRequest, *, email: str, browser: str, step: Literal["consent", "connect"]
+        self,
+        request: AuthorizationRequest,
+        *,
+        email: str,
+        browser: str,
+        step: Literal["consent", "connect"],
+        device: str = "",
     ) -> PendingRequest:
         """Keep a new one."""
         pending = PendingRequest(
@@ -137,6 +145,7 @@ class PendingRequests:
             email=email,
             browser=browser,
             step=step,
+            device=device,
         )
         return await self.put(pending)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.model import Caller
@@ -18,17 +16,18 @@ from latchpin.sdk.web import (
     wants_html,
 )
 
-from latchpin_authorization_server.authorize import Ask, Authorize, Connect, Leave, NextStep, build_answer
+from latchpin_authorization_server.authorize import Answered, Ask, Authorize, Connect, Leave, NextStep, build_answer
+from latchpin_authorization_server.devices.device import Device
 from latchpin_authorization_server.errors import AuthorizationRefused, ClientUnknown
 from latchpin_authorization_server.metadata import PATHS
 from latchpin_authorization_server.redirect_uris import is_loopback, tell_destination
 from latchpin_authorization_server.server import open_server
+from latchpin_authorization_server.web.devices import TEMPLATES, show_answered, show_device
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-TEMPLATES = Path(__file__).parent / "templates"
 _MEANT = frozenset({"none", "same-origin"})
 
 
@@ -93,6 +92,10 @@ async def _show(request: Request, caller: Caller, step: NextStep) -> Response:
     match step:
         case Leave():
             return await _leave(request, caller, step)
+        case Ask(device=Device()):
+            return await show_device(request, caller, step)
+        case Answered():
+            return await show_answered(request, caller, step)
         case Ask(pending, client, resource):
             return render(
                 "consent",

@@ -20,12 +20,13 @@ from latchpin_authorization_server.grants.requests import only_values
 from latchpin_authorization_server.metadata import PATHS, build_metadata
 from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer, open_server
+from latchpin_authorization_server.web.asker import address_of
 
-__all__ = ["router"]
+__all__ = ["NEVER_CACHED", "read_form", "refuse", "router", "server_of"]
 
 router = APIRouter(include_in_schema=False)
 
-_NEVER_CACHED = {"cache-control": "no-store", "pragma": "no-cache"}
+NEVER_CACHED = {"cache-control": "no-store", "pragma": "no-cache"}
 _PUBLIC = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 _WELL_KNOWN = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 
@@ -59,12 +60,12 @@ async def give_token(request: Request) -> Response:
     """The token endpoint (RFC 6749 section 3.2)."""
     server = await server_of(request)
     try:
-        form = await _read_form(request)
+        form = await read_form(request)
         find = partial(find_resource, application_of(request))
         answer = await server.token_endpoint.answer(request.headers.get("authorization"), form, find)
     except OAuthError as exc:
-        return _refuse(exc)
-    return JSONResponse(answer, headers=_NEVER_CACHED)
+        return refuse(exc)
+    return JSONResponse(answer, headers=NEVER_CACHED)
 
 
 @router.post(PATHS["revocation_endpoint"])
@@ -72,10 +73,10 @@ async def revoke_token(request: Request) -> Response:
     """The revocation endpoint (RFC 7009)."""
     server = await server_of(request)
     try:
-        await server.token_endpoint.revoke(request.headers.get("authorization"), await _read_form(request))
+        await server.token_endpoint.revoke(request.headers.get("authorization"), await read_form(request))
     except OAuthError as exc:
-        return _refuse(exc)
-    return Response(status_code=200, headers=_NEVER_CACHED)
+        return refuse(exc)
+    return Response(status_code=200, headers=NEVER_CACHED)
 
 
 @router.post(PATHS["registration_endpoint"])
@@ -84,12 +85,12 @@ async def register_client(request: Request) -> Response:
     server = await server_of(request)
     if not server.settings.client_registration_enabled:
         raise NotFound("clients do not register themselves here")
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     try:
         registered = await server.registration.register(await _read_object(request), address=address)
     except OAuthError as exc:
-        return _refuse(exc)
-    return JSONResponse(_tell(registered), status_code=201, headers=_NEVER_CACHED)
+        return refuse(exc)
+    return JSONResponse(_tell(registered), status_code=201, headers=NEVER_CACHED)
 
 
 def _tell(registered: Registered) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def _tell(registered: Registered) -> dict[str, Any]:
     return answer
 
 
-async def _read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The body's parameters, each once. Raises OAuthError."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise OAuthError("invalid_request", "the body is application/x-www-form-urlencoded")
@@ -130,8 +131,9 @@ async def _read_object(request: Request) -> Mapping[str, Any]:
     return said
 
 
-def _refuse(error: OAuthError) -> Response:
-    headers = dict(_NEVER_CACHED)
+def refuse(error: OAuthError) -> Response:
+    """The answer that tells a program why it gets nothing (RFC 6749 section 5.2)."""
+    headers = dict(NEVER_CACHED)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Basic"
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
