@@ -60,6 +60,18 @@ async def test_a_missing_token_sends_the_client_through_the_sign_in(gateway, fil
     assert (await stock.call(token)).status_code == 200  # the retried request, too
 
 
+async def test_a_client_that_meets_a_401_with_a_refresh_is_led_on(gateway, files, stock, browser):
+    """Else it would have a good token, the same 401, and nothing that it could do by itself."""
+    tokens = await stock.gets_in(browser)
+    await disconnect(gateway, files)
+    tokens = (await stock.refresh(tokens["refresh_token"])).raise_for_status().json()  # nobody was told anything yet
+    assert signs_in_again(await stock.call(tokens["access_token"]))
+    refused = await stock.refresh(tokens["refresh_token"])
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    await signs_in(stock, browser)
+    assert (await stock.refresh(tokens["refresh_token"])).status_code == 200  # of another client: nothing is owed now
+
+
 async def test_a_refused_token_is_authorized_anew(gateway, stock, provider: FaultSwitch, token, browser):
     provider.arm("mcp", status(401, www_authenticate='Bearer error="invalid_token"'))
     assert signs_in_again(await stock.call(token))

@@ -59,10 +59,13 @@ async def test_a_second_authorization_that_is_refused_within_a_minute_helps_nobo
 
 
 async def test_who_has_no_token_may_be_sent_there_unless_they_declined(refusals, token, clock):
+    assert not await refusals.may_help(*place(token))
     for _ in range(2):
         assert await refusals.note(*place(token), None)
+    assert await refusals.may_help(*place(token))
     await refusals.decline(*place(token), None)
     assert not await refusals.note(*place(token), None)
+    assert not await refusals.may_help(*place(token))
     assert await refusals.note("f" * 32, token.app_user_email, None)
     assert await refusals.note(*place(token), token)  # they authorized after all
     await refusals.decline(*place(token), token)

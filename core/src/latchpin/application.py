@@ -115,6 +115,11 @@ class Application:
         stored = await self.services.records.tokens.get(gateway.id, caller.email)
         return await self.refusals.note(gateway.id, caller.email, stored)
 
+    async def owes_authorization(self, gateway: Gateway, caller: Caller) -> bool:
+        """Whether ``caller`` was told to authorize ``gateway`` and has not done so: see ``note_refusal``."""
+        may_help = await self.refusals.may_help(gateway.id, caller.email)
+        return may_help and await self.must_authorize(gateway, caller)
+
     async def decline_authorization(self, gateway: Gateway, caller: Caller) -> None:
         """Note that ``caller`` was asked to authorize ``gateway`` and does without."""
         stored = await self.services.records.tokens.get(gateway.id, caller.email)

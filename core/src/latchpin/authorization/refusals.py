@@ -51,6 +51,11 @@ class Refusals:
         note = _parse(await self._kept.get(_name(token.gateway_id, token.app_user_email)))
         return note is not None and note.authorization == _authorization(token)
 
+    async def may_help(self, gateway_id: str, email: str) -> bool:
+        """Whether something was noted of ``email``, and an authorization may help."""
+        note = _parse(await self._kept.get(_name(gateway_id, email)))
+        return note is not None and note.may_help
+
     async def note(self, gateway_id: str, email: str, token: StoredToken | None) -> bool:
         """Note that ``email`` got no further with ``token``, or for want of one.
 
@@ -61,10 +66,9 @@ class Refusals:
         earlier = _parse(await self._kept.get(_name(gateway_id, email)))
         if earlier is not None and earlier.authorization == authorization:
             return earlier.may_help
-        if token is None:
-            return True
         now = self._clock()
-        again = earlier is not None and earlier.authorization != _NONE and now < earlier.at + ONCE_IN
+        noted = _NONE if earlier is None else earlier.authorization
+        again = earlier is not None and _NONE not in {noted, authorization} and now < earlier.at + ONCE_IN
         await self._put(gateway_id, email, _Note(authorization, now, may_help=not again))
         return not again
 

@@ -6,7 +6,7 @@ from latchpin.contracts import ProtectedResource
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
-__all__ = ["find_resource"]
+__all__ = ["find_resource", "owes_authorization"]
 
 
 async def find_resource(application: Application, url: str, caller: Caller) -> ProtectedResource | None:
@@ -16,3 +16,12 @@ async def find_resource(application: Application, url: str, caller: Caller) -> P
         if found is not None:
             return found
     return None
+
+
+async def owes_authorization(application: Application, resource: ProtectedResource, caller: Caller) -> bool:
+    """Whether the caller was told to authorize the one server behind the resource, and has not done so.
+
+    Where several stand behind it, the others are of use all the same.
+    """
+    [gateway, *others] = resource.gateways or (None,)
+    return gateway is not None and not others and await application.owes_authorization(gateway, caller)

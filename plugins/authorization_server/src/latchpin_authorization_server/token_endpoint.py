@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from latchpin_authorization_server.clients.authentication import authenticate
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types import GRANT_TYPES
-from latchpin_authorization_server.grant_types.request import FindResource, TokenRequest
+from latchpin_authorization_server.grant_types.request import FindResource, OwesAuthorization, TokenRequest
 from latchpin_authorization_server.grants.grant import Grant, parse_presented
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ class TokenEndpoint:
         self._server = server
 
     async def answer(
-        self, authorization: str | None, form: Mapping[str, str], find_resource: FindResource
+        self,
+        authorization: str | None,
+        form: Mapping[str, str],
+        find_resource: FindResource,
+        owes_authorization: OwesAuthorization,
     ) -> dict[str, Any]:
         """What a client is given for what it sends (RFC 6749 section 5.1).
 
@@ -32,6 +36,7 @@ class TokenEndpoint:
             authorization: the request's header, None if there is none.
             form: its body, each parameter once.
             find_resource: finds the MCP endpoints of this gateway.
+            owes_authorization: whether one of them is of no use without a sign-in.
 
         Raises:
             OAuthError: nothing; the error says why.
@@ -44,7 +49,7 @@ class TokenEndpoint:
         client = await authenticate(self._server.clients, authorization, form)
         if grant_type not in client.grant_types:
             raise OAuthError("unauthorized_client", f"this client did not register for {grant_type}")
-        return await redeem(self._server, TokenRequest(client, form, find_resource))
+        return await redeem(self._server, TokenRequest(client, form, find_resource, owes_authorization))
 
     async def revoke(self, authorization: str | None, form: Mapping[str, str]) -> None:
         """End the grant that a token of the client's belongs to (RFC 7009); what is no token of its own is ignored.

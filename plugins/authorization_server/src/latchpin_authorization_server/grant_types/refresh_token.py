@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from latchpin.errors import RecordConflict
+from latchpin.model import Caller
 
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, give
-from latchpin_authorization_server.grants.grant import parse_presented
+from latchpin_authorization_server.grants.grant import Grant, parse_presented
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.server import AuthorizationServer
@@ -38,6 +39,8 @@ async def refresh(server: AuthorizationServer, request: TokenRequest) -> dict[st
             raise OAuthError("invalid_grant", "the refresh token was used before; what it stood for has ended")
         if request.form.get("resource", grant.resource) != grant.resource:
             raise OAuthError("invalid_target", "the refresh token is for another resource")
+        if await _owes_authorization(request, grant):
+            raise OAuthError("invalid_grant", "the person has to sign in and authorize the server behind the resource")
         if judgement == "repeated":
             return await give(server, grant)
         try:
@@ -48,3 +51,13 @@ async def refresh(server: AuthorizationServer, request: TokenRequest) -> dict[st
         await server.used(request.client)
         return await give(server, stored)
     raise OAuthError("temporarily_unavailable", "the grant is changed by others all the time", status=503)
+
+
+async def _owes_authorization(request: TokenRequest, grant: Grant) -> bool:
+    """Whether the endpoint answers 401 until the person signs in.
+
+    Many clients meet a 401 with a refresh; only where that is refused do they lead their person on.
+    """
+    caller = Caller(grant.email)
+    resource = await request.find_resource(grant.resource, caller)
+    return resource is not None and await request.owes_authorization(resource, caller)

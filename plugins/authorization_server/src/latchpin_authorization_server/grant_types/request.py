@@ -16,10 +16,13 @@ from latchpin_authorization_server.metadata import SCOPE
 if TYPE_CHECKING:
     from latchpin_authorization_server.server import AuthorizationServer
 
-__all__ = ["FindResource", "GrantType", "TokenRequest", "build_answer", "give"]
+__all__ = ["FindResource", "GrantType", "OwesAuthorization", "TokenRequest", "build_answer", "give"]
 
 FindResource = Callable[[str, Caller], Awaitable[ProtectedResource | None]]
 """Gives the MCP endpoint of exactly that URL; None where there is none that the caller may use."""
+
+OwesAuthorization = Callable[[ProtectedResource, Caller], Awaitable[bool]]
+"""Whether the resource is of no use before the caller authorizes the server behind it, as they were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,13 @@ class TokenRequest:
         client: who asks.
         form: the body's parameters, each once, none of them empty.
         find_resource: finds the MCP endpoints of this gateway.
+        owes_authorization: whether one of them is of no use without a sign-in.
     """
 
     client: Client
     form: Mapping[str, str] = field(repr=False)
     find_resource: FindResource = field(repr=False)
+    owes_authorization: OwesAuthorization = field(repr=False)
 
 
 GrantType = Callable[["AuthorizationServer", TokenRequest], Awaitable[dict[str, Any]]]

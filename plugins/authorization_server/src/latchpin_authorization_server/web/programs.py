@@ -18,7 +18,7 @@ from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types import GRANT_TYPES
 from latchpin_authorization_server.grants.requests import only_values
 from latchpin_authorization_server.metadata import PATHS, build_metadata
-from latchpin_authorization_server.resources import find_resource
+from latchpin_authorization_server.resources import find_resource, owes_authorization
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.web.asker import address_of
 
@@ -61,8 +61,9 @@ async def give_token(request: Request) -> Response:
     server = await server_of(request)
     try:
         form = await read_form(request)
-        find = partial(find_resource, application_of(request))
-        answer = await server.token_endpoint.answer(request.headers.get("authorization"), form, find)
+        application = application_of(request)
+        find, owes = partial(find_resource, application), partial(owes_authorization, application)
+        answer = await server.token_endpoint.answer(request.headers.get("authorization"), form, find, owes)
     except OAuthError as exc:
         return refuse(exc)
     return JSONResponse(answer, headers=NEVER_CACHED)
