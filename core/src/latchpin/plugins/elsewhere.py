@@ -48,7 +48,8 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-authorization-server": Brings(
-        paths=r"/oauth2/.*|/device|/\.well-known/oauth-authorization-server(/.*)?",
+        commands=("applications",),
+        paths=r"/oauth2/.*|/device|/applications(/.*)?|/\.well-known/oauth-authorization-server(/.*)?",
         settings=("AUTHORIZATION_SERVER_ENABLED",),
     ),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),

@@ -1,7 +1,8 @@
 """Who somebody is, and what proves it.
 
 ``parse_email`` reads the address that names a user, and refuses what is none. ``create_link`` makes a link that signs
-somebody in, once. ``end_everything_of`` ends the sessions and bearer tokens of one person, or of ``EVERYBODY``.
+somebody in, once. ``end_everything_of`` ends the sessions and bearer tokens of one person, or of ``EVERYBODY``,
+and ``ended_at`` says when that was last done.
 
 ``decode_jwt`` verifies a JWT under given keys, with the gateway's clock, and a ``Verifier`` remembers which it has
 proven; ``explain_jwt`` says why one was refused without repeating it, and ``read_key_id`` which key it names.
@@ -20,7 +21,7 @@ from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
 from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.login import create_link
 from latchpin.identity.presented import parse_authorization
-from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of
+from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of, ended_at
 
 __all__ = [
     "EVERYBODY",
@@ -32,6 +33,7 @@ __all__ = [
     "create_link",
     "decode_jwt",
     "end_everything_of",
+    "ended_at",
     "explain_jwt",
     "parse_authorization",
     "parse_email",

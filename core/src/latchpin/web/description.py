@@ -35,6 +35,7 @@ TAGS = [
     ("registered clients", "What authorization servers registered for this gateway."),
     ("flows", "What happened in each authorization, step by step."),
     ("metadata", "Documents that other servers and clients read."),
+    ("applications", "What may use MCP servers as whom, and how that ends."),
     ("operation", "For who runs the gateway."),
 ]
 

@@ -7,15 +7,23 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import latchpin
-from latchpin.contracts import Identity
+from latchpin.contracts import Identity, NavigationEntry, Recorder
 from latchpin.sdk.settings import CoreSettings, load
 
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 if TYPE_CHECKING:
+    import typer
     from fastapi import APIRouter
 
-__all__ = ["latchpin_identity", "latchpin_routes", "latchpin_settings"]
+__all__ = [
+    "latchpin_commands",
+    "latchpin_identity",
+    "latchpin_navigation",
+    "latchpin_recorders",
+    "latchpin_routes",
+    "latchpin_settings",
+]
 
 
 @asynccontextmanager
@@ -27,6 +35,15 @@ async def _open_access_tokens(
 
     server = await open_server(context)
     yield AccessTokenIdentity(server.access_tokens, server.standing, server.revocations, issuer=server.issuer)
+
+
+@asynccontextmanager
+async def _open_offboarding(
+    _settings: AuthorizationServerSettings, context: latchpin.Context
+) -> AsyncIterator[Recorder]:
+    from latchpin_authorization_server.people.offboarding import Offboarding  # noqa: PLC0415
+
+    yield Offboarding(context)
 
 
 def _is_on() -> bool:
@@ -48,10 +65,59 @@ def latchpin_identity() -> Sequence[latchpin.Backend[Any, Identity]]:
 
 
 @latchpin.hookimpl
+def latchpin_recorders() -> Sequence[latchpin.Backend[Any, Recorder]]:
+    """End what a person allowed with the person's sessions, also where the authorization server is switched off."""
+    label = "the end of what people allowed"
+    return [latchpin.Backend("authorization-server", label, AuthorizationServerSettings, _open_offboarding)]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to the pages."""
+    if not _is_on():
+        return []
+    return [
+        NavigationEntry(
+            "My applications",
+            "/applications",
+            "What may use MCP servers as you, since when, and when it last did.",
+            group="connections",
+            rank=22,
+        ),
+        NavigationEntry(
+            "All applications",
+            "/applications/everybody",
+            "What may use MCP servers as whom.",
+            group="connections",
+            admin_only=True,
+            rank=32,
+        ),
+    ]
+
+
+@latchpin.hookimpl
+def latchpin_commands() -> Sequence[typer.Typer]:
+    """Add ``latchpin applications``."""
+    from latchpin_authorization_server.commands import applications  # noqa: PLC0415  loaded by the command line only
+
+    return [applications.app]
+
+
+@latchpin.hookimpl
 def latchpin_routes() -> Sequence[APIRouter]:
     """Offer the endpoints and pages."""
     if not _is_on():
         return []
-    from latchpin_authorization_server.web import devices, people, programs  # noqa: PLC0415  FastAPI is not loaded by commands
+    from latchpin_authorization_server.web import (  # noqa: PLC0415  FastAPI is not loaded by commands
+        applications,
+        devices,
+        people,
+        programs,
+    )
 
-    return [programs.router, people.router, devices.router]
+    return [
+        programs.router,
+        people.router,
+        devices.router,
+        applications.router,
+    ]

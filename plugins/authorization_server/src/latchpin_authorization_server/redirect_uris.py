@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 
 from latchpin.sdk.urls import check_url
 
-__all__ = ["KNOWN_SCHEMES", "check_redirect_uri", "is_loopback", "matches", "tell_destination", "without_port"]
+__all__ = [
+    "KNOWN_SCHEMES",
+    "check_redirect_uri",
+    "is_loopback",
+    "matches",
+    "tell_destination",
+    "tell_place",
+    "without_port",
+]
 
 KNOWN_SCHEMES = frozenset({"cursor", "vscode", "vscode-insiders", "vscodium", "windsurf", "zed", "claude", "kiro"})
 """Private-use schemes without a dot that well-known clients have; RFC 8252 section 7.1 wants one, these came before."""
@@ -76,6 +84,16 @@ def tell_destination(uri: str) -> str:
     """Where an answer goes, in a few words for people: the host, or the scheme."""
     parts = urlsplit(uri)
     return parts.hostname if parts.scheme in {"http", "https"} and parts.hostname else f"{parts.scheme}:"
+
+
+def tell_place(uri: str) -> str:
+    """Where a client runs, in words, by where its answers go; ``""`` as a URI: its person typed a code in."""
+    if not uri:
+        return "on a device without a browser"
+    if is_loopback(uri):
+        return "on a computer"
+    destination = tell_destination(uri)
+    return f"at {destination}" if urlsplit(uri).scheme == "https" else f"in an app that opens {destination} links"
 
 
 def _check_web(uri: str, scheme: str) -> str:

@@ -6,7 +6,7 @@ from latchpin.contracts import ProtectedResource
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
-__all__ = ["find_resource", "owes_authorization"]
+__all__ = ["find_resource", "list_resources", "owes_authorization"]
 
 
 async def find_resource(application: Application, url: str, caller: Caller) -> ProtectedResource | None:
@@ -16,6 +16,12 @@ async def find_resource(application: Application, url: str, caller: Caller) -> P
         if found is not None:
             return found
     return None
+
+
+async def list_resources(application: Application, caller: Caller) -> list[ProtectedResource]:
+    """Those that the caller may use, as people see them."""
+    offered = application.services.protected_resources
+    return [resource for each in offered for resource in await each.list(application, caller)]
 
 
 async def owes_authorization(application: Application, resource: ProtectedResource, caller: Caller) -> bool:

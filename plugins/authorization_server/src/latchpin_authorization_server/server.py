@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from latchpin.contracts import Context
-from latchpin.errors import RecordConflict
+from latchpin.errors import NotSignedIn, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 from latchpin.sdk.activity import OwnFact
-from latchpin.sdk.identity import SessionRevocations
+from latchpin.sdk.identity import SessionRevocations, ended_at
 from latchpin.sdk.settings import load
 from latchpin.sdk.workers import Bounded
 
@@ -34,6 +34,8 @@ from latchpin_authorization_server.tokens.signing_keys import SigningKeys
 
 __all__ = ["AuthorizationServer", "open_server"]
 
+_SIGNED_OUT = timedelta(seconds=10)
+"""After the end of a person's sessions nothing new is given out for so long: twice what workers remember of it."""
 _MOST_SEEN = 4096
 
 
@@ -49,6 +51,7 @@ class AuthorizationServer:
         self.settings = settings
         self.clock = context.clock
         self.activity = context.activity
+        self._kept = context.kept
         self.issuer = context.base_url
         self.client_records = ClientRecords(context.collection(CLIENTS))
         self.clients = ClientDirectory(self.client_records)
@@ -68,9 +71,26 @@ class AuthorizationServer:
         self._kept_on: Bounded[str, date] = Bounded(_MOST_SEEN)
 
     async def allow(self, grant: Grant) -> None:
-        """Keep a new grant, and tell that there is one."""
+        """Keep a new grant, and tell that there is one.
+
+        Raises:
+            NotSignedIn: the person was signed out a moment ago.
+            BackendUnavailable: the store cannot be asked.
+        """
+        await self.check_not_signed_out(grant.email)
         await self.grants.put(grant)
         await self._tell(GRANT_ALLOWED, grant, grant.email)
+
+    async def check_not_signed_out(self, email: str) -> None:
+        """Refuse what would outlast the end of a person's sessions: other workers may still take one of those.
+
+        Raises:
+            NotSignedIn: an administrator ended them within ``_SIGNED_OUT``.
+            BackendUnavailable: the store cannot be asked.
+        """
+        end = await ended_at(self._kept, email)
+        if end is not None and self.clock() < end + _SIGNED_OUT:
+            raise NotSignedIn("an administrator signed this person out a moment ago", remedy="Sign in again.")
 
     async def end(self, grant: Grant, *, actor: str = CLIENT_ITSELF, fact: OwnFact = GRANT_ENDED) -> None:
         """End a grant: at once here, within a second at other workers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -44,15 +45,23 @@ class Consents:
         """Whether the person allowed it before, and did not take it back."""
         return await self._documents.get(_id(email, client_id, redirect_uri, resource)) is not None
 
-    async def forget(self, email: str, client_id: str | None = None) -> None:
-        """The person takes back what they allowed a client, or all clients."""
-        within = Span.only(email)
+    async def forget(self, email: str, client_id: str | None = None, *, resource: str | None = None) -> None:
+        """The person takes back what they allowed a client, or all clients; with ``resource``: there alone."""
+        async for held in self._scan(Span.only(email)):
+            if client_id in {None, held.body["client_id"]} and resource in {None, held.body["resource"]}:
+                await self._documents.delete(held.id)
+
+    async def forget_all(self) -> None:
+        """What anybody allowed does not count any more: everybody is asked again."""
+        async for held in self._scan(Span()):
+            await self._documents.delete(held.id)
+
+    async def _scan(self, within: Span) -> AsyncIterator[Document]:
         after: tuple[str, str] | None = None
         while page := await self._documents.scan("person", within, after=after, limit=100):
             for held in page:
-                if client_id in {None, held.body["client_id"]}:
-                    await self._documents.delete(held.id)
-            after = (email, page[-1].id)
+                yield held
+            after = (page[-1].fields["person"], page[-1].id)
 
 
 def _id(email: str, client_id: str, redirect_uri: str, resource: str) -> str:

@@ -88,6 +88,11 @@ class Grant:
     successor: str = field(default="", repr=False)
     revision: int = 0
 
+    @property
+    def is_redeemed(self) -> bool:
+        """Whether its client got a token for it."""
+        return not self.code_hash
+
     def is_family(self, presented: Presented) -> bool:
         """Whether a text was given out for this grant; compared in constant time."""
         return hmac.compare_digest(_hash(presented.family), self.family_hash)

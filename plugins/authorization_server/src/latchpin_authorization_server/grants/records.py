@@ -42,17 +42,22 @@ class GrantRecords:
 
     async def of_person(self, email: str) -> AsyncIterator[Grant]:
         """All that one person allowed, the newest first."""
-        async for grant in self._scan("person", email):
+        async for grant in self._scan("person", f"{email}\n"):
+            yield grant
+
+    async def of_everybody(self) -> AsyncIterator[Grant]:
+        """All that anybody allowed, by person."""
+        async for grant in self._scan("person", ""):
             yield grant
 
     async def of_client(self, client_id: str) -> AsyncIterator[Grant]:
         """All that one client was allowed, the newest first."""
-        async for grant in self._scan("client", client_id):
+        async for grant in self._scan("client", f"{client_id}\n"):
             yield grant
 
-    async def _scan(self, index: str, value: str) -> AsyncIterator[Grant]:
+    async def _scan(self, index: str, prefix: str) -> AsyncIterator[Grant]:
         after: tuple[str, str] | None = None
-        within = Span.prefix(f"{value}\n")
+        within = Span.prefix(prefix)
         while page := await self._documents.scan(index, within, after=after, limit=_PAGE, newest_first=True):
             for held in page:
                 yield _parse(held)

@@ -1,0 +1,115 @@
+"""What a person allowed ends with the person's sessions, at every worker, and everybody's with break-glass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from latchpin.model import Caller
+from latchpin.sdk.identity import end_everything_of
+from latchpin.settings import load
+from latchpin_admin_cli.taking_back import take_back
+from latchpin_authorization_server.server import AuthorizationServer, open_server
+from latchpin_authorization_server.settings import AuthorizationServerSettings
+from latchpin_demo.browser import Browser
+
+from tests.authorization_server.client import StockClient, answer_of
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
+
+OPERATOR = Caller(ADMIN, is_admin=True, via="local")
+
+
+@pytest.fixture
+async def leaving(gateway: InnerGateway) -> AsyncIterator[httpx.AsyncClient]:
+    """An administrator's program, for when Alice leaves."""
+    async with gateway.client(ADMIN, Origin=BASE) as client:
+        token = await gateway.application.signed_tokens.create_bearer(ADMIN, True, timedelta(days=1))
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+@pytest.fixture
+async def server(gateway: InnerGateway) -> AuthorizationServer:
+    return await open_server(gateway.application.services.context)
+
+
+@pytest.fixture
+def elsewhere(gateway: InnerGateway) -> AuthorizationServer:
+    """Another worker's authorization server, on the same store."""
+    return AuthorizationServer(load(AuthorizationServerSettings), gateway.application.services.context)
+
+
+async def grants_of(server: AuthorizationServer) -> list[str]:
+    return [grant.id async for grant in server.grants.of_everybody()]
+
+
+async def test_who_leaves_takes_what_they_allowed_along(
+    gateway: InnerGateway,
+    stock: StockClient,
+    browser: Browser,
+    leaving: httpx.AsyncClient,
+    elsewhere: AuthorizationServer,
+):
+    gateway.clock.stop()
+    tokens = await stock.gets_in(browser)
+    (grant,) = await grants_of(elsewhere)
+    assert await elsewhere.standing.stands(grant)
+    answer = await leaving.delete(f"{BASE}/oauth/tokens", params={"user": ALICE})
+    assert answer.json()["signed_out"] is True
+    assert await grants_of(elsewhere) == []
+    assert (await stock.call(tokens["access_token"])).status_code == 401
+    assert (await stock.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    gateway.clock.advance(seconds=1)
+    assert not await elsewhere.standing.stands(grant)
+
+
+async def test_who_comes_back_is_asked_again(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, leaving: httpx.AsyncClient
+):
+    await stock.gets_in(browser)
+    await leaving.delete(f"{BASE}/oauth/tokens", params={"user": ALICE})
+    gateway.clock.advance(minutes=1)
+    page = await browser.open(stock.authorization_url())
+    assert page.form(action="/oauth2/decision")
+
+
+async def test_nothing_is_allowed_with_a_session_that_another_worker_still_takes(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, leaving: httpx.AsyncClient, server: AuthorizationServer
+):
+    """The proxy's header stands for a session that ended a moment ago: it is taken, and makes nothing that lasts."""
+    await stock.introduce()
+    page = await browser.open(stock.authorization_url())
+    await leaving.delete(f"{BASE}/oauth/tokens", params={"user": ALICE})
+    await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    await stock.visit(browser)
+    assert await grants_of(server) == []
+    gateway.clock.advance(seconds=11)
+    assert "code" in answer_of(await stock.visit(browser))
+
+
+async def test_break_glass_ends_what_anybody_allowed(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, server: AuthorizationServer
+):
+    tokens = await stock.gets_in(browser)
+    gateway.clock.advance(minutes=1)
+    await take_back(gateway.application, OPERATOR, within=timedelta(seconds=5), now=time.monotonic)
+    gateway.clock.advance(seconds=5)
+    assert (await stock.call(tokens["access_token"])).status_code == 401
+    assert await grants_of(server) == []
+    gateway.clock.advance(minutes=1)
+    page = await browser.open(stock.authorization_url())
+    assert page.form(action="/oauth2/decision")
+
+
+async def test_break_glass_leaves_what_was_allowed_since(
+    gateway: InnerGateway, stock: StockClient, browser: Browser, server: AuthorizationServer
+):
+    services = gateway.application.services
+    await end_everything_of(services.kept, "*", services.clock())
+    gateway.clock.advance(minutes=1)
+    tokens = await stock.gets_in(browser)
+    await services.activity.tell("break-glass.done", actor=ADMIN)
+    assert (await stock.call(tokens["access_token"])).status_code == 200
