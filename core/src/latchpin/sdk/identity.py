@@ -8,7 +8,7 @@ and ``ended_at`` says when that was last done.
 proven; ``explain_jwt`` says why one was refused without repeating it, and ``read_key_id`` which key it names.
 ``parse_authorization`` reads the ``Authorization`` header, and ``SessionRevocations`` says what was ended of a
 person. ``KeySet`` fetches and keeps another server's published
-keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
+keys (RFC 7517), ``parse_key_set`` reads such keys, and ``SIGNING_ALGORITHMS`` are those that they may have::
 
     key = await KeySet(url, upstream=context.upstream, clock=context.clock, name="ACME_JWKS_URL").find(key_id)
 
@@ -17,7 +17,7 @@ keys (RFC 7517); ``SIGNING_ALGORITHMS`` are those that such keys may have::
 
 from latchpin.identity.address import parse_email
 from latchpin.identity.assertion_store import AssertionStore
-from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet
+from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet, parse_key_set
 from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.login import create_link
 from latchpin.identity.presented import parse_authorization
@@ -37,5 +37,6 @@ __all__ = [
     "explain_jwt",
     "parse_authorization",
     "parse_email",
+    "parse_key_set",
     "read_key_id",
 ]

@@ -105,7 +105,7 @@ class Authorize:
             meant: no other site's page led the browser here, so that a consent given before counts.
 
         Raises:
-            ClientUnknown, RedirectUriRefused: only the person may be told.
+            ClientUnknown, ClientDocumentRefused, RedirectUriRefused: only the person may be told.
             AuthorizationRefused: the client is told.
         """
         request, resource = await self._judge(pairs, caller)
@@ -197,7 +197,7 @@ class Authorize:
             query = only_values(pairs)
         except ValueError as exc:
             raise RedirectUriRefused(str(exc), public="The application's request is malformed.") from None
-        client = await self._server.clients.find(query.get("client_id", ""))
+        client = await self._server.clients.meet(query.get("client_id", ""), query.get("redirect_uri"))
         if client is None:
             raise ClientUnknown(f"no client has the client_id {query.get('client_id', '')[:200]!a}")
         redirect_uri = client.find_redirect_uri(query.get("redirect_uri"))

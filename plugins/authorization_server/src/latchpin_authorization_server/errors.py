@@ -6,6 +6,7 @@ from latchpin.errors import CallerError
 
 __all__ = [
     "AuthorizationRefused",
+    "ClientDocumentRefused",
     "ClientUnknown",
     "EndpointNotYours",
     "OAuthError",
@@ -57,6 +58,16 @@ class ClientUnknown(CallerError):
     title = "This application is not known here"
     public = "The application that sent you here is not registered at this gateway."
     remedy = "Start again from the application; if it repeats, let it forget this server and add it anew."
+
+
+class ClientDocumentRefused(CallerError):
+    """The document that a client is called by cannot be had, or does not hold: the person is told, and nobody else."""
+
+    code = "client-document-refused"
+    status = 400
+    title = "What the application says about itself does not hold"
+    public = "The application is known by a document that it publishes, and that document cannot be used."
+    remedy = "Try again in a minute; if it repeats, tell who makes the application."
 
 
 class RedirectUriRefused(CallerError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from latchpin.sdk.identity import SIGNING_ALGORITHMS
+
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 __all__ = ["PATHS", "SCOPE", "build_metadata"]
@@ -30,7 +32,7 @@ def build_metadata(base_url: str, settings: AuthorizationServerSettings, *, gran
         settings: the plugin's.
         grant_types: those that the token endpoint takes.
     """
-    methods = ["none", "client_secret_basic", "client_secret_post"]
+    methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
     document: dict[str, Any] = {
         "issuer": base_url,
         **{name: base_url + path for name, path in PATHS.items()},
@@ -39,6 +41,7 @@ def build_metadata(base_url: str, settings: AuthorizationServerSettings, *, gran
         "grant_types_supported": grant_types,
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": sorted(SIGNING_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": [SCOPE],
         "authorization_response_iss_parameter_supported": True,

@@ -12,11 +12,13 @@ from latchpin.errors import NotSignedIn, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 from latchpin.sdk.activity import OwnFact
 from latchpin.sdk.identity import SessionRevocations, ended_at
-from latchpin.sdk.settings import load
+from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.workers import Bounded
 
+from latchpin_authorization_server.clients.assertions import ClientAssertions
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.directory import ClientDirectory
+from latchpin_authorization_server.clients.documents import DOCUMENTS, ClientDocuments
 from latchpin_authorization_server.clients.records import CLIENTS, ClientRecords
 from latchpin_authorization_server.clients.registration import UNUSED, Registration
 from latchpin_authorization_server.devices.guesses import GUESSES, Guesses
@@ -45,18 +47,28 @@ class AuthorizationServer:
     Args:
         settings: the plugin's.
         context: the gateway's clock, stores and keys.
+        private: OAUTH_ALLOW_PRIVATE_NETWORKS.
     """
 
-    def __init__(self, settings: AuthorizationServerSettings, context: Context) -> None:
+    def __init__(self, settings: AuthorizationServerSettings, context: Context, *, private: bool = False) -> None:
         self.settings = settings
         self.clock = context.clock
         self.activity = context.activity
         self._kept = context.kept
         self.issuer = context.base_url
         self.client_records = ClientRecords(context.collection(CLIENTS))
-        self.clients = ClientDirectory(self.client_records)
-        self.registration = Registration(self.client_records, settings, context.clock)
         self.grants = GrantRecords(context.collection(GRANTS))
+        self.documents = ClientDocuments(
+            context.collection(DOCUMENTS),
+            context.upstream,
+            context.clock,
+            settings,
+            private=private,
+            is_allowed=self.grants.has_any,
+        )
+        assertions = ClientAssertions(context.base_url, context.upstream, context.kept, context.clock)
+        self.clients = ClientDirectory(self.client_records, self.documents, assertions)
+        self.registration = Registration(self.client_records, settings, context.clock)
         self.standing = StandingGrants(self.grants, context.clock)
         self.revocations = SessionRevocations(context.kept, context.clock)
         self.consents = Consents(context.collection(CONSENTS), context.clock)
@@ -132,6 +144,11 @@ async def open_server(context: Context) -> AuthorizationServer:
 
     @asynccontextmanager
     async def opener() -> AsyncIterator[AuthorizationServer]:
-        yield AuthorizationServer(load(AuthorizationServerSettings), context)
+        private = load(CoreSettings).oauth_allow_private_networks
+        server = AuthorizationServer(load(AuthorizationServerSettings), context, private=private)
+        try:
+            yield server
+        finally:
+            await server.documents.close()
 
     return await context.shared("authorization-server", opener)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from latchpin_authorization_server.clients.client import AUTH_METHODS, Client, Source
+from latchpin.errors import UpstreamUnreadable
+from latchpin.sdk.identity import parse_key_set
+from latchpin.sdk.urls import split_origin
+
+from latchpin_authorization_server.clients.client import AUTH_METHODS, DOCUMENT_AUTH_METHODS, Client, Source
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.redirect_uris import check_redirect_uri
 
@@ -32,8 +38,9 @@ def parse_client_metadata(
         OAuthError: ``invalid_redirect_uri`` or ``invalid_client_metadata`` (RFC 7591 section 3.2.2).
     """
     method = said.get("token_endpoint_auth_method", "none" if source == "document" else "client_secret_basic")
-    if method not in AUTH_METHODS:
-        raise OAuthError("invalid_client_metadata", f"token_endpoint_auth_method is one of {', '.join(AUTH_METHODS)}")
+    methods = DOCUMENT_AUTH_METHODS if source == "document" else AUTH_METHODS
+    if method not in methods:
+        raise OAuthError("invalid_client_metadata", f"token_endpoint_auth_method is one of {', '.join(methods)}")
     grant_types = said.get("grant_types", ["authorization_code"])
     if not isinstance(grant_types, list) or not all(isinstance(each, str) for each in grant_types):
         raise OAuthError("invalid_client_metadata", "grant_types is a list of texts")
@@ -42,7 +49,8 @@ def parse_client_metadata(
         raise OAuthError("invalid_client_metadata", f"grant_types has at least one of {', '.join(GRANT_TYPES)}")
     if "authorization_code" in wanted and "code" not in _words(said, "response_types", ["code"]):
         raise OAuthError("invalid_client_metadata", "response_types has code")
-    return Client(client_id, _name(said), source, _redirect_uris(said, wanted, schemes), wanted, method)
+    client = Client(client_id, _name(said), source, _redirect_uris(said, wanted, schemes), wanted, method)
+    return client if method != "private_key_jwt" else _with_keys(client, said)
 
 
 def _redirect_uris(said: Mapping[str, Any], grant_types: tuple[str, ...], schemes: Iterable[str]) -> tuple[str, ...]:
@@ -70,3 +78,24 @@ def _words(said: Mapping[str, Any], name: str, default: list[str]) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise OAuthError("invalid_client_metadata", f"{name} is a list of texts")
     return value
+
+
+def _with_keys(client: Client, said: Mapping[str, Any]) -> Client:
+    """What proves a client that signs assertions (RFC 7591 section 2): keys, or where they are at its own origin."""
+    jwks, uri = said.get("jwks"), said.get("jwks_uri")
+    if (jwks is None) == (uri is None):
+        raise OAuthError("invalid_client_metadata", "private_key_jwt has either jwks or jwks_uri")
+    if uri is not None:
+        if not isinstance(uri, str) or split_origin(uri) is None or split_origin(uri) != split_origin(client.id):
+            raise OAuthError("invalid_client_metadata", "jwks_uri is a URL of the origin that the document is at")
+        return replace(client, jwks_uri=uri)
+    written = json.dumps(jwks, separators=(",", ":"))
+    try:
+        keys = parse_key_set(written.encode(), name="jwks")
+    except UpstreamUnreadable:
+        keys = ()
+    if not keys or not isinstance(jwks, dict):
+        raise OAuthError("invalid_client_metadata", "jwks is a JWK Set with a public key that signs")
+    if any("d" in each for each in jwks["keys"] if isinstance(each, dict)):
+        raise OAuthError("invalid_client_metadata", "jwks holds a private key, which everybody can read")
+    return replace(client, jwks=written)

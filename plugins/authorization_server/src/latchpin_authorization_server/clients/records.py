@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from latchpin.contracts import Collection
 from latchpin.model import CollectionSpec, Document, Span, index_time
 
-from latchpin_authorization_server.clients.client import Client, Source
+from latchpin_authorization_server.clients.client import Client, Source, read_client
 
 __all__ = ["CLIENTS", "ClientRecords", "StoredClient"]
 
@@ -86,11 +86,8 @@ def _dump(stored: StoredClient) -> Document:
 
 
 def _parse(held: Document) -> StoredClient:
-    known = {each.name for each in fields(Client)}
-    said = {name: value for name, value in held.body["client"].items() if name in known}
-    said |= {name: tuple(said[name]) for name in ("redirect_uris", "grant_types")}
     return StoredClient(
-        Client(**said),
+        read_client(held.body["client"]),
         datetime.fromisoformat(held.body["created_at"]),
         held.body["created_by"],
         held.body["management_hash"],

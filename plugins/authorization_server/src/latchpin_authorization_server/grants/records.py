@@ -55,6 +55,10 @@ class GrantRecords:
         async for grant in self._scan("client", f"{client_id}\n"):
             yield grant
 
+    async def has_any(self, client_id: str) -> bool:
+        """Whether anybody allowed a client anything that still stands."""
+        return await self._documents.count("client", Span.prefix(f"{client_id}\n")) > 0
+
     async def _scan(self, index: str, prefix: str) -> AsyncIterator[Grant]:
         after: tuple[str, str] | None = None
         within = Span.prefix(prefix)
