@@ -178,7 +178,7 @@ async def test_a_client_gets_in_by_its_document(editor: StockClient, browser, si
 
 async def test_the_person_is_told_whose_word_it_is(editor: StockClient, browser, site: Site):
     shown = await browser.open(editor.authorization_url())
-    assert f"so says the document at {site.url.removeprefix('http://')}" in shown.text
+    assert f"so says the document at <code>{site.url.removeprefix('http://')}</code>" in shown.text
     assert "Any program on your computer can pass for it" in shown.text
 
 
