@@ -19,6 +19,7 @@ from tests.support.gateway_process import ADMIN, SECRET, USER_HEADER, Rig, dead_
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
+    "latchpin-api-docs": "/docs",
     "latchpin-cimd": "/oauth/client-metadata.json",
     "latchpin-doctor": "/admin/doctor",
     "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",

@@ -38,6 +38,7 @@ EVERYBODY = frozenset(
         "GET /.well-known/oauth-protected-resource/{path}",
         "GET /admin/static/{name}",
         "GET /docs",
+        "GET /docs/static/{name}",
         "GET /health",
         "GET /login",
         "GET /flows/static/flows.css",

@@ -34,12 +34,6 @@ async def test_http_on_loopback_is_not_promised_to_be_https():
         assert "strict-transport-security" not in (await client.get("/login")).headers
 
 
-async def test_only_the_docs_page_has_another_policy_and_still_no_inline_script(client):
-    policy = (await client.get("/docs")).headers.get_list("content-security-policy")
-    assert len(policy) == 1
-    assert "script-src 'self';" in policy[0]
-
-
 # -- sizes --------------------------------------------------------------------------------------------
 
 

@@ -47,7 +47,7 @@ async def test_the_menu_has_what_the_user_may_open(gateway, client, admin, first
     assert f'<a href="{first}">Connections</a>' in page
     assert menu_of((await client.get("/logout", headers=HTML)).text) == menu_of(page)
     system = (await client.get("/problems", headers=HTML)).text
-    assert tabs_of(system) == ["/wrong", "/later", "/docs", "/problems"]
+    assert tabs_of(system) == ["/wrong", "/later", "/problems"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_page_one_is_on_is_marked(here, group, page):
 )
 async def test_whoever_is_signed_in_has_the_menu_on_every_page(gateway, client, path):
     bare = await client.get(path, headers=HTML)
-    assert menu_of(bare.text) == ["API"]
+    assert menu_of(bare.text) == ["Causes"]
     await sign_in(client, gateway, "ada@example.com", admin=False)
     page = await client.get(path, headers=HTML)
     assert page.status_code == bare.status_code
@@ -96,7 +96,7 @@ async def test_a_failure_page_waits_for_no_store_again(gateway, client):
     await sign_in(client, gateway, "ada@example.com", admin=False)
     page = await client.get("/fails/store", headers=HTML)
     assert page.status_code == 503
-    assert menu_of(page.text) == ["API"]
+    assert menu_of(page.text) == ["Causes"]
 
 
 @pytest.mark.usefixtures("entries")

@@ -45,6 +45,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-cimd": Brings(
         paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
     ),
+    "latchpin-api-docs": Brings(paths=r"/docs(/.*)?"),
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-authorization-server": Brings(

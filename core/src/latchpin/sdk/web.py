@@ -11,10 +11,11 @@ path::
         page = await frame(request, caller)
         return render("acme_note", title="Note", folder=TEMPLATES, **page)
 
-Pages: ``frame`` gives what surrounds a page, ``render`` makes it from a template, with everything escaped;
-``render_text`` makes a piece of one. The template ``parts.html`` has macros that pages share: crumbs, tables that a
-phone stacks, a search, what an empty list says. ``TimeShown`` is a time in words for them. ``WITH_SCRIPTS`` are the
-headers of a page with script files of this origin. ``mcp_url_of`` says where MCP clients reach a gateway.
+Pages: ``frame`` gives what surrounds a page, ``frame_for_anybody`` what surrounds one that needs no sign-in, ``render``
+makes it from a template, with everything escaped; ``render_text`` makes a piece of one. The template ``parts.html`` has
+macros that pages share: crumbs, tables that a phone stacks, a search, what an empty list says. ``TimeShown`` is a time
+in words for them. ``WITH_SCRIPTS`` are the headers of a page with script files of this origin. ``mcp_url_of`` says
+where MCP clients reach a gateway.
 
 Programs: ``wants_html`` says whether a browser asks for a page. What the API answers is a ``Document``, whose members
 may be of the types ``Id`` and ``Moment``; ``HTML`` describes that a page is there too.
@@ -43,7 +44,7 @@ from latchpin.web.dependencies import (
 from latchpin.web.description import FOR_ADMINISTRATORS, HTML, problems
 from latchpin.web.documents.base import Document, Id, Moment
 from latchpin.web.errors import answer_program, tell_failure, wants_html
-from latchpin.web.frame import frame, mcp_url_of
+from latchpin.web.frame import frame, frame_for_anybody, mcp_url_of
 from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.limits import StreamingRoute
@@ -71,6 +72,7 @@ __all__ = [
     "application_of",
     "check_gateway_id",
     "frame",
+    "frame_for_anybody",
     "read_header",
     "mcp_url_of",
     "problems",

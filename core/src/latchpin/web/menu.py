@@ -20,7 +20,6 @@ _GROUPS = {
 OWN_PAGES = (
     NavigationEntry("Overview", "/", group="overview", rank=0),
     NavigationEntry("Gateways", "/admin/gateways", group="gateways", rank=0),
-    NavigationEntry("API", "/docs", group="system", rank=900),
     NavigationEntry("Causes", "/problems", group="system", rank=910),
 )
 """What is there without any plugin."""

@@ -1,4 +1,4 @@
-"""The pages for people: start, gateways, the causes of problems, the API's description, and their files."""
+"""The pages for people: start, gateways, the causes of problems, and their files."""
 
 from __future__ import annotations
 
@@ -30,18 +30,8 @@ _FILES = {
     "authorization.js": "text/javascript",
     "authorize.js": "text/javascript",
     "copy.js": "text/javascript",
-    "docs.css": "text/css",
-    "docs.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
 }
 _CACHED = {"cache-control": "public, max-age=3600"}
-
-# Swagger UI draws its icons from data: URLs; scripts and styles come from files of ours only.
-_DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 
 _STATUS_TEXTS: dict[TokenStatus, str] = {
     "missing": "Not connected",
@@ -122,13 +112,6 @@ async def show_problem(request: Request, code: str) -> Response:
     if cause is None:
         raise NotFound("there is no such cause")
     return render("problem", title=cause.title, **await frame_for_anybody(request), cause=cause)
-
-
-@router.get("/docs")
-async def show_docs(request: Request) -> Response:
-    """Swagger UI over /openapi.json; its files are served from here."""
-    around = await frame_for_anybody(request)
-    return render("docs", title="Latchpin API", headers={"content-security-policy": _DOCS_POLICY}, **around)
 
 
 @router.get("/static/{name}")
