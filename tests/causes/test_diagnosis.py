@@ -62,7 +62,7 @@ async def test_what_the_facts_allow_to_say(world: World, monkeypatch, age, evict
     async def facts(self) -> StoreFacts:
         return StoreFacts("another", datetime.now(UTC) - age, evictions=evictions)
 
-    monkeypatch.setattr("latchpin.authorization.store_name.StoreName.known", "another")
+    monkeypatch.setattr("latchpin.authorization.pending.PendingAuthorizations.known_name", "another")
     assert await _missing(world, monkeypatch, facts) == cause
 
 

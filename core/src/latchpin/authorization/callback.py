@@ -60,7 +60,7 @@ class AuthorizationCallback:
         self._gateways = gateways
         self._redemption = redemption
         self._pending_authorizations = pending_authorizations
-        self._diagnosis = Diagnosis(services, pending_authorizations.store_name)
+        self._diagnosis = Diagnosis(services, pending_authorizations)
         self._recorder = recorder
         self._exchanging: SharedTasks[str, Completed] = SharedTasks()
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from latchpin.authorization.store_name import KEPT_FOR, StoreName
+from latchpin.authorization.pending import KEPT_FOR, PendingAuthorizations
 from latchpin.contracts import StoreDiagnostics, StoreFacts
 from latchpin.errors import LatchpinError, StateExpired, StateNotFound
 from latchpin.errors.causes import missing as causes
@@ -37,10 +37,9 @@ _IN_MEMORY = {
 class Diagnosis:
     """Narrows the cause of a failed callback."""
 
-    def __init__(self, services: Services, store_name: StoreName) -> None:
+    def __init__(self, services: Services, pending_authorizations: PendingAuthorizations) -> None:
         self._services = services
-        self._store_name = store_name
-        self._lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
+        self._pending_authorizations = pending_authorizations
 
     async def narrow(self, exc: LatchpinError, payload: StatePayload | None) -> None:
         """Give ``exc`` its exact cause, if it can be proven; ``payload`` is the state's, if its signature holds."""
@@ -76,7 +75,7 @@ class Diagnosis:
 
     def _missing_in_store(self, exc: StateNotFound, payload: StatePayload, facts: StoreFacts) -> None:
         label, issued_at = self._label(), payload.issued_at
-        same = payload.store in {facts.name, self._store_name.known}
+        same = payload.store in {facts.name, self._pending_authorizations.known_name}
         emptied = facts.since > issued_at
         if facts.evictions and (same or emptied):
             exc.explain_as(causes.STATE_EVICTED, store=label, how=facts.evictions)

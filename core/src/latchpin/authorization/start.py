@@ -93,7 +93,7 @@ class StartAuthorization:
                     key_id=self._services.signer.key_id,
                     instance=self._services.instance_id,
                     flow_id=flow_id,
-                    store=await self._pending_authorizations.store_name.of(states),
+                    store=await self._pending_authorizations.store_name(),
                     return_to=return_to,
                 )
                 verifier = build_verifier(secrets.token_bytes)
