@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import jwt
@@ -11,43 +12,51 @@ from latchpin.model import VIA_ACCESS_TOKEN, Caller, Evidence
 from latchpin.sdk.identity import SessionRevocations, explain_jwt, parse_authorization
 from latchpin.sdk.workers import Bounded
 
-from latchpin_authorization_server.grants.records import GrantRecords
 from latchpin_authorization_server.tokens.access_tokens import AccessToken, AccessTokens
 
-__all__ = ["AccessTokenIdentity", "StandingGrants"]
+__all__ = ["AccessTokenIdentity", "Standing"]
 
 REMEMBERED = timedelta(seconds=1)
-"""How long a worker goes on without asking the store again whether a grant stands: so late may an end come here."""
+"""How long a worker goes on without asking the store again whether something stands: so late may an end come here."""
 _MOST = 10_000
 
 
-class StandingGrants:
-    """Says whether grants stand, without a read for each request."""
+class Standing:
+    """Says whether something stands that may end at any moment, without a read for each request.
 
-    def __init__(self, records: GrantRecords, clock: Clock) -> None:
-        self._records = records
+    Args:
+        ask: asks the store.
+        clock: tells the time.
+    """
+
+    def __init__(self, ask: Callable[[str], Awaitable[bool]], clock: Clock) -> None:
+        self._ask = ask
         self._clock = clock
         self._seen: Bounded[str, datetime] = Bounded(_MOST)
 
-    async def stands(self, grant_id: str) -> bool:
+    async def stands(self, name: str) -> bool:
         """Whether it stands, or did within the last second.
 
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
         now = self._clock()
-        seen = self._seen.get(grant_id)
+        seen = self._seen.get(name)
         if seen is not None and seen <= now < seen + REMEMBERED:
             return True
-        if await self._records.get(grant_id) is None:
-            self._seen.pop(grant_id, None)
+        if not await self._ask(name):
+            self._seen.pop(name, None)
             return False
-        self._seen[grant_id] = now
+        self._seen[name] = now
         return True
 
-    def forget(self, grant_id: str) -> None:
+    def forget(self, name: str) -> None:
         """This worker ended it: that counts at once."""
-        self._seen.pop(grant_id, None)
+        self._seen.pop(name, None)
+
+    def clear(self) -> None:
+        """This worker ended some: that counts at once."""
+        self._seen.clear()
 
 
 class AccessTokenIdentity:
@@ -56,10 +65,17 @@ class AccessTokenIdentity:
     schemes = frozenset({"bearer"})
 
     def __init__(
-        self, tokens: AccessTokens, grants: StandingGrants, revocations: SessionRevocations, *, issuer: str
+        self,
+        tokens: AccessTokens,
+        grants: Standing,
+        clients: Standing,
+        revocations: SessionRevocations,
+        *,
+        issuer: str,
     ) -> None:
         self._tokens = tokens
         self._grants = grants
+        self._clients = clients
         self._revocations = revocations
         self.issuer = issuer
         self.recognizes = tokens.recognizes
@@ -85,6 +101,9 @@ class AccessTokenIdentity:
         return Caller(token.email, via=VIA_ACCESS_TOKEN, proves_intent=True)
 
     async def _check_stands(self, token: AccessToken) -> None:
-        ended = await self._revocations.cover(token.email, token.issued_at.timestamp())
-        if ended or (token.grant_id and not await self._grants.stands(token.grant_id)):
+        if token.grant_id:
+            stands = await self._grants.stands(token.grant_id)
+        else:
+            stands = await self._clients.stands(f"{token.client_id}\n{token.email}")
+        if not stands or await self._revocations.cover(token.email, token.issued_at.timestamp()):
             raise NotSignedIn("the access token was ended", remedy="Sign in again with the application.")

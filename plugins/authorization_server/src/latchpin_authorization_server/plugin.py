@@ -34,7 +34,9 @@ async def _open_access_tokens(
     from latchpin_authorization_server.server import open_server  # noqa: PLC0415
 
     server = await open_server(context)
-    yield AccessTokenIdentity(server.access_tokens, server.standing, server.revocations, issuer=server.issuer)
+    yield AccessTokenIdentity(
+        server.access_tokens, server.standing, server.standing_clients, server.revocations, issuer=server.issuer
+    )
 
 
 @asynccontextmanager

@@ -20,15 +20,15 @@ from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.directory import ClientDirectory
 from latchpin_authorization_server.clients.documents import DOCUMENTS, ClientDocuments
 from latchpin_authorization_server.clients.records import CLIENTS, ClientRecords
-from latchpin_authorization_server.clients.registration import UNUSED, Registration
+from latchpin_authorization_server.clients.registration import Registration
 from latchpin_authorization_server.devices.guesses import GUESSES, Guesses
 from latchpin_authorization_server.devices.records import DEVICES, Devices
-from latchpin_authorization_server.facts import GRANT_ALLOWED, GRANT_ENDED, GRANT_MISUSED
+from latchpin_authorization_server.facts import CLIENT_DELETED, GRANT_ALLOWED, GRANT_ENDED, GRANT_MISUSED
 from latchpin_authorization_server.grants.consents import CONSENTS, Consents
 from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
 from latchpin_authorization_server.grants.requests import REQUESTS, PendingRequests
-from latchpin_authorization_server.identity import StandingGrants
+from latchpin_authorization_server.identity import Standing
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_authorization_server.tokens.access_tokens import AccessTokens
@@ -39,6 +39,7 @@ __all__ = ["AuthorizationServer", "open_server"]
 _SIGNED_OUT = timedelta(seconds=10)
 """After the end of a person's sessions nothing new is given out for so long: twice what workers remember of it."""
 _MOST_SEEN = 4096
+_A_DAY = timedelta(days=1)
 
 
 class AuthorizationServer:
@@ -68,8 +69,9 @@ class AuthorizationServer:
         )
         assertions = ClientAssertions(context.base_url, context.upstream, context.kept, context.clock)
         self.clients = ClientDirectory(self.client_records, self.documents, assertions)
-        self.registration = Registration(self.client_records, settings, context.clock)
-        self.standing = StandingGrants(self.grants, context.clock)
+        self.registration = Registration(self)
+        self.standing = Standing(self.grants.stands, context.clock)
+        self.standing_clients = Standing(self._is_client_of, context.clock)
         self.revocations = SessionRevocations(context.kept, context.clock)
         self.consents = Consents(context.collection(CONSENTS), context.clock)
         self.requests = PendingRequests(context.collection(REQUESTS), context.clock)
@@ -133,10 +135,35 @@ class AuthorizationServer:
             return
         self._kept_on[client.id] = now.date()
         stored = await self.client_records.get(client.id)
-        if stored is None or stored.expires_at is None or stored.expires_at - now > UNUSED * 29 / 30:
+        ends = now + self.settings.registered_client_unused
+        if stored is None or stored.expires_at is None or ends - stored.expires_at < _A_DAY:
             return
         with suppress(RecordConflict):  # another worker does it at the same moment
-            await self.client_records.put(replace(stored, expires_at=now + UNUSED))
+            await self.client_records.put(replace(stored, expires_at=ends))
+
+    async def delete_client(self, client_id: str, *, actor: str = CLIENT_ITSELF) -> bool:
+        """Delete a client that is kept here, and end all that it was allowed. False if there was none.
+
+        Its tokens are worth nothing at once here, and within a second at other workers.
+
+        Args:
+            client_id: which.
+            actor: the address of the administrator who does it; the client by itself if nobody is named.
+        """
+        if not await self.client_records.delete(client_id):
+            return False
+        self.standing_clients.clear()
+        grants = [grant async for grant in self.grants.of_client(client_id)]
+        for grant in grants:
+            await self.end(grant, actor=actor)
+        await self.activity.tell(CLIENT_DELETED, actor=actor, client_id=client_id, grants=len(grants))
+        return True
+
+    async def _is_client_of(self, client_id_and_email: str) -> bool:
+        """Whether a client is known, and may act as that person by itself if it is a service."""
+        client_id, _, email = client_id_and_email.partition("\n")
+        client = await self.clients.find(client_id)
+        return client is not None and client.acts_as in {"", email}
 
 
 async def open_server(context: Context) -> AuthorizationServer:

@@ -25,6 +25,22 @@ class AuthorizationServerSettings(Settings):
         30, ge=1, le=3650, description="How long an MCP client that is not used stays allowed."
     )
     client_registration_enabled: bool = Field(True, description="Let MCP clients register themselves (RFC 7591).")
+    client_registrations_per_hour: int = Field(
+        300,
+        ge=1,
+        le=100_000,
+        description="How many MCP clients may register from one network address in an hour. Behind a reverse proxy "
+        "that TRUSTED_PROXIES does not list, all come from one.",
+    )
+    registered_clients_most: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="How many registered MCP clients are kept. Beyond that, the oldest without access make room.",
+    )
+    registered_client_unused_days: int = Field(
+        30, ge=1, le=3650, description="How long a registered MCP client is kept that nobody uses."
+    )
     client_metadata_documents_enabled: bool = Field(
         True, description="Take MCP clients whose client_id is the https URL of a document about them."
     )
@@ -43,6 +59,11 @@ class AuthorizationServerSettings(Settings):
     def access_token_lifetime(self) -> timedelta:
         """How long an access token lasts."""
         return timedelta(seconds=self.access_token_lifetime_seconds)
+
+    @property
+    def registered_client_unused(self) -> timedelta:
+        """How long a registered client is kept that nobody uses."""
+        return timedelta(days=self.registered_client_unused_days)
 
     @property
     def refresh_token_lifetime(self) -> timedelta:

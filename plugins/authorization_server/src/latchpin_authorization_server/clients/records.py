@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -57,10 +58,24 @@ class ClientRecords:
         """Forget it. False if there was none."""
         return await self._documents.delete(client_id)
 
-    async def list(self, source: Source, *, limit: int) -> list[StoredClient]:
-        """At most ``limit`` of that source, the newest first."""
-        found = await self._documents.scan("source", Span.prefix(f"{source}\n"), limit=limit, newest_first=True)
+    async def list(
+        self, source: Source, *, after: StoredClient | None = None, limit: int
+    ) -> builtins.list[StoredClient]:
+        """At most ``limit`` of that source, the newest first.
+
+        Args:
+            source: where they come from.
+            after: the last one that was seen, to go on behind it.
+            limit: how many at most.
+        """
+        seen = None if after is None else (_dump(after).fields["source"], after.client.id)
+        within = Span.prefix(f"{source}\n")
+        found = await self._documents.scan("source", within, after=seen, limit=limit, newest_first=True)
         return [_parse(held) for held in found]
+
+    async def list_oldest(self, source: Source, *, limit: int) -> builtins.list[StoredClient]:
+        """At most ``limit`` of that source, the oldest first."""
+        return [_parse(held) for held in await self._documents.scan("source", Span.prefix(f"{source}\n"), limit=limit)]
 
     async def count(self, source: Source) -> int:
         """How many there are of that source."""

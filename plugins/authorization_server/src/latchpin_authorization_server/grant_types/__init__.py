@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from latchpin_authorization_server.grant_types.client_credentials import CLIENT_CREDENTIALS, give_service_token
 from latchpin_authorization_server.grant_types.code import redeem_code
 from latchpin_authorization_server.grant_types.device_code import DEVICE_CODE, redeem_device_code
 from latchpin_authorization_server.grant_types.refresh_token import refresh
@@ -17,6 +18,7 @@ __all__ = ["GRANT_TYPES"]
 GRANT_TYPES: Mapping[str, GrantType] = {
     "authorization_code": redeem_code,
     "refresh_token": refresh,
+    CLIENT_CREDENTIALS: give_service_token,
     DEVICE_CODE: redeem_device_code,
 }
 """By the name that clients send as ``grant_type``."""

@@ -55,6 +55,10 @@ class GrantRecords:
         async for grant in self._scan("client", f"{client_id}\n"):
             yield grant
 
+    async def stands(self, grant_id: str) -> bool:
+        """Whether there is one."""
+        return await self.get(grant_id) is not None
+
     async def has_any(self, client_id: str) -> bool:
         """Whether anybody allowed a client anything that still stands."""
         return await self._documents.count("client", Span.prefix(f"{client_id}\n")) > 0

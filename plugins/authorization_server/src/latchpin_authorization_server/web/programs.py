@@ -28,6 +28,9 @@ router = APIRouter(include_in_schema=False)
 
 NEVER_CACHED = {"cache-control": "no-store", "pragma": "no-cache"}
 _PUBLIC = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+LARGEST = 50_000
+"""Bytes of what a client says about itself."""
+_MANAGEMENT = PATHS["registration_endpoint"] + "/{client_id}"
 _WELL_KNOWN = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 
 
@@ -91,11 +94,51 @@ async def register_client(request: Request) -> Response:
         registered = await server.registration.register(await _read_object(request), address=address)
     except OAuthError as exc:
         return refuse(exc)
-    return JSONResponse(_tell(registered), status_code=201, headers=NEVER_CACHED)
+    return JSONResponse(_tell(registered, server), status_code=201, headers=NEVER_CACHED)
 
 
-def _tell(registered: Registered) -> dict[str, Any]:
-    """What a new client is told (RFC 7591 section 3.2.1)."""
+@router.get(_MANAGEMENT)
+async def read_registration(request: Request, client_id: str) -> Response:
+    """What a client registered, for itself (RFC 7592 section 2.1)."""
+    server = await server_of(request)
+    try:
+        registered = await server.registration.read(client_id, _read_management_token(request))
+    except OAuthError as exc:
+        return refuse(exc)
+    return JSONResponse(_tell(registered, server), headers=NEVER_CACHED)
+
+
+@router.put(_MANAGEMENT)
+async def change_registration(request: Request, client_id: str) -> Response:
+    """A client registers otherwise (RFC 7592 section 2.2)."""
+    server = await server_of(request)
+    try:
+        token = _read_management_token(request)
+        await server.registration.read(client_id, token)  # who may not manage it learns nothing of what is wrong
+        registered = await server.registration.change(client_id, token, await _read_object(request))
+    except OAuthError as exc:
+        return refuse(exc)
+    return JSONResponse(_tell(registered, server), headers=NEVER_CACHED)
+
+
+@router.delete(_MANAGEMENT)
+async def delete_registration(request: Request, client_id: str) -> Response:
+    """A client goes (RFC 7592 section 2.3)."""
+    server = await server_of(request)
+    try:
+        await server.registration.forget(client_id, _read_management_token(request))
+    except OAuthError as exc:
+        return refuse(exc)
+    return Response(status_code=204, headers=NEVER_CACHED)
+
+
+def _read_management_token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _tell(registered: Registered, server: AuthorizationServer) -> dict[str, Any]:
+    """What a client is told about itself (RFC 7591 section 3.2.1, RFC 7592 section 3)."""
     client = registered.stored.client
     answer: dict[str, Any] = {
         "client_id": client.id,
@@ -105,6 +148,8 @@ def _tell(registered: Registered) -> dict[str, Any]:
         "grant_types": list(client.grant_types),
         "response_types": ["code"],
         "token_endpoint_auth_method": client.auth_method,
+        "registration_client_uri": f"{server.issuer}{PATHS['registration_endpoint']}/{client.id}",
+        "registration_access_token": registered.management_token,
     }
     if registered.secret:
         answer |= {"client_secret": registered.secret, "client_secret_expires_at": 0}
@@ -123,8 +168,11 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 async def _read_object(request: Request) -> Mapping[str, Any]:
+    body = await request.body()
+    if len(body) > LARGEST:
+        raise OAuthError("invalid_client_metadata", f"the body has more than {LARGEST} bytes", status=413)
     try:
-        said = json.loads(await request.body())
+        said = json.loads(body)
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
@@ -136,7 +184,7 @@ def refuse(error: OAuthError) -> Response:
     """The answer that tells a program why it gets nothing (RFC 6749 section 5.2)."""
     headers = dict(NEVER_CACHED)
     if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["www-authenticate"] = "Basic"
+        headers["www-authenticate"] = 'Bearer error="invalid_token"' if error.error == "invalid_token" else "Basic"
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         headers["retry-after"] = "60"
     body = {"error": error.error, "error_description": error.description}
