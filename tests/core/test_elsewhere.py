@@ -47,7 +47,7 @@ def test_the_help_does_not_list_what_is_missing(alone):
 def test_a_setting_that_nobody_reads_names_who_would(
     name: str, distribution: str, alone, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv(name, "https://example.com")
+    monkeypatch.setenv(name, "true" if name.endswith("_ENABLED") else "https://example.com")
     assert f"{name} is set, and {distribution}, which reads it, is not installed" in doubtful_settings(Plugins())
     monkeypatch.setenv(name, "false")
     assert not [each for each in doubtful_settings(Plugins()) if name in each]

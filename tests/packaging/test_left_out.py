@@ -20,7 +20,9 @@ PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
     "latchpin-api-docs": "/docs",
+    "latchpin-authorization-server": "/oauth2/jwks.json",
     "latchpin-cimd": "/oauth/client-metadata.json",
+    "latchpin-connect": "/connect",
     "latchpin-doctor": "/admin/doctor",
     "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",
     "latchpin-flows": "/flows",

@@ -53,6 +53,7 @@ ELSEWHERE: Mapping[str, Brings] = {
         paths=r"/oauth2/.*|/device|/applications(/.*)?|/\.well-known/oauth-authorization-server(/.*)?",
         settings=("AUTHORIZATION_SERVER_ENABLED",),
     ),
+    "latchpin-connect": Brings(commands=("clients",), paths=r"/connect"),
     "latchpin-oidc-login": Brings(paths=r"/login/oidc(/.*)?", settings=("OIDC_LOGIN_ISSUER",)),
     "latchpin-profiles": Brings(settings=("SERVER_PROFILES_FILE",)),
     "latchpin-enterprise": Brings(

@@ -1,0 +1,77 @@
+"""``latchpin clients``: what to enter in which MCP client."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from latchpin.contracts import ProtectedResource
+from latchpin.errors import InvalidRequest, NotFound
+from latchpin.sdk.commands import OPERATOR, find_gateway, opened, out, print_json, print_table, run, say
+
+from latchpin_connect.endpoints import choose_endpoint, list_endpoints
+from latchpin_connect.programs import PROGRAMS, Program, find_program, short_name
+
+__all__ = ["app"]
+
+app = typer.Typer(name="clients", help="What to enter in which MCP client.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def group() -> None:
+    """What to enter in which MCP client."""
+
+
+@app.command("list")
+def list_programs(*, as_json: Json = False) -> None:
+    """List the clients whose settings this command knows."""
+    if as_json:
+        print_json([{"client": each.key, "name": each.name, "documentation": each.documentation} for each in PROGRAMS])
+        return
+    print_table(["CLIENT", "NAME", "DOCUMENTATION"], [[each.key, each.name, each.documentation] for each in PROGRAMS])
+
+
+@app.command("config")
+def show_config(
+    client: Annotated[str, typer.Argument(help="Which client: see latchpin clients list.")],
+    gateway: Annotated[
+        str, typer.Option("--gateway", help="Which gateway: its id, its first digits, or its name.")
+    ] = "",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what to enter in one client, to be copied."""
+    program = find_program(client)
+    if program is None:
+        known = ", ".join(each.key for each in PROGRAMS)
+        raise InvalidRequest(f"no client is called {client!r}", remedy=f"Use one of {known}.")
+    endpoint = run(_find_endpoint(gateway))
+    snippets = program.build(short_name(endpoint.name), endpoint.url)
+    if as_json:
+        print_json([{"kind": each.kind, "label": each.label, "text": each.text} for each in snippets])
+        return
+    for snippet in snippets:
+        say(f"{snippet.label}:")
+        out.print(snippet.text, markup=False, highlight=False, soft_wrap=True)
+    _tell_next(program)
+
+
+async def _find_endpoint(gateway: str) -> ProtectedResource:
+    async with opened() as application:
+        endpoints = await list_endpoints(application, OPERATOR)
+        if not endpoints:
+            raise NotFound("there is no MCP endpoint", remedy="Add a gateway: latchpin gateways add, or in the pages.")
+        if not gateway and len(endpoints) > 1:
+            names = ", ".join(each.name for each in endpoints[:10])
+            raise InvalidRequest(f"there are several gateways: {names}", remedy="Name one with --gateway.")
+        gateway_id = (await find_gateway(application, gateway)).id if gateway else ""
+        found = choose_endpoint(endpoints, gateway_id)
+        if found is None:
+            raise NotFound("that gateway has no MCP endpoint")
+        return found
+
+
+def _tell_next(program: Program) -> None:
+    say(f"Then: {program.signs_in} ({program.documentation})")

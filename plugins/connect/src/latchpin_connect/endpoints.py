@@ -1,0 +1,26 @@
+"""The MCP endpoints that somebody may use, and the one that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from latchpin.contracts import ProtectedResource
+from latchpin.model import Caller
+from latchpin.sdk.gateway import Application
+
+__all__ = ["choose_endpoint", "list_endpoints"]
+
+
+async def list_endpoints(application: Application, caller: Caller) -> list[ProtectedResource]:
+    """All of every plugin's, in the order in which people see them."""
+    found: list[ProtectedResource] = []
+    for offered in application.services.protected_resources:
+        found += await offered.list(application, caller)
+    return found
+
+
+def choose_endpoint(endpoints: Sequence[ProtectedResource], gateway_id: str) -> ProtectedResource | None:
+    """The endpoint of that gateway alone; the first one where none is named, None where there is none."""
+    if not gateway_id:
+        return endpoints[0] if endpoints else None
+    return next((each for each in endpoints if [gateway.id for gateway in each.gateways] == [gateway_id]), None)
