@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.flows import backend_environment
 from tests.servers import GatewayBackend
-from tests.token_refresh.many_callers import call_at_once
+from tests.token_refresh.conftest import call_at_once
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing import MovedClock
 from latchpin_testing.sealing import SuiteCipher, SuiteSigner
 
-from tests.records.opened import Pieces
+from tests.records.stores import Pieces
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 

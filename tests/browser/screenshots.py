@@ -13,8 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.conftest import FLAGS
-from tests.browser.pages import RunningDemo, connect, press, running_demo, sign_in
+from tests.browser.conftest import FLAGS, RunningDemo, connect, press, running_demo, sign_in
 from tests.servers.programs import find_chromium
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"

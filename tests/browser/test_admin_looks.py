@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.appearance import focus_contrast, grave_findings, low_contrasts, small_targets, tab_to, too_wide
-from tests.browser.pages import SUCCESS, allow, press
+from tests.browser.conftest import SUCCESS, allow, press
 
 ADMIN = "looker@example.com"
 NAME = "Demo tools"

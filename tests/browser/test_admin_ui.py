@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import SUCCESS, allow, open_gateways, press, sign_in_at_provider, slow_server
+from tests.browser.conftest import SUCCESS, allow, open_gateways, press, sign_in_at_provider, slow_server
 
 ADMIN = "boss@example.com"
 SOMEBODY = "walker@example.com"

@@ -9,7 +9,7 @@ from latchpin_demo.authorization_server import PASSWORD
 from playwright.sync_api import expect
 
 from tests.browser.appearance import Colour, contrast, focus_contrast, low_contrasts, small_targets, tab_to, too_wide
-from tests.browser.pages import ACCOUNT, SUCCESS, connect, press
+from tests.browser.conftest import ACCOUNT, SUCCESS, connect, press
 
 SOMEBODY = "somebody@example.com"
 LONG_URL = "https://a-very-long-host-name-for-a-small-telephone.example.com/" + "unbroken" * 12 + "/mcp"

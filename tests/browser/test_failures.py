@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.pages import (
+from tests.browser.conftest import (
     SUCCESS,
     allow,
     arrive_at,

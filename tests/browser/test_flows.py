@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.appearance import low_contrasts, small_targets, too_wide
-from tests.browser.pages import authorize, connect, open_gateways, press, sign_in_at_provider
+from tests.browser.conftest import authorize, connect, open_gateways, press, sign_in_at_provider
 
 SOMEBODY, OTHER = "flows@example.com", "somebody@example.com"
 

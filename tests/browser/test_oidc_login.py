@@ -10,8 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.appearance import low_contrasts, small_targets, too_wide
-from tests.browser.conftest import DEADLINE_MS
-from tests.browser.pages import press
+from tests.browser.conftest import DEADLINE_MS, press
 from tests.oidc_login.conftest import CLIENT, SECRET, LyingProvider, start_provider
 from tests.servers import GatewayBackend
 from tests.servers.processes import Reservation

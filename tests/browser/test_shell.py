@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.appearance import grave_findings, too_wide
-from tests.browser.pages import SUCCESS, connect
+from tests.browser.conftest import SUCCESS, connect
 
 ADMIN = "shell@example.com"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import (
+from tests.browser.conftest import (
     ACCOUNT,
     SUCCESS,
     allow,

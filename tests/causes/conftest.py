@@ -1,16 +1,331 @@
-"""One world for each cell: a store, and a provider beside it."""
+"""What brings a cause about: the gateway it happens in, and one line of the table."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import json
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import httpx
 import pytest
 from latchpin.activity.logs import tear_down_logging
+from latchpin.errors import LatchpinError
+from latchpin.errors.causes import CAUSES, Cause
+from latchpin_demo.browser import Browser
 
-from tests.causes.situation import Row, World
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, SECRET, USER_HEADER, InnerGateway, open_gateway
+
+# Gateways over one store, a provider that can be told to misbehave, and what a failure was called.
+
+
+_CAUSE = re.compile(r"cause=([a-z0-9-]+)")
+_DEADLINE_SECONDS = 60.0
+
+SETTINGS = {
+    "AUTH_ENCRYPTION_SECRET": SECRET,
+    "ADMIN_EMAILS": ADMIN,
+    "TRUSTED_USER_HEADER": USER_HEADER,
+    "TRUSTED_PROXIES": "127.0.0.1",
+    "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
+    "OAUTH_REQUEST_TIMEOUT": "60",
+    "OAUTH_MAX_RETRIES": "0",
+    "OAUTH_CALLBACK_WAIT_SECONDS": "0",
+    "LOG_LEVEL": "DEBUG",
+    "BASE_URL": BASE,
+}
+"""What every gateway here has set, beside its store."""
+
+
+@dataclass
+class Begun:
+    """An authorization that the provider has answered, and that has not come back yet."""
+
+    gateway: InnerGateway
+    browser: Browser
+    id: str
+    url: str
+
+    async def finish(
+        self, *, at: InnerGateway | None = None, url: str | None = None, user: str | None = ALICE
+    ) -> httpx.Response:
+        """Bring the callback, as a program in the same browser would."""
+        async with (at or self.gateway).client(user, Accept="application/json") as client:
+            client.cookies = self.browser.cookies
+            return await client.get(url or self.url)
+
+
+@dataclass
+class World:
+    """One store, and the gateways that a situation opens over it."""
+
+    backend: GatewayBackend
+    provider: FaultSwitch
+    folder: Path
+    patch: pytest.MonkeyPatch
+    servers: dict[str, Any]
+    migrated: set[str] = field(default_factory=set)
+    stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def gateway(self, **settings: str) -> InnerGateway:
+        """Open one more instance, until the situation is over."""
+        environment = self._set(settings)
+        if self.backend.name == "postgres" and (url := environment["DATABASE_URL"]) not in self.migrated:
+            from latchpin_sql_store.migrate import upgrade_database  # not every cell has it
+
+            await asyncio.to_thread(upgrade_database, url)
+            self.migrated.add(url)
+        return await self.stack.enter_async_context(open_gateway())
+
+    def _set(self, settings: dict[str, str]) -> dict[str, str]:
+        environment = SETTINGS | dict(self.backend.environment) | settings
+        for name, value in environment.items():
+            self.patch.setenv(name, value)
+        return environment
+
+    async def stopped(self, **settings: str) -> LatchpinError:
+        """Open an instance that must not start; why it does not."""
+        self._set(settings)
+        with pytest.raises(LatchpinError) as caught:
+            async with open_gateway():
+                pass
+        return caught.value
+
+    @contextlib.asynccontextmanager
+    async def begun(self, gateway: InnerGateway, **body: Any) -> AsyncIterator[Begun]:
+        """Begin an authorization of alice's."""
+        gateway_id = await gateway.add(self.provider.provider.mcp_url, **body)
+        async with gateway.browser() as browser:
+            yield Begun(gateway, browser, gateway_id, await gateway.returned(browser, gateway_id))
+
+    async def authorize(self, gateway: InnerGateway, gateway_id: str) -> httpx.Response:
+        """Try to begin, as a program."""
+        async with gateway.client(ALICE, Accept="application/json") as client:
+            return await client.get(f"{BASE}/oauth/authorize/{gateway_id}")
+
+    async def fetch_tools(self, gateway: InnerGateway, gateway_id: str) -> httpx.Response:
+        """Fetch alice's tools with a bearer token."""
+        return await self.call(gateway, "POST", f"/oauth/fetch-tools/{gateway_id}")
+
+    async def call(self, gateway: InnerGateway, method: str, path: str, *, user: str = ALICE, **body: Any) -> Any:
+        """Call the API with a bearer token."""
+        admin = user == ADMIN
+        token = await gateway.application.signed_tokens.create_bearer(user, admin, timedelta(days=1))
+        async with gateway.client(None, Authorization=f"Bearer {token}", Accept="application/json") as client:
+            return await client.request(method, BASE + path, **body)
+
+    def causes_logged(self) -> list[str]:
+        """Each cause that any gateway in this folder has logged so far."""
+        path = self.folder / "logs" / "mcpgateway.log"
+        return _CAUSE.findall(path.read_text()) if path.is_file() else []
+
+
+def rebuilt(url: str, change: Callable[[dict[str, str]], dict[str, str]]) -> str:
+    """The callback with other parameters."""
+    query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    return urlsplit(url)._replace(query=urlencode(change(query))).geturl()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Wait until ``fact`` holds."""
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not fact():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.02)
+
+
+# One line of the table: a cause, a situation that brings it about, and where that cannot be.
+
+
+Situation = Callable[[World], Awaitable[httpx.Response | LatchpinError]]
+"""Gives the answer, or what stopped the start."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Attributes:
+    slug: the cause that must be named.
+    situation: what is done, in a few words.
+    bring: does it, and gives the answer.
+    neighbour: a cause that is near it, and must not be named.
+    fact: what the detail of the answer must say; ``""`` where the answer may tell no facts.
+    impossible: by store, why it cannot be there.
+    """
+
+    slug: str
+    situation: str
+    bring: Situation
+    neighbour: str
+    fact: str = ""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cause(self) -> Cause:
+        return CAUSES[self.slug]
+
+    @property
+    def answered(self) -> str:
+        """What the answer names: before signature and browser are proven, the wider cause."""
+        return self.cause.general if self.slug == "state-secret-changed" else self.slug
+
+    @property
+    def name(self) -> str:
+        return f"{self.slug}: {self.situation}"
+
+
+def impossible(reason: str, *stores: str) -> dict[str, str]:
+    """The same reason for several stores."""
+    return dict.fromkeys(stores, reason)
+
+
+# What is done to a store from outside: emptied, filled, taken away, tampered with. Each store in its own way.
+
+
+_STATES = "oauth:state:"
+
+
+def _sql(world: World, statement: str) -> list[Any]:
+    """Run one statement in the database, beside the gateway."""
+    url = world.backend.environment["DATABASE_URL"]
+    if world.backend.name == "postgres":
+        found: list[Any] = world.servers["postgres"].execute(statement, url=url)
+        return found
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@contextlib.contextmanager
+def second_store(world: World) -> Iterator[Mapping[str, str]]:
+    """Another store of the same kind; what an instance has to set to have it."""
+    match world.backend.name:
+        case "redis":
+            yield {"REDIS_URL": world.servers["redis"].url.removesuffix("/0") + "/1"}
+        case "postgres":
+            url = world.servers["postgres"].create_database()
+            world.stack.callback(world.servers["postgres"].drop_database, url)  # once the gateways are closed
+            yield {"DATABASE_URL": url}
+        case _:
+            yield {"DATABASE_URL": f"sqlite:///{world.folder / 'second.db'}"}
+
+
+def forget_rows(world: World) -> None:
+    """Delete the states, and nothing else."""
+    if world.backend.name == "redis":
+        server = world.servers["redis"]
+        for key in _keys(world):
+            server.command("DEL", key)
+    else:
+        _sql(world, "DELETE FROM oauth_states")
+
+
+def flush(world: World) -> None:
+    """Empty the store, as FLUSHALL or a restored backup would."""
+    if world.backend.name == "redis":
+        world.servers["redis"].command("FLUSHALL")
+    else:
+        _sql(world, "DELETE FROM oauth_states")
+        _sql(world, "DELETE FROM documents")
+
+
+@contextlib.contextmanager
+def evict(world: World) -> Iterator[None]:
+    """Let Redis run out of memory, with a policy that throws away what expires first, until the states are gone."""
+    server = world.servers["redis"]
+    try:
+        server.command("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+        used = next(line for line in server.command("INFO", "memory").decode().splitlines() if "used_memory:" in line)
+        server.command("CONFIG", "SET", "maxmemory", str(int(used.partition(":")[2]) + 4_000_000))
+        for number in range(400):
+            if not _keys(world):
+                break
+            server.command("SET", f"filler:{number}", "x" * 100_000, "EX", "86400")
+        assert not _keys(world), "nothing was evicted"
+        server.command("CONFIG", "SET", "maxmemory", "0")
+        yield
+    finally:
+        server.command("CONFIG", "SET", "maxmemory", "0")
+        server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+@contextlib.contextmanager
+def held_back(world: World, gateway: InnerGateway) -> Iterator[None]:
+    """The store does not answer, or has no room, while the block runs."""
+    match world.backend.name:
+        case "memory":
+            _own(gateway)._limit = 0
+            yield
+        case "sqlite":
+            path = Path(world.backend.environment["DATABASE_URL"].removeprefix("sqlite:///"))
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                yield
+        case name:
+            server = world.servers[name]
+            server.stop()
+            try:
+                yield
+            finally:
+                server.start()
+
+
+def rows(world: World, gateway: InnerGateway) -> list[str]:
+    """The sealed verifiers that are kept, first to last."""
+    match world.backend.name:
+        case "memory":
+            entries = _own(gateway)._entries.values()
+            return [entry.code_verifier for entry in entries]
+        case "redis":
+            return [json.loads(world.servers["redis"].command("GET", key))["code_verifier"] for key in _keys(world)]
+        case _:
+            return [row[0] for row in _sql(world, "SELECT code_verifier FROM oauth_states ORDER BY created_at")]
+
+
+def change_row(world: World, gateway: InnerGateway, **values: str) -> None:
+    """Write other text into a column of the one state that is kept."""
+    match world.backend.name:
+        case "memory":
+            entries = _own(gateway)._entries
+            for key, entry in entries.items():
+                entries[key] = replace(entry, **values)
+        case "redis":
+            server = world.servers["redis"]
+            for key in _keys(world):
+                held = json.loads(server.command("GET", key)) | values
+                text = json.dumps(held, separators=(",", ":"), ensure_ascii=False)
+                server.command("SET", key, text, "KEEPTTL")
+        case _:
+            changes = ", ".join(f"{name} = '{value}'" for name, value in values.items())
+            _sql(world, f"UPDATE oauth_states SET {changes}")
+
+
+def outdate(world: World) -> None:
+    """Give the empty database the mark of a schema that this version does not know."""
+    _sql(world, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    _sql(world, "INSERT INTO alembic_version VALUES ('9999')")
+
+
+def _own(gateway: InnerGateway) -> Any:
+    """The store itself, below whatever watches it."""
+    states = gateway.application.services.states
+    return getattr(states, "_states", states)
+
+
+def _keys(world: World) -> list[str]:
+    script = f"return table.concat(redis.call('KEYS', '{_STATES}*'), '\\n')"
+    return str(world.servers["redis"].command("EVAL", script, "0").decode()).split()
+
+
+# One world for each cell: a store, and a provider beside it.
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,19 +1,24 @@
-"""The page of causes, and all situations that it is about."""
+"""The page docs/causes.md: every cause brought about on every store: ``python -m tests.causes.page`` writes it."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Collection, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from latchpin.errors.causes import CAUSES, CHAPTERS
 
-from tests.causes.caller_and_token_situations import CALLER_ROWS, TOKEN_ROWS
-from tests.causes.proof_and_server_situations import PROOF_ROWS, SERVER_ROWS
-from tests.causes.situation import Row
-from tests.causes.state_situations import STATE_ROWS
+from tests.causes.conftest import Row
+from tests.causes.situations_at_the_gateway import CALLER_ROWS, STATE_ROWS, TOKEN_ROWS
+from tests.causes.situations_at_the_server import PROOF_ROWS, SERVER_ROWS
 from tests.docs.markdown import ROOT
 from tests.servers import BACKENDS
 
-__all__ = ["ELSEWHERE", "PAGE", "ROWS", "cells", "render"]
+# The page of causes, and all situations that it is about.
+
 
 # The whole table.
 
@@ -44,7 +49,7 @@ _HEAD = """# Causes, brought about
 Every cause of [the catalogue](errors.md) is brought about for real, on every store: with two processes, a restart, a
 flushed or evicting Redis, a moved clock, a server that misbehaves. The answer and the log must then name exactly that
 cause, and not the neighbour in the third column, which is brought about on the same store too. This page is written by
-`python -m tests.causes`, from what was named in that run.
+`python -m tests.causes.page`, from what was named in that run.
 """
 
 Cell = tuple[str, str]
@@ -94,3 +99,27 @@ def _reasons(rows: Sequence[Row]) -> dict[str, int]:
     """Each reason once, numbered from 1 in the order of the rows."""
     found = dict.fromkeys(reason for row in rows for reason in row.impossible.values())
     return {reason: number for number, reason in enumerate(found, 1)}
+
+
+# Bring every cause about on every store, and write docs/causes.md from what was named: ``python -m tests.causes.page``.
+
+
+def main() -> int:
+    """Write the page; the exit status is the tests'."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "tests/causes/test_causes.py", f"--junit-xml={report}"]
+        status = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=False).returncode
+        passed = {
+            str(case.get("name"))
+            for case in ET.parse(report).iter("testcase")
+            if not {child.tag for child in case} & {"failure", "error", "skipped"}
+        }
+    named = {(store, name) for store, name in cells(ROWS) if any(f"[{store}-{name}]" in each for each in passed)}
+    PAGE.write_text(render(ROWS, named), encoding="utf-8")
+    sys.stdout.write(f"{len(named)} of {len(cells(ROWS))} named correctly; see {PAGE.relative_to(ROOT)}\n")
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from latchpin.errors import LatchpinError
 
+from tests.causes.conftest import Row, World
 from tests.causes.page import ROWS
-from tests.causes.situation import Row, World
 
 pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.slow]
 

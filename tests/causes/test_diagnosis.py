@@ -8,9 +8,9 @@ import pytest
 from latchpin.authorization.diagnosis import Diagnosis
 from latchpin.contracts import StoreFacts
 
-from tests.causes.proof_and_server_situations import altered, damaged, secret_changed
-from tests.causes.situation import World
-from tests.causes.state_situations import SHARED, purged
+from tests.causes.conftest import World
+from tests.causes.situations_at_the_gateway import SHARED, purged
+from tests.causes.situations_at_the_server import altered, damaged, secret_changed
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from latchpin.errors.causes import CAUSES
 
+from tests.causes.conftest import Row
 from tests.causes.page import ELSEWHERE, PAGE, ROWS, cells, render
-from tests.causes.situation import Row
 from tests.servers import BACKENDS
 
 NEEDS = ("latchpin_dcr",)
 
 
 def test_the_page_is_written_from_the_table():
-    assert PAGE.read_text(encoding="utf-8") == render(ROWS, set(cells(ROWS))), "run: python -m tests.causes"
+    assert PAGE.read_text(encoding="utf-8") == render(ROWS, set(cells(ROWS))), "run: python -m tests.causes.page"
 
 
 def test_every_cause_is_brought_about_or_tested_elsewhere():

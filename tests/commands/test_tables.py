@@ -17,7 +17,7 @@ from latchpin.errors import NotFound
 from latchpin_flows.inspector import open_inspector
 from typer.testing import CliRunner, Result
 
-from tests.inspector.sample_flows import sample_flow
+from tests.records.stores import sample_flow
 
 IDS = ("0123456789abcdef0123456789abcdef", "0123456789ffffff0123456789abcdef", "fedcba9876543210fedcba9876543210")
 COLUMNS = ("id", "name", "url")

@@ -13,23 +13,23 @@ from tests.providers import PlainClient, start_demo_provider
 from tests.providers.servers import DemoProvider
 
 
-async def test_metadata_is_below_the_issuers_path(client: PlainClient, demo: DemoProvider) -> None:
+async def test_metadata_is_below_the_issuers_path(caller: PlainClient, demo: DemoProvider) -> None:
     assert demo.issuer.endswith("/accounts")
-    assert client.metadata["issuer"] == demo.issuer
-    assert client.metadata["code_challenge_methods_supported"] == ["S256"]
-    assert client.metadata["authorization_response_iss_parameter_supported"] is True
+    assert caller.metadata["issuer"] == demo.issuer
+    assert caller.metadata["code_challenge_methods_supported"] == ["S256"]
+    assert caller.metadata["authorization_response_iss_parameter_supported"] is True
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "none"])
-async def test_every_registered_method_gets_a_token(client: PlainClient, browser: Browser, method: str) -> None:
-    registered = (await client.register(method)).json()
+async def test_every_registered_method_gets_a_token(caller: PlainClient, browser: Browser, method: str) -> None:
+    registered = (await caller.register(method)).json()
     assert registered["token_endpoint_auth_method"] == method
-    answer = await client.authorize(browser)
-    secret = client.client.get("client_secret", "") if method != "client_secret_basic" else ""
+    answer = await caller.authorize(browser)
+    secret = caller.client.get("client_secret", "") if method != "client_secret_basic" else ""
     if method == "client_secret_post":
-        client.client.pop("client_secret")
+        caller.client.pop("client_secret")
     fields = {"client_secret": secret} if secret else {}
-    tokens = (await client.redeem(answer["code"], **fields)).json()
+    tokens = (await caller.redeem(answer["code"], **fields)).json()
     assert (tokens["token_type"], tokens["scope"], tokens["expires_in"]) == ("Bearer", "mcp:read", 3600)
 
 
@@ -43,44 +43,44 @@ async def test_every_registered_method_gets_a_token(client: PlainClient, browser
         ({"client_name": 7}, "invalid_client_metadata"),
     ],
 )
-async def test_bad_wishes_are_not_registered(client: PlainClient, wishes: dict[str, Any], error: str) -> None:
-    answer = await client.register(**wishes)
+async def test_bad_wishes_are_not_registered(caller: PlainClient, wishes: dict[str, Any], error: str) -> None:
+    answer = await caller.register(**wishes)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
-async def test_an_unknown_method_is_not_registered(client: PlainClient) -> None:
-    answer = await client.register("tls_client_auth")
+async def test_an_unknown_method_is_not_registered(caller: PlainClient) -> None:
+    answer = await caller.register("tls_client_auth")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
-async def test_registration_wants_a_json_object(client: PlainClient) -> None:
+async def test_registration_wants_a_json_object(caller: PlainClient) -> None:
     for body in (b"{", b"[]", b"\xff"):
-        answer = await client.http.post(client.metadata["registration_endpoint"], content=body)
+        answer = await caller.http.post(caller.metadata["registration_endpoint"], content=body)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
 async def test_a_deleted_client_and_its_tokens_are_gone(
-    client: PlainClient, demo: DemoProvider, browser: Browser
+    caller: PlainClient, demo: DemoProvider, browser: Browser
 ) -> None:
-    answer = await client.authorize(browser)
-    tokens = (await client.redeem(answer["code"])).json()
-    url, bearer = client.client["registration_client_uri"], client.client["registration_access_token"]
-    assert (await client.http.delete(url, headers={"Authorization": "Bearer wrong"})).status_code == 401
+    answer = await caller.authorize(browser)
+    tokens = (await caller.redeem(answer["code"])).json()
+    url, bearer = caller.client["registration_client_uri"], caller.client["registration_access_token"]
+    assert (await caller.http.delete(url, headers={"Authorization": "Bearer wrong"})).status_code == 401
     headers = {"Authorization": f"Bearer {bearer}"}
-    assert (await client.http.get(url, headers=headers)).json()["client_id"] == client.client["client_id"]
-    assert (await client.http.delete(url, headers=headers)).status_code == 204
-    assert (await client.http.get(url, headers=headers)).status_code == 401
+    assert (await caller.http.get(url, headers=headers)).json()["client_id"] == caller.client["client_id"]
+    assert (await caller.http.delete(url, headers=headers)).status_code == 204
+    assert (await caller.http.get(url, headers=headers)).status_code == 401
     assert demo.accounts.ledger.introspect(tokens["access_token"]) is None
-    assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "invalid_client"
+    assert (await caller.refresh(tokens["refresh_token"])).json()["error"] == "invalid_client"
 
 
 async def test_a_code_works_once_and_its_copy_ends_the_grant(
-    client: PlainClient, demo: DemoProvider, browser: Browser
+    caller: PlainClient, demo: DemoProvider, browser: Browser
 ) -> None:
-    answer = await client.authorize(browser)
-    tokens = (await client.redeem(answer["code"])).raise_for_status().json()
+    answer = await caller.authorize(browser)
+    tokens = (await caller.redeem(answer["code"])).raise_for_status().json()
     assert demo.accounts.ledger.introspect(tokens["access_token"]) is not None
-    again = await client.redeem(answer["code"])
+    again = await caller.redeem(answer["code"])
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
     assert demo.accounts.ledger.introspect(tokens["access_token"]) is None
 
@@ -97,66 +97,69 @@ async def test_a_code_works_once_and_its_copy_ends_the_grant(
     ],
 )
 async def test_a_code_is_bound_to_its_request(
-    client: PlainClient, browser: Browser, changes: dict[str, str], error: str
+    caller: PlainClient, browser: Browser, changes: dict[str, str], error: str
 ) -> None:
-    answer = await client.authorize(browser)
-    refused = await client.redeem(answer["code"], **changes)
+    answer = await caller.authorize(browser)
+    refused = await caller.redeem(answer["code"], **changes)
     assert (refused.status_code, refused.json()["error"]) == (400, error)
 
 
-async def test_another_client_cannot_use_the_code_and_does_not_spend_it(client: PlainClient, browser: Browser) -> None:
-    answer = await client.authorize(browser)
-    ours = client.client
-    await client.register()
-    assert (await client.redeem(answer["code"])).json()["error"] == "invalid_grant"
-    client.client = ours
-    assert (await client.redeem(answer["code"])).status_code == 200
+async def test_another_client_cannot_use_the_code_and_does_not_spend_it(caller: PlainClient, browser: Browser) -> None:
+    answer = await caller.authorize(browser)
+    ours = caller.client
+    await caller.register()
+    assert (await caller.redeem(answer["code"])).json()["error"] == "invalid_grant"
+    caller.client = ours
+    assert (await caller.redeem(answer["code"])).status_code == 200
 
 
-async def test_a_wrong_secret_is_invalid_client(client: PlainClient) -> None:
+async def test_a_wrong_secret_is_invalid_client(caller: PlainClient) -> None:
     for secret in ("wrong", ""):
-        client.client["client_secret"] = secret
-        refused = await client.redeem("anything")
+        caller.client["client_secret"] = secret
+        refused = await caller.redeem("anything")
         assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
         assert refused.headers["www-authenticate"] == "Basic"
 
 
-async def test_unreadable_basic_credentials_are_refused(client: PlainClient) -> None:
+async def test_unreadable_basic_credentials_are_refused(caller: PlainClient) -> None:
     for encoded in ("%%%", "/////w=="):
         headers = {"Authorization": f"Basic {encoded}"}
-        refused = await client.http.post(client.metadata["token_endpoint"], headers=headers, data={"a": "b"})
+        refused = await caller.http.post(caller.metadata["token_endpoint"], headers=headers, data={"a": "b"})
         assert refused.json()["error"] == "invalid_client"
 
 
 async def test_a_refresh_token_rotates_and_its_copy_ends_the_grant(
-    client: PlainClient, demo: DemoProvider, browser: Browser
+    caller: PlainClient, demo: DemoProvider, browser: Browser
 ) -> None:
-    answer = await client.authorize(browser)
-    first = (await client.redeem(answer["code"])).json()
-    second = (await client.refresh(first["refresh_token"])).raise_for_status().json()
+    answer = await caller.authorize(browser)
+    first = (await caller.redeem(answer["code"])).json()
+    second = (await caller.refresh(first["refresh_token"])).raise_for_status().json()
     assert demo.accounts.ledger.introspect(second["access_token"]) is not None
-    assert (await client.refresh(second["refresh_token"], scope="mcp:write")).json()["error"] == "invalid_scope"
-    assert (await client.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await caller.refresh(second["refresh_token"], scope="mcp:write")).json()["error"] == "invalid_scope"
+    assert (await caller.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
     assert demo.accounts.ledger.introspect(second["access_token"]) is None
-    assert (await client.refresh(second["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await caller.refresh(second["refresh_token"])).json()["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-async def test_revocation_ends_the_grant(client: PlainClient, demo: DemoProvider, browser: Browser, which: str) -> None:
-    answer = await client.authorize(browser)
-    tokens = (await client.redeem(answer["code"])).json()
-    url, auth = client.metadata["revocation_endpoint"], (client.client["client_id"], client.client["client_secret"])
-    assert (await client.http.post(url, auth=auth, data={"token": "unknown"})).status_code == 200
+async def test_revocation_ends_the_grant(caller: PlainClient, demo: DemoProvider, browser: Browser, which: str) -> None:
+    answer = await caller.authorize(browser)
+    tokens = (await caller.redeem(answer["code"])).json()
+    url, auth = (
+        caller.metadata["revocation_endpoint"],
+        (caller.client["client_id"], caller.client["client_secret"]),
+    )
+    assert (await caller.http.post(url, auth=auth, data={"token": "unknown"})).status_code == 200
     assert demo.accounts.ledger.introspect(tokens["access_token"]) is not None
-    assert (await client.http.post(url, auth=auth, data={"token": tokens[which]})).status_code == 200
+    assert (await caller.http.post(url, auth=auth, data={"token": tokens[which]})).status_code == 200
     assert demo.accounts.ledger.introspect(tokens["access_token"]) is None
-    assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await caller.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
 
 
-async def test_a_repeated_parameter_is_refused(client: PlainClient) -> None:
+async def test_a_repeated_parameter_is_refused(caller: PlainClient) -> None:
     body = b"grant_type=refresh_token&grant_type=refresh_token"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    refused = await client.http.post(client.metadata["token_endpoint"], content=body, headers=headers)
+    refused = await caller.http.post(caller.metadata["token_endpoint"], content=body, headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
 
 

@@ -16,10 +16,10 @@ from tests.providers.servers import DemoProvider, sign_in
 @pytest.mark.parametrize("age", ["auto", "legacy", "2026-07-28"])
 @pytest.mark.parametrize("user", ["alice@example.com", "bob@example.com"])
 async def test_each_user_is_known_by_their_own_token(
-    client: PlainClient, demo: DemoProvider, browser: Browser, user: str, age: Age
+    caller: PlainClient, demo: DemoProvider, browser: Browser, user: str, age: Age
 ) -> None:
-    answer = await client.authorize(browser, user=user)
-    token = (await client.redeem(answer["code"])).json()["access_token"]
+    answer = await caller.authorize(browser, user=user)
+    token = (await caller.redeem(answer["code"])).json()["access_token"]
     assert await list_tools(demo.mcp_url, token, age) == demo.tools
     assert await call_tool(demo.mcp_url, token, "who_am_i", {}, age) == user
     assert float(await call_tool(demo.mcp_url, token, "add", {"a": 2.5, "b": 4}, age)) == 6.5
@@ -27,21 +27,21 @@ async def test_each_user_is_known_by_their_own_token(
 
 
 async def test_a_token_for_no_resource_or_for_nobody_is_refused(
-    client: PlainClient, demo: DemoProvider, browser: Browser
+    caller: PlainClient, demo: DemoProvider, browser: Browser
 ) -> None:
-    await browser.open(client.authorization_url(resource=None))
+    await browser.open(caller.authorization_url(resource=None))
     answer = answer_in((await sign_in(browser, follow=False)).headers["location"])
-    token = (await client.redeem(answer["code"], resource="")).raise_for_status().json()["access_token"]
+    token = (await caller.redeem(answer["code"], resource="")).raise_for_status().json()["access_token"]
     assert demo.accounts.ledger.introspect(token) is not None
     for bearer in (token, "made-up"):
-        refused = await client.http.post(demo.mcp_url, json={}, headers={"Authorization": f"Bearer {bearer}"})
+        refused = await caller.http.post(demo.mcp_url, json={}, headers={"Authorization": f"Bearer {bearer}"})
         assert refused.status_code == 401
 
 
-async def test_its_description_names_the_issuer(client: PlainClient, demo: DemoProvider) -> None:
-    assert client.resource["authorization_servers"] == [demo.issuer]
-    assert client.resource["resource"] == demo.mcp_url
-    assert client.resource["scopes_supported"] == ["mcp:read"]
+async def test_its_description_names_the_issuer(caller: PlainClient, demo: DemoProvider) -> None:
+    assert caller.resource["authorization_servers"] == [demo.issuer]
+    assert caller.resource["resource"] == demo.mcp_url
+    assert caller.resource["scopes_supported"] == ["mcp:read"]
 
 
 def test_the_text_is_searched_by_words() -> None:

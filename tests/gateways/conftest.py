@@ -19,7 +19,7 @@ from latchpin_testing import SuiteContext
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.sealing import SuiteCipher
 
-from tests.records.opened import pieces_of
+from tests.records.stores import pieces_of
 
 ADMIN = Caller("admin@example.com", is_admin=True)
 ANN = Caller("ann@example.com")

@@ -1,15 +1,237 @@
-"""A provider, and a gateway with a shell in its folder."""
+"""The gateway of the guide: in its place, in a checkout or in this process, and what its lines say."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import base64
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
+from latchpin.activity.logs import tear_down_logging
+from latchpin_demo.browser import Browser, Page
 
-from tests.guide.gateway import InnerStage, Stage, open_inner_stage, open_stage
+from tests.guide.commands import (
+    BAD_SIGNATURE,
+    DCR_FAILED,
+    DISCOVERY_FAILED,
+    HEALTHY_FLOW,
+    MISMATCH,
+    NO_ISSUER,
+    OPAQUE,
+    SUCCESS_TITLE,
+    Entry,
+)
+from tests.guide.shell import Shell, open_shell
 from tests.providers import FaultSwitch, start_fault_switch
-from tests.servers import GatewayBackend
+from tests.servers import GatewayBackend, LatchpinProcess, Reservation, latchpin_command, run_latchpin
+from tests.servers.processes import HOST
+from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
+from tests.support.gateway_process import Rig, settings_of, start_rig
+
+# Which of the guide's lines a piece of log holds.
+
+
+STORED, VALIDATED, COMPLETED = (
+    "Stored OAuth state in",
+    "Successfully validated OAuth state from",
+    "Completed OAuth flow for",
+)
+NOT_FOUND, EXPIRED, USED = "State not found in", "State has expired for", "State was already used for"
+FAILED = "OAuth callback failed: "
+_PUBLIC = (OPAQUE.text, BAD_SIGNATURE.text, MISMATCH.text)
+
+MESSAGES = (
+    STORED,
+    VALIDATED,
+    COMPLETED,
+    NOT_FOUND,
+    EXPIRED,
+    USED,
+    *(f"WARNING - {text}" for text in (BAD_SIGNATURE.text, MISMATCH.text)),
+    *(FAILED + text for text in _PUBLIC),
+    DCR_FAILED.text,
+    NO_ISSUER.text,
+    DISCOVERY_FAILED.text,
+)
+"""What the guide tells people to look for. Each may appear only when its cause holds."""
+
+assert all(any(message in line for message in MESSAGES) for line in HEALTHY_FLOW.text.splitlines())
+
+
+def named(log: str) -> set[str]:
+    """Which messages are in ``log``."""
+    return {message for message in MESSAGES if message in log}
+
+
+def without_times(lines: list[str]) -> list[str]:
+    """Each line from its level on: ``DEBUG - Stored ...``."""
+    return [f"{line.partition(' - ')[0].rsplit(' ', 1)[-1]} - {line.partition(' - ')[2]}" for line in lines]
+
+
+# The repository as ``make`` sees it, in a folder of its own, set up with the distributions that this run has.
+#
+# ``make dev`` in a bare clone would first install everything, which ``tests/workspace`` tests; here it really serves.
+
+
+ROOT = Path(__file__).parents[2]
+_FILES = ("Makefile", ".env.example", "pyproject.toml", "*/pyproject.toml", "*/*/pyproject.toml")
+
+
+def prepare_checkout(folder: Path) -> Path:
+    """Copy what ``make`` looks at, beside a ``.venv`` that is complete."""
+    for pattern in _FILES:
+        for file in ROOT.glob(pattern):
+            if not file.relative_to(ROOT).parts[0].startswith(".") or file.name == ".env.example":
+                target = folder / file.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, target)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, program in (("python", sys.executable), ("latchpin", latchpin_command())):
+        (programs / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+        (programs / name).chmod(0o755)
+    for stamp in (".created", ".installed"):
+        (folder / ".venv" / stamp).touch()
+    return folder
+
+
+@contextlib.contextmanager
+def serve_by(command: Entry | str, folder: Path, settings: Mapping[str, str]) -> Iterator[LatchpinProcess]:
+    """Let a command of the guide start a gateway, on a free port, until the block ends.
+
+    ``0.0.0.0:4444`` in the command becomes that port on loopback.
+    """
+    with Reservation() as place:
+        url = f"http://{HOST}:{place.port}"
+        env = {"PORT": str(place.port), "BASE_URL": url} | dict(settings)
+        text = (command.text if isinstance(command, Entry) else command).replace("0.0.0.0:4444", f"{HOST}:{place.port}")
+        shell = open_shell(folder, env, way="installed", port=place.port)
+        with LatchpinProcess(["/bin/sh", "-c", text], env=shell.environment, cwd=folder) as process:
+            process.port, process.base_url = place.port, env["BASE_URL"]
+            process.wait_until_healthy(timeout=60)
+            yield process
+
+
+# A gateway that runs, a provider, a client registered by hand, and a shell in the gateway's folder.
+
+
+def in_guides_place(backend: GatewayBackend) -> Mapping[str, str]:
+    """The backend's settings, with the SQLite file where the guide looks for it: ``mcp.db`` in the working folder."""
+    place = {"DATABASE_URL": "sqlite:///./mcp.db"} if backend.name == "sqlite" else {}
+    return settings_of(backend) | place
+
+
+def hand_made_client(provider: FaultSwitch, base_url: str) -> dict[str, Any]:
+    """Register a client as a person would, so that runs without DCR have one too; gives an ``oauth_config``."""
+    body = {"redirect_uris": [f"{base_url}/oauth/callback"], "token_endpoint_auth_method": "client_secret_basic"}
+    answer = httpx.post(f"{provider.provider.issuer}/register", json=body, trust_env=False, timeout=60)
+    client = answer.raise_for_status().json()
+    return {"client_id": client["client_id"], "client_secret": client["client_secret"]}
+
+
+def state_of(callback_url: str) -> str:
+    """The state in a callback's URL."""
+    return parse_qs(urlsplit(callback_url).query)["state"][0]
+
+
+def payload_of(state: str) -> dict[str, Any]:
+    """What a state says, read without any key."""
+    payload: dict[str, Any] = json.loads(base64.urlsafe_b64decode(state.partition(".")[0] + "=="))
+    return payload
+
+
+@dataclass
+class Stage:
+    """What a test of the guide acts with.
+
+    Attributes:
+        seen: how much of the log ``new_log`` has given out.
+    """
+
+    rig: Rig
+    provider: FaultSwitch
+    backend: GatewayBackend
+    shell: Shell
+    seen: int = 0
+
+    async def add_gateway(self) -> str:
+        """A gateway of the provider's MCP server, with a client that was registered by hand."""
+        client = hand_made_client(self.provider, self.rig.url)
+        return await self.rig.add(self.provider.provider.mcp_url, name="Notes", oauth_config=client)
+
+    async def finish(self, browser: Browser, callback_url: str) -> Page:
+        """Go on from the provider's redirect, to success."""
+        page = await browser.open(callback_url)
+        assert page.title == SUCCESS_TITLE.text, page.text
+        return page
+
+    def new_log(self) -> str:
+        """What was logged since the last call."""
+        text = self.rig.log
+        fresh, self.seen = text[self.seen :], len(text)
+        return fresh
+
+
+@contextlib.contextmanager
+def open_stage(
+    backend: GatewayBackend, folder: Path, provider: FaultSwitch, *, way: str = "installed", **settings: str
+) -> Iterator[Stage]:
+    """Serve a gateway; ``settings`` come on top of the backend's."""
+    env = dict(in_guides_place(backend)) | settings
+    with start_rig(backend, folder, **(env)) as rig:
+        yield Stage(rig, provider, backend, open_shell(folder, env, way=way, port=rig.process.port))
+
+
+# A gateway in the test's process, whose clock can be moved, with a shell in its folder.
+
+
+@dataclass(frozen=True, slots=True)
+class InnerStage:
+    """What a test acts with.
+
+    Attributes:
+        id: of the gateway entry that every test here needs.
+    """
+
+    gateway: InnerGateway
+    backend: GatewayBackend
+    shell: Shell
+    id: str
+
+    async def finish(self, browser: Browser, callback_url: str) -> Page:
+        """Go on from the provider's redirect, to success."""
+        page = await browser.open(callback_url)
+        assert page.title == SUCCESS_TITLE.text, page.text
+        return page
+
+
+@contextlib.asynccontextmanager
+async def open_inner_stage(
+    backend: GatewayBackend, folder: Path, provider: FaultSwitch, monkeypatch: pytest.MonkeyPatch, way: str
+) -> AsyncIterator[InnerStage]:
+    """Open a gateway on ``backend`` in ``folder``, which is the working folder."""
+    settings = in_guides_place(backend)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    if backend.name == "postgres":
+        assert run_latchpin("db", "upgrade", env=settings, cwd=folder).returncode == 0
+    try:
+        async with open_gateway() as gateway:
+            gateway_id = await gateway.add(provider.provider.mcp_url, oauth_config=hand_made_client(provider, BASE))
+            yield InnerStage(gateway, backend, open_shell(folder, settings, way=way), gateway_id)
+    finally:
+        tear_down_logging()
+
+
+# A provider, and a gateway with a shell in its folder.
 
 
 @pytest.fixture

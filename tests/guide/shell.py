@@ -27,15 +27,8 @@ from tests.servers.gateway import clean_environment
 
 __all__ = ["STAND_INS", "Shell", "Terminal", "open_shell", "processes_in", "ways"]
 
-STAND_INS = {
-    "redis-cli": "redis_cli.py",
-    "sqlite3": "sqlite3_cli.py",
-    "psql": "psql_cli.py",
-    "jq": "jq_cli.py",
-    "curl": "curl_cli.py",
-    "ps": "ps_cli.py",
-}
-_FOLDER = Path(__file__).with_name("stand_ins")
+STAND_INS = ("redis-cli", "sqlite3", "psql", "jq", "curl", "ps")
+_SCRIPT = Path(__file__).with_name("stand_ins.py")
 _DIRECTED = {
     "redis-cli": '-p "$GUIDE_REDIS_PORT"',
     "sqlite3": '-cmd ".timeout 60000"',
@@ -99,9 +92,9 @@ def open_shell(folder: Path, settings: Mapping[str, str], *, way: str, port: int
     """
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
-    for name, stand_in in STAND_INS.items():
+    for name in STAND_INS:
         real = shutil.which(name) if way == "installed" else None
-        command = f"{real} {_DIRECTED.get(name, '')}" if real else f"{sys.executable} -P {_FOLDER / stand_in}"
+        command = f"{real} {_DIRECTED.get(name, '')}" if real else f"{sys.executable} -P {_SCRIPT} {name}"
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
     environment = clean_environment({**settings, **_places(settings), "GUIDE_GATEWAY_PORT": str(port)})

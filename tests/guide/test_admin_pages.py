@@ -9,7 +9,7 @@ import pytest
 from latchpin_demo.browser import Browser
 
 from tests.guide import commands as guide
-from tests.guide.gateway import Stage, hand_made_client, in_guides_place
+from tests.guide.conftest import Stage, hand_made_client, in_guides_place
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ADMIN, ALICE, Rig, start_rig

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.guide import commands as guide
-from tests.guide.gateway import (
+from tests.guide.conftest import (
     COMPLETED,
     FAILED,
     STORED,

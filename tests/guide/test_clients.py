@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.guide import commands as guide
-from tests.guide.gateway import STORED, Stage, named, open_stage
+from tests.guide.conftest import STORED, Stage, named, open_stage
 from tests.guide.shell import ways
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend

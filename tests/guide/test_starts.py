@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.guide import commands as guide
-from tests.guide.gateway import (
+from tests.guide.conftest import (
     ROOT,
     hand_made_client,
     in_guides_place,

@@ -10,7 +10,7 @@ from latchpin.contracts import StoreFacts
 from latchpin_flows.inspector import open_inspector
 
 from tests.guide import commands as guide
-from tests.guide.gateway import EXPIRED, FAILED, NOT_FOUND, STORED, InnerStage, named, state_of, without_times
+from tests.guide.conftest import EXPIRED, FAILED, NOT_FOUND, STORED, InnerStage, named, state_of, without_times
 from tests.guide.shell import ways
 from tests.support.gateway_in_process import ALICE
 

@@ -14,7 +14,7 @@ import pytest
 from latchpin_flows.records import FLOWS, FlowRecords
 from latchpin_testing import SuiteContext
 
-from tests.inspector.sample_flows import sample_flow
+from tests.records.stores import sample_flow
 from tests.servers import GatewayBackend, latchpin_command, run_latchpin
 from tests.support.gateway_process import settings_of
 

@@ -19,7 +19,7 @@ from latchpin_flows import history as flow_history
 from latchpin_flows.history import FlowHistory
 from latchpin_testing import MovedClock
 
-from tests.inspector.sample_flows import sample_flow
+from tests.records.stores import sample_flow
 
 DAY = timedelta(hours=24)
 

@@ -21,7 +21,7 @@ from latchpin_flows.steps import dump_step, in_order, parse_steps
 from latchpin_flows.summaries import FlowQuery, summarize
 from latchpin_testing import MovedClock
 
-from tests.inspector.sample_flows import sample_flow
+from tests.records.stores import sample_flow
 
 FLOW, GATEWAY, ADA = "f" * 32, "a" * 32, "ada@example.com"
 

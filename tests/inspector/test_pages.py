@@ -21,8 +21,8 @@ from latchpin_flows.steps import MOST_STEPS
 from latchpin_flows.timeline import build_timeline
 from latchpin_testing import MovedClock, samples
 
-from tests.inspector.sample_flows import sample_flow
 from tests.providers import FaultSwitch, faults
+from tests.records.stores import sample_flow
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")

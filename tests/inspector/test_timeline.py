@@ -151,7 +151,7 @@ async def test_with_zero_hours_nothing_is_kept(environment, provider: FaultSwitc
         )
 
 
-async def test_every_line_of_a_flow_names_it_in_json(environment, provider: FaultSwitch, read_log):
+async def test_every_line_of_a_flow_names_it_in_json(environment, provider: FaultSwitch, log):
     environment.setenv("LOG_FORMAT", "json")
     async with open_gateway() as gateway:
         gateway_id = await gateway.add(provider.provider.mcp_url)
@@ -159,7 +159,7 @@ async def test_every_line_of_a_flow_names_it_in_json(environment, provider: Faul
             page = await browser.open(await gateway.returned(browser, gateway_id))
             await browser.submit(page.form(action="fetch-tools"))
         flow, _ = await kept_flow(gateway)
-    lines = [json.loads(line) for line in read_log().splitlines()]
+    lines = [json.loads(line) for line in log().splitlines()]
     about = [line for line in lines if gateway_id in line["message"] or "/oauth/callback" in line["message"]]
     assert len(about) >= 5
     without = [line["message"] for line in about if line.get("flow_id") != flow.flow_id]

@@ -16,8 +16,7 @@ from latchpin.model import Caller
 from latchpin.model.server_profile import ServerProfile
 from latchpin_profiles.plugin import latchpin_server_profiles
 
-from tests.known_providers.imitation import Imitation, serve_imitation
-from tests.known_providers.imitations import IMITATIONS
+from tests.known_providers.imitations import IMITATIONS, Imitation, serve_imitation
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")

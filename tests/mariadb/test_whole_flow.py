@@ -7,17 +7,17 @@ from pathlib import Path
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, complete_on_the_other, start_pair
-from tests.token_refresh.many_callers import call_at_once
+from tests.token_refresh.conftest import call_at_once
 
 
-async def test_what_one_worker_began_the_other_completes(gateway_backend: GatewayBackend, tmp_path: Path):
-    with start_fault_switch() as switch, start_pair(gateway_backend, tmp_path) as pair:
+async def test_what_one_worker_began_the_other_completes(mariadb_backend: GatewayBackend, tmp_path: Path):
+    with start_fault_switch() as switch, start_pair(mariadb_backend, tmp_path) as pair:
         gateway = await complete_on_the_other(pair, switch.provider)
         async with pair.api(ALICE) as alice:
             stored = await alice.get(f"/gateways/{gateway}/tools")
             assert {tool["name"] for tool in stored.json()["tools"]} == switch.provider.tools
             await _disconnect(alice, gateway, switch)
-        assert f"DEBUG - Stored OAuth state in {gateway_backend.label} for gateway {gateway}" in pair.log
+        assert f"DEBUG - Stored OAuth state in {mariadb_backend.label} for gateway {gateway}" in pair.log
         assert "Traceback" not in pair.log
 
 
@@ -34,8 +34,8 @@ async def _status(alice, gateway: str) -> str:
     return (await alice.get(f"/oauth/status/{gateway}")).json()["user_token_status"]["status"]
 
 
-async def test_a_hundred_callers_of_two_workers_cost_one_refresh(gateway_backend: GatewayBackend, tmp_path: Path):
-    outcome = await call_at_once(gateway_backend, tmp_path, callers=100)
+async def test_a_hundred_callers_of_two_workers_cost_one_refresh(mariadb_backend: GatewayBackend, tmp_path: Path):
+    outcome = await call_at_once(mariadb_backend, tmp_path, callers=100)
     assert outcome.refreshes == 1
     assert outcome.statuses == {200: 100}
     assert outcome.bearers == {"alice-access-1": 100}

@@ -15,8 +15,8 @@ from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_metrics.gauges import EVERY, SHARE, Gauges
 from latchpin_testing import MovedClock
 
-from tests.inspector.sample_flows import sample_flow
 from tests.inspector.test_history import feed
+from tests.records.stores import sample_flow
 
 HOUR = timedelta(hours=1)
 

@@ -16,8 +16,16 @@ from latchpin.model import Caller
 from latchpin_demo.browser import Browser, Page
 from latchpin_demo.loopback import bind, url_of
 
-from tests.node.conftest import OidcProvider, Setup, answer_page, answer_pages, start_oidc_provider
-from tests.node.protected import RESOURCE_SERVER, SCOPE, serve_protected
+from tests.node.conftest import (
+    RESOURCE_SERVER,
+    SCOPE,
+    OidcProvider,
+    Setup,
+    answer_page,
+    answer_pages,
+    serve_protected,
+    start_oidc_provider,
+)
 from tests.providers.clients import call_tool
 from tests.servers.programs import Node
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway

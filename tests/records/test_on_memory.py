@@ -3,10 +3,7 @@
 import pytest
 from latchpin_memory_store import plugin
 
-from tests.records.audit_rules import AuditRules
-from tests.records.flows_rules import FlowRules
-from tests.records.kept_rules import KeptRules
-from tests.records.tools_rules import ToolRules
+from tests.records.rules import AuditRules, FlowRules, KeptRules, ToolRules
 
 
 class TestPiecesOnMemory(AuditRules, FlowRules, KeptRules, ToolRules):

@@ -3,11 +3,8 @@
 import pytest
 from latchpin_sql_store import plugin
 
-from tests.records.audit_rules import AuditRules
-from tests.records.flows_rules import FlowRules
-from tests.records.kept_rules import KeptRules
-from tests.records.opened import SharedPieces
-from tests.records.tools_rules import ToolRules
+from tests.records.rules import AuditRules, FlowRules, KeptRules, ToolRules
+from tests.records.stores import SharedPieces
 from tests.sql_store.test_contracts import OnPostgres, OnSqlite
 
 

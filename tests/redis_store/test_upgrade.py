@@ -15,8 +15,7 @@ from latchpin_testing import MovedClock, samples
 from latchpin_testing.sealing import SuiteSigner
 from redis.asyncio import Redis
 
-from tests.inspector.sample_flows import sample_flow
-from tests.records.opened import Pieces
+from tests.records.stores import Pieces, sample_flow
 from tests.redis_store.opened import opened
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -21,8 +21,7 @@ from latchpin_sql_store.settings import SqlSettings
 from latchpin_testing import MovedClock, SuiteContext, samples
 from latchpin_testing.sealing import SuiteSigner
 
-from tests.inspector.sample_flows import sample_flow
-from tests.records.opened import Pieces
+from tests.records.stores import Pieces, sample_flow
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 HOUR = timedelta(hours=1)

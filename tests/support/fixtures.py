@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from latchpin_demo.browser import Browser
     from latchpin_doctor.report import Report
 
-    from tests.providers import FaultSwitch
+    from tests.providers import FaultSwitch, PlainClient
+    from tests.providers.servers import DemoProvider
     from tests.servers import GatewayBackend
+    from tests.servers.databases import MariadbServer
     from tests.support.gateway_in_process import Connected, InnerGateway
     from tests.support.gateway_process import Rig
 
@@ -85,6 +87,30 @@ async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
 
 
 @pytest.fixture
+def on_backend(backend: GatewayBackend, environment: pytest.MonkeyPatch) -> GatewayBackend:
+    """Gateways of this test keep everything on ``backend``, whose schema is made."""
+    for name, value in backend.environment.items():
+        environment.setenv(name, value)
+    if "DATABASE_URL" in backend.environment:
+        from latchpin_sql_store.migrate import upgrade_database
+
+        upgrade_database(backend.environment["DATABASE_URL"])
+    return backend
+
+
+@pytest.fixture
+async def pair(on_backend: GatewayBackend) -> AsyncIterator[tuple[InnerGateway, InnerGateway]]:
+    """Two processes' gateways over one store, behind one address."""
+    from latchpin.activity.logs import tear_down_logging
+
+    from tests.support.gateway_in_process import open_gateway
+
+    async with open_gateway() as one, open_gateway() as two:
+        yield one, two
+    tear_down_logging()
+
+
+@pytest.fixture
 def diagnose() -> Callable[..., Awaitable[Report]]:
     """Runs doctor beside the gateway, as another process would, with the settings as they are now."""
     from latchpin.plugins.host import Plugins
@@ -127,6 +153,56 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         yield client
+
+
+# -- servers that few tests want -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demo() -> Iterator[DemoProvider]:
+    """The demo's servers, healthy."""
+    from tests.providers import start_demo_provider
+
+    with start_demo_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def caller(demo: DemoProvider, http: httpx.AsyncClient) -> PlainClient:
+    """An OAuth client that knows the demo's servers and is registered."""
+    from tests.providers import PlainClient
+
+    plain = PlainClient(http, demo.mcp_url)
+    await plain.discover()
+    (await plain.register()).raise_for_status()
+    return plain
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB of this process's own."""
+    from tests.servers.databases import MariadbServer
+
+    server = MariadbServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def mariadb_url(mariadb: MariadbServer) -> str:
+    """Of an empty database there, as DATABASE_URL takes it."""
+    return mariadb.create_database()
+
+
+@pytest.fixture
+def mariadb_backend(mariadb_url: str) -> GatewayBackend:
+    """What makes a gateway run on that database."""
+    from tests.servers import GatewayBackend
+
+    settings = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": mariadb_url}
+    return GatewayBackend("mariadb", settings, shared=True, label="database")
 
 
 # -- certificates -------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from latchpin.tokens.sealing import seal_grant
 from tests.providers import faults
 from tests.providers.faults import Fault
 from tests.support.gateway_in_process import ALICE, InnerGateway
-from tests.token_refresh.refreshing import RotatingServer
+from tests.token_refresh.conftest import RotatingServer
 
 __all__ = ["OUTCOMES", "Outcome", "Spoilt", "Stage"]
 

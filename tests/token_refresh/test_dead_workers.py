@@ -24,7 +24,7 @@ from latchpin.tokens.sealing import open_token
 from tests.servers import GatewayBackend
 from tests.support.gateway_in_process import MovedClock
 from tests.support.gateway_process import ALICE, Rig, start_rig
-from tests.token_refresh.refreshing import add_gateway, open_application, put_token
+from tests.token_refresh.conftest import add_gateway, open_application, put_token
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import GatewayBackend
-from tests.token_refresh.many_callers import call_at_once
+from tests.token_refresh.conftest import call_at_once
 
 CALLERS = 60
 """Enough to come at the same moment; ``benchmarks.refresh_storm`` has a thousand."""

@@ -15,8 +15,8 @@ from latchpin_testing import samples
 
 from tests.servers import serve_asgi
 from tests.support.gateway_in_process import ALICE, InnerGateway, open_gateway
+from tests.token_refresh.conftest import HOUR, RotatingServer, add_gateway, put_token
 from tests.token_refresh.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Stage
-from tests.token_refresh.refreshing import HOUR, RotatingServer, add_gateway, put_token
 
 pytestmark = pytest.mark.needs("latchpin_proxy", "latchpin_memory_store")
 

@@ -20,7 +20,7 @@ from latchpin_testing import MovedClock as SuiteClock
 
 from tests.servers import GatewayBackend
 from tests.support.gateway_in_process import MovedClock, open_gateway
-from tests.token_refresh.refreshing import HOUR, RotatingServer, add_gateway, open_application, put_token
+from tests.token_refresh.conftest import HOUR, RotatingServer, add_gateway, open_application, put_token
 
 MINUTE = timedelta(minutes=1)
 

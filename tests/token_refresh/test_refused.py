@@ -12,7 +12,7 @@ from latchpin.errors import AccessRefused, AuthorizationRequired
 from latchpin.model import CLIENT_ITSELF, Caller
 
 from tests.support.gateway_in_process import ALICE, MovedClock
-from tests.token_refresh.refreshing import add_gateway, open_application, put_token
+from tests.token_refresh.conftest import add_gateway, open_application, put_token
 
 pytestmark = pytest.mark.backends("memory")
 

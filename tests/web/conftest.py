@@ -35,7 +35,7 @@ from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing import MovedClock, SuiteContext
 from pydantic import BaseModel
 
-from tests.records.opened import pieces_of
+from tests.records.stores import pieces_of
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes-for-tests"
 BASE = "https://gateway.example.com"

@@ -7,14 +7,11 @@ from typing import Any
 import httpx
 from latchpin.errors.causes.refusals import AUTHORIZATION
 
-from tests.causes.situation import Row, Situation, World, rebuilt
-from tests.causes.store_changes import change_row, rows
+from tests.causes.conftest import Row, Situation, World, change_row, rebuilt, rows
 from tests.providers import faults
 from tests.providers.faults import Fault
 from tests.servers import Reservation
 from tests.support.gateway_in_process import BASE
-
-__all__ = ["PROOF_ROWS", "SERVER_ROWS"]
 
 # What a callback must prove: its own text, the browser, the user, the gateway, the issuer and the verifier.
 
