@@ -9,9 +9,9 @@ import pytest
 
 from tests.authorization_server.client import StockClient, answer_of
 from tests.authorization_server.conftest import Endpoint
-from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch, sign_in
 from tests.providers.faults import status
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1, "b": 2}}}
 

@@ -13,7 +13,7 @@ import pytest
 from latchpin_demo.browser import Browser
 
 from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
-from tests.callback.gateway import ALICE, BASE, InnerGateway
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 MANY = 10_000
 SEED = 9207
