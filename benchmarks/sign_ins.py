@@ -27,11 +27,11 @@ import aiohttp
 import httpx
 import jwt
 from latchpin_demo.browser import Browser
-from tests.node.conftest import Setup, answer_pages, start_oidc_provider
-from tests.servers.programs import find_node, install_packages
 
 from benchmarks.flows import ADMIN, HEADER, JWT_KEY, SECRET, backend_environment, cpu_seconds
+from tests.node.conftest import Setup, answer_pages, start_oidc_provider
 from tests.servers import run_latchpin, start_latchpin
+from tests.servers.programs import find_node, install_packages
 
 AT_ONCE = 8
 PERSON = "alice@example.com"
