@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -13,11 +12,10 @@ from latchpin.oauth.dpop import (
     asks_for_nonce,
     build_proof,
     choose_binding,
-    derive_key,
     read_nonce,
     takes_bound_tokens,
-    thumbprint_of,
 )
+from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
 
 NOW = datetime(2019, 2, 8, 17, 36, 2, tzinfo=UTC)
 KEY = derive_key(b"k" * 32)
@@ -52,8 +50,7 @@ def test_the_thumbprint_is_that_of_the_rfcs_example():
         "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
     }
     public = ECAlgorithm.from_jwk({"kty": "EC", "crv": "P-256", **coordinates})
-    holder = SimpleNamespace(public_key=lambda: public)
-    assert thumbprint_of(holder) == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+    assert thumbprint_of(public_jwk(public)) == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 
 
 def test_a_proof_with_a_token_and_a_nonce():

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 
 from latchpin.model import Reply
 from latchpin.oauth import base64url
+from latchpin.oauth.jwk import public_jwk
 
 __all__ = [
     "DPOP",
@@ -24,17 +24,14 @@ __all__ = [
     "bare_url",
     "build_proof",
     "choose_binding",
-    "derive_key",
     "read_nonce",
     "takes_bound_tokens",
-    "thumbprint_of",
 ]
 
 DPOP = "DPoP"
 NONCE_HEADER = "dpop-nonce"
 USE_NONCE = "use_dpop_nonce"
 _ALGORITHM = "ES256"
-_CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # P-256
 _NONCE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,1024}")  # section 8.1
 _REFUSED = (400, 401)
 
@@ -71,18 +68,6 @@ def _has_ours(algorithms: object) -> bool:
     return isinstance(algorithms, list) and _ALGORITHM in algorithms
 
 
-def derive_key(seed: bytes) -> ec.EllipticCurvePrivateKey:
-    """The private key (P-256) that belongs to 32 random bytes."""
-    return ec.derive_private_key(int.from_bytes(seed) % (_CURVE_ORDER - 1) + 1, ec.SECP256R1())
-
-
-def thumbprint_of(key: ec.EllipticCurvePrivateKey) -> str:
-    """The public key's thumbprint (RFC 7638), by which an authorization code is bound to it (section 10)."""
-    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    required = {name: public[name] for name in ("crv", "kty", "x", "y")}
-    return base64url.encode(hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest())
-
-
 def build_proof(
     key: ec.EllipticCurvePrivateKey,
     *,
@@ -109,8 +94,8 @@ def build_proof(
         claims["ath"] = base64url.encode(hashlib.sha256(access_token.encode("ascii")).digest())
     if nonce is not None:
         claims["nonce"] = nonce
-    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"typ": "dpop+jwt", "jwk": public})
+    headers = {"typ": "dpop+jwt", "jwk": public_jwk(key.public_key())}
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers=headers)
 
 
 def bare_url(url: str) -> str:

@@ -20,10 +20,9 @@ from latchpin.oauth.dpop import (
     USE_NONCE,
     bare_url,
     build_proof,
-    derive_key,
     read_nonce,
-    thumbprint_of,
 )
+from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
 from latchpin.outbound.messages import Answer
 from latchpin.workers.bounded import Bounded
 from latchpin.workers.keys import forget_keys, random_keys
@@ -81,7 +80,7 @@ class DpopProofs:
         Raises:
             BackendUnavailable: the key cannot be read from the store.
         """
-        return thumbprint_of(await self._key(gateway_id))
+        return thumbprint_of(public_jwk((await self._key(gateway_id)).public_key()))
 
     def learn(self, gateway_id: str, url: str, nonce: str | None) -> bool:
         """Remember what an answer of ``url`` said in ``DPoP-Nonce``. Whether it said something usable."""

@@ -9,11 +9,23 @@ fetches them anew from time to time::
 
 ``SharedKeys`` are random keys that all workers share, kept sealed under the name that they are asked by; each
 AUTH_ENCRYPTION_SECRET has its own.
+
+For ES256, ``derive_key`` makes a private key of random bytes, ``public_jwk`` is what is published of it (RFC 7517), and
+``thumbprint_of`` names it (RFC 7638).
 """
 
 from latchpin.defaults.cipher import AesGcmCipher
 from latchpin.defaults.signer import HmacSigner
+from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
 from latchpin.workers.fetched_keys import fetched_keys
 from latchpin.workers.keys import SharedKeys
 
-__all__ = ["AesGcmCipher", "HmacSigner", "SharedKeys", "fetched_keys"]
+__all__ = [
+    "AesGcmCipher",
+    "HmacSigner",
+    "SharedKeys",
+    "derive_key",
+    "fetched_keys",
+    "public_jwk",
+    "thumbprint_of",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Sealed
-from latchpin.sdk.oauth import base64url
+from latchpin.sdk.keys import public_jwk, thumbprint_of
 
 __all__ = ["SigningKey", "open_key"]
 
@@ -47,11 +46,9 @@ class SigningKey:
 
 def make_key() -> SigningKey:
     """A new P-256 key, named by its thumbprint (RFC 7638)."""
-    pair = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
-    members = {name: str(pair[name]) for name in ("crv", "kty", "x", "y")}
-    digest = hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest()
-    thumbprint = base64url.encode(digest)
-    return SigningKey({**members, "d": pair["d"], "use": "sig", "alg": "ES256", "kid": thumbprint})
+    private = ec.generate_private_key(ec.SECP256R1())
+    public, secret = public_jwk(private.public_key()), ECAlgorithm.to_jwk(private, as_dict=True)["d"]
+    return SigningKey({**public, "d": secret, "use": "sig", "alg": "ES256", "kid": thumbprint_of(public)})
 
 
 async def open_key(kept: KeyValueRecords, cipher: Cipher, make: Callable[[], SigningKey] = make_key) -> SigningKey:

@@ -5,26 +5,20 @@ P-256 because its tokens are short and quickly signed; what proves one is publis
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from jwt.algorithms import ECAlgorithm
 from latchpin.contracts import Context
-from latchpin.sdk.keys import SharedKeys
-from latchpin.sdk.oauth import base64url
+from latchpin.sdk.keys import SharedKeys, derive_key, public_jwk, thumbprint_of
 
 __all__ = ["ALGORITHM", "SigningKey", "SigningKeys"]
 
 ALGORITHM = "ES256"
 KEPT_AS = "authorization-server"
 
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""Of P-256's base point."""
 _WIDE = 48
 """Bytes that a private key is made of: so many more than it has that each is as likely as any other."""
 
@@ -65,10 +59,7 @@ class SigningKeys:
 
 def _derive(secret: bytes) -> SigningKey:
     wide = HKDF(hashes.SHA256(), _WIDE, salt=None, info=b"latchpin access tokens ES256").derive(secret)
-    private = ec.derive_private_key(int.from_bytes(wide, "big") % (_ORDER - 1) + 1, ec.SECP256R1())
-    public = private.public_key()
-    jwk = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(public, as_dict=True)
-    members = {name: str(jwk[name]) for name in ("crv", "kty", "x", "y")}
-    digest = hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest()
-    thumbprint = base64url.encode(digest)
-    return SigningKey(thumbprint, private, public, {**members, "use": "sig", "alg": ALGORITHM, "kid": thumbprint})
+    private = derive_key(wide)
+    public = public_jwk(private.public_key())
+    name = thumbprint_of(public)
+    return SigningKey(name, private, private.public_key(), {**public, "use": "sig", "alg": ALGORITHM, "kid": name})
