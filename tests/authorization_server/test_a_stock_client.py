@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.authorization_server.client import StockClient, answer_of
+from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import BASE
 
 
@@ -50,3 +50,10 @@ async def test_a_client_that_looks_first_is_told_that_its_registration_is_gone(s
     await stock.introduce()
     looked = await stock.http.get(stock.authorization_url(client_id="forgotten"), headers={"accept": "*/*"})
     assert looked.status_code == 400
+
+
+async def test_a_client_that_names_no_grant_types_may_refresh(stock: StockClient):
+    await stock.discover()
+    said = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
+    registered = await stock.http.post(stock.metadata["registration_endpoint"], json=said)
+    assert registered.json()["grant_types"] == ["authorization_code", "refresh_token"]

@@ -19,6 +19,8 @@ __all__ = ["GRANT_TYPES", "parse_client_metadata"]
 
 GRANT_TYPES = ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code")
 """Those that a client may claim by itself."""
+GRANT_TYPES_UNSAID = ["authorization_code", "refresh_token"]
+"""Of a client that names none. RFC 7591 would leave the second out, and then a browser would open every ten minutes."""
 MOST_REDIRECT_URIS = 20
 _LONGEST_NAME = 80
 
@@ -41,7 +43,7 @@ def parse_client_metadata(
     methods = DOCUMENT_AUTH_METHODS if source == "document" else AUTH_METHODS
     if method not in methods:
         raise OAuthError("invalid_client_metadata", f"token_endpoint_auth_method is one of {', '.join(methods)}")
-    grant_types = said.get("grant_types", ["authorization_code"])
+    grant_types = said.get("grant_types", GRANT_TYPES_UNSAID)
     if not isinstance(grant_types, list) or not all(isinstance(each, str) for each in grant_types):
         raise OAuthError("invalid_client_metadata", "grant_types is a list of texts")
     wanted = tuple(each for each in GRANT_TYPES if each in grant_types)
