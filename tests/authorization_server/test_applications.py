@@ -70,6 +70,7 @@ async def test_what_was_allowed_is_on_the_page_with_where_it_runs(stock: StockCl
     assert "No application may use anything as you." in page.text
     assert not await is_let_in(stock, tokens)
     assert (await stock.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await browser.open(stock.authorization_url())).form(action="/oauth2/decision")  # the consent went too
 
 
 async def test_what_was_ended_has_to_ask_again(stock: StockClient, browser: Browser):

@@ -49,8 +49,8 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-authorization-server": Brings(
-        commands=("applications",),
-        paths=r"/oauth2/.*|/device|/applications(/.*)?|/\.well-known/oauth-authorization-server(/.*)?",
+        commands=("applications", "personal-tokens"),
+        paths=r"/oauth2/.*|/device|/applications(/.*)?|/personal-tokens(/.*)?|/\.well-known/oauth-authorization-server(/.*)?",
         settings=("AUTHORIZATION_SERVER_ENABLED",),
     ),
     "latchpin-connect": Brings(commands=("clients",), paths=r"/connect"),

@@ -15,6 +15,8 @@ __all__ = [
     "GRANT_ALLOWED",
     "GRANT_ENDED",
     "GRANT_MISUSED",
+    "PERSONAL_TOKEN_ENDED",
+    "PERSONAL_TOKEN_MADE",
 ]
 
 CLIENT_REGISTERED = OwnFact(
@@ -70,6 +72,22 @@ GRANT_MISUSED = OwnFact(
         logging.WARNING,
     ),
 )
+PERSONAL_TOKEN_MADE = OwnFact(
+    "personal-token.made",
+    FactKind(
+        "Somebody made a personal access token for the subject.",
+        "token_id",
+        "%(actor)s made the personal access token %(token_id)s for %(subject)s",
+    ),
+)
+PERSONAL_TOKEN_ENDED = OwnFact(
+    "personal-token.ended",
+    FactKind(
+        "A personal access token of the subject was ended.",
+        "token_id",
+        "%(actor)s ended the personal access token %(token_id)s of %(subject)s",
+    ),
+)
 
 FACTS = (
     CLIENT_REGISTERED,
@@ -79,5 +97,7 @@ FACTS = (
     GRANT_ALLOWED,
     GRANT_ENDED,
     GRANT_MISUSED,
+    PERSONAL_TOKEN_MADE,
+    PERSONAL_TOKEN_ENDED,
 )
 """All of them, in the order of the documentation."""

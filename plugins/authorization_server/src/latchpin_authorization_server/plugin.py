@@ -40,6 +40,17 @@ async def _open_access_tokens(
 
 
 @asynccontextmanager
+async def _open_personal_tokens(
+    _settings: AuthorizationServerSettings, context: latchpin.Context
+) -> AsyncIterator[Identity]:
+    from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity  # noqa: PLC0415
+    from latchpin_authorization_server.server import open_server  # noqa: PLC0415
+
+    server = await open_server(context)
+    yield PersonalTokenIdentity(server.personal_tokens, server.revocations)
+
+
+@asynccontextmanager
 async def _open_offboarding(
     _settings: AuthorizationServerSettings, context: latchpin.Context
 ) -> AsyncIterator[Recorder]:
@@ -60,10 +71,13 @@ def latchpin_settings() -> Sequence[type[AuthorizationServerSettings]]:
 
 @latchpin.hookimpl
 def latchpin_identity() -> Sequence[latchpin.Backend[Any, Identity]]:
-    """Take the access tokens that were given out."""
+    """Take the access tokens that were given out, and personal ones."""
     if not _is_on():
         return []
-    return [latchpin.Backend("access-token", "access token", AuthorizationServerSettings, _open_access_tokens, rank=5)]
+    settings = AuthorizationServerSettings
+    given = latchpin.Backend("access-token", "access token", settings, _open_access_tokens, rank=5)
+    personal = latchpin.Backend("personal-token", "personal access token", settings, _open_personal_tokens, rank=6)
+    return [given, personal] if load(settings).personal_tokens_enabled else [given]
 
 
 @latchpin.hookimpl
@@ -78,6 +92,13 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
     """Link to the pages."""
     if not _is_on():
         return []
+    personal_tokens = NavigationEntry(
+        "Personal tokens",
+        "/personal-tokens",
+        "What you gave to programs that cannot sign in by themselves.",
+        group="connections",
+        rank=24,
+    )
     return [
         NavigationEntry(
             "My applications",
@@ -94,15 +115,22 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             admin_only=True,
             rank=32,
         ),
+        *((personal_tokens,) if load(AuthorizationServerSettings).personal_tokens_enabled else ()),
     ]
 
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[typer.Typer]:
-    """Add ``latchpin applications``."""
-    from latchpin_authorization_server.commands import applications  # noqa: PLC0415  loaded by the command line only
+    """Add ``latchpin applications`` and ``latchpin personal-tokens``."""
+    from latchpin_authorization_server.commands import (  # noqa: PLC0415  loaded by the command line only
+        applications,
+        personal_tokens,
+    )
 
-    return [applications.app]
+    return [
+        applications.app,
+        personal_tokens.app,
+    ]
 
 
 @latchpin.hookimpl
@@ -114,6 +142,7 @@ def latchpin_routes() -> Sequence[APIRouter]:
         applications,
         devices,
         people,
+        personal_tokens,
         programs,
     )
 
@@ -122,4 +151,5 @@ def latchpin_routes() -> Sequence[APIRouter]:
         people.router,
         devices.router,
         applications.router,
+        personal_tokens.router,
     ]

@@ -29,6 +29,8 @@ from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
 from latchpin_authorization_server.grants.requests import REQUESTS, PendingRequests
 from latchpin_authorization_server.identity import Standing
+from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS, PersonalTokenRecords
+from latchpin_authorization_server.personal_tokens.service import PersonalTokens
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_authorization_server.tokens.access_tokens import AccessTokens
@@ -82,6 +84,7 @@ class AuthorizationServer:
             self.keys, issuer=context.base_url, clock=context.clock, lifetime=settings.access_token_lifetime
         )
         self.token_endpoint = TokenEndpoint(self)
+        self.personal_tokens = PersonalTokens(PersonalTokenRecords(context.collection(PERSONAL_TOKENS)), self)
         self._kept_on: Bounded[str, date] = Bounded(_MOST_SEEN)
 
     async def allow(self, grant: Grant) -> None:

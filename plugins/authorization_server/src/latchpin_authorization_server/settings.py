@@ -47,6 +47,12 @@ class AuthorizationServerSettings(Settings):
     client_redirect_schemes: Words = Field(
         (), description="Private-use URI schemes of redirect URIs that are taken beside the known clients' ones."
     )
+    personal_tokens_enabled: bool = Field(
+        True, description="Let people make personal access tokens for programs that cannot sign in."
+    )
+    personal_token_max_days: int = Field(
+        365, ge=1, le=3650, description="How long a personal access token may last at most."
+    )
 
     def is_on(self, base_url: str) -> bool:
         """Whether tokens are given out at this BASE_URL."""

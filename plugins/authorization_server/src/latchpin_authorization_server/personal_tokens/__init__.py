@@ -1,0 +1,1 @@
+"""Personal access tokens: what a person gives to a program that cannot sign in by itself."""
