@@ -99,8 +99,8 @@ async def test_what_is_no_living_jwt_is_not_sent(case, folder, gateway, provider
 
 
 async def gateway_detail(gateway, provider):
-    from latchpin.errors import AssertionUnusable
     from latchpin.model import Caller
+    from latchpin_enterprise.errors import AssertionUnusable
 
     (one,) = await gateway.application.services.records.gateways.list()
     with pytest.raises(AssertionUnusable) as caught:

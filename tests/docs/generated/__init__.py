@@ -9,6 +9,7 @@ from tests.docs.generated import api, causes, commands, distributions, hooks, ou
 __all__ = ["PARTS"]
 
 PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
+    "assertion-causes": causes.assertion_causes,
     "causes": causes.causes_of_symptom,
     "commands": commands.commands,
     "distributions": distributions.distributions,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import ModuleType
 
+import latchpin_enterprise.causes
 import latchpin_oidc_login.causes
 from latchpin.errors.causes import CAUSES, CHAPTERS, Cause
 
 from tests.docs.markdown import ROOT, read
 
-__all__ = ["SYMPTOMS", "causes_of_symptom", "errors", "problem", "sign_in_causes", "symptoms"]
+__all__ = ["SYMPTOMS", "assertion_causes", "causes_of_symptom", "errors", "problem", "sign_in_causes", "symptoms"]
 
 SYMPTOMS = ROOT / "docs" / "troubleshoot"
 """One page a symptom; ``Cause.see`` is the name of its file."""
@@ -82,7 +84,16 @@ def problem() -> Iterator[str]:
 
 def sign_in_causes() -> Iterator[str]:
     """Why a sign-in at an OpenID Provider failed."""
+    yield from _causes_of(latchpin_oidc_login.causes)
+
+
+def assertion_causes() -> Iterator[str]:
+    """Why a signed assertion got nobody a token."""
+    yield from _causes_of(latchpin_enterprise.causes)
+
+
+def _causes_of(module: ModuleType) -> Iterator[str]:
     yield from ("| cause | status | what happened | what to do |", "|---|---|---|---|")
-    for name in latchpin_oidc_login.causes.__all__:
-        cause: Cause = getattr(latchpin_oidc_login.causes, name)
+    for name in module.__all__:
+        cause: Cause = getattr(module, name)
         yield f"| `{cause.slug}` | {cause.status} | {cause.meaning} | {cause.remedy} |"

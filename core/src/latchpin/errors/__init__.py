@@ -35,8 +35,7 @@
     │   │   └── UpstreamBusy        503   it asks us to wait
     │   ├── AddressRefused          502   an address we do not connect to
     │   ├── TokenRefused            502   the token endpoint said no
-    │   │   ├── AccessRefused       502   the MCP server did not take the token
-    │   │   └── AssertionRefused    403   the identity provider, or who trusts it, said no
+    │   │   └── AccessRefused       502   the MCP server did not take the token
     │   ├── DiscoveryFailed         502
     │   ├── PkceUnsupported         502
     │   └── RegistrationFailed      502
@@ -47,7 +46,6 @@
     │   ├── PluginError             stops the start
     │   ├── IssuerMissing           502   "No issuer configured"
     │   ├── ScopesBeyondCeiling     502   nothing that may be asked for
-    │   ├── AssertionUnusable       503   a workload's JWT is missing or has expired
     │   ├── StateStorageDisabled    503   CACHE_TYPE=none
     │   ├── Unsealable              503   sealed under a secret we no longer have
     │   └── WeakSecret              503   a default secret, and a request that is not plainly from this machine
@@ -65,7 +63,6 @@ Each carries five texts, kept apart because they have different readers: ``title
 
 from collections.abc import Iterator
 
-from latchpin.errors.assertion import AssertionRefused, AssertionUnusable, IdentityAssertionRequired
 from latchpin.errors.backend import (
     BackendError,
     BackendUnavailable,
@@ -96,6 +93,7 @@ from latchpin.errors.caller import (
     Conflict,
     CsrfRefused,
     Forbidden,
+    IdentityAssertionRequired,
     InvalidRequest,
     NotFound,
     NotSignedIn,
@@ -137,8 +135,6 @@ __all__ = [
     "Cause",
     "AccessRefused",
     "AddressRefused",
-    "AssertionRefused",
-    "AssertionUnusable",
     "AuthorizationRefused",
     "AuthorizationRequired",
     "BackendError",

@@ -11,6 +11,7 @@ __all__ = [
     "Conflict",
     "CsrfRefused",
     "Forbidden",
+    "IdentityAssertionRequired",
     "InvalidRequest",
     "NotFound",
     "NotSignedIn",
@@ -93,3 +94,9 @@ class AuthorizationRequired(CallerError):
         super().__init__(detail)
         self.authorize_url = authorize_url
         self.needs_reauth = needs_reauth
+
+
+class IdentityAssertionRequired(CallerError):
+    """The gateway needs an identity provider's word for who the caller is, and there is none that still holds."""
+
+    cause = caller.IDENTITY_ASSERTION_REQUIRED

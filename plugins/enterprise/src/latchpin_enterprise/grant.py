@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from latchpin import Context
 from latchpin.contracts import GrantParameters, GrantRequest, GrantSubject
-from latchpin.errors import AssertionRefused, ConfigurationError, IdentityAssertionRequired, TokenRefused
+from latchpin.errors import ConfigurationError, IdentityAssertionRequired, TokenRefused
 from latchpin.model import ClientCredentials, IdentityAssertion, IdentityProvider, OAuthConfig
 from latchpin.sdk.oauth import choose_method
 from latchpin.sdk.settings import CoreSettings, load
 
 from latchpin_enterprise.entry import check_entry, is_workloads
+from latchpin_enterprise.errors import AssertionRefused
 from latchpin_enterprise.id_jag import build_exchange_fields, parse_exchange_reply
 from latchpin_enterprise.identity_providers import IdentityProviders, provider_of
 from latchpin_enterprise.settings import EnterpriseSettings

@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from latchpin.contracts import Cipher
-from latchpin.errors import AssertionUnusable
 from latchpin.model import Gateway
 from latchpin.sdk.gateway import open_configured_secret
 from latchpin.sdk.oauth import LONGEST_ASSERTION, read_expiry
+
+from latchpin_enterprise.errors import AssertionUnusable
 
 __all__ = ["read_workload"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from latchpin.errors.causes.assertion import ASSERTIONS
 from latchpin.errors.causes.callback import CALLBACK
 from latchpin.errors.causes.caller import CALLER
 from latchpin.errors.causes.cause import Cause, Fault
@@ -25,7 +24,6 @@ CHAPTERS: Mapping[str, tuple[Cause, ...]] = {
     "The state is not in the store": MISSING,
     "The authorization server refuses": REFUSED,
     "The token endpoint refuses": TOKEN_REFUSED,
-    "Assertions": ASSERTIONS,
     "Servers": PROVIDER,
     "The configuration": CONFIGURATION,
     "The store": STORE,

@@ -127,6 +127,19 @@ AUTHORIZATION_REQUIRED = Cause(
     ),
     see="the-token-is-gone",
 )
+IDENTITY_ASSERTION_REQUIRED = Cause(
+    slug="identity-assertion-required",
+    fault="the person",
+    status=401,
+    title="Your identity provider has to vouch for you",
+    public="This gateway needs your identity provider's word for who you are.",
+    happened="{what}",
+    remedy="Call with a bearer token of your identity provider, or hand in your ID token.",
+    meaning=(
+        "The gateway's tokens come by an identity provider's word, and there is none about the caller that still "
+        "holds: no bearer token of that provider came with the call, and no ID token is kept."
+    ),
+)
 
 CALLER = (
     NOT_SIGNED_IN,
@@ -139,4 +152,5 @@ CALLER = (
     CONFLICT,
     TOO_MANY_PENDING,
     AUTHORIZATION_REQUIRED,
+    IDENTITY_ASSERTION_REQUIRED,
 )

@@ -1,24 +1,11 @@
-"""What goes wrong where a signed assertion takes the place of a person in a browser."""
+"""Why a signed assertion gets nobody a token, with all that is said about each reason."""
 
 from __future__ import annotations
 
-from latchpin.errors.causes.cause import Cause
+from latchpin.errors import Cause
 
-__all__ = ["ASSERTIONS"]
+__all__ = ["ASSERTION_REFUSED", "ASSERTION_UNUSABLE"]
 
-IDENTITY_ASSERTION_REQUIRED = Cause(
-    slug="identity-assertion-required",
-    fault="the person",
-    status=401,
-    title="Your identity provider has to vouch for you",
-    public="This gateway needs your identity provider's word for who you are.",
-    happened="{what}",
-    remedy="Call with a bearer token of your identity provider, or hand in your ID token.",
-    meaning=(
-        "The gateway's tokens come by an identity provider's word, and there is none about the caller that still "
-        "holds: no bearer token of that provider came with the call, and no ID token is kept."
-    ),
-)
 ASSERTION_REFUSED = Cause(
     slug="assertion-refused",
     fault="the authorization server",
@@ -45,5 +32,3 @@ ASSERTION_UNUSABLE = Cause(
         "cannot be read. Nothing was sent."
     ),
 )
-
-ASSERTIONS = (IDENTITY_ASSERTION_REQUIRED, ASSERTION_REFUSED, ASSERTION_UNUSABLE)
