@@ -240,7 +240,7 @@ def test_a_message_that_names_something_and_cannot_be_read_is_refused(body: byte
 def test_an_encoded_message_is_refused(coding: str):
     with pytest.raises(InvalidRequest):
         open_headers((("content-encoding", coding),), BINDER)
-    assert open_headers((("content-encoding", "identity"),), BINDER) == (("content-encoding", "identity"),)
+    assert open_headers((("content-encoding", "identity"),), BINDER) == ((("content-encoding", "identity"),), None)
 
 
 NAMING = [
@@ -277,7 +277,11 @@ def test_the_header_that_repeats_a_tasks_name_goes_along():
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_a_session_is_its_owners(other: str):
-    assert open_headers((("mcp-session-id", BINDER.bind("session", "s")),), BINDER) == (("mcp-session-id", "s"),)
+    for kind in ("session", "session that opens links"):
+        given = (("mcp-session-id", BINDER.bind(kind, "s")),)
+        assert open_headers(given, BINDER) == ((("mcp-session-id", "s"),), kind)
+    of_ours = (("mcp-session-id", BINDER.bind("links without session", "-")), ("x", "y"))
+    assert open_headers(of_ours, BINDER) == ((("x", "y"),), "links without session")
     with pytest.raises(NotYours):
         open_headers((("mcp-session-id", OTHERS[other].bind("session", "s")),), BINDER)
 

@@ -33,20 +33,24 @@ def sent(switch: FaultSwitch) -> list[str]:
     return [asked.headers.get("authorization", "") for asked in switch.asked("mcp")]
 
 
-async def test_without_a_token_the_challenge_names_the_authorize_url(proxy: Rig, fault_switch: FaultSwitch):
+def told(answer: httpx.Response) -> str:
+    """What the result of a tool says that did not run."""
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["result"]["isError"] is True
+    return str(answer.json()["result"]["content"][0]["text"])
+
+
+async def test_without_a_token_the_result_names_the_link(proxy: Rig, fault_switch: FaultSwitch):
     gateway = await proxy.add(fault_switch.provider.mcp_url)
     answer = await post(proxy, ALICE, gateway)
-    url = f"{proxy.url}/oauth/authorize/{gateway}"
-    assert answer.status_code == 401
-    assert answer.json()["authorize_url"] == url
-    assert f'authorize_url="{url}"' in answer.headers["www-authenticate"]
-    assert "resource_metadata=" in answer.headers["www-authenticate"]
+    assert f"{proxy.url}/oauth/authorize/{gateway}/for/" in told(answer)
+    assert "www-authenticate" not in answer.headers
     assert fault_switch.asked("mcp") == []
 
 
 async def test_each_caller_goes_out_with_their_own_token_and_never_with_the_one_they_came_with(proxy, fault_switch):
     gateway = await authorized(proxy, fault_switch, ALICE)
-    assert (await post(proxy, BOB, gateway)).status_code == 401
+    assert "authorization first" in told(await post(proxy, BOB, gateway))
     assert fault_switch.asked("mcp") == []
     async with proxy.browser(BOB) as browser:
         await proxy.authorize(browser, gateway)
@@ -65,7 +69,7 @@ async def test_a_401_is_answered_with_a_new_token_and_the_same_body_once(proxy: 
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", status(401, www_authenticate="Bearer"), times=1)
     answer = await post(proxy, ALICE, gateway)
-    assert answer.status_code != 401
+    assert "Error executing tool add" in answer.text  # the server's own words: the call lacks its arguments
     first, second = fault_switch.asked("mcp")
     assert first.headers["authorization"] != second.headers["authorization"]
     assert first.body == second.body == LIST
@@ -76,8 +80,7 @@ async def test_a_server_that_refuses_every_token_is_asked_twice(proxy: Rig, faul
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", status(401, www_authenticate='Bearer error="invalid_token"'))
     answer = await post(proxy, ALICE, gateway)
-    assert answer.status_code == 401
-    assert answer.json()["authorize_url"]
+    assert "no longer takes" in told(answer)
     assert len(fault_switch.asked("mcp")) == 2
     assert len(fault_switch.asked("token")) == 1
 
@@ -102,11 +105,7 @@ def lacks(scope: str):
 async def test_missing_scopes_are_asked_for_at_the_next_authorization_of_this_user_only(proxy: Rig, fault_switch):
     gateway = await authorized(proxy, fault_switch, ALICE, BOB)
     fault_switch.arm("mcp", lacks("files:write mcp:read"), times=1)
-    answer = await post(proxy, ALICE, gateway)
-    assert (answer.status_code, answer.json()["cause"]) == (403, "insufficient-scope")
-    assert answer.json()["authorize_url"] == f"{proxy.url}/oauth/authorize/{gateway}"
-    challenge = answer.headers["www-authenticate"]
-    assert 'error="insufficient_scope", scope="files:write mcp:read"' in challenge
+    assert "more rights" in told(await post(proxy, ALICE, gateway))
     assert await asked_for(proxy, ALICE, gateway) == {"mcp:read", "files:write"}
     assert await asked_for(proxy, BOB, gateway) == {"mcp:read"}
 
@@ -124,13 +123,12 @@ async def test_three_tokens_that_did_not_help_end_it(proxy: Rig, fault_switch: F
     for _ in range(2):
         for _repeated in range(2):  # without a new authorization nothing is counted
             answer = await post(proxy, ALICE, gateway)
-            assert answer.status_code == 403, answer.text
+            assert "more rights" in told(answer)
         async with proxy.browser() as browser:
             await proxy.authorize(browser, gateway)
-    answer = await post(proxy, ALICE, gateway)
-    assert (answer.status_code, answer.json()["cause"]) == (502, "server-refused")
+    assert "three authorizations did not give it" in told(await post(proxy, ALICE, gateway))
     other = LIST.replace(b'"add"', b'"search"')
-    assert (await post(proxy, ALICE, gateway, other)).status_code == 403
+    assert "more rights" in told(await post(proxy, ALICE, gateway, other))
 
 
 async def test_another_403_passes_as_it_is(proxy: Rig, fault_switch: FaultSwitch):
@@ -175,9 +173,9 @@ async def test_a_server_that_refuses_the_gateways_own_token_is_not_the_callers_t
         await reply(send, 401, [], b"")
 
     scripted.script = script
-    answer = await post(proxy, ALICE, own)
-    assert (answer.status_code, answer.json()["cause"]) == (502, "server-refused")
-    assert "authorize_url" not in answer.json()
+    said = told(await post(proxy, ALICE, own))
+    assert "administrator" in said
+    assert "/oauth/authorize/" not in said
 
 
 async def test_a_bound_token_goes_out_with_a_proof_of_ours_and_nothing_of_the_callers(proxy: Rig, fault_switch):

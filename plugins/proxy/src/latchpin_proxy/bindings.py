@@ -19,7 +19,12 @@ from latchpin.sdk.oauth import base64url
 
 __all__ = ["Binder", "Bindings", "Kind", "NotBound"]
 
-Kind = Literal["session", "task", "state"]
+Kind = Literal[
+    "session", "session that opens links", "links without session", "task", "state", "authorization", "person"
+]
+"""What a name names. The session of a program that asks its person to open links is a kind of its own, so that nothing
+has to be kept to know that; where the server has no sessions, the gateway gives such a program one of its own.
+``authorization`` and ``person`` are of the gateway's own, too."""
 
 
 class NotBound(Exception):

@@ -9,32 +9,31 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
-from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn
-from latchpin.model import VIA_ACCESS_TOKEN, Caller
+from latchpin.errors import LatchpinError
+from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import open_session
 from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.urls import origin_of
-from latchpin.sdk.web import answer_program, check_gateway_id, read_header, require_caller
+from latchpin.sdk.web import check_gateway_id, read_header, require_caller
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.bindings import Bindings
-from latchpin_proxy.errors import StepUpRequired, TooManyExchanges
+from latchpin_proxy.call import Call, open_call
+from latchpin_proxy.errors import TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
-from latchpin_proxy.messages import Terms
+from latchpin_proxy.refusing import Refusing
 from latchpin_proxy.relay import McpRequest, Relay
-from latchpin_proxy.resource import build_challenge, check_origin, resource_url
-from latchpin_proxy.returning import open_body, open_headers
+from latchpin_proxy.resource import check_origin, resource_url
 from latchpin_proxy.room import Room
 from latchpin_proxy.settings import ProxySettings
+from latchpin_proxy.waiting import wait_for_person
 
 __all__ = ["METHODS", "McpEndpoint"]
 
@@ -77,6 +76,7 @@ class McpEndpoint:
             connect_timeout=CONNECT_TIMEOUT,
             observers=self._application.services.observers,
         ) as session:
+            self._refusing = Refusing(self._application)
             self._relay = Relay(self._application, session, idle=self._settings.proxy_idle_timeout)
             yield
 
@@ -85,16 +85,18 @@ class McpEndpoint:
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
         caller: Caller | None = None
+        call: Call | None = None
         try:
             if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
             caller = await self._caller(scope)
             with self._counted(caller.email):
-                await self._serve(scope, inbound, Exchange(send, settings.proxy_idle_timeout, self._room), caller)
+                call = await self._read(scope, inbound, caller)
+                await self._serve(call, Exchange(send, settings.proxy_idle_timeout, self._room))
         except LatchpinError as exc:
             await inbound.skip(SKIPPED)
-            await self._place(exc, scope, caller)
-            await self._refuse(exc, scope, inbound, caller)(scope, receive, send)
+            headers = {} if inbound.whole else dict(LAST)
+            await (await self._refusing.answer(exc, scope, caller, call, headers))(scope, receive, send)
 
     # -- who ----------------------------------------------------------------------------------------------
 
@@ -122,19 +124,18 @@ class McpEndpoint:
 
     # -- the exchange -------------------------------------------------------------------------------------
 
-    async def _serve(self, scope: Scope, inbound: Inbound, exchange: Exchange, caller: Caller) -> None:
+    async def _read(self, scope: Scope, inbound: Inbound, caller: Caller) -> Call:
         gateway = await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
         binder = await self._bindings.of(gateway, caller)
         body = await inbound.hold(self._settings.proxy_held_bytes)
-        headers = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
-        headers = open_headers(headers, binder)
-        if body is not None:
-            body, headers = open_body(body, headers, binder)
-        request = McpRequest(gateway, caller, scope["method"], headers, body, inbound)
+        fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
+        request = McpRequest(gateway, caller, scope["method"], fields, body, inbound)
         own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
-        terms = Terms(binder, gateway.name, gateway.url, self._core.base_url, private=own)
-        work = asyncio.create_task(self._pass_on(request, exchange, terms))
-        gone = asyncio.create_task(inbound.gone())
+        return open_call(request, binder, base_url=self._core.base_url, private=own)
+
+    async def _serve(self, call: Call, exchange: Exchange) -> None:
+        work = asyncio.create_task(self._pass_on(call, exchange))
+        gone = asyncio.create_task(call.request.inbound.gone())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -149,42 +150,13 @@ class McpEndpoint:
         if left and not exchange.begun:
             raise ClientDisconnect
 
-    async def _pass_on(self, request: McpRequest, exchange: Exchange, terms: Terms) -> None:
-        answer = await self._relay.open(request)
+    async def _pass_on(self, call: Call, exchange: Exchange) -> None:
+        if call.resumed is not None:
+            await wait_for_person(
+                self._application, call.request, call.resumed, seconds=self._settings.proxy_authorization_wait
+            )
+        answer = await self._relay.open(call.request)
         try:
-            await exchange.send(answer, request, terms)
+            await exchange.send(answer, call.request, call.terms)
         finally:
             answer.close()
-
-    # -- refusals -----------------------------------------------------------------------------------------
-
-    async def _place(self, error: LatchpinError, scope: Scope, caller: Caller | None) -> None:
-        """Say in the status of ``error`` what helps a program that runs OAuth itself: 401 only if signing in does."""
-        if caller is None or not isinstance(error, AuthorizationRequired):
-            return
-        gateway = await self._application.gateways.get(scope["path_params"]["gateway_id"], caller)
-        may_help = await self._application.note_refusal(gateway, caller)
-        if caller.via == VIA_ACCESS_TOKEN:
-            error.status = HTTPStatus.UNAUTHORIZED if may_help else HTTPStatus.FORBIDDEN
-
-    def _refuse(self, error: LatchpinError, scope: Scope, inbound: Inbound, caller: Caller | None) -> Response:
-        headers = {} if inbound.whole else dict(LAST)
-        if (challenge := self._challenge(error, scope, caller)) is not None:
-            headers["www-authenticate"] = challenge
-        return answer_program(scope, error, base_url=self._core.base_url, headers=headers)
-
-    def _challenge(self, error: LatchpinError, scope: Scope, caller: Caller | None) -> str | None:
-        parameters: dict[str, str] = {}
-        if caller is not None and caller.via == VIA_ACCESS_TOKEN:
-            if error.status != HTTPStatus.UNAUTHORIZED:
-                return None
-            parameters = {"error": "invalid_token"}
-        elif isinstance(error, StepUpRequired):
-            parameters = {"error": "insufficient_scope", "scope": " ".join(error.scopes)}
-        elif error.status != HTTPStatus.UNAUTHORIZED:
-            return None
-        elif isinstance(error, NotSignedIn) and read_header(scope, b"authorization"):
-            parameters["error"] = "invalid_token"
-        elif (url := getattr(error, "authorize_url", None)) is not None:
-            parameters["authorize_url"] = url
-        return build_challenge(self._core.base_url, scope["path_params"]["gateway_id"], **parameters)

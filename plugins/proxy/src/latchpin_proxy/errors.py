@@ -7,7 +7,9 @@ from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, Upstr
 __all__ = [
     "ForeignPage",
     "NonceNeeded",
+    "NotYetAuthorized",
     "NotYours",
+    "OthersLink",
     "ServerMoved",
     "ServerRefused",
     "StepUpRequired",
@@ -22,6 +24,10 @@ class ForeignPage(Forbidden):
     code = "foreign-page"
     public = "Pages of other sites may not call this endpoint."
     remedy = "Call it from a program; if your page is the gateway's own, check that BASE_URL is its address."
+
+
+class NotYetAuthorized(AuthorizationRequired):
+    """A request came again after its person had been asked to authorize, and they have not done so yet."""
 
 
 class TooManyExchanges(CallerError):
@@ -81,6 +87,15 @@ class NotYours(CallerError):
     title = "Not one of yours"
     public = "That session, task or state is not one of yours at this gateway."
     remedy = "Begin a new session."
+
+
+class OthersLink(Forbidden):
+    """A link by which somebody authorizes was opened by somebody else."""
+
+    code = "others-link"
+    title = "This link is for somebody else"
+    public = "An application made this link for another account than the one that you are signed in with."
+    remedy = "Sign out, sign in with the account that the application uses, and open the link again."
 
 
 class ServerMoved(UpstreamError):

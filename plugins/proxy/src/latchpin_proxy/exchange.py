@@ -10,7 +10,8 @@ from typing import Any
 from latchpin.errors import UpstreamTimeout
 from latchpin.sdk.outbound import Answer, Failure, explain_failure, host_of
 
-from latchpin_proxy.headers import build_answer_headers, is_event_stream
+from latchpin_proxy.bindings import Kind
+from latchpin_proxy.headers import Field, build_answer_headers, is_event_stream
 from latchpin_proxy.inspection import inspect
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
@@ -25,6 +26,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LAST = {"connection": "close"}
 """Where a body was not read to its end: else the server would go on reading, and throw it away."""
 _SESSION = b"mcp-session-id"
+_OK = 200
 
 
 class Exchange:
@@ -65,7 +67,7 @@ class Exchange:
             UpstreamError: it broke off, or cannot pass, before anything of it was given out.
         """
         headers = build_answer_headers(answer.raw_headers(), status=answer.status, private=terms.private)
-        headers = [(name, _bound(name, value, terms)) for name, value in headers]
+        headers = _with_session(headers, answer.status, terms)
         try:
             headers, pieces = await inspect(headers, self._patient(answer), terms, self._share)
         except Failure as exc:
@@ -101,5 +103,12 @@ class Exchange:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-def _bound(name: bytes, value: bytes, terms: Terms) -> bytes:
-    return terms.binder.bind("session", value.decode("latin-1")).encode() if name == _SESSION else value
+def _with_session(headers: list[Field], status: int, terms: Terms) -> list[Field]:
+    """The header fields with the caller's name of the session; one of ours where the server has none to remember by."""
+    if terms.begins and status == _OK and all(name != _SESSION for name, _ in headers):
+        return [*headers, (_SESSION, terms.binder.bind("links without session", "-").encode())]
+    kind: Kind = "session that opens links" if terms.opens_links else "session"
+    return [
+        (name, terms.binder.bind(kind, value.decode("latin-1")).encode() if name == _SESSION else value)
+        for name, value in headers
+    ]

@@ -66,6 +66,8 @@ class Terms:
         server: the MCP server's URL.
         base_url: BASE_URL.
         private: the caller's own token is used, so the server knows who asks.
+        opens_links: the program asks its person to open links, as it said when the session began.
+        begins: this call begins the session, if it says so.
     """
 
     binder: Binder
@@ -73,6 +75,8 @@ class Terms:
     server: str
     base_url: str
     private: bool
+    opens_links: bool = False
+    begins: bool = False
 
 
 def is_of_interest(raw: bytes) -> bool:

@@ -9,18 +9,23 @@ from urllib.parse import urlsplit
 from latchpin.sdk.settings import CoreSettings
 from latchpin.sdk.urls import origin_of
 
-from latchpin_proxy.errors import ForeignPage
+from latchpin_proxy.bindings import Binder, NotBound
+from latchpin_proxy.errors import ForeignPage, OthersLink
 
 __all__ = [
     "WELL_KNOWN",
     "build_challenge",
     "build_metadata",
+    "check_link",
     "check_origin",
+    "link_for",
     "metadata_url",
     "parse_resource_path",
     "resource_url",
 ]
 
+FOR = "authorize"
+"""What a link is for; whom it is for is what it is bound to."""
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
@@ -70,6 +75,25 @@ def build_challenge(base_url: str, gateway_id: str, **parameters: str) -> str:
     """A ``WWW-Authenticate`` value (RFC 9728 section 5.1, RFC 6750 section 3)."""
     fields = {"resource_metadata": metadata_url(base_url, gateway_id), **parameters}
     return "Bearer " + ", ".join(f'{name}="{_quotable(value)}"' for name, value in fields.items())
+
+
+def link_for(base_url: str, gateway_id: str, binder: Binder) -> str:
+    """The link by which one person authorizes the gateway: it holds no secret, and leads nobody else anywhere."""
+    return f"{base_url}/oauth/authorize/{gateway_id}/for/{binder.bind('person', FOR)}"
+
+
+def check_link(text: str, binder: Binder) -> None:
+    """Go on only if the end of a link was made for the person of ``binder``.
+
+    Raises:
+        OthersLink: it was made for somebody else.
+    """
+    try:
+        if binder.release("person", text) == FOR:
+            return
+    except NotBound:
+        pass
+    raise OthersLink
 
 
 def check_origin(origins: list[bytes], fetch_site: bytes, own: bytes) -> None:

@@ -6,6 +6,7 @@ Pure. A body that is too large to be held is not read; it is refused if it seems
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from latchpin.errors import InvalidRequest
@@ -19,12 +20,13 @@ __all__ = ["open_body", "open_headers"]
 SESSION = "mcp-session-id"
 NAME = "mcp-name"
 CODING = "content-encoding"
+_SESSIONS: tuple[Kind, ...] = ("session", "session that opens links", "links without session")
 
 Fields = tuple[tuple[str, str], ...]
 
 
-def open_headers(fields: Fields, binder: Binder) -> Fields:
-    """The caller's header fields with the server's name of the session.
+def open_headers(fields: Fields, binder: Binder) -> tuple[Fields, Kind | None]:
+    """The caller's header fields with the server's name of the session, and of what kind it is; None: there is none.
 
     Raises:
         NotYours: it is not a session of this caller at this gateway.
@@ -34,7 +36,13 @@ def open_headers(fields: Fields, binder: Binder) -> Fields:
         raise InvalidRequest("the body has a Content-Encoding; MCP messages are sent without one")
     if sum(name == SESSION for name, _ in fields) > 1:
         raise InvalidRequest("the header field Mcp-Session-Id came more than once")
-    return tuple((name, _release(binder, "session", value) if name == SESSION else value) for name, value in fields)
+    session = next((value for name, value in fields if name == SESSION), None)
+    if session is None:
+        return fields, None
+    kind, opened = _open_session(binder, session)
+    if kind == "links without session":  # the server knows of none
+        return tuple(field for field in fields if field[0] != SESSION), kind
+    return tuple((name, opened if name == SESSION else value) for name, value in fields), kind
 
 
 def open_body(body: bytes, fields: Fields, binder: Binder) -> tuple[bytes, Fields]:
@@ -113,6 +121,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise ValueError("a member comes twice")
     return members
+
+
+def _open_session(binder: Binder, text: str) -> tuple[Kind, str]:
+    for kind in _SESSIONS:
+        with suppress(NotBound):
+            return kind, binder.release(kind, text)
+    raise NotYours("the session that the request names is not one of yours at this gateway")
 
 
 def _release(binder: Binder, kind: Kind, text: str) -> str:

@@ -14,6 +14,12 @@ class ProxySettings(Settings):
     proxy_idle_timeout: int = Field(
         600, gt=0, le=86_400, description="Seconds in which neither side of an MCP exchange sends anything."
     )
+    proxy_authorization_wait: int = Field(
+        20,
+        ge=0,
+        le=600,
+        description="Seconds that a request is held whose person was asked to authorize and is about to do so.",
+    )
     proxy_held_bytes: int = Field(
         262_144, ge=0, le=16_777_216, description="Request bodies up to this size can be repeated after a 401, bytes."
     )
