@@ -17,10 +17,10 @@ import pytest
 from tests.authorization_server.client import StockClient
 from tests.authorization_server.conftest import Endpoint
 from tests.authorization_server.test_dead_upstream import disconnect, signs_in_again
-from tests.callback.gateway import ALICE, BASE, InnerGateway
 from tests.providers import FaultSwitch, sign_in
 from tests.providers.faults import answer as answering
 from tests.providers.faults import status
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 DOCS = Path(__file__).parents[2] / "docs" / "client-answers.md"
 BOB = "bob@example.com"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from pydantic import ValidationError
 
 
 MOST_REDIRECTS = 20
+_LINK = re.compile(r"https?://[^\s\"]+/oauth/authorize/[0-9a-f]{32}/for/[\w-]+")
+"""The link by which the gateway tells a program that its person has to authorize."""
 
 
 class Person:
@@ -107,8 +110,13 @@ async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Cli
     refusals: list[Refused] = []
 
     async def observe(response: httpx2.Response) -> None:
-        if response.is_error and response.request.method == "POST":
+        if response.request.method != "POST":
+            return
+        if response.is_error:
             refusals.append(_read_refusal(response.status_code, await response.aread()))
+        elif response.headers.get("content-type", "").startswith("application/json"):
+            told = _LINK.search((await response.aread()).decode(errors="replace"))
+            refusals.extend([Refused("the person has to authorize", told[0])] if told else [])
 
     timeout = httpx2.Timeout(60)
     async with httpx2.AsyncClient(
@@ -124,6 +132,9 @@ async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Cli
                 await work(client)
         except Exception as exc:  # the SDK raises groups and errors of its own; what the gateway said comes first
             raise _best(refusals, exc) from exc
+    for refusal in refusals:
+        if refusal.authorize_url is not None:  # told within the result of a tool
+            raise refusal
 
 
 def _read_refusal(status: int, body: bytes) -> Refused:
@@ -149,6 +160,8 @@ def _said(exc: BaseException) -> str:
 
 async def _accept(context: Any, params: Any) -> types.ElicitResult:
     """A person who accepts every form as it is filled in beforehand."""
+    if getattr(params, "mode", None) == "url":  # the person opens links afterwards
+        return types.ElicitResult(action="decline")
     schema: Mapping[str, Any] = getattr(params, "requested_schema", None) or {}
     properties: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
     content = {
