@@ -25,6 +25,7 @@ KIT := ./plugins/testing
 PLUGINS := $(filter-out $(KIT),$(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml)))
 EXTRAS_sql_store := [postgres,mysql]
 EXTRAS_metrics := [tracing]
+EXTRAS_authorization_server := [keyring]
 RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(EXTRAS_$(notdir $(plugin))))
 EXAMPLES := $(foreach example,$(patsubst %/pyproject.toml,./%,$(wildcard examples/*/pyproject.toml)),-e $(example))
 # uv does not read pip's settings: a package mirror that only pip was told about is passed on.

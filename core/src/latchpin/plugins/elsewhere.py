@@ -49,7 +49,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-authorization-server": Brings(
-        commands=("applications", "personal-tokens"),
+        commands=("applications", "personal-tokens", "login", "logout"),
         paths=r"/oauth2/.*|/device|/applications(/.*)?|/personal-tokens(/.*)?|/\.well-known/oauth-authorization-server(/.*)?",
         settings=("AUTHORIZATION_SERVER_ENABLED",),
     ),

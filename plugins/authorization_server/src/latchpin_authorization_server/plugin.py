@@ -121,15 +121,17 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[typer.Typer]:
-    """Add ``latchpin applications`` and ``latchpin personal-tokens``."""
+    """Add ``applications`` and ``personal-tokens``; ``login`` and ``logout``, where no gateway runs, too."""
     from latchpin_authorization_server.commands import (  # noqa: PLC0415  loaded by the command line only
         applications,
+        login,
         personal_tokens,
     )
 
     return [
         applications.app,
         personal_tokens.app,
+        login.app,
     ]
 
 

@@ -1,0 +1,304 @@
+"""What ``latchpin login`` sends to the authorization server, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from latchpin.errors import SignInFailed
+
+from latchpin_authorization_server.metadata import SCOPE
+
+if TYPE_CHECKING:
+    from latchpin_authorization_server.login.place import Place
+
+__all__ = [
+    "DEVICE_CODE",
+    "CodeRequest",
+    "Refused",
+    "Tokens",
+    "ask",
+    "begin_code",
+    "end",
+    "is_known",
+    "read_object",
+    "redeem_code",
+    "refresh",
+    "register",
+    "wait_for_device",
+]
+
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+REDIRECT_PATH = "/signed-in"
+LARGEST = 100_000
+"""Bytes of an answer."""
+
+_TIMEOUT = 30.0
+_LONGEST_WORDS = 300
+_SLOWER = 5
+_MOST_SECONDS = 3600
+
+
+class Refused(SignInFailed):
+    """The authorization server said no.
+
+    Attributes:
+        error: its registered code, such as ``invalid_grant``.
+    """
+
+    def __init__(self, host: str, error: str, description: str, *, remedy: str | None = None) -> None:
+        said = f"{error}: {description}" if description else error
+        super().__init__(f"{host} refused it: {said}", remedy=remedy)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a sign-in gives.
+
+    Attributes:
+        expires_at: when the access token is over, by this machine's clock.
+        refresh_token: ``""`` where there is none.
+    """
+
+    access_token: str = field(repr=False)
+    expires_at: datetime
+    refresh_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRequest:
+    """An authorization request that a browser is sent with.
+
+    Attributes:
+        url: where the browser goes.
+    """
+
+    url: str
+    redirect_uri: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+def register(http: httpx.Client, place: Place, *, name: str) -> str:
+    """Introduce this program as a public client (RFC 7591); its ``client_id``.
+
+    Raises:
+        SignInFailed: the server takes no clients, or not this one.
+    """
+    if not place.registration:
+        raise SignInFailed(
+            f"{place.issuer} lets no programs register themselves",
+            remedy="Ask its administrator to enter a client, and give --client-id.",
+        )
+    metadata = {
+        "client_name": name,
+        "application_type": "native",
+        "redirect_uris": [f"http://127.0.0.1{REDIRECT_PATH}"],
+        "grant_types": ["authorization_code", "refresh_token", DEVICE_CODE],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    }
+    answer = _answer(ask(http, "POST", place.registration, json=metadata))
+    return _text(answer, "client_id", place.issuer)
+
+
+def is_known(http: httpx.Client, place: Place, client_id: str) -> bool:
+    """Whether the server still knows the client: one that nobody used for long is forgotten there.
+
+    Asked with a refresh token that is none, which every server refuses; the reason tells.
+    """
+    form = {"grant_type": "refresh_token", "refresh_token": "none", "client_id": client_id}
+    try:
+        _answer(ask(http, "POST", place.token, data=form))
+    except Refused as exc:
+        return exc.error != "invalid_client"
+    return True
+
+
+def begin_code(place: Place, client_id: str, *, port: int) -> CodeRequest:
+    """Make an authorization request whose answer goes to a port of this machine (RFC 6749, RFC 7636, RFC 8252)."""
+    verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(32)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    redirect_uri = f"http://127.0.0.1:{port}{REDIRECT_PATH}"
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "state": state,
+        "scope": SCOPE,
+        "resource": place.url,
+        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+    }
+    return CodeRequest(f"{place.authorization}?{urlencode(query)}", redirect_uri, state, verifier)
+
+
+def redeem_code(
+    http: httpx.Client, place: Place, client_id: str, request: CodeRequest, answer: Mapping[str, str], *, now: datetime
+) -> Tokens:
+    """Turn the browser's answer, whose ``state`` is proven, into tokens.
+
+    Raises:
+        SignInFailed: it is another server's answer (RFC 9207), the person said no, or the code is not taken.
+    """
+    if answer.get("iss") != place.issuer:
+        raise SignInFailed("the browser brought an answer of another server", remedy="Start again.")
+    if "error" in answer or "code" not in answer:
+        raise Refused(_host(place.issuer), _plain(answer.get("error")), _plain(answer.get("error_description")))
+    fields = {
+        "grant_type": "authorization_code",
+        "code": answer["code"],
+        "redirect_uri": request.redirect_uri,
+        "code_verifier": request.verifier,
+        "client_id": client_id,
+        "resource": place.url,
+    }
+    return _tokens(_answer(ask(http, "POST", place.token, data=fields)), place.issuer, now)
+
+
+def wait_for_device(
+    http: httpx.Client,
+    place: Place,
+    client_id: str,
+    *,
+    tell: Callable[[str, str, timedelta], None],
+    pause: Callable[[float], None],
+    clock: Callable[[], datetime],
+) -> Tokens:
+    """Show a code, and ask until its person has answered (RFC 8628).
+
+    Args:
+        http: carries the requests.
+        place: where to.
+        client_id: who asks.
+        tell: shows the person the page's URL, the code, and how long it is good.
+        pause: waits so many seconds.
+        clock: tells the time.
+
+    Raises:
+        SignInFailed: the server has no device flow, the person said no, or the code expired.
+    """
+    if not place.device_authorization:
+        raise SignInFailed(f"{place.issuer} has no device flow", remedy="Leave --device out.")
+    form = {"client_id": client_id, "resource": place.url, "scope": SCOPE}
+    begun = _answer(ask(http, "POST", place.device_authorization, data=form))
+    interval, lifetime = _seconds(begun, "interval", 5), timedelta(seconds=_seconds(begun, "expires_in", 600))
+    ends_at = clock() + lifetime
+    tell(_text(begun, "verification_uri", place.issuer), _text(begun, "user_code", place.issuer), lifetime)
+    form = {"grant_type": DEVICE_CODE, "device_code": _text(begun, "device_code", place.issuer), "client_id": client_id}
+    while clock() < ends_at:
+        pause(interval)
+        try:
+            return _tokens(_answer(ask(http, "POST", place.token, data=form)), place.issuer, clock())
+        except Refused as exc:
+            if exc.error not in {"authorization_pending", "slow_down"}:
+                raise
+            interval += _SLOWER if exc.error == "slow_down" else 0
+    raise SignInFailed("nobody typed the code in time", remedy="Start again.")
+
+
+def refresh(http: httpx.Client, token_endpoint: str, client_id: str, tokens: Tokens, *, now: datetime) -> Tokens:
+    """Get new tokens (RFC 6749 section 6); without a new refresh token the old one goes on.
+
+    Raises:
+        Refused: what the person had allowed has ended.
+        SignInFailed: the server does not answer as it should.
+    """
+    form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token, "client_id": client_id}
+    found = _tokens(_answer(ask(http, "POST", token_endpoint, data=form)), token_endpoint, now)
+    return found if found.refresh_token else Tokens(found.access_token, found.expires_at, tokens.refresh_token)
+
+
+def end(http: httpx.Client, revocation_endpoint: str, client_id: str, tokens: Tokens) -> None:
+    """Have the server end what the tokens stand for (RFC 7009).
+
+    Raises:
+        SignInFailed: it does not say that it did.
+    """
+    form = {"token": tokens.refresh_token or tokens.access_token, "client_id": client_id}
+    response = ask(http, "POST", revocation_endpoint, data=form)
+    if response.status_code != HTTPStatus.OK:
+        _answer(response)
+        raise SignInFailed(f"{_host(revocation_endpoint)} answered {response.status_code}")
+
+
+def ask(http: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:  # noqa: ANN401  httpx's own
+    """Send one request; redirects are not followed, and an answer has at most ``LARGEST`` bytes.
+
+    Raises:
+        SignInFailed: there is no whole answer.
+    """
+    try:
+        with http.stream(
+            method, url, headers={"accept": "application/json"}, timeout=_TIMEOUT, follow_redirects=False, **content
+        ) as response:
+            body = b""
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) > LARGEST:
+                    raise SignInFailed(f"{_host(url)} answered more than {LARGEST} bytes")
+    except httpx.HTTPError as exc:
+        raise SignInFailed(f"{_host(url)} gave no answer ({type(exc).__name__})", remedy="Check the URL.") from exc
+    return httpx.Response(response.status_code, headers={"content-type": "application/json"}, content=body)
+
+
+def read_object(response: httpx.Response) -> Mapping[str, Any] | None:
+    """The answer's JSON object; None if it is none."""
+    try:
+        document = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _answer(response: httpx.Response) -> Mapping[str, Any]:
+    """What the server gave. Raises Refused, or SignInFailed where it is not what the protocol says."""
+    document = read_object(response)
+    if response.status_code in {HTTPStatus.OK, HTTPStatus.CREATED} and document is not None:
+        return document
+    if document is None or not isinstance(document.get("error"), str):
+        raise SignInFailed(f"the server answered {response.status_code}", remedy="Try again later.")
+    raise Refused("the server", _plain(document["error"]), _plain(document.get("error_description")))
+
+
+def _tokens(answer: Mapping[str, Any], host: str, now: datetime) -> Tokens:
+    if str(answer.get("token_type", "")).lower() != "bearer":
+        raise SignInFailed(f"{_host(host)} gave another kind of token than Bearer")
+    refresh_token = answer.get("refresh_token", "")
+    return Tokens(
+        _text(answer, "access_token", host),
+        now + timedelta(seconds=_seconds(answer, "expires_in", 60)),
+        refresh_token if isinstance(refresh_token, str) else "",
+    )
+
+
+def _text(answer: Mapping[str, Any], name: str, host: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise SignInFailed(f"{_host(host)} gave no {name}")
+    return value
+
+
+def _seconds(answer: Mapping[str, Any], name: str, default: int) -> int:
+    value = answer.get(name, default)
+    return min(value, _MOST_SECONDS) if isinstance(value, int) and value > 0 else default
+
+
+def _plain(words: object) -> str:
+    """A server's words, safe to show in a terminal."""
+    text = words if isinstance(words, str) else ""
+    return "".join(each if each.isprintable() else " " for each in text)[:_LONGEST_WORDS] or "no reason given"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc or url
