@@ -116,21 +116,31 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             rank=32,
         ),
         *((personal_tokens,) if load(AuthorizationServerSettings).personal_tokens_enabled else ()),
+        NavigationEntry(
+            "MCP clients",
+            "/applications/clients",
+            "The MCP clients that were entered, or that registered themselves, and services that act by themselves.",
+            group="connections",
+            admin_only=True,
+            rank=42,
+        ),
     ]
 
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[typer.Typer]:
-    """Add ``applications`` and ``personal-tokens``; ``login`` and ``logout``, where no gateway runs, too."""
+    """Add what is kept here, with ``login`` and ``logout``, where no gateway runs, too."""
     from latchpin_authorization_server.commands import (  # noqa: PLC0415  loaded by the command line only
         applications,
         login,
+        oauth_clients,
         personal_tokens,
     )
 
     return [
         applications.app,
         personal_tokens.app,
+        oauth_clients.app,
         login.app,
     ]
 
@@ -142,6 +152,8 @@ def latchpin_routes() -> Sequence[APIRouter]:
         return []
     from latchpin_authorization_server.web import (  # noqa: PLC0415  FastAPI is not loaded by commands
         applications,
+        client_pages,
+        clients,
         devices,
         people,
         personal_tokens,
@@ -154,4 +166,6 @@ def latchpin_routes() -> Sequence[APIRouter]:
         devices.router,
         applications.router,
         personal_tokens.router,
+        clients.router,
+        client_pages.router,
     ]

@@ -162,11 +162,25 @@ class AuthorizationServer:
         await self.activity.tell(CLIENT_DELETED, actor=actor, client_id=client_id, grants=len(grants))
         return True
 
+    async def find_service(self, client_id: str) -> Client | None:
+        """The service of that client_id; None if there is none, or what its person had was ended since it was entered.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        stored = await self.client_records.get(client_id)
+        if stored is None or not stored.client.acts_as:
+            return None
+        end = await ended_at(self._kept, stored.client.acts_as)
+        return stored.client if end is None or stored.created_at > end else None
+
     async def _is_client_of(self, client_id_and_email: str) -> bool:
-        """Whether a client is known, and may act as that person by itself if it is a service."""
+        """Whether a client is known, and may still act as that person by itself if it is a service."""
         client_id, _, email = client_id_and_email.partition("\n")
         client = await self.clients.find(client_id)
-        return client is not None and client.acts_as in {"", email}
+        if client is None or not client.acts_as:
+            return client is not None
+        return client.acts_as == email and await self.find_service(client_id) is not None
 
 
 async def open_server(context: Context) -> AuthorizationServer:

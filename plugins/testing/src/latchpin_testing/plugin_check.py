@@ -68,6 +68,6 @@ def _check_settings(model: type[BaseSettings]) -> None:
     for name, field in model.model_fields.items():
         place = f"{model.__name__}.{name}"
         holds(field.description, "a setting has a description, which 'latchpin config example' shows", place)
-        secret = any(word in name for word in _SECRET_WORDS)
+        secret = any(word in name for word in _SECRET_WORDS) and field.annotation not in {bool, int, float}
         sealed = SecretStr.__name__ in str(field.annotation)
         holds(not secret or sealed, "a setting that holds a secret is a SecretStr, so that it is not shown", place)

@@ -23,11 +23,8 @@ async def give_service_token(server: AuthorizationServer, request: TokenRequest)
     It ends with its client, and with the sessions of whom it acts as: ``AccessTokenIdentity`` looks.
     """
     client = request.client
-    stored = await server.client_records.get(client.id)
-    if not client.acts_as or client.auth_method == "none" or stored is None:
-        raise OAuthError("unauthorized_client", "only services that an administrator entered get tokens by themselves")
-    if await server.revocations.cover(client.acts_as, stored.created_at.timestamp()):
-        raise OAuthError("unauthorized_client", "an administrator ended what the person had who it acts as")
+    if client.auth_method == "none" or await server.find_service(client.id) is None:
+        raise OAuthError("unauthorized_client", "no service of an administrator, or its person was signed out since")
     resource = await request.find_resource(
         request.form.get("resource", ""), Caller(client.acts_as, via=VIA_ACCESS_TOKEN)
     )
