@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from latchpin.contracts import Finding, Severity
-from latchpin_doctor import Report
+from latchpin_doctor.report import Report
 
 from tests.servers import GatewayBackend, run_latchpin
 

@@ -12,9 +12,10 @@ from latchpin.errors.causes import CAUSES
 from latchpin.model import CollectionSpec, Document
 from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.settings import CoreSettings
-from latchpin_doctor import plugin, run_checks
+from latchpin_doctor import plugin
 from latchpin_doctor.examination import Examination
 from latchpin_doctor.plugin_checks import check_plugins
+from latchpin_doctor.running import run_checks
 from latchpin_testing import CheckContract, MovedClock
 
 from tests.doctor.conftest import of_check

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from latchpin.contracts import Severity
-from latchpin_doctor import run_checks
+from latchpin_doctor.running import run_checks
 
 from tests.doctor.conftest import not_well, of_check, one
 from tests.providers import FaultSwitch, sign_in

@@ -1,34 +1,23 @@
-"""How commands speak: results on stdout, everything else on stderr, tables for people and JSON for programs."""
+"""How commands speak (results on stdout, everything else on stderr, JSON for programs), and what they open."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Collection, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 
-from latchpin.application import Application
-from latchpin.assembly import NO_STATE_STORE, assemble, select_stores
 from latchpin.commands.tables import UNLIMITED, width_of_output
-from latchpin.contracts import StateStore
-from latchpin.errors import SettingsError, StateStorageDisabled
-from latchpin.plugins.hookspecs import (
-    CLIENT_REGISTRAR,
-    EVENT_LISTENERS,
-    GRANTS,
-    IDENTITY_ASSERTIONS,
-    RECORD_STORE,
-    SIDE_BY_SIDE,
-    Hook,
-)
-from latchpin.plugins.host import Plugins
-from latchpin.settings import load
-from latchpin.settings.core import CoreSettings
+from latchpin.plugins.hookspecs import CLIENT_REGISTRAR, EVENT_LISTENERS, GRANTS, IDENTITY_ASSERTIONS, Hook
+
+if TYPE_CHECKING:
+    from latchpin.application import Application
+    from latchpin.contracts import StateStore
 
 __all__ = ["TO_SERVERS", "err", "opened", "opened_states", "out", "print_json", "run", "say"]
 
@@ -57,8 +46,7 @@ TO_SERVERS = (CLIENT_REGISTRAR, GRANTS, IDENTITY_ASSERTIONS, EVENT_LISTENERS)
 """What a command needs of ``SIDE_BY_SIDE`` that speaks to a gateway's servers."""
 
 
-@asynccontextmanager
-async def opened(*hooks: Hook[Any], states: bool = False) -> AsyncIterator[Application]:
+def opened(*hooks: Hook[Any], states: bool = False) -> AbstractAsyncContextManager[Application]:
     """The record store and what stands on it, opened for one command beside a gateway that may be serving.
 
     Args:
@@ -69,55 +57,18 @@ async def opened(*hooks: Hook[Any], states: bool = False) -> AsyncIterator[Appli
     Raises:
         SettingsError: the records live in a serving process's memory, where no other process can reach them.
     """
-    plugins, settings = _installed(hooks)
-    record = select_stores(plugins, settings).record
-    if not record.shared:
-        raise SettingsError(
-            f"RECORD_STORE is {record.name}: the records live in the serving process, out of reach",
-            remedy="Use CACHE_TYPE=database or redis; with memory, set JWT_SECRET_KEY and use the HTTP API.",
-        )
-    cache_type = settings.cache_type if states else NO_STATE_STORE
-    async with _assembled(plugins, settings, cache_type=cache_type, record_store=record.name) as application:
-        yield application
+    from latchpin.commands.opening import open_application  # noqa: PLC0415  all of the gateway
+
+    return open_application(*hooks, states=states)
 
 
-@asynccontextmanager
-async def opened_states() -> AsyncIterator[StateStore]:
+def opened_states() -> AbstractAsyncContextManager[StateStore]:
     """The state store, opened for one command.
 
     Raises:
         SettingsError: the states live in a serving process's memory.
         StateStorageDisabled: CACHE_TYPE is none.
     """
-    plugins, settings = _installed(())
-    selection = select_stores(plugins, settings)
-    state = selection.state
-    if state is None:
-        raise StateStorageDisabled
-    if not state.shared:
-        raise SettingsError(
-            f"CACHE_TYPE is {state.name}: the states live in the serving process, out of reach",
-            remedy="Restart the gateway: they go with it.",
-        )
-    beside = {offer.name for offer in plugins.offers(RECORD_STORE)}
-    record = state.name if state.name in beside else selection.record.name
-    async with _assembled(plugins, settings, cache_type=state.name, record_store=record) as application:
-        if application.services.states is None:
-            raise StateStorageDisabled
-        yield application.services.states
+    from latchpin.commands.opening import open_states  # noqa: PLC0415  all of the gateway
 
-
-def _installed(hooks: Collection[Hook[Any]]) -> tuple[Plugins, CoreSettings]:
-    plugins, settings = Plugins(), load(CoreSettings)
-    plugins.require_sound()
-    return plugins.without(hook for hook in SIDE_BY_SIDE if hook not in hooks), settings
-
-
-@asynccontextmanager
-async def _assembled(plugins: Plugins, settings: CoreSettings, **stores: str) -> AsyncIterator[Application]:
-    async with assemble(plugins, settings.model_copy(update=stores)) as services:
-        application = Application(services)
-        try:
-            yield application
-        finally:
-            await application.close()
+    return open_states()

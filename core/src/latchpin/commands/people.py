@@ -8,10 +8,7 @@ from typing import Annotated
 
 import typer
 
-from latchpin.assembly import utc_now
 from latchpin.commands.console import opened, run
-from latchpin.identity.login import create_link
-from latchpin.identity.signed_tokens import build_bearer, check_signs_bearers
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 
@@ -26,6 +23,7 @@ app.add_typer(token)
 @app.command("login-link")
 def login_link(email: Email, admin: Admin = False) -> None:
     """Print a link that signs a person in once, within 10 minutes."""
+    from latchpin.identity.login import create_link  # noqa: PLC0415  the help does without
 
     async def work() -> str:
         async with opened() as application:
@@ -46,6 +44,9 @@ def create(
     days: Annotated[float, typer.Option(help="Lifetime in days.", min=0.001, max=3650)] = 30,
 ) -> None:
     """Print a bearer token (a JWT), alone on one line."""
+    from latchpin.assembly import utc_now  # noqa: PLC0415  as above
+    from latchpin.identity.signed_tokens import build_bearer, check_signs_bearers  # noqa: PLC0415
+
     settings, lifetime = load(CoreSettings), timedelta(days=days)
     check_signs_bearers(settings, settings.jwt_issuer or settings.base_url)
     if (secret := settings.jwt_secret_key) is not None:  # no store has anything to do with it

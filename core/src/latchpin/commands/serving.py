@@ -9,14 +9,10 @@ from typing import Annotated
 
 import typer
 
-from latchpin.activity.logs import set_up_logging
-from latchpin.assembly.plugin_report import build_plugin_report
 from latchpin.commands.console import print_json, say
 from latchpin.commands.tables import print_table
 from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
-from latchpin.serving.serve import doubt_about_base_url, require_servable
-from latchpin.serving.serve import serve as run_server
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 
@@ -34,6 +30,10 @@ def serve(
 
     Settings come from the environment and .env; an option here wins over both. Workers read the same.
     """
+    from latchpin.activity.logs import set_up_logging  # noqa: PLC0415  the help does without the server
+    from latchpin.serving.serve import doubt_about_base_url, require_servable  # noqa: PLC0415
+    from latchpin.serving.serve import serve as run_server  # noqa: PLC0415
+
     for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
         if value is not None:
             os.environ[name] = str(value)
@@ -53,6 +53,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
     Exits with 1 if anything is wrong with them: the gateway does not start then.
     """
+    from latchpin.assembly.plugin_report import build_plugin_report  # noqa: PLC0415  as above
+
     report = build_plugin_report(Plugins())
     rows = [asdict(row) for row in report.rows]
     if report.warning:

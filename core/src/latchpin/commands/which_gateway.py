@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from latchpin.application import Application
+from typing import TYPE_CHECKING
+
 from latchpin.errors import NotFound
 from latchpin.gateways.named import find_named
 from latchpin.model import Caller, Gateway
+
+if TYPE_CHECKING:
+    from latchpin.application import Application
 
 __all__ = ["OPERATOR", "find_gateway"]
 

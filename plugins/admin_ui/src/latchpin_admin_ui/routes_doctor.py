@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from latchpin.contracts import Severity
 from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin
-from latchpin_doctor import run_checks
+from latchpin_doctor.running import run_checks
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show

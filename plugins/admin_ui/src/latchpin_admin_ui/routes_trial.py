@@ -11,7 +11,7 @@ from latchpin.contracts import Finding, Severity
 from latchpin.model import Gateway
 from latchpin.sdk.gateway import Step
 from latchpin.sdk.web import CurrentApplication, GatewayId, WritingAdmin
-from latchpin_doctor import examine_gateway
+from latchpin_doctor.gateway_findings import examine_gateway
 
 from latchpin_admin_ui.growing import Tell, grow
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import latchpin
 from latchpin.contracts import Identity, NavigationEntry, Recorder
+from latchpin.errors import SettingsError
 from latchpin.sdk.settings import CoreSettings, load
 
 from latchpin_authorization_server.settings import AuthorizationServerSettings
@@ -60,7 +61,11 @@ async def _open_offboarding(
 
 
 def _is_on() -> bool:
-    return load(AuthorizationServerSettings).is_on(load(CoreSettings).base_url)
+    """Whether there is anything to offer. A gateway whose settings do not hold does not start, and says so itself."""
+    try:
+        return load(AuthorizationServerSettings).is_on(load(CoreSettings).base_url)
+    except SettingsError:
+        return False
 
 
 @latchpin.hookimpl

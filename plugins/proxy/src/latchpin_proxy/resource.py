@@ -13,6 +13,8 @@ from latchpin_proxy.bindings import Binder, NotBound
 from latchpin_proxy.errors import ForeignPage, OthersLink
 
 __all__ = [
+    "LINK",
+    "PATH",
     "WELL_KNOWN",
     "build_challenge",
     "build_metadata",
@@ -26,6 +28,8 @@ __all__ = [
 
 FOR = "authorize"
 """What a link is for; whom it is for is what it is bound to."""
+PATH = "/gateways/{gateway_id}/mcp"
+LINK = "/oauth/authorize/{gateway_id}/for/{person}"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
