@@ -13,6 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin_authorization_server.clients.client import Client
+from latchpin_authorization_server.clients.records import StoredClient
+from latchpin_authorization_server.server import open_server
 
 from tests.authorization_server.client import StockClient
 from tests.authorization_server.conftest import Endpoint
@@ -174,6 +177,14 @@ async def test_a_client_begins_with_a_sign_in_or_a_link(gateway, files, stock, t
     own = await Program(stock.http, stock.mcp_url, KINDS[kind], await own_token(gateway)).begin()
     assert own is not None
     assert way_of(own) == "error"
+
+
+async def test_a_service_has_nobody_to_sign_in(gateway: InnerGateway, stock: StockClient, files: Endpoint):
+    server = await open_server(gateway.application.services.context)
+    client = Client("reports", "Reports", "entered", acts_as=ALICE)
+    await server.client_records.put(StoredClient(client, gateway.clock()))
+    token = await server.access_tokens.sign(email=ALICE, client_id=client.id, resource=files.url)
+    assert way_of(await Program(stock.http, stock.mcp_url, KINDS["2025-11-25"], token).call()) == "result"
 
 
 async def test_what_wants_no_answer_is_told_by_the_status(gateway, files, stock, token):

@@ -113,6 +113,29 @@ async def test_whatever_some_client_takes_for_json_is_looked_at(kind: bytes):
 async def test_other_bodies_pass_as_they_are():
     fields = [(b"content-type", b"text/plain"), (b"content-encoding", b"br"), (b"content-length", b"3")]
     assert await through(fields, b"\0", LIST) == (dict(fields), [b"\0", LIST])
+    for body in ([b"Not found: ", LIST], [b" \r\n", b"<html>", LIST], [b"\n"], []):
+        assert await through([(b"content-type", b"text/html")], *body) == (
+            {b"content-type": b"text/html"},
+            [b"".join(body[:2]), *body[2:]] if body and not body[0].strip() else body,
+        )
+    coded = [(b"content-type", b"text/plain"), (b"content-encoding", b"gzip")]
+    assert await through(coded, gzip.compress(b"Not found")) == (dict(coded), [gzip.compress(b"Not found")])
+
+
+@pytest.mark.parametrize(
+    "kind", [[], [(b"content-type", b"text/plain")], [(b"content-type", b"application/octet-stream")]]
+)
+@pytest.mark.parametrize("before", [[], [b"\xef\xbb\xbf"], [b" ", b"\r\n" * 100_000]])
+@pytest.mark.parametrize("encode", [None, gzip.compress])
+async def test_json_by_another_name_is_looked_at(kind, before: list[bytes], encode):
+    """Some clients do not look at the type; a server must not choose what is looked at."""
+    if encode is None:
+        told, body = await through([*kind, (b"content-length", b"1")], *before, LIST)
+    else:
+        told, body = await through([*kind, (b"content-encoding", b"gzip")], encode(b"".join([*before, LIST])))
+    assert b"".join(body) == OWN
+    assert told.get(b"content-encoding") is None
+    assert told[b"content-length"] == str(len(OWN)).encode()
 
 
 @pytest.mark.parametrize(
@@ -132,6 +155,9 @@ BROKEN = [
     ([*JSON, (b"content-encoding", b"gzip")], b"\x1f\x8b\x08", "cut short"),
     (JSON, '{"result":{"cacheScope":"public"}}'.encode("utf-16"), "some clients guess UTF-16"),
     (JSON, b'{"result":{"cacheScope":"public"}', "not JSON"),
+    ([], '{"result":{"cacheScope":"public"}}'.encode("utf-16"), "the same by no name"),
+    ([], '{"result":{"cacheScope":"public"}}'.encode("utf-16-be"), "the same without its mark"),
+    ([], b" " * (MOST_HELD + 1), "nothing but blanks"),
     ([*JSON, *STREAM], LIST, "clients differ in what they take it for"),
     ([(b"content-type", b"application/json, text/event-stream")], LIST, "the same in one line"),
 ]

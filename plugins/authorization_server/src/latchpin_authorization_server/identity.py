@@ -14,8 +14,10 @@ from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.tokens.access_tokens import AccessToken, AccessTokens
 
-__all__ = ["AccessTokenIdentity", "Standing"]
+__all__ = ["VIA_SERVICE", "AccessTokenIdentity", "Standing"]
 
+VIA_SERVICE = "service"
+"""How a service came: it got its token by itself, and has nobody to send through a sign-in."""
 REMEMBERED = timedelta(seconds=1)
 """How long a worker goes on without asking the store again whether something stands: so late may an end come here."""
 _MOST = 10_000
@@ -98,7 +100,7 @@ class AccessTokenIdentity:
             why = explain_jwt(exc) if isinstance(exc, jwt.InvalidTokenError) else exc.detail
             raise NotSignedIn(f"the access token was refused: {why}") from exc
         await self._check_stands(token)
-        return Caller(token.email, via=VIA_ACCESS_TOKEN, proves_intent=True)
+        return Caller(token.email, via=VIA_ACCESS_TOKEN if token.grant_id else VIA_SERVICE, proves_intent=True)
 
     async def _check_stands(self, token: AccessToken) -> None:
         if token.grant_id:

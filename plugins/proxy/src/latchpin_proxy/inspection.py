@@ -27,6 +27,8 @@ MOST_HELD = 4_194_304
 """How long a message may be that has to be read, in bytes."""
 _END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 _LINE = re.compile(rb"\r\n|\r|\n")
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before JSON: blanks and the mark of UTF-8, in bytes."""
 _FRAMING = frozenset({b"content-length", b"content-encoding"})
 
 Pieces = AsyncIterator[bytes]
@@ -41,20 +43,71 @@ async def inspect(fields: list[Field], pieces: Pieces, terms: Terms, share: Shar
         Failure: the body broke off before, cannot be decoded, or cannot be read and must be; or too much is held.
     """
     if not (is_event_stream(fields) or is_json(fields)):
-        return fields, pieces
+        return await _inspect_other(fields, pieces, terms, share)
     if is_event_stream(fields) and is_json(fields):  # clients differ in which they look for first
         raise Failure("undecodable", "its answer says that it is JSON and an event stream", sent=True)
-    encodings = [value.decode("latin-1") for name, value in fields if name == b"content-encoding"]
-    if encodings:
-        pieces = _decode(pieces, ", ".join(encodings))
+    encoding = _encoding(fields)
+    if encoding:
+        pieces = _decode(pieces, encoding)
     unframed = [field for field in fields if field[0] not in _FRAMING]
     if is_event_stream(fields):
         return unframed, _events(pieces, terms, share)
+    return await _inspect_json(unframed, pieces, terms, share)
+
+
+async def _inspect_json(
+    unframed: list[Field], pieces: Pieces, terms: Terms, share: Share
+) -> tuple[list[Field], Pieces]:
     held, whole = await _hold(pieces, share)
     if not whole:
         return unframed, _unread(held, pieces)
     body = _message(held, terms)
     return [*unframed, (b"content-length", str(len(body)).encode())], _once(body)
+
+
+async def _inspect_other(fields: list[Field], pieces: Pieces, terms: Terms, share: Share) -> tuple[list[Field], Pieces]:
+    """What is not called JSON is read as such where it looks so: some clients do not look at the type."""
+    encoding = _encoding(fields)
+    raw, begun = await _begin(pieces, encoding, share)
+    pieces = _from(raw, pieces)
+    if not _seems_json(begun):
+        return fields, pieces
+    unframed = [field for field in fields if field[0] not in _FRAMING]
+    return await _inspect_json(unframed, _decode(pieces, encoding) if encoding else pieces, terms, share)
+
+
+async def _begin(pieces: Pieces, encoding: str, share: Share) -> tuple[bytes, bytes]:
+    """What came until something did that is not blank, and the last of it decoded."""
+    decoder = open_decoder(encoding, ByteBudget(sys.maxsize))
+    raw = b""
+    async for piece in pieces:
+        raw += piece
+        share.hold(len(raw))
+        try:
+            telling = next((decoded for decoded in decoder.feed(piece) if decoded.strip(_BLANK)), b"")
+        except (BodyUndecodable, BodyTooLarge):
+            break  # nobody can read it
+        if telling:
+            return raw, telling
+        if len(raw) > MOST_HELD:
+            raise Failure("too-large", "its answer begins with nothing but blanks", sent=True)
+    return raw, b""
+
+
+def _seems_json(begun: bytes) -> bool:
+    """Whether a reader that does not look at the type might take it for JSON, in whatever encoding."""
+    return begun.strip(_BLANK)[:1] in {b"{", b"[", b"\0", b"\xfe", b"\xff"}
+
+
+def _encoding(fields: list[Field]) -> str:
+    return ", ".join(value.decode("latin-1") for name, value in fields if name == b"content-encoding")
+
+
+async def _from(begun: bytes, pieces: Pieces) -> Pieces:
+    if begun:
+        yield begun
+    async for piece in pieces:
+        yield piece
 
 
 async def _decode(pieces: Pieces, encoding: str) -> Pieces:
