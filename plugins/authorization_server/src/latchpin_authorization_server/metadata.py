@@ -10,6 +10,8 @@ from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 __all__ = ["PATHS", "SCOPE", "build_metadata"]
 
+ID_JAG_PROFILE = "urn:ietf:params:oauth:grant-profile:id-jag"
+"""An identity provider's grants are taken (draft-ietf-oauth-identity-assertion-authz-grant)."""
 SCOPE = "mcp"
 """The one scope: to use the MCP endpoint that the token is for, as the person."""
 
@@ -47,6 +49,8 @@ def build_metadata(base_url: str, settings: AuthorizationServerSettings, *, gran
         "authorization_response_iss_parameter_supported": True,
         "client_id_metadata_document_supported": settings.client_metadata_documents_enabled,
     }
+    if "urn:ietf:params:oauth:grant-type:jwt-bearer" in grant_types:
+        document["authorization_grant_profiles_supported"] = [ID_JAG_PROFILE]
     if not settings.client_registration_enabled:
         del document["registration_endpoint"]
     return document

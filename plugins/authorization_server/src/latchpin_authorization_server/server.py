@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from latchpin.contracts import Context
 from latchpin.errors import NotSignedIn, RecordConflict
@@ -29,9 +29,11 @@ from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.grants.records import GRANTS, GrantRecords
 from latchpin_authorization_server.grants.requests import REQUESTS, PendingRequests
 from latchpin_authorization_server.identity import Standing
+from latchpin_authorization_server.issuers import CompanyTokens, Issuers
 from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS, PersonalTokenRecords
 from latchpin_authorization_server.personal_tokens.service import PersonalTokens
 from latchpin_authorization_server.settings import AuthorizationServerSettings
+from latchpin_authorization_server.single_use import use_up
 from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_authorization_server.tokens.access_tokens import AccessTokens
 from latchpin_authorization_server.tokens.signing_keys import SigningKeys
@@ -51,9 +53,17 @@ class AuthorizationServer:
         settings: the plugin's.
         context: the gateway's clock, stores and keys.
         private: OAUTH_ALLOW_PRIVATE_NETWORKS.
+        company: the tokens that a company's own issuer gives its people; None where it gives none.
     """
 
-    def __init__(self, settings: AuthorizationServerSettings, context: Context, *, private: bool = False) -> None:
+    def __init__(
+        self,
+        settings: AuthorizationServerSettings,
+        context: Context,
+        *,
+        private: bool = False,
+        company: CompanyTokens | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = context.clock
         self.activity = context.activity
@@ -83,6 +93,8 @@ class AuthorizationServer:
         self.access_tokens = AccessTokens(
             self.keys, issuer=context.base_url, clock=context.clock, lifetime=settings.access_token_lifetime
         )
+        self.id_jag_issuers = Issuers(settings.id_jag_issuers, context, name="ID_JAG_ISSUERS")
+        self.company = company
         self.token_endpoint = TokenEndpoint(self)
         self.personal_tokens = PersonalTokens(PersonalTokenRecords(context.collection(PERSONAL_TOKENS)), self)
         self._kept_on: Bounded[str, date] = Bounded(_MOST_SEEN)
@@ -97,6 +109,10 @@ class AuthorizationServer:
         await self.check_not_signed_out(grant.email)
         await self.grants.put(grant)
         await self._tell(GRANT_ALLOWED, grant, grant.email)
+
+    async def use_up(self, kind: str, *named: str, until: datetime) -> bool:
+        """Whether nobody used it before, at any worker; see ``single_use``."""
+        return await use_up(self._kept, kind, *named, until=until)
 
     async def check_not_signed_out(self, email: str) -> None:
         """Refuse what would outlast the end of a person's sessions: other workers may still take one of those.
@@ -188,8 +204,13 @@ async def open_server(context: Context) -> AuthorizationServer:
 
     @asynccontextmanager
     async def opener() -> AsyncIterator[AuthorizationServer]:
-        private = load(CoreSettings).oauth_allow_private_networks
-        server = AuthorizationServer(load(AuthorizationServerSettings), context, private=private)
+        core = load(CoreSettings)
+        server = AuthorizationServer(
+            load(AuthorizationServerSettings),
+            context,
+            private=core.oauth_allow_private_networks,
+            company=CompanyTokens.of(core, context),
+        )
         try:
             yield server
         finally:

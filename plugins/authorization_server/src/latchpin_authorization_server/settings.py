@@ -6,8 +6,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from latchpin.sdk.settings import Settings, Words
-from latchpin.sdk.urls import is_loopback_host
-from pydantic import Field
+from latchpin.sdk.urls import check_url, is_loopback_host
+from pydantic import Field, field_validator
 
 __all__ = ["AuthorizationServerSettings"]
 
@@ -53,6 +53,22 @@ class AuthorizationServerSettings(Settings):
     personal_token_max_days: int = Field(
         365, ge=1, le=3650, description="How long a personal access token may last at most."
     )
+
+    id_jag_issuers: dict[str, str] = Field(
+        {},
+        description=(
+            "Identity providers whose grants (ID-JAG) let a company's applications in: a JSON object of each issuer "
+            "and the URL of its keys. Each can name any person."
+        ),
+        json_schema_extra={"allowed": "a JSON object"},
+    )
+
+    @field_validator("id_jag_issuers")
+    @classmethod
+    def _check_issuers(cls, value: dict[str, str]) -> dict[str, str]:
+        for each in (*value, *value.values()):
+            check_url(each)
+        return value
 
     def is_on(self, base_url: str) -> bool:
         """Whether tokens are given out at this BASE_URL."""

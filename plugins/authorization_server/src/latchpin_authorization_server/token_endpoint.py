@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from latchpin_authorization_server.clients.authentication import authenticate
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types import GRANT_TYPES
+from latchpin_authorization_server.grant_types.jwt_bearer import JWT_BEARER
 from latchpin_authorization_server.grant_types.request import FindResource, OwesAuthorization, TokenRequest
+from latchpin_authorization_server.grant_types.token_exchange import TOKEN_EXCHANGE
 from latchpin_authorization_server.grants.grant import Grant, parse_presented
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ class TokenEndpoint:
 
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
+
+    @property
+    def grant_types(self) -> list[str]:
+        """Those that are taken: a company's word counts only where a setting says whose."""
+        trusted = {JWT_BEARER: bool(self._server.id_jag_issuers), TOKEN_EXCHANGE: self._server.company is not None}
+        return [name for name in GRANT_TYPES if trusted.get(name, True)]
 
     async def answer(
         self,
@@ -43,13 +51,14 @@ class TokenEndpoint:
             BackendUnavailable: the store cannot be asked.
         """
         grant_type = form.get("grant_type", "")
-        redeem = GRANT_TYPES.get(grant_type)
-        if redeem is None:
-            raise OAuthError("unsupported_grant_type", f"grant_type is one of {', '.join(GRANT_TYPES)}")
+        if grant_type not in self.grant_types:
+            raise OAuthError("unsupported_grant_type", f"grant_type is one of {', '.join(self.grant_types)}")
         client = await authenticate(self._server.clients, authorization, form)
         if grant_type not in client.grant_types:
             raise OAuthError("unauthorized_client", f"this client did not register for {grant_type}")
-        return await redeem(self._server, TokenRequest(client, form, find_resource, owes_authorization))
+        return await GRANT_TYPES[grant_type](
+            self._server, TokenRequest(client, form, find_resource, owes_authorization)
+        )
 
     async def revoke(self, authorization: str | None, form: Mapping[str, str]) -> None:
         """End the grant that a token of the client's belongs to (RFC 7009); what is no token of its own is ignored.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +14,7 @@ from latchpin.sdk.workers import Bounded
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.metadata import PATHS
+from latchpin_authorization_server.single_use import LONGEST_NAME, use_up
 
 __all__ = ["ASSERTION_TYPE", "ClientAssertions"]
 
@@ -25,7 +24,6 @@ LONGEST = timedelta(minutes=10)
 LEEWAY = timedelta(seconds=30)
 """For another machine's clock."""
 _MOST_KEY_SETS = 1_000
-_LONGEST_ID = 1_000
 
 
 class ClientAssertions:
@@ -88,13 +86,11 @@ class ClientAssertions:
 
     async def _use_up(self, client: Client, claims: dict[str, Any]) -> None:
         named, ends = claims.get("jti"), datetime.fromtimestamp(claims["exp"], UTC)
-        if not isinstance(named, str) or not named or len(named) > _LONGEST_ID:
+        if not isinstance(named, str) or not named or len(named) > LONGEST_NAME:
             raise _refused("the client assertion has no jti")
         if ends > self._clock() + LONGEST + LEEWAY:
             raise _refused(f"the client assertion ends more than {LONGEST.seconds // 60} minutes from now")
-        digest = hashlib.sha256(f"{client.id}\n{named}".encode()).hexdigest()
-        ours = secrets.token_urlsafe(16)
-        if await self._kept.put(f"client-assertion:{digest}", ours, expires_at=ends + LEEWAY) != ours:
+        if not await use_up(self._kept, "client-assertion", client.id, named, until=ends + LEEWAY):
             raise _refused("the client assertion was used before")
 
 

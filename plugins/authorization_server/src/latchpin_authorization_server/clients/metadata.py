@@ -17,8 +17,13 @@ from latchpin_authorization_server.redirect_uris import check_redirect_uri
 
 __all__ = ["GRANT_TYPES", "parse_client_metadata"]
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code")
-"""Those that a client may claim by itself."""
+GRANT_TYPES = (
+    "authorization_code",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+)
+"""Those that a client may claim by itself; the last is of use where an identity provider vouches for the client."""
 GRANT_TYPES_UNSAID = ["authorization_code", "refresh_token"]
 """Of a client that names none. RFC 7591 would leave the second out, and then a browser would open every ten minutes."""
 MOST_REDIRECT_URIS = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from latchpin.errors import RecordConflict
+from latchpin.errors import NotSignedIn, RecordConflict
 
 from latchpin_authorization_server.devices.device import Device, Poll
 from latchpin_authorization_server.errors import OAuthError
@@ -63,7 +63,10 @@ async def _give(server: AuthorizationServer, request: TokenRequest, device: Devi
         lifetime=server.settings.refresh_token_lifetime,
         refreshes="refresh_token" in request.client.grant_types,
     )
-    await server.allow(grant)
+    try:
+        await server.allow(grant)
+    except NotSignedIn as exc:
+        raise OAuthError("access_denied", exc.detail) from exc
     await server.used(request.client)
     return await give(server, grant)
 

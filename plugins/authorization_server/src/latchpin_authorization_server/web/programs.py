@@ -15,7 +15,6 @@ from latchpin.sdk.web import application_of, services_of
 
 from latchpin_authorization_server.clients.registration import Registered
 from latchpin_authorization_server.errors import OAuthError
-from latchpin_authorization_server.grant_types import GRANT_TYPES
 from latchpin_authorization_server.grants.requests import only_values
 from latchpin_authorization_server.metadata import PATHS, build_metadata
 from latchpin_authorization_server.resources import find_resource, owes_authorization
@@ -47,7 +46,7 @@ async def show_metadata(request: Request, path: str) -> Response:
     if path.rstrip("/") not in {"", settings.base_path}:  # a proxy in front may serve the prefix alone
         raise NotFound("there is no authorization server of that path")
     server = await server_of(request)
-    document = build_metadata(server.issuer, server.settings, grant_types=list(GRANT_TYPES))
+    document = build_metadata(server.issuer, server.settings, grant_types=server.token_endpoint.grant_types)
     return JSONResponse(document, headers=_PUBLIC)
 
 
