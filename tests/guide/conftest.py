@@ -31,10 +31,10 @@ from tests.guide.commands import (
 )
 from tests.guide.shell import Shell, open_shell
 from tests.providers import FaultSwitch, start_fault_switch
-from tests.servers import GatewayBackend, LatchpinProcess, Reservation, latchpin_command, run_latchpin
+from tests.servers import GatewayBackend, LatchpinProcess, Reservation, latchpin_command
 from tests.servers.processes import HOST
 from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
-from tests.support.gateway_process import Rig, settings_of, start_rig
+from tests.support.gateway_process import Rig, create_schema, settings_of, start_rig
 
 # Which of the guide's lines a piece of log holds.
 
@@ -221,8 +221,7 @@ async def open_inner_stage(
     settings = in_guides_place(backend)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    if backend.name == "postgres":
-        assert run_latchpin("db", "upgrade", env=settings, cwd=folder).returncode == 0
+    create_schema(settings)
     try:
         async with open_gateway() as gateway:
             gateway_id = await gateway.add(provider.provider.mcp_url, oauth_config=hand_made_client(provider, BASE))

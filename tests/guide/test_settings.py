@@ -13,7 +13,7 @@ from latchpin_admin_cli.env_example import write_example
 from tests.guide import commands as guide
 from tests.guide.shell import Shell, open_shell, processes_in, ways
 from tests.servers import GatewayBackend, run_latchpin, start_latchpin
-from tests.support.gateway_process import settings_of
+from tests.support.gateway_process import create_schema, settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -108,8 +108,7 @@ def test_each_valid_storage_serves_none_without_oauth(backend: GatewayBackend, t
     names = [line.partition("=")[2] for line in guide.VALID_STORAGE.text.splitlines()]
     assert backend.environment["CACHE_TYPE"] in names
     env = settings_of(backend) | {"CACHE_TYPE": "none"}
-    if backend.name == "postgres":
-        assert run_latchpin("db", "upgrade", env=env, cwd=tmp_path).returncode == 0
+    create_schema(env)
     with start_latchpin(env=env, cwd=tmp_path) as process:
         ready = httpx.get(f"{process.base_url}/ready", trust_env=False, timeout=60)
     assert ready.status_code == 503
@@ -123,8 +122,7 @@ def test_a_store_serves_several_workers_where_the_guide_says_so(backend: Gateway
         refused = run_latchpin("serve", "--workers", "2", env=env, cwd=tmp_path)
         assert (refused.returncode, "CACHE_TYPE=memory with WORKERS=2" in refused.stderr) == (1, True)
         return
-    if backend.name == "postgres":
-        assert run_latchpin("db", "upgrade", env=env, cwd=tmp_path).returncode == 0
+    create_schema(env)
     with start_latchpin("serve", "--workers", "2", env=env, cwd=tmp_path) as process:
         process.wait_for_output("Application startup complete", times=2)  # each worker titles itself before
         for way in ways("ps"):

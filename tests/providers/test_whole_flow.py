@@ -20,6 +20,7 @@ from latchpin_demo.browser import Browser, Page
 from tests.providers import Provider, sign_in, start_demo_provider, start_sdk_provider
 from tests.providers.servers import DemoProvider, SdkProvider, start_fastmcp_provider
 from tests.servers import GatewayBackend, LatchpinProcess, run_latchpin, start_latchpin
+from tests.support.gateway_process import create_schema
 
 # A gateway that really runs, its administrator, and people with browsers.
 
@@ -99,9 +100,7 @@ async def start_gateway(folder: Path, environment: Mapping[str, str], *arguments
         "LOG_FILE": "",
     }
     settings |= environment
-    if settings.get("DATABASE_URL", "sqlite").partition(":")[0] != "sqlite":  # that one migrates itself
-        upgraded = run_latchpin("db", "upgrade", env=settings, cwd=folder)
-        assert upgraded.returncode == 0, upgraded.stderr
+    create_schema(settings)
     with start_latchpin(*arguments, env=settings, cwd=folder) as process:
         async with httpx.AsyncClient(base_url=process.base_url, trust_env=False, timeout=60) as api:
             gateway = RunningGateway(process, api, key)

@@ -8,8 +8,8 @@ import pytest
 from latchpin.identity.login import create_link
 
 from tests.providers import FaultSwitch
-from tests.servers import run_latchpin
 from tests.support.gateway_in_process import ADMIN, connect, open_gateway
+from tests.support.gateway_process import create_schema
 from tests.threats.evidence import dump
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
@@ -24,8 +24,7 @@ async def test_a_copy_of_the_store_tells_no_secret(backend, request, environment
     server = None
     if backend.name != "sqlite":
         server = request.getfixturevalue({"postgres": "postgres", "redis": "redis_server"}[backend.name])
-    if backend.name == "postgres":
-        assert run_latchpin("db", "upgrade", env=backend.environment, cwd=tmp_path).returncode == 0
+    create_schema(backend.environment)
     async with open_gateway() as gateway, gateway.browser() as browser:
         connected = await connect(gateway, provider)
         assert (await connected.fetch()).status_code == 200

@@ -35,9 +35,9 @@ from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.tokens.sealing import build_token
 
-from tests.servers import GatewayBackend, run_latchpin, serve_asgi
+from tests.servers import GatewayBackend, serve_asgi
 from tests.support.gateway_in_process import MovedClock
-from tests.support.gateway_process import ALICE, Rig, settings_of, start_rig
+from tests.support.gateway_process import ALICE, Rig, create_schema, settings_of, start_rig
 
 # An authorization server that rotates refresh tokens and takes a second use for theft, with an MCP server beside it.
 #
@@ -260,9 +260,7 @@ def origin(server: RotatingServer) -> Iterator[str]:
 def settings(backend: GatewayBackend, tmp_path) -> dict[str, str]:
     """The environment of every worker on this test's store, which is there and has its tables."""
     found = settings_of(backend) | {"OAUTH_REQUEST_TIMEOUT": "60", "OAUTH_MAX_RETRIES": "0"}
-    if backend.name == "postgres":
-        upgraded = run_latchpin("db", "upgrade", env=found, cwd=tmp_path)
-        assert upgraded.returncode == 0, upgraded.stderr
+    create_schema(found)
     return found
 
 
