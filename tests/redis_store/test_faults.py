@@ -11,7 +11,7 @@ from latchpin_testing import MovedClock, samples
 from tests.redis_store.opened import opened, relay_to
 
 NOW = MovedClock()()
-AT_MOST = 20.0  # seconds: the two that are promised, and many for a busy machine; see the first test
+AT_MOST = 60.0  # seconds: the two that are promised, and many for a busy machine; see the first test
 
 
 def test_the_waits_fit_into_the_two_seconds_that_are_promised():
