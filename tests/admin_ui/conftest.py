@@ -1,4 +1,4 @@
-"""A person at the admin UI: opens pages, and sends the forms that stand on them."""
+"""A user at the admin UI: opens pages, and sends the forms that stand on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS = {"sec-fetch-site": "same-origin", "origin": "null"}
 
 
 @dataclass
-class Person:
+class BrowserUser:
     """One browser.
 
     Attributes:
@@ -30,7 +30,7 @@ class Person:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def visiting(cls, gateway: InnerGateway, email: str) -> AsyncIterator[Person]:
+    async def visiting(cls, gateway: InnerGateway, email: str) -> AsyncIterator[BrowserUser]:
         async with gateway.client(email, Accept=HTML) as client:
             yield cls(client)
 
@@ -68,12 +68,12 @@ NEEDS = ("latchpin_admin_ui",)
 @pytest.fixture
 async def admin(gateway):
     """An administrator's browser."""
-    async with Person.visiting(gateway, ADMIN) as person:
-        yield person
+    async with BrowserUser.visiting(gateway, ADMIN) as user:
+        yield user
 
 
 @pytest.fixture
 async def alice(gateway):
     """The browser of somebody who is no administrator."""
-    async with Person.visiting(gateway, ALICE) as person:
-        yield person
+    async with BrowserUser.visiting(gateway, ALICE) as user:
+        yield user

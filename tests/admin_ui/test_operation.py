@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.admin_ui.conftest import Person
+from tests.admin_ui.conftest import BrowserUser
 from tests.support.gateway_in_process import ADMIN, BASE, open_gateway
 
 
@@ -57,7 +57,7 @@ async def test_what_is_installed_beside_the_core_comes_first(admin):
 
 async def test_without_doctor_nothing_links_to_its_page(environment, monkeypatch):
     monkeypatch.setattr("latchpin_admin_ui.plugin.has_doctor", lambda: False)
-    async with open_gateway() as gateway, Person.visiting(gateway, ADMIN) as admin:
+    async with open_gateway() as gateway, BrowserUser.visiting(gateway, ADMIN) as admin:
         await admin.open("/admin/settings")
         assert "/admin/plugins" in admin.page
         assert "/admin/doctor" not in admin.page

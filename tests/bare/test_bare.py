@@ -16,18 +16,18 @@ from tests.support.gateway_process import (
     ADMIN,
     ALICE,
     USER_HEADER,
-    Rig,
+    DeployedGateway,
     dead_links,
+    deploy_gateway,
     settings_of,
-    start_rig,
     status_of,
     walk_whole_flow,
 )
 
 
 @pytest.fixture
-def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
-    with start_rig(backend, tmp_path) as started:
+def deployed(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
+    with deploy_gateway(backend, tmp_path) as started:
         yield started
 
 
@@ -37,45 +37,45 @@ def provider() -> Iterator[DemoProvider]:
         yield started
 
 
-async def test_the_whole_flow(rig: Rig, provider: DemoProvider, backend: GatewayBackend):
-    gateway = await walk_whole_flow(rig, provider)
+async def test_the_whole_flow(deployed: DeployedGateway, provider: DemoProvider, backend: GatewayBackend):
+    gateway = await walk_whole_flow(deployed, provider)
     for line in (
         f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway}",
         f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway}",
         f"INFO - Completed OAuth flow for gateway {gateway}, user {ALICE}",
     ):
-        assert line in rig.log
+        assert line in deployed.log
 
 
 async def test_a_token_outlives_the_process(provider: DemoProvider, backend: GatewayBackend, tmp_path: Path):
-    with start_rig(backend, tmp_path) as first:
+    with deploy_gateway(backend, tmp_path) as first:
         port = str(first.process.port)
         gateway = await walk_whole_flow(first, provider)
         async with first.browser() as browser:
             await first.authorize(browser, gateway)
-    with start_rig(backend, tmp_path, PORT=port) as second:
+    with deploy_gateway(backend, tmp_path, PORT=port) as second:
         async with second.api(ALICE) as alice:
             assert await status_of(alice, gateway) == "valid"
             assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 200
 
 
-async def test_no_page_leads_nowhere(rig: Rig, provider: DemoProvider):
-    gateway = await walk_whole_flow(rig, provider)
+async def test_no_page_leads_nowhere(deployed: DeployedGateway, provider: DemoProvider):
+    gateway = await walk_whole_flow(deployed, provider)
     headers = {USER_HEADER: ADMIN}
-    async with httpx.AsyncClient(base_url=rig.url, headers=headers, trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=deployed.url, headers=headers, trust_env=False, timeout=60) as client:
         assert await dead_links(client) == {}
         missed = await client.get(f"/gateways/{gateway}/mcp", headers={"Accept": "application/json"})
         assert missed.status_code == 404
         assert "latchpin-proxy, which is not installed" in missed.json()["detail"]
 
 
-async def test_without_a_client_it_says_how_to_get_one(rig: Rig, provider: DemoProvider):
-    gateway = await rig.add(provider.mcp_url, auth_type="oauth")
-    async with rig.api() as api:
+async def test_without_a_client_it_says_how_to_get_one(deployed: DeployedGateway, provider: DemoProvider):
+    gateway = await deployed.add(provider.mcp_url, auth_type="oauth")
+    async with deployed.api() as api:
         told = (await api.get(f"/oauth/authorize/{gateway}")).json()
     assert "no client_id is entered on the gateway" in told["detail"]
     assert "Dynamic Client Registration: latchpin-dcr is not installed" in told["detail"]
-    assert f"{rig.url}/oauth/callback" in told["remedy"]
+    assert f"{deployed.url}/oauth/callback" in told["remedy"]
 
 
 def test_nothing_else_is_installed(backend: GatewayBackend, tmp_path: Path):

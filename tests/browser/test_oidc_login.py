@@ -14,7 +14,7 @@ from tests.browser.conftest import DEADLINE_MS, press
 from tests.oidc_login.conftest import CLIENT, SECRET, LyingProvider, start_provider
 from tests.servers import GatewayBackend
 from tests.servers.processes import Reservation
-from tests.support.gateway_process import Rig, start_rig
+from tests.support.gateway_process import DeployedGateway, deploy_gateway
 
 NEEDS = ("latchpin_oidc_login", "latchpin_memory_store")
 
@@ -28,7 +28,7 @@ def company() -> Iterator[LyingProvider]:
 
 
 @pytest.fixture(scope="module")
-def rig(company: LyingProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def deployed(company: LyingProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
     memory = GatewayBackend("memory", {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}, shared=False, label="memory")
     with Reservation() as reservation:
         settings = {
@@ -39,12 +39,12 @@ def rig(company: LyingProvider, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "OIDC_LOGIN_CLIENT_SECRET": SECRET,
             "OIDC_LOGIN_LABEL": "Example",
         }
-        with start_rig(memory, Path(tmp_path_factory.mktemp("gateway")), **settings) as started:
+        with deploy_gateway(memory, Path(tmp_path_factory.mktemp("gateway")), **settings) as started:
             yield started
 
 
 @pytest.fixture
-def page(chromium: Browser, watch, rig: Rig, company: LyingProvider) -> Iterator[Page]:
+def page(chromium: Browser, watch, deployed: DeployedGateway, company: LyingProvider) -> Iterator[Page]:
     context = chromium.new_context()
     context.set_default_timeout(DEADLINE_MS)
     watch.attach(context)
@@ -52,11 +52,11 @@ def page(chromium: Browser, watch, rig: Rig, company: LyingProvider) -> Iterator
     watch.attach_page(opened)
     yield opened
     context.close()
-    watch.check(rig.url, company.issuer)
+    watch.check(deployed.url, company.issuer)
 
 
-def test_there_and_back_across_sites(page: Page, rig: Rig):
-    page.goto(f"{rig.url}/admin/gateways")
+def test_there_and_back_across_sites(page: Page, deployed: DeployedGateway):
+    page.goto(f"{deployed.url}/admin/gateways")
     expect(page).to_have_title("Sign in")
     assert low_contrasts(page)[1] == []
     assert small_targets(page) == []
@@ -64,19 +64,19 @@ def test_there_and_back_across_sites(page: Page, rig: Rig):
     press(page, "Sign in with Example")
     expect(page).to_have_title("Example accounts")
     press(page, "I am Ada")
-    expect(page).to_have_url(f"{rig.url}/admin/gateways")
+    expect(page).to_have_url(f"{deployed.url}/admin/gateways")
     expect(page.locator(".who")).to_have_text("ada@example.com")
 
     press(page, "Sign out")
     expect(page.get_by_text("You are signed out.")).to_be_visible()
     press(page, "Sign out there too")
-    expect(page).to_have_url(f"{rig.url}/logout")
-    page.goto(rig.url)
+    expect(page).to_have_url(f"{deployed.url}/logout")
+    page.goto(deployed.url)
     expect(page).to_have_title("Sign in")
 
 
-def test_on_the_way_to_an_mcp_server_the_person_is_named_and_the_code_is_gone(page: Page, rig: Rig):
-    page.goto(f"{rig.url}/oauth/authorize/{'a' * 32}")
+def test_on_the_way_to_an_mcp_server_the_person_is_named_and_the_code_is_gone(page: Page, deployed: DeployedGateway):
+    page.goto(f"{deployed.url}/oauth/authorize/{'a' * 32}")
     press(page, "Sign in with Example")
     press(page, "I am Ada")
     expect(page.get_by_text("You are signed in as ada@example.com.")).to_be_visible()

@@ -66,7 +66,7 @@ class Begun:
 
 
 @dataclass
-class World:
+class Deployment:
     """One store, and the gateways that a situation opens over it."""
 
     backend: GatewayBackend
@@ -147,7 +147,7 @@ async def until(fact: Callable[[], bool]) -> None:
 # One line of the table: a cause, a situation that brings it about, and where that cannot be.
 
 
-Situation = Callable[[World], Awaitable[httpx.Response | LatchpinError]]
+Situation = Callable[[Deployment], Awaitable[httpx.Response | LatchpinError]]
 """Gives the answer, or what stopped the start."""
 
 
@@ -194,62 +194,62 @@ def impossible(reason: str, *stores: str) -> dict[str, str]:
 _STATES = "oauth:state:"
 
 
-def _sql(world: World, statement: str) -> list[Any]:
+def _sql(deployment: Deployment, statement: str) -> list[Any]:
     """Run one statement in the database, beside the gateway."""
-    url = world.backend.environment["DATABASE_URL"]
-    if world.backend.name == "postgres":
-        found: list[Any] = world.servers["postgres"].execute(statement, url=url)
+    url = deployment.backend.environment["DATABASE_URL"]
+    if deployment.backend.name == "postgres":
+        found: list[Any] = deployment.servers["postgres"].execute(statement, url=url)
         return found
     with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
         return connection.execute(statement).fetchall()
 
 
 @contextlib.contextmanager
-def second_store(world: World) -> Iterator[Mapping[str, str]]:
+def second_store(deployment: Deployment) -> Iterator[Mapping[str, str]]:
     """Another store of the same kind; what an instance has to set to have it."""
-    match world.backend.name:
+    match deployment.backend.name:
         case "redis":
-            yield {"REDIS_URL": world.servers["redis"].url.removesuffix("/0") + "/1"}
+            yield {"REDIS_URL": deployment.servers["redis"].url.removesuffix("/0") + "/1"}
         case "postgres":
-            url = world.servers["postgres"].create_database()
-            world.stack.callback(world.servers["postgres"].drop_database, url)  # once the gateways are closed
+            url = deployment.servers["postgres"].create_database()
+            deployment.stack.callback(deployment.servers["postgres"].drop_database, url)  # once the gateways are closed
             yield {"DATABASE_URL": url}
         case _:
-            yield {"DATABASE_URL": f"sqlite:///{world.folder / 'second.db'}"}
+            yield {"DATABASE_URL": f"sqlite:///{deployment.folder / 'second.db'}"}
 
 
-def forget_rows(world: World) -> None:
+def forget_rows(deployment: Deployment) -> None:
     """Delete the states, and nothing else."""
-    if world.backend.name == "redis":
-        server = world.servers["redis"]
-        for key in _keys(world):
+    if deployment.backend.name == "redis":
+        server = deployment.servers["redis"]
+        for key in _keys(deployment):
             server.command("DEL", key)
     else:
-        _sql(world, "DELETE FROM oauth_states")
+        _sql(deployment, "DELETE FROM oauth_states")
 
 
-def flush(world: World) -> None:
+def flush(deployment: Deployment) -> None:
     """Empty the store, as FLUSHALL or a restored backup would."""
-    if world.backend.name == "redis":
-        world.servers["redis"].command("FLUSHALL")
+    if deployment.backend.name == "redis":
+        deployment.servers["redis"].command("FLUSHALL")
     else:
-        _sql(world, "DELETE FROM oauth_states")
-        _sql(world, "DELETE FROM documents")
+        _sql(deployment, "DELETE FROM oauth_states")
+        _sql(deployment, "DELETE FROM documents")
 
 
 @contextlib.contextmanager
-def evict(world: World) -> Iterator[None]:
+def evict(deployment: Deployment) -> Iterator[None]:
     """Let Redis run out of memory, with a policy that throws away what expires first, until the states are gone."""
-    server = world.servers["redis"]
+    server = deployment.servers["redis"]
     try:
         server.command("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
         used = next(line for line in server.command("INFO", "memory").decode().splitlines() if "used_memory:" in line)
         server.command("CONFIG", "SET", "maxmemory", str(int(used.partition(":")[2]) + 4_000_000))
         for number in range(400):
-            if not _keys(world):
+            if not _keys(deployment):
                 break
             server.command("SET", f"filler:{number}", "x" * 100_000, "EX", "86400")
-        assert not _keys(world), "nothing was evicted"
+        assert not _keys(deployment), "nothing was evicted"
         server.command("CONFIG", "SET", "maxmemory", "0")
         yield
     finally:
@@ -258,19 +258,19 @@ def evict(world: World) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held_back(world: World, gateway: InnerGateway) -> Iterator[None]:
+def held_back(deployment: Deployment, gateway: InnerGateway) -> Iterator[None]:
     """The store does not answer, or has no room, while the block runs."""
-    match world.backend.name:
+    match deployment.backend.name:
         case "memory":
             _own(gateway)._limit = 0
             yield
         case "sqlite":
-            path = Path(world.backend.environment["DATABASE_URL"].removeprefix("sqlite:///"))
+            path = Path(deployment.backend.environment["DATABASE_URL"].removeprefix("sqlite:///"))
             with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN EXCLUSIVE")
                 yield
         case name:
-            server = world.servers[name]
+            server = deployment.servers[name]
             server.stop()
             try:
                 yield
@@ -278,40 +278,43 @@ def held_back(world: World, gateway: InnerGateway) -> Iterator[None]:
                 server.start()
 
 
-def rows(world: World, gateway: InnerGateway) -> list[str]:
+def rows(deployment: Deployment, gateway: InnerGateway) -> list[str]:
     """The sealed verifiers that are kept, first to last."""
-    match world.backend.name:
+    match deployment.backend.name:
         case "memory":
             entries = _own(gateway)._entries.values()
             return [entry.code_verifier for entry in entries]
         case "redis":
-            return [json.loads(world.servers["redis"].command("GET", key))["code_verifier"] for key in _keys(world)]
+            return [
+                json.loads(deployment.servers["redis"].command("GET", key))["code_verifier"]
+                for key in _keys(deployment)
+            ]
         case _:
-            return [row[0] for row in _sql(world, "SELECT code_verifier FROM oauth_states ORDER BY created_at")]
+            return [row[0] for row in _sql(deployment, "SELECT code_verifier FROM oauth_states ORDER BY created_at")]
 
 
-def change_row(world: World, gateway: InnerGateway, **values: str) -> None:
+def change_row(deployment: Deployment, gateway: InnerGateway, **values: str) -> None:
     """Write other text into a column of the one state that is kept."""
-    match world.backend.name:
+    match deployment.backend.name:
         case "memory":
             entries = _own(gateway)._entries
             for key, entry in entries.items():
                 entries[key] = replace(entry, **values)
         case "redis":
-            server = world.servers["redis"]
-            for key in _keys(world):
+            server = deployment.servers["redis"]
+            for key in _keys(deployment):
                 held = json.loads(server.command("GET", key)) | values
                 text = json.dumps(held, separators=(",", ":"), ensure_ascii=False)
                 server.command("SET", key, text, "KEEPTTL")
         case _:
             changes = ", ".join(f"{name} = '{value}'" for name, value in values.items())
-            _sql(world, f"UPDATE oauth_states SET {changes}")
+            _sql(deployment, f"UPDATE oauth_states SET {changes}")
 
 
-def outdate(world: World) -> None:
+def outdate(deployment: Deployment) -> None:
     """Give the empty database the mark of a schema that this version does not know."""
-    _sql(world, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-    _sql(world, "INSERT INTO alembic_version VALUES ('9999')")
+    _sql(deployment, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    _sql(deployment, "INSERT INTO alembic_version VALUES ('9999')")
 
 
 def _own(gateway: InnerGateway) -> Any:
@@ -320,12 +323,12 @@ def _own(gateway: InnerGateway) -> Any:
     return getattr(states, "_states", states)
 
 
-def _keys(world: World) -> list[str]:
+def _keys(deployment: Deployment) -> list[str]:
     script = f"return table.concat(redis.call('KEYS', '{_STATES}*'), '\\n')"
-    return str(world.servers["redis"].command("EVAL", script, "0").decode()).split()
+    return str(deployment.servers["redis"].command("EVAL", script, "0").decode()).split()
 
 
-# One world for each cell: a store, and a provider beside it.
+# One deployment for each cell: a store, and a provider beside it.
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -348,18 +351,18 @@ def switch():
 
 
 @pytest.fixture
-async def world(
+async def deployment(
     backend: GatewayBackend,
     switch: FaultSwitch,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
-) -> AsyncIterator[World]:
+) -> AsyncIterator[Deployment]:
     switch.heal()
     switch.forget()
     fixture = {"postgres": "postgres", "redis": "redis_server"}.get(backend.name)
     servers = {} if fixture is None else {backend.name: request.getfixturevalue(fixture)}
-    opened = World(backend, switch, tmp_path, monkeypatch, servers)
+    opened = Deployment(backend, switch, tmp_path, monkeypatch, servers)
     async with opened.stack:
         yield opened
     tear_down_logging()

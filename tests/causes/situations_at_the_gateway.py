@@ -17,9 +17,9 @@ from latchpin_demo.browser import Browser
 from tests.causes.conftest import (
     SETTINGS,
     Begun,
+    Deployment,
     Row,
     Situation,
-    World,
     evict,
     flush,
     forget_rows,
@@ -34,35 +34,35 @@ from tests.guide.conftest import hand_made_client
 from tests.providers import faults
 from tests.servers import Reservation, start_latchpin
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, USER_HEADER
-from tests.support.gateway_process import JWT_KEY, Rig
+from tests.support.gateway_process import JWT_KEY, DeployedGateway
 
 SHARED = ("sqlite", "postgres", "redis")
 
 
-async def late(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway(STATE_TTL_SECONDS="1")) as begun:
+async def late(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway(STATE_TTL_SECONDS="1")) as begun:
         end = datetime.now(UTC) + timedelta(seconds=1.05)
         await until(lambda: datetime.now(UTC) > end)
         return await begun.finish()
 
 
-async def issued_in_the_future(world: World) -> httpx.Response:
-    gateway = await world.gateway()
+async def issued_in_the_future(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
     gateway.clock.advance(minutes=10)
-    async with world.begun(gateway) as begun:
+    async with deployment.begun(gateway) as begun:
         gateway.clock.advance(minutes=-10)
         return await begun.finish()
 
 
-async def clock_ahead_of_the_stores(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    async with world.begun(gateway) as begun:
+async def clock_ahead_of_the_stores(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    async with deployment.begun(gateway) as begun:
         gateway.clock.advance(minutes=10)
         return await begun.finish()
 
 
-async def reloaded(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def reloaded(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         assert (await begun.finish()).status_code == 200
         return await begun.finish()
 
@@ -71,14 +71,16 @@ async def reloaded(world: World) -> httpx.Response:
 
 
 @contextlib.asynccontextmanager
-async def _served(world: World, base: str, listen: int) -> AsyncIterator[tuple[Rig, httpx.AsyncClient]]:
+async def _served(
+    deployment: Deployment, base: str, listen: int
+) -> AsyncIterator[tuple[DeployedGateway, httpx.AsyncClient]]:
     """A process of its own at ``listen``, reached as ``base``, as through a load balancer; and alice's browser."""
-    env = SETTINGS | dict(world.backend.environment)
+    env = SETTINGS | dict(deployment.backend.environment)
     env |= {"PORT": str(listen), "BASE_URL": base, "JWT_SECRET_KEY": JWT_KEY}
-    with start_latchpin(env=env, cwd=world.folder) as process:
+    with start_latchpin(env=env, cwd=deployment.folder) as process:
         mounts = {base: _To(listen)}
         async with httpx.AsyncClient(mounts=mounts, headers={USER_HEADER: ALICE}, trust_env=False, timeout=60) as alice:
-            yield Rig(process, world.folder), alice
+            yield DeployedGateway(process, deployment.folder), alice
 
 
 class _To(httpx.AsyncHTTPTransport):
@@ -94,90 +96,95 @@ class _To(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
-async def _callback_from(world: World, rig: Rig, alice: httpx.AsyncClient) -> tuple[str, httpx.Cookies]:
+async def _callback_from(
+    deployment: Deployment, deployed: DeployedGateway, alice: httpx.AsyncClient
+) -> tuple[str, httpx.Cookies]:
     """Begin in that process; the callback that the provider sends the browser to."""
     browser = Browser(alice)
-    callback = await rig.begin(browser, await rig.add(world.provider.provider.mcp_url))
+    callback = await deployed.begin(browser, await deployed.add(deployment.provider.provider.mcp_url))
     return callback, browser.cookies
 
 
-async def other_worker(world: World) -> httpx.Response:
+async def other_worker(deployment: Deployment) -> httpx.Response:
     with Reservation() as one, Reservation() as two:
         base = f"http://127.0.0.1:{one.port}"
-        async with _served(world, base, one.port) as (rig, alice), _served(world, base, two.port) as (_, again):
-            callback, again.cookies = await _callback_from(world, rig, alice)
+        async with (
+            _served(deployment, base, one.port) as (deployed, alice),
+            _served(deployment, base, two.port) as (_, again),
+        ):
+            callback, again.cookies = await _callback_from(deployment, deployed, alice)
             return await again.get(callback, headers={"accept": "application/json"})
 
 
-async def restarted(world: World) -> httpx.Response:
+async def restarted(deployment: Deployment) -> httpx.Response:
     with Reservation() as place:
         base = f"http://127.0.0.1:{place.port}"
-        async with _served(world, base, place.port) as (rig, alice):
-            callback, cookies = await _callback_from(world, rig, alice)
-        async with _served(world, base, place.port) as (_, again):
+        async with _served(deployment, base, place.port) as (deployed, alice):
+            callback, cookies = await _callback_from(deployment, deployed, alice)
+        async with _served(deployment, base, place.port) as (_, again):
             again.cookies = cookies
             return await again.get(callback, headers={"accept": "application/json"})
 
 
-async def other_machine(world: World) -> httpx.Response:
-    with world.patch.context() as there:
+async def other_machine(deployment: Deployment) -> httpx.Response:
+    with deployment.patch.context() as there:
         there.setattr(socket, "gethostname", lambda: "another-machine")
-        first = await world.gateway()
-    async with world.begun(first) as begun:
-        return await begun.finish(at=await world.gateway())
+        first = await deployment.gateway()
+    async with deployment.begun(first) as begun:
+        return await begun.finish(at=await deployment.gateway())
 
 
 # -- stores that are shared -------------------------------------------------------------------------------
 
 
-async def _in_another_store(world: World, *, settled: bool) -> httpx.Response:
-    with second_store(world) as environment:
-        here = await world.gateway()
-        there = await world.gateway(**environment)
+async def _in_another_store(deployment: Deployment, *, settled: bool) -> httpx.Response:
+    with second_store(deployment) as environment:
+        here = await deployment.gateway()
+        there = await deployment.gateway(**environment)
         if settled:
             for gateway in (here, there):
                 gateway.clock.advance(minutes=5)
-        async with world.begun(there) as begun:
+        async with deployment.begun(there) as begun:
             return await begun.finish(at=here)
 
 
-async def another_store(world: World) -> httpx.Response:
-    return await _in_another_store(world, settled=True)
+async def another_store(deployment: Deployment) -> httpx.Response:
+    return await _in_another_store(deployment, settled=True)
 
 
-async def another_store_just_now(world: World) -> httpx.Response:
-    return await _in_another_store(world, settled=False)
+async def another_store_just_now(deployment: Deployment) -> httpx.Response:
+    return await _in_another_store(deployment, settled=False)
 
 
-async def purged(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def purged(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         await begun.gateway.application.services.states.purge(everything=True)
         return await begun.finish()
 
 
-async def deleted_by_hand(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        forget_rows(world)
+async def deleted_by_hand(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        forget_rows(deployment)
         return await begun.finish()
 
 
-async def flushed(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        flush(world)
+async def flushed(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        flush(deployment)
         return await begun.finish()
 
 
-async def evicted(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        with evict(world):
+async def evicted(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        with evict(deployment):
             return await begun.finish()
 
 
-async def away(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        with held_back(world, begun.gateway):
-            if world.backend.name == "memory":  # it cannot be away, but it can be full
-                return await world.authorize(begun.gateway, begun.id)
+async def away(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        with held_back(deployment, begun.gateway):
+            if deployment.backend.name == "memory":  # it cannot be away, but it can be full
+                return await deployment.authorize(begun.gateway, begun.id)
             return await begun.finish()
 
 
@@ -280,81 +287,83 @@ STATE_ROWS = (
 JSON = {"accept": "application/json"}
 
 
-async def nobody(world: World) -> httpx.Response:
-    gateway = await world.gateway()
+async def nobody(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
     async with gateway.client(None, **JSON) as client:
         return await client.get(f"{BASE}/gateways")
 
 
-async def no_administrator(world: World) -> httpx.Response:
-    body = {"url": world.provider.provider.mcp_url}
-    return await world.call(await world.gateway(), "POST", "/gateways", json=body)
+async def no_administrator(deployment: Deployment) -> httpx.Response:
+    body = {"url": deployment.provider.provider.mcp_url}
+    return await deployment.call(await deployment.gateway(), "POST", "/gateways", json=body)
 
 
-async def form_of_another_site(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    gateway_id = await gateway.add(world.provider.provider.mcp_url)
+async def form_of_another_site(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    gateway_id = await gateway.add(deployment.provider.provider.mcp_url)
     async with gateway.client(ALICE, **JSON) as client:
         return await client.post(f"{BASE}/oauth/fetch-tools/{gateway_id}")
 
 
-async def no_such_gateway(world: World) -> httpx.Response:
-    return await world.authorize(await world.gateway(), "0" * 32)
+async def no_such_gateway(deployment: Deployment) -> httpx.Response:
+    return await deployment.authorize(await deployment.gateway(), "0" * 32)
 
 
-async def nothing_to_authorize(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    return await world.authorize(gateway, await gateway.add(world.provider.provider.mcp_url, auth_type="none"))
+async def nothing_to_authorize(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    return await deployment.authorize(
+        gateway, await gateway.add(deployment.provider.provider.mcp_url, auth_type="none")
+    )
 
 
-async def long_url(world: World) -> httpx.Response:
-    gateway = await world.gateway()
+async def long_url(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
     async with gateway.client(ALICE, **JSON) as client:
         return await client.get(f"{BASE}/gateways?{'x' * 17_000}")
 
 
-async def ambiguous_client(world: World) -> httpx.Response:
-    world.provider.arm("register", faults.changed(client_id="the-same"))
-    gateway = await world.gateway()
+async def ambiguous_client(deployment: Deployment) -> httpx.Response:
+    deployment.provider.arm("register", faults.changed(client_id="the-same"))
+    gateway = await deployment.gateway()
     for _ in range(2):
-        await world.authorize(gateway, await gateway.add(world.provider.provider.mcp_url))
-    return await world.call(gateway, "DELETE", "/oauth/registered-clients/the-same", user=ADMIN)
+        await deployment.authorize(gateway, await gateway.add(deployment.provider.provider.mcp_url))
+    return await deployment.call(gateway, "DELETE", "/oauth/registered-clients/the-same", user=ADMIN)
 
 
-async def second_unfinished(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway(MAX_PENDING_PER_USER="1")) as begun:
-        return await world.authorize(begun.gateway, begun.id)
+async def second_unfinished(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway(MAX_PENDING_PER_USER="1")) as begun:
+        return await deployment.authorize(begun.gateway, begun.id)
 
 
-async def not_authorized(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    return await world.fetch_tools(gateway, await gateway.add(world.provider.provider.mcp_url))
+async def not_authorized(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    return await deployment.fetch_tools(gateway, await gateway.add(deployment.provider.provider.mcp_url))
 
 
-async def sealed_under_another_secret(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    gateway_id = await gateway.add(world.provider.provider.mcp_url, oauth_config=await entered_client(world))
-    return await world.authorize(await world.gateway(AUTH_ENCRYPTION_SECRET=NEW), gateway_id)
+async def sealed_under_another_secret(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    gateway_id = await gateway.add(deployment.provider.provider.mcp_url, oauth_config=await entered_client(deployment))
+    return await deployment.authorize(await deployment.gateway(AUTH_ENCRYPTION_SECRET=NEW), gateway_id)
 
 
-async def published_secret(world: World) -> httpx.Response:
-    gateway = await world.gateway(AUTH_ENCRYPTION_SECRET="my-test-salt")
+async def published_secret(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway(AUTH_ENCRYPTION_SECRET="my-test-salt")
     async with gateway.client(ALICE, **JSON) as client:
         return await client.get(f"{BASE}/gateways", headers={"host": "gateway.example"})
 
 
-async def no_state_store(world: World) -> httpx.Response:
-    gateway = await world.gateway(CACHE_TYPE="none")
-    return await world.authorize(gateway, await gateway.add(world.provider.provider.mcp_url))
+async def no_state_store(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway(CACHE_TYPE="none")
+    return await deployment.authorize(gateway, await gateway.add(deployment.provider.provider.mcp_url))
 
 
-async def nonsense_in_a_setting(world: World) -> LatchpinError:
-    return await world.stopped(STATE_TTL_SECONDS="soon")
+async def nonsense_in_a_setting(deployment: Deployment) -> LatchpinError:
+    return await deployment.stopped(STATE_TTL_SECONDS="soon")
 
 
-async def schema_of_tomorrow(world: World) -> LatchpinError:
-    outdate(world)
-    return await world.stopped()
+async def schema_of_tomorrow(deployment: Deployment) -> LatchpinError:
+    outdate(deployment)
+    return await deployment.stopped()
 
 
 CALLER_ROWS = (
@@ -391,58 +400,58 @@ CALLER_ROWS = (
 
 
 @contextlib.asynccontextmanager
-async def _with_entered_client(world: World, **settings: str) -> AsyncIterator[Begun]:
+async def _with_entered_client(deployment: Deployment, **settings: str) -> AsyncIterator[Begun]:
     """A client that an administrator registered by hand: the gateway cannot replace it."""
-    gateway = await world.gateway(**settings)
-    async with world.begun(gateway, oauth_config=await entered_client(world)) as begun:
+    gateway = await deployment.gateway(**settings)
+    async with deployment.begun(gateway, oauth_config=await entered_client(deployment)) as begun:
         yield begun
 
 
-async def entered_client(world: World) -> dict[str, Any]:
+async def entered_client(deployment: Deployment) -> dict[str, Any]:
     """Register a client at the provider, as an administrator would."""
-    return await asyncio.to_thread(hand_made_client, world.provider, BASE)
+    return await asyncio.to_thread(hand_made_client, deployment.provider, BASE)
 
 
 def refused(code: str) -> Situation:
     """The token endpoint answers with an error code."""
 
-    async def bring(world: World) -> httpx.Response:
-        async with _with_entered_client(world) as begun:
-            world.provider.arm("token", faults.oauth_error(code))
+    async def bring(deployment: Deployment) -> httpx.Response:
+        async with _with_entered_client(deployment) as begun:
+            deployment.provider.arm("token", faults.oauth_error(code))
             return await begun.finish()
 
     return bring
 
 
-async def forgotten_client(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        world.provider.arm("token", faults.oauth_error("invalid_client", code=401))
+async def forgotten_client(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        deployment.provider.arm("token", faults.oauth_error("invalid_client", code=401))
         return await begun.finish()
 
 
-async def unreachable(world: World) -> httpx.Response:
+async def unreachable(deployment: Deployment) -> httpx.Response:
     with Reservation() as nobody:  # bound, and nobody listens
-        config = await entered_client(world) | {"token_url": f"http://127.0.0.1:{nobody.port}/token"}
-        async with world.begun(await world.gateway(), oauth_config=config) as begun:
+        config = await entered_client(deployment) | {"token_url": f"http://127.0.0.1:{nobody.port}/token"}
+        async with deployment.begun(await deployment.gateway(), oauth_config=config) as begun:
             return await begun.finish()
 
 
-async def hanging(world: World) -> httpx.Response:
-    async with _with_entered_client(world) as begun:
-        world.provider.arm("token", faults.hang())
+async def hanging(deployment: Deployment) -> httpx.Response:
+    async with _with_entered_client(deployment) as begun:
+        deployment.provider.arm("token", faults.hang())
         begun.gateway.allow(seconds=1)
         return await begun.finish()
 
 
-async def web_page(world: World) -> httpx.Response:
-    async with _with_entered_client(world) as begun:
-        world.provider.arm("token", faults.html())
+async def web_page(deployment: Deployment) -> httpx.Response:
+    async with _with_entered_client(deployment) as begun:
+        deployment.provider.arm("token", faults.html())
         return await begun.finish()
 
 
-async def too_many_requests(world: World) -> httpx.Response:
-    async with _with_entered_client(world) as begun:
-        world.provider.arm("token", faults.status(429, retry_after="60"))
+async def too_many_requests(deployment: Deployment) -> httpx.Response:
+    async with _with_entered_client(deployment) as begun:
+        deployment.provider.arm("token", faults.status(429, retry_after="60"))
         return await begun.finish()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from latchpin.errors.causes.refusals import AUTHORIZATION
 
-from tests.causes.conftest import Row, Situation, World, change_row, rebuilt, rows
+from tests.causes.conftest import Deployment, Row, Situation, change_row, rebuilt, rows
 from tests.providers import faults
 from tests.providers.faults import Fault
 from tests.servers import Reservation
@@ -19,85 +19,85 @@ from tests.support.gateway_in_process import BASE
 NEW = "another-secret-of-the-tests-with-enough-characters"
 
 
-async def without_state(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def without_state(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         url = rebuilt(begun.url, lambda query: {name: query[name] for name in query if name != "state"})
         return await begun.finish(url=url)
 
 
-async def damaged(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def damaged(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         return await begun.finish(url=rebuilt(begun.url, lambda query: query | {"state": query["state"][:-2]}))
 
 
-async def altered(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun, world.begun(begun.gateway) as other:
+async def altered(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun, deployment.begun(begun.gateway) as other:
         tail = rebuilt(other.url, lambda query: query).partition("state=")[2].partition("&")[0].partition(".")[2]
         url = rebuilt(begun.url, lambda query: query | {"state": f"{query['state'].partition('.')[0]}.{tail}"})
         return await begun.finish(url=url)
 
 
-async def secret_changed(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        return await begun.finish(at=await world.gateway(AUTH_ENCRYPTION_SECRET=NEW))
+async def secret_changed(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        return await begun.finish(at=await deployment.gateway(AUTH_ENCRYPTION_SECRET=NEW))
 
 
-async def another_browser(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def another_browser(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         begun.browser.cookies.clear()
         return await begun.finish()
 
 
-async def another_user(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def another_user(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         return await begun.finish(user="bob@example.com")
 
 
-async def another_gateways_path(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
+async def another_gateways_path(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
         return await begun.finish(url=begun.url.replace("/oauth/callback", f"/oauth/callback/{'0' * 32}"))
 
 
-async def common_redirect_uri(world: World) -> httpx.Response:
+async def common_redirect_uri(deployment: Deployment) -> httpx.Response:
     own = {"redirect_uri": f"{BASE}/oauth/callback/{{gateway_id}}"}
-    async with world.begun(await world.gateway(), oauth_config=own) as begun:
+    async with deployment.begun(await deployment.gateway(), oauth_config=own) as begun:
         return await begun.finish(url=begun.url.replace(f"/oauth/callback/{begun.id}", "/oauth/callback"))
 
 
-async def another_issuer(world: World) -> httpx.Response:
-    world.provider.arm("consent", faults.callback_with(iss="https://evil.example"))
-    async with world.begun(await world.gateway()) as begun:
+async def another_issuer(deployment: Deployment) -> httpx.Response:
+    deployment.provider.arm("consent", faults.callback_with(iss="https://evil.example"))
+    async with deployment.begun(await deployment.gateway()) as begun:
         return await begun.finish()
 
 
-async def no_issuer_in_the_answer(world: World) -> httpx.Response:
-    world.provider.arm("consent", faults.callback_without("iss"))
-    async with world.begun(await world.gateway()) as begun:
+async def no_issuer_in_the_answer(deployment: Deployment) -> httpx.Response:
+    deployment.provider.arm("consent", faults.callback_without("iss"))
+    async with deployment.begun(await deployment.gateway()) as begun:
         return await begun.finish()
 
 
-async def verifier_gone(world: World) -> httpx.Response:
-    async with world.begun(await world.gateway()) as begun:
-        change_row(world, begun.gateway, code_verifier="")
+async def verifier_gone(deployment: Deployment) -> httpx.Response:
+    async with deployment.begun(await deployment.gateway()) as begun:
+        change_row(deployment, begun.gateway, code_verifier="")
         return await begun.finish()
 
 
-async def verifier_of_another_row(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    async with world.begun(gateway) as other:
-        (foreign,) = rows(world, gateway)
+async def verifier_of_another_row(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    async with deployment.begun(gateway) as other:
+        (foreign,) = rows(deployment, gateway)
         await other.finish()
     await gateway.application.services.states.purge(everything=True)
-    async with world.begun(gateway) as begun:
-        change_row(world, gateway, code_verifier=foreign)
+    async with deployment.begun(gateway) as begun:
+        change_row(deployment, gateway, code_verifier=foreign)
         return await begun.finish()
 
 
 def refused(code: str) -> Situation:
     """The provider answers with an error instead of a code."""
 
-    async def bring(world: World) -> httpx.Response:
-        async with world.begun(await world.gateway()) as begun:
+    async def bring(deployment: Deployment) -> httpx.Response:
+        async with deployment.begun(await deployment.gateway()) as begun:
 
             def change(query: dict[str, str]) -> dict[str, str]:
                 return {name: query[name] for name in query if name != "code"} | {"error": code}
@@ -154,59 +154,59 @@ PROOF_ROWS = (
 def start_authorization(endpoint: str, fault: Fault, **settings: str) -> Situation:
     """Somebody begins while ``endpoint`` misbehaves."""
 
-    async def bring(world: World) -> httpx.Response:
-        gateway = await world.gateway(**settings)
-        gateway_id = await gateway.add(world.provider.provider.mcp_url)
-        world.provider.arm(endpoint, fault)
-        return await world.authorize(gateway, gateway_id)
+    async def bring(deployment: Deployment) -> httpx.Response:
+        gateway = await deployment.gateway(**settings)
+        gateway_id = await gateway.add(deployment.provider.provider.mcp_url)
+        deployment.provider.arm(endpoint, fault)
+        return await deployment.authorize(gateway, gateway_id)
 
     return bring
 
 
-async def nothing_published(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    gateway_id = await gateway.add(world.provider.provider.mcp_url)
+async def nothing_published(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    gateway_id = await gateway.add(deployment.provider.provider.mcp_url)
     for endpoint in ("resource-metadata", "metadata", "openid"):
-        world.provider.arm(endpoint, faults.status(404))
-    return await world.authorize(gateway, gateway_id)
+        deployment.provider.arm(endpoint, faults.status(404))
+    return await deployment.authorize(gateway, gateway_id)
 
 
-async def moved(world: World) -> httpx.Response:
-    gateway = await world.gateway()
-    async with world.begun(gateway) as begun:  # which pins the issuer
+async def moved(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
+    async with deployment.begun(gateway) as begun:  # which pins the issuer
         known = await gateway.application.gateways.get_any(begun.id)
         found = await gateway.application.servers.find(known)
         other = f"{known.url.rpartition('/')[0]}/other"
         document: dict[str, Any] = dict(found.metadata.extra) | {"issuer": other}
-        world.provider.arm("resource-metadata", faults.changed(authorization_servers=[other]))
-        world.provider.arm("metadata", faults.answer(document))
+        deployment.provider.arm("resource-metadata", faults.changed(authorization_servers=[other]))
+        deployment.provider.arm("metadata", faults.answer(document))
         gateway.application.servers.forget(begun.id)
-        return await world.authorize(gateway, begun.id)
+        return await deployment.authorize(gateway, begun.id)
 
 
 def fetching(fault: Fault, **settings: str) -> Situation:
     """Somebody fetches tools while the MCP server misbehaves."""
 
-    async def bring(world: World) -> httpx.Response:
-        gateway = await world.gateway(**settings)
-        gateway_id = await gateway.add(world.provider.provider.mcp_url, auth_type="none")
-        world.provider.arm("mcp", fault)
-        return await world.fetch_tools(gateway, gateway_id)
+    async def bring(deployment: Deployment) -> httpx.Response:
+        gateway = await deployment.gateway(**settings)
+        gateway_id = await gateway.add(deployment.provider.provider.mcp_url, auth_type="none")
+        deployment.provider.arm("mcp", fault)
+        return await deployment.fetch_tools(gateway, gateway_id)
 
     return bring
 
 
-async def nobody_listens(world: World) -> httpx.Response:
-    gateway = await world.gateway()
+async def nobody_listens(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway()
     with Reservation() as nobody:  # bound, and nobody listens
         gateway_id = await gateway.add(f"http://127.0.0.1:{nobody.port}/mcp", auth_type="none")
-        return await world.fetch_tools(gateway, gateway_id)
+        return await deployment.fetch_tools(gateway, gateway_id)
 
 
-async def private_address(world: World) -> httpx.Response:
-    gateway = await world.gateway(OAUTH_ALLOW_PRIVATE_NETWORKS="false")
+async def private_address(deployment: Deployment) -> httpx.Response:
+    gateway = await deployment.gateway(OAUTH_ALLOW_PRIVATE_NETWORKS="false")
     gateway_id = await gateway.add("https://127.0.0.1:1/mcp", auth_type="none")
-    return await world.fetch_tools(gateway, gateway_id)
+    return await deployment.fetch_tools(gateway, gateway_id)
 
 
 _MORE = 'Bearer error="insufficient_scope", scope="files:read"'

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from latchpin.errors import LatchpinError
 
-from tests.causes.conftest import Row, World
+from tests.causes.conftest import Deployment, Row
 from tests.causes.page import ROWS
 
 pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_exactly_that_cause_is_named(row: Row, world: World):
-    assert world.backend.name not in row.impossible
-    answer = await row.bring(world)
+async def test_exactly_that_cause_is_named(row: Row, deployment: Deployment):
+    assert deployment.backend.name not in row.impossible
+    answer = await row.bring(deployment)
     if isinstance(answer, LatchpinError):
         assert row.cause.stops
         assert (answer.code, row.fact in answer.detail) == (row.slug, True)
@@ -22,7 +22,7 @@ async def test_exactly_that_cause_is_named(row: Row, world: World):
     problem = answer.json()
     named = problem["cause"]
     assert named == row.answered, problem
-    assert world.causes_logged()[-1:] == [row.slug]
+    assert deployment.causes_logged()[-1:] == [row.slug]
     assert row.fact in problem["detail"]
     assert answer.status_code == problem["status"]
     assert problem["remedy"]

@@ -1,4 +1,4 @@
-"""The desk by itself: a long list does not hold up whoever else is served."""
+"""The service by itself: a long list does not hold up whoever else is served."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ async def test_others_are_served_while_many_tokens_are_opened():
 
     records = SimpleNamespace(tokens=SimpleNamespace(list=listed), gateways=SimpleNamespace(list=gateways))
     health = SimpleNamespace(health=lambda _: TokenHealth("valid", authorized=True))
-    desk = ConnectionService(
+    service = ConnectionService(
         SimpleNamespace(records=records, kept=None, tools=None, activity=None, clock=None), SimpleNamespace(), health
     )
     others = asyncio.create_task(serve_others())
     try:
-        found = await desk.list(Caller("root@example.com", is_admin=True))
+        found = await service.list(Caller("root@example.com", is_admin=True))
     finally:
         others.cancel()
     assert len(found) == len(tokens)

@@ -107,27 +107,27 @@ async def test_what_was_begun_goes_on_when_nobody_listens_any_more(connected, ga
     await records.put(type(token)(**{name: getattr(token, name) for name in token.__slots__} | moved), replacing=None)
     provider.arm("revoke", faults.hang())
     gateway.allow(seconds=2)
-    desk = gateway.application.connections
-    async with contextlib.aclosing(desk.disconnect_everything(ALICE, Caller(ADMIN, is_admin=True))) as told:
+    service = gateway.application.connections
+    async with contextlib.aclosing(service.disconnect_everything(ALICE, Caller(ADMIN, is_admin=True))) as told:
         await anext(told)
-    await desk.close()
+    await service.close()
     assert await records.list() == []
     with pytest.raises(Forbidden):
-        await anext(desk.disconnect_everything(ALICE, Caller(BOB)))
+        await anext(service.disconnect_everything(ALICE, Caller(BOB)))
 
 
 async def test_two_who_end_the_same_are_both_told(both, gateway, provider):
-    desk, admin = gateway.application.connections, Caller(ADMIN, is_admin=True)
+    service, admin = gateway.application.connections, Caller(ADMIN, is_admin=True)
 
     async def end():
-        return [each.gateway.id async for each in desk.disconnect_everything(ALICE, admin)]
+        return [each.gateway.id async for each in service.disconnect_everything(ALICE, admin)]
 
     assert await asyncio.gather(end(), end()) == [[both.id], [both.id]]
     assert len(provider.asked("revoke")) == 1
 
 
 async def test_of_two_who_end_the_same_both_are_recorded(both, gateway, provider, monkeypatch):
-    desk, services = gateway.application.connections, gateway.application.services
+    service, services = gateway.application.connections, gateway.application.services
     tokens, looked = services.records.tokens, asyncio.Barrier(2)
     listed = tokens.list
 
@@ -139,7 +139,7 @@ async def test_of_two_who_end_the_same_both_are_recorded(both, gateway, provider
     monkeypatch.setattr(tokens, "list", list_with_the_other)
 
     async def end(email):
-        return [each.gateway.id async for each in desk.disconnect_everything(ALICE, Caller(email, is_admin=True))]
+        return [each.gateway.id async for each in service.disconnect_everything(ALICE, Caller(email, is_admin=True))]
 
     assert await asyncio.gather(end(ADMIN), end(BOB)) == [[both.id], [both.id]]
     assert len(provider.asked("revoke")) == 1

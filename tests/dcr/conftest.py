@@ -127,7 +127,7 @@ def a_gateway(now: datetime = START, **config) -> Gateway:
 
 
 @dataclass
-class Bench:
+class Directories:
     """A directory and what it stands on."""
 
     records: RecordStore
@@ -180,12 +180,12 @@ def dcr(upstream) -> Callable[..., DynamicRegistrar]:
 
 
 @pytest.fixture
-async def bench(dcr) -> Bench:
+async def directories(dcr) -> Directories:
     clock = MovedClock()
     records = MemoryRecordStore(clock)
     for id_ in ("0" * 32, "1" * 32, "2" * 32):  # a client belongs to a gateway that there is
         await records.gateways.put(replace(a_gateway(), id=id_))
-    return Bench(records, SuiteCipher(), clock, [StaticRegistrar(), dcr()], [])
+    return Directories(records, SuiteCipher(), clock, [StaticRegistrar(), dcr()], [])
 
 
 @pytest.fixture

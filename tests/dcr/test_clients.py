@@ -21,7 +21,7 @@ from latchpin.errors import (
 from latchpin.model import ClientCredentials
 from latchpin_testing.sealing import SuiteCipher
 
-from tests.dcr.conftest import CALLBACK, Bench, a_gateway
+from tests.dcr.conftest import CALLBACK, Directories, a_gateway
 
 GATEWAY = a_gateway()
 
@@ -33,10 +33,10 @@ def client_for(directory, metadata, *, gateway=GATEWAY, redirect_uri=CALLBACK):
 # -- entered ------------------------------------------------------------------------------------------
 
 
-async def test_an_entered_client_comes_first(bench, metadata, server):
-    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer="https://as", cipher=bench.cipher)
+async def test_an_entered_client_comes_first(directories, metadata, server):
+    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer="https://as", cipher=directories.cipher)
     gateway = a_gateway(client_id="mine", client_secret=secret, issuer="https://as")
-    directory = bench.directory()
+    directory = directories.directory()
     about = replace(metadata, token_endpoint_auth_methods_supported=("client_secret_post",))
     expected = ClientCredentials("mine", "s3cret", "client_secret_post")
     assert await client_for(directory, about, gateway=gateway) == expected
@@ -48,72 +48,72 @@ async def test_an_entered_client_comes_first(bench, metadata, server):
     assert server.asked == []
 
 
-async def test_an_entered_secret_that_does_not_open_says_how_to_mend_it(bench, metadata):
+async def test_an_entered_secret_that_does_not_open_says_how_to_mend_it(directories, metadata):
     secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer=None, cipher=SuiteCipher())
     with pytest.raises(Unsealable, match="client_secret of gateway 'Files'") as caught:
-        await client_for(bench.directory(), metadata, gateway=a_gateway(client_id="mine", client_secret=secret))
+        await client_for(directories.directory(), metadata, gateway=a_gateway(client_id="mine", client_secret=secret))
     assert caught.value.status == 503
     assert "AUTH_ENCRYPTION_SECRETS_OLD" in caught.value.remedy
 
 
-async def test_an_entered_secret_does_not_open_for_another_issuer(bench, metadata):
-    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer="https://a", cipher=bench.cipher)
+async def test_an_entered_secret_does_not_open_for_another_issuer(directories, metadata):
+    secret = seal_configured_secret("s3cret", gateway_id=GATEWAY.id, issuer="https://a", cipher=directories.cipher)
     moved = a_gateway(client_id="mine", client_secret=secret, issuer="https://b")
     with pytest.raises(Unsealable):
-        await client_for(bench.directory(), metadata, gateway=moved)
+        await client_for(directories.directory(), metadata, gateway=moved)
 
 
-async def test_a_gateway_without_oauth_has_no_secret(bench):
-    assert open_configured_secret(replace(GATEWAY, oauth=None), bench.cipher) is None
-    assert open_configured_secret(GATEWAY, bench.cipher) is None
+async def test_a_gateway_without_oauth_has_no_secret(directories):
+    assert open_configured_secret(replace(GATEWAY, oauth=None), directories.cipher) is None
+    assert open_configured_secret(GATEWAY, directories.cipher) is None
 
 
-async def test_an_entered_client_is_not_ours_to_forget(bench, metadata):
+async def test_an_entered_client_is_not_ours_to_forget(directories, metadata):
     offer = latchpin_client_registrar()
     async with offer.open(offer.settings(), None) as registrar:
         assert registrar.keeps is Keeps.COMPUTED
-    await client_for(bench.directory(), metadata)
-    (kept,) = await bench.records.clients.list()
+    await client_for(directories.directory(), metadata)
+    (kept,) = await directories.records.clients.list()
     assert "by hand" in await registrar.forget(kept, None)
 
 
 # -- registered ---------------------------------------------------------------------------------------
 
 
-async def test_a_registration_is_kept_sealed_and_used_again(bench, metadata, server):
-    directory = bench.directory()
+async def test_a_registration_is_kept_sealed_and_used_again(directories, metadata, server):
+    directory = directories.directory()
     assert await directory.existing(GATEWAY, metadata) is None
     first = await client_for(directory, metadata)
     assert first == ClientCredentials("client-1", "secret-1", "client_secret_basic")
-    assert await client_for(bench.directory(), metadata) == first
+    assert await client_for(directories.directory(), metadata) == first
     assert await directory.existing(GATEWAY, metadata) == first
     assert len(server.asked) == 1
-    (kept,) = await bench.records.clients.list()
+    (kept,) = await directories.records.clients.list()
     assert (kept.issuer, kept.redirect_uris, kept.scope) == (metadata.issuer, (CALLBACK,), "a")
     assert "secret-1" not in repr(kept)
     assert "manage-1" not in repr(kept)
     place = (GATEWAY.id, "", metadata.issuer, "client_secret_encrypted")
-    assert bench.cipher.unseal(kept.client_secret, associated_data=place) == "secret-1"
+    assert directories.cipher.unseal(kept.client_secret, associated_data=place) == "secret-1"
 
 
-async def test_eight_first_users_in_one_process_register_once(bench, metadata, server):
-    directory = bench.directory()
+async def test_eight_first_users_in_one_process_register_once(directories, metadata, server):
+    directory = directories.directory()
     clients = await asyncio.gather(*[client_for(directory, metadata) for _ in range(8)])
     assert {client.client_id for client in clients} == {"client-1"}
     assert len(server.asked) == 1
-    assert bench.pauses == []
+    assert directories.pauses == []
 
 
-async def test_eight_first_users_in_eight_processes_register_once(bench, metadata, server):
-    bench.wait_for_release()
-    clients = await asyncio.gather(*[client_for(bench.directory(), metadata) for _ in range(8)])
+async def test_eight_first_users_in_eight_processes_register_once(directories, metadata, server):
+    directories.wait_for_release()
+    clients = await asyncio.gather(*[client_for(directories.directory(), metadata) for _ in range(8)])
     assert {client.client_id for client in clients} == {"client-1"}
     assert len(server.asked) == 1
-    assert bench.pauses  # the losers did wait
+    assert directories.pauses  # the losers did wait
 
 
-async def test_two_gateways_and_two_issuers_have_clients_of_their_own(bench, metadata, server):
-    directory = bench.directory()
+async def test_two_gateways_and_two_issuers_have_clients_of_their_own(directories, metadata, server):
+    directory = directories.directory()
     other = replace(GATEWAY, id="1" * 32)
     elsewhere = replace(metadata, issuer=f"{server.base}/other")
     clients = [
@@ -124,19 +124,19 @@ async def test_two_gateways_and_two_issuers_have_clients_of_their_own(bench, met
     assert [client.client_id for client in clients] == ["client-1", "client-2", "client-3"]
 
 
-async def test_a_failure_reaches_everybody_who_waited_and_is_tried_again_later(bench, metadata, server):
+async def test_a_failure_reaches_everybody_who_waited_and_is_tried_again_later(directories, metadata, server):
     server.answer = lambda _: (400, {"error": "invalid_client_metadata"})
-    directory = bench.directory()
+    directory = directories.directory()
     results = await asyncio.gather(*[client_for(directory, metadata) for _ in range(4)], return_exceptions=True)
     assert [type(result) for result in results] == [RegistrationRefused] * 4
     assert len(server.asked) == 1
     server.answer = None
     assert (await client_for(directory, metadata)).client_id == "client-2"  # and the lease is free
-    assert bench.pauses == []
+    assert directories.pauses == []
 
 
-async def test_one_who_goes_away_does_not_take_the_registration_along(bench, metadata, server):
-    directory = bench.directory()
+async def test_one_who_goes_away_does_not_take_the_registration_along(directories, metadata, server):
+    directory = directories.directory()
     leaving, staying = (asyncio.create_task(client_for(directory, metadata)) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -146,8 +146,8 @@ async def test_one_who_goes_away_does_not_take_the_registration_along(bench, met
     assert len(server.asked) == 1
 
 
-async def test_a_dead_process_gives_way_when_its_lease_ends(bench, metadata, server):
-    directory, seen = bench.directory(), []
+async def test_a_dead_process_gives_way_when_its_lease_ends(directories, metadata, server):
+    directory, seen = directories.directory(), []
 
     class Dead(StaticRegistrar):
         keeps = Keeps.REGISTERED
@@ -156,20 +156,20 @@ async def test_a_dead_process_gives_way_when_its_lease_ends(bench, metadata, ser
             seen.append(request)
             raise asyncio.CancelledError  # the process went down here: its lease stays
 
-    dying = Bench(bench.records, bench.cipher, bench.clock, [Dead()], [])
+    dying = Directories(directories.records, directories.cipher, directories.clock, [Dead()], [])
     dying.kept.take = lambda name, *, value: asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await client_for(dying.directory(), metadata)
     assert len(seen) == 1
     with pytest.raises(RegistrationFailed, match="Another process"):
         await client_for(directory, metadata)
-    assert sum(bench.pauses) == pytest.approx(PATIENCE.total_seconds(), abs=1)
+    assert sum(directories.pauses) == pytest.approx(PATIENCE.total_seconds(), abs=1)
     assert server.asked == []
-    bench.clock.advance(LEASE)
+    directories.clock.advance(LEASE)
     assert (await client_for(directory, metadata)).client_id == "client-1"
 
 
-async def test_whoever_outlives_its_lease_uses_what_the_faster_one_kept(bench, metadata, server):
+async def test_whoever_outlives_its_lease_uses_what_the_faster_one_kept(directories, metadata, server):
     """The lease ends while the server is slow; a second process registers; the first one's is given back."""
     faster = []
 
@@ -177,14 +177,14 @@ async def test_whoever_outlives_its_lease_uses_what_the_faster_one_kept(bench, m
         keeps = Keeps.REGISTERED
 
         async def register(self, request):
-            bench.clock.advance(LEASE)
-            faster.append(await client_for(bench.directory(), metadata))
-            return await bench.registrars[1].register(request)
+            directories.clock.advance(LEASE)
+            faster.append(await client_for(directories.directory(), metadata))
+            return await directories.registrars[1].register(request)
 
         async def forget(self, client, token):
-            return await bench.registrars[1].forget(client, token)
+            return await directories.registrars[1].forget(client, token)
 
-    slow = Bench(bench.records, bench.cipher, bench.clock, [StaticRegistrar(), Slow()], [])
+    slow = Directories(directories.records, directories.cipher, directories.clock, [StaticRegistrar(), Slow()], [])
     client = await client_for(slow.directory(), metadata)
     assert client == faster[0]
     assert client.client_id == "client-1"
@@ -192,23 +192,23 @@ async def test_whoever_outlives_its_lease_uses_what_the_faster_one_kept(bench, m
 
 
 @pytest.mark.parametrize("change", ["expired", "inactive", "redirect", "grant"])
-async def test_a_kept_client_that_does_not_fit_is_replaced_and_given_back(*, bench, metadata, server, change):
-    ends = bench.clock() + timedelta(days=1)
+async def test_a_kept_client_that_does_not_fit_is_replaced_and_given_back(*, directories, metadata, server, change):
+    ends = directories.clock() + timedelta(days=1)
     server.answer = lambda wishes: (
         201,
         server.reply_to(wishes) | {"client_secret_expires_at": int(ends.timestamp())},
     )
-    directory = bench.directory()
+    directory = directories.directory()
     await client_for(directory, metadata)
     gateway, redirect_uri = GATEWAY, CALLBACK
     if change == "expired":
-        bench.clock.advance(timedelta(days=1))
+        directories.clock.advance(timedelta(days=1))
         server.answer = None
         assert await directory.existing(GATEWAY, metadata) is None
     elif change == "inactive":
-        (kept,) = await bench.records.clients.list()
-        await bench.records.clients.delete(kept.id)
-        await bench.records.clients.put(replace(kept, is_active=False))
+        (kept,) = await directories.records.clients.list()
+        await directories.records.clients.delete(kept.id)
+        await directories.records.clients.put(replace(kept, is_active=False))
         assert await directory.existing(GATEWAY, metadata) is None
     elif change == "redirect":
         redirect_uri = CALLBACK + "/" + GATEWAY.id
@@ -216,15 +216,15 @@ async def test_a_kept_client_that_does_not_fit_is_replaced_and_given_back(*, ben
         gateway = a_gateway(grant_type="client_credentials")
     client = await client_for(directory, metadata, gateway=gateway, redirect_uri=redirect_uri)
     assert client.client_id == "client-2"
-    assert [kept.client_id for kept in await bench.records.clients.list()] == ["client-2"]
+    assert [kept.client_id for kept in await directories.records.clients.list()] == ["client-2"]
     given_back = [] if change == "inactive" else [("client-1", "Bearer manage-1")]
     assert server.forgotten == given_back
 
 
-async def test_a_kept_secret_that_does_not_open_says_how_to_mend_it(bench, metadata):
-    await client_for(bench.directory(), metadata)
-    changed = Bench(bench.records, SuiteCipher(), bench.clock, bench.registrars, [])
-    (kept,) = await bench.records.clients.list()
+async def test_a_kept_secret_that_does_not_open_says_how_to_mend_it(directories, metadata):
+    await client_for(directories.directory(), metadata)
+    changed = Directories(directories.records, SuiteCipher(), directories.clock, directories.registrars, [])
+    (kept,) = await directories.records.clients.list()
     with pytest.raises(Unsealable, match="registered at") as caught:
         await client_for(changed.directory(), metadata)
     assert caught.value.status == 503
@@ -235,23 +235,23 @@ async def test_a_kept_secret_that_does_not_open_says_how_to_mend_it(bench, metad
     assert (await client_for(changed.directory(), metadata)).client_id == "client-2"
 
 
-async def test_a_kept_client_is_used_when_dcr_is_switched_off_or_gone(bench, metadata, dcr):
-    first = await client_for(bench.directory(), metadata)
+async def test_a_kept_client_is_used_when_dcr_is_switched_off_or_gone(directories, metadata, dcr):
+    first = await client_for(directories.directory(), metadata)
     for registrars in ([StaticRegistrar(), dcr(dcr_enabled=False)], [StaticRegistrar()]):
-        off = Bench(bench.records, bench.cipher, bench.clock, registrars, [])
+        off = Directories(directories.records, directories.cipher, directories.clock, registrars, [])
         assert await client_for(off.directory(), metadata) == first
     other = replace(GATEWAY, id="2" * 32)
     for registrars in ([StaticRegistrar(), dcr(dcr_enabled=False)], [StaticRegistrar()]):
-        off = Bench(bench.records, bench.cipher, bench.clock, registrars, [])
+        off = Directories(directories.records, directories.cipher, directories.clock, registrars, [])
         with pytest.raises(RegistrationFailed, match="no client_id"):
             await client_for(off.directory(), metadata, gateway=other)
 
 
-async def test_without_an_issuer_nothing_can_be_kept(bench, metadata):
+async def test_without_an_issuer_nothing_can_be_kept(directories, metadata):
     nameless = replace(metadata, issuer=None)
     with pytest.raises(IssuerMissing):
-        await client_for(bench.directory(), nameless)
-    assert await bench.directory().existing(GATEWAY, nameless) is None
+        await client_for(directories.directory(), nameless)
+    assert await directories.directory().existing(GATEWAY, nameless) is None
 
     class Careless(StaticRegistrar):
         keeps = Keeps.REGISTERED
@@ -259,52 +259,52 @@ async def test_without_an_issuer_nothing_can_be_kept(bench, metadata):
         async def register(self, request):
             return Registration(ClientCredentials("c"), (CALLBACK,), (), "", None, None, None)
 
-    bench.registrars = [Careless()]
+    directories.registrars = [Careless()]
     with pytest.raises(IssuerMissing):
-        await client_for(bench.directory(), nameless)
+        await client_for(directories.directory(), nameless)
 
 
-async def test_a_registrar_that_keeps_may_still_compute(bench, metadata):
+async def test_a_registrar_that_keeps_may_still_compute(directories, metadata):
     class Either(StaticRegistrar):
         keeps = Keeps.REGISTERED
 
         async def register(self, request):
             return ClientCredentials("computed")
 
-    bench.registrars = [Either()]
-    assert (await client_for(bench.directory(), metadata)).client_id == "computed"
-    assert (await client_for(bench.directory(), replace(metadata, issuer=None))).client_id == "computed"
-    assert await bench.records.clients.list() == []
+    directories.registrars = [Either()]
+    assert (await client_for(directories.directory(), metadata)).client_id == "computed"
+    assert (await client_for(directories.directory(), replace(metadata, issuer=None))).client_id == "computed"
+    assert await directories.records.clients.list() == []
 
 
-async def test_a_conflict_that_nobody_won_is_told(bench, metadata, server):
+async def test_a_conflict_that_nobody_won_is_told(directories, metadata, server):
     """The record is there and does not fit, and deleting it came too early."""
-    ours = bench.directory()
-    delete = bench.records.clients.delete
+    ours = directories.directory()
+    delete = directories.records.clients.delete
 
     async def delete_and_be_too_late(row):
-        (old,) = await bench.records.clients.list()
+        (old,) = await directories.records.clients.list()
         done = await delete(row)
-        await bench.records.clients.put(replace(old, id="f" * 32))
+        await directories.records.clients.put(replace(old, id="f" * 32))
         return done
 
     await client_for(ours, metadata)
-    bench.records.clients.delete = delete_and_be_too_late
+    directories.records.clients.delete = delete_and_be_too_late
     with pytest.raises(RecordConflict):
         await client_for(ours, metadata, redirect_uri=CALLBACK + "/" + GATEWAY.id)
     assert ("client-2", "Bearer manage-2") in server.forgotten
 
 
-async def test_a_computed_client_is_never_kept(bench, metadata, server):
+async def test_a_computed_client_is_never_kept(directories, metadata, server):
     class Document(StaticRegistrar):
         async def register(self, request):
             return ClientCredentials("https://gw.example/client.json")
 
-    bench.registrars.insert(1, Document())
-    client = await client_for(bench.directory(), metadata)
+    directories.registrars.insert(1, Document())
+    client = await client_for(directories.directory(), metadata)
     assert client.client_id == "https://gw.example/client.json"
-    assert await bench.directory().existing(GATEWAY, metadata) == client
-    assert (await bench.records.clients.list(), server.asked) == ([], [])
+    assert await directories.directory().existing(GATEWAY, metadata) == client
+    assert (await directories.records.clients.list(), server.asked) == ([], [])
 
 
 # -- refused ------------------------------------------------------------------------------------------
@@ -328,18 +328,20 @@ async def test_a_computed_client_is_never_kept(bench, metadata, server):
         ),
     ],
 )
-async def test_a_refusal_says_why_no_way_applied_and_what_to_enter(bench, dcr, metadata, *, settings, server_says, why):
-    bench.registrars[1] = dcr(**settings)
+async def test_a_refusal_says_why_no_way_applied_and_what_to_enter(
+    directories, dcr, metadata, *, settings, server_says, why
+):
+    directories.registrars[1] = dcr(**settings)
     with pytest.raises(RegistrationFailed) as caught:
-        await client_for(bench.directory(), replace(metadata, **server_says))
+        await client_for(directories.directory(), replace(metadata, **server_says))
     assert why in caught.value.detail
     assert "entered by an administrator: no client_id is entered on the gateway" in caught.value.detail
     assert caught.value.remedy.endswith(f"The redirect URI to enter there: {CALLBACK}")
 
 
-async def test_the_servers_own_refusal_keeps_its_words(bench, metadata, server):
+async def test_the_servers_own_refusal_keeps_its_words(directories, metadata, server):
     server.answer = lambda _: (400, {"error": "invalid_redirect_uri", "error_description": "not on our list"})
-    directory = bench.directory()
+    directory = directories.directory()
     answers = await asyncio.gather(*[client_for(directory, metadata) for _ in range(3)], return_exceptions=True)
     assert len(server.asked) == 1
     for refused in answers:
@@ -352,8 +354,8 @@ async def test_the_servers_own_refusal_keeps_its_words(bench, metadata, server):
 # -- dropped and deleted ------------------------------------------------------------------------------
 
 
-async def test_a_dropped_client_is_registered_once_again(bench, metadata, server):
-    directory = bench.directory()
+async def test_a_dropped_client_is_registered_once_again(directories, metadata, server):
+    directory = directories.directory()
     await client_for(directory, metadata)
     assert await directory.drop(GATEWAY.id, metadata.issuer, client_id="client-1") is True
     assert (await client_for(directory, metadata)).client_id == "client-2"
@@ -363,24 +365,24 @@ async def test_a_dropped_client_is_registered_once_again(bench, metadata, server
     assert await directory.drop(GATEWAY.id, metadata.issuer) is False
 
 
-async def test_deleting_forgets_here_and_at_the_server(bench, metadata, server):
-    directory = bench.directory()
+async def test_deleting_forgets_here_and_at_the_server(directories, metadata, server):
+    directory = directories.directory()
     await client_for(directory, metadata)
     forgotten = await directory.delete("client-1")
     assert forgotten.client.client_id == "client-1"
     assert "has forgotten" in forgotten.answer
     assert server.forgotten == [("client-1", "Bearer manage-1")]
-    assert await bench.records.clients.list() == []
+    assert await directories.records.clients.list() == []
     with pytest.raises(NotFound):
         await directory.delete("client-1")
 
 
-async def test_a_client_id_of_two_rows_is_ambiguous(bench, metadata, server):
+async def test_a_client_id_of_two_rows_is_ambiguous(directories, metadata, server):
     server.answer = lambda wishes: (201, server.reply_to(wishes) | {"client_id": "same"})
-    directory = bench.directory()
+    directory = directories.directory()
     await client_for(directory, metadata)
     await client_for(directory, metadata, gateway=replace(GATEWAY, id="1" * 32))
-    rows = await bench.records.clients.list()
+    rows = await directories.records.clients.list()
     with pytest.raises(Conflict) as caught:
         await directory.delete("same")
     assert all(row.id in caught.value.detail for row in rows)
@@ -388,22 +390,22 @@ async def test_a_client_id_of_two_rows_is_ambiguous(bench, metadata, server):
     assert (await directory.delete("same")).client == rows[1]
 
 
-async def test_all_clients_of_a_gateway(bench, metadata, server):
-    directory = bench.directory()
+async def test_all_clients_of_a_gateway(directories, metadata, server):
+    directory = directories.directory()
     await client_for(directory, metadata)
     await client_for(directory, replace(metadata, issuer=f"{server.base}/other"))
     await client_for(directory, metadata, gateway=replace(GATEWAY, id="1" * 32))
-    rows = await bench.records.clients.list(gateway_id=GATEWAY.id)
+    rows = await directories.records.clients.list(gateway_id=GATEWAY.id)
     forgotten = await directory.forget_all(rows, within=timedelta(seconds=60))
     assert [one.client.client_id for one in forgotten] == ["client-1", "client-2"]
     assert [client_id for client_id, _ in server.forgotten] == ["client-1", "client-2"]
-    bench.registrars = [StaticRegistrar()]
-    assert "No installed plugin" in (await bench.directory().delete("client-3")).answer
+    directories.registrars = [StaticRegistrar()]
+    assert "No installed plugin" in (await directories.directory().delete("client-3")).answer
 
 
-async def test_a_public_client_needs_no_secret(bench, metadata, server):
+async def test_a_public_client_needs_no_secret(directories, metadata, server):
     server.answer = lambda _: (201, {"client_id": "public"})
-    directory = bench.directory()
+    directory = directories.directory()
     await client_for(directory, metadata)
     assert await client_for(directory, metadata) == ClientCredentials("public", None, "none")
     assert "RFC 7592" in (await directory.delete("public")).answer

@@ -17,7 +17,7 @@ from latchpin.activity.logs import tear_down_logging
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, start_latchpin
 from tests.support.gateway_in_process import BASE, open_gateway
-from tests.support.gateway_process import ALICE, Rig, settings_of, start_rig
+from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway, settings_of
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 
@@ -32,8 +32,8 @@ def server(backend: GatewayBackend, request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
-    with start_rig(backend, tmp_path, OAUTH_CALLBACK_WAIT_SECONDS="0") as started:
+def deployed(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
+    with deploy_gateway(backend, tmp_path, OAUTH_CALLBACK_WAIT_SECONDS="0") as started:
         yield started
 
 
@@ -49,10 +49,12 @@ async def refused(client: httpx.AsyncClient, method: str, path: str) -> httpx.Re
 
 
 @pytest.mark.backends("postgres", "redis")
-async def test_a_flow_survives_its_stores_absence(rig: Rig, server, backend, fault_switch: FaultSwitch):
-    gateway = await rig.add(fault_switch.provider.mcp_url)
-    async with rig.browser() as browser, rig.api(ALICE) as api:
-        callback = await rig.begin(browser, gateway)
+async def test_a_flow_survives_its_stores_absence(
+    deployed: DeployedGateway, server, backend, fault_switch: FaultSwitch
+):
+    gateway = await deployed.add(fault_switch.provider.mcp_url)
+    async with deployed.browser() as browser, deployed.api(ALICE) as api:
+        callback = await deployed.begin(browser, gateway)
         server.stop()
         page = await browser.open(callback)
         assert (page.status, page.title) == (503, "The store is not reachable")
@@ -71,37 +73,37 @@ async def test_a_flow_survives_its_stores_absence(rig: Rig, server, backend, fau
         page = await browser.open(callback)  # the very first request, and the same callback
         assert page.title == TITLE, page.text
         assert (await api.get("/ready")).status_code == 200
-    log = rig.log
+    log = deployed.log
     assert "Traceback" not in log
     assert "ERROR - OAuth callback failed: The gateway's store is not reachable at the moment." in log
 
 
 @pytest.mark.backends("redis")
-async def test_a_redis_that_stood_still_uses_up_nothing(rig: Rig, server, fault_switch: FaultSwitch):
-    gateway = await rig.add(fault_switch.provider.mcp_url)
-    async with rig.browser() as browser:
-        callback = await rig.begin(browser, gateway)
+async def test_a_redis_that_stood_still_uses_up_nothing(deployed: DeployedGateway, server, fault_switch: FaultSwitch):
+    gateway = await deployed.add(fault_switch.provider.mcp_url)
+    async with deployed.browser() as browser:
+        callback = await deployed.begin(browser, gateway)
         with server.paused():
             page = await browser.open(callback)
             assert (page.status, page.title) == (503, "The store is not reachable")
             assert "open the same link again" in page.text
         assert (await browser.open(callback)).title == TITLE
-    assert "replay" not in rig.log
+    assert "replay" not in deployed.log
 
 
 @pytest.mark.backends("redis")
-async def test_a_redis_that_forgot_says_so(rig: Rig, server, fault_switch: FaultSwitch):
-    gateway = await rig.add(fault_switch.provider.mcp_url)
-    async with rig.browser() as browser:
-        callback = await rig.begin(browser, gateway)
+async def test_a_redis_that_forgot_says_so(deployed: DeployedGateway, server, fault_switch: FaultSwitch):
+    gateway = await deployed.add(fault_switch.provider.mcp_url)
+    async with deployed.browser() as browser:
+        callback = await deployed.begin(browser, gateway)
         server.stop()
         server.start()
         server.command("FLUSHALL")
         page = await browser.open(callback)
     assert page.status == 400
     assert OPAQUE in page.text
-    assert f"WARNING - State not found in Redis for gateway {gateway}" in rig.log
-    assert f"ERROR - OAuth callback failed: {OPAQUE}" in rig.log
+    assert f"WARNING - State not found in Redis for gateway {gateway}" in deployed.log
+    assert f"ERROR - OAuth callback failed: {OPAQUE}" in deployed.log
 
 
 @pytest.mark.backends("redis")
@@ -119,11 +121,13 @@ def test_a_redis_that_comes_late_is_waited_for(backend: GatewayBackend, server, 
 
 
 @pytest.mark.backends("sqlite")
-async def test_a_locked_file_is_answered_in_time_and_loses_nothing(rig: Rig, fault_switch: FaultSwitch):
-    gateway = await rig.add(fault_switch.provider.mcp_url)
-    async with rig.browser() as browser, rig.api(ALICE) as api:
-        callback = await rig.begin(browser, gateway)
-        with sqlite3.connect(rig.folder / "latchpin.db", isolation_level=None) as other:
+async def test_a_locked_file_is_answered_in_time_and_loses_nothing(
+    deployed: DeployedGateway, fault_switch: FaultSwitch
+):
+    gateway = await deployed.add(fault_switch.provider.mcp_url)
+    async with deployed.browser() as browser, deployed.api(ALICE) as api:
+        callback = await deployed.begin(browser, gateway)
+        with sqlite3.connect(deployed.folder / "latchpin.db", isolation_level=None) as other:
             other.execute("BEGIN IMMEDIATE")
             await refused(api, "GET", f"/oauth/authorize/{gateway}")
             page = await browser.open(callback)
@@ -132,7 +136,7 @@ async def test_a_locked_file_is_answered_in_time_and_loses_nothing(rig: Rig, fau
             other.execute("ROLLBACK")
         other.close()
         assert (await browser.open(callback)).title == TITLE
-    assert "Traceback" not in rig.log
+    assert "Traceback" not in deployed.log
 
 
 @pytest.mark.backends("sqlite")
@@ -156,16 +160,16 @@ async def test_a_short_lock_is_waited_for(backend, environment, provider: FaultS
 
 @pytest.mark.backends("sqlite")
 async def test_a_disk_that_takes_nothing_is_named_and_recovers(backend, tmp_path, fault_switch: FaultSwitch):
-    with start_rig(backend, tmp_path, LOG_FILE="", OAUTH_CALLBACK_WAIT_SECONDS="0") as rig:
-        gateway = await rig.add(fault_switch.provider.mcp_url)
-        async with rig.browser() as browser, rig.api(ALICE) as api:
-            callback = await rig.begin(browser, gateway)
-            most = resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    with deploy_gateway(backend, tmp_path, LOG_FILE="", OAUTH_CALLBACK_WAIT_SECONDS="0") as deployed:
+        gateway = await deployed.add(fault_switch.provider.mcp_url)
+        async with deployed.browser() as browser, deployed.api(ALICE) as api:
+            callback = await deployed.begin(browser, gateway)
+            most = resource.prlimit(deployed.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
             await refused(api, "GET", f"/oauth/authorize/{gateway}")
             assert (await browser.open(callback)).status == 503
             assert (await api.get("/health")).status_code == 200
-            resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, most)
+            resource.prlimit(deployed.process.pid, resource.RLIMIT_FSIZE, most)
             assert (await browser.open(callback)).title == TITLE
-        rig.process.wait_for_output("the database at")
-        rig.process.stop()
-        assert "Traceback" not in rig.process.output
+        deployed.process.wait_for_output("the database at")
+        deployed.process.stop()
+        assert "Traceback" not in deployed.process.output

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from tests.providers import FaultSwitch
-from tests.support.gateway_process import ALICE, BOB, Rig
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 
-async def test_with_a_url_only_a_user_authorizes_and_fetches_tools(rig: Rig, fault_switch: FaultSwitch, backend):
-    gateway = await rig.add(fault_switch.provider.mcp_url)
-    async with rig.browser() as browser:
-        await rig.authorize(browser, gateway)
+async def test_with_a_url_only_a_user_authorizes_and_fetches_tools(
+    deployed: DeployedGateway, fault_switch: FaultSwitch, backend
+):
+    gateway = await deployed.add(fault_switch.provider.mcp_url)
+    async with deployed.browser() as browser:
+        await deployed.authorize(browser, gateway)
         page = browser.page
         assert page is not None
         assert "code=" not in page.url
         assert ALICE in page.text
         page = await browser.submit(page.form(action="fetch-tools"))
         assert "Successfully fetched and created 3 tools" in page.text
-    async with rig.api(ALICE) as alice:
+    async with deployed.api(ALICE) as alice:
         again = await alice.post(f"/oauth/fetch-tools/{gateway}")
         assert again.json()["message"] == "Successfully fetched and created 0 tools"
         stored = await alice.get(f"/gateways/{gateway}/tools")
@@ -24,21 +26,21 @@ async def test_with_a_url_only_a_user_authorizes_and_fetches_tools(rig: Rig, fau
         status = (await alice.get(f"/oauth/status/{gateway}")).json()
         assert status["user_token_status"]["status"] == "valid"
         assert status["user_token_status"]["authorized"] is True
-    log = rig.log
+    log = deployed.log
     assert f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway}" in log
     assert f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway}" in log
     assert f"INFO - Completed OAuth flow for gateway {gateway}, user {ALICE}" in log
 
 
-async def test_one_users_token_and_tools_are_nobody_elses(rig: Rig, fault_switch: FaultSwitch):
-    gateway = await rig.add(fault_switch.provider.mcp_url)
-    async with rig.browser() as browser:
-        await rig.authorize(browser, gateway)
-    async with rig.api(ALICE) as alice:
+async def test_one_users_token_and_tools_are_nobody_elses(deployed: DeployedGateway, fault_switch: FaultSwitch):
+    gateway = await deployed.add(fault_switch.provider.mcp_url)
+    async with deployed.browser() as browser:
+        await deployed.authorize(browser, gateway)
+    async with deployed.api(ALICE) as alice:
         assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 200
-    async with rig.api(BOB) as bob:
+    async with deployed.api(BOB) as bob:
         refused = await bob.post(f"/oauth/fetch-tools/{gateway}")
         assert refused.status_code == 401
-        assert refused.json()["authorize_url"] == f"{rig.url}/oauth/authorize/{gateway}"
+        assert refused.json()["authorize_url"] == f"{deployed.url}/oauth/authorize/{gateway}"
         assert (await bob.get(f"/gateways/{gateway}/tools")).json()["total"] == 0
         assert (await bob.get(f"/oauth/status/{gateway}")).json()["user_token_status"]["status"] == "missing"

@@ -18,7 +18,7 @@ import pytest
 from tests.providers import FaultSwitch, faults, start_sdk_provider
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import (
-    Rig,
+    DeployedGateway,
     callback_of,
     complete_on_the_other,
     one_browser_on_each,
@@ -28,25 +28,25 @@ from tests.support.gateway_process import (
 
 
 @pytest.fixture
-def pair(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
-    with start_pair(backend, tmp_path) as rig:
-        yield rig
+def pair(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
+    with start_pair(backend, tmp_path) as deployed:
+        yield deployed
 
 
 @pytest.mark.backends("sqlite", "postgres", "redis")
-async def test_what_one_worker_began_the_other_completes(pair: Rig, fault_switch: FaultSwitch):
+async def test_what_one_worker_began_the_other_completes(pair: DeployedGateway, fault_switch: FaultSwitch):
     await complete_on_the_other(pair, fault_switch.provider)
 
 
 @pytest.mark.backends("postgres", "redis")
-async def test_so_with_the_mcp_sdks_own_servers(pair: Rig):
+async def test_so_with_the_mcp_sdks_own_servers(pair: DeployedGateway):
     with start_sdk_provider() as provider:
         await complete_on_the_other(pair, provider)
 
 
 @pytest.mark.needs("fastmcp")
 @pytest.mark.backends("postgres", "redis")
-async def test_so_with_fastmcps_servers(pair: Rig):
+async def test_so_with_fastmcps_servers(pair: DeployedGateway):
     from tests.providers.servers import start_fastmcp_provider
 
     with start_fastmcp_provider() as provider:
@@ -54,7 +54,9 @@ async def test_so_with_fastmcps_servers(pair: Rig):
 
 
 @pytest.mark.backends("sqlite", "redis")
-async def test_a_worker_that_dies_takes_the_code_under_way_along_and_nothing_else(pair: Rig, fault_switch: FaultSwitch):
+async def test_a_worker_that_dies_takes_the_code_under_way_along_and_nothing_else(
+    pair: DeployedGateway, fault_switch: FaultSwitch
+):
     gateway, arrived = await pair.add(fault_switch.provider.mcp_url), threading.Event()
 
     async def hang(app: Any, scope: Any, receive: Any, send: Any) -> None:
@@ -89,7 +91,7 @@ def test_memory_with_two_workers_is_refused_with_the_remedy(backend: GatewayBack
 
 
 @pytest.mark.backends("sqlite")
-def test_the_workers_say_in_ps_what_they_are(pair: Rig):
+def test_the_workers_say_in_ps_what_they_are(pair: DeployedGateway):
     titles = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A gateway book over real parts: the memory store, the built-in cipher, the core's settings."""
+"""A gateway registry over real parts: the memory store, the built-in cipher, the core's settings."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -27,20 +27,20 @@ BOB = Caller("bob@elsewhere.example")
 
 
 @dataclass
-class Desk:
-    """The book, and what lies below it."""
+class GatewaysUnderTest:
+    """The registry, and what lies below it."""
 
-    book: GatewayRegistry
+    registry: GatewayRegistry
     records: MemoryRecordStore
     cipher: SuiteCipher
     clock: MovedClock
     services: Services
 
     async def create(self, **body) -> Gateway:
-        return await self.book.create(parse_gateway_body({"url": "https://mcp.example.com/mcp"} | body), ADMIN)
+        return await self.registry.create(parse_gateway_body({"url": "https://mcp.example.com/mcp"} | body), ADMIN)
 
     async def change(self, gateway: Gateway, **body) -> Gateway:
-        return await self.book.change(gateway.id, parse_gateway_body(body), ADMIN)
+        return await self.registry.change(gateway.id, parse_gateway_body(body), ADMIN)
 
     async def connect(self, gateway: Gateway, caller: Caller = ANN) -> None:
         """Keep a token, as after an authorization."""
@@ -79,7 +79,7 @@ def grants_with(settings: EnterpriseSettings) -> dict[str, Grant]:
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch) -> Desk:
+def gateways(tmp_path, monkeypatch) -> GatewaysUnderTest:
     monkeypatch.chdir(tmp_path)
     clock, cipher = MovedClock(), SuiteCipher()
     records = MemoryRecordStore(clock)
@@ -103,4 +103,4 @@ def desk(tmp_path, monkeypatch) -> Desk:
         activity=Activity(clock),
         grants=grants_with(EnterpriseSettings()),
     )
-    return Desk(GatewayRegistry(services), records, cipher, clock, services)
+    return GatewaysUnderTest(GatewayRegistry(services), records, cipher, clock, services)

@@ -22,8 +22,8 @@ PROVIDER = {
 WORKLOAD = {"grant_type": JWT_BEARER, "client_id": "c", "assertion": "a.b.c"}
 
 
-def secret(desk, gateway, column):
-    return open_configured_secret(gateway, desk.cipher, column=column)
+def secret(gateways, gateway, column):
+    return open_configured_secret(gateway, gateways.cipher, column=column)
 
 
 @pytest.mark.parametrize(
@@ -47,67 +47,67 @@ def secret(desk, gateway, column):
         (WORKLOAD | {"assertion": ""}, "assertion holds **********"),
     ],
 )
-async def test_what_contradicts_is_refused_by_name(config, said, desk):
+async def test_what_contradicts_is_refused_by_name(config, said, gateways):
     with pytest.raises(InvalidRequest) as caught:
-        await desk.create(oauth_config=config)
+        await gateways.create(oauth_config=config)
     assert said in caught.value.detail
 
 
-async def test_the_settings_provider_serves_entries_that_name_none(desk):
+async def test_the_settings_provider_serves_entries_that_name_none(gateways):
     settings = EnterpriseSettings(
         identity_provider="https://idp.example", identity_provider_client_id="us", assertion_folder="/somewhere"
     )
-    book = GatewayRegistry(replace(desk.services, grants=grants_with(settings)))
+    registry = GatewayRegistry(replace(gateways.services, grants=grants_with(settings)))
     for config in ({"grant_type": JWT_BEARER}, {"grant_type": JWT_BEARER, "assertion_file": "token"}):
         body = parse_gateway_body({"url": "https://mcp.example.com/mcp", "oauth_config": config})
-        assert (await book.create(body, ADMIN)).oauth.grant_type == JWT_BEARER
+        assert (await registry.create(body, ADMIN)).oauth.grant_type == JWT_BEARER
     body = {"url": "https://x.example", "oauth_config": {"grant_type": JWT_BEARER}}
     body["oauth_config"]["identity_provider_token_url"] = "https://elsewhere.example/token"
     with pytest.raises(InvalidRequest, match="without identity_provider"):
-        await book.create(parse_gateway_body(body), ADMIN)
+        await registry.create(parse_gateway_body(body), ADMIN)
 
 
-async def test_secrets_go_in_and_never_come_out(desk):
+async def test_secrets_go_in_and_never_come_out(gateways):
     for config in (PROVIDER, WORKLOAD):
-        gateway = await desk.create(oauth_config=config)
+        gateway = await gateways.create(oauth_config=config)
         shown = describe_gateway(gateway, ADMIN)["oauth_config"]
         for name in ("client_secret", "assertion", "identity_provider_client_secret"):
             assert name not in shown
             assert shown[f"{name}_set"] == (name in config)
-            assert secret(desk, gateway, name) == config.get(name)
-        again = await desk.change(gateway, oauth_config=shown)  # what was read may come back
+            assert secret(gateways, gateway, name) == config.get(name)
+        again = await gateways.change(gateway, oauth_config=shown)  # what was read may come back
         assert again.oauth == gateway.oauth
 
 
-async def test_another_provider_drops_its_clients_secret_and_the_tokens_that_came_by_it(desk):
-    gateway = await desk.create(oauth_config=PROVIDER)
-    await desk.connect(gateway)
-    changed = await desk.change(gateway, oauth_config={"identity_provider": "https://other.example"})
-    assert secret(desk, changed, "identity_provider_client_secret") is None
-    assert secret(desk, changed, "client_secret") == "at the server"
-    assert await desk.records.tokens.get(gateway.id, "ann@example.com") is None
+async def test_another_provider_drops_its_clients_secret_and_the_tokens_that_came_by_it(gateways):
+    gateway = await gateways.create(oauth_config=PROVIDER)
+    await gateways.connect(gateway)
+    changed = await gateways.change(gateway, oauth_config={"identity_provider": "https://other.example"})
+    assert secret(gateways, changed, "identity_provider_client_secret") is None
+    assert secret(gateways, changed, "client_secret") == "at the server"
+    assert await gateways.records.tokens.get(gateway.id, "ann@example.com") is None
 
 
-async def test_another_place_at_the_provider_drops_its_secret_only(desk):
-    gateway = await desk.create(oauth_config=PROVIDER)
-    await desk.connect(gateway)
-    changed = await desk.change(gateway, oauth_config={"identity_provider_token_url": "https://elsewhere.example"})
-    assert secret(desk, changed, "identity_provider_client_secret") is None
-    assert await desk.records.tokens.get(gateway.id, "ann@example.com") is not None
+async def test_another_place_at_the_provider_drops_its_secret_only(gateways):
+    gateway = await gateways.create(oauth_config=PROVIDER)
+    await gateways.connect(gateway)
+    changed = await gateways.change(gateway, oauth_config={"identity_provider_token_url": "https://elsewhere.example"})
+    assert secret(gateways, changed, "identity_provider_client_secret") is None
+    assert await gateways.records.tokens.get(gateway.id, "ann@example.com") is not None
 
 
-async def test_another_server_keeps_the_providers_secret_and_drops_its_own(desk):
-    gateway = await desk.create(oauth_config=PROVIDER)
-    changed = await desk.change(gateway, url="https://elsewhere.example/mcp")
-    assert secret(desk, changed, "identity_provider_client_secret") == "at the provider"
-    assert secret(desk, changed, "client_secret") is None
+async def test_another_server_keeps_the_providers_secret_and_drops_its_own(gateways):
+    gateway = await gateways.create(oauth_config=PROVIDER)
+    changed = await gateways.change(gateway, url="https://elsewhere.example/mcp")
+    assert secret(gateways, changed, "identity_provider_client_secret") == "at the provider"
+    assert secret(gateways, changed, "client_secret") is None
 
 
-async def test_a_workloads_jwt_is_not_sent_to_another_server(desk):
-    gateway = await desk.create(oauth_config=WORKLOAD)
+async def test_a_workloads_jwt_is_not_sent_to_another_server(gateways):
+    gateway = await gateways.create(oauth_config=WORKLOAD)
     with pytest.raises(InvalidRequest, match="meant for the earlier server"):
-        await desk.change(gateway, url="https://elsewhere.example/mcp")
-    moved = await desk.change(gateway, url="https://elsewhere.example/mcp", oauth_config={"assertion": "d.e.f"})
-    assert secret(desk, moved, "assertion") == "d.e.f"
-    usual = await desk.change(moved, oauth_config={"grant_type": None, "assertion": None})
+        await gateways.change(gateway, url="https://elsewhere.example/mcp")
+    moved = await gateways.change(gateway, url="https://elsewhere.example/mcp", oauth_config={"assertion": "d.e.f"})
+    assert secret(gateways, moved, "assertion") == "d.e.f"
+    usual = await gateways.change(moved, oauth_config={"grant_type": None, "assertion": None})
     assert usual.oauth.assertion is None

@@ -16,9 +16,9 @@ ENTRY = {"client_id": "cid", "client_secret": "hush-hush"}
 # -- creating -----------------------------------------------------------------------------------------
 
 
-async def test_a_url_alone_is_enough(desk):
-    gateway = await desk.create()
-    assert await desk.book.get(gateway.id, ANN) == gateway
+async def test_a_url_alone_is_enough(gateways):
+    gateway = await gateways.create()
+    assert await gateways.registry.get(gateway.id, ANN) == gateway
     shown = describe_gateway(gateway)
     assert len(gateway.id) == 32
     assert shown["name"] == "mcp.example.com/mcp"
@@ -59,24 +59,24 @@ async def test_a_url_alone_is_enough(desk):
         ("https://x.example/" + "a" * 500, "x.example/" + "a" * 190),
     ],
 )
-async def test_the_name_is_made_of_the_url(desk, url, name):
-    assert (await desk.create(url=url)).name == name
-    assert (await desk.create(url=url, name=None)).name == name
-    assert (await desk.create(url=url, name=" Mine ")).name == "Mine"
+async def test_the_name_is_made_of_the_url(gateways, url, name):
+    assert (await gateways.create(url=url)).name == name
+    assert (await gateways.create(url=url, name=None)).name == name
+    assert (await gateways.create(url=url, name=" Mine ")).name == "Mine"
 
 
-async def test_secrets_go_in_and_never_come_out(desk):
-    gateway = await desk.create(oauth_config=ENTRY)
-    assert desk.secret_of(gateway) == "hush-hush"
+async def test_secrets_go_in_and_never_come_out(gateways):
+    gateway = await gateways.create(oauth_config=ENTRY)
+    assert gateways.secret_of(gateway) == "hush-hush"
     shown = json.dumps(describe_gateway(gateway)) + repr(gateway)
     assert "hush" not in shown
     assert describe_gateway(gateway)["oauth_config"]["client_secret_set"] is True
 
 
-async def test_what_is_read_can_be_written_back(desk):
-    gateway = await desk.create(name="A", allowed_users="Ann@Example.com", oauth_config={**ENTRY, "scopes": "a b"})
-    again = await desk.change(gateway, **json.loads(json.dumps(describe_gateway(gateway))))
-    assert desk.secret_of(again) == "hush-hush"
+async def test_what_is_read_can_be_written_back(gateways):
+    gateway = await gateways.create(name="A", allowed_users="Ann@Example.com", oauth_config={**ENTRY, "scopes": "a b"})
+    again = await gateways.change(gateway, **json.loads(json.dumps(describe_gateway(gateway))))
+    assert gateways.secret_of(again) == "hush-hush"
     assert describe_gateway(again) | {"revision": 1} == describe_gateway(gateway)
 
 
@@ -93,39 +93,39 @@ async def test_what_is_read_can_be_written_back(desk):
         ({"id": "0" * 32}, "id differs"),
     ],
 )
-async def test_contradictions_are_refused(desk, body, said):
+async def test_contradictions_are_refused(gateways, body, said):
     with pytest.raises(InvalidRequest) as caught:
-        await desk.create(**body)
+        await gateways.create(**body)
     assert said in caught.value.detail
-    assert await desk.book.list(ADMIN) == []
+    assert await gateways.registry.list(ADMIN) == []
 
 
-async def test_redirect_uris_are_ours_or_this_gateways_own(desk):
-    shared = await desk.create(oauth_config={"redirect_uri": BASE})
+async def test_redirect_uris_are_ours_or_this_gateways_own(gateways):
+    shared = await gateways.create(oauth_config={"redirect_uri": BASE})
     assert shared.oauth.redirect_uri == BASE
-    own = await desk.create(oauth_config={"redirect_uri": BASE + "/{gateway_id}"})
+    own = await gateways.create(oauth_config={"redirect_uri": BASE + "/{gateway_id}"})
     assert own.oauth.redirect_uri == f"{BASE}/{own.id}"
-    again = await desk.change(own, oauth_config={"redirect_uri": f"{BASE}/{own.id}"})
+    again = await gateways.change(own, oauth_config={"redirect_uri": f"{BASE}/{own.id}"})
     assert again.oauth.redirect_uri == f"{BASE}/{own.id}"
 
 
 # -- changing -----------------------------------------------------------------------------------------
 
 
-async def test_what_is_absent_stays_and_null_clears(desk):
-    gateway = await desk.create(
+async def test_what_is_absent_stays_and_null_clears(gateways):
+    gateway = await gateways.create(
         name="A", allowed_users=["ann@example.com"], oauth_config={**ENTRY, "scopes": ["a"], "assume_pkce": True}
     )
-    renamed = await desk.change(gateway, name="B")
+    renamed = await gateways.change(gateway, name="B")
     assert (renamed.name, renamed.revision, renamed.created_at) == ("B", 2, gateway.created_at)
     assert renamed.oauth == gateway.oauth
-    scoped = await desk.change(gateway, oauth_config={"scopes": None, "audience": "x"})
+    scoped = await gateways.change(gateway, oauth_config={"scopes": None, "audience": "x"})
     assert (scoped.oauth.scopes, scoped.oauth.audience, scoped.oauth.assume_pkce) == ((), "x", True)
-    assert desk.secret_of(scoped) == "hush-hush"
-    cleared = await desk.change(gateway, name=None, allowed_users=None, oauth_config={"client_secret": None})
+    assert gateways.secret_of(scoped) == "hush-hush"
+    cleared = await gateways.change(gateway, name=None, allowed_users=None, oauth_config={"client_secret": None})
     assert (cleared.name, cleared.allowed_users) == ("mcp.example.com/mcp", ())
-    assert (cleared.oauth.client_id, desk.secret_of(cleared)) == ("cid", None)
-    emptied = await desk.change(gateway, oauth_config=None)
+    assert (cleared.oauth.client_id, gateways.secret_of(cleared)) == ("cid", None)
+    emptied = await gateways.change(gateway, oauth_config=None)
     assert (emptied.oauth.client_id, emptied.oauth.audience) == (None, None)
 
 
@@ -139,33 +139,33 @@ ELSEWHERE = [
 ]
 
 
-async def connected(desk):
+async def connected(gateways):
     """A gateway with a secret and two users' tokens, beside another."""
     entry = {**ENTRY, "issuer": "https://as.example", "resource": "https://mcp.example.com/mcp"}
-    gateway = await desk.book.pin_issuer(await desk.create(oauth_config=entry), "https://as.example")
-    for one in (gateway, await desk.create()):
-        await desk.connect(one)
-        await desk.connect(one, BOB)
+    gateway = await gateways.registry.pin_issuer(await gateways.create(oauth_config=entry), "https://as.example")
+    for one in (gateway, await gateways.create()):
+        await gateways.connect(one)
+        await gateways.connect(one, BOB)
     return gateway
 
 
 @pytest.mark.parametrize("change", [*ELSEWHERE, {"oauth_config": None}])
-async def test_leading_elsewhere_drops_secret_and_tokens(desk, change):
-    gateway = await connected(desk)
-    moved = await desk.change(gateway, **change)
-    assert desk.secret_of(moved) is None
-    left = await desk.records.tokens.list()
+async def test_leading_elsewhere_drops_secret_and_tokens(gateways, change):
+    gateway = await connected(gateways)
+    moved = await gateways.change(gateway, **change)
+    assert gateways.secret_of(moved) is None
+    left = await gateways.records.tokens.list()
     assert len(left) == 2
     assert gateway.id not in {token.gateway_id for token in left}
 
 
 @pytest.mark.parametrize("change", ELSEWHERE)
-async def test_a_new_secret_may_come_along(desk, change):
-    gateway = await connected(desk)
+async def test_a_new_secret_may_come_along(gateways, change):
+    gateway = await connected(gateways)
     config = change.get("oauth_config", {}) | {"client_secret": "new-one"}
-    moved = await desk.change(gateway, **(change | {"oauth_config": config}))
-    assert desk.secret_of(moved) == "new-one"
-    assert await desk.records.tokens.list(gateway_id=gateway.id) == []
+    moved = await gateways.change(gateway, **(change | {"oauth_config": config}))
+    assert gateways.secret_of(moved) == "new-one"
+    assert await gateways.records.tokens.list(gateway_id=gateway.id) == []
 
 
 @pytest.mark.parametrize(
@@ -180,113 +180,113 @@ async def test_a_new_secret_may_come_along(desk, change):
         {"pinned_issuer": "https://as.example"},
     ],
 )
-async def test_other_changes_keep_the_tokens(desk, change):
-    gateway = await desk.create(oauth_config={**ENTRY, "issuer": "https://as.example"})
-    gateway = await desk.book.pin_issuer(gateway, "https://as.example")
-    await desk.connect(gateway)
-    changed = await desk.change(gateway, **change)
-    assert len(await desk.records.tokens.list(gateway_id=gateway.id)) == 1
-    assert desk.secret_of(changed) in {"hush-hush", "new-one"}
+async def test_other_changes_keep_the_tokens(gateways, change):
+    gateway = await gateways.create(oauth_config={**ENTRY, "issuer": "https://as.example"})
+    gateway = await gateways.registry.pin_issuer(gateway, "https://as.example")
+    await gateways.connect(gateway)
+    changed = await gateways.change(gateway, **change)
+    assert len(await gateways.records.tokens.list(gateway_id=gateway.id)) == 1
+    assert gateways.secret_of(changed) in {"hush-hush", "new-one"}
     assert changed.pinned_issuer == "https://as.example"
 
 
-async def test_a_new_url_forgets_the_pinned_issuer_even_if_it_is_sent_along(desk):
-    gateway = await desk.book.pin_issuer(await desk.create(), "https://as.example")
+async def test_a_new_url_forgets_the_pinned_issuer_even_if_it_is_sent_along(gateways):
+    gateway = await gateways.registry.pin_issuer(await gateways.create(), "https://as.example")
     shown = describe_gateway(gateway) | {"url": "https://other.example/mcp"}
-    moved = await desk.change(gateway, **shown)
+    moved = await gateways.change(gateway, **shown)
     assert moved.pinned_issuer is None
     assert moved.name == "other.example/mcp"  # a name made from the URL follows it
-    named = await desk.change(moved, name="Mine")
-    assert (await desk.change(named, url="https://third.example")).name == "Mine"
+    named = await gateways.change(moved, name="Mine")
+    assert (await gateways.change(named, url="https://third.example")).name == "Mine"
 
 
-async def test_switching_oauth_off_and_on_leaves_nothing_behind(desk):
-    gateway = await desk.create(oauth_config=ENTRY)
-    await desk.connect(gateway)
-    off = await desk.change(gateway, auth_type="none")
+async def test_switching_oauth_off_and_on_leaves_nothing_behind(gateways):
+    gateway = await gateways.create(oauth_config=ENTRY)
+    await gateways.connect(gateway)
+    off = await gateways.change(gateway, auth_type="none")
     assert (off.oauth, off.auth_type, describe_gateway(off)["oauth_config"]) == (None, "none", None)
-    assert await desk.records.tokens.list() == []
-    still = await desk.change(off, name="B", oauth_config=None)
+    assert await gateways.records.tokens.list() == []
+    still = await gateways.change(off, name="B", oauth_config=None)
     assert still.oauth is None
-    on = await desk.change(off, auth_type="oauth")
+    on = await gateways.change(off, auth_type="oauth")
     assert (on.oauth.client_id, on.oauth.client_secret) == (None, None)
 
 
-async def test_a_cleared_client_id_takes_its_secret_along(desk):
-    gateway = await desk.create(oauth_config=ENTRY)
-    assert (await desk.change(gateway, oauth_config={"client_id": None})).oauth.client_secret is None
+async def test_a_cleared_client_id_takes_its_secret_along(gateways):
+    gateway = await gateways.create(oauth_config=ENTRY)
+    assert (await gateways.change(gateway, oauth_config={"client_id": None})).oauth.client_secret is None
 
 
-async def test_a_redirect_uri_from_before_base_url_changed_does_not_stand_in_the_way(desk):
+async def test_a_redirect_uri_from_before_base_url_changed_does_not_stand_in_the_way(gateways):
     from dataclasses import replace
 
-    gateway = await desk.create(oauth_config={"redirect_uri": BASE})
+    gateway = await gateways.create(oauth_config={"redirect_uri": BASE})
     old = replace(gateway, revision=2, oauth=replace(gateway.oauth, redirect_uri="https://old.example/oauth/callback"))
-    await desk.records.gateways.replace(old)
-    assert (await desk.change(gateway, oauth_config={"scopes": "a"})).oauth.scopes == ("a",)
+    await gateways.records.gateways.replace(old)
+    assert (await gateways.change(gateway, oauth_config={"scopes": "a"})).oauth.scopes == ("a",)
 
 
-async def test_a_body_with_a_revision_holds_only_for_it(desk):
-    gateway = await desk.create()
-    await desk.change(gateway, name="B", revision=1)
+async def test_a_body_with_a_revision_holds_only_for_it(gateways):
+    gateway = await gateways.create()
+    await gateways.change(gateway, name="B", revision=1)
     with pytest.raises(Conflict, match="revision is 2 now, not 1"):
-        await desk.change(gateway, name="C", revision=1)
+        await gateways.change(gateway, name="C", revision=1)
 
 
-async def test_two_changes_at_once_both_hold(desk):
-    gateway = await desk.create()
-    replace, raced = desk.records.gateways.replace, []
+async def test_two_changes_at_once_both_hold(gateways):
+    gateway = await gateways.create()
+    replace, raced = gateways.records.gateways.replace, []
 
     async def overtaken(changed):
         if not raced:
             raced.append(changed)
-            await desk.change(gateway, allowed_users=["ann@example.com"])
+            await gateways.change(gateway, allowed_users=["ann@example.com"])
         await replace(changed)
 
-    desk.records.gateways.replace = overtaken
-    await desk.change(gateway, name="B")
-    stored = await desk.book.get_any(gateway.id)
+    gateways.records.gateways.replace = overtaken
+    await gateways.change(gateway, name="B")
+    stored = await gateways.registry.get_any(gateway.id)
     assert (stored.name, stored.allowed_users, stored.revision) == ("B", ("ann@example.com",), 3)
 
 
-async def test_a_change_that_never_wins_says_so(desk):
-    gateway = await desk.create()
+async def test_a_change_that_never_wins_says_so(gateways):
+    gateway = await gateways.create()
 
     async def always_too_late(changed):
         raise RecordConflict
 
-    desk.records.gateways.replace = always_too_late
+    gateways.records.gateways.replace = always_too_late
     with pytest.raises(Conflict, match="keeps being changed"):
-        await desk.change(gateway, name="B")
+        await gateways.change(gateway, name="B")
 
 
-async def test_a_token_written_during_the_change_is_dropped_too(desk):
-    gateway = await desk.create()
-    replace = desk.records.gateways.replace
+async def test_a_token_written_during_the_change_is_dropped_too(gateways):
+    gateway = await gateways.create()
+    replace = gateways.records.gateways.replace
 
     async def with_an_authorization(changed):
-        await desk.connect(gateway)
+        await gateways.connect(gateway)
         await replace(changed)
 
-    desk.records.gateways.replace = with_an_authorization
-    await desk.change(gateway, url="https://other.example")
-    assert await desk.records.tokens.list() == []
+    gateways.records.gateways.replace = with_an_authorization
+    await gateways.change(gateway, url="https://other.example")
+    assert await gateways.records.tokens.list() == []
 
 
-async def test_a_crash_after_the_change_leaves_no_token_for_the_new_place(desk):
-    gateway = await desk.create()
-    await desk.connect(gateway)
-    replace = desk.records.gateways.replace
+async def test_a_crash_after_the_change_leaves_no_token_for_the_new_place(gateways):
+    gateway = await gateways.create()
+    await gateways.connect(gateway)
+    replace = gateways.records.gateways.replace
 
     async def written_and_then_lost(changed):
         await replace(changed)
         raise BackendUnavailable("the store went away")
 
-    desk.records.gateways.replace = written_and_then_lost
+    gateways.records.gateways.replace = written_and_then_lost
     with pytest.raises(BackendUnavailable):
-        await desk.change(gateway, url="https://other.example")
-    assert (await desk.book.get_any(gateway.id)).url == "https://other.example"
-    assert await desk.records.tokens.list() == []
+        await gateways.change(gateway, url="https://other.example")
+    assert (await gateways.registry.get_any(gateway.id)).url == "https://other.example"
+    assert await gateways.records.tokens.list() == []
 
 
 # -- reading ------------------------------------------------------------------------------------------
@@ -306,99 +306,99 @@ async def test_a_crash_after_the_change_leaves_no_token_for_the_new_place(desk):
         (["*@elsewhere.example"], False),
     ],
 )
-async def test_who_sees_a_gateway(desk, allowed, sees):
-    gateway = await desk.create(allowed_users=allowed)
+async def test_who_sees_a_gateway(gateways, allowed, sees):
+    gateway = await gateways.create(allowed_users=allowed)
     for caller in (ANN, Caller("Ann@EXAMPLE.com")):
-        assert (await desk.book.list(caller) == [gateway]) == sees
+        assert (await gateways.registry.list(caller) == [gateway]) == sees
         if sees:
-            assert await desk.book.get(gateway.id, caller) == gateway
+            assert await gateways.registry.get(gateway.id, caller) == gateway
         else:
             with pytest.raises(NotFound):
-                await desk.book.get(gateway.id, caller)
-    assert await desk.book.list(ADMIN) == [gateway]
-    assert await desk.book.get(gateway.id, ADMIN) == gateway
+                await gateways.registry.get(gateway.id, caller)
+    assert await gateways.registry.list(ADMIN) == [gateway]
+    assert await gateways.registry.get(gateway.id, ADMIN) == gateway
 
 
-async def test_not_allowed_reads_like_not_there(desk):
-    gateway = await desk.create(allowed_users=["bob@elsewhere.example"])
+async def test_not_allowed_reads_like_not_there(gateways):
+    gateway = await gateways.create(allowed_users=["bob@elsewhere.example"])
     texts = []
     for name in (gateway.id, "0" * 32):
         with pytest.raises(NotFound) as caught:
-            await desk.book.get(name, ANN)
+            await gateways.registry.get(name, ANN)
         texts.append((caught.value.public, caught.value.detail.replace(name, "")))
     assert texts[0] == texts[1]
     with pytest.raises(NotFound) as caught:
-        await desk.book.get("x\n\x1b" * 100, ANN)
+        await gateways.registry.get("x\n\x1b" * 100, ANN)
     assert caught.value.detail.isprintable()
 
 
-async def test_other_users_are_shown_to_administrators_only(desk):
-    gateway = await desk.create(allowed_users=["ann@example.com", "bob@elsewhere.example"])
+async def test_other_users_are_shown_to_administrators_only(gateways):
+    gateway = await gateways.create(allowed_users=["ann@example.com", "bob@elsewhere.example"])
     assert "allowed_users" not in describe_gateway(gateway, ANN)
     assert describe_gateway(gateway, ADMIN) == describe_gateway(gateway)
 
 
-async def test_only_administrators_write(desk):
-    gateway, body = await desk.create(), parse_gateway_body({"url": "https://x.example"})
+async def test_only_administrators_write(gateways):
+    gateway, body = await gateways.create(), parse_gateway_body({"url": "https://x.example"})
     for attempt in (
-        desk.book.create(body, ANN),
-        desk.book.change(gateway.id, body, ANN),
-        desk.book.remove(gateway.id, ANN),
+        gateways.registry.create(body, ANN),
+        gateways.registry.change(gateway.id, body, ANN),
+        gateways.registry.remove(gateway.id, ANN),
     ):
         with pytest.raises(Forbidden):
             await attempt
-    assert await desk.book.list(ADMIN) == [gateway]
+    assert await gateways.registry.list(ADMIN) == [gateway]
 
 
-async def test_removing(desk):
-    gateway = await desk.create()
-    await desk.connect(gateway)
-    assert await desk.book.remove(gateway.id, ADMIN) == gateway
-    assert await desk.records.tokens.list() == []
-    for attempt in (desk.book.remove(gateway.id, ADMIN), desk.book.get_any(gateway.id)):
+async def test_removing(gateways):
+    gateway = await gateways.create()
+    await gateways.connect(gateway)
+    assert await gateways.registry.remove(gateway.id, ADMIN) == gateway
+    assert await gateways.records.tokens.list() == []
+    for attempt in (gateways.registry.remove(gateway.id, ADMIN), gateways.registry.get_any(gateway.id)):
         with pytest.raises(NotFound):
             await attempt
 
 
-async def test_removing_what_another_removes_at_the_same_time(desk):
-    gateway = await desk.create()
-    delete = desk.records.gateways.delete
+async def test_removing_what_another_removes_at_the_same_time(gateways):
+    gateway = await gateways.create()
+    delete = gateways.records.gateways.delete
 
     async def overtaken(gateway_id):
         await delete(gateway_id)
         return await delete(gateway_id)
 
-    desk.records.gateways.delete = overtaken
+    gateways.records.gateways.delete = overtaken
     with pytest.raises(NotFound, match="somebody else"):
-        await desk.book.remove(gateway.id, ADMIN)
+        await gateways.registry.remove(gateway.id, ADMIN)
 
 
 # -- pinning ------------------------------------------------------------------------------------------
 
 
-async def test_the_first_issuer_is_pinned_and_stays(desk):
-    gateway = await desk.create()
-    assert (await desk.book.pin_issuer(gateway, None)).pinned_issuer is None
-    pinned = await desk.book.pin_issuer(gateway, "https://as.example")
+async def test_the_first_issuer_is_pinned_and_stays(gateways):
+    gateway = await gateways.create()
+    assert (await gateways.registry.pin_issuer(gateway, None)).pinned_issuer is None
+    pinned = await gateways.registry.pin_issuer(gateway, "https://as.example")
     assert (pinned.pinned_issuer, pinned.revision) == ("https://as.example", 2)
-    assert await desk.book.pin_issuer(pinned, "https://evil.example") == pinned
-    assert await desk.book.pin_issuer(gateway, "https://evil.example") == pinned  # from an old reading
-    assert await desk.book.get_any(gateway.id) == pinned
+    assert await gateways.registry.pin_issuer(pinned, "https://evil.example") == pinned
+    assert await gateways.registry.pin_issuer(gateway, "https://evil.example") == pinned  # from an old reading
+    assert await gateways.registry.get_any(gateway.id) == pinned
 
 
-async def test_an_issuer_found_for_the_old_url_is_not_pinned_to_the_new_one(desk):
-    gateway = await desk.create()
-    await desk.change(gateway, url="https://other.example")
-    assert (await desk.book.pin_issuer(gateway, "https://as.example")).pinned_issuer is None
+async def test_an_issuer_found_for_the_old_url_is_not_pinned_to_the_new_one(gateways):
+    gateway = await gateways.create()
+    await gateways.change(gateway, url="https://other.example")
+    assert (await gateways.registry.pin_issuer(gateway, "https://as.example")).pinned_issuer is None
 
 
-async def test_pinning_after_a_change_that_does_not_matter(desk):
-    gateway = await desk.create()
-    await desk.change(gateway, name="B")
-    pinned = await desk.book.pin_issuer(gateway, "https://as.example")
+async def test_pinning_after_a_change_that_does_not_matter(gateways):
+    gateway = await gateways.create()
+    await gateways.change(gateway, name="B")
+    pinned = await gateways.registry.pin_issuer(gateway, "https://as.example")
     assert (pinned.name, pinned.pinned_issuer, pinned.revision) == ("B", "https://as.example", 3)
 
 
-async def test_a_gateway_without_oauth_pins_nothing(desk):
-    gateway = await desk.create(auth_type="none")
-    assert await desk.book.pin_issuer(gateway, "https://as.example") == gateway
+async def test_a_gateway_without_oauth_pins_nothing(gateways):
+    gateway = await gateways.create(auth_type="none")
+    assert await gateways.registry.pin_issuer(gateway, "https://as.example") == gateway

@@ -34,7 +34,7 @@ from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend, LatchpinProcess, Reservation, latchpin_command
 from tests.servers.processes import HOST
 from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
-from tests.support.gateway_process import Rig, create_schema, settings_of, start_rig
+from tests.support.gateway_process import DeployedGateway, create_schema, deploy_gateway, settings_of
 
 # Which of the guide's lines a piece of log holds.
 
@@ -149,14 +149,14 @@ def payload_of(state: str) -> dict[str, Any]:
 
 
 @dataclass
-class Stage:
+class GuidedGateway:
     """What a test of the guide acts with.
 
     Attributes:
         seen: how much of the log ``new_log`` has given out.
     """
 
-    rig: Rig
+    deployed: DeployedGateway
     provider: FaultSwitch
     backend: GatewayBackend
     shell: Shell
@@ -164,8 +164,8 @@ class Stage:
 
     async def add_gateway(self) -> str:
         """A gateway of the provider's MCP server, with a client that was registered by hand."""
-        client = hand_made_client(self.provider, self.rig.url)
-        return await self.rig.add(self.provider.provider.mcp_url, name="Notes", oauth_config=client)
+        client = hand_made_client(self.provider, self.deployed.url)
+        return await self.deployed.add(self.provider.provider.mcp_url, name="Notes", oauth_config=client)
 
     async def finish(self, browser: Browser, callback_url: str) -> Page:
         """Go on from the provider's redirect, to success."""
@@ -175,26 +175,26 @@ class Stage:
 
     def new_log(self) -> str:
         """What was logged since the last call."""
-        text = self.rig.log
+        text = self.deployed.log
         fresh, self.seen = text[self.seen :], len(text)
         return fresh
 
 
 @contextlib.contextmanager
-def open_stage(
+def open_guided(
     backend: GatewayBackend, folder: Path, provider: FaultSwitch, *, way: str = "installed", **settings: str
-) -> Iterator[Stage]:
+) -> Iterator[GuidedGateway]:
     """Serve a gateway; ``settings`` come on top of the backend's."""
     env = dict(in_guides_place(backend)) | settings
-    with start_rig(backend, folder, **(env)) as rig:
-        yield Stage(rig, provider, backend, open_shell(folder, env, way=way, port=rig.process.port))
+    with deploy_gateway(backend, folder, **(env)) as deployed:
+        yield GuidedGateway(deployed, provider, backend, open_shell(folder, env, way=way, port=deployed.process.port))
 
 
 # A gateway in the test's process, whose clock can be moved, with a shell in its folder.
 
 
 @dataclass(frozen=True, slots=True)
-class InnerStage:
+class GuidedInProcess:
     """What a test acts with.
 
     Attributes:
@@ -214,9 +214,9 @@ class InnerStage:
 
 
 @contextlib.asynccontextmanager
-async def open_inner_stage(
+async def open_guided_in_process(
     backend: GatewayBackend, folder: Path, provider: FaultSwitch, monkeypatch: pytest.MonkeyPatch, way: str
-) -> AsyncIterator[InnerStage]:
+) -> AsyncIterator[GuidedInProcess]:
     """Open a gateway on ``backend`` in ``folder``, which is the working folder."""
     settings = in_guides_place(backend)
     for name, value in settings.items():
@@ -225,7 +225,7 @@ async def open_inner_stage(
     try:
         async with open_gateway() as gateway:
             gateway_id = await gateway.add(provider.provider.mcp_url, oauth_config=hand_made_client(provider, BASE))
-            yield InnerStage(gateway, backend, open_shell(folder, settings, way=way), gateway_id)
+            yield GuidedInProcess(gateway, backend, open_shell(folder, settings, way=way), gateway_id)
     finally:
         tear_down_logging()
 
@@ -246,14 +246,14 @@ def way() -> str:
 
 
 @pytest.fixture
-def stage(backend: GatewayBackend, tmp_path: Path, provider: FaultSwitch, way: str) -> Iterator[Stage]:
-    with open_stage(backend, tmp_path, provider, way=way) as opened:
+def guided(backend: GatewayBackend, tmp_path: Path, provider: FaultSwitch, way: str) -> Iterator[GuidedGateway]:
+    with open_guided(backend, tmp_path, provider, way=way) as opened:
         yield opened
 
 
 @pytest.fixture
 async def inner(
     backend: GatewayBackend, tmp_path: Path, provider: FaultSwitch, monkeypatch: pytest.MonkeyPatch, way: str
-) -> AsyncIterator[InnerStage]:
-    async with open_inner_stage(backend, tmp_path, provider, monkeypatch, way) as opened:
+) -> AsyncIterator[GuidedInProcess]:
+    async with open_guided_in_process(backend, tmp_path, provider, monkeypatch, way) as opened:
         yield opened

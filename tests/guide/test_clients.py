@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.guide import commands as guide
-from tests.guide.conftest import STORED, Stage, named, open_stage
+from tests.guide.conftest import STORED, GuidedGateway, named, open_guided
 from tests.guide.shell import ways
 from tests.providers import FaultSwitch, faults
 from tests.servers import GatewayBackend
@@ -23,8 +23,8 @@ async def test_the_registered_clients_are_listed_for_who_has_a_token(
 ):
     place = "http://localhost:4444"  # where the guide's reader has it; curl is led to the test's port
     assert place in guide.LIST_CLIENTS.text
-    with open_stage(backend, tmp_path, provider, way=way, BASE_URL=place, JWT_SECRET_KEY="") as stage:
-        refused = json.loads(stage.shell.run(guide.LIST_CLIENTS))
+    with open_guided(backend, tmp_path, provider, way=way, BASE_URL=place, JWT_SECRET_KEY="") as guided:
+        refused = json.loads(guided.shell.run(guide.LIST_CLIENTS))
         assert (refused["status"], refused["cause"]) == (401, "not-signed-in")
         command = guide.LIST_CLIENTS_WITH_TOKEN.text
         assert command.removesuffix(" | jq") in refused["remedy"]
@@ -35,13 +35,13 @@ async def test_the_registered_clients_are_listed_for_who_has_a_token(
 async def test_the_command_of_the_remedy_lists_the_registered_client(
     backend: GatewayBackend, provider: FaultSwitch, tmp_path: Path, way: str
 ):
-    with open_stage(backend, tmp_path, provider, way=way) as stage:
-        gateway = await stage.rig.add(provider.provider.mcp_url)
-        async with stage.rig.browser() as browser:
-            await stage.rig.begin(browser, gateway)
+    with open_guided(backend, tmp_path, provider, way=way) as guided:
+        gateway = await guided.deployed.add(provider.provider.mcp_url)
+        async with guided.deployed.browser() as browser:
+            await guided.deployed.begin(browser, gateway)
         # the guide's port is the reader's; everything that makes and judges the token must agree on BASE_URL
-        command = guide.LIST_CLIENTS_WITH_TOKEN.text.replace("http://localhost:4444", stage.rig.url)
-        output = stage.shell.run(f"export BASE_URL={stage.rig.url}; {command}")
+        command = guide.LIST_CLIENTS_WITH_TOKEN.text.replace("http://localhost:4444", guided.deployed.url)
+        output = guided.shell.run(f"export BASE_URL={guided.deployed.url}; {command}")
         listed = json.loads(output)
         assert listed["total"] == 1
         assert (listed["clients"][0]["gateway_id"], listed["clients"][0]["issuer"]) == (
@@ -49,42 +49,42 @@ async def test_the_command_of_the_remedy_lists_the_registered_client(
             provider.provider.issuer,
         )
         assert output.startswith('{\n  "clients": [\n')  # jq's doing
-        assert any(f"gave gateway {gateway} the client" in line for line in stage.shell.lines(guide.LOG_DCR))
+        assert any(f"gave gateway {gateway} the client" in line for line in guided.shell.lines(guide.LOG_DCR))
 
 
-async def begin_in_vain(stage: Stage, gateway: str) -> tuple[str, str]:
+async def begin_in_vain(guided: GuidedGateway, gateway: str) -> tuple[str, str]:
     """Authorize, which fails; what the page and the log say."""
-    stage.new_log()
-    async with stage.rig.browser(ALICE) as browser:
-        page = await browser.open(f"{stage.rig.url}/oauth/authorize/{gateway}")
+    guided.new_log()
+    async with guided.deployed.browser(ALICE) as browser:
+        page = await browser.open(f"{guided.deployed.url}/oauth/authorize/{gateway}")
         assert page.status == 502, page.text
-        return page.text, stage.new_log()
+        return page.text, guided.new_log()
 
 
-async def test_each_dcr_error_is_shown_and_logged_when_its_cause_holds(stage: Stage):
-    provider = stage.provider
+async def test_each_dcr_error_is_shown_and_logged_when_its_cause_holds(guided: GuidedGateway):
+    provider = guided.provider
     for entry, endpoint, fault in (
         (guide.DCR_FAILED, "metadata", faults.without("registration_endpoint")),
         (guide.DCR_FAILED, "register", faults.status(403)),
         (guide.DISCOVERY_FAILED, "metadata", faults.status(500)),
     ):
-        gateway = await stage.rig.add(provider.provider.mcp_url)
+        gateway = await guided.deployed.add(provider.provider.mcp_url)
         provider.arm(endpoint, fault)
-        page, log = await begin_in_vain(stage, gateway)
+        page, log = await begin_in_vain(guided, gateway)
         provider.heal()
         assert entry.text in page
         assert named(log) == {entry.text}
-        assert stage.shell.lines(guide.LOG_DCR)
-    assert "does not support RFC 7591" in stage.shell.lines(guide.LOG_DCR)[0]
-    gateway = await stage.rig.add(provider.provider.mcp_url)
+        assert guided.shell.lines(guide.LOG_DCR)
+    assert "does not support RFC 7591" in guided.shell.lines(guide.LOG_DCR)[0]
+    gateway = await guided.deployed.add(provider.provider.mcp_url)
     for endpoint in ("resource-metadata", "metadata", "openid"):
         provider.arm(endpoint, faults.status(404))
     provider.arm("mcp", faults.status(401))
-    page, log = await begin_in_vain(stage, gateway)
+    page, log = await begin_in_vain(guided, gateway)
     provider.heal()
     assert guide.NO_ISSUER.text in page
     assert named(log) == {guide.NO_ISSUER.text}
-    stage.new_log()
-    async with stage.rig.browser() as browser:  # all healthy again: no error is named
-        await stage.rig.begin(browser, gateway)
-    assert named(stage.new_log()) == {STORED}
+    guided.new_log()
+    async with guided.deployed.browser() as browser:  # all healthy again: no error is named
+        await guided.deployed.begin(browser, gateway)
+    assert named(guided.new_log()) == {STORED}

@@ -22,7 +22,7 @@ from tests.guide.conftest import (
 from tests.guide.shell import Terminal, open_shell, processes_in
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import GatewayBackend
-from tests.support.gateway_process import ALICE, Rig, issued_by, one_browser_on_each, settings_of
+from tests.support.gateway_process import ALICE, DeployedGateway, issued_by, one_browser_on_each, settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -39,20 +39,20 @@ def checkout(tmp_path: Path) -> Path:
     return prepare_checkout(tmp_path / "checkout")
 
 
-async def flow(rig: Rig, provider: FaultSwitch) -> str:
+async def flow(deployed: DeployedGateway, provider: FaultSwitch) -> str:
     """Authorize and fetch the tools; gives the gateway's id."""
-    gateway = await rig.add(provider.provider.mcp_url, oauth_config=hand_made_client(provider, rig.url))
-    async with rig.browser() as browser:
-        await rig.authorize(browser, gateway)
+    gateway = await deployed.add(provider.provider.mcp_url, oauth_config=hand_made_client(provider, deployed.url))
+    async with deployed.browser() as browser:
+        await deployed.authorize(browser, gateway)
         assert browser.page is not None
         page = await browser.submit(browser.page.form(button="Fetch Tools"))
         assert "Successfully fetched and created 3 tools" in page.text
     return gateway
 
 
-async def write_history(rig: Rig) -> None:
+async def write_history(deployed: DeployedGateway) -> None:
     """Have the history of flows written now and not in a moment, by looking at one."""
-    async with rig.api() as admin:
+    async with deployed.api() as admin:
         deadline = time.monotonic() + 60
         while not (flows := (await admin.get("/flows")).json()["flows"]):
             assert time.monotonic() < deadline, "no flow is written"
@@ -66,12 +66,12 @@ async def test_verifying_a_fix_with_make_dev(backend: GatewayBackend, provider: 
     shell = open_shell(checkout, settings, way="installed")
     for restart in (guide.FIX_1_RESTART, guide.RESTART):
         with serve_by(restart, checkout, settings) as process:
-            rig = Rig(process, checkout)
-            gateway = await flow(rig, provider)
+            deployed = DeployedGateway(process, checkout)
+            gateway = await flow(deployed, provider)
             assert without_times(shell.lines(guide.LOG_VALIDATED))[-1].endswith(f"from database for gateway {gateway}")
             assert without_times(shell.lines(guide.LOG_COMPLETED))[-1].endswith(f"{gateway}, user {ALICE}")
             assert gateway in shell.run("sqlite3 mcp.db", stdin=guide.SQL_ALL_TOKENS.text)
-            await write_history(rig)  # the sqlite3 command waits for no lock
+            await write_history(deployed)  # the sqlite3 command waits for no lock
             shell.run(guide.CLEAR_SQLITE)
             assert shell.run("sqlite3 mcp.db", stdin=guide.SQL_STATES.text) == ""
             assert shell.lines(guide.FIX_1_SHOW) == [guide.USE_DATABASE.text]
@@ -83,7 +83,7 @@ async def test_tracing_a_single_flow(backend: GatewayBackend, provider: FaultSwi
     shell = open_shell(checkout, settings, way="installed")
     start = serve_by(f"{guide.EXPORT_DEBUG.text}\n{guide.MAKE_DEV.text}", checkout, settings)
     with start as process, Terminal(shell, guide.TAIL) as screen:
-        gateway = await flow(Rig(process, checkout), provider)
+        gateway = await flow(DeployedGateway(process, checkout), provider)
         seen = screen.wait_for(f"Completed OAuth flow for gateway {gateway}")
     assert f"Stored OAuth state in database for gateway {gateway}" in seen
 
@@ -95,7 +95,7 @@ async def test_switching_a_checkout_to_redis(backend: GatewayBackend, provider: 
     shell = open_shell(checkout, settings, way="installed")
     shell.run(guide.EDIT_ENV)
     with serve_by(guide.FIX_2_RESTART, checkout, settings) as process:
-        gateway = await flow(Rig(process, checkout), provider)
+        gateway = await flow(DeployedGateway(process, checkout), provider)
         assert without_times(shell.lines(guide.LOG_STORED)) == [
             f"DEBUG - Stored OAuth state in Redis for gateway {gateway}"
         ]
@@ -108,9 +108,9 @@ async def test_a_single_worker_with_memory(
 ):
     settings = settings_for(backend, without=set())
     with serve_by(entry, checkout, settings) as process:
-        rig = Rig(process, checkout)
-        gateway = await flow(rig, provider)
-        assert f"Completed OAuth flow for gateway {gateway}" in rig.log
+        deployed = DeployedGateway(process, checkout)
+        gateway = await flow(deployed, provider)
+        assert f"Completed OAuth flow for gateway {gateway}" in deployed.log
         worker = "gunicorn: worker" if entry is guide.GUNICORN else "latchpin: uvicorn worker 1/1"
         assert workers(checkout, settings, worker) == 1
 
@@ -128,16 +128,16 @@ async def test_several_workers_with_memory_lose_states_and_the_log_says_why(
     settings = settings_for(backend, without=set())
     command = guide.GUNICORN.text.replace("--workers 1", "--workers 2")
     with serve_by(command, tmp_path, settings) as process:
-        rig = Rig(process, tmp_path)
+        deployed = DeployedGateway(process, tmp_path)
         shell = open_shell(tmp_path, settings, way="installed")
         process.wait_for_output("Application startup complete", times=2)  # the first to serve is not both
         assert workers(tmp_path, settings, "gunicorn: worker") == 2
-        client = hand_made_client(provider, rig.url)
-        async with one_browser_on_each(rig) as (first, second, one, two):
+        client = hand_made_client(provider, deployed.url)
+        async with one_browser_on_each(deployed) as (first, second, one, two):
             body = {"url": provider.provider.mcp_url, "oauth_config": client}
-            created = await first._client.post(f"{rig.url}/gateways", json=body, headers=admin(rig))
+            created = await first._client.post(f"{deployed.url}/gateways", json=body, headers=admin(deployed))
             gateway = created.json()["id"]
-            await first.open(f"{rig.url}/oauth/authorize/{gateway}")
+            await first.open(f"{deployed.url}/oauth/authorize/{gateway}")
             callback = str((await sign_in(first, follow=False)).headers["location"])
             second.cookies.update(first.cookies)
             page = await second.open(callback)
@@ -145,16 +145,16 @@ async def test_several_workers_with_memory_lose_states_and_the_log_says_why(
         text = guide.SEVERAL_WORKERS_FLOW.text.replace("abc123", gateway).splitlines()
         assert without_times(shell.lines(guide.LOG_STORED)) == text[:1]
         assert without_times(shell.lines(guide.LOG_NOT_FOUND)) == text[1:2]
-        assert without_times(rig.log.splitlines()).count(text[2]) == 1
+        assert without_times(deployed.log.splitlines()).count(text[2]) == 1
         why = "cause=state-other-worker, fault of the administrator: another process of this machine"
-        assert [" ERROR - Flow " in line for line in rig.log.splitlines() if why in line] == [True]
+        assert [" ERROR - Flow " in line for line in deployed.log.splitlines() if why in line] == [True]
         code = parse_qs(urlsplit(callback).query)["code"][0]
         for secret in (code, state_of(callback)):
-            assert secret not in process.output + rig.log
+            assert secret not in process.output + deployed.log
 
 
-def admin(rig: Rig) -> dict[str, str]:
-    return {"Authorization": f"Bearer {rig.bearer('admin@example.com')}", "X-Test-User": "admin@example.com"}
+def admin(deployed: DeployedGateway) -> dict[str, str]:
+    return {"Authorization": f"Bearer {deployed.bearer('admin@example.com')}", "X-Test-User": "admin@example.com"}
 
 
 @pytest.mark.backends("sqlite", "postgres")
@@ -165,5 +165,5 @@ async def test_migrating_from_the_repositorys_root(backend: GatewayBackend, prov
     in_root.run(guide.MIGRATE)
     in_root.run(guide.MIGRATE)  # nothing left to do
     with serve_by("latchpin serve", tmp_path, settings) as process:
-        rig = Rig(process, tmp_path)
-        await flow(rig, provider)
+        deployed = DeployedGateway(process, tmp_path)
+        await flow(deployed, provider)

@@ -10,7 +10,7 @@ from latchpin.contracts import StoreFacts
 from latchpin_flows.inspector import open_inspector
 
 from tests.guide import commands as guide
-from tests.guide.conftest import EXPIRED, FAILED, NOT_FOUND, STORED, InnerStage, named, state_of, without_times
+from tests.guide.conftest import EXPIRED, FAILED, NOT_FOUND, STORED, GuidedInProcess, named, state_of, without_times
 from tests.guide.shell import ways
 from tests.support.gateway_in_process import ALICE
 
@@ -21,7 +21,7 @@ GRACE = 60
 """Redis forgets a state this much later, so that a late callback is told that it is late."""
 
 
-def move_the_stores_clock_along(inner: InnerStage, monkeypatch: pytest.MonkeyPatch) -> None:
+def move_the_stores_clock_along(inner: GuidedInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or only the gateway's is moved, and a state that looks expired is the clocks' fault."""
     states = inner.gateway.application.services.states
     facts = states.facts
@@ -32,7 +32,7 @@ def move_the_stores_clock_along(inner: InnerStage, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(states, "facts", moved)
 
 
-async def test_a_late_callback_has_expired(inner: InnerStage, monkeypatch: pytest.MonkeyPatch):
+async def test_a_late_callback_has_expired(inner: GuidedInProcess, monkeypatch: pytest.MonkeyPatch):
     move_the_stores_clock_along(inner, monkeypatch)
     async with inner.gateway.browser() as browser:
         inner.gateway.clock.stop()
@@ -55,7 +55,7 @@ async def test_a_late_callback_has_expired(inner: InnerStage, monkeypatch: pytes
 
 @pytest.mark.backends("redis")
 @pytest.mark.parametrize("way", ways("redis-cli"))
-async def test_the_guides_redis_commands(inner: InnerStage, way: str):
+async def test_the_guides_redis_commands(inner: GuidedInProcess, way: str):
     shell = inner.shell
     assert shell.run(guide.REDIS_PING) == "PONG\n"
     assert shell.run(guide.REDIS_KEYS).strip() == ""
@@ -77,7 +77,7 @@ async def test_the_guides_redis_commands(inner: InnerStage, way: str):
     assert NOT_FOUND in shell.lines(guide.LOG_NOT_FOUND)[0]
 
 
-def statement(inner: InnerStage, entry: guide.Entry) -> str:
+def statement(inner: GuidedInProcess, entry: guide.Entry) -> str:
     """A statement for this database: on PostgreSQL with what the guide says to change."""
     if inner.backend.name == "sqlite":
         return entry.text
@@ -86,17 +86,17 @@ def statement(inner: InnerStage, entry: guide.Entry) -> str:
     return entry.text.replace("datetime('now')", "NOW()").replace("used = 1", "used = true")
 
 
-def rows(inner: InnerStage, entry: guide.Entry) -> list[list[str]]:
+def rows(inner: GuidedInProcess, entry: guide.Entry) -> list[list[str]]:
     """What a statement of the guide gives, typed into sqlite3 or psql."""
     program = "sqlite3 mcp.db" if inner.backend.name == "sqlite" else "psql -At"
     return [line.split("|") for line in inner.shell.run(program, stdin=statement(inner, entry)).splitlines()]
 
 
-def clear(inner: InnerStage) -> guide.Entry:
+def clear(inner: GuidedInProcess) -> guide.Entry:
     return guide.CLEAR_SQLITE if inner.backend.name == "sqlite" else guide.CLEAR_POSTGRES
 
 
-async def check_statements(inner: InnerStage) -> None:
+async def check_statements(inner: GuidedInProcess) -> None:
     """Three states and a token, seen by every statement of the guide."""
     clock = inner.gateway.clock
     yes = {"1", "t"}
@@ -128,11 +128,11 @@ async def check_statements(inner: InnerStage) -> None:
 
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("way", ways("sqlite3"))
-async def test_the_guides_statements_on_sqlite(inner: InnerStage, way: str):
+async def test_the_guides_statements_on_sqlite(inner: GuidedInProcess, way: str):
     await check_statements(inner)
 
 
 @pytest.mark.backends("postgres")
 @pytest.mark.parametrize("way", ways("psql"))
-async def test_the_guides_statements_on_postgresql(inner: InnerStage, way: str):
+async def test_the_guides_statements_on_postgresql(inner: GuidedInProcess, way: str):
     await check_statements(inner)

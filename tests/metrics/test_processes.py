@@ -14,7 +14,7 @@ from latchpin_testing import SuiteContext
 
 from tests.metrics.conftest import TOKEN
 from tests.servers import GatewayBackend
-from tests.support.gateway_process import one_browser_on_each, start_rig
+from tests.support.gateway_process import deploy_gateway, one_browser_on_each
 
 REQUESTS = 20
 
@@ -22,16 +22,18 @@ REQUESTS = 20
 @pytest.mark.slow
 @pytest.mark.backends("sqlite")
 async def test_workers_count_together(backend: GatewayBackend, tmp_path: Path):
-    with start_rig(backend, tmp_path, "serve", "--workers", "2", METRICS_TOKEN=TOKEN, TMPDIR=str(tmp_path)) as rig:
-        rig.process.wait_for_output("Application startup complete", times=2)
-        async with one_browser_on_each(rig) as (first, second, _, _):
+    with deploy_gateway(
+        backend, tmp_path, "serve", "--workers", "2", METRICS_TOKEN=TOKEN, TMPDIR=str(tmp_path)
+    ) as deployed:
+        deployed.process.wait_for_output("Application startup complete", times=2)
+        async with one_browser_on_each(deployed) as (first, second, _, _):
             both = (first._client, second._client)
             for client in both:
                 for _ in range(REQUESTS):
-                    assert (await client.get(f"{rig.url}/gateways")).status_code == 200
+                    assert (await client.get(f"{deployed.url}/gateways")).status_code == 200
             for client in both:  # whichever worker is asked, the count is the same
                 async with asyncio.timeout(60):
-                    while (counted := await _counted(client, rig.url)) < 2 * REQUESTS:
+                    while (counted := await _counted(client, deployed.url)) < 2 * REQUESTS:
                         pass  # a request is counted a moment after it was answered
                 assert counted == 2 * REQUESTS
     assert len(_histograms(tmp_path)) == 2  # one for each worker

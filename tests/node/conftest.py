@@ -26,7 +26,7 @@ from tests.proxy.conftest import start_proxy
 from tests.servers import serve_asgi
 from tests.servers.processes import HOST, Reservation, ServerProcess
 from tests.servers.programs import Node, find_node, install_packages
-from tests.support.gateway_process import Rig
+from tests.support.gateway_process import DeployedGateway
 
 SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
 
@@ -148,9 +148,9 @@ def packages(node: Node) -> Path:
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with start_proxy(Path(tmp_path_factory.mktemp("gateway"))) as rig:
-        yield rig
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
+    with start_proxy(Path(tmp_path_factory.mktemp("gateway"))) as deployed:
+        yield deployed
 
 
 # An MCP server of the official SDK that takes oidc-provider's tokens, asking it about each (RFC 7662).

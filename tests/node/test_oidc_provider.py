@@ -29,13 +29,13 @@ from tests.node.conftest import (
 from tests.providers.clients import call_tool
 from tests.servers.programs import Node
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
-from tests.support.gateway_process import BOB, Rig
+from tests.support.gateway_process import BOB, DeployedGateway
 
 SUCCESS = "OAuth Authorization Successful"
 
 
 @dataclass(frozen=True)
-class World:
+class ProtectedServer:
     """A provider and the MCP server that takes its tokens."""
 
     provider: OidcProvider
@@ -47,11 +47,11 @@ class World:
 
 
 @dataclass
-class Desk:
-    """A gateway in this process, with the world in front."""
+class GatewayInFront:
+    """A gateway in this process, with the upstream in front."""
 
     inner: InnerGateway
-    world: World
+    upstream: ProtectedServer
 
     async def authorize(self, browser: Browser, gateway_id: str, *, login: str = ALICE) -> Page:
         await browser.open(f"{BASE}/oauth/authorize/{gateway_id}")
@@ -59,7 +59,7 @@ class Desk:
 
     async def connect(self, **oauth_config: object) -> str:
         """A gateway that Alice has authorized."""
-        gateway_id = await self.inner.add(self.world.mcp_url, oauth_config=oauth_config)
+        gateway_id = await self.inner.add(self.upstream.mcp_url, oauth_config=oauth_config)
         async with self.inner.browser() as browser:
             page = await self.authorize(browser, gateway_id)
         assert page.title.startswith(SUCCESS), page.text
@@ -86,7 +86,7 @@ class Desk:
 
     async def is_living(self, token: str) -> bool:
         """What the provider says of a token."""
-        url, login = f"{self.world.provider.issuer}/token/introspection", RESOURCE_SERVER
+        url, login = f"{self.upstream.provider.issuer}/token/introspection", RESOURCE_SERVER
         async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             proof = (str(login["client_id"]), str(login["client_secret"]))
             answer = await http.post(url, data={"token": token}, auth=proof)
@@ -94,7 +94,7 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def world(node: Node, packages: Path) -> Iterator[World]:
+def upstream(node: Node, packages: Path) -> Iterator[ProtectedServer]:
     with bind() as listener:
         resource = f"{url_of(listener)}/mcp"
         setup = Setup(clients=[RESOURCE_SERVER], scopes=(SCOPE,), resource=resource, registration=True)
@@ -102,16 +102,16 @@ def world(node: Node, packages: Path) -> Iterator[World]:
             start_oidc_provider(node, packages, setup) as provider,
             serve_protected(listener, provider.issuer) as mcp_url,
         ):
-            yield World(provider, mcp_url)
+            yield ProtectedServer(provider, mcp_url)
 
 
 @pytest.fixture
-async def desk(gateway: InnerGateway, world: World) -> Desk:
-    return Desk(gateway, world)
+async def in_front(gateway: InnerGateway, upstream: ProtectedServer) -> GatewayInFront:
+    return GatewayInFront(gateway, upstream)
 
 
-async def test_from_a_url_to_a_tool_for_each_user(proxy: Rig, world: World):
-    gateway = await proxy.add(world.mcp_url)
+async def test_from_a_url_to_a_tool_for_each_user(proxy: DeployedGateway, upstream: ProtectedServer):
+    gateway = await proxy.add(upstream.mcp_url)
     here = f"{proxy.url}/gateways/{gateway}/mcp"
     for email in (ALICE, BOB):
         async with proxy.browser(email) as browser:
@@ -120,15 +120,15 @@ async def test_from_a_url_to_a_tool_for_each_user(proxy: Rig, world: World):
         assert page.title.startswith(SUCCESS), page.text
     for email in (ALICE, BOB):
         assert await call_tool(here, proxy.bearer(email), "whose", {}) == email
-    last = world.provider.told("granted")[-1]
-    assert (last["grant"], last["resource"]) == ("authorization_code", world.mcp_url)
-    assert len({told["client"] for told in world.provider.told("granted")[-2:]}) == 1
+    last = upstream.provider.told("granted")[-1]
+    assert (last["grant"], last["resource"]) == ("authorization_code", upstream.mcp_url)
+    assert len({told["client"] for told in upstream.provider.told("granted")[-2:]}) == 1
 
 
-async def test_the_provider_demands_pkce(desk: Desk):
+async def test_the_provider_demands_pkce(in_front: GatewayInFront):
     """So that the flows here prove that it is done."""
-    gateway_id = await desk.inner.add(desk.world.mcp_url)
-    async with desk.inner.browser() as browser:
+    gateway_id = await in_front.inner.add(in_front.upstream.mcp_url)
+    async with in_front.inner.browser() as browser:
         page = await browser.open(f"{BASE}/oauth/authorize/{gateway_id}", follow=False)
         parts = urlsplit(page.headers["location"])
         query = [(name, value) for name, value in parse_qsl(parts.query) if not name.startswith("code_challenge")]
@@ -136,86 +136,88 @@ async def test_the_provider_demands_pkce(desk: Desk):
     assert "error=invalid_request" in page.headers["location"]
 
 
-async def test_tokens_are_renewed_with_rotated_refresh_tokens(desk: Desk):
-    gateway_id = await desk.connect()
-    client_id = await desk.client_id(gateway_id)
-    seen = {await desk.token(gateway_id)}
+async def test_tokens_are_renewed_with_rotated_refresh_tokens(in_front: GatewayInFront):
+    gateway_id = await in_front.connect()
+    client_id = await in_front.client_id(gateway_id)
+    seen = {await in_front.token(gateway_id)}
     for _ in range(2):
-        desk.inner.clock.advance(minutes=61)
-        seen |= set(await asyncio.gather(*[desk.token(gateway_id) for _ in range(20)]))
+        in_front.inner.clock.advance(minutes=61)
+        seen |= set(await asyncio.gather(*[in_front.token(gateway_id) for _ in range(20)]))
     assert len(seen) == 3
-    assert desk.world.grants(client_id) == ["authorization_code", "refresh_token", "refresh_token"]
+    assert in_front.upstream.grants(client_id) == ["authorization_code", "refresh_token", "refresh_token"]
 
 
-async def test_disconnecting_revokes_upstream(desk: Desk):
-    gateway_id = await desk.connect()
-    token, application = await desk.token(gateway_id), desk.inner.application
-    assert await desk.is_living(token)
+async def test_disconnecting_revokes_upstream(in_front: GatewayInFront):
+    gateway_id = await in_front.connect()
+    token, application = await in_front.token(gateway_id), in_front.inner.application
+    assert await in_front.is_living(token)
     said = await application.tokens.disconnect(await application.gateways.get_any(gateway_id), ALICE)
     assert said == "The authorization server revoked the token."
-    assert not await desk.is_living(token)
+    assert not await in_front.is_living(token)
 
 
-async def test_a_deleted_client_is_forgotten_by_the_provider(desk: Desk):
-    gateway_id = await desk.connect()
-    client_id = await desk.client_id(gateway_id)
-    forgotten = await desk.inner.application.clients.delete(client_id)
+async def test_a_deleted_client_is_forgotten_by_the_provider(in_front: GatewayInFront):
+    gateway_id = await in_front.connect()
+    client_id = await in_front.client_id(gateway_id)
+    forgotten = await in_front.inner.application.clients.delete(client_id)
     assert "has forgotten the client" in forgotten.answer
-    assert client_id in [told["client"] for told in desk.world.provider.told("forgotten")]
+    assert client_id in [told["client"] for told in in_front.upstream.provider.told("forgotten")]
 
 
-async def test_a_client_that_the_provider_forgot_is_registered_anew(desk: Desk):
-    gateway_id = await desk.connect()
-    services = desk.inner.application.services
+async def test_a_client_that_the_provider_forgot_is_registered_anew(in_front: GatewayInFront):
+    gateway_id = await in_front.connect()
+    services = in_front.inner.application.services
     [client] = await services.records.clients.list(gateway_id=gateway_id)
     bearer = open_registration_token(client, services.cipher)
     async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         gone = await http.delete(client.registration_client_uri, headers={"Authorization": f"Bearer {bearer}"})
     assert gone.status_code == 204
-    desk.inner.clock.advance(minutes=61)
+    in_front.inner.clock.advance(minutes=61)
     with pytest.raises(AuthorizationRequired):
-        await desk.token(gateway_id)
-    async with desk.inner.browser() as browser:
-        assert (await desk.authorize(browser, gateway_id)).title.startswith(SUCCESS)
-    assert await desk.client_id(gateway_id) != client.client_id
+        await in_front.token(gateway_id)
+    async with in_front.inner.browser() as browser:
+        assert (await in_front.authorize(browser, gateway_id)).title.startswith(SUCCESS)
+    assert await in_front.client_id(gateway_id) != client.client_id
 
 
-async def test_a_persons_no_is_named(desk: Desk):
-    gateway_id = await desk.inner.add(desk.world.mcp_url)
-    async with desk.inner.browser() as browser:
+async def test_a_persons_no_is_named(in_front: GatewayInFront):
+    gateway_id = await in_front.inner.add(in_front.upstream.mcp_url)
+    async with in_front.inner.browser() as browser:
         await browser.open(f"{BASE}/oauth/authorize/{gateway_id}")
         page = await answer_pages(browser, login=ALICE, allow=False)
     assert page.status == 403
     assert "declined" in page.text
 
 
-async def test_a_resource_that_the_provider_does_not_know_is_named(desk: Desk):
-    gateway_id = await desk.inner.add(desk.world.mcp_url, oauth_config={"resource": "https://other.example/mcp"})
-    async with desk.inner.browser() as browser:
-        page = await desk.authorize(browser, gateway_id)
+async def test_a_resource_that_the_provider_does_not_know_is_named(in_front: GatewayInFront):
+    gateway_id = await in_front.inner.add(
+        in_front.upstream.mcp_url, oauth_config={"resource": "https://other.example/mcp"}
+    )
+    async with in_front.inner.browser() as browser:
+        page = await in_front.authorize(browser, gateway_id)
     assert page.status >= 400
     assert "resource" in page.text
 
 
 @pytest.mark.parametrize("iss", [None, "https://evil.example"])
-async def test_an_answer_without_the_right_iss_is_not_redeemed(desk: Desk, iss: str | None):
-    gateway_id = await desk.inner.add(desk.world.mcp_url)
-    async with desk.inner.browser() as browser:
-        url = urlsplit(await desk.callback_of(browser, gateway_id))
+async def test_an_answer_without_the_right_iss_is_not_redeemed(in_front: GatewayInFront, iss: str | None):
+    gateway_id = await in_front.inner.add(in_front.upstream.mcp_url)
+    async with in_front.inner.browser() as browser:
+        url = urlsplit(await in_front.callback_of(browser, gateway_id))
         query = {name: value for name, value in parse_qsl(url.query) if name != "iss" or iss is not None}
-        assert query.get("iss") in (None, desk.world.provider.issuer)
+        assert query.get("iss") in (None, in_front.upstream.provider.issuer)
         changed = query | ({} if iss is None else {"iss": iss})
         page = await browser.open(url._replace(query=urlencode(changed)).geturl())
     assert page.status == 400
-    assert desk.world.grants(await desk.client_id(gateway_id)) == []
+    assert in_front.upstream.grants(await in_front.client_id(gateway_id)) == []
 
 
-async def test_a_callback_that_is_repeated_is_redeemed_once(desk: Desk):
-    gateway_id = await desk.inner.add(desk.world.mcp_url)
-    async with desk.inner.browser() as browser:
-        url = await desk.callback_of(browser, gateway_id)
+async def test_a_callback_that_is_repeated_is_redeemed_once(in_front: GatewayInFront):
+    gateway_id = await in_front.inner.add(in_front.upstream.mcp_url)
+    async with in_front.inner.browser() as browser:
+        url = await in_front.callback_of(browser, gateway_id)
         first, second = await browser.open(url), await browser.open(url)
     assert first.title.startswith(SUCCESS)
     assert second.status == 400
-    assert desk.world.grants(await desk.client_id(gateway_id)) == ["authorization_code"]
-    assert await desk.is_living(await desk.token(gateway_id))  # a code sent twice would have cost the tokens
+    assert in_front.upstream.grants(await in_front.client_id(gateway_id)) == ["authorization_code"]
+    assert await in_front.is_living(await in_front.token(gateway_id))  # a code sent twice would have cost the tokens

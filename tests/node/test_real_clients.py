@@ -19,7 +19,7 @@ from tests.providers.clients import Age, call_tool, list_tools
 from tests.proxy.conftest import open_fastmcp_server, open_sdk_server
 from tests.servers.processes import HOST, Reservation, ServerProcess
 from tests.servers.programs import Node
-from tests.support.gateway_process import ALICE, Rig
+from tests.support.gateway_process import ALICE, DeployedGateway
 
 SCRIPT = Path(__file__).with_name("client.mjs")
 SHOUT = ("shout", {"text": "hi"}, "HI!")
@@ -53,7 +53,7 @@ class TypeScript:
         self._node, self._packages = node, packages
         shutil.copy(SCRIPT, packages)
 
-    def call(self, proxy: Rig, gateway: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def call(self, proxy: DeployedGateway, gateway: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         here = f"{proxy.url}/gateways/{gateway}/mcp"
         command = [self._node.program, SCRIPT.name, here, f"Bearer {proxy.bearer(ALICE)}", tool, json.dumps(arguments)]
         done = subprocess.run(command, cwd=self._packages, capture_output=True, text=True, timeout=180, check=False)
@@ -68,14 +68,16 @@ def typescript(node: Node, packages: Path) -> TypeScript:
 
 
 @pytest.mark.parametrize("age", ["legacy", "auto"])
-async def test_the_python_client_calls_server_everything(proxy: Rig, everything: str, age: Age):
+async def test_the_python_client_calls_server_everything(proxy: DeployedGateway, everything: str, age: Age):
     gateway = await proxy.add(everything, auth_type="none")
     here, token = f"{proxy.url}/gateways/{gateway}/mcp", proxy.bearer(ALICE)
     assert "echo" in await list_tools(here, token, age)
     assert await call_tool(here, token, "echo", {"message": "hello"}, age) == "Echo: hello"
 
 
-async def test_the_typescript_client_calls_server_everything(proxy: Rig, everything: str, typescript: TypeScript):
+async def test_the_typescript_client_calls_server_everything(
+    proxy: DeployedGateway, everything: str, typescript: TypeScript
+):
     gateway = await proxy.add(everything, auth_type="none")
     seen = typescript.call(proxy, gateway, "echo", {"message": "hello"})
     assert seen["result"]["content"] == [{"type": "text", "text": "Echo: hello"}]
@@ -85,7 +87,7 @@ async def test_the_typescript_client_calls_server_everything(proxy: Rig, everyth
 
 @pytest.mark.parametrize("age", ["legacy", "2026-07-28", "auto"])
 @pytest.mark.parametrize("make", ["sdk, with sessions as in 2025", "sdk, stateless as in 2026"])
-async def test_the_python_client_calls_an_sdk_server(proxy: Rig, make: str, age: Age):
+async def test_the_python_client_calls_an_sdk_server(proxy: DeployedGateway, make: str, age: Age):
     tool, arguments, answer = SHOUT
     with SERVERS[make]() as url:
         here = f"{proxy.url}/gateways/{await proxy.add(url, auth_type='none')}/mcp"
@@ -93,7 +95,7 @@ async def test_the_python_client_calls_an_sdk_server(proxy: Rig, make: str, age:
         assert await call_tool(here, proxy.bearer(ALICE), tool, arguments, age) == answer
 
 
-async def test_the_python_client_calls_a_fastmcp_server(proxy: Rig):
+async def test_the_python_client_calls_a_fastmcp_server(proxy: DeployedGateway):
     tool, arguments, answer = SHOUT
     with open_fastmcp_server() as url:
         here = f"{proxy.url}/gateways/{await proxy.add(url, auth_type='none')}/mcp"
@@ -101,7 +103,7 @@ async def test_the_python_client_calls_a_fastmcp_server(proxy: Rig):
 
 
 @pytest.mark.parametrize("make", SERVERS)
-async def test_the_typescript_client_calls_a_python_server(proxy: Rig, typescript: TypeScript, make: str):
+async def test_the_typescript_client_calls_a_python_server(proxy: DeployedGateway, typescript: TypeScript, make: str):
     tool, arguments, answer = SHOUT
     with SERVERS[make]() as url:
         seen = typescript.call(proxy, await proxy.add(url, auth_type="none"), tool, arguments)
@@ -109,7 +111,7 @@ async def test_the_typescript_client_calls_a_python_server(proxy: Rig, typescrip
     assert seen["result"]["content"][0]["text"] == answer
 
 
-async def test_the_typescript_client_calls_a_protected_server(proxy: Rig, typescript: TypeScript):
+async def test_the_typescript_client_calls_a_protected_server(proxy: DeployedGateway, typescript: TypeScript):
     with start_sdk_provider() as provider:
         gateway = await proxy.add(provider.mcp_url)
         async with proxy.browser() as browser:

@@ -34,7 +34,7 @@ NEEDS = ("latchpin_oidc_login", "latchpin_memory_store", "latchpin_dcr")
 HTML = {"accept": "text/html"}
 
 
-class Desk:
+class SignInFlow:
     """The gateway, the provider, and what people do with both.
 
     Attributes:
@@ -83,7 +83,7 @@ def provider(running: LyingProvider) -> LyingProvider:
 
 @pytest.fixture
 def company(environment: pytest.MonkeyPatch, provider: LyingProvider) -> pytest.MonkeyPatch:
-    """The settings of the sign-in; a test may change them before it asks for ``desk``."""
+    """The settings of the sign-in; a test may change them before it asks for ``flow``."""
     environment.setenv("OIDC_LOGIN_ISSUER", provider.issuer)
     environment.setenv("OIDC_LOGIN_CLIENT_ID", CLIENT)
     environment.setenv("OIDC_LOGIN_CLIENT_SECRET", SECRET)
@@ -92,9 +92,9 @@ def company(environment: pytest.MonkeyPatch, provider: LyingProvider) -> pytest.
 
 
 @pytest.fixture
-async def desk(company: pytest.MonkeyPatch, provider: LyingProvider) -> AsyncIterator[Desk]:
+async def flow(company: pytest.MonkeyPatch, provider: LyingProvider) -> AsyncIterator[SignInFlow]:
     async with open_gateway() as gateway:
-        yield Desk(gateway, provider)
+        yield SignInFlow(gateway, provider)
     tear_down_logging()
 
 

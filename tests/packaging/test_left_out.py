@@ -14,7 +14,15 @@ from latchpin.plugins.elsewhere import ELSEWHERE
 from tests.providers.servers import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
 from tests.servers.selection import ROOT, Distribution, plugins
-from tests.support.gateway_process import ADMIN, SECRET, USER_HEADER, Rig, dead_links, start_rig, walk_whole_flow
+from tests.support.gateway_process import (
+    ADMIN,
+    SECRET,
+    USER_HEADER,
+    DeployedGateway,
+    dead_links,
+    deploy_gateway,
+    walk_whole_flow,
+)
 
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
@@ -73,31 +81,31 @@ async def test_the_rest_serves_the_flow_and_names_what_is_missing(
     wishes = dict.fromkeys(brings.settings, "https://wish.example")
     more = {"DCR_ENABLED": "false"} if brings.registrar else {}
     backend = GatewayBackend(name, stores, shared=name == "sqlite", label="")
-    with start_rig(backend, tmp_path, **environment(left_out), **wishes, **more) as rig:
-        await walk_whole_flow(rig, provider)
-        assert await broken_links(rig) == {}
+    with deploy_gateway(backend, tmp_path, **environment(left_out), **wishes, **more) as deployed:
+        await walk_whole_flow(deployed, provider)
+        assert await broken_links(deployed) == {}
         if address := ADDRESSES.get(left_out.name):
-            async with rig.api() as api:
+            async with deployed.api() as api:
                 answer = await api.get(address)
             assert answer.status_code == 404
             assert answer.json()["detail"].endswith(f"this address comes with {left_out.name}, which is not installed")
         for wish in wishes:
-            assert f"{wish} is set, and {left_out.name}, which reads it, is not installed" in rig.log
+            assert f"{wish} is set, and {left_out.name}, which reads it, is not installed" in deployed.log
         if brings.registrar:
-            assert f"{brings.registrar}: {left_out.name} is not installed" in await refusal(rig, provider)
+            assert f"{brings.registrar}: {left_out.name} is not installed" in await refusal(deployed, provider)
     assert bool(brings.paths) == (left_out.name in ADDRESSES)
 
 
-async def broken_links(rig: Rig) -> dict[str, str]:
+async def broken_links(deployed: DeployedGateway) -> dict[str, str]:
     headers = {USER_HEADER: ADMIN}
-    async with httpx.AsyncClient(base_url=rig.url, headers=headers, trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=deployed.url, headers=headers, trust_env=False, timeout=60) as client:
         return await dead_links(client)
 
 
-async def refusal(rig: Rig, provider: DemoProvider) -> str:
+async def refusal(deployed: DeployedGateway, provider: DemoProvider) -> str:
     """What is said where a gateway has no client and may register none."""
-    gateway = await rig.add(provider.mcp_url, auth_type="oauth")
-    async with rig.api() as api:
+    gateway = await deployed.add(provider.mcp_url, auth_type="oauth")
+    async with deployed.api() as api:
         answer = await api.get(f"/oauth/authorize/{gateway}")
     return str(answer.json()["detail"])
 

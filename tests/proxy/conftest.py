@@ -19,27 +19,27 @@ from starlette.types import Receive, Scope, Send
 
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend, serve_asgi
-from tests.support.gateway_process import ALICE, Rig, start_rig
+from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
 
 NEEDS = ("latchpin_proxy", "latchpin_memory_store", "latchpin_dcr")
 
 
-def start_proxy(folder: Path, **settings: str) -> AbstractContextManager[Rig]:
+def start_proxy(folder: Path, **settings: str) -> AbstractContextManager[DeployedGateway]:
     """Serve a gateway with the endpoint; ``settings`` come on top."""
     environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
     memory = GatewayBackend("memory", environment, shared=False, label="memory")
-    return start_rig(memory, folder, PROXY_HELD_BYTES="65536", PROXY_MAX_REQUEST_BYTES="50000000", **settings)
+    return deploy_gateway(memory, folder, PROXY_HELD_BYTES="65536", PROXY_MAX_REQUEST_BYTES="50000000", **settings)
 
 
-async def open_endpoint(proxy: Rig, scripted: ScriptedServer) -> str:
+async def open_endpoint(proxy: DeployedGateway, scripted: ScriptedServer) -> str:
     """The endpoint of a gateway without OAuth before the scripted server."""
     return f"{proxy.url}/gateways/{await proxy.add(scripted.url, auth_type='none')}/mcp"
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with start_proxy(Path(tmp_path_factory.mktemp("gateway"))) as rig:
-        yield rig
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
+    with start_proxy(Path(tmp_path_factory.mktemp("gateway"))) as deployed:
+        yield deployed
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ def scripted() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-async def opened(proxy: Rig, scripted: ScriptedServer) -> str:
+async def opened(proxy: DeployedGateway, scripted: ScriptedServer) -> str:
     return await open_endpoint(proxy, scripted)
 
 
 @pytest.fixture
-async def alice(proxy: Rig) -> AsyncIterator[httpx.AsyncClient]:
+async def alice(proxy: DeployedGateway) -> AsyncIterator[httpx.AsyncClient]:
     """Alice's program."""
     async with proxy.api(ALICE) as client:
         yield client

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.proxy.conftest import ScriptedServer, begin, read, reply
-from tests.support.gateway_process import Rig
+from tests.support.gateway_process import DeployedGateway
 from tests.support.http_servers import answer, serve, writing
 
 HELD = 65_536
@@ -110,7 +110,7 @@ NO_ANSWERS = ["101 Switching Protocols", "000 None", "600 Beyond", "999 Denied",
 
 
 @pytest.mark.parametrize("status", NO_ANSWERS)
-async def test_what_is_no_answer_does_not_pass(proxy: Rig, alice: httpx.AsyncClient, status: str):
+async def test_what_is_no_answer_does_not_pass(proxy: DeployedGateway, alice: httpx.AsyncClient, status: str):
     """A front proxy would take a 101 for the opening of a tunnel to this gateway."""
     opening = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]
     async with serve(writing(answer(b"hello", *opening, status=status)), close=True) as wire:
@@ -122,13 +122,13 @@ async def test_what_is_no_answer_does_not_pass(proxy: Rig, alice: httpx.AsyncCli
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-async def test_a_length_without_a_body_breaks_nothing(proxy: Rig, alice: httpx.AsyncClient, status: str):
+async def test_a_length_without_a_body_breaks_nothing(proxy: DeployedGateway, alice: httpx.AsyncClient, status: str):
     async with serve(writing(answer(b"", status=status, length=5))) as wire:
         gateway = await proxy.add(f"{wire.url}/mcp", auth_type="none")
         passed = await alice.post(f"/gateways/{gateway}/mcp", content=b"{}")
     assert (passed.status_code, passed.content) == (int(status[:3]), b"")
 
 
-async def test_the_guard_still_limits_other_routes(proxy: Rig, alice: httpx.AsyncClient):
+async def test_the_guard_still_limits_other_routes(proxy: DeployedGateway, alice: httpx.AsyncClient):
     answer = await alice.post("/gateways", content=b"a" * 1_048_577)
     assert answer.status_code == 413

@@ -12,13 +12,13 @@ from latchpin.settings.core import CoreSettings
 from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
 
 from tests.proxy.conftest import ScriptedServer, begin, open_endpoint, reply, start_proxy
-from tests.support.gateway_process import ALICE, USER_HEADER, Rig
+from tests.support.gateway_process import ALICE, USER_HEADER, DeployedGateway
 
 GATEWAY = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-async def nobody(proxy: Rig):
+async def nobody(proxy: DeployedGateway):
     async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=60) as client:
         yield client
 
@@ -38,7 +38,9 @@ async def test_without_an_identity_the_challenge_leads_to_the_metadata(nobody: h
 
 
 @pytest.mark.parametrize("claims", [{"aud": "https://another.example"}, {"exp": 1}, {"iss": "https://evil.example"}])
-async def test_a_token_for_another_audience_is_refused(nobody: httpx.AsyncClient, proxy: Rig, opened, scripted, claims):
+async def test_a_token_for_another_audience_is_refused(
+    nobody: httpx.AsyncClient, proxy: DeployedGateway, opened, scripted, claims
+):
     headers = {"Authorization": f"Bearer {proxy.bearer(ALICE, **claims)}"}
     answer = await nobody.post(opened, content=b"{}", headers=headers)
     assert answer.status_code == 401
@@ -74,7 +76,13 @@ def about(audience: Any, **urls: str) -> Any:
     ("audience", "status"), [*((fits, 200) for fits in FITTING), *((fits, 401) for fits in NOT_FITTING)], ids=str
 )
 async def test_the_audience_may_be_exactly_the_resource_that_the_metadata_names(
-    nobody: httpx.AsyncClient, proxy: Rig, opened: str, scripted: ScriptedServer, *, audience: Any, status: int
+    nobody: httpx.AsyncClient,
+    proxy: DeployedGateway,
+    opened: str,
+    scripted: ScriptedServer,
+    *,
+    audience: Any,
+    status: int,
 ):
     there = await open_endpoint(proxy, scripted)
     document = (await nobody.get(metadata_url(proxy.url, opened.split("/")[-2]))).json()
@@ -84,7 +92,9 @@ async def test_the_audience_may_be_exactly_the_resource_that_the_metadata_names(
     assert len(scripted.arrived) == (status == 200)
 
 
-async def test_a_token_for_one_endpoint_opens_no_other_route(nobody: httpx.AsyncClient, proxy: Rig, opened: str):
+async def test_a_token_for_one_endpoint_opens_no_other_route(
+    nobody: httpx.AsyncClient, proxy: DeployedGateway, opened: str
+):
     """Over everything that is described: it is answered as one that nobody signed."""
     gateway = opened.split("/")[-2]
     paths = (await nobody.get("/openapi.json")).json()["paths"]
@@ -119,7 +129,7 @@ async def test_a_session_cookie_does_not_count(tmp_path: Path, scripted: Scripte
         assert scripted.arrived == []
 
 
-def _login_link(proxy: Rig) -> str:
+def _login_link(proxy: DeployedGateway) -> str:
     line = proxy.process.wait_for_output("/login?token=")
     found = re.search(r"http\S+/login\?token=\S+", line)
     assert found is not None
@@ -162,7 +172,9 @@ async def test_unknown_gateways(alice: httpx.AsyncClient, nobody: httpx.AsyncCli
     assert (await alice.post(f"/gateways/{gateway}/mcp")).status_code == 404
 
 
-async def test_a_gateway_that_is_not_for_this_caller_reads_as_unknown(alice, proxy: Rig, scripted: ScriptedServer):
+async def test_a_gateway_that_is_not_for_this_caller_reads_as_unknown(
+    alice, proxy: DeployedGateway, scripted: ScriptedServer
+):
     gateway = await proxy.add(scripted.url, auth_type="none", allowed_users=["bob@example.com"])
     assert (await alice.post(f"/gateways/{gateway}/mcp")).status_code == 404
     assert scripted.arrived == []
@@ -197,7 +209,7 @@ async def test_a_server_that_wants_a_token_where_none_is_configured(alice: httpx
     assert len(scripted.arrived) == 1
 
 
-async def test_a_server_that_is_away(alice: httpx.AsyncClient, proxy: Rig):
+async def test_a_server_that_is_away(alice: httpx.AsyncClient, proxy: DeployedGateway):
     gateway = await proxy.add("http://127.0.0.1:1/mcp", auth_type="none")
     answer = await alice.post(f"/gateways/{gateway}/mcp", content=b"{}")
     assert answer.status_code == 502

@@ -8,7 +8,7 @@ from latchpin.errors import InvalidRequest
 from latchpin_proxy.headers import build_answer_headers, build_request_headers
 
 from tests.proxy.conftest import ScriptedServer, read, reply
-from tests.support.gateway_process import ALICE, USER_HEADER, Rig
+from tests.support.gateway_process import ALICE, USER_HEADER, DeployedGateway
 
 SECRETS = {
     "Cookie": "session=secret",
@@ -43,7 +43,9 @@ PASSED = {
 }
 
 
-async def test_what_the_server_is_told(proxy: Rig, alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer):
+async def test_what_the_server_is_told(
+    proxy: DeployedGateway, alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer
+):
     own = {"Origin": proxy.url}
     await alice.post(f"{opened}?access_token=secret", content=b"{}", headers=SECRETS | PASSED | own)
     (arrived,) = scripted.arrived

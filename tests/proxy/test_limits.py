@@ -12,7 +12,7 @@ import pytest
 from tests.proxy.conftest import ScriptedServer, begin, open_endpoint, read
 from tests.servers import GatewayBackend
 from tests.servers.processes import HOST
-from tests.support.gateway_process import ALICE, BOB, Rig, start_rig
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway, deploy_gateway
 
 NEEDS = ("latchpin_proxy", "latchpin_memory_store")
 
@@ -23,20 +23,20 @@ IDLE = 2
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
     limits = {"PROXY_MAX_EXCHANGES": "3", "PROXY_MAX_EXCHANGES_PER_USER": "2"}
-    with start_rig(MEMORY, Path(tmp_path_factory.mktemp("gateway")), **limits) as rig:
-        yield rig
+    with deploy_gateway(MEMORY, Path(tmp_path_factory.mktemp("gateway")), **limits) as deployed:
+        yield deployed
 
 
 @pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with start_rig(MEMORY, Path(tmp_path_factory.mktemp("impatient")), PROXY_IDLE_TIMEOUT=str(IDLE)) as rig:
-        yield rig
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
+    with deploy_gateway(MEMORY, Path(tmp_path_factory.mktemp("impatient")), PROXY_IDLE_TIMEOUT=str(IDLE)) as deployed:
+        yield deployed
 
 
 @pytest.fixture
-async def soon_ended(impatient: Rig, scripted: ScriptedServer) -> str:
+async def soon_ended(impatient: DeployedGateway, scripted: ScriptedServer) -> str:
     """The endpoint of the impatient gateway."""
     return await open_endpoint(impatient, scripted)
 
@@ -55,7 +55,7 @@ async def _gone(receive) -> None:
         pass
 
 
-async def test_streams_are_counted_by_user_and_in_all(proxy: Rig, opened: str, scripted: ScriptedServer):
+async def test_streams_are_counted_by_user_and_in_all(proxy: DeployedGateway, opened: str, scripted: ScriptedServer):
     scripted.script = keeps_talking
     async with proxy.api(ALICE) as alice, proxy.api(BOB) as bob, proxy.api("carol@example.com") as carol:
         async with alice.stream("GET", opened) as first, alice.stream("GET", opened):
@@ -88,21 +88,23 @@ async def silent_later(_scope, receive, send):
     await _gone(receive)
 
 
-async def test_a_server_that_says_nothing_is_given_up(impatient: Rig, soon_ended: str, scripted: ScriptedServer):
+async def test_a_server_that_says_nothing_is_given_up(
+    impatient: DeployedGateway, soon_ended: str, scripted: ScriptedServer
+):
     scripted.script = silent
     async with impatient.api(ALICE) as alice:
         answer = await alice.post(soon_ended, content=b"{}")
     assert (answer.status_code, answer.json()["cause"]) == (504, "provider-timeout")
 
 
-async def test_a_stream_that_falls_silent_ends(impatient: Rig, soon_ended: str, scripted: ScriptedServer):
+async def test_a_stream_that_falls_silent_ends(impatient: DeployedGateway, soon_ended: str, scripted: ScriptedServer):
     scripted.script = silent_later
     async with impatient.api(ALICE) as alice:
         assert (await alice.get(soon_ended)).content == b"data: 1\n\n"
 
 
 async def test_a_stream_that_keeps_talking_outlives_the_idle_limit(
-    impatient: Rig, soon_ended: str, scripted: ScriptedServer
+    impatient: DeployedGateway, soon_ended: str, scripted: ScriptedServer
 ):
     scripted.script = keeps_talking
     loop = asyncio.get_running_loop()
@@ -112,7 +114,7 @@ async def test_a_stream_that_keeps_talking_outlives_the_idle_limit(
             assert await anext(pieces, None) is not None, "the stream ended"
 
 
-async def test_a_caller_who_does_not_finish_a_body_is_told(impatient: Rig, soon_ended: str):
+async def test_a_caller_who_does_not_finish_a_body_is_told(impatient: DeployedGateway, soon_ended: str):
     place = soon_ended.removeprefix(impatient.url)
     head = [
         f"POST {place} HTTP/1.1",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.providers.faults import answer as answering
 from tests.proxy.conftest import ScriptedServer, open_endpoint, read, reply
-from tests.support.gateway_process import ALICE, BOB, Rig
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 RESULTS = {
@@ -38,7 +38,9 @@ def seen(scripted: ScriptedServer) -> list[Any]:
     return messages
 
 
-async def ask(proxy: Rig, email: str, url: str, method: str, session: str = "", **params: Any) -> httpx.Response:
+async def ask(
+    proxy: DeployedGateway, email: str, url: str, method: str, session: str = "", **params: Any
+) -> httpx.Response:
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     headers = JSON | ({"mcp-session-id": session} if session else {})
     async with proxy.api(email) as client:
@@ -46,12 +48,12 @@ async def ask(proxy: Rig, email: str, url: str, method: str, session: str = "", 
 
 
 @pytest.fixture
-async def beside(proxy: Rig, scripted: ScriptedServer) -> str:
+async def beside(proxy: DeployedGateway, scripted: ScriptedServer) -> str:
     """Another gateway before the same server."""
     return await open_endpoint(proxy, scripted)
 
 
-async def test_a_session_is_its_owners_at_its_gateway(proxy: Rig, opened: str, beside: str, scripted, seen):
+async def test_a_session_is_its_owners_at_its_gateway(proxy: DeployedGateway, opened: str, beside: str, scripted, seen):
     begun = await ask(proxy, ALICE, opened, "initialize")
     session = begun.headers["mcp-session-id"]
     assert "session-1" not in session
@@ -67,7 +69,9 @@ async def test_a_session_is_its_owners_at_its_gateway(proxy: Rig, opened: str, b
     assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
 
 
-async def test_tasks_and_states_are_their_owners_at_their_gateway(proxy: Rig, opened: str, beside: str, seen):
+async def test_tasks_and_states_are_their_owners_at_their_gateway(
+    proxy: DeployedGateway, opened: str, beside: str, seen
+):
     task = (await ask(proxy, ALICE, opened, "tools/call", name="a")).json()["result"]["task"]["taskId"]
     state = (await ask(proxy, ALICE, opened, "prompts/get", name="a")).json()["result"]["requestState"]
     assert (task, state) != ("task-1", "state-1")
@@ -80,7 +84,7 @@ async def test_tasks_and_states_are_their_owners_at_their_gateway(proxy: Rig, op
     assert [message["params"] for message in seen] == [{"taskId": "task-1"}, {"requestState": "state-1"}]
 
 
-async def test_a_long_message_names_nothing_that_was_not_opened(proxy: Rig, opened: str, seen):
+async def test_a_long_message_names_nothing_that_was_not_opened(proxy: DeployedGateway, opened: str, seen):
     """It is not held, so nothing in it can be opened: what would be another's stays out of reach."""
     pad = "x" * 400_000
     for message in (
@@ -102,7 +106,7 @@ async def test_a_long_message_names_nothing_that_was_not_opened(proxy: Rig, open
     assert (await ask(proxy, ALICE, opened, "tools/call", arguments={"taskId": "a", "pad": pad})).status_code == 200
 
 
-async def test_another_token_changes_nothing(proxy: Rig, scripted: ScriptedServer):
+async def test_another_token_changes_nothing(proxy: DeployedGateway, scripted: ScriptedServer):
     """Neither the caller's, nor the one that goes to the server, which is renewed while the session lasts."""
     good = "Bearer issued-1"
 
@@ -130,7 +134,9 @@ async def test_another_token_changes_nothing(proxy: Rig, scripted: ScriptedServe
     assert [arrived.all("mcp-session-id") for arrived in scripted.arrived] == [[], ["session-1"], ["session-1"]]
 
 
-async def test_lists_are_private_where_the_callers_own_token_brought_them(proxy: Rig, opened: str, fault_switch, seen):
+async def test_lists_are_private_where_the_callers_own_token_brought_them(
+    proxy: DeployedGateway, opened: str, fault_switch, seen
+):
 
     listed = await ask(proxy, ALICE, opened, "tools/list")
     assert listed.json()["result"]["cacheScope"] == "public"

@@ -7,17 +7,17 @@ import pytest
 from tests.providers import start_sdk_provider
 from tests.providers.clients import Age, call_tool, list_tools
 from tests.proxy.conftest import open_fastmcp_server, open_sdk_server
-from tests.support.gateway_process import ALICE, BOB, Rig
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 
-def endpoint(proxy: Rig, gateway: str) -> str:
+def endpoint(proxy: DeployedGateway, gateway: str) -> str:
     return f"{proxy.url}/gateways/{gateway}/mcp"
 
 
 @pytest.mark.parametrize("age", ["legacy", "2026-07-28", "auto"])
 @pytest.mark.parametrize("stateless", [False, True])
 @pytest.mark.parametrize("json", [False, True])
-async def test_an_sdk_server_without_oauth(proxy: Rig, age: Age, stateless: bool, json: bool):
+async def test_an_sdk_server_without_oauth(proxy: DeployedGateway, age: Age, stateless: bool, json: bool):
     with open_sdk_server(stateless=stateless, json=json) as url:
         gateway = await proxy.add(url, auth_type="none")
         here, token = endpoint(proxy, gateway), proxy.bearer(ALICE)
@@ -26,7 +26,7 @@ async def test_an_sdk_server_without_oauth(proxy: Rig, age: Age, stateless: bool
 
 
 @pytest.mark.parametrize("age", ["legacy", "auto"])
-async def test_a_fastmcp_server(proxy: Rig, age: Age):
+async def test_a_fastmcp_server(proxy: DeployedGateway, age: Age):
     with open_fastmcp_server() as url:
         gateway = await proxy.add(url, auth_type="none")
         here, token = endpoint(proxy, gateway), proxy.bearer(ALICE)
@@ -35,7 +35,7 @@ async def test_a_fastmcp_server(proxy: Rig, age: Age):
 
 
 @pytest.mark.parametrize("age", ["legacy", "2026-07-28"])
-async def test_a_protected_sdk_server_sees_each_callers_own_token(proxy: Rig, age: Age):
+async def test_a_protected_sdk_server_sees_each_callers_own_token(proxy: DeployedGateway, age: Age):
     with start_sdk_provider() as provider:
         gateway = await proxy.add(provider.mcp_url)
         async with proxy.browser() as browser:

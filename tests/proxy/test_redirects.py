@@ -10,7 +10,7 @@ import pytest
 from latchpin.outbound.redirects import explain_redirect, follow_redirect
 
 from tests.proxy.conftest import ScriptedServer, read, reply
-from tests.support.gateway_process import Rig
+from tests.support.gateway_process import DeployedGateway
 
 HERE = "https://mcp.example.com/mcp"
 FOLLOWED = [
@@ -104,7 +104,9 @@ async def call(alice: httpx.AsyncClient, gateway: str, content: bytes = LIST) ->
 
 @pytest.mark.parametrize("status", [307, 308])
 @pytest.mark.parametrize("location", ["/mcp/", "{origin}/mcp/"])
-async def test_a_slash_at_the_end_stops_nobody(proxy: Rig, alice, scripted: ScriptedServer, status: int, location: str):
+async def test_a_slash_at_the_end_stops_nobody(
+    proxy: DeployedGateway, alice, scripted: ScriptedServer, status: int, location: str
+):
     moves(scripted, location.format(origin=scripted.origin), status)
     gateway = await proxy.add(scripted.url, auth_type="none")
     fetched = await alice.post(f"/oauth/fetch-tools/{gateway}")
@@ -114,7 +116,7 @@ async def test_a_slash_at_the_end_stops_nobody(proxy: Rig, alice, scripted: Scri
     assert called.json()["result"]["tools"] == fetched.json()["tools"] == TOOLS["tools"]
 
 
-async def test_the_token_goes_along(proxy: Rig, alice: httpx.AsyncClient, scripted: ScriptedServer):
+async def test_the_token_goes_along(proxy: DeployedGateway, alice: httpx.AsyncClient, scripted: ScriptedServer):
     moves(scripted, "/mcp/")
     config = {
         "grant_type": "client_credentials",
@@ -128,7 +130,7 @@ async def test_the_token_goes_along(proxy: Rig, alice: httpx.AsyncClient, script
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:9/mcp/", "https://elsewhere.example/mcp/"])
-async def test_another_origin_gets_nothing_and_is_named_by_all(proxy: Rig, alice, scripted, location: str):
+async def test_another_origin_gets_nothing_and_is_named_by_all(proxy: DeployedGateway, alice, scripted, location: str):
     moves(scripted, f"{location}?token=secret")
     gateway = await proxy.add(scripted.url, auth_type="none")
     fetched, called = await alice.post(f"/oauth/fetch-tools/{gateway}"), await call(alice, gateway)
@@ -140,14 +142,16 @@ async def test_another_origin_gets_nothing_and_is_named_by_all(proxy: Rig, alice
     assert "location" not in called.headers
 
 
-async def test_a_circle_ends(proxy: Rig, alice: httpx.AsyncClient, scripted: ScriptedServer):
+async def test_a_circle_ends(proxy: DeployedGateway, alice: httpx.AsyncClient, scripted: ScriptedServer):
     moves(scripted, "/mcp")
     gateway = await proxy.add(scripted.url, auth_type="none")
     assert (await call(alice, gateway)).status_code == 502
     assert len(scripted.arrived) == 5
 
 
-async def test_a_large_body_is_to_be_sent_again_and_then_goes_there(proxy: Rig, alice, scripted: ScriptedServer):
+async def test_a_large_body_is_to_be_sent_again_and_then_goes_there(
+    proxy: DeployedGateway, alice, scripted: ScriptedServer
+):
     moves(scripted, "/mcp/")
     gateway = await proxy.add(scripted.url, auth_type="none")
     large = LIST + b" " * 200_000
@@ -157,7 +161,7 @@ async def test_a_large_body_is_to_be_sent_again_and_then_goes_there(proxy: Rig, 
     assert (await call(alice, gateway, large)).status_code == 200
 
 
-async def test_a_server_that_moved_back_is_found_there(proxy: Rig, alice, scripted: ScriptedServer):
+async def test_a_server_that_moved_back_is_found_there(proxy: DeployedGateway, alice, scripted: ScriptedServer):
     moves(scripted, "/mcp/", times=1)
     gateway = await proxy.add(scripted.url, auth_type="none")
     assert (await call(alice, gateway)).status_code == 200
@@ -166,7 +170,9 @@ async def test_a_server_that_moved_back_is_found_there(proxy: Rig, alice, script
     assert len(scripted.arrived) == 4
 
 
-async def test_discovery_follows_and_says_so(proxy: Rig, alice: httpx.AsyncClient, scripted: ScriptedServer):
+async def test_discovery_follows_and_says_so(
+    proxy: DeployedGateway, alice: httpx.AsyncClient, scripted: ScriptedServer
+):
     documents = {
         "/odd/prm.json": {"resource": f"{scripted.url}/", "authorization_servers": [scripted.origin]},
         "/.well-known/oauth-authorization-server": {

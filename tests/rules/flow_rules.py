@@ -11,7 +11,7 @@ from latchpin.model import Caller
 from latchpin_memory_store.states import MemoryStateStore
 
 from tests.providers import faults
-from tests.rules.rule import CALLBACK, Bench, Rule, demand, succeeded
+from tests.rules.rule import CALLBACK, GatewayUnderTest, Rule, demand, succeeded
 from tests.support.gateway_in_process import ADMIN, BASE
 
 __all__ = ["RULES"]
@@ -22,30 +22,30 @@ EVIL = "https://evil.example"
 # -- PKCE -----------------------------------------------------------------------------------------------
 
 
-async def _refused_for_pkce(bench: Bench) -> None:
-    answer = await bench.answer_to(await bench.add())
+async def _refused_for_pkce(tested: GatewayUnderTest) -> None:
+    answer = await tested.answer_to(await tested.add())
     demand(answer.status_code == 502 and answer.json()["cause"].startswith("pkce"), f"answered {answer.status_code}")
-    demand(not bench.switch.asked("register"), "a client was registered at a server without PKCE")
+    demand(not tested.switch.asked("register"), "a client was registered at a server without PKCE")
 
 
-async def missing_pkce(bench: Bench) -> None:
-    bench.switch.arm("metadata", faults.without("code_challenge_methods_supported"))
-    await _refused_for_pkce(bench)
+async def missing_pkce(tested: GatewayUnderTest) -> None:
+    tested.switch.arm("metadata", faults.without("code_challenge_methods_supported"))
+    await _refused_for_pkce(tested)
 
 
-async def plain_pkce(bench: Bench) -> None:
-    bench.switch.arm("metadata", faults.changed(code_challenge_methods_supported=["plain"]))
-    await _refused_for_pkce(bench)
+async def plain_pkce(tested: GatewayUnderTest) -> None:
+    tested.switch.arm("metadata", faults.changed(code_challenge_methods_supported=["plain"]))
+    await _refused_for_pkce(tested)
 
 
 def without_pkce_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.servers.directory.check_pkce", lambda *_, **__: None)
 
 
-async def verifier_is_sent(bench: Bench) -> None:
-    await bench.authorize()
-    [sent] = bench.grants("authorization_code")
-    [asked] = bench.switch.asked("authorize")
+async def verifier_is_sent(tested: GatewayUnderTest) -> None:
+    await tested.authorize()
+    [sent] = tested.grants("authorization_code")
+    [asked] = tested.switch.asked("authorize")
     demand(asked.query.get("code_challenge_method") == "S256", "S256 was not asked for")
     demand(len(sent.get("code_verifier", "")) >= 43, "no verifier was sent")
 
@@ -62,17 +62,17 @@ def without_s256(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- state ----------------------------------------------------------------------------------------------
 
 
-async def _complete_twice(bench: Bench, first: str, second: str) -> tuple[bool, bool]:
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        url = await bench.begin(browser, gateway_id)
+async def _complete_twice(tested: GatewayUnderTest, first: str, second: str) -> tuple[bool, bool]:
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        url = await tested.begin(browser, gateway_id)
         pages = [await browser.open(changed) for changed in (url.replace("code=", first), url.replace("code=", second))]
     return succeeded(pages[0]), succeeded(pages[1])
 
 
-async def replay(bench: Bench) -> None:
-    await _complete_twice(bench, "code=", "code=")
-    demand(len(bench.grants("authorization_code")) == 1, "a state was used twice")
+async def replay(tested: GatewayUnderTest) -> None:
+    await _complete_twice(tested, "code=", "code=")
+    demand(len(tested.grants("authorization_code")) == 1, "a state was used twice")
 
 
 def without_single_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,10 +82,10 @@ def without_single_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemoryStateStore, "consume", look)
 
 
-async def forged_state(bench: Bench) -> None:
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        url = await bench.begin(browser, gateway_id)
+async def forged_state(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        url = await tested.begin(browser, gateway_id)
         query = dict(parse_qsl(urlsplit(url).query))
         head, _, tail = query["state"].partition(".")
         query["state"] = f"{head}.{'B' if tail.startswith('A') else 'A'}{tail[1:]}"
@@ -97,11 +97,11 @@ def without_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.defaults.signer.HmacSigner.verify", lambda *_, **__: True)
 
 
-async def late_callback(bench: Bench) -> None:
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        url = await bench.begin(browser, gateway_id)
-        bench.gateway.clock.advance(seconds=301)
+async def late_callback(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        url = await tested.begin(browser, gateway_id)
+        tested.gateway.clock.advance(seconds=301)
         page = await browser.open(url)
     demand(not succeeded(page), "a state served after its lifetime")
 
@@ -111,13 +111,13 @@ def without_age(monkeypatch: pytest.MonkeyPatch) -> None:
     without_single_use(monkeypatch)  # the store compares the time too
 
 
-async def other_browser(bench: Bench) -> None:
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser, bench.gateway.browser() as other:
-        url = await bench.begin(browser, gateway_id)
+async def other_browser(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser, tested.gateway.browser() as other:
+        url = await tested.begin(browser, gateway_id)
         page = await other.open(url)
     demand(not succeeded(page), "a flow was finished in another browser")
-    demand(not bench.grants("authorization_code"), "the code was redeemed")
+    demand(not tested.grants("authorization_code"), "the code was redeemed")
 
 
 def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,13 +127,13 @@ def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- redirect URI ---------------------------------------------------------------------------------------
 
 
-async def redirect_uri_is_ours(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
+async def redirect_uri_is_ours(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
     headers = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.example"}
-    answer = await bench.answer_to(gateway_id, **headers)
+    answer = await tested.answer_to(gateway_id, **headers)
     query = parse_qs(urlsplit(answer.headers["location"]).query)
     demand(query["redirect_uri"] == [CALLBACK], f"the redirect URI is {query['redirect_uri']}")
-    [sent] = bench.grants("authorization_code")
+    [sent] = tested.grants("authorization_code")
     demand(sent["redirect_uri"] == CALLBACK, "the token request names another redirect URI")
 
 
@@ -146,10 +146,10 @@ def without_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.authorization.start.build_authorization_url", elsewhere)
 
 
-async def foreign_redirect_uri(bench: Bench) -> None:
-    body = {"url": bench.switch.provider.mcp_url, "oauth_config": {"redirect_uri": f"{EVIL}/oauth/callback"}}
+async def foreign_redirect_uri(tested: GatewayUnderTest) -> None:
+    body = {"url": tested.switch.provider.mcp_url, "oauth_config": {"redirect_uri": f"{EVIL}/oauth/callback"}}
     try:
-        await bench.gateway.application.gateways.create(
+        await tested.gateway.application.gateways.create(
             parse_gateway_body(body), Caller(ADMIN, is_admin=True, via="local")
         )
     except InvalidRequest:
@@ -164,29 +164,29 @@ def without_own_redirect_uri(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- the answer's issuer and the provider's errors ------------------------------------------------------
 
 
-async def _answered_with(bench: Bench, **fields: str) -> str:
-    bench.switch.arm("consent", faults.callback_with(**fields))
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        page = await browser.open(await bench.begin(browser, gateway_id))
+async def _answered_with(tested: GatewayUnderTest, **fields: str) -> str:
+    tested.switch.arm("consent", faults.callback_with(**fields))
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        page = await browser.open(await tested.begin(browser, gateway_id))
     return page.text
 
 
-async def foreign_iss(bench: Bench) -> None:
-    await _answered_with(bench, iss=EVIL)
-    demand(not bench.grants("authorization_code"), "a code from another issuer was redeemed")
+async def foreign_iss(tested: GatewayUnderTest) -> None:
+    await _answered_with(tested, iss=EVIL)
+    demand(not tested.grants("authorization_code"), "a code from another issuer was redeemed")
 
 
-async def missing_iss(bench: Bench) -> None:
-    bench.switch.arm("consent", faults.callback_without("iss"))
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        await browser.open(await bench.begin(browser, gateway_id))
-    demand(not bench.grants("authorization_code"), "a code without the promised iss was redeemed")
+async def missing_iss(tested: GatewayUnderTest) -> None:
+    tested.switch.arm("consent", faults.callback_without("iss"))
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        await browser.open(await tested.begin(browser, gateway_id))
+    demand(not tested.grants("authorization_code"), "a code without the promised iss was redeemed")
 
 
-async def error_of_another_issuer(bench: Bench) -> None:
-    text = await _answered_with(bench, iss=EVIL, code="", error="access_denied", error_description="Call 555-1234")
+async def error_of_another_issuer(tested: GatewayUnderTest) -> None:
+    text = await _answered_with(tested, iss=EVIL, code="", error="access_denied", error_description="Call 555-1234")
     demand("Call 555-1234" not in text and "declined" not in text, "another issuer's error was shown")
 
 
@@ -194,10 +194,10 @@ def without_iss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.callback.check_issuer", lambda *_, **__: None)
 
 
-async def providers_error(bench: Bench) -> None:
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        url = await bench.begin(browser, gateway_id)
+async def providers_error(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        url = await tested.begin(browser, gateway_id)
         query = {n: v for n, v in parse_qsl(urlsplit(url).query) if n != "code"} | {"error": "access_denied"}
         page = await browser.open(f"{CALLBACK}?{urlencode(query)}")
         again = await browser.open(url)
@@ -209,8 +209,8 @@ def without_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.callback.build_refusal", lambda _: CallbackMalformed("there is no code"))
 
 
-async def script_in_an_error(bench: Bench) -> None:
-    text = await _answered_with(bench, code="", error="access_denied", error_description="<script>alert(1)</script>")
+async def script_in_an_error(tested: GatewayUnderTest) -> None:
+    text = await _answered_with(tested, code="", error="access_denied", error_description="<script>alert(1)</script>")
     demand("alert(1)" in text, "the provider's words are not shown at all, so this check sees nothing")
     demand("<script>alert(1)" not in text, "script came through")
 
@@ -228,9 +228,9 @@ def without_escaping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "_environment", careless)
 
 
-async def metadata_of_another_issuer(bench: Bench) -> None:
-    bench.switch.arm("metadata", faults.changed(issuer=EVIL))
-    answer = await bench.answer_to(await bench.add())
+async def metadata_of_another_issuer(tested: GatewayUnderTest) -> None:
+    tested.switch.arm("metadata", faults.changed(issuer=EVIL))
+    answer = await tested.answer_to(await tested.add())
     demand(answer.status_code == 502, f"answered {answer.status_code}")
 
 
@@ -245,9 +245,9 @@ def without_identical_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.servers.issuer_search.parse_server_metadata", believe)
 
 
-async def metadata_of_another_resource(bench: Bench) -> None:
-    bench.switch.arm("resource-metadata", faults.changed(resource=f"{EVIL}/mcp"))
-    answer = await bench.answer_to(await bench.add())
+async def metadata_of_another_resource(tested: GatewayUnderTest) -> None:
+    tested.switch.arm("resource-metadata", faults.changed(resource=f"{EVIL}/mcp"))
+    answer = await tested.answer_to(await tested.add())
     demand(answer.status_code == 502, f"answered {answer.status_code}")
 
 
@@ -255,17 +255,17 @@ def without_matching_resource(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.discovery._speaks_for", lambda *_: True)
 
 
-async def issuer_moves(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
+async def issuer_moves(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
     moved = f"{BASE.replace('4444', '1')}/elsewhere"
-    found = bench.gateway.application.servers._remembered[gateway_id]
+    found = tested.gateway.application.servers._remembered[gateway_id]
     from dataclasses import replace
 
     metadata = replace(found.found.metadata, issuer=moved)
-    bench.gateway.application.servers._remembered[gateway_id] = replace(
+    tested.gateway.application.servers._remembered[gateway_id] = replace(
         found, found=replace(found.found, metadata=metadata)
     )
-    answer = await bench.answer_to(gateway_id)
+    answer = await tested.answer_to(gateway_id)
     demand(answer.status_code == 502 and "was pinned" in answer.text, f"answered {answer.status_code}")
 
 

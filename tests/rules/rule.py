@@ -15,7 +15,7 @@ from latchpin_demo.browser import Browser, Page
 from tests.providers import FaultSwitch, sign_in
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
-__all__ = ["Bench", "Rule", "RuleBroken", "demand"]
+__all__ = ["GatewayUnderTest", "Rule", "RuleBroken", "demand"]
 
 CALLBACK = f"{BASE}/oauth/callback"
 
@@ -31,7 +31,7 @@ def demand(kept: object, said: object) -> None:
 
 
 @dataclass
-class Bench:
+class GatewayUnderTest:
     """A gateway in this process, and a healthy provider with a switch at each endpoint."""
 
     gateway: InnerGateway
@@ -99,6 +99,6 @@ class Rule:
     """
 
     name: str
-    check: Callable[[Bench], Awaitable[None]]
+    check: Callable[[GatewayUnderTest], Awaitable[None]]
     remove: Callable[[pytest.MonkeyPatch], None]
     settings: Mapping[str, str] = field(default_factory=dict)

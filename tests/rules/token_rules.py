@@ -10,7 +10,7 @@ import pytest
 from latchpin.model import Caller
 
 from tests.providers import faults
-from tests.rules.rule import Bench, Rule, demand
+from tests.rules.rule import GatewayUnderTest, Rule, demand
 from tests.support.gateway_in_process import ALICE, BASE
 
 __all__ = ["RULES"]
@@ -22,22 +22,22 @@ HOUR = {"hours": 1.01}
 # -- refresh --------------------------------------------------------------------------------------------
 
 
-async def refreshed_once_at_once(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    bench.gateway.clock.advance(**HOUR)
+async def refreshed_once_at_once(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    tested.gateway.clock.advance(**HOUR)
     arrived, gate = threading.Event(), threading.Event()
 
     async def not_before_all_have_begun(app, scope, receive, send):
         arrived.set()
         await faults.held(gate)(app, scope, receive, send)
 
-    bench.switch.arm("token", not_before_all_have_begun)
-    callers = [asyncio.create_task(bench.outcome(gateway_id)) for _ in range(20)]
+    tested.switch.arm("token", not_before_all_have_begun)
+    callers = [asyncio.create_task(tested.outcome(gateway_id)) for _ in range(20)]
     await asyncio.to_thread(arrived.wait, 60)
     gate.set()
     outcomes = set(await asyncio.gather(*callers))
     demand(outcomes == {"token"}, f"callers got {outcomes}")
-    demand(len(bench.grants("refresh_token")) == 1, f"{len(bench.grants('refresh_token'))} refreshes")
+    demand(len(tested.grants("refresh_token")) == 1, f"{len(tested.grants('refresh_token'))} refreshes")
 
 
 def without_single_flight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,11 +56,11 @@ def without_single_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.workers.leases.Leases.hold", nobody_waits)
 
 
-async def renewed_before_expiry(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    bench.gateway.clock.advance(minutes=59.5)
-    await bench.token(gateway_id)
-    demand(bench.grants("refresh_token"), "a token with half a minute to live was given out")
+async def renewed_before_expiry(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    tested.gateway.clock.advance(minutes=59.5)
+    await tested.token(gateway_id)
+    demand(tested.grants("refresh_token"), "a token with half a minute to live was given out")
 
 
 def without_early_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,15 +69,15 @@ def without_early_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.lifetime.EARLY", timedelta(0))
 
 
-async def refresh_token_is_kept(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
+async def refresh_token_is_kept(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
     kept = faults.without("refresh_token")
-    bench.switch.arm("token", kept)
-    bench.gateway.clock.advance(**HOUR)
-    await bench.token(gateway_id)
-    bench.gateway.clock.advance(**HOUR)
-    await bench.outcome(gateway_id)
-    demand(len(bench.grants("refresh_token")) == 2, "the refresh token was lost where the answer named none")
+    tested.switch.arm("token", kept)
+    tested.gateway.clock.advance(**HOUR)
+    await tested.token(gateway_id)
+    tested.gateway.clock.advance(**HOUR)
+    await tested.outcome(gateway_id)
+    demand(len(tested.grants("refresh_token")) == 2, "the refresh token was lost where the answer named none")
 
 
 def without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,39 +89,39 @@ def without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.tokens.outcomes.seal_grant", forgetful)
 
 
-async def a_5xx_decides_nothing(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    bench.gateway.clock.advance(**HOUR)
-    bench.switch.arm("token", faults.oauth_error("invalid_grant", code=503))
-    demand(await bench.outcome(gateway_id) == "provider", "a 503 was taken for a decision")
-    bench.switch.heal()
-    demand(await bench.outcome(gateway_id) == "token", "everything was not kept")
+async def a_5xx_decides_nothing(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    tested.gateway.clock.advance(**HOUR)
+    tested.switch.arm("token", faults.oauth_error("invalid_grant", code=503))
+    demand(await tested.outcome(gateway_id) == "provider", "a 503 was taken for a decision")
+    tested.switch.heal()
+    demand(await tested.outcome(gateway_id) == "token", "everything was not kept")
 
 
 def without_5xx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.token_reply._overloaded", lambda *_: None)
 
 
-async def invalid_grant_ends_it(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    bench.gateway.clock.advance(**HOUR)
-    bench.switch.arm("token", faults.oauth_error("invalid_grant"))
-    outcomes = [await bench.outcome(gateway_id) for _ in range(3)]
+async def invalid_grant_ends_it(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    tested.gateway.clock.advance(**HOUR)
+    tested.switch.arm("token", faults.oauth_error("invalid_grant"))
+    outcomes = [await tested.outcome(gateway_id) for _ in range(3)]
     demand(outcomes == ["required"] * 3, f"callers got {outcomes}")
-    demand(len(bench.grants("refresh_token")) == 1, "a spent refresh token was sent again")
+    demand(len(tested.grants("refresh_token")) == 1, "a spent refresh token was sent again")
 
 
 def without_invalid_grant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.tokens.renewal._OF_NO_USE", frozenset())
 
 
-async def resource_in_every_request(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    bench.gateway.clock.advance(**HOUR)
-    await bench.token(gateway_id)
-    sent = [asked.form for asked in bench.switch.asked("token")] + [bench.switch.asked("authorize")[0].query]
+async def resource_in_every_request(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    tested.gateway.clock.advance(**HOUR)
+    await tested.token(gateway_id)
+    sent = [asked.form for asked in tested.switch.asked("token")] + [tested.switch.asked("authorize")[0].query]
     named = [each.get("resource") for each in sent]
-    demand(named == [bench.switch.provider.mcp_url] * 3, f"the requests name {named}")
+    demand(named == [tested.switch.provider.mcp_url] * 3, f"the requests name {named}")
 
 
 def without_resource_at_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def without_resource_at_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- the provider's answers -----------------------------------------------------------------------------
 
 
-async def echoed_secrets(bench: Bench) -> None:
+async def echoed_secrets(tested: GatewayUnderTest) -> None:
     async def echo(_app, _scope, receive, send):
         body = (await receive()).get("body", b"").decode()
 
@@ -145,12 +145,12 @@ async def echoed_secrets(bench: Bench) -> None:
 
         await faults.oauth_error("invalid_grant", f"we got {body}")(_app, _scope, nothing_more, send)
 
-    gateway_id = await bench.add()
-    async with bench.gateway.browser() as browser:
-        url = await bench.begin(browser, gateway_id)
-        bench.switch.arm("token", echo)
+    gateway_id = await tested.add()
+    async with tested.gateway.browser() as browser:
+        url = await tested.begin(browser, gateway_id)
+        tested.switch.arm("token", echo)
         page = await browser.open(url)
-    sent = bench.grants("authorization_code")[0]
+    sent = tested.grants("authorization_code")[0]
     demand("we got" in page.text, "the provider's words are not shown at all, so this check sees nothing")
     demand(sent["code"] not in page.text and sent["code_verifier"] not in page.text, "a secret came back on a page")
 
@@ -159,11 +159,11 @@ def without_striking_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.refusal.plain_words", lambda value, **_: str(value))
 
 
-async def bearer_only(bench: Bench) -> None:
-    gateway_id = await bench.add()
-    bench.switch.arm("token", faults.changed(token_type="mac"))
-    async with bench.gateway.browser() as browser:
-        page = await browser.open(await bench.begin(browser, gateway_id))
+async def bearer_only(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add()
+    tested.switch.arm("token", faults.changed(token_type="mac"))
+    async with tested.gateway.browser() as browser:
+        page = await browser.open(await tested.begin(browser, gateway_id))
     demand(page.status == 502, f"answered {page.status}")
 
 
@@ -171,13 +171,13 @@ def without_token_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.oauth.token_reply._read_type", lambda *_, **__: "Bearer")
 
 
-async def a_forgotten_client_heals_once(bench: Bench) -> None:
-    gateway_id = await bench.add()
-    bench.switch.arm("token", faults.oauth_error("invalid_client", code=401))
-    async with bench.gateway.browser() as browser:
+async def a_forgotten_client_heals_once(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add()
+    tested.switch.arm("token", faults.oauth_error("invalid_client", code=401))
+    async with tested.gateway.browser() as browser:
         for _ in range(4):
-            await browser.open(await bench.begin(browser, gateway_id))
-    registered = len(bench.switch.asked("register"))
+            await browser.open(await tested.begin(browser, gateway_id))
+    registered = len(tested.switch.asked("register"))
     demand(registered == 2, f"{registered} clients were registered")
 
 
@@ -198,9 +198,9 @@ def without_an_end_of_healing(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- addresses ------------------------------------------------------------------------------------------
 
 
-async def private_address(bench: Bench) -> None:
-    answer = await bench.answer_to(await bench.add())
-    demand(answer.status_code == 502 and not bench.switch.asked(), f"a private address was asked: {answer.text}")
+async def private_address(tested: GatewayUnderTest) -> None:
+    answer = await tested.answer_to(await tested.add())
+    demand(answer.status_code == 502 and not tested.switch.asked(), f"a private address was asked: {answer.text}")
 
 
 def without_address_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,12 +210,12 @@ def without_address_check(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-async def redirected_metadata(bench: Bench) -> None:
-    issuer = bench.switch.provider.issuer
-    bench.switch.arm("metadata", faults.redirect(f"{issuer}/.well-known/openid-configuration"))
-    bench.switch.arm("openid", faults.status(404), times=1)  # where it is looked for next, without being sent there
-    await bench.answer_to(await bench.add())
-    places = [asked.path for asked in bench.switch.asked("openid")]
+async def redirected_metadata(tested: GatewayUnderTest) -> None:
+    issuer = tested.switch.provider.issuer
+    tested.switch.arm("metadata", faults.redirect(f"{issuer}/.well-known/openid-configuration"))
+    tested.switch.arm("openid", faults.status(404), times=1)  # where it is looked for next, without being sent there
+    await tested.answer_to(await tested.add())
+    places = [asked.path for asked in tested.switch.asked("openid")]
     first = "/.well-known/openid-configuration/accounts"
     demand(places[:1] == [first], f"the redirect was followed: {places}")
 
@@ -234,18 +234,18 @@ def without_refusing_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- each user's own ------------------------------------------------------------------------------------
 
 
-async def own_token(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    demand(await bench.outcome(gateway_id, BOB) == "required", "one user was given another's token")
+async def own_token(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    demand(await tested.outcome(gateway_id, BOB) == "required", "one user was given another's token")
 
 
 def without_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.tokens.service.TokenService.owner_of", lambda *_: ALICE)
 
 
-async def own_tools(bench: Bench) -> None:
-    gateway_id = await bench.authorize()
-    toolbox, entry = bench.gateway.application.toolbox, await bench.entry(gateway_id)
+async def own_tools(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.authorize()
+    toolbox, entry = tested.gateway.application.toolbox, await tested.entry(gateway_id)
     await toolbox.fetch(entry, Caller(ALICE))
     demand(await toolbox.stored(entry, Caller(ALICE)), "nothing was stored")
     demand(not await toolbox.stored(entry, Caller(BOB)), "one user was shown another's tools")
@@ -262,14 +262,14 @@ def without_tool_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Toolbox, "stored", anybodys)
 
 
-async def sealed_to_its_user(bench: Bench) -> None:
+async def sealed_to_its_user(tested: GatewayUnderTest) -> None:
     from dataclasses import replace
 
-    gateway_id = await bench.authorize()
-    tokens = bench.gateway.application.services.records.tokens
+    gateway_id = await tested.authorize()
+    tokens = tested.gateway.application.services.records.tokens
     alices = await tokens.get(gateway_id, ALICE)
     await tokens.put(replace(alices, id="f" * 32, app_user_email=BOB, revision=1), replacing=None)
-    demand(await bench.outcome(gateway_id, BOB) == "required", "a row copied onto another user opened")
+    demand(await tested.outcome(gateway_id, BOB) == "required", "a row copied onto another user opened")
 
 
 def without_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,11 +278,11 @@ def without_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.authorization.callback.place_of", lambda *_: ("", "", "", ""))
 
 
-async def allowed_users(bench: Bench) -> None:
-    gateway_id = await bench.add(allowed_users=[ALICE])
-    demand((await bench.answer_to(gateway_id)).status_code == 302, "an allowed user was refused")
-    answer = await bench.answer_to(gateway_id, BOB)
-    unknown = await bench.answer_to("0" * 32, BOB)
+async def allowed_users(tested: GatewayUnderTest) -> None:
+    gateway_id = await tested.add(allowed_users=[ALICE])
+    demand((await tested.answer_to(gateway_id)).status_code == 302, "an allowed user was refused")
+    answer = await tested.answer_to(gateway_id, BOB)
+    unknown = await tested.answer_to("0" * 32, BOB)
     demand((answer.status_code, unknown.status_code) == (404, 404), f"answered {answer.status_code}")
 
 
@@ -290,11 +290,11 @@ def without_allowed_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.gateways.registry.may_use", lambda *_: True)
 
 
-async def administrators_write(bench: Bench) -> None:
+async def administrators_write(tested: GatewayUnderTest) -> None:
     from datetime import timedelta
 
-    token = await bench.gateway.application.signed_tokens.create_bearer(BOB, False, timedelta(hours=1))
-    async with bench.gateway.client(None, Authorization=f"Bearer {token}") as bob:
+    token = await tested.gateway.application.signed_tokens.create_bearer(BOB, False, timedelta(hours=1))
+    async with tested.gateway.client(None, Authorization=f"Bearer {token}") as bob:
         answer = await bob.post(f"{BASE}/gateways", json={"url": "https://mcp.example/mcp"})
     demand(answer.status_code == 403, f"answered {answer.status_code}")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.servers import GatewayBackend
     from tests.servers.databases import MariadbServer
     from tests.support.gateway_in_process import Connected, InnerGateway
-    from tests.support.gateway_process import Rig
+    from tests.support.gateway_process import DeployedGateway
 
 # -- the gateway in the test's process, and a provider that can be told to misbehave ---------------------
 
@@ -128,12 +128,18 @@ def diagnose() -> Callable[..., Awaitable[Report]]:
 
 
 @pytest.fixture
-def rig(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
+def deployed(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
     """One gateway for each test, on the backend that the run names."""
-    from tests.support.gateway_process import start_rig
+    from tests.support.gateway_process import deploy_gateway
 
-    with start_rig(backend, tmp_path) as started:
+    with deploy_gateway(backend, tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def rig(deployed: DeployedGateway) -> DeployedGateway:
+    """The old name of ``deployed``."""
+    return deployed
 
 
 # -- clients ------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ USER_HEADER = "X-Test-User"
 
 
 @dataclass
-class Rig:
+class DeployedGateway:
     """One running gateway.
 
     Attributes:
@@ -92,7 +92,7 @@ class Rig:
 
 
 def settings_of(backend: GatewayBackend) -> dict[str, str]:
-    """What every rig has set."""
+    """What every deployed has set."""
     return {
         **backend.environment,
         "AUTH_ENCRYPTION_SECRET": SECRET,
@@ -115,12 +115,14 @@ def create_schema(environment: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def start_rig(backend: GatewayBackend, folder: Path, *arguments: str, **settings: str) -> Iterator[Rig]:
+def deploy_gateway(
+    backend: GatewayBackend, folder: Path, *arguments: str, **settings: str
+) -> Iterator[DeployedGateway]:
     """Serve a gateway on ``backend``; ``settings`` come on top."""
     env: Mapping[str, str] = settings_of(backend) | settings
     create_schema(env)
     with start_latchpin(*arguments, env=env, cwd=folder) as process:
-        yield Rig(process, folder)
+        yield DeployedGateway(process, folder)
 
 
 # A gateway with two workers, as behind a load balancer without sticky sessions, and a person who meets both.
@@ -131,22 +133,22 @@ PATIENCE = 120
 
 
 @contextlib.contextmanager
-def start_pair(backend: GatewayBackend, folder: Path, **settings: str) -> Iterator[Rig]:
+def start_pair(backend: GatewayBackend, folder: Path, **settings: str) -> Iterator[DeployedGateway]:
     """Serve with two workers; both are ready."""
-    with start_rig(backend, folder, "serve", "--workers", "2", **settings) as rig:
-        rig.process.wait_for_output("Application startup complete", times=2)  # the first to serve is not both
-        yield rig
+    with deploy_gateway(backend, folder, "serve", "--workers", "2", **settings) as deployed:
+        deployed.process.wait_for_output("Application startup complete", times=2)  # the first to serve is not both
+        yield deployed
 
 
 @contextlib.asynccontextmanager
-async def one_browser_on_each(rig: Rig) -> AsyncIterator[tuple[Browser, Browser, str, str]]:
+async def one_browser_on_each(deployed: DeployedGateway) -> AsyncIterator[tuple[Browser, Browser, str, str]]:
     """Two kept-alive connections of one person, to different workers, and the workers' instance ids."""
     async with contextlib.AsyncExitStack() as stack:
         found: dict[str, httpx.AsyncClient] = {}
         async with asyncio.timeout(PATIENCE):
             while len(found) < 2:
                 client = httpx.AsyncClient(headers={USER_HEADER: ALICE}, trust_env=False, timeout=60)
-                instance = (await client.get(f"{rig.url}/ready")).json()["instance"]
+                instance = (await client.get(f"{deployed.url}/ready")).json()["instance"]
                 if instance in found:
                     await client.aclose()
                     continue
@@ -162,7 +164,7 @@ def issued_by(callback_url: str) -> str:
     return str(json.loads(base64.urlsafe_b64decode(head + "=="))["instance"])
 
 
-async def callback_of(pair: Rig, browser: Browser, gateway: str) -> str:
+async def callback_of(pair: DeployedGateway, browser: Browser, gateway: str) -> str:
     """Go through the provider, whether it asks for consent or not, and stop before the callback."""
     page = await browser.open(f"{pair.url}/oauth/authorize/{gateway}", follow=False)
     while (location := page.headers.get("location")) and not location.startswith(f"{pair.url}/oauth/callback"):
@@ -170,7 +172,7 @@ async def callback_of(pair: Rig, browser: Browser, gateway: str) -> str:
     return str(location or (await sign_in(browser, follow=False)).headers["location"])
 
 
-async def complete_on_the_other(pair: Rig, provider: Provider) -> str:
+async def complete_on_the_other(pair: DeployedGateway, provider: Provider) -> str:
     """Begin on one worker, complete on the other, and fetch the tools there; return the gateway's id."""
     gateway = await pair.add(provider.mcp_url)
     async with one_browser_on_each(pair) as (first, second, one, two):
@@ -193,30 +195,30 @@ async def complete_on_the_other(pair: Rig, provider: Provider) -> str:
 # The whole flow with a client that an administrator entered: nothing but core and a store is needed for it.
 
 
-async def enter_client(rig: Rig, provider: DemoProvider) -> str:
+async def enter_client(deployed: DeployedGateway, provider: DemoProvider) -> str:
     """Register a client at the provider by hand, and create a gateway with it. Returns the gateway's id."""
     client = provider.accounts.ledger.put_client(
         name="by hand",
-        redirect_uris=(f"{rig.url}/oauth/callback",),
+        redirect_uris=(f"{deployed.url}/oauth/callback",),
         auth_method="client_secret_basic",
         scope="mcp:read",
     )
     config = {"client_id": client.id, "client_secret": client.secret}
-    return await rig.add(provider.mcp_url, auth_type="oauth", oauth_config=config)
+    return await deployed.add(provider.mcp_url, auth_type="oauth", oauth_config=config)
 
 
-async def walk_whole_flow(rig: Rig, provider: DemoProvider) -> str:
+async def walk_whole_flow(deployed: DeployedGateway, provider: DemoProvider) -> str:
     """Authorize, come back, fetch the tools with a renewed token, disconnect. Returns the gateway's id."""
-    gateway = await enter_client(rig, provider)
-    async with rig.browser() as browser:
-        await rig.authorize(browser, gateway)
+    gateway = await enter_client(deployed, provider)
+    async with deployed.browser() as browser:
+        await deployed.authorize(browser, gateway)
         page = browser.page
         assert page is not None
         provider.accounts.ledger._access.clear()  # the server takes its token no more, so it has to be renewed
         page = await browser.submit(page.form(action="fetch-tools"))
         assert f"created {len(provider.tools)} tools" in page.text, page.text
     assert provider.accounts.ledger._spent_refresh, "the token was not renewed"
-    async with rig.api(ALICE) as alice:
+    async with deployed.api(ALICE) as alice:
         stored = (await alice.get(f"/gateways/{gateway}/tools")).json()
         assert {tool["name"] for tool in stored["tools"]} == provider.tools
         assert await status_of(alice, gateway) == "valid"
@@ -264,3 +266,6 @@ async def dead_links(client: httpx.AsyncClient, start: str = "/") -> dict[str, s
                 waiting.append((found, path))
     assert len(seen) > 5, seen
     return dead
+
+
+Rig, start_rig = DeployedGateway, deploy_gateway  # their old names

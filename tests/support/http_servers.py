@@ -28,7 +28,7 @@ Write = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
-class Wire:
+class RawServer:
     """A running server: where it is, and what it saw."""
 
     port: int
@@ -69,7 +69,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 @asynccontextmanager
 async def serve(
     write: Write, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, close: bool = False
-) -> AsyncIterator[Wire]:
+) -> AsyncIterator[RawServer]:
     """Answer each request with what ``write`` writes; with ``close``, one request for a connection."""
     handlers: set[asyncio.Task[None]] = set()
 
@@ -77,10 +77,10 @@ async def serve(
         task = asyncio.current_task()
         assert task is not None
         handlers.add(task)
-        wire.connections.append(writer.get_extra_info("sockname")[0])
+        raw_server.connections.append(writer.get_extra_info("sockname")[0])
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
-                wire.requests.append(await read_request(reader))
+                raw_server.requests.append(await read_request(reader))
                 await write(writer)
                 if close:
                     break
@@ -90,9 +90,9 @@ async def serve(
             await writer.wait_closed()
 
     server = await asyncio.start_server(handle, host, 0, ssl=tls)
-    wire = Wire(server.sockets[0].getsockname()[1])
+    raw_server = RawServer(server.sockets[0].getsockname()[1])
     try:
-        yield wire
+        yield raw_server
     finally:
         server.close()
         for task in list(handlers):

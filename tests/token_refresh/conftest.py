@@ -37,7 +37,7 @@ from latchpin.tokens.sealing import build_token
 
 from tests.servers import GatewayBackend, serve_asgi
 from tests.support.gateway_in_process import MovedClock
-from tests.support.gateway_process import ALICE, Rig, create_schema, settings_of, start_rig
+from tests.support.gateway_process import ALICE, DeployedGateway, create_schema, deploy_gateway, settings_of
 
 # An authorization server that rotates refresh tokens and takes a second use for theft, with an MCP server beside it.
 #
@@ -348,18 +348,18 @@ async def call_at_once(backend: GatewayBackend, folder: Path, *, callers: int = 
     """Let them all call through a gateway on ``backend``, whose store is empty."""
     most = {"PROXY_MAX_EXCHANGES": "100000", "PROXY_MAX_EXCHANGES_PER_USER": "100000", "LOG_LEVEL": "INFO"}
     most["OAUTH_REQUEST_TIMEOUT"] = str(PATIENCE)  # the answer is held until the last caller has asked
-    with _upstream() as origin, start_rig(backend, folder, "serve", "--workers", str(workers), **most) as rig:
-        rig.process.wait_for_output("Application startup complete", times=workers)  # or one would serve them all
-        async with open_application(settings_of(backend) | {"BASE_URL": rig.url}) as application:
+    with _upstream() as origin, deploy_gateway(backend, folder, "serve", "--workers", str(workers), **most) as deployed:
+        deployed.process.wait_for_output("Application startup complete", times=workers)  # or one would serve them all
+        async with open_application(settings_of(backend) | {"BASE_URL": deployed.url}) as application:
             gateway = await add_gateway(application, origin)
             await put_token(application, gateway, ALICE, refresh_token="alice.0")
-        results = await _call(rig, f"{rig.url}/gateways/{gateway.id}/mcp", f"{origin}/open", callers, workers)
+        results = await _call(deployed, f"{deployed.url}/gateways/{gateway.id}/mcp", f"{origin}/open", callers, workers)
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             seen = (await client.get(f"{origin}/seen")).json()
         # A worker writes its line a moment after it answered: the last lines are waited for.
-        rig.process.wait_for_output(f"POST /gateways/{gateway.id}/mcp ", times=callers)
+        deployed.process.wait_for_output(f"POST /gateways/{gateway.id}/mcp ", times=callers)
         lines = re.findall(
-            rf"(\d+) latchpin\.access INFO - \S+ POST /gateways/{gateway.id}/mcp 200 ", rig.process.output
+            rf"(\d+) latchpin\.access INFO - \S+ POST /gateways/{gateway.id}/mcp 200 ", deployed.process.output
         )
     return Outcome(
         backend.name,
@@ -379,8 +379,8 @@ class _Result:
     body: str
 
 
-async def _call(rig: Rig, url: str, gate: str, callers: int, workers: int) -> list[_Result]:
-    headers = JSON | {"Authorization": f"Bearer {rig.bearer(ALICE)}"}
+async def _call(deployed: DeployedGateway, url: str, gate: str, callers: int, workers: int) -> list[_Result]:
+    headers = JSON | {"Authorization": f"Bearer {deployed.bearer(ALICE)}"}
     sent, everybody = 0, asyncio.Event()
 
     async def count(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
@@ -408,7 +408,7 @@ async def _call(rig: Rig, url: str, gate: str, callers: int, workers: int) -> li
 
         others = await stack.enter_async_context(client())
         opener = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        known = await _one_at_each(rig, client, workers, stack)
+        known = await _one_at_each(deployed, client, workers, stack)
         clients = [*known, *[others] * (callers - workers)]
         calls = [asyncio.create_task(one(each)) for each in clients]
         async with asyncio.timeout(PATIENCE):
@@ -418,14 +418,17 @@ async def _call(rig: Rig, url: str, gate: str, callers: int, workers: int) -> li
 
 
 async def _one_at_each(
-    rig: Rig, client: Callable[[], aiohttp.ClientSession], workers: int, stack: contextlib.AsyncExitStack
+    deployed: DeployedGateway,
+    client: Callable[[], aiohttp.ClientSession],
+    workers: int,
+    stack: contextlib.AsyncExitStack,
 ) -> list[aiohttp.ClientSession]:
     """Clients with an open connection, one to each worker: which worker takes a connection is the system's choice."""
     found: dict[str, aiohttp.ClientSession] = {}
     async with asyncio.timeout(PATIENCE):
         while len(found) < workers:
             session = client()
-            async with session.get(f"{rig.url}/ready") as answer:
+            async with session.get(f"{deployed.url}/ready") as answer:
                 instance = (await answer.json())["instance"]
             if instance in found:
                 await session.close()

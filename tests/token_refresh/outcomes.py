@@ -17,7 +17,7 @@ from tests.providers.faults import Fault
 from tests.support.gateway_in_process import ALICE, InnerGateway
 from tests.token_refresh.conftest import RotatingServer
 
-__all__ = ["OUTCOMES", "Outcome", "Spoilt", "Stage"]
+__all__ = ["OUTCOMES", "Outcome", "Spoilt", "Trial"]
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Spoilt:
 
 
 @dataclass
-class Stage:
+class Trial:
     """One user's token at one gateway, and everything that can go wrong with it."""
 
     inner: InnerGateway
@@ -75,53 +75,53 @@ class Stage:
         self.undo.append(lambda: self.monkeypatch.setattr(self.tokens, "put", put))
 
 
-Arm = Callable[[Stage], None]
+Arm = Callable[[Trial], None]
 
 
 def _fault(fault: Fault) -> Arm:
-    def arm(stage: Stage) -> None:
-        stage.spoilt.fault = fault
+    def arm(trial: Trial) -> None:
+        trial.spoilt.fault = fault
 
     return arm
 
 
-def _well(_stage: Stage) -> None:
+def _well(_stage: Trial) -> None:
     return
 
 
-def _no_connection(stage: Stage) -> None:
+def _no_connection(trial: Trial) -> None:
     """Nobody listens at the port any more; the entry's address is the same."""
-    upstream = stage.inner.application.services.upstream
+    upstream = trial.inner.application.services.upstream
     send = upstream.send
 
     async def elsewhere(method: str, url: str, **rest: Any) -> Any:
         return await send(method, "http://127.0.0.1:9/token", **rest)
 
-    stage.monkeypatch.setattr(upstream, "send", elsewhere)
-    stage.undo.append(lambda: stage.monkeypatch.setattr(upstream, "send", send))
+    trial.monkeypatch.setattr(upstream, "send", elsewhere)
+    trial.undo.append(lambda: trial.monkeypatch.setattr(upstream, "send", send))
 
 
-def _newer_meanwhile(stage: Stage) -> None:
+def _newer_meanwhile(trial: Trial) -> None:
     """Another authorization of the same user ends while the request is under way."""
     loop, refuse = asyncio.get_running_loop(), faults.oauth_error("invalid_grant")
-    services = stage.inner.application.services
+    services = trial.inner.application.services
 
     async def write() -> None:
-        stored = await stage.tokens.get(stage.gateway.id, ALICE)
+        stored = await trial.tokens.get(trial.gateway.id, ALICE)
         now = services.clock()
-        grant = TokenGrant("newer", "Bearer", now + (stage.put.expires_at - stage.put.updated_at), "newer.0")
+        grant = TokenGrant("newer", "Bearer", now + (trial.put.expires_at - trial.put.updated_at), "newer.0")
         newer = replace(stored, revision=stored.revision + 1, refresh_begun_at=None, updated_at=now)
-        await stage.tokens.put(seal_grant(services.cipher, newer, grant), replacing=stored)
+        await trial.tokens.put(seal_grant(services.cipher, newer, grant), replacing=stored)
 
     async def fault(app: Any, scope: Any, receive: Any, send: Any) -> None:
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(write(), loop))
         await refuse(app, scope, receive, send)
 
-    stage.spoilt.fault = fault
+    trial.spoilt.fault = fault
 
 
 def _away(*, after: int, times: int) -> Arm:
-    return lambda stage: stage.fail_puts(after=after, times=times)
+    return lambda trial: trial.fail_puts(after=after, times=times)
 
 
 NEW, OLD, NEWER = "the new token", "the old token", "the newer token"

@@ -23,7 +23,7 @@ from latchpin.tokens.sealing import open_token
 
 from tests.servers import GatewayBackend
 from tests.support.gateway_in_process import MovedClock
-from tests.support.gateway_process import ALICE, Rig, start_rig
+from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
 from tests.token_refresh.conftest import add_gateway, open_application, put_token
 
 pytestmark = [
@@ -37,16 +37,16 @@ LONG = 60
 
 
 @pytest.fixture
-def worker(backend: GatewayBackend, settings: dict[str, str], tmp_path: Path) -> Iterator[Rig]:
+def worker(backend: GatewayBackend, settings: dict[str, str], tmp_path: Path) -> Iterator[DeployedGateway]:
     """The worker that freezes or dies."""
-    with start_rig(backend, tmp_path, OAUTH_REQUEST_TIMEOUT="30", OAUTH_MAX_RETRIES="0") as rig:
-        yield rig
+    with deploy_gateway(backend, tmp_path, OAUTH_REQUEST_TIMEOUT="30", OAUTH_MAX_RETRIES="0") as deployed:
+        yield deployed
         with contextlib.suppress(ProcessLookupError):
-            rig.process.send(signal.SIGCONT)
+            deployed.process.send(signal.SIGCONT)
 
 
 @pytest.fixture
-async def other(worker: Rig, settings: dict[str, str], clock: MovedClock) -> AsyncIterator[Application]:
+async def other(worker: DeployedGateway, settings: dict[str, str], clock: MovedClock) -> AsyncIterator[Application]:
     """The worker that goes on."""
     clock.advance(seconds=60)
     async with open_application(settings | {"BASE_URL": worker.url}, clock) as application:
@@ -83,7 +83,7 @@ def first() -> Iterator[FirstRequest]:
     request.gate.set()
 
 
-def call(worker: Rig, gateway: Gateway) -> asyncio.Task[httpx.Response]:
+def call(worker: DeployedGateway, gateway: Gateway) -> asyncio.Task[httpx.Response]:
     """Alice's agent calls through the first worker."""
 
     async def post() -> httpx.Response:

@@ -16,7 +16,7 @@ from latchpin_testing import samples
 from tests.servers import serve_asgi
 from tests.support.gateway_in_process import ALICE, InnerGateway, open_gateway
 from tests.token_refresh.conftest import HOUR, RotatingServer, add_gateway, put_token
-from tests.token_refresh.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Stage
+from tests.token_refresh.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Trial
 
 pytestmark = pytest.mark.needs("latchpin_proxy", "latchpin_memory_store")
 
@@ -37,7 +37,7 @@ def at(token_holds: bool) -> timedelta:
     return HOUR - timedelta(seconds=50) if token_holds else HOUR + timedelta(seconds=1)
 
 
-async def set_up(inner: InnerGateway, outcome: Outcome, origin: str, spoilt: Spoilt, patch, *, holds: bool) -> Stage:
+async def set_up(inner: InnerGateway, outcome: Outcome, origin: str, spoilt: Spoilt, patch, *, holds: bool) -> Trial:
     left_out = {"client_id": None, "client_secret": None, "authorization_url": None, "token_url": None}
     gateway = await add_gateway(inner.application, origin, **(left_out if outcome.registered else {}))
     services = inner.application.services
@@ -53,17 +53,17 @@ async def set_up(inner: InnerGateway, outcome: Outcome, origin: str, spoilt: Spo
         )
         await services.records.clients.put(client)
     put = await put_token(inner.application, gateway, ALICE, refresh_token="alice.0", age=at(holds))
-    stage = Stage(inner, spoilt, gateway, put, patch)
-    outcome.arm(stage)
-    return stage
+    trial = Trial(inner, spoilt, gateway, put, patch)
+    outcome.arm(trial)
+    return trial
 
 
-async def call(stage: Stage) -> str:
+async def call(trial: Trial) -> str:
     """What the caller gets, in the words of the table."""
-    bearers = stage.spoilt.server.seen.bearers
+    bearers = trial.spoilt.server.seen.bearers
     bearers.clear()
-    async with stage.inner.client(ALICE) as client:
-        url = f"http://localhost:4444/gateways/{stage.gateway.id}/mcp"
+    async with trial.inner.client(ALICE) as client:
+        url = f"http://localhost:4444/gateways/{trial.gateway.id}/mcp"
         answer = await client.post(url, content=b"{}", headers={"content-type": "application/json"})
     if answer.status_code != 200:
         assert not bearers
@@ -73,21 +73,21 @@ async def call(stage: Stage) -> str:
     return words.get(token, NEW)
 
 
-async def stored(stage: Stage) -> str:
+async def stored(trial: Trial) -> str:
     """What is stored, in the words of the table."""
-    token = await stage.tokens.get(stage.gateway.id, ALICE)
-    services = stage.inner.application.services
+    token = await trial.tokens.get(trial.gateway.id, ALICE)
+    services = trial.inner.application.services
     opened = open_token(services.cipher, token)
     if token.needs_reauth:
         assert (token.refresh_begun_at, token.renew_at) == (None, None)
-        kept = await services.records.clients.list(gateway_id=stage.gateway.id)
-        dropped = stage.gateway.oauth.client_id is None and not kept
+        kept = await services.records.clients.list(gateway_id=trial.gateway.id)
+        dropped = trial.gateway.oauth.client_id is None and not kept
         return "needs_reauth, and the client is dropped" if dropped else "needs_reauth"
     if opened.access_token == "newer":
         return NEWER
     if opened.access_token == f"{ALICE}-first":
         assert opened.refresh_token == "alice.0"
-        assert (token.expires_at, token.updated_at) == (stage.put.expires_at, stage.put.updated_at)
+        assert (token.expires_at, token.updated_at) == (trial.put.expires_at, trial.put.updated_at)
         return SAME
     assert (opened.access_token, token.refresh_begun_at) == ("alice-access-1", None)
     if opened.refresh_token == "alice.0":
@@ -104,18 +104,18 @@ async def stored(stage: Stage) -> str:
 async def test_it(outcome: Outcome, holds: bool, inner: InnerGateway, environment: pytest.MonkeyPatch):
     spoilt = Spoilt(RotatingServer(lifetime=int(LIFE.total_seconds())))
     with serve_asgi(spoilt, lifespan="off") as origin:
-        stage = await set_up(inner, outcome, origin, spoilt, environment, holds=holds)
+        trial = await set_up(inner, outcome, origin, spoilt, environment, holds=holds)
         if "timeout" in outcome.expired:
             inner.allow(seconds=1)
-        assert await call(stage) == (outcome.holding if holds else outcome.expired)
-        assert await stored(stage) == outcome.stored
+        assert await call(trial) == (outcome.holding if holds else outcome.expired)
+        assert await stored(trial) == outcome.stored
         asked = spoilt.asked
         assert asked <= 1
-        stage.heal()
+        trial.heal()
         inner.allow(seconds=60)
         if holds:
             inner.clock.advance(seconds=11)
-        await call(stage)
+        await call(trial)
         assert spoilt.asked == asked + (outcome.again == "yes")
 
 
