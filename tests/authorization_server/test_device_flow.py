@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ async def test_it_gets_in_once_its_person_has_typed_the_code(device: Device, bro
 async def test_the_page_says_what_asks_from_where_since_when_and_for_what(device: Device, browser, gateway):
     page = await type_code(browser, device.shown["user_code"].lower().replace("-", " "))
     moment = gateway.clock().strftime("%Y-%m-%d %H:%M:%S")
-    for told in ("Plain", "127.0.0.1", "television/7", moment, device.mcp_url, ALICE, "nobody has checked it"):
+    for told in ("Plain", "127.0.0.1", "television/7", moment, device.mcp_url, ALICE, "nobody has checked that"):
         assert told in page.text, told
 
 
@@ -158,6 +159,19 @@ async def test_a_device_code_works_once(device: Device, browser):
     await answer(browser, device.shown["user_code"])
     assert (await device.poll()).status_code == 200
     assert error_of(await device.poll()) == "invalid_grant"
+
+
+async def test_of_several_questions_at_once_one_is_given_tokens(device: Device, browser):
+    await answer(browser, device.shown["user_code"])
+    answers = await asyncio.gather(*(device.poll() for _ in range(5)))
+    assert sorted(each.status_code for each in answers) == [200, 400, 400, 400, 400]
+
+
+async def test_questions_do_not_get_in_the_way_of_the_persons_answer(device: Device, browser):
+    page = await type_code(browser, device.shown["user_code"])
+    form = page.form(action="/oauth2/decision")
+    await asyncio.gather(browser.submit(form, press="deny"), *(device.poll() for _ in range(5)))
+    assert error_of(await device.poll()) == "access_denied"
 
 
 async def test_a_user_code_is_answered_once(device: Device, browser):

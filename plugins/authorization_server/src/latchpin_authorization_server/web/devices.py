@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from latchpin.model import Caller
 from latchpin.sdk.sign_in import browser_cookie, new_browser_cookie, set_browser_cookie
-from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingCaller, frame, render
+from latchpin.sdk.web import CurrentApplication, SignedInCaller, TimeShown, WritingCaller, frame, render, services_of
 
 from latchpin_authorization_server.authorize import Answered, Ask, Authorize
 from latchpin_authorization_server.clients.authentication import authenticate
 from latchpin_authorization_server.clients.client import Client
-from latchpin_authorization_server.devices.device import LIFETIME
+from latchpin_authorization_server.devices.device import LIFETIME, Device
 from latchpin_authorization_server.devices.user_code import show_user_code
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.device_code import DEVICE_CODE
@@ -88,9 +88,9 @@ async def take_code(request: Request, caller: WritingCaller, application: Curren
     browser = browser_cookie(request) or new_browser_cookie()
     typed = str((await request.form()).get("user_code", ""))
     step = await flow.begin_for_device(typed, caller, address=address_of(request), browser=browser)
-    if step is None:
+    if step is None or step.device is None:
         return await _show_form(request, caller, is_wrong=True)
-    response = await show_device(request, caller, step)
+    response = await show_device(request, caller, step, step.device)
     set_browser_cookie(request, response, browser)
     return response
 
@@ -106,15 +106,17 @@ async def _show_form(request: Request, caller: Caller, *, is_wrong: bool = False
     )
 
 
-async def show_device(request: Request, caller: Caller, step: Ask) -> Response:
+async def show_device(request: Request, caller: Caller, step: Ask, device: Device) -> Response:
     """The consent page for a device: what it is, where it asks from and since when."""
+    now = services_of(request).clock()
     return render(
         "device_consent",
         folder=TEMPLATES,
         title=f"Allow {step.client.name}?",
         client=step.client,
         resource=step.resource,
-        device=step.device,
+        device=device,
+        since=TimeShown.of(device.created_at, now),
         request_id=step.pending.id,
         **await frame(request, caller),
     )

@@ -92,8 +92,8 @@ async def _show(request: Request, caller: Caller, step: NextStep) -> Response:
     match step:
         case Leave():
             return await _leave(request, caller, step)
-        case Ask(device=Device()):
-            return await show_device(request, caller, step)
+        case Ask(device=Device() as device):
+            return await show_device(request, caller, step, device)
         case Answered():
             return await show_answered(request, caller, step)
         case Ask(pending, client, resource):
