@@ -200,14 +200,14 @@ async def test_nobody_else_answers_for_a_person(stock: StockClient, browser: Bro
             own = (await other.open(stock.authorization_url())).form(action=CONSENT)
             page = await other.submit(own, press="allow", request=form.fields["request"])
             assert (page.status, page.title) == (400, "Start again from the application")
-            page = await other.open(f"{BASE}/oauth2/continue?request={form.fields['request']}&skip=1")
+            page = await other.open(f"{BASE}/oauth2/continue?request={form.fields['request']}&skip=all")
             assert page.status == 400
 
 
 async def test_a_request_cannot_be_continued_past_the_consent(stock: StockClient, browser: Browser):
     await stock.introduce()
     form = (await browser.open(stock.authorization_url())).form(action=CONSENT)
-    page = await browser.open(f"{BASE}/oauth2/continue?request={form.fields['request']}&skip=1")
+    page = await browser.open(f"{BASE}/oauth2/continue?request={form.fields['request']}&skip=all")
     assert page.form(action=CONSENT)
 
 

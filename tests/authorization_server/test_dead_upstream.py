@@ -48,7 +48,7 @@ async def does_without(stock: StockClient, browser) -> dict[str, str]:
     await browser.open(stock.authorization_url())
     page = await sign_in(browser, allow=False)
     [back] = re.findall(r"/oauth2/continue\?request=[\w-]+", page.text)
-    answer = answer_of(await browser.open(f"{BASE}{back}&skip=1"))
+    answer = answer_of(await browser.open(f"{BASE}{back}&skip=all"))
     tokens: dict[str, str] = (await stock.redeem(answer["code"])).raise_for_status().json()
     return tokens
 

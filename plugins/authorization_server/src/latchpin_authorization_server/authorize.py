@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Literal, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 from latchpin.contracts import ProtectedResource
@@ -32,7 +32,7 @@ from latchpin_authorization_server.grants.requests import (
 from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer
 
-__all__ = ["Answered", "Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
+__all__ = ["ALL", "Answered", "Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,13 @@ class Ask:
     device: Device | None = None
 
 
+ALL = "all"
+"""In the place of a gateway's id: every server that is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """The person is shown which servers they are not connected to, and may skip them."""
+    """The person is shown which servers they are not connected to, and may skip each, or all that are left."""
 
     pending: PendingRequest
     missing: tuple[Gateway, ...]
@@ -64,12 +68,15 @@ class Leave:
     Attributes:
         url: where to.
         whither: whose page that is, for people.
-        is_answer: it goes back to the client.
+        brings: what: a code for the client, the person to a server behind the resource, or the word that the person
+            did not allow it, or that the request does not hold.
+        said: why it does not hold, in a sentence for developers.
     """
 
     url: str
     whither: str
-    is_answer: bool = True
+    brings: Literal["code", "person", "denial", "error"] = "code"
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +179,14 @@ class Authorize:
             pending = await self._write(replace(pending, step="connect"))
         return await self._connect(pending, resource, caller)
 
-    async def go_on(self, request_id: str, caller: Caller, *, browser: str | None, skip: bool = False) -> NextStep:
+    async def go_on(self, request_id: str, caller: Caller, *, browser: str | None, skip: str = "") -> NextStep:
         """The person comes back from a server behind the resource, or wants to do without it.
+
+        Args:
+            request_id: which request it is about.
+            caller: who is signed in.
+            browser: the browser's cookie.
+            skip: the id of the gateway that the person wants to do without, or ``ALL``; ``""``: none.
 
         Raises:
             RequestGone, AuthorizationRefused: as ``decide`` does.
@@ -250,21 +263,25 @@ class Authorize:
     # -- the servers behind the resource ---------------------------------------------------------------------
 
     async def _connect(
-        self, pending: PendingRequest, resource: ProtectedResource, caller: Caller, *, skip: bool = False
+        self, pending: PendingRequest, resource: ProtectedResource, caller: Caller, *, skip: str = ""
     ) -> NextStep:
-        missing = await self._missing(resource, caller)
-        if skip:
-            for gateway in missing:
-                await self._application.decline_authorization(gateway, caller)
-        if skip or not missing:
+        missing = [each for each in await self._missing(resource, caller) if each.id not in pending.skipped]
+        skipped = [each for each in missing if skip in {ALL, each.id}]
+        for gateway in skipped:
+            await self._application.decline_authorization(gateway, caller)
+        missing = [each for each in missing if each not in skipped]
+        if not missing:
             return await self._finish(pending)
+        if skipped:
+            now_skipped = (*pending.skipped, *(each.id for each in skipped))
+            pending = await self._write(replace(pending, skipped=now_skipped))
         if len(resource.gateways) == 1 and not pending.tried:
             await self._write(replace(pending, tried=(missing[0].id,)))
             back = f"/oauth2/continue?request={pending.id}"
             base = self._application.services.settings.base_url
             url = f"{base}/oauth/authorize/{missing[0].id}?next={quote(back, safe='')}"
-            return Leave(url, missing[0].name, is_answer=False)
-        return Connect(pending, missing)
+            return Leave(url, missing[0].name, "person")
+        return Connect(pending, tuple(missing))
 
     async def _missing(self, resource: ProtectedResource, caller: Caller) -> tuple[Gateway, ...]:
         """The gateways behind the resource that the person has to authorize before its client can use them."""

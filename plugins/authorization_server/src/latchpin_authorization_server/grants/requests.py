@@ -55,6 +55,7 @@ class PendingRequest:
         browser: SHA-256 of the browser's cookie.
         step: what comes next: the person's consent, or their connections to the servers behind the resource.
         tried: the gateways that the person was led to.
+        skipped: the gateways that the person wants to do without.
         device: the id of the device that waits for the answer; ``""`` where it goes back by the browser.
         revision: of the document, for compare and swap.
     """
@@ -70,6 +71,7 @@ class PendingRequest:
     browser: str = field(repr=False)
     step: Literal["consent", "connect"] = "consent"
     tried: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     device: str = ""
     revision: int = 0
 
@@ -169,4 +171,5 @@ def _parse(held: Document | None) -> PendingRequest | None:
     if held is None:
         return None
     body = dict(held.body)
-    return PendingRequest(id=held.id, revision=held.revision, **{**body, "tried": tuple(body["tried"])})
+    body |= {name: tuple(body[name]) for name in ("tried", "skipped")}
+    return PendingRequest(id=held.id, revision=held.revision, **body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.model import Caller
@@ -80,7 +82,7 @@ async def decide(request: Request, caller: WritingCaller, application: CurrentAp
 async def go_on(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
     """Where the person comes back to from a server behind the endpoint."""
     flow = Authorize(await open_server(application.services.context), application)
-    request_id, skip = request.query_params.get("request", ""), request.query_params.get("skip") == "1"
+    request_id, skip = request.query_params.get("request", ""), request.query_params.get("skip", "")
     try:
         step: NextStep = await flow.go_on(request_id, caller, browser=browser_cookie(request), skip=skip)
     except AuthorizationRefused as exc:
@@ -106,28 +108,37 @@ async def _show(request: Request, caller: Caller, step: NextStep) -> Response:
                 request_id=pending.id,
                 destination=tell_destination(pending.redirect_uri),
                 on_this_computer=is_loopback(pending.redirect_uri),
+                is_web=pending.redirect_uri.startswith("https:"),
                 **await frame(request, caller),
             )
         case Connect(pending, missing):
+            [first, *others] = missing
             return render(
                 "connect_servers",
                 folder=TEMPLATES,
-                title="Not connected yet",
+                title="Connect your accounts" if others else f"Connect {first.name}",
                 client_name=pending.client_name,
                 missing=missing,
+                tried=pending.tried,
                 back=f"/oauth2/continue?request={pending.id}",
                 **await frame(request, caller),
             )
+
+
+_LEAVING = {
+    "code": "Back to {}",
+    "person": "On to {}",
+    "denial": "Not allowed",
+    "error": "The application's request does not hold",
+}
 
 
 async def _leave(request: Request, caller: Caller, step: Leave) -> Response:
     """On to another page: by a page of ours for a browser, since ``form-action`` stops redirects after a form."""
     if not wants_html(request):
         return RedirectResponse(step.url, 302)
-    title = f"Back to {step.whither}" if step.is_answer else f"On to {step.whither}"
-    return render(
-        "leave", folder=TEMPLATES, title=title, url=step.url, is_answer=step.is_answer, **await frame(request, caller)
-    )
+    title = _LEAVING[step.brings].format(step.whither)
+    return render("leave", folder=TEMPLATES, title=title, step=step, **await frame(request, caller))
 
 
 def _lead_back(error: AuthorizationRefused, application: CurrentApplication) -> Leave:
@@ -138,4 +149,5 @@ def _lead_back(error: AuthorizationRefused, application: CurrentApplication) -> 
         error=error.error,
         error_description=error.description,
     )
-    return Leave(url, "the application")
+    brings: Literal["denial", "error"] = "denial" if error.error == "access_denied" else "error"
+    return Leave(url, "the application", brings, error.description)
