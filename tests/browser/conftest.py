@@ -160,6 +160,7 @@ class Watch:
         complaints: other errors and warnings on the console, and uncaught exceptions.
         statuses: of the answers, by URL without the query.
         provoked: what a test makes the browser stop on purpose; violations that name it are as they should be.
+        expected: origins of others, which a test leads the browser to.
     """
 
     origins: set[str] = field(default_factory=set)
@@ -168,6 +169,7 @@ class Watch:
     complaints: list[str] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     provoked: str | None = None
+    expected: set[str] = field(default_factory=set)
 
     def attach(self, context: BrowserContext) -> None:
         """Watch ``context``; its pages each need ``attach_page`` too."""
@@ -189,7 +191,7 @@ class Watch:
         assert [text for text in self.violations if self.provoked is None or self.provoked not in text] == []
         assert self.complaints == []
         assert self.referrers == []
-        assert self.origins <= set(allowed_origins)
+        assert self.origins <= {*allowed_origins, *self.expected}
 
     def _see_request(self, url: str) -> None:
         parts = urlsplit(url)

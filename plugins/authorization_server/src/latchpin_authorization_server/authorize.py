@@ -32,7 +32,7 @@ from latchpin_authorization_server.grants.requests import (
 from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer
 
-__all__ = ["ALL", "Answered", "Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer"]
+__all__ = ["ALL", "Answered", "Ask", "Authorize", "Connect", "Leave", "NextStep", "build_answer", "connect_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +277,8 @@ class Authorize:
             pending = await self._write(replace(pending, skipped=now_skipped))
         if len(resource.gateways) == 1 and not pending.tried:
             await self._write(replace(pending, tried=(missing[0].id,)))
-            back = f"/oauth2/continue?request={pending.id}"
             base = self._application.services.settings.base_url
-            url = f"{base}/oauth/authorize/{missing[0].id}?next={quote(back, safe='')}"
-            return Leave(url, missing[0].name, "person")
+            return Leave(base + connect_path(pending.id, missing[0].id), missing[0].name, "person")
         return Connect(pending, tuple(missing))
 
     async def _missing(self, resource: ProtectedResource, caller: Caller) -> tuple[Gateway, ...]:
@@ -321,6 +319,15 @@ class Authorize:
 
     def _refuse(self, pending: PendingRequest, error: str, description: str) -> NoReturn:
         raise AuthorizationRefused(error, description, redirect_uri=pending.redirect_uri, state=pending.state)
+
+
+def connect_path(request_id: str, gateway_id: str) -> str:
+    """Where the person authorizes a server behind the resource, and comes back from.
+
+    The page about a failure leads back too: what is still missing then is done without, and a success misses nothing.
+    """
+    back = f"/oauth2/continue?request={request_id}&skip={gateway_id}"
+    return f"/oauth/authorize/{gateway_id}?next={quote(back, safe='')}"
 
 
 def build_answer(redirect_uri: str, issuer: str, *, state: str | None, **parameters: str) -> str:

@@ -18,7 +18,16 @@ from latchpin.sdk.web import (
     wants_html,
 )
 
-from latchpin_authorization_server.authorize import Answered, Ask, Authorize, Connect, Leave, NextStep, build_answer
+from latchpin_authorization_server.authorize import (
+    Answered,
+    Ask,
+    Authorize,
+    Connect,
+    Leave,
+    NextStep,
+    build_answer,
+    connect_path,
+)
 from latchpin_authorization_server.devices.device import Device
 from latchpin_authorization_server.errors import AuthorizationRefused, ClientUnknown
 from latchpin_authorization_server.metadata import PATHS
@@ -118,7 +127,7 @@ async def _show(request: Request, caller: Caller, step: NextStep) -> Response:
                 folder=TEMPLATES,
                 title="Connect your accounts" if others else f"Connect {first.name}",
                 client_name=pending.client_name,
-                missing=missing,
+                missing=[(gateway, connect_path(pending.id, gateway.id)) for gateway in missing],
                 tried=pending.tried,
                 back=f"/oauth2/continue?request={pending.id}",
                 **await frame(request, caller),
