@@ -20,6 +20,7 @@ import jwt
 from latchpin.model import JWT_BEARER
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 # The person in front: an administrator at the API, and a browser that follows redirects with a cookie jar.
@@ -155,7 +156,9 @@ def _best(refusals: list[Refused], exc: Exception) -> Refused:
 def _said(exc: BaseException) -> str:
     if isinstance(exc, BaseExceptionGroup):
         return "; ".join(_said(part) for part in exc.exceptions)
-    return f"{type(exc).__name__}: {exc}"
+    data = exc.error.data if isinstance(exc, MCPError) else None
+    problem = f" {json.dumps(data)}" if isinstance(data, dict) else ""
+    return f"{type(exc).__name__}: {exc}{problem}"
 
 
 async def _accept(context: Any, params: Any) -> types.ElicitResult:
