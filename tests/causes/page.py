@@ -14,7 +14,7 @@ from latchpin.errors.causes import CAUSES, CHAPTERS
 from tests.causes.conftest import Row
 from tests.causes.situations_at_the_gateway import CALLER_ROWS, STATE_ROWS, TOKEN_ROWS
 from tests.causes.situations_at_the_server import PROOF_ROWS, SERVER_ROWS
-from tests.docs.markdown import ROOT
+from tests.docs.checks import ROOT
 from tests.servers import BACKENDS
 
 # The page of causes, and all situations that it is about.

@@ -20,7 +20,7 @@ from latchpin.errors.causes.callback import STATE_SECRET_CHANGED
 from latchpin.errors.causes.refusals import TOKEN
 from latchpin.web.errors import as_seen, text_for
 
-from tests.docs.markdown import ROOT
+from tests.docs.checks import ROOT
 
 
 def test_each_slug_names_one_cause_of_one_chapter():

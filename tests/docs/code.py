@@ -12,8 +12,8 @@ from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.settings import variables
 
-from tests.docs.generated.api import routes
-from tests.docs.generated.settings import defaults, models
+from tests.docs.interfaces import routes
+from tests.docs.reference import defaults, models
 from tests.servers.selection import CORE, plugins
 
 __all__ = ["commands", "endpoints", "hooks", "setting_aliases", "settings", "suites"]

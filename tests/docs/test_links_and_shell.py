@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import checks, code
-from tests.docs.markdown import ROOT, Block, Page, pages, parse
+from tests.docs.checks import ROOT, Block, Page, pages, parse
 
 PAGES = pages()
 RUNNABLE = [(page, block) for page in PAGES for block in page.blocks if block.runnable]

@@ -6,9 +6,8 @@ import pytest
 from latchpin.errors.causes import CAUSES
 
 from tests.docs import checks, code
-from tests.docs.generated.causes import SYMPTOMS
-from tests.docs.generated.settings import earlier
-from tests.docs.markdown import ROOT, Page, pages, parse, read
+from tests.docs.checks import ROOT, Page, pages, parse, read
+from tests.docs.reference import SYMPTOMS, earlier
 from tests.docs.write import filled
 
 

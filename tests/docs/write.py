@@ -10,11 +10,36 @@ A page holds such a part between two comments; what stands between them is repla
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 
-from tests.docs.generated import PARTS
-from tests.docs.markdown import pages
+from tests.docs import interfaces, reference
+from tests.docs.checks import pages
 
 __all__ = ["filled"]
+
+PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
+    "assertion-causes": reference.assertion_causes,
+    "causes": reference.causes_of_symptom,
+    "commands": interfaces.commands,
+    "distributions": reference.distributions,
+    "documents": interfaces.documents,
+    "earlier-names": reference.earlier_names,
+    "endpoints": interfaces.endpoints,
+    "errors": reference.errors,
+    "facts": interfaces.facts,
+    "hooks": interfaces.hooks,
+    "modules": interfaces.modules,
+    "outcomes": reference.outcomes,
+    "pages": interfaces.pages,
+    "problem": reference.problem,
+    "profiles": reference.profiles,
+    "settings": reference.settings,
+    "sign-in-causes": reference.sign_in_causes,
+    "steps": interfaces.steps,
+    "suites": interfaces.suites,
+    "symptoms": reference.symptoms,
+}
+"""What a page may ask for: the lines of each part, for the words behind its name."""
 
 _PART = re.compile(r"(?ms)^<!-- generated: ([^\n]+) -->\n.*?^<!-- end -->$")
 

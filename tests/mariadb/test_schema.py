@@ -11,7 +11,7 @@ from latchpin_sql_store.migrate import upgrade_database
 from latchpin_sql_store.tables import metadata
 
 from tests.servers import run_latchpin
-from tests.sql_store.upgrading import OPEN, UPGRADE, open_states, results, start
+from tests.sql_store.test_schema import OPEN, UPGRADE, open_states, results, start
 
 
 def test_migrations_make_the_tables_that_the_code_knows(mariadb_url):
