@@ -12,7 +12,18 @@ from fastapi import FastAPI
 
 from tests.servers import GatewayBackend
 
-__all__ = ["ADMIN", "EVERYBODY", "FOR_ALL", "OWN", "dump", "method_and_path", "missing", "proven_by", "routes_of_app"]
+__all__ = [
+    "ADMIN",
+    "EVERYBODY",
+    "FOR_ALL",
+    "LEADING",
+    "OWN",
+    "dump",
+    "method_and_path",
+    "missing",
+    "proven_by",
+    "routes_of_app",
+]
 
 # Pointers to tests elsewhere that prove a defence: they must exist under the name that is written here.
 
@@ -35,13 +46,16 @@ def proven_by(file: str, *names: str) -> None:
 
 EVERYBODY = frozenset(
     {
+        "DELETE /oauth2/register/{client_id}",
+        "GET /.well-known/oauth-authorization-server{path}",
         "GET /.well-known/oauth-protected-resource/{path}",
+        "GET /.well-known/openid-configuration{path}",
         "GET /admin/static/{name}",
         "GET /docs",
         "GET /docs/static/{name}",
+        "GET /flows/static/flows.css",
         "GET /health",
         "GET /login",
-        "GET /flows/static/flows.css",
         "GET /login/oidc",
         "GET /login/oidc/callback",
         "GET /login/oidc/sign-out",
@@ -50,6 +64,8 @@ EVERYBODY = frozenset(
         "GET /oauth/callback/{gateway_id}",
         "GET /oauth/client-metadata.json",
         "GET /oauth/success",
+        "GET /oauth2/jwks.json",
+        "GET /oauth2/register/{client_id}",
         "GET /openapi.json",
         "GET /problems",
         "GET /problems/{code}",
@@ -59,6 +75,11 @@ EVERYBODY = frozenset(
         "POST /logout",
         "POST /oauth/callback",
         "POST /oauth/callback/{gateway_id}",
+        "POST /oauth2/device_authorization",
+        "POST /oauth2/register",
+        "POST /oauth2/revoke",
+        "POST /oauth2/token",
+        "PUT /oauth2/register/{client_id}",
     }
 )
 """Asks nobody who it is; the callbacks and the success page have proofs of their own."""
@@ -69,11 +90,17 @@ OWN = frozenset(
         "DELETE /oauth/identity-assertion/{gateway_id}",
         "DELETE /oauth/tokens",
         "DELETE /oauth/tokens/{gateway_id}",
+        "DELETE /oauth2/grants",
+        "DELETE /oauth2/grants/{grant_id}",
+        "DELETE /oauth2/personal-tokens/{token_id}",
         "GET /",
         "GET /admin/gateways",
         "GET /admin/gateways/{gateway_id}",
         "GET /admin/my-connections",
         "GET /admin/my-connections/{gateway_id}",
+        "GET /applications",
+        "GET /connect",
+        "GET /device",
         "GET /flows",
         "GET /flows/{flow_id}",
         "GET /gateways",
@@ -81,18 +108,37 @@ OWN = frozenset(
         "GET /gateways/{gateway_id}/mcp",
         "GET /gateways/{gateway_id}/tools",
         "GET /oauth/authorize/{gateway_id}",
+        "GET /oauth/authorize/{gateway_id}/for/{person}",
         "GET /oauth/identity-assertion/{gateway_id}",
         "GET /oauth/status",
         "GET /oauth/status/{gateway_id}",
         "GET /oauth/tokens",
+        "GET /oauth2/authorize",
+        "GET /oauth2/continue",
+        "GET /oauth2/grants",
+        "GET /oauth2/personal-tokens",
+        "GET /personal-tokens",
         "POST /admin/my-connections/{gateway_id}/disconnect",
+        "POST /applications/end",
+        "POST /device",
         "POST /gateways/{gateway_id}/mcp",
         "POST /oauth/fetch-tools/{gateway_id}",
         "POST /oauth/tokens/{gateway_id}/disconnect",
+        "POST /oauth2/decision",
+        "POST /oauth2/personal-tokens",
+        "POST /personal-tokens",
+        "POST /personal-tokens/end",
         "PUT /oauth/identity-assertion/{gateway_id}",
     }
 )
 """Whoever is signed in, about what is theirs."""
+
+LEADING = {
+    "GET /oauth2/authorize": frozenset({400}),
+    "GET /oauth/authorize/{gateway_id}/for/{person}": frozenset({303}),
+}
+"""Of ``OWN``: what they answer, beside 401, to who is not signed in. Both are told to browsers by a client: the first
+says that the client is unknown before anybody signs in, the second sends to the sign-in whatever asks."""
 
 FOR_ALL = frozenset({"DELETE /oauth/tokens", "GET /flows", "GET /flows/{flow_id}", "GET /oauth/tokens"})
 """Of ``OWN``: shows an administrator what is everybody's, or does what it does to whom an administrator names."""
@@ -101,6 +147,7 @@ ADMIN = frozenset(
     {
         "DELETE /gateways/{gateway_id}",
         "DELETE /oauth/registered-clients/{client_id}",
+        "DELETE /oauth2/clients/{client_id}",
         "GET /admin/clients",
         "GET /admin/clients/{row_id}/delete",
         "GET /admin/connections",
@@ -111,10 +158,16 @@ ADMIN = frozenset(
         "GET /admin/gateways/{gateway_id}/remove",
         "GET /admin/plugins",
         "GET /admin/settings",
+        "GET /applications/clients",
+        "GET /applications/clients/new",
+        "GET /applications/clients/{client_id}/delete",
+        "GET /applications/everybody",
         "GET /gateways/{gateway_id}/discovery",
         "GET /metrics",
         "GET /oauth/registered-clients",
         "GET /oauth/registered-clients/{gateway_id}",
+        "GET /oauth2/clients",
+        "GET /oauth2/clients/{client_id}",
         "POST /admin/clients/{row_id}/delete",
         "POST /admin/connections/disconnect",
         "POST /admin/connections/end",
@@ -124,8 +177,12 @@ ADMIN = frozenset(
         "POST /admin/gateways/{gateway_id}/edit",
         "POST /admin/gateways/{gateway_id}/remove",
         "POST /admin/gateways/{gateway_id}/test",
+        "POST /applications/clients/new",
+        "POST /applications/clients/{client_id}/delete",
+        "POST /applications/everybody/end",
         "POST /gateways",
         "POST /gateways/{gateway_id}/issuer",
+        "POST /oauth2/clients",
         "PUT /gateways/{gateway_id}",
     }
 )
