@@ -16,6 +16,7 @@ from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 MANY = 10_000
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 SEED = 9207
 
 ODD = (
@@ -96,9 +97,16 @@ class Mutator:
 
 
 @pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No limit of registrations hides what one of them would be answered."""
+    environment.setenv("CLIENT_REGISTRATIONS_PER_HOUR", "100000")
+    return environment
+
+
+@pytest.fixture
 async def right(stock: StockClient, browser: Browser) -> dict[str, dict[str, str]]:
     """Requests that hold: each mutation begins with one."""
-    await stock.introduce()
+    await stock.introduce(grant_types=["authorization_code", "refresh_token", DEVICE_CODE])
     answer = answer_of(await stock.visit(browser))
     tokens = (await stock.redeem(answer["code"])).json()
     client = {"client_id": stock.client["client_id"]}
@@ -117,6 +125,8 @@ async def right(stock: StockClient, browser: Browser) -> dict[str, dict[str, str
         "code": client | redeem | {"redirect_uri": REDIRECT_URI, "resource": stock.mcp_url},
         "refresh": client | {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]},
         "revoke": client | {"token": tokens["access_token"], "token_type_hint": "access_token"},
+        "device": client | {"resource": stock.mcp_url, "scope": "mcp"},
+        "device code": client | {"grant_type": DEVICE_CODE, "device_code": tokens["refresh_token"]},
         "callback": {"code": "c", "state": answer["code"], "iss": BASE},
     }
 
@@ -146,6 +156,8 @@ async def test_none_is_answered_with_a_fault_of_the_server(
         lambda: get("/oauth/callback", "callback"),
         lambda: post("/oauth2/token", "code"),
         lambda: post("/oauth2/token", "refresh"),
+        lambda: post("/oauth2/token", "device code"),
+        lambda: post("/oauth2/device_authorization", "device"),
         lambda: post("/oauth2/revoke", "revoke"),
         lambda: ("POST", "/oauth2/register", {"content-type": "application/json"}, mutator.document(register)),
     ]
