@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from latchpin.sdk.settings import Settings, Words
 from latchpin.sdk.urls import check_url, is_loopback_host
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import NoDecode
 
 __all__ = ["AuthorizationServerSettings"]
+
+
+def _object(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    """Read a JSON object."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError('must be a JSON object such as {"https://issuer": "https://issuer/keys"}') from None
 
 
 class AuthorizationServerSettings(Settings):
@@ -54,7 +67,8 @@ class AuthorizationServerSettings(Settings):
         365, ge=1, le=3650, description="How long a personal access token may last at most."
     )
 
-    id_jag_issuers: dict[str, str] = Field(
+    # NoDecode: an empty line of .env is no JSON, and means the default.
+    id_jag_issuers: Annotated[dict[str, str], NoDecode, BeforeValidator(_object)] = Field(
         {},
         description=(
             "Identity providers whose grants (ID-JAG) let a company's applications in: a JSON object of each issuer "
