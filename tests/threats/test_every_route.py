@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import permutations
 from typing import Any
 
 import httpx
@@ -173,11 +172,18 @@ async def test_24_what_does_not_hold_is_401_at_every_route_whatever_came_along(g
     proven_by("identity/test_presented.py", "test_a_header_that_proves_nothing_is_401_beside_a_good_session")
 
 
+def orders(identities: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Orders in which any two of them stand either way round, next to each other and apart."""
+    for place in range(len(identities)):
+        turned = (*identities[place:], *identities[:place])
+        yield from (turned, turned[::-1])
+
+
 async def test_24_in_every_order_of_the_identities(gateway: InnerGateway):
     services = gateway.application.services
     good, bad = await credentials(gateway)
     person, wrong = Person(gateway, nowhere()), []
-    for order in permutations([*services.identities, KeyIdentity()]):
+    for order in orders([*services.identities, KeyIdentity()]):
         gateway.app.state.services = replace(services, identities=order)
         for beside, headers in good.items():
             assert (await person.ask("GET /gateways", *headers)).status_code == 200, beside
