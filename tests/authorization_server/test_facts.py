@@ -63,3 +63,25 @@ async def test_what_a_client_revokes_is_told_once(gateway, stock: StockClient, b
     for _ in range(2):
         await stock.http.post(stock.metadata["revocation_endpoint"], data=form)
     assert len(listening.of("grant.ended")) == 1
+
+
+async def test_a_client_that_registers_changes_and_goes_is_told_each_time(gateway, stock: StockClient):
+    listening = listen(gateway)
+    await stock.introduce()
+    url, token = stock.client["registration_client_uri"], stock.client["registration_access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    names = ("client_id", "redirect_uris", "grant_types", "token_endpoint_auth_method")
+    await stock.http.put(url, json={name: stock.client[name] for name in names}, headers=headers)
+    await stock.http.delete(url, headers=headers)
+    told = [(fact.name, fact.actor, fact.details["client_id"]) for fact in listening.heard]
+    happened = ("mcp-client.registered", "mcp-client.changed", "mcp-client.deleted")
+    assert told == [(name, CLIENT_ITSELF, stock.client["client_id"]) for name in happened]
+    assert token not in repr(listening.heard)
+
+
+async def test_nothing_that_is_told_names_an_address_in_its_details(gateway, stock: StockClient, browser):
+    listening = listen(gateway)
+    tokens = await stock.gets_in(browser)
+    await stock.refresh(tokens["refresh_token"])
+    own = {fact.name for fact in FACTS}
+    assert [fact for fact in listening.heard if fact.name in own and "@" in repr(fact.details)] == []

@@ -272,7 +272,7 @@ async def test_an_administrator_enters_a_service_in_the_pages_and_deletes_it(gat
         assert "Nightly &lt;b&gt;" in page.text
         (client,) = (await admin(gateway, "GET")).json()["clients"]
         page = await browser.open(f"{BASE}/applications/clients")
-        assert f"as {ROBOT}" in page.text
+        assert f"{ROBOT}, by itself" in page.text
         page = await browser.open(f"{BASE}/applications/clients/{client['client_id']}/delete")
         page = await browser.submit(page.form(action=f"/applications/clients/{client['client_id']}/delete"))
         assert page.title.startswith("Deleted Nightly")

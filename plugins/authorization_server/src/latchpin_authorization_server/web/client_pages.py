@@ -33,7 +33,7 @@ class ClientRow:
     """A client as the page shows it.
 
     Attributes:
-        place: where answers go, or as whom a service acts.
+        place: whom it is for: people, with where their answers go, or the address that a service acts as.
         ends: when it is forgotten unless it is used; None: never.
     """
 
@@ -53,7 +53,7 @@ class ClientRow:
         return cls(
             client.id,
             client.name,
-            f"as {client.acts_as}" if client.acts_as else places or "on devices",
+            f"{client.acts_as}, by itself" if client.acts_as else f"people, at {places or 'devices'}",
             client.auth_method != "none",
             stored.created_by,
             TimeShown.of(stored.created_at, now),
