@@ -140,7 +140,19 @@ LEADING = {
 """Of ``OWN``: what they answer, beside 401, to who is not signed in. Both are told to browsers by a client: the first
 says that the client is unknown before anybody signs in, the second sends to the sign-in whatever asks."""
 
-FOR_ALL = frozenset({"DELETE /oauth/tokens", "GET /flows", "GET /flows/{flow_id}", "GET /oauth/tokens"})
+FOR_ALL = frozenset(
+    {
+        "DELETE /oauth/tokens",
+        "DELETE /oauth2/grants",
+        "DELETE /oauth2/grants/{grant_id}",
+        "DELETE /oauth2/personal-tokens/{token_id}",
+        "GET /flows",
+        "GET /flows/{flow_id}",
+        "GET /oauth/tokens",
+        "GET /oauth2/grants",
+        "GET /oauth2/personal-tokens",
+    }
+)
 """Of ``OWN``: shows an administrator what is everybody's, or does what it does to whom an administrator names."""
 
 ADMIN = frozenset(
