@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.front_door.clients import open_python_sdk
+from tests.front_door.scene import prove_the_end
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, complete_on_the_other, start_pair
@@ -40,3 +42,10 @@ async def test_a_hundred_callers_of_two_workers_cost_one_refresh(mariadb_backend
     assert outcome.statuses == {200: 100}
     assert outcome.bearers == {"alice-access-1": 100}
     assert len(outcome.workers) == 2, outcome.workers
+
+
+async def test_a_client_that_knows_one_url_gets_in_until_its_person_leaves(
+    mariadb_backend: GatewayBackend, tmp_path: Path
+):
+    with start_fault_switch() as switch, start_pair(mariadb_backend, tmp_path) as pair:
+        await prove_the_end(pair, switch, open_python_sdk)

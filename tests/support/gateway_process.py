@@ -65,10 +65,11 @@ class DeployedGateway:
             yield client
 
     @contextlib.asynccontextmanager
-    async def browser(self, email: str | None = ALICE) -> AsyncIterator[Browser]:
+    async def browser(self, email: str | None = ALICE, *, stops_before: str | None = None) -> AsyncIterator[Browser]:
         """A person's browser, signed in by the company's proxy in front; None: nobody is signed in."""
         headers = {} if email is None else {USER_HEADER: email}
-        async with Browser(httpx.AsyncClient(headers=headers, trust_env=False, timeout=60)) as browser:
+        http = httpx.AsyncClient(headers=headers, trust_env=False, timeout=60)
+        async with Browser(http, stops_before=stops_before) as browser:
             yield browser
 
     async def add(self, url: str, **body: Any) -> str:

@@ -102,6 +102,11 @@ class Browser:
         """What servers stored here."""
         return self._client.cookies
 
+    @property
+    def headers(self) -> httpx.Headers:
+        """What it sends with every request, as a proxy in front of servers would add it."""
+        return self._client.headers
+
     async def open(self, url: str, *, follow: bool = True) -> Page:
         """Go to ``url`` as if it was typed in."""
         return await self._go("GET", url, origin="", data=None, follow=follow)

@@ -1,0 +1,83 @@
+"""A person at a browser, whom clients send to the gateway: signed in there, answers each page, and counts them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from latchpin_demo.browser import Browser, Form, Page
+from latchpin_demo.front_channel import PASSWORD
+
+__all__ = ["Person", "Visit"]
+
+_MOST_PAGES = 10
+
+
+@dataclass(slots=True)
+class Visit:
+    """One time that a client opened the browser.
+
+    Attributes:
+        url: what the client opened.
+        pages: the titles of the pages that waited for the person.
+        clicks: how often the person pressed a button that is not of a sign-in.
+        sign_ins: how often the person gave a password.
+        end: the page that it ended on.
+    """
+
+    url: str
+    pages: list[str] = field(default_factory=list)
+    clicks: int = 0
+    sign_ins: int = 0
+    end: Page | None = None
+
+
+class Person:
+    """Does what a client's user does.
+
+    Args:
+        browser: theirs.
+        email: who they are, at the gateway and at the servers behind it.
+    """
+
+    def __init__(self, browser: Browser, email: str) -> None:
+        self.email = email
+        self.visits: list[Visit] = []
+        self._browser = browser
+        self._shown = asyncio.Event()
+
+    async def visit(self, url: str) -> Visit:
+        """Open what a client asks to be opened, and go on until no page wants an answer."""
+        visit = Visit(url)
+        self.visits.append(visit)
+        visit.end = await self._browser.open(url)
+        while (form := _find_form(visit.end)) is not None:
+            assert len(visit.pages) < _MOST_PAGES, visit.pages
+            visit.pages.append(visit.end.title)
+            visit.end = await self._answer(form, visit)
+        self._shown.set()
+        return visit
+
+    async def shown(self) -> None:
+        """Return when the next visit has come to its end."""
+        self._shown.clear()
+        await self._shown.wait()
+
+    def forget(self, header: str) -> None:
+        """The browser sends this header no more."""
+        del self._browser.headers[header]
+
+    async def _answer(self, form: Form, visit: Visit) -> Page:
+        if "password" in form.fields:
+            visit.sign_ins += 1
+            return await self._browser.submit(form, email=self.email, password=PASSWORD)
+        visit.clicks += 1
+        return await self._browser.submit(form, press="allow")
+
+
+def _find_form(page: Page) -> Form | None:
+    """The question that the page asks; None if it asks nothing that a person says yes to."""
+    for form in page.forms:
+        if "password" in form.fields or any(value == "allow" for _, value in form.buttons):
+            return form
+    return None

@@ -1,0 +1,28 @@
+"""The official Python SDK's client, given the URL alone, on each store; with two workers where they can share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.front_door.clients import open_python_sdk
+from tests.front_door.scene import prove_the_end, prove_ways_back
+from tests.providers import FaultSwitch
+from tests.servers import GatewayBackend
+from tests.support.gateway_process import Rig, start_pair, start_rig
+
+NEEDS = ("latchpin_authorization_server", "latchpin_dcr", "latchpin_proxy")
+
+
+@pytest.fixture
+def workers(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
+    start = start_pair if backend.shared else start_rig
+    with start(backend, tmp_path) as started:
+        yield started
+
+
+async def test_it_gets_in_and_stays_in_until_its_person_leaves(workers: Rig, upstream: FaultSwitch):
+    await prove_ways_back(workers, upstream, open_python_sdk)
+    await prove_the_end(workers, upstream, open_python_sdk)
