@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from latchpin.commands.main import COMMANDS
+from latchpin.commands.command_line import COMMANDS
 
 from tests.providers.servers import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
@@ -84,7 +84,7 @@ def test_nothing_else_is_installed(backend: GatewayBackend, tmp_path: Path):
     assert {row["distribution"] for row in json.loads(told.stdout)} == {"latchpin", "latchpin-sql-store"}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [each.name for each in COMMANDS])
 def test_each_command_is_there(command: str, tmp_path: Path):
     helped = run_latchpin(command, "--help", env={}, cwd=tmp_path)
     assert helped.returncode == 0, helped.stderr

@@ -1,53 +1,81 @@
-"""The command line is put together from parts, and a part brings along what its commands need and no more."""
+"""The command line knows its commands by a line each, and loads one, with no more than it needs, when it is used."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer
-from latchpin.commands.main import COMMANDS, build
+from latchpin.commands.command_line import COMMANDS, build
+from latchpin.plugins import hookspecs
+from latchpin.plugins.host import Plugins
+from typer.testing import CliRunner
 
 FOREIGN = (
-    *("latchpin_demo.command", "latchpin.commands.doctor", "latchpin_admin_cli.gateways"),
-    *("alembic", "httpx2", "jinja2", "mcp", "redis", "sqlalchemy"),
+    *("latchpin_demo.command", "latchpin_doctor.command", "latchpin_admin_cli.gateways"),
+    *("alembic", "httpx2", "jinja2", "mcp", "redis", "sqlalchemy", "typer"),
 )
 """What belongs to other commands, or is loaded when it is first needed."""
 
-
-def commands_of(app: typer.Typer) -> dict[str, typer.core.TyperCommand]:
-    return typer.main.get_command(app).commands  # type: ignore[attr-defined, no-any-return]
+OFFERED = [*COMMANDS, *Plugins().values(hookspecs.COMMANDS)]
 
 
-def test_every_command_of_the_core_is_named_with_the_module_that_has_it() -> None:
-    ours = {
-        name
-        for module in dict.fromkeys(COMMANDS.values())
-        for name in commands_of(build(next(each for each in COMMANDS if COMMANDS[each] == module)))
-    }
-    assert ours == set(COMMANDS)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_put_together_alone_is_the_same(name: str) -> None:
-    whole, alone = commands_of(build())[name], commands_of(build(name))[name]
-    assert [each.name for each in alone.params] == [each.name for each in whole.params]
-    assert set(getattr(alone, "commands", ())) == set(getattr(whole, "commands", ()))
-
-
-@pytest.mark.parametrize("first", [None, "--version", "no-such-command"])
-def test_anything_else_puts_all_of_them_together(first: str | None) -> None:
-    assert set(COMMANDS) <= set(commands_of(build(first)))
-
-
-def test_a_server_loads_nothing_that_only_other_commands_need() -> None:
-    code = "import sys; from latchpin.commands.main import build; build('serve'); import latchpin.asgi; "
-    code += "print(*sys.modules)"
+def modules_after(code: str) -> list[str]:
+    """What a process of its own has imported when it has run ``code``."""
     environment = {"AUTH_ENCRYPTION_SECRET": "x" * 40, "LOG_FILE": "", "CACHE_TYPE": "none"}
+    code = f"import sys\n{code}\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
-    loaded = done.stdout.split()
+    return done.stdout.splitlines()[-1].split()
+
+
+def after_command(*words: str) -> list[str]:
+    """The same for a command line."""
+    return modules_after(
+        f"from latchpin.commands.main import main\nsys.argv = ['latchpin', *{words}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass"
+    )
+
+
+@pytest.mark.parametrize("command", OFFERED, ids=[each.name for each in OFFERED])
+def test_the_list_of_commands_says_what_the_help_of_each_begins_with(command):
+    root: Any = typer.main.get_command(build())
+    loaded = root.get_command(None, command.name).load()
+    first, _, _ = loaded.help.partition("\n\n")
+    assert (loaded.name, " ".join(first.split())) == (command.name, command.about)
+
+
+def test_all_are_listed_in_their_order():
+    root: Any = typer.main.get_command(build())
+    assert [name for name in root.list_commands(None) if not root.get_command(None, name).hidden] == [
+        each.name for each in OFFERED
+    ]
+
+
+def test_what_follows_a_command_is_its_own():
+    helped = CliRunner().invoke(build(), ["token", "create", "--help"])
+    assert helped.exit_code == 0
+    assert "latchpin token create" in helped.stdout.replace("root", "latchpin")
+    assert CliRunner().invoke(build(), ["--", "secret", "generate"]).exit_code == 0
+
+
+def test_a_word_that_is_almost_a_command_is_recognized():
+    ended = CliRunner().invoke(build(), ["serv"])
+    assert ended.exit_code == 2
+    assert "No such command 'serv'. Did you mean 'serve'" in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("latchpin se", "secret"), ("latchpin token cr", "create")])
+def test_a_shell_completes_commands_and_what_is_in_them(typed: str, offered: str):
+    environment = {"_LATCHPIN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    ended = CliRunner().invoke(build(), prog_name="latchpin", env=environment)
+    assert offered in ended.stdout.split()
+
+
+def test_a_worker_loads_nothing_that_only_commands_need():
+    loaded = modules_after("import latchpin.commands.main, latchpin.asgi")
     assert "latchpin.web.app" in loaded
     assert [name for name in FOREIGN if name in loaded] == []

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from latchpin.commands.command_line import build
 from latchpin.commands.console import opened
-from latchpin.commands.main import build
 from latchpin.commands.tables import print_table, width_of_output
 from latchpin.errors import NotFound
 from latchpin_flows.inspector import open_inspector
@@ -79,7 +79,7 @@ def latchpin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/x.db")
 
     def run(*words: str, stdin: str = "") -> Result:
-        return CliRunner().invoke(build(words[0]), words, input=stdin)
+        return CliRunner().invoke(build(), words, input=stdin)
 
     return run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jwt
 import pytest
-from latchpin.commands.main import build
+from latchpin.commands.command_line import build
 from latchpin.errors import LatchpinError
 from typer.testing import CliRunner, Result
 
@@ -25,7 +25,7 @@ def latchpin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def run(environment: dict[str, str], *words: str) -> Result:
         for name, value in {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db", **environment}.items():
             monkeypatch.setenv(name, value)
-        return CliRunner().invoke(build(words[0]), words)
+        return CliRunner().invoke(build(), words)
 
     return run
 

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import latchpin
-import typer
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from latchpin.contracts import NavigationEntry
+from latchpin.contracts import Command, NavigationEntry
 from latchpin.model import CollectionSpec, Document
-from latchpin.sdk.commands import opened, run
 from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingAdmin, frame, render
 
 NOTES = CollectionSpec("acme_notes", sealed=frozenset({"text"}))
@@ -47,27 +45,7 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
     return [NavigationEntry("Note", "/acme/note", "What everybody should know.")]
 
 
-commands = typer.Typer(name="acme", help="Notes of ACME.", no_args_is_help=True)
-
-
-@commands.callback()
-def group() -> None:
-    """Notes of ACME."""
-
-
-@commands.command()
-def note() -> None:
-    """Print the note."""
-    typer.echo(run(read_note()))
-
-
-async def read_note() -> str:
-    async with opened() as application:
-        note = await application.services.context.collection(NOTES).get("note")
-    return note.body["text"] if note else "There is no note."
-
-
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin acme note``."""
-    return [commands]
+    return [Command("acme", "Notes of ACME.", "tests.contracts.acme_commands:app")]

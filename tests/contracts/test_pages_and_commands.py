@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 import pytest
-from latchpin.commands import main as cli
+from latchpin.commands.command_line import build
 from latchpin.plugins.host import Plugins
 from latchpin_testing import MovedClock, check_plugin, running_gateway
 from typer.testing import CliRunner
@@ -62,8 +62,8 @@ def test_a_command_reaches_the_stores(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'one.db'}")
     monkeypatch.setattr("latchpin.plugins.host.entry_points", lambda group: [*entry_points(group=group), POINT])
-    told = CliRunner().invoke(cli.build("acme"), ["acme", "note"])
+    told = CliRunner().invoke(build(), ["acme", "note"])
     assert (told.exit_code, told.stdout) == (0, "There is no note.\n")
     monkeypatch.setenv("RECORD_STORE", "memory")
-    refused = CliRunner().invoke(cli.build("acme"), ["acme", "note"])
+    refused = CliRunner().invoke(build(), ["acme", "note"])
     assert "out of reach" in str(refused.exception)

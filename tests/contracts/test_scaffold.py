@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import entry_points
 
 import pytest
-from latchpin.commands.main import build
+from latchpin.commands.command_line import build
 from latchpin.errors import SettingsError
 from latchpin_scaffold.writing import KINDS, write_plugin
 from typer.testing import CliRunner

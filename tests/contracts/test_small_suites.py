@@ -12,7 +12,7 @@ import latchpin
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from latchpin.contracts import Backend, Check, Finding, Severity, TokenRequestParts
+from latchpin.contracts import Backend, Check, Command, Finding, Severity, TokenRequestParts
 from latchpin.defaults import client_authentications, grants, pkce
 from latchpin.identity import sources
 from latchpin.identity.assertion_store import AssertionStore
@@ -38,6 +38,8 @@ from latchpin_testing import (
     check_plugin,
 )
 from latchpin_testing.sealing import SuiteSigner
+
+from tests.contracts import acme_notes
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 
@@ -439,3 +441,17 @@ def test_a_plugin_that_is_not_fit_to_be_used_is_found(name, model, found, monkey
     monkeypatch.setattr(module, "latchpin_signer", marked, raising=False)
     with pytest.raises(pytest.fail.Exception, match=found):
         check_plugin(module)
+
+
+@pytest.mark.parametrize(
+    ("about", "app", "found"),
+    [
+        ("Notes of ACME.", "tests.contracts.acme_commands:group", "'acme' can be loaded; it raised LookupError"),
+        ("Some notes.", "tests.contracts.acme_commands:app", "the help of 'acme' begins as the list has it"),
+    ],
+)
+def test_a_command_that_is_not_as_it_is_listed_is_found(about, app, found, monkeypatch):
+    marked = latchpin.hookimpl(lambda: Command("acme", about, app))
+    monkeypatch.setattr(acme_notes, "latchpin_commands", marked)
+    with pytest.raises((pytest.fail.Exception, AssertionError), match=found):
+        check_plugin(acme_notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from latchpin.commands.main import build
+from latchpin.commands.command_line import build
 from latchpin.errors import PluginError
 from latchpin.plugins import elsewhere
 from latchpin.plugins.host import Plugins
@@ -22,7 +22,7 @@ SETTINGS = [(name, each) for each, brings in elsewhere.ELSEWHERE.items() for nam
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only the core is installed."""
     monkeypatch.setattr(elsewhere, "_is_installed", lambda _: False)
-    monkeypatch.setattr("latchpin.commands.main._commands_of_plugins", list)
+    monkeypatch.setattr("latchpin.commands.command_line._commands_of_plugins", list)
     elsewhere.missing.cache_clear()
     yield
     elsewhere.missing.cache_clear()
@@ -31,7 +31,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("rest", [[], ["--help"], ["--once", "x"]], ids=str)
 @pytest.mark.parametrize(("name", "distribution"), COMMANDS)
 def test_a_missing_command_names_what_brings_it(name: str, distribution: str, rest: list[str], alone):
-    ended = CliRunner().invoke(build(name), [name, *rest])
+    ended = CliRunner().invoke(build(), [name, *rest])
     assert isinstance(ended.exception, PluginError)
     assert ended.exception.detail == f"'latchpin {name}' comes with {distribution}, which is not installed"
     assert ended.exception.for_operator() == f"Install it: pip install {distribution}"

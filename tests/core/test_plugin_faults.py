@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from latchpin.activity.activity import Activity
 from latchpin.assembly import assemble
-from latchpin.commands.main import build
+from latchpin.commands.command_line import build
 from latchpin.errors import BackendUnavailable, PluginError
 from latchpin.plugins.hookspecs import CHECKS, HOOKS, ROUTES
 from latchpin.plugins.host import Plugins
@@ -62,6 +62,11 @@ def hook(name: str, body: str, mark: str = "@latchpin.hookimpl") -> str:
     return f"import latchpin\n\n{mark}\ndef {name}:\n    {body}\n"
 
 
+def command(name: str, about: str, app: str) -> str:
+    body = f"return latchpin.contracts.Command({name}, {about}, {app})"
+    return hook("latchpin_commands()", body)
+
+
 FAULTS = [
     ("import", "import no_such_module", "failed to load: ModuleNotFoundError: No module named 'no_such_module'"),
     ("leaves at import", "import sys\nsys.exit(0)", "failed to load: SystemExit: 0"),
@@ -110,7 +115,23 @@ FAULTS = [
     ),
     ("open", hook("latchpin_cipher()", "return latchpin.Backend('x', 'x', latchpin.Settings, None)"), "open cannot be"),
     ("model", hook("latchpin_settings()", "return [dict]"), "the class dict, and not a model of latchpin.Settings"),
-    ("commands", hook("latchpin_commands()", "return ['db']"), "a str, and not a typer.Typer"),
+    ("commands", hook("latchpin_commands()", "return ['db']"), "a str, and not a latchpin.contracts.Command"),
+    (
+        "command's name",
+        command("'Db'", "'x'", "'x:app'"),
+        "a Command whose name is 'Db', and it must be a word in lower",
+    ),
+    ("command's line", command("'acme'", "'x\\ny'", "'x:app'"), "the Command 'acme' whose about is not one line"),
+    (
+        "command's app",
+        command("'acme'", "'x'", "print"),
+        "the Command 'acme' whose app is <built-in function print>, and",
+    ),
+    (
+        "command's name twice",
+        command("'doctor'", "'x'", "'x:app'"),
+        "two plugins offer 'doctor' for latchpin_commands: ",
+    ),
     ("routes", hook("latchpin_routes()", "return {'/x': print}"), "a dict, and not a fastapi.APIRouter"),
     ("check", hook("latchpin_checks()", "return [print]"), "and not a latchpin.contracts.Check"),
     ("link", hook("latchpin_navigation()", "return ['/x']"), "a str, and not a latchpin.contracts.NavigationEntry"),
@@ -147,15 +168,43 @@ async def test_what_is_wrong_is_named_alike_by_the_list_and_the_start(
     [fault] = plugins.faults()
     assert NAMED in fault.detail
     assert told in fault.detail
-    listed = CliRunner().invoke(build("plugins"), ["plugins"])
+    listed = CliRunner().invoke(build(), ["plugins"])
     assert listed.exit_code == 1
     assert fault.detail in listed.stderr
-    served = CliRunner().invoke(build("serve"), ["serve"])
+    served = CliRunner().invoke(build(), ["serve"])
     assert isinstance(served.exception, PluginError)
     assert served.exception.detail == fault.detail
-    if "typer" not in told:  # a serving process asks for no commands
+    if "latchpin_commands" not in source:  # a serving process asks for no commands
         with pytest.raises(PluginError, match=r"acme-plugin 7\.2"):
             require_servable(Plugins(), CoreSettings(cache_type="memory"))
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3"),
+        ("app = print", "LookupError: acme_commands:app is no Typer app that has 'acme'"),
+        (
+            "import typer\napp = typer.Typer(name='other')",
+            "LookupError: acme_commands:app is no Typer app that has 'acme'",
+        ),
+    ],
+    ids=["import", "leaves", "no app", "another app"],
+)
+def test_a_command_that_cannot_be_loaded_is_listed_and_takes_no_other_along(
+    install: Install, tmp_path: Path, monkeypatch, source: str, told: str
+):
+    (tmp_path / "acme_commands.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "acme_commands", raising=False)
+    assert install(command("'acme'", "'Notes of ACME.'", "'acme_commands:app'")).faults() == []
+    listed = CliRunner().invoke(build(), ["--help"])
+    assert (listed.exit_code, "Notes of ACME." in listed.stdout) == (0, True)
+    used = CliRunner().invoke(build(), ["acme"])
+    assert isinstance(used.exception, PluginError)
+    assert used.exception.detail == f"{NAMED} failed to load 'latchpin acme': {told}"
+    assert used.exception.remedy == "Repair or uninstall acme-plugin; 'latchpin plugins' shows them all."
+    assert CliRunner().invoke(build(), ["secret", "generate"]).exit_code == 0
 
 
 UPDATE = "Install a version of acme-plugin that was made for latchpin 0.1.0, or another latchpin."

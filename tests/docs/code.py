@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import latchpin_testing
-import typer
-from latchpin.commands.main import build
 from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.settings import variables
 
-from tests.docs.interfaces import routes
+from tests.docs.interfaces import load_commands, routes
 from tests.docs.reference import defaults, models
 from tests.servers.selection import CORE, plugins
 
@@ -45,7 +43,9 @@ def suites() -> list[str]:
 
 def commands() -> dict[str, set[str]]:
     """Each command, as people type it, with its options."""
-    return dict(_commands(typer.main.get_command(build()), "latchpin"))
+    return {
+        path: options for name, each in load_commands().items() for path, options in _commands(each, f"latchpin {name}")
+    }
 
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, set[str]]]:

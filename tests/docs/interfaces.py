@@ -13,7 +13,7 @@ from typing import Any, get_args
 import latchpin_testing
 import typer
 from latchpin.activity.logs import tear_down_logging
-from latchpin.commands.main import build
+from latchpin.commands.command_line import build
 from latchpin.model.flow_steps import StepFacts
 from latchpin.plugins.hookspecs import HOOKS, BackendHook, Hook
 from latchpin.sdk import PUBLISHED
@@ -205,10 +205,17 @@ def steps() -> Iterator[str]:
 # The commands with their options, from the Typer applications.
 
 
+def load_commands() -> dict[str, Any]:
+    """Each command and group of core and plugins by its name, loaded."""
+    root: Any = typer.main.get_command(build())
+    return {name: root.get_command(None, name).load() for name in root.list_commands(None)}
+
+
 def commands() -> Iterator[str]:
     """A row for each command."""
     yield from ("| command | what it does | options |", "|---|---|---|")
-    for path, command in _leaves(typer.main.get_command(build()), "latchpin"):
+    leaves = (leaf for name, each in load_commands().items() for leaf in _leaves(each, f"latchpin {name}"))
+    for path, command in leaves:
         text = " ".join((command.help or "").split())
         options = "<br>".join(_option(each) for each in command.params if each.opts[0].startswith("--"))
         yield f"| `{path}` | {text} | {options} |"

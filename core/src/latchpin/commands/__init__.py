@@ -1,1 +1,1 @@
-"""The command line's groups, one file each. ``latchpin.commands.main`` puts them together with those of plugins."""
+"""The command line's groups, one file each. ``command_line`` lists them with those of plugins, and ``main`` runs it."""

@@ -10,6 +10,7 @@ from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import Collection
+from latchpin.contracts.commands import Command
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
@@ -48,6 +49,7 @@ __all__ = [
     "ClientRegistrar",
     "Clock",
     "Collection",
+    "Command",
     "Context",
     "DerivedKey",
     "EventListener",

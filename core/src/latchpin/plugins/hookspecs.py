@@ -25,6 +25,7 @@ from latchpin.contracts import (
     Cipher,
     ClientAuthentication,
     ClientRegistrar,
+    Command,
     EventListener,
     Gauge,
     Grant,
@@ -42,7 +43,6 @@ from latchpin.contracts import (
 from latchpin.model.server_profile import ServerProfile
 
 if TYPE_CHECKING:
-    import typer
     from fastapi import APIRouter
 
 __all__ = ["HOOK_API", "HOOKS", "SERVING_HOOKS", "SIDE_BY_SIDE", "WITH_SETTINGS", "BackendHook", "Hook", "hookimpl"]
@@ -97,10 +97,10 @@ class BackendHook(Hook[Backend[Any, ServiceT]], Generic[ServiceT]):
     may_be_none: bool = False
 
 
-COMMANDS: Hook[typer.Typer] = Hook(
+COMMANDS = Hook(
     "latchpin_commands",
-    "Add commands. A Typer app with a ``name`` in its info becomes a group; without, its commands join the root.",
-    kind="typer.Typer",
+    "Add commands, and groups of them: what each is called, and where its Typer app is, loaded when it is used.",
+    kind=Command,
 )
 SETTINGS: Hook[type[BaseSettings]] = Hook(
     "latchpin_settings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from pkgutil import resolve_name
 from typing import Any
 
@@ -39,7 +40,19 @@ def misfit(hook: Hook[Any], value: object) -> str | None:
             if isinstance(value, type)
             else lacking(value, kind)
         )
-    return None if isinstance(value, kind) else _not(value, f"a {_named(hook)}")
+    if not isinstance(value, kind):
+        return _not(value, f"a {_named(hook)}")
+    return _misfit_command(value) if isinstance(value, contracts.Command) else None
+
+
+def _misfit_command(command: contracts.Command) -> str | None:
+    if not isinstance(command.name, str) or re.fullmatch(r"[a-z][a-z0-9-]*", command.name) is None:
+        return f"a Command whose name is {command.name!r}, and it must be a word in lower case"
+    if not isinstance(command.about, str) or not command.about or len(command.about.splitlines()) != 1:
+        return f"the Command '{command.name}' whose about is not one line"
+    if not isinstance(command.app, str) or re.fullmatch(r"[\w.]+:\w+", command.app) is None:
+        return f"the Command '{command.name}' whose app is {command.app!r}, and not as package.module:attribute"
+    return None
 
 
 def _misfit_backend(value: object, contract: type) -> str | None:

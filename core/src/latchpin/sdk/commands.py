@@ -1,4 +1,4 @@
-"""Commands of a plugin, which ``latchpin_commands`` offers as Typer apps.
+"""What a plugin's commands stand on. ``latchpin_commands`` says where their Typer apps are.
 
 ``opened`` opens the record store and what stands on it, beside a gateway that may be serving, and gives the
 ``latchpin.sdk.gateway.Application``. ``run`` runs a command's asynchronous part, and ``until_told`` one that goes on

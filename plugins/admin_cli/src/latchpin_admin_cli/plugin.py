@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import latchpin
-
-if TYPE_CHECKING:
-    import typer
+from latchpin.contracts import Command
 
 __all__ = ["latchpin_commands"]
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin gateways``, ``config``, ``states`` and ``break-glass``."""
-    from latchpin_admin_cli import break_glass, config, gateways, states  # noqa: PLC0415  serving has no use for them
-
-    return [gateways.app, config.app, states.app, break_glass.app]
+    return [
+        Command("gateways", "Add, list, show and remove gateways.", "latchpin_admin_cli.gateways:app"),
+        Command("config", "Show the settings.", "latchpin_admin_cli.config:app"),
+        Command("states", "Look after pending authorizations.", "latchpin_admin_cli.states:app"),
+        Command(
+            "break-glass",
+            "End every session, authorization and connection, and have every token revoked, after something was "
+            "stolen.",
+            "latchpin_admin_cli.break_glass:app",
+        ),
+    ]

@@ -10,14 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, Every, Recorder
+from latchpin.contracts import BackgroundTask, Command, Every, Recorder
 
 from latchpin_audit.log import AuditLog
 from latchpin_audit.retention import trim
 from latchpin_audit.settings import AuditSettings
 
 if TYPE_CHECKING:
-    import typer
     from latchpin.sdk.gateway import Application
 
 __all__ = ["latchpin_background_tasks", "latchpin_commands", "latchpin_recorders", "trim_in_turn"]
@@ -83,8 +82,6 @@ def latchpin_background_tasks() -> Sequence[latchpin.Backend[AuditSettings, Back
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin audit``."""
-    from latchpin_audit.command import app  # noqa: PLC0415  loaded by the command line only
-
-    return [app]
+    return [Command("audit", "Verify and export the audit log.", "latchpin_audit.command:app")]

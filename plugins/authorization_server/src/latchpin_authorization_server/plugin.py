@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import latchpin
-from latchpin.contracts import Identity, NavigationEntry, Recorder
+from latchpin.contracts import Command, Identity, NavigationEntry, Recorder
 from latchpin.errors import SettingsError
 from latchpin.sdk.settings import CoreSettings, load
 
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 if TYPE_CHECKING:
-    import typer
     from fastapi import APIRouter
 
 __all__ = [
@@ -133,20 +132,34 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add what is kept here, with ``login`` and ``logout``, where no gateway runs, too."""
-    from latchpin_authorization_server.commands import (  # noqa: PLC0415  loaded by the command line only
-        applications,
-        login,
-        oauth_clients,
-        personal_tokens,
-    )
-
     return [
-        applications.app,
-        personal_tokens.app,
-        oauth_clients.app,
-        login.app,
+        Command(
+            "applications",
+            "What may use MCP servers as whom: list it, and end it.",
+            "latchpin_authorization_server.commands.applications:app",
+        ),
+        Command(
+            "personal-tokens",
+            "Personal access tokens, for programs that cannot sign in.",
+            "latchpin_authorization_server.commands.personal_tokens:app",
+        ),
+        Command(
+            "oauth-clients",
+            "MCP clients: enter, list, show and delete them.",
+            "latchpin_authorization_server.commands.oauth_clients:app",
+        ),
+        Command(
+            "login",
+            "Sign in at a Latchpin that runs elsewhere, for programs of your own.",
+            "latchpin_authorization_server.commands.login:app",
+        ),
+        Command(
+            "logout",
+            "End what 'latchpin login' began: there, and on this machine.",
+            "latchpin_authorization_server.commands.login:app",
+        ),
     ]
 
 

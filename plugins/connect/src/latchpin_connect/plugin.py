@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import NavigationEntry
+from latchpin.contracts import Command, NavigationEntry
 
 if TYPE_CHECKING:
-    import typer
     from fastapi import APIRouter
 
 __all__ = ["latchpin_commands", "latchpin_navigation", "latchpin_routes"]
@@ -34,8 +33,6 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin clients``."""
-    from latchpin_connect.command import app  # noqa: PLC0415  loaded by the command line only
-
-    return [app]
+    return [Command("clients", "What to enter in which MCP client.", "latchpin_connect.command:app")]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import latchpin
-
-if TYPE_CHECKING:
-    import typer
+from latchpin.contracts import Command
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin demo``."""
-    from latchpin_demo.command import app  # noqa: PLC0415  a serving process needs no command line
-
-    return [app]
+    return [
+        Command(
+            "demo",
+            "Start an authorization server, a protected MCP server and the gateway on this machine, and say what to "
+            "click.",
+            "latchpin_demo.command:app",
+        )
+    ]

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import Check, CheckContext, Finding
-
-if TYPE_CHECKING:
-    import typer
+from latchpin.contracts import Check, CheckContext, Command, Finding
 
 __all__ = ["latchpin_checks", "latchpin_commands"]
 
@@ -21,11 +17,15 @@ SETTINGS, PLUGINS, STORES, INSTANCES, GATEWAYS = "Settings", "Plugins", "Stores"
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Offer ``latchpin doctor``."""
-    from latchpin_doctor import command  # noqa: PLC0415  see above
-
-    return [command.app]
+    return [
+        Command(
+            "doctor",
+            "Check settings, stores, instances and gateways, and say how to mend what is wrong.",
+            "latchpin_doctor.command:app",
+        )
+    ]
 
 
 @latchpin.hookimpl

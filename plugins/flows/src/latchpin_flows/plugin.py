@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, EventListener, Every, Gauge, NavigationEntry
+from latchpin.contracts import BackgroundTask, Command, EventListener, Every, Gauge, NavigationEntry
 from latchpin.model import Caller
 from latchpin.sdk.settings import load
 
@@ -17,7 +17,6 @@ from latchpin_flows.settings import FlowSettings
 from latchpin_flows.summaries import FlowQuery
 
 if TYPE_CHECKING:
-    import typer
     from fastapi import APIRouter
     from latchpin.sdk.gateway import Application
 
@@ -110,8 +109,6 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin flows``."""
-    from latchpin_flows.command import app  # noqa: PLC0415  loaded by the command line only
-
-    return [app]
+    return [Command("flows", "Look at authorizations, step by step.", "latchpin_flows.command:app")]

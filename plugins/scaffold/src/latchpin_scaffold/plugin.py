@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import latchpin
-
-if TYPE_CHECKING:
-    import typer
+from latchpin.contracts import Command
 
 __all__ = ["latchpin_commands"]
 
 
 @latchpin.hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin plugin``."""
-    from latchpin_scaffold.command import app  # noqa: PLC0415  a serving process has no use for it
-
-    return [app]
+    return [Command("plugin", "Begin a plugin of your own.", "latchpin_scaffold.command:app")]

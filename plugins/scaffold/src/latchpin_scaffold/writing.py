@@ -80,4 +80,6 @@ def _texts(kind: str, name: str, module: str) -> dict[str, str]:
     }
     if kind in _STORES:
         texts[f"src/{module}/store.py"] = text("key-value")
+    if kind == "commands":
+        texts[f"src/{module}/commands.py"] = text("typer-app")
     return texts

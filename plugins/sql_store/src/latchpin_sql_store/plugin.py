@@ -12,14 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from latchpin import Backend, Context, hookimpl
-from latchpin.contracts import Check, CheckContext, Finding, RecordStore, StateStore
-from latchpin.sdk.settings import load
+from latchpin.contracts import Check, CheckContext, Command, Finding, RecordStore, StateStore
 
 from latchpin_sql_store.settings import SqlSettings
 
 if TYPE_CHECKING:
-    import typer
-
     from latchpin_sql_store.database import Database
 
 _log = logging.getLogger("latchpin.sql_store")
@@ -38,33 +35,9 @@ def latchpin_record_store() -> Backend[Any, RecordStore]:
 
 
 @hookimpl
-def latchpin_commands() -> Sequence[typer.Typer]:
+def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin db upgrade``."""
-    import typer  # noqa: PLC0415  a serving process needs no command line
-
-    group = typer.Typer(name="db", help="Look after the database.", no_args_is_help=True)
-    group.callback()(_group)
-    group.command("upgrade")(upgrade)
-    return [group]
-
-
-def _group() -> None:
-    """Look after the database."""
-
-
-def upgrade() -> None:
-    """Bring the schema of DATABASE_URL up to date. Safe to run from several machines at once."""
-    import typer  # noqa: PLC0415  see above
-
-    from latchpin_sql_store.migrate import upgrade_database  # noqa: PLC0415  loads Alembic
-
-    settings = load(SqlSettings)
-    before, after = upgrade_database(settings.database_url.get_secret_value())
-    where = settings.database_url
-    if before == after:
-        typer.echo(f"The schema of {where} is up to date ({after}).")
-    else:
-        typer.echo(f"Upgraded the schema of {where} from {before or 'nothing'} to {after}.")
+    return [Command("db", "Look after the database.", "latchpin_sql_store.command:app")]
 
 
 @hookimpl

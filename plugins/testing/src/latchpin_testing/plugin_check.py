@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
 
-from latchpin.contracts import Backend
+from latchpin.commands.command_line import load
+from latchpin.contracts import Backend, Command
 from latchpin.plugins.host import Offer
 from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.hooks import HOOKS, SETTINGS
@@ -25,7 +26,8 @@ def check_plugin(module: ModuleType) -> None:
     """Prove that ``module`` is a sound plugin: what its entry point names, with hooks that return what they should.
 
     It offers something; each hook gives the same each time; names are lower case; each setting has a description, and
-    is a ``SecretStr`` where its name says that it is a secret.
+    is a ``SecretStr`` where its name says that it is a secret; each command can be loaded, and its help begins with the
+    one line that the list of commands has.
 
     Raises:
         pytest.fail.Exception: it names the rule that is broken.
@@ -42,6 +44,8 @@ def check_plugin(module: ModuleType) -> None:
     )
     for offer in offers:
         _check_names(offer)
+        if isinstance(offer.value, Command):
+            _check_command(offer.value)
     for model in dict.fromkeys(model for offer in offers for model in _models(offer)):
         _check_settings(model)
 
@@ -56,6 +60,20 @@ def _check_names(offer: Offer[Any]) -> None:
         fits = offer.name == offer.name.lower() and offer.name.split() == [offer.name]
         holds(fits, "a deployer writes an offer's name in lower case, without blanks", found(offer.name))
         holds(offer.value.label.strip(), "an offer has a label for people", offer.name)
+
+
+def _check_command(command: Command) -> None:
+    __tracebackhide__ = True
+    try:
+        loaded = load(command)
+    except Exception as exc:
+        raise AssertionError(f"contract broken: '{command.name}' can be loaded; it raised {found(exc)}") from exc
+    first, _, _ = (loaded.help or "").partition("\n\n")
+    same(
+        " ".join(first.split()),
+        command.about,
+        f"the help of '{command.name}' begins as the list has it",
+    )
 
 
 def _models(offer: Offer[Any]) -> Sequence[type[BaseSettings]]:
