@@ -40,7 +40,7 @@ ONLY_IN = {
     "httpx2": {"outbound"},
     "mcp": {"gateways"},
     "uvicorn": {"serving"},
-    "typer": {"plugins", "commands"},
+    "typer": {"commands"},
     "sqlalchemy": set(),
     "redis": set(),
 }
