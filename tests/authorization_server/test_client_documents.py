@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from latchpin.model import Reply
+from latchpin_authorization_server.clients import documents
 from latchpin_authorization_server.clients.document import (
     LARGEST,
     is_document_url,
@@ -178,7 +179,7 @@ async def test_a_client_gets_in_by_its_document(editor: StockClient, browser, si
 
 async def test_the_person_is_told_whose_word_it_is(editor: StockClient, browser, site: Site):
     shown = await browser.open(editor.authorization_url())
-    assert f"so says the document at <code>{site.url.removeprefix('http://')}</code>" in shown.text
+    assert f"A document at <code>{site.url.removeprefix('http://')}</code> says it. Nobody else has" in shown.text
     assert "Any program on your computer can pass for it" in shown.text
 
 
@@ -236,6 +237,20 @@ async def test_one_host_is_asked_few_times_in_a_minute(gateway: InnerGateway, ed
     assert len(site.asked) == MOST_OF_HOST
     gateway.clock.advance(minutes=2)
     assert (await ask(gateway, editor)).status_code == 200
+
+
+async def test_where_very_many_are_kept_the_oldest_that_nobody_allows_anything_makes_room(
+    gateway: InnerGateway, editor: StockClient, browser, site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    gateway.clock.stop()
+    await editor.visit(browser)  # the oldest, and allowed
+    gateway.clock.advance(seconds=1)
+    await ask(gateway, editor, client_id=f"{site.url}/second.json")
+    monkeypatch.setattr(documents, "MOST_KEPT", 2)
+    gateway.clock.advance(seconds=1)
+    await ask(gateway, editor, client_id=f"{site.url}/third.json")
+    kept = (await open_server(gateway.application.services.context)).documents._kept
+    assert {held.id for held in await kept.scan(limit=5)} == {editor.client["client_id"], f"{site.url}/third.json"}
 
 
 async def test_a_document_that_grew_is_refused(gateway: InnerGateway, editor: StockClient, site: Site):

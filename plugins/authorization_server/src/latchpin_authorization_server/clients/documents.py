@@ -46,6 +46,9 @@ MOST_OF_HOST = 30
 """Documents of one host that are asked for in a minute."""
 MOST = 120
 """Documents that are asked for in a minute."""
+MOST_KEPT = 10_000
+_LOOKED_AT = 20
+"""Of the documents that were asked for longest ago, where one has to make room."""
 
 _log = logging.getLogger("latchpin.authorization-server")
 
@@ -157,6 +160,8 @@ class ClientDocuments:
         """Fetch and keep it. Raises ClientDocumentRefused if too many are asked for."""
         known, now = await self._get(client_id), self._clock()
         await self._check_pace(client_id, now)
+        if known is None:
+            await self._make_room()
         try:
             client, lifetime = await self._fetch(client_id)
             renewed = KeptDocument(client_id, client, now, now, now + lifetime)
@@ -185,6 +190,16 @@ class ClientDocuments:
         of_host = await self._kept.count("host", Span(f"{host}\n{since}", f"{host}\n\x7f"))
         if of_host >= MOST_OF_HOST or await self._kept.count("asked", Span(since)) >= MOST:
             raise ClientDocumentRefused("too many documents were asked for within a minute; try again soon")
+
+    async def _make_room(self) -> None:
+        """Where very many are kept, let one go that nobody allows anything. Raises ClientDocumentRefused if none is."""
+        if await self._kept.count() < MOST_KEPT:
+            return
+        for held in await self._kept.scan("asked", limit=_LOOKED_AT):
+            if not await self._is_allowed(held.id):
+                await self._kept.delete(held.id)
+                return
+        raise ClientDocumentRefused("too many documents are kept")
 
     async def _get(self, client_id: str) -> KeptDocument | None:
         held = await self._kept.get(client_id)
