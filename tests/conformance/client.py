@@ -116,8 +116,7 @@ async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Cli
         if response.is_error:
             refusals.append(_read_refusal(response.status_code, await response.aread()))
         elif response.headers.get("content-type", "").startswith("application/json"):
-            told = _LINK.search((await response.aread()).decode(errors="replace"))
-            refusals.extend([Refused("the person has to authorize", told[0])] if told else [])
+            refusals.extend(_read_told(await response.aread()))
 
     timeout = httpx2.Timeout(60)
     async with httpx2.AsyncClient(
@@ -146,6 +145,13 @@ def _read_refusal(status: int, body: bytes) -> Refused:
     url = document.get("authorize_url") if isinstance(document, dict) else None
     text = body[:1000].decode(errors="replace")
     return Refused(f"HTTP {status}: {text}", url if status in REFUSALS else None)
+
+
+def _read_told(body: bytes) -> list[Refused]:
+    """What the gateway tells within a message: a link to authorize by, or a problem."""
+    text = body.decode(errors="replace")
+    link = _LINK.search(text)
+    return [Refused(text[:1000], link and link[0])] if link or "/problems/" in text else []
 
 
 def _best(refusals: list[Refused], exc: Exception) -> Refused:

@@ -125,7 +125,7 @@ def _away(*, after: int, times: int) -> Arm:
 
 
 NEW, OLD, NEWER = "the new token", "the old token", "the newer token"
-AGAIN, SAME = "401 `authorization-required`", "what was stored"
+AGAIN, SAME = "`authorization-required`", "what was stored"
 
 
 @dataclass(frozen=True)
