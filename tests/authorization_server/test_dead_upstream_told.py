@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin.model import Caller
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.server import open_server
@@ -263,12 +264,14 @@ async def test_who_declines_is_told_the_link(asking: Program):
         assert way_of(await asking.call(**accepted(await asking.call(), action))) == "result"
 
 
-async def test_a_server_that_refuses_all_the_same_is_told(asking: Program, browser, provider: FaultSwitch):
+async def test_a_server_that_refuses_all_the_same_is_told(asking: Program, gateway, files, browser, provider):
     first = await asking.call()
     await browser.open(link_of(first))
     await sign_in(browser)
     provider.arm("mcp", status(401, www_authenticate="Bearer"))
     assert way_of(await asking.call(**accepted(first))) == "result"
+    found = await gateway.application.gateways.get_any(files.gateway_id)
+    assert await gateway.application.must_authorize(found, Caller(ALICE))  # the next sign-in leads there
 
 
 async def test_a_state_is_its_persons_for_its_request_alone(asking: Program, gateway: InnerGateway, provider):

@@ -77,10 +77,12 @@ class Refusing:
         gateway, caller = call.request.gateway, call.request.caller
         if not isinstance(error, AuthorizationRequired):
             return choose(asked, mends=False)
-        if call.resumed is not None:
-            waits = isinstance(error, NotYetAuthorized) and call.resumed.agreed and call.resumed.rounds < MOST_ROUNDS
+        if call.resumed is not None and isinstance(error, NotYetAuthorized):
+            waits = call.resumed.agreed and call.resumed.rounds < MOST_ROUNDS
             return "ask" if waits else choose(asked, mends=False)
         helps = await self._application.note_refusal(gateway, caller)
+        if call.resumed is not None:  # the person has authorized, and was refused all the same
+            return choose(asked, mends=False)
         negotiated = dict(call.request.headers).get("mcp-protocol-version", "")
         return choose(
             asked,
