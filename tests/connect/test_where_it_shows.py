@@ -26,7 +26,7 @@ async def test_the_page_has_every_client_and_the_url(gateway: InnerGateway):
     text = await page(gateway)
     assert f"{BASE}/gateways/{gateway_id}/mcp" in text
     for name in ("Claude Code", "VS Code", "Cursor", "ChatGPT", "Codex", "Gemini CLI", "Zed"):
-        assert f">{name}</h2>" in text
+        assert f"<summary>{name}</summary>" in text
     assert 'href="cursor://anysphere.cursor-deeplink/mcp/install?name=files&amp;config=' in text
 
 
