@@ -301,8 +301,8 @@ async def test_a_servers_own_question_is_not_mixed_with_ours(asking: Program, ga
 # -- by what real clients declare ---------------------------------------------------------------------------------
 
 RECORDED = {
-    "Claude Code": Kind({"roots": {}, "elicitation": {"form": {}, "url": {}}}, "2025-11-25"),
-    "VS Code": Kind(
+    "Claude Code": Kind({"roots": {"listChanged": True}, "elicitation": {}}, "2026-07-28", modern=True),  # (1)
+    "VS Code": Kind(  # (2)
         {
             "roots": {"listChanged": True},
             "sampling": {},
@@ -311,10 +311,26 @@ RECORDED = {
         },
         "2025-11-25",
     ),
-    "Cursor": Kind({"tools": True, "prompts": True, "resources": True, "roots": {}, "elicitation": {}}, "2025-06-18"),
-    "ChatGPT": Kind({}, "2025-11-25"),
+    "Cursor": Kind({"roots": {}, "elicitation": {}}, "2025-06-18"),  # (3)
+    "ChatGPT": Kind(  # (4)
+        {
+            "experimental": {"openai/visibility": {"enabled": True}},
+            "extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}},
+        },
+        "2025-11-25",
+    ),
+    "Codex": Kind({"elicitation": {"form": {}, "url": {}}}, "2025-06-18"),  # (5)
 }
-GETS_ON = {"Claude Code": "open", "VS Code": "open", "Cursor": "sign-in", "ChatGPT": "sign-in"}
+"""(1) 2.1.237, anthropics/claude-code#88075, on the wire. (2) 1.109, microsoft/vscode#291432 and
+apify/mcp-client-capabilities. (3) apify/mcp-client-capabilities. (4) openai-mcp 1.0.0, as servers logged it. (5) 0.147,
+as servers logged it; it declines links at once."""
+GETS_ON = {
+    "Claude Code": "sign-in",
+    "VS Code": "open",
+    "Cursor": "sign-in",
+    "ChatGPT": "sign-in",
+    "Codex": "sign-in",
+}
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -340,4 +356,5 @@ def test_the_docs_say_so():
         assert rows[kind] == [WORDS[way] for way in told]
     for name, kind in RECORDED.items():
         opens = isinstance(kind.capabilities.get("elicitation", {}).get("url"), dict)
+        opens &= kind.version >= "2025-11-25"  # before, nobody could be asked to
         assert rows[name] == [kind.version + (", opens links" if opens else ""), WORDS[GETS_ON[name]]]
