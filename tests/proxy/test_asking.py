@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from tests.providers import FaultSwitch, sign_in
-from tests.support.gateway_process import ALICE, Rig
+from tests.support.gateway_process import ALICE, DeployedGateway
 
 MODES = {"2025-11-25": "legacy", "2026-07-28": "auto"}
 
@@ -22,7 +22,7 @@ MODES = {"2025-11-25": "legacy", "2026-07-28": "auto"}
 class Person:
     """Somebody in front of a client, who opens the links that it shows."""
 
-    def __init__(self, proxy: Rig) -> None:
+    def __init__(self, proxy: DeployedGateway) -> None:
         self.proxy = proxy
         self.seen: list[str] = []
         self.busy: set[asyncio.Task[None]] = set()
@@ -46,17 +46,17 @@ class Person:
 
 
 @pytest.fixture
-async def gateway(proxy: Rig, fault_switch: FaultSwitch) -> str:
+async def gateway(proxy: DeployedGateway, fault_switch: FaultSwitch) -> str:
     return await proxy.add(fault_switch.provider.mcp_url, name="Files")
 
 
 @pytest.fixture
-def person(proxy: Rig) -> Person:
+def person(proxy: DeployedGateway) -> Person:
     return Person(proxy)
 
 
 @contextlib.asynccontextmanager
-async def client(proxy: Rig, gateway: str, mode: str, **options: Any) -> AsyncIterator[Client]:
+async def client(proxy: DeployedGateway, gateway: str, mode: str, **options: Any) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {proxy.bearer(ALICE)}"}
     async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
         transport = streamable_http_client(f"{proxy.url}/gateways/{gateway}/mcp", http_client=http)
@@ -64,7 +64,7 @@ async def client(proxy: Rig, gateway: str, mode: str, **options: Any) -> AsyncIt
             yield opened
 
 
-async def disconnect(proxy: Rig, gateway: str) -> None:
+async def disconnect(proxy: DeployedGateway, gateway: str) -> None:
     async with proxy.api(ALICE) as api:
         assert (await api.delete(f"/oauth/tokens/{gateway}")).is_success
 
@@ -81,7 +81,7 @@ def text_of(result: types.CallToolResult) -> str:
     return content.text
 
 
-async def test_the_request_waits_for_its_person_and_goes_on(proxy: Rig, gateway: str, person: Person):
+async def test_the_request_waits_for_its_person_and_goes_on(proxy: DeployedGateway, gateway: str, person: Person):
     await person.authorize(f"{proxy.url}/oauth/authorize/{gateway}")
     async with client(proxy, gateway, "auto", elicitation_callback=person.at_once) as opened:
         await disconnect(proxy, gateway)
@@ -93,7 +93,9 @@ async def test_the_request_waits_for_its_person_and_goes_on(proxy: Rig, gateway:
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
-async def test_who_cannot_be_asked_reads_the_link_in_the_result(proxy: Rig, gateway: str, person: Person, mode: str):
+async def test_who_cannot_be_asked_reads_the_link_in_the_result(
+    proxy: DeployedGateway, gateway: str, person: Person, mode: str
+):
     await person.authorize(f"{proxy.url}/oauth/authorize/{gateway}")
     async with client(proxy, gateway, mode) as opened:
         await disconnect(proxy, gateway)
@@ -104,7 +106,7 @@ async def test_who_cannot_be_asked_reads_the_link_in_the_result(proxy: Rig, gate
         assert text_of(await add(opened)) == "3.0"
 
 
-async def test_who_declines_reads_the_link_too(proxy: Rig, gateway: str, person: Person):
+async def test_who_declines_reads_the_link_too(proxy: DeployedGateway, gateway: str, person: Person):
     await person.authorize(f"{proxy.url}/oauth/authorize/{gateway}")
     async with client(proxy, gateway, "auto", elicitation_callback=person.declines) as opened:
         await disconnect(proxy, gateway)
@@ -114,7 +116,7 @@ async def test_who_declines_reads_the_link_too(proxy: Rig, gateway: str, person:
     assert len(person.seen) == 1
 
 
-async def test_a_session_is_told_the_links_to_open(proxy: Rig, gateway: str, person: Person):
+async def test_a_session_is_told_the_links_to_open(proxy: DeployedGateway, gateway: str, person: Person):
     """The SDK leaves the rest to the program: it raises an error that has them."""
     await person.authorize(f"{proxy.url}/oauth/authorize/{gateway}")
     async with client(proxy, gateway, "legacy", elicitation_callback=person.at_once) as opened:
@@ -128,7 +130,9 @@ async def test_a_session_is_told_the_links_to_open(proxy: Rig, gateway: str, per
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
-async def test_a_client_that_cannot_begin_shows_the_link(proxy: Rig, gateway: str, person: Person, mode: str):
+async def test_a_client_that_cannot_begin_shows_the_link(
+    proxy: DeployedGateway, gateway: str, person: Person, mode: str
+):
     with pytest.raises(BaseException) as caught:
         async with client(proxy, gateway, mode):
             pass
@@ -143,7 +147,7 @@ async def test_a_client_that_cannot_begin_shows_the_link(proxy: Rig, gateway: st
 
 
 @pytest.mark.needs("fastmcp")
-async def test_fastmcps_client_shows_it_too(proxy: Rig, gateway: str):
+async def test_fastmcps_client_shows_it_too(proxy: DeployedGateway, gateway: str):
     from fastmcp import Client as FastClient
     from fastmcp.client.transports import StreamableHttpTransport
 

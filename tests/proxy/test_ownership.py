@@ -69,6 +69,39 @@ async def test_a_session_is_its_owners_at_its_gateway(proxy: DeployedGateway, op
     assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
 
 
+LINKS = {"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {"url": {}}}, "clientInfo": {"name": "c"}}
+
+
+async def test_a_session_of_a_program_that_opens_links_is_its_owners_too(
+    proxy: DeployedGateway, opened: str, scripted, seen
+):
+    begun = await ask(proxy, ALICE, opened, "initialize", **LINKS)
+    session = begun.headers["mcp-session-id"]
+    assert session != (await ask(proxy, ALICE, opened, "initialize")).headers["mcp-session-id"]
+    again = await ask(proxy, ALICE, opened, "ping", session)
+    assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
+    assert again.headers["mcp-session-id"] == session  # the server repeats it: the client must not take another
+    assert (await ask(proxy, BOB, opened, "ping", session)).status_code == 404
+
+
+async def test_where_the_server_has_no_sessions_the_gateway_gives_one_that_remembers(
+    proxy: DeployedGateway, opened: str, scripted
+):
+    async def script(_scope: Any, receive: Any, send: Any) -> None:
+        await read(receive)
+        await reply(send, 200, [("content-type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{}}')
+
+    scripted.script = script
+    assert "mcp-session-id" not in (await ask(proxy, ALICE, opened, "initialize")).headers
+    session = (await ask(proxy, ALICE, opened, "initialize", **LINKS)).headers["mcp-session-id"]
+    later = await ask(proxy, ALICE, opened, "ping", session)
+    assert (later.status_code, later.headers.get("mcp-session-id")) == (200, None)
+    async with proxy.api(ALICE) as alice:
+        assert (await alice.delete(opened, headers={"mcp-session-id": session})).status_code == 200
+    assert [arrived.all("mcp-session-id") for arrived in scripted.arrived] == [[]] * 4
+    assert (await ask(proxy, BOB, opened, "ping", session)).status_code == 404
+
+
 async def test_tasks_and_states_are_their_owners_at_their_gateway(
     proxy: DeployedGateway, opened: str, beside: str, seen
 ):
