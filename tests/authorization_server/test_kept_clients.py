@@ -134,7 +134,7 @@ async def test_people_sign_in_with_an_entered_client(gateway: InnerGateway, stoc
     await stock.discover()
     stock.client = await enter(gateway, EDITOR)
     page = await browser.open(stock.authorization_url())
-    assert "entered by an administrator" in page.text
+    assert "An administrator entered it." in page.text
     tokens = (await stock.redeem(answer_of(await stock.visit(browser))["code"])).raise_for_status().json()
     assert (await stock.call(tokens["access_token"])).status_code == 200
 
