@@ -28,12 +28,12 @@ def demo(
     port: Annotated[
         int | None, typer.Option(help="The gateway's port; 4444, or a free one, if not given.", min=1, max=65_535)
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Play the person too, then stop.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Play the person and the client too, then stop.")] = False,
 ) -> None:
-    """Start an authorization server, a protected MCP server and the gateway on this machine, and say what to click.
+    """Start an authorization server, a protected MCP server and the gateway on this machine, and give a client's URL.
 
-    Everything listens on loopback and is forgotten when it stops. With --once nobody is needed: it exits
-    with 0, or with 1 and the name of the step that failed.
+    Everything listens on loopback and is forgotten when it stops. With --once nobody is needed: it plays the person
+    and their MCP client, and exits with 0, or with 1 and the name of the step that failed.
     """
     from latchpin_demo.steps import StepFailed  # noqa: PLC0415  commands import what they need when they run
 
@@ -67,7 +67,8 @@ async def _play(stage: DemoEnvironment, steps: Steps) -> None:
     from latchpin_demo.walk import walk  # noqa: PLC0415
 
     tools = await walk(stage, steps)
-    out.print(f"[bold green]The demo works.[/] {len(tools)} tools fetched with the user's own token.", soft_wrap=True)
+    told = f"A client that knew one URL got in, and reached {len(tools)} tools with the user's own token."
+    out.print(f"[bold green]The demo works.[/] {told}", soft_wrap=True)
 
 
 async def _invite(stage: DemoEnvironment, steps: Steps) -> None:
@@ -82,11 +83,12 @@ async def _invite(stage: DemoEnvironment, steps: Steps) -> None:
         "",
         "[bold]1.[/] Open this link (it works once, for 10 minutes) and press the button:",
         f"     [bold cyan]{escape(link)}&next=/admin/gateways[/]",
-        f"[bold]2.[/] At [bold]{GATEWAY_NAME}[/], press [bold]Authorize[/].",
-        f"[bold]3.[/] Sign in as {ADMINISTRATOR} with the password {PASSWORD}, and press [bold]Allow[/].",
-        "[bold]4.[/] Press [bold]Fetch Tools[/].",
-        *([f"[bold]5.[/] Enter this URL in an MCP client: {escape(stage.endpoint)}"] if stage.endpoint else []),
+        "[bold]2.[/] Give an MCP client this URL, and nothing else:",
+        f"     [bold cyan]{escape(stage.endpoint)}[/]",
+        "[bold]3.[/] It opens the browser. Press [bold]Allow[/].",
+        f"[bold]4.[/] Sign in as {ADMINISTRATOR} with the password {PASSWORD}, and press [bold]Allow[/].",
         "",
+        f"Without a client: at [bold]{GATEWAY_NAME}[/], press [bold]Authorize[/], and then [bold]Fetch Tools[/].",
         f"Settings, database and log: {escape(str(stage.folder))} (there, 'latchpin gateways list' and the like work)",
         "Ctrl-C stops it.",
     ]

@@ -41,7 +41,7 @@ class DemoEnvironment:
         gateway_id: of its one entry.
         issuer: of the authorization server.
         mcp_url: the MCP server's endpoint.
-        endpoint: where MCP clients reach it by way of the gateway; None where no plugin serves them.
+        endpoint: where MCP clients reach it by way of the gateway.
         application: the gateway's services over the same database, opened in this process.
         process: the gateway.
         folder: where settings, database and log are.
@@ -51,7 +51,7 @@ class DemoEnvironment:
     gateway_id: str
     issuer: str
     mcp_url: str
-    endpoint: str | None
+    endpoint: str
     application: Application
     process: GatewayProcess
     folder: Path
@@ -112,7 +112,7 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
             gateway_id = await _add_gateway(application, base_url, mcp_url)
             found.append(f"{GATEWAY_NAME}, id {gateway_id}")
         entries = Plugins().values(NAVIGATION)
-        endpoint = mcp_endpoint(entries, base_url, gateway_id)
+        endpoint = mcp_endpoint(entries, base_url, gateway_id) or ""  # the demo needs the plugin that serves it
         yield DemoEnvironment(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed)
 
 

@@ -1,20 +1,25 @@
-"""Plays the person of the demo: signs in, authorizes, fetches the tools, and calls one."""
+"""Plays the person of the demo and their MCP client: from the endpoint's URL alone to the result of a tool."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from latchpin.model import Caller
+import httpx
 from latchpin.sdk.identity import create_link
 
 from latchpin_demo.authorization_server import PASSWORD
 from latchpin_demo.browser import Browser, Page
+from latchpin_demo.client import REDIRECT_URI, StockClient
 from latchpin_demo.environment import ADMINISTRATOR, DemoEnvironment
 from latchpin_demo.steps import Steps
 
-__all__ = ["walk"]
+if TYPE_CHECKING:
+    from mcp import Client
 
-_SUCCESS = "OAuth Authorization Successful"
+__all__ = ["walk"]
 
 
 async def walk(stage: DemoEnvironment, steps: Steps) -> list[str]:
@@ -23,61 +28,80 @@ async def walk(stage: DemoEnvironment, steps: Steps) -> list[str]:
     Raises:
         StepFailed: names the step and says why.
     """
-    async with Browser() as browser:
+    async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
+        client = StockClient(http, stage.endpoint)
+        await _introduce(client, steps)
+        came_back = await _lead_through(client, stage, steps)
+        with steps.step("Exchange the code for a token") as found:
+            token = await client.redeem(came_back)
+            found.append("for this endpoint alone")
+    return await _use(stage.endpoint, token, steps)
+
+
+async def _introduce(client: StockClient, steps: Steps) -> None:
+    with steps.step("Ask the endpoint as a client") as found:
+        description = await client.ask()
+        found.append(f"401, see {description}")
+    with steps.step("Discover who gives tokens") as found:
+        found.append(await client.discover(description))
+    with steps.step("Register the client") as found:
+        found.append(f"as {await client.register()}")
+
+
+async def _lead_through(client: StockClient, stage: DemoEnvironment, steps: Steps) -> str:
+    """The person's browser: gives the address at which it comes back to the client."""
+    async with Browser(stops_before=REDIRECT_URI) as browser:
         with steps.step("Sign in at the gateway") as found:
             page = await browser.open(await create_link(stage.application.services, ADMINISTRATOR, admin=True))
             await browser.submit(_ok(page).form(action="/login"))
             found.append(f"as {ADMINISTRATOR}")
-        with steps.step("Ask for authorization") as found:
-            page = _ok(await browser.open(f"{stage.base_url}/oauth/authorize/{stage.gateway_id}"))
+        with steps.step("Open the client's request") as found:
+            page = _ok(await browser.open(client.authorization_url()))
+            consent = page.form(action="/oauth2/decision")
+            found.append(page.title)
+        with steps.step("Allow the client") as found:
+            page = _ok(await browser.submit(consent, press="allow"))
             login = page.form(action="/login", button="Sign in")
-            found.append("discovered, registered, and sent to the authorization server")
+            found.append("led on to the authorization server of the MCP server")
         with steps.step("Sign in at the authorization server") as found:
             page = _ok(await browser.submit(login, email=ADMINISTRATOR, password=PASSWORD))
-            consent = page.form(action="/consent", button="Allow")
+            upstream = page.form(action="/consent", button="Allow")
             found.append(f"as {ADMINISTRATOR}")
         with steps.step("Allow, and come back") as found:
-            page = _ok(await browser.submit(consent, press="allow"))
-            if _SUCCESS not in page.text:
-                raise LookupError(f"The page {page.title!r} does not say {_SUCCESS!r}.")
-            found.append(_SUCCESS)
-        with steps.step("Fetch the tools") as found:
-            page = _ok(await browser.submit(page.form(action="/oauth/fetch-tools/")))
-            tools = await _stored_tools(stage)
-            found.append(", ".join(tools))
+            page = await browser.submit(upstream, press="allow")
+            if not page.url.startswith(REDIRECT_URI):
+                raise LookupError(f"The browser is not back at the client. {_describe(page)}")
+            found.append("to the client, with a code")
+    return page.url
+
+
+async def _use(endpoint: str, token: str, steps: Steps) -> list[str]:
+    """List the tools and call one by way of the gateway, and hear from the server whose token arrived there."""
+    with steps.step("List the tools") as found:
+        async with _connected(endpoint, token) as client:
+            tools = sorted(tool.name for tool in (await client.list_tools()).tools)
+        found.append(", ".join(tools))
     with steps.step("Call the tool who_am_i") as found:
-        found.append(await _call_who_am_i(stage))
+        async with _connected(endpoint, token) as client:
+            result = await client.call_tool("who_am_i", {})
+        said = "".join(part.text for part in result.content if part.type == "text")
+        if result.is_error or said != ADMINISTRATOR:
+            raise LookupError(f"The tool should have named {ADMINISTRATOR} and said: {said[:200]}")
+        found.append(said)
     return tools
 
 
-async def _stored_tools(stage: DemoEnvironment) -> list[str]:
-    services = stage.application.services
-    tools = [tool.name for tool in await services.tools.list(stage.gateway_id, ADMINISTRATOR)]
-    if not tools:
-        raise LookupError("The gateway stored no tools.")
-    return tools
-
-
-async def _call_who_am_i(stage: DemoEnvironment) -> str:
-    """Call with the user's own token, and hear from the server whose it is."""
+@asynccontextmanager
+async def _connected(endpoint: str, token: str) -> AsyncIterator[Client]:
     from httpx2 import AsyncClient  # noqa: PLC0415  brings the SDK's client along
     from mcp import Client  # noqa: PLC0415
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
-    gateway = await stage.application.services.records.gateways.get(stage.gateway_id)
-    if gateway is None:
-        raise LookupError("The gateway's entry is gone.")
-    token = await stage.application.tokens.token_for(gateway, Caller(ADMINISTRATOR, via="local"))
-    headers = {"Authorization": f"Bearer {token.access_token}"}
     async with (
-        AsyncClient(headers=headers, trust_env=False) as http,
-        Client(streamable_http_client(gateway.url, http_client=http)) as client,
+        AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http,
+        Client(streamable_http_client(endpoint, http_client=http)) as client,
     ):
-        result = await client.call_tool("who_am_i", {})
-    said = "".join(part.text for part in result.content if part.type == "text")
-    if result.is_error or said != ADMINISTRATOR:
-        raise LookupError(f"The tool should have named {ADMINISTRATOR} and said: {said[:200]}")
-    return said
+        yield client
 
 
 def _ok(page: Page) -> Page:
@@ -88,6 +112,10 @@ def _ok(page: Page) -> Page:
     """
     if page.status == HTTPStatus.OK:
         return page
+    raise LookupError(_describe(page))
+
+
+def _describe(page: Page) -> str:
     place = page.url.partition("?")[0]
     lead = page.text.partition('class="lead">')[2].partition("<")[0].strip()
-    raise LookupError(f"HTTP {page.status} at {place}: {page.title}. {lead}".strip())
+    return f"HTTP {page.status} at {place}: {page.title}. {lead}".strip()
