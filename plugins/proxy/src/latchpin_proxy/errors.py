@@ -41,21 +41,13 @@ class TooManyExchanges(CallerError):
 
 
 class StepUpRequired(AuthorizationRequired):
-    """The MCP server wants a token with more scopes; another authorization asks for them.
-
-    Args:
-        scopes: what the server's challenge named, in order.
-    """
+    """The MCP server wants a token with more scopes; another authorization asks for them."""
 
     code = "insufficient-scope"
     status = 403
     title = "Authorize for more"
     public = "The MCP server wants a token with more scopes."
     remedy = "Open authorize_url in a browser, then call again."
-
-    def __init__(self, detail: str, *, authorize_url: str, scopes: tuple[str, ...]) -> None:
-        super().__init__(detail, authorize_url=authorize_url)
-        self.scopes = scopes
 
 
 class ServerRefused(UpstreamError):

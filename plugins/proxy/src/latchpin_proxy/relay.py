@@ -196,7 +196,7 @@ class Relay:
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
         url = self._application.services.settings.authorize_url(request.gateway.id)
-        raise StepUpRequired(detail, authorize_url=url, scopes=scopes)
+        raise StepUpRequired(detail, authorize_url=url)
 
 
 async def _pieces(inbound: Inbound, limit: asyncio.Timeout, idle: float) -> AsyncIterator[bytes]:
