@@ -17,7 +17,8 @@ from latchpin.defaults import client_authentications, grants, pkce
 from latchpin.identity import sources
 from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.sessions import session_cookie_name, start_session
-from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
+from latchpin.identity.settings import BearerSettings, TrustedProxySettings
+from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider, OAuthConfig
 from latchpin_enterprise import plugin as enterprise
 from latchpin_testing import (
@@ -105,7 +106,7 @@ class TestProxy(IdentityContract):
 
     @pytest.fixture
     def settings(self):
-        return sources.TrustedProxySettings(trusted_user_header="X-User", trusted_proxies=("10.9.9.9",))
+        return TrustedProxySettings(trusted_user_header="X-User", trusted_proxies=("10.9.9.9",))
 
     async def known(self, context, settings):
         return Evidence("10.9.9.9", {"x-user": ("Ada@Example.com",)}, {}), ADA

@@ -22,7 +22,8 @@ def clock() -> MovedClock:
 
 @pytest.fixture
 async def refusals(clock: MovedClock) -> AsyncIterator[Refusals]:
-    from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
+    from latchpin_memory_store.plugin import latchpin_record_store
+    from latchpin_memory_store.settings import MemorySettings
 
     async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
         yield Refusals(KeyValues(records), clock)

@@ -4,7 +4,7 @@ import pytest
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import doubtful_settings
 from latchpin.settings import load
-from latchpin_refresh_ahead.plugin import RefreshAheadSettings
+from latchpin_refresh_ahead.settings import RefreshAheadSettings
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])

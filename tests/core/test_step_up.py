@@ -24,7 +24,8 @@ def clock() -> MovedClock:
 
 @pytest.fixture
 async def kept(clock: MovedClock) -> AsyncIterator[KeyValueRecords]:
-    from latchpin_memory_store.plugin import MemorySettings, latchpin_record_store
+    from latchpin_memory_store.plugin import latchpin_record_store
+    from latchpin_memory_store.settings import MemorySettings
 
     async with SuiteContext(clock) as context, latchpin_record_store().open(MemorySettings(), context) as records:
         yield KeyValues(records)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.clients.directory import ClientDirectory
-from latchpin.defaults.cipher import AesGcmCipher
+from latchpin.defaults.aes_gcm import AesGcmCipher
 from latchpin.defaults.registrar_static import StaticRegistrar
 from latchpin.model import ServerMetadata
 from latchpin.outbound.upstream import open_upstream

@@ -6,7 +6,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from latchpin_inspection import discover
+from latchpin_inspection.discovering import discover
 
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway, connect, open_gateway

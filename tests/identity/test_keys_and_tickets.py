@@ -9,7 +9,8 @@ from datetime import timedelta
 import jwt
 import pytest
 from latchpin.errors import InvalidRequest, SettingsError
-from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
+from latchpin.identity.settings import BearerSettings
+from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.records.kept import KeyValues
 from latchpin.workers.keys import random_keys
 from latchpin_memory_store.records import MemoryRecordStore

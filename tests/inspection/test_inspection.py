@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from latchpin.errors import AddressRefused
 from latchpin_admin_cli.inspection import lines_of
-from latchpin_inspection import discover
+from latchpin_inspection.discovering import discover
 
 from tests.providers import FaultSwitch, faults, start_fault_switch
 from tests.servers import GatewayBackend, run_latchpin

@@ -18,10 +18,11 @@ from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
 from latchpin.application import Application
 from latchpin.contracts import Upstream
-from latchpin.defaults.cipher import AesGcmCipher
+from latchpin.defaults.aes_gcm import AesGcmCipher
 from latchpin.errors import BackendUnavailable, LatchpinError, UpstreamUnreadable
-from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
-from latchpin.identity.sources import TrustedProxySettings, open_bearer, open_proxy, open_session_cookie
+from latchpin.identity.settings import BearerSettings, TrustedProxySettings
+from latchpin.identity.signed_tokens import SignedTokens
+from latchpin.identity.sources import open_bearer, open_proxy, open_session_cookie
 from latchpin.model import Evidence
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings

@@ -15,11 +15,15 @@ prove. ``__version__`` is the version of all these, and ``HOOK_API`` that of wha
 module says with ``LATCHPIN_HOOK_API = "1.0"`` which one it was made for.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from latchpin import contracts, errors, model
 from latchpin.contracts import Backend, Context
 from latchpin.model.server_profile import ServerProfile
 from latchpin.plugins.hookspecs import HOOK_API, hookimpl
-from latchpin.settings import Settings
+
+if TYPE_CHECKING:
+    from latchpin.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -35,3 +39,12 @@ __all__ = [
     "hookimpl",
     "model",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
+    """Give ``Settings``, and load pydantic with it, when somebody asks: the list of commands does without."""
+    if name == "Settings":
+        from latchpin.settings import Settings  # noqa: PLC0415  see above
+
+        return Settings
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

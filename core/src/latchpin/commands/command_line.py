@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -70,6 +70,8 @@ class Commands(TyperGroup):
         """Find one; None if there is none of this name."""
         if cmd_name not in self.commands:
             self._add_all()
+        if cmd_name not in self.commands:
+            self._add(_missing_commands())
         return super().get_command(ctx, cmd_name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  as above
@@ -80,8 +82,11 @@ class Commands(TyperGroup):
     def _add_all(self) -> None:
         if not self._has_all:
             self._has_all = True
-            for each in (*_commands_of_plugins(), *_missing_commands()):
-                self.commands.setdefault(each.name or "", each)
+            self._add(_commands_of_plugins())
+
+    def _add(self, found: Iterable[Later]) -> None:
+        for each in found:
+            self.commands.setdefault(each.name or "", each)
 
 
 class Later(TyperCommand):

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from latchpin.contracts.collections import Collection
 from latchpin.contracts.keys import Cipher, Keys, Signer
@@ -17,9 +15,12 @@ from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import KeyValueRecords, RecordStore
 from latchpin.model import CollectionSpec
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 __all__ = ["Backend", "Clock", "Context"]
 
-SettingsT = TypeVar("SettingsT", bound=BaseModel)
+SettingsT = TypeVar("SettingsT", bound="BaseModel")
 ServiceT_co = TypeVar("ServiceT_co", covariant=True)
 ResourceT = TypeVar("ResourceT")
 

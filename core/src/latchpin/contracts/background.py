@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -44,6 +43,8 @@ class Every(Generic[ApplicationT]):
 
     async def run(self, application: ApplicationT) -> None:
         """Take turns until cancelled."""
+        import asyncio  # noqa: PLC0415  commands that only make the descriptor do without
+
         while True:
             await asyncio.sleep(self.seconds * random.uniform(0.5, 1.5))  # noqa: S311  no secret
             await self.turn(application)

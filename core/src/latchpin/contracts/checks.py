@@ -6,18 +6,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, Self, TypeVar
-
-from pydantic_settings import BaseSettings
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from latchpin.contracts.backend import Backend, Clock
 from latchpin.contracts.servers import Upstream
 from latchpin.contracts.stores import RecordStore, StateStore
 from latchpin.errors import LatchpinError
 
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
 __all__ = ["Check", "CheckContext", "Finding", "Fix", "Instance", "Severity"]
 
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+SettingsT = TypeVar("SettingsT", bound="BaseSettings")
 
 
 class Severity(StrEnum):

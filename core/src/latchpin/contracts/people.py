@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
-
-from pydantic_settings import BaseSettings
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from latchpin.contracts.backend import Clock
 from latchpin.contracts.servers import Upstream
 from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
 
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
 __all__ = ["AssertionSource", "Identity", "SignIn", "SignInOffer"]
 
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+SettingsT = TypeVar("SettingsT", bound="BaseSettings")
 
 
 class Identity(Protocol):

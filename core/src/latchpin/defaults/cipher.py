@@ -1,84 +1,29 @@
-"""The built-in cipher: AES-256-GCM with the record's place as associated data."""
+"""The built-in cipher, as it is offered; ``aes_gcm`` has it."""
 
 from __future__ import annotations
 
-import binascii
-import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from latchpin.contracts import Backend, Cipher, Context, Keys
-from latchpin.errors import Unsealable
-from latchpin.model import Sealed
-from latchpin.oauth import base64url
+from latchpin.contracts import Backend, Cipher, Context
 from latchpin.plugins.hookspecs import hookimpl
-from latchpin.settings import Settings
 
-__all__ = ["AesGcmCipher"]
-
-_FORM = "v1"
-_NONCE_BYTES = 12
-
-
-class AesGcmCipher:
-    """Seals as ``v1.{key id}.{base64url of nonce and ciphertext}``.
-
-    The nonce is random: 96 bits stay safe for 2**32 seals under one key (NIST SP 800-38D section 8.3). The
-    associated data is the place's parts, each with its length before it, so that no two places read alike.
-    """
-
-    def __init__(self, ring: Keys) -> None:
-        self._ring = ring
-        self._ciphers: dict[str, AESGCM] = {}
-
-    @property
-    def key_id(self) -> str:
-        """Names today's key."""
-        return self._ring.current.id
-
-    def seal(self, plaintext: str, *, associated_data: Sequence[str]) -> Sealed:
-        """Encrypt under today's key."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        key_id = self._ring.current.id
-        sealed = nonce + self._cipher(key_id).encrypt(nonce, plaintext.encode(), _associated(associated_data))
-        return Sealed(f"{_FORM}.{key_id}.{base64url.encode(sealed)}")
-
-    def unseal(self, sealed: Sealed, *, associated_data: Sequence[str]) -> str:
-        """Decrypt with whichever key sealed it."""
-        form, _, rest = sealed.partition(".")
-        key_id, _, text = rest.partition(".")
-        if form != _FORM or self._ring.find(key_id) is None:
-            raise Unsealable("sealed under a key that this gateway does not have")
-        try:
-            raw = base64url.decode(text)
-            plain = self._cipher(key_id).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _associated(associated_data))
-        except (InvalidTag, binascii.Error, ValueError) as exc:
-            raise Unsealable("the sealed value is damaged or was moved from another record") from exc
-        return plain.decode()
-
-    def _cipher(self, key_id: str) -> AESGCM:
-        if (cipher := self._ciphers.get(key_id)) is None:
-            key = self._ring.find(key_id)
-            assert key is not None  # noqa: S101  callers have looked
-            cipher = self._ciphers[key_id] = AESGCM(key.key)
-        return cipher
-
-
-def _associated(place: Sequence[str]) -> bytes:
-    parts = [part.encode() for part in place]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+if TYPE_CHECKING:
+    from latchpin.settings import Settings
 
 
 @asynccontextmanager
 async def open_cipher(settings: Settings, context: Context) -> AsyncIterator[Cipher]:  # noqa: ARG001
     """Derive the keys; nothing to close."""
+    from latchpin.defaults.aes_gcm import AesGcmCipher  # noqa: PLC0415  loaded when opened
+
     yield AesGcmCipher(context.keys("sealing"))
 
 
 @hookimpl
 def latchpin_cipher() -> Backend[Settings, Cipher]:
     """Offer the cipher that CIPHER=aes-gcm, the default, selects."""
+    from latchpin.settings import Settings  # noqa: PLC0415  loaded when asked for
+
     return Backend("aes-gcm", "AES-GCM", Settings, open_cipher)

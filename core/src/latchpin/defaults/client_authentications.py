@@ -9,7 +9,6 @@ from datetime import datetime
 
 from latchpin.contracts import ClientAuthentication, TokenRequestParts
 from latchpin.model import ClientCredentials
-from latchpin.oauth.client_auth import assertion_parts, basic_parts, post_parts, public_parts
 from latchpin.plugins.hookspecs import hookimpl
 
 __all__ = ["KeyAuthentication", "PlainAuthentication"]
@@ -54,12 +53,16 @@ class KeyAuthentication:
         self, client: ClientCredentials, *, issuer: str | None, token_endpoint: str, now: datetime
     ) -> TokenRequestParts:
         """Build the signed assertion; see ``latchpin.oauth.client_auth.assertion_parts``."""
+        from latchpin.oauth.client_auth import assertion_parts  # noqa: PLC0415  loaded when asked for
+
         return assertion_parts(client, audience=issuer or token_endpoint, now=now, jti=self.new_jti())
 
 
 @hookimpl
 def latchpin_client_authentications() -> Sequence[ClientAuthentication]:
     """Offer Basic, post, none and private_key_jwt."""
+    from latchpin.oauth.client_auth import basic_parts, post_parts, public_parts  # noqa: PLC0415  as above
+
     return (
         PlainAuthentication("client_secret_basic", basic_parts),
         PlainAuthentication("client_secret_post", post_parts),

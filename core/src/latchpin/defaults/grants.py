@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Backend, Context, Grant, GrantParameters, GrantRequest, GrantSubject
 from latchpin.errors import TokenRefused
 from latchpin.model import OAuthConfig
 from latchpin.plugins.hookspecs import hookimpl
-from latchpin.settings import Settings
+
+if TYPE_CHECKING:
+    from latchpin.settings import Settings
 
 __all__ = ["ClientCredentialsGrant"]
 
@@ -41,4 +44,6 @@ async def _open(_settings: Settings, _context: Context) -> AsyncIterator[Grant]:
 @hookimpl
 def latchpin_grants() -> Sequence[Backend[Settings, Grant]]:
     """Offer it."""
+    from latchpin.settings import Settings  # noqa: PLC0415  loaded when asked for
+
     return [Backend("client_credentials", "the gateway's own client", Settings, _open)]

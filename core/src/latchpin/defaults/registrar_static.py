@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Backend, ClientRegistrar, Context, Keeps, Registration, RegistrationRequest
 from latchpin.model import ClientCredentials, RegisteredClient
-from latchpin.oauth.client_auth import choose_method
 from latchpin.plugins.hookspecs import hookimpl
-from latchpin.settings import Settings
+
+if TYPE_CHECKING:
+    from latchpin.settings import Settings
 
 __all__ = ["StaticRegistrar"]
 
@@ -38,6 +40,8 @@ class StaticRegistrar:
         """Give the entered client, or None if none is entered."""
         if request.configured is None:
             return None
+        from latchpin.oauth.client_auth import choose_method  # noqa: PLC0415  loaded when asked for
+
         method = choose_method(
             request.auth_method,
             request.server.token_endpoint_auth_methods_supported,
@@ -50,16 +54,14 @@ class StaticRegistrar:
         return f"{client.client_id} was entered by hand; delete it at the provider."
 
 
-class NoSettings(Settings):
-    """It reads no variables."""
-
-
 @asynccontextmanager
-async def _open(settings: NoSettings, context: Context) -> AsyncIterator[ClientRegistrar]:  # noqa: ARG001  the contract's
+async def _open(settings: Settings, context: Context) -> AsyncIterator[ClientRegistrar]:  # noqa: ARG001  the contract's
     yield StaticRegistrar()
 
 
 @hookimpl
-def latchpin_client_registrar() -> Backend[NoSettings, ClientRegistrar]:
+def latchpin_client_registrar() -> Backend[Settings, ClientRegistrar]:
     """Offer the entered client, before every other way."""
-    return Backend(name="static", label=LABEL, settings=NoSettings, open=_open, rank=10)
+    from latchpin.settings import Settings  # noqa: PLC0415  loaded when asked for
+
+    return Backend(name="static", label=LABEL, settings=Settings, open=_open, rank=10)

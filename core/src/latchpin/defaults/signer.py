@@ -6,11 +6,14 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Backend, Context, Keys, Signer
 from latchpin.errors import Unsealable
 from latchpin.plugins.hookspecs import hookimpl
-from latchpin.settings import Settings
+
+if TYPE_CHECKING:
+    from latchpin.settings import Settings
 
 __all__ = ["HmacSigner"]
 
@@ -47,4 +50,6 @@ async def open_signer(settings: Settings, context: Context) -> AsyncIterator[Sig
 @hookimpl
 def latchpin_signer() -> Backend[Settings, Signer]:
     """Offer the signer that SIGNER=hmac-sha256, the default, selects."""
+    from latchpin.settings import Settings  # noqa: PLC0415  loaded when asked for
+
     return Backend("hmac-sha256", "HMAC-SHA256", Settings, open_signer)

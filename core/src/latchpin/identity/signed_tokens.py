@@ -11,32 +11,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-from pydantic import Field, SecretStr
 
 from latchpin.contracts import Cipher, Clock, KeyValueRecords
 from latchpin.errors import InvalidRequest, SettingsError
 from latchpin.identity.address import parse_email
 from latchpin.identity.jwts import Verifier, explain_jwt
+from latchpin.identity.settings import BearerSettings
 from latchpin.services import Services
-from latchpin.settings import Settings
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.keys import SharedKeys
 
-__all__ = ["ADMIN_CLAIM", "BearerSettings", "SignedTokens", "build_bearer", "check_signs_bearers"]
+__all__ = ["ADMIN_CLAIM", "SignedTokens", "build_bearer", "check_signs_bearers"]
 
 ALGORITHM = "HS256"
 ADMIN_CLAIM = "latchpin_admin"
 """Marks our own bearer tokens made with ``--admin``; believed only under our own keys."""
-
-
-class BearerSettings(Settings):
-    """The variables about callers' bearer tokens; ``CoreSettings`` checks how they fit together."""
-
-    jwt_secret_key: SecretStr | None = Field(None, description="Key of callers' bearer tokens (HS256).")
-    jwt_jwks_url: str | None = Field(None, description="Where the keys of callers' bearer tokens are published.")
-    jwt_issuer: str | None = Field(None, description="Required iss of callers' bearer tokens.")
-    jwt_audience: str | None = Field(None, description="Required aud of callers' bearer tokens.")
-    jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
 
 
 class SignedTokens:

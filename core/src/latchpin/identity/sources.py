@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from latchpin.contracts import Backend, Context, Identity
-from latchpin.identity.bearer import BearerIdentity
-from latchpin.identity.jwks import KeySet
-from latchpin.identity.proxy import ProxyIdentity
-from latchpin.identity.revocations import SessionRevocations
-from latchpin.identity.session import SessionIdentity
-from latchpin.identity.signed_tokens import BearerSettings, SignedTokens
 from latchpin.plugins.hookspecs import hookimpl
-from latchpin.settings import Settings
-from latchpin.settings.core import Words
 
-__all__ = ["TrustedProxySettings", "open_bearer", "open_proxy", "open_session_cookie"]
+if TYPE_CHECKING:
+    from latchpin.identity.settings import BearerSettings, TrustedProxySettings
+    from latchpin.identity.signed_tokens import SignedTokens
 
-
-class TrustedProxySettings(Settings):
-    """The variables about the trusted proxy."""
-
-    trusted_user_header: str | None = Field(None, description="Header in which a trusted proxy names the user.")
-    trusted_proxies: Words = Field((), description="Addresses or networks of those proxies.")
+__all__ = ["open_bearer", "open_proxy", "open_session_cookie"]
 
 
 @asynccontextmanager
 async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing is fetched before the first token comes; nothing to close."""
+    from latchpin.identity.bearer import BearerIdentity  # noqa: PLC0415  loaded when asked for
+    from latchpin.identity.jwks import KeySet  # noqa: PLC0415  loaded when asked for
+    from latchpin.identity.revocations import SessionRevocations  # noqa: PLC0415  loaded when asked for
+
     url = settings.jwt_jwks_url
     yield BearerIdentity(
         _signed_tokens(settings, context),
@@ -45,6 +36,8 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
 @asynccontextmanager
 async def open_session_cookie(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing to close."""
+    from latchpin.identity.session import SessionIdentity  # noqa: PLC0415  loaded when asked for
+
     yield SessionIdentity(
         _signed_tokens(settings, context), context.kept, base_url=context.base_url, clock=context.clock
     )
@@ -53,10 +46,14 @@ async def open_session_cookie(settings: BearerSettings, context: Context) -> Asy
 @asynccontextmanager
 async def open_proxy(settings: TrustedProxySettings, context: Context) -> AsyncIterator[Identity]:  # noqa: ARG001
     """Nothing to close."""
+    from latchpin.identity.proxy import ProxyIdentity  # noqa: PLC0415  loaded when asked for
+
     yield ProxyIdentity(settings.trusted_user_header, settings.trusted_proxies)
 
 
 def _signed_tokens(settings: BearerSettings, context: Context) -> SignedTokens:
+    from latchpin.identity.signed_tokens import SignedTokens  # noqa: PLC0415  loaded when asked for
+
     return SignedTokens(
         settings, base_url=context.base_url, kept=context.kept, cipher=context.cipher, clock=context.clock
     )
@@ -65,6 +62,8 @@ def _signed_tokens(settings: BearerSettings, context: Context) -> SignedTokens:
 @hookimpl
 def latchpin_identity() -> Sequence[Backend[Any, Identity]]:
     """Offer the three built-in identities; the bearer token is looked at first."""
+    from latchpin.identity.settings import BearerSettings, TrustedProxySettings  # noqa: PLC0415  loaded when asked for
+
     return [
         Backend("bearer", "bearer token", BearerSettings, open_bearer, rank=10),
         Backend("session", "session cookie", BearerSettings, open_session_cookie, rank=20),

@@ -18,7 +18,8 @@ Wrong = tuple[str, str]
 def unmet(requirements: Iterable[str], distribution: str) -> Wrong | None:
     """Which of a distribution's requirements the installed core does not meet, None if it meets them all."""
     for text in requirements:
-        if text.partition(";")[0].strip() == f"latchpin=={__version__}" or not text.lower().startswith("latchpin"):
+        name = re.match(r"[\w.-]*", text)
+        if name is None or name[0].lower() != PROJECT or text.partition(";")[0].strip() == f"latchpin=={__version__}":
             continue
         from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415  seldom needed
 

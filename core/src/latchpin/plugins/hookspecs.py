@@ -15,7 +15,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
-from pydantic_settings import BaseSettings
 
 from latchpin.contracts import (
     AssertionSource,
@@ -44,6 +43,7 @@ from latchpin.model.server_profile import ServerProfile
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from pydantic_settings import BaseSettings
 
 __all__ = ["HOOK_API", "HOOKS", "SERVING_HOOKS", "SIDE_BY_SIDE", "WITH_SETTINGS", "BackendHook", "Hook", "hookimpl"]
 

@@ -8,9 +8,6 @@ import re
 from pkgutil import resolve_name
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic_settings import BaseSettings
-
 from latchpin import __version__, contracts
 from latchpin.model import ServerProfile
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, SETTINGS, BackendHook, Hook
@@ -31,6 +28,8 @@ def misfit(hook: Hook[Any], value: object) -> str | None:
     if isinstance(hook, BackendHook):
         return _misfit_backend(value, hook.contract)
     if hook is SETTINGS:
+        from pydantic_settings import BaseSettings  # noqa: PLC0415  who asks for other offers does without
+
         sound = isinstance(value, type) and issubclass(value, BaseSettings)
         return None if sound else _not(value, f"a model of {hook.kind}")
     kind = resolve_name(hook.kind) if isinstance(hook.kind, str) else hook.kind
@@ -56,6 +55,8 @@ def _misfit_command(command: contracts.Command) -> str | None:
 
 
 def _misfit_backend(value: object, contract: type) -> str | None:
+    from pydantic import BaseModel  # noqa: PLC0415  as above
+
     if not isinstance(value, contracts.Backend):
         return _not(value, f"a latchpin.Backend of {_a(contract.__name__)}")
     backend: contracts.Backend[Any, Any] = value

@@ -14,7 +14,7 @@ For ES256, ``derive_key`` makes a private key of random bytes, ``public_jwk`` is
 ``thumbprint_of`` names it (RFC 7638).
 """
 
-from latchpin.defaults.cipher import AesGcmCipher
+from latchpin.defaults.aes_gcm import AesGcmCipher
 from latchpin.defaults.signer import HmacSigner
 from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
 from latchpin.workers.fetched_keys import fetched_keys

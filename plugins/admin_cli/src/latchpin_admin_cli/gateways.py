@@ -22,7 +22,7 @@ from latchpin.sdk.commands import (
 )
 from latchpin.sdk.gateway import Application, Removed, describe_gateway, mcp_endpoint, parse_gateway_body
 from latchpin.sdk.hooks import NAVIGATION
-from latchpin_inspection import discover
+from latchpin_inspection.discovering import discover
 from rich.markup import escape
 
 from latchpin_admin_cli.inspection import print_inspection

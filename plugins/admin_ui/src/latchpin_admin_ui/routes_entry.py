@@ -8,7 +8,7 @@ from latchpin.errors import Conflict, InvalidRequest, IssuerMissing, LatchpinErr
 from latchpin.model import NO_PROFILE, Caller, Gateway
 from latchpin.sdk.gateway import Application, Step, parse_gateway_body
 from latchpin.sdk.web import AdminCaller, CurrentApplication, GatewayId, WritingAdmin
-from latchpin_inspection import discover
+from latchpin_inspection.discovering import discover
 
 from latchpin_admin_ui.forms import (
     ASSERTION_TEXTS,

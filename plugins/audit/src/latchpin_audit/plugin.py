@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import BackgroundTask, Command, Every, Recorder
 
-from latchpin_audit.log import AuditLog
-from latchpin_audit.retention import trim
-from latchpin_audit.settings import AuditSettings
-
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
+
+    from latchpin_audit.log import AuditLog
+    from latchpin_audit.settings import AuditSettings
 
 __all__ = ["latchpin_background_tasks", "latchpin_commands", "latchpin_recorders", "trim_in_turn"]
 
@@ -31,6 +30,8 @@ _TRIM_EVERY = timedelta(hours=1)
 
 @asynccontextmanager
 async def _open_log(settings: AuditSettings, context: latchpin.Context) -> AsyncIterator[Recorder | None]:
+    from latchpin_audit.log import AuditLog  # noqa: PLC0415  loaded when asked for
+
     if not settings.audit_log:
         yield None
         return
@@ -45,6 +46,8 @@ async def _open_log(settings: AuditSettings, context: latchpin.Context) -> Async
 async def _open_trimming(
     settings: AuditSettings, context: latchpin.Context
 ) -> AsyncIterator[BackgroundTask[Application] | None]:
+    from latchpin_audit.log import AuditLog  # noqa: PLC0415  loaded when asked for
+
     if not settings.audit_log or not settings.audit_retention_days:
         yield None
         return
@@ -62,6 +65,8 @@ async def _open_trimming(
 
 async def trim_in_turn(log: AuditLog, context: latchpin.Context, *, days: int) -> None:
     """Remove what is older than ``days``, unless another worker did so within the hour."""
+    from latchpin_audit.retention import trim  # noqa: PLC0415  loaded when asked for
+
     now, ours = context.clock(), secrets.token_urlsafe(16)
     if await context.kept.put(_TRIMS, ours, expires_at=now + _TRIM_EVERY) == ours:
         count = await trim(log, before=now - timedelta(days=days), now=now)
@@ -72,12 +77,16 @@ async def trim_in_turn(log: AuditLog, context: latchpin.Context, *, days: int) -
 @latchpin.hookimpl
 def latchpin_recorders() -> Sequence[latchpin.Backend[AuditSettings, Recorder | None]]:
     """Record what is done."""
+    from latchpin_audit.settings import AuditSettings  # noqa: PLC0415  loaded when asked for
+
     return [latchpin.Backend("audit", "the audit log", AuditSettings, _open_log)]
 
 
 @latchpin.hookimpl
 def latchpin_background_tasks() -> Sequence[latchpin.Backend[AuditSettings, BackgroundTask[Application] | None]]:
     """Remove entries that are too old."""
+    from latchpin_audit.settings import AuditSettings  # noqa: PLC0415  loaded when asked for
+
     return [latchpin.Backend("audit-trim", "removing old entries of the audit log", AuditSettings, _open_trimming)]
 
 

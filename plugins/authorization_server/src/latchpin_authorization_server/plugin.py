@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import latchpin
 from latchpin.contracts import Command, Identity, NavigationEntry, Recorder
 from latchpin.errors import SettingsError
-from latchpin.sdk.settings import CoreSettings, load
-
-from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+    from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 __all__ = [
     "latchpin_commands",
@@ -61,6 +60,10 @@ async def _open_offboarding(
 
 def _is_on() -> bool:
     """Whether there is anything to offer. A gateway whose settings do not hold does not start, and says so itself."""
+    from latchpin.sdk.settings import CoreSettings, load  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415  loaded when asked for
+
     try:
         return load(AuthorizationServerSettings).is_on(load(CoreSettings).base_url)
     except SettingsError:
@@ -70,12 +73,18 @@ def _is_on() -> bool:
 @latchpin.hookimpl
 def latchpin_settings() -> Sequence[type[AuthorizationServerSettings]]:
     """Name the variables."""
+    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415  loaded when asked for
+
     return [AuthorizationServerSettings]
 
 
 @latchpin.hookimpl
 def latchpin_identity() -> Sequence[latchpin.Backend[Any, Identity]]:
     """Take the access tokens that were given out, and personal ones."""
+    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415  loaded when asked for
+
     if not _is_on():
         return []
     settings = AuthorizationServerSettings
@@ -87,6 +96,8 @@ def latchpin_identity() -> Sequence[latchpin.Backend[Any, Identity]]:
 @latchpin.hookimpl
 def latchpin_recorders() -> Sequence[latchpin.Backend[Any, Recorder]]:
     """End what a person allowed with the person's sessions, also where the authorization server is switched off."""
+    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415  loaded when asked for
+
     label = "the end of what people allowed"
     return [latchpin.Backend("authorization-server", label, AuthorizationServerSettings, _open_offboarding)]
 
@@ -94,6 +105,10 @@ def latchpin_recorders() -> Sequence[latchpin.Backend[Any, Recorder]]:
 @latchpin.hookimpl
 def latchpin_navigation() -> Sequence[NavigationEntry]:
     """Link to the pages."""
+    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415  loaded when asked for
+
     if not _is_on():
         return []
     personal_tokens = NavigationEntry(

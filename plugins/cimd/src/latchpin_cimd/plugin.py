@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import ClientRegistrar
 
-from latchpin_cimd.settings import CimdSettings
-
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+    from latchpin_cimd.settings import CimdSettings
 
 __all__ = ["latchpin_client_registrar", "latchpin_routes"]
 
@@ -37,6 +37,8 @@ async def _open(settings: CimdSettings, context: latchpin.Context) -> AsyncItera
 @latchpin.hookimpl
 def latchpin_client_registrar() -> latchpin.Backend[CimdSettings, ClientRegistrar]:
     """Offer the published client: after what is entered, before anything is registered."""
+    from latchpin_cimd.settings import CimdSettings  # noqa: PLC0415  loaded when asked for
+
     return latchpin.Backend(
         name="cimd", label="Client ID Metadata Document", settings=CimdSettings, open=_open, rank=100
     )

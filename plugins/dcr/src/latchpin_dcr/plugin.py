@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.contracts import ClientRegistrar
 
-from latchpin_dcr.settings import DcrSettings
+if TYPE_CHECKING:
+    from latchpin_dcr.settings import DcrSettings
+
 
 __all__ = ["latchpin_client_registrar"]
 
@@ -23,4 +26,6 @@ async def _open(settings: DcrSettings, context: latchpin.Context) -> AsyncIterat
 @latchpin.hookimpl
 def latchpin_client_registrar() -> latchpin.Backend[DcrSettings, ClientRegistrar]:
     """Offer Dynamic Client Registration."""
+    from latchpin_dcr.settings import DcrSettings  # noqa: PLC0415  loaded when asked for
+
     return latchpin.Backend(name="dcr", label="Dynamic Client Registration", settings=DcrSettings, open=_open, rank=200)

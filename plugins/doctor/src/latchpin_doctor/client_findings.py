@@ -16,7 +16,7 @@ from latchpin.sdk.gateway import (
     open_configured_secret,
     open_registered_secret,
 )
-from latchpin_inspection import Discovered
+from latchpin_inspection.discovered import Discovered
 
 from latchpin_doctor.probes import CLIENT_UNKNOWN, ask_authorization_endpoint, ask_token_endpoint
 

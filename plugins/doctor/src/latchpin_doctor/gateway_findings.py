@@ -9,7 +9,8 @@ from latchpin.contracts import Finding, Severity
 from latchpin.errors import AuthorizationRequired, LatchpinError, RedirectMismatch
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
 from latchpin.sdk.gateway import Application, Step
-from latchpin_inspection import Discovered, discover
+from latchpin_inspection.discovered import Discovered
+from latchpin_inspection.discovering import discover
 
 from latchpin_doctor.client_findings import ClientFindings
 from latchpin_doctor.token_findings import count_tokens

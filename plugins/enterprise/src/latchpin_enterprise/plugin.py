@@ -10,10 +10,10 @@ import latchpin
 from latchpin.contracts import AssertionSource, Backend, Grant
 from latchpin.model import JWT_BEARER
 
-from latchpin_enterprise.settings import EnterpriseSettings
-
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+    from latchpin_enterprise.settings import EnterpriseSettings
 
 __all__ = ["latchpin_grants", "latchpin_identity_assertions", "latchpin_routes"]
 
@@ -44,6 +44,8 @@ async def _open_stored(_settings: latchpin.Settings, context: latchpin.Context) 
 @latchpin.hookimpl
 def latchpin_grants() -> Sequence[Backend[EnterpriseSettings, Grant]]:
     """Offer the JWT bearer grant (RFC 7523)."""
+    from latchpin_enterprise.settings import EnterpriseSettings  # noqa: PLC0415  loaded when asked for
+
     return [Backend(JWT_BEARER, "somebody else's signed word", EnterpriseSettings, _open_grant)]
 
 

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import BackgroundTask, Command, EventListener, Every, Gauge, NavigationEntry
 from latchpin.model import Caller
-from latchpin.sdk.settings import load
-
-from latchpin_flows.inspector import open_inspector
-from latchpin_flows.settings import FlowSettings
-from latchpin_flows.summaries import FlowQuery
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
     from latchpin.sdk.gateway import Application
+
+    from latchpin_flows.settings import FlowSettings
 
 __all__ = [
     "latchpin_background_tasks",
@@ -36,6 +33,8 @@ MOST_FAILURES = 100
 
 @asynccontextmanager
 async def _open_history(_settings: FlowSettings, context: latchpin.Context) -> AsyncIterator[EventListener]:
+    from latchpin_flows.inspector import open_inspector  # noqa: PLC0415  loaded when asked for
+
     yield (await open_inspector(context)).history
 
 
@@ -43,6 +42,8 @@ async def _open_history(_settings: FlowSettings, context: latchpin.Context) -> A
 async def _open_purging(
     settings: FlowSettings, _context: latchpin.Context
 ) -> AsyncIterator[BackgroundTask[Application]]:
+    from latchpin_flows.inspector import open_inspector  # noqa: PLC0415  loaded when asked for
+
     async def turn(application: Application) -> None:
         inspector = await open_inspector(application.services.context)
         await inspector.records.purge(before=application.services.clock() - settings.life, most=MOST_FLOWS)
@@ -51,6 +52,11 @@ async def _open_purging(
 
 
 async def _count_pending(application: Application) -> int | None:
+    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_flows.inspector import open_inspector  # noqa: PLC0415  loaded when asked for
+    from latchpin_flows.settings import FlowSettings  # noqa: PLC0415  loaded when asked for
+
     if not load(FlowSettings).flow_history_hours:
         return None
     inspector = await open_inspector(application.services.context)
@@ -58,6 +64,9 @@ async def _count_pending(application: Application) -> int | None:
 
 
 async def _count_failed(application: Application, caller: Caller) -> str:
+    from latchpin_flows.inspector import open_inspector  # noqa: PLC0415  loaded when asked for
+    from latchpin_flows.summaries import FlowQuery  # noqa: PLC0415  loaded when asked for
+
     inspector = await open_inspector(application.services.context)
     found = len(await inspector.list(FlowQuery(outcome="failed"), caller, limit=MOST_FAILURES))
     return f"{found}+" if found == MOST_FAILURES else str(found)
@@ -66,12 +75,16 @@ async def _count_failed(application: Application, caller: Caller) -> str:
 @latchpin.hookimpl
 def latchpin_event_listeners() -> Sequence[latchpin.Backend[FlowSettings, EventListener]]:
     """Keep each step of each flow."""
+    from latchpin_flows.settings import FlowSettings  # noqa: PLC0415  loaded when asked for
+
     return [latchpin.Backend("flows", "the history of flows", FlowSettings, _open_history)]
 
 
 @latchpin.hookimpl
 def latchpin_background_tasks() -> Sequence[latchpin.Backend[FlowSettings, BackgroundTask[Application]]]:
     """Remove flows that are too old."""
+    from latchpin_flows.settings import FlowSettings  # noqa: PLC0415  loaded when asked for
+
     return [latchpin.Backend("flows-purge", "removing old flows", FlowSettings, _open_purging)]
 
 
@@ -92,6 +105,10 @@ def latchpin_routes() -> Sequence[APIRouter]:
 @latchpin.hookimpl
 def latchpin_navigation() -> Sequence[NavigationEntry]:
     """Link to them; to a flow that failed only where flows are kept."""
+    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_flows.settings import FlowSettings  # noqa: PLC0415  loaded when asked for
+
     entries = [
         NavigationEntry("Flows", "/flows", group="activity", rank=10),
         NavigationEntry("Flows", "/flows?gateway_id={gateway_id}", place="gateway-page", admin_only=True),

@@ -14,17 +14,18 @@ import latchpin
 from latchpin.contracts import EventListener, Observer
 from latchpin.errors import SettingsError
 
-from latchpin_metrics.counting import CountingListener, CountingObserver
-from latchpin_metrics.settings import MetricsSettings
-
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+    from latchpin_metrics.settings import MetricsSettings
 
 __all__ = ["latchpin_event_listeners", "latchpin_observers", "latchpin_routes"]
 
 
 @asynccontextmanager
 async def _open_counting(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[Observer]:  # noqa: ARG001
+    from latchpin_metrics.counting import CountingObserver  # noqa: PLC0415  loaded when asked for
+
     if settings.metrics_folder is not None:
         _make_folder(Path(settings.metrics_folder))
     yield CountingObserver()
@@ -69,18 +70,24 @@ async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) ->
 
 @asynccontextmanager
 async def _open_listener(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[EventListener]:  # noqa: ARG001
+    from latchpin_metrics.counting import CountingListener  # noqa: PLC0415  loaded when asked for
+
     yield CountingListener()
 
 
 @latchpin.hookimpl
 def latchpin_event_listeners() -> Sequence[latchpin.Backend[MetricsSettings, EventListener]]:
     """Count flows, refreshes and fetches."""
+    from latchpin_metrics.settings import MetricsSettings  # noqa: PLC0415  loaded when asked for
+
     return [latchpin.Backend("metrics", "Prometheus", MetricsSettings, _open_listener, rank=200)]
 
 
 @latchpin.hookimpl
 def latchpin_observers() -> Sequence[latchpin.Backend[MetricsSettings, Observer | None]]:
     """Time operations; and trace them, with TRACING."""
+    from latchpin_metrics.settings import MetricsSettings  # noqa: PLC0415  loaded when asked for
+
     return [
         latchpin.Backend("metrics", "Prometheus", MetricsSettings, _open_counting, rank=200),
         latchpin.Backend("tracing", "OpenTelemetry", MetricsSettings, _open_tracing, rank=100),

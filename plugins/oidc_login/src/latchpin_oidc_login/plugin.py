@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import Check, CheckContext, Finding, SignIn, SignInOffer
 
-from latchpin_oidc_login.settings import OidcLoginSettings
-from latchpin_oidc_login.sign_out import SignOut
-
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+    from latchpin_oidc_login.settings import OidcLoginSettings
 
 __all__ = ["latchpin_checks", "latchpin_routes", "latchpin_sign_ins"]
 
@@ -21,6 +20,8 @@ SIGN_OUT = "/login/oidc/sign-out"
 
 
 def _describe(settings: OidcLoginSettings) -> SignIn | None:
+    from latchpin_oidc_login.sign_out import SignOut  # noqa: PLC0415  loaded when asked for
+
     if not settings.configured:
         return None
     return SignIn(
@@ -35,6 +36,8 @@ def _describe(settings: OidcLoginSettings) -> SignIn | None:
 @latchpin.hookimpl
 def latchpin_sign_ins() -> Sequence[SignInOffer[OidcLoginSettings]]:
     """Offer the provider that the settings name."""
+    from latchpin_oidc_login.settings import OidcLoginSettings  # noqa: PLC0415  loaded when asked for
+
     return [SignInOffer("oidc", OidcLoginSettings, "OIDC_LOGIN_ISSUER and OIDC_LOGIN_CLIENT_ID", _describe)]
 
 

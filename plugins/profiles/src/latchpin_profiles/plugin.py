@@ -6,32 +6,25 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 import latchpin
-from latchpin.sdk.settings import load, renamed
-from pydantic import Field
 
-__all__ = ["ProfilesSettings", "latchpin_server_profiles", "latchpin_settings"]
-
-
-class ProfilesSettings(latchpin.Settings):
-    """What the plugin reads."""
-
-    server_profiles_file: str | None = Field(
-        None,
-        description="TOML file with what more servers need.",
-        **renamed("server_profiles_file", before="providers_file"),
-    )
+__all__ = ["latchpin_server_profiles", "latchpin_settings"]
 
 
 @latchpin.hookimpl
 def latchpin_settings() -> Sequence[type[latchpin.Settings]]:
     """Name the model."""
+    from latchpin_profiles.settings import ProfilesSettings  # noqa: PLC0415  loaded when asked for
+
     return [ProfilesSettings]
 
 
 @latchpin.hookimpl
 def latchpin_server_profiles() -> Sequence[latchpin.ServerProfile]:
     """Offer both; an entry of the deployer's replaces that of its name in the table."""
+    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
+
     from latchpin_profiles.profile_file import parse_profiles, read_profiles  # noqa: PLC0415  loaded when asked for
+    from latchpin_profiles.settings import ProfilesSettings  # noqa: PLC0415  loaded when asked for
 
     text = files("latchpin_profiles").joinpath("profiles.toml").read_text("utf-8")
     table = parse_profiles(text, place="profiles.toml", rank=200)

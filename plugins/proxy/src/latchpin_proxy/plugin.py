@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import latchpin
 from latchpin.contracts import NavigationEntry, ProtectedResources
 
-from latchpin_proxy.settings import ProxySettings
-
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+    from latchpin_proxy.settings import ProxySettings
 
 __all__ = ["latchpin_navigation", "latchpin_protected_resources", "latchpin_routes", "latchpin_settings"]
 
@@ -18,6 +18,8 @@ __all__ = ["latchpin_navigation", "latchpin_protected_resources", "latchpin_rout
 @latchpin.hookimpl
 def latchpin_settings() -> list[type[ProxySettings]]:
     """Name the variables of the MCP endpoint."""
+    from latchpin_proxy.settings import ProxySettings  # noqa: PLC0415  loaded when asked for
+
     return [ProxySettings]
 
 

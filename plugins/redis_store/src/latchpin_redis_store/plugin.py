@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.contracts import Backend, Check, CheckContext, Context, Finding, RecordStore, StateStore
 
-from latchpin_redis_store.settings import RedisSettings
+if TYPE_CHECKING:
+    from latchpin_redis_store.settings import RedisSettings
+
 
 __all__ = ["latchpin_record_store", "latchpin_state_store"]
 
@@ -38,12 +41,16 @@ async def _open_records(settings: RedisSettings, context: Context) -> AsyncItera
 @latchpin.hookimpl
 def latchpin_state_store() -> Backend[RedisSettings, StateStore]:
     """Offer ``CACHE_TYPE=redis``."""
+    from latchpin_redis_store.settings import RedisSettings  # noqa: PLC0415  loaded when asked for
+
     return Backend("redis", "Redis", RedisSettings, _open_states)
 
 
 @latchpin.hookimpl
 def latchpin_record_store() -> Backend[RedisSettings, RecordStore]:
     """Offer ``RECORD_STORE=redis``."""
+    from latchpin_redis_store.settings import RedisSettings  # noqa: PLC0415  loaded when asked for
+
     return Backend("redis", "Redis", RedisSettings, _open_records)
 
 

@@ -8,23 +8,13 @@ from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.contracts import BackgroundTask, Every
-from latchpin.sdk.settings import renamed
-from pydantic import Field
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
 
-__all__ = ["RefreshAheadSettings", "latchpin_background_tasks"]
+    from latchpin_refresh_ahead.settings import RefreshAheadSettings
 
-
-class RefreshAheadSettings(latchpin.Settings):
-    """What the plugin reads."""
-
-    refresh_ahead: bool = Field(
-        False,
-        description="Renew tokens in the background before they expire.",
-        **renamed("refresh_ahead", before="freshen"),
-    )
+__all__ = ["latchpin_background_tasks"]
 
 
 @asynccontextmanager
@@ -40,4 +30,6 @@ async def _open(
 @latchpin.hookimpl
 def latchpin_background_tasks() -> Sequence[latchpin.Backend[RefreshAheadSettings, BackgroundTask[Application] | None]]:
     """Offer to renew what is due."""
+    from latchpin_refresh_ahead.settings import RefreshAheadSettings  # noqa: PLC0415  loaded when asked for
+
     return [latchpin.Backend("refresh-ahead", "renewing tokens ahead of time", RefreshAheadSettings, _open)]

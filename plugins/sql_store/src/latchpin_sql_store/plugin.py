@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from latchpin import Backend, Context, hookimpl
 from latchpin.contracts import Check, CheckContext, Command, Finding, RecordStore, StateStore
 
-from latchpin_sql_store.settings import SqlSettings
-
 if TYPE_CHECKING:
     from latchpin_sql_store.database import Database
+    from latchpin_sql_store.settings import SqlSettings
 
 _log = logging.getLogger("latchpin.sql_store")
 
@@ -25,12 +24,16 @@ _log = logging.getLogger("latchpin.sql_store")
 @hookimpl
 def latchpin_state_store() -> Backend[Any, StateStore]:
     """Offer the database for pending authorizations."""
+    from latchpin_sql_store.settings import SqlSettings  # noqa: PLC0415  loaded when asked for
+
     return Backend("database", "database", SqlSettings, _open_states)
 
 
 @hookimpl
 def latchpin_record_store() -> Backend[Any, RecordStore]:
     """Offer the database for what must last."""
+    from latchpin_sql_store.settings import SqlSettings  # noqa: PLC0415  loaded when asked for
+
     return Backend("database", "database", SqlSettings, _open_records)
 
 
