@@ -19,6 +19,16 @@ FOREIGN = (
 )
 """What belongs to other commands, or is loaded when it is first needed."""
 
+HEAVY = ("aiohttp", "asyncio", "cryptography", "fastapi", "httpx", "jwt", "pydantic_settings")
+"""What only a command that does something needs."""
+
+OURS_ALONE = """
+from importlib.metadata import entry_points
+from latchpin.plugins import host
+host.entry_points = lambda group: [each for each in entry_points(group=group) if each.dist.name.startswith("latchpin")]
+"""
+"""A stranger's plugin may load what it likes."""
+
 OFFERED = [*COMMANDS, *Plugins().values(hookspecs.COMMANDS)]
 
 
@@ -32,10 +42,10 @@ def modules_after(code: str) -> list[str]:
     return done.stdout.splitlines()[-1].split()
 
 
-def after_command(*words: str) -> list[str]:
+def after_command(*words: str, before: str = "") -> list[str]:
     """The same for a command line."""
     return modules_after(
-        f"from latchpin.commands.main import main\nsys.argv = ['latchpin', *{words}]\n"
+        f"{before}from latchpin.commands.main import main\nsys.argv = ['latchpin', *{words}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass"
     )
 
@@ -79,3 +89,14 @@ def test_a_worker_loads_nothing_that_only_commands_need():
     loaded = modules_after("import latchpin.commands.main, latchpin.asgi")
     assert "latchpin.web.app" in loaded
     assert [name for name in FOREIGN if name in loaded] == []
+
+
+def test_the_list_of_commands_loads_no_plugin_beyond_its_hooks():
+    loaded = after_command("--help", before=OURS_ALONE)
+    assert "latchpin_sql_store.plugin" in loaded
+    assert [name for name in (*HEAVY, "latchpin.application", "latchpin.settings") if name in loaded] == []
+
+
+def test_a_command_of_the_core_loads_no_plugin():
+    loaded = after_command("secret", "generate")
+    assert [name for name in loaded if name in HEAVY or name.endswith(".plugin")] == []

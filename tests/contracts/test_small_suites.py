@@ -21,6 +21,7 @@ from latchpin.identity.settings import BearerSettings, TrustedProxySettings
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, ClientCredentials, Evidence, IdentityAssertion, IdentityProvider, OAuthConfig
 from latchpin_enterprise import plugin as enterprise
+from latchpin_enterprise.settings import EnterpriseSettings
 from latchpin_testing import (
     AssertionSourceContract,
     BareCheckContext,
@@ -156,7 +157,7 @@ class TestWorkload(GrantContract):
     @pytest.fixture
     def settings(self, tmp_path):
         (tmp_path / "token").write_text(jwt.encode({"exp": 2**33}, "k" * 32, algorithm="HS256"))
-        return enterprise.EnterpriseSettings(assertion_folder=str(tmp_path))
+        return EnterpriseSettings(assertion_folder=str(tmp_path))
 
     @pytest.fixture
     def config(self, offer):

@@ -34,7 +34,7 @@ async def main():
 
 asyncio.run(main())
 """
-UPGRADE = "from latchpin_sql_store import plugin; plugin.upgrade()"
+UPGRADE = "from latchpin_sql_store import command; command.upgrade()"
 
 
 def start(code, url, cwd):

@@ -15,6 +15,7 @@ from latchpin.application import Application
 from latchpin.oauth.lifetime import choose_renewal
 from latchpin_refresh_ahead import plugin, refresh_ahead
 from latchpin_refresh_ahead.refresh_ahead import AT_ONCE, POSTPONED, RefreshAhead
+from latchpin_refresh_ahead.settings import RefreshAheadSettings
 from latchpin_testing import BackgroundTaskContract, SuiteContext, samples
 from latchpin_testing import MovedClock as SuiteClock
 
@@ -99,12 +100,12 @@ class TestRefreshAhead(BackgroundTaskContract):
 
     @pytest.fixture
     def settings(self):
-        return plugin.RefreshAheadSettings(refresh_ahead=True)
+        return RefreshAheadSettings(refresh_ahead=True)
 
 
 async def test_it_does_not_run_unless_it_is_switched_on():
     (offer,) = plugin.latchpin_background_tasks()
-    async with SuiteContext() as context, offer.open(plugin.RefreshAheadSettings(), context) as task:
+    async with SuiteContext() as context, offer.open(RefreshAheadSettings(), context) as task:
         assert task is None
 
 

@@ -14,7 +14,6 @@ from typer.core import TyperCommand, TyperGroup
 from latchpin import __version__
 from latchpin.contracts import Command
 from latchpin.errors import PluginError
-from latchpin.plugins import elsewhere
 
 if TYPE_CHECKING:
     from latchpin.plugins.host import Offer
@@ -146,6 +145,8 @@ def _load_offered(offer: Offer[Command]) -> TyperCommand | TyperGroup:
 
 def _missing_commands() -> Iterator[Later]:
     """One for each whose distribution is not installed; it says what to install."""
+    from latchpin.plugins import elsewhere  # noqa: PLC0415  seldom needed
+
     for distribution, brings in elsewhere.missing().items():
         for name in brings.commands:
             yield Later(Command(name, "", ""), partial(_explain, name, distribution), hidden=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -57,6 +56,8 @@ async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) ->
     except ImportError as exc:
         text = f"TRACING needs OpenTelemetry's SDK and exporter, which are not installed ({exc.name})"
         raise SettingsError(text, public=text, remedy="Run: pip install 'latchpin-metrics[tracing]'") from exc
+    import asyncio  # noqa: PLC0415
+
     from latchpin_metrics.tracing import TracingObserver  # noqa: PLC0415
 
     about = {"service.name": "latchpin", "service.instance.id": context.instance_id}
