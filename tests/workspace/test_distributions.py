@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import tomllib
 from collections.abc import Mapping
@@ -53,6 +54,14 @@ def test_people_are_told_of_each():
 def test_the_standard_installation_has_distributions_of_ours_alone():
     ours = {f"{each.name}=={each.project['version']}" for each in plugins()}
     assert set(CORE.project["optional-dependencies"]["standard"]) < ours
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
+def test_who_installs_from_a_checkout_gets_the_standard_installation(page: str):
+    folders = re.search(r"install \./core \./plugins/\{(.*)\}", (ROOT / page).read_text())
+    assert folders is not None
+    told = {f"latchpin-{folder.replace('_', '-')}=={CORE.project['version']}" for folder in folders[1].split(",")}
+    assert set(CORE.project["optional-dependencies"]["standard"]) - told == set()
 
 
 @pytest.fixture
