@@ -18,7 +18,7 @@ from tests.authorization_server.client import INITIALIZE
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import latchpin_command, run_latchpin
 from tests.servers.processes import ServerProcess
-from tests.support.gateway_process import Rig
+from tests.support.gateway_process import DeployedGateway
 
 NEEDS = ("latchpin_authorization_server", "latchpin_proxy", "latchpin_dcr")
 pytestmark = pytest.mark.backends("sqlite")
@@ -73,11 +73,11 @@ class Laptop:
 
 
 @pytest.fixture
-async def laptop(rig: Rig, provider: FaultSwitch, tmp_path: Path) -> Laptop:
-    gateway_id = await rig.add(provider.provider.mcp_url, name="Files")
+async def laptop(deployed: DeployedGateway, provider: FaultSwitch, tmp_path: Path) -> Laptop:
+    gateway_id = await deployed.add(provider.provider.mcp_url, name="Files")
     folder = tmp_path / "laptop"
     folder.mkdir()
-    return Laptop(folder, f"{rig.url}/gateways/{gateway_id}/mcp")
+    return Laptop(folder, f"{deployed.url}/gateways/{gateway_id}/mcp")
 
 
 def url_shown(process: ServerProcess) -> str:
@@ -90,10 +90,10 @@ async def allow(browser: Browser, page: Page) -> Page:
     return await sign_in(browser)
 
 
-async def log_in(laptop: Laptop, rig: Rig) -> str:
+async def log_in(laptop: Laptop, deployed: DeployedGateway) -> str:
     """By a browser on the same machine; what was said."""
     with laptop.begin(laptop.url) as process:
-        async with rig.browser() as browser:
+        async with deployed.browser() as browser:
             page = await allow(browser, await browser.open(url_shown(process)))
         assert page.title == "Signed in", page.text
         assert process.wait() == 0, process.output
@@ -106,8 +106,8 @@ async def calls(laptop: Laptop, token: str) -> int:
         return (await http.post(laptop.url, json=INITIALIZE, headers=headers)).status_code
 
 
-async def test_by_a_browser_on_the_same_machine(laptop: Laptop, rig: Rig):
-    said = await log_in(laptop, rig)
+async def test_by_a_browser_on_the_same_machine(laptop: Laptop, deployed: DeployedGateway):
+    said = await log_in(laptop, deployed)
     assert f"Signed in to {laptop.url} as alice@example.com" in said
     token, words = laptop.run("login", "--print-token", laptop.url)
     assert TOKEN.fullmatch(token), token
@@ -121,12 +121,12 @@ async def test_by_a_browser_on_the_same_machine(laptop: Laptop, rig: Rig):
     assert await calls(laptop, renewed) == 200
 
 
-async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, rig: Rig):
+async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, deployed: DeployedGateway):
     with laptop.begin(laptop.url, "--device") as process:
-        process.wait_for_output(f"{rig.url}/device in any browser")
+        process.wait_for_output(f"{deployed.url}/device in any browser")
         code = process.wait_until(lambda: next(iter(USER_CODE.findall(process.output)), None))
-        async with rig.browser() as browser:
-            page = await browser.open(f"{rig.url}/device")
+        async with deployed.browser() as browser:
+            page = await browser.open(f"{deployed.url}/device")
             page = await browser.submit(page.form(action="/device"), user_code=code)
             assert "latchpin login on" in page.text
             assert (await allow(browser, page)).title == "Done"
@@ -134,9 +134,9 @@ async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, rig: Rig):
     assert await calls(laptop, laptop.run("login", "--print-token")[0]) == 200
 
 
-async def test_a_person_who_says_no(laptop: Laptop, rig: Rig):
+async def test_a_person_who_says_no(laptop: Laptop, deployed: DeployedGateway):
     with laptop.begin(laptop.url) as process:
-        async with rig.browser() as browser:
+        async with deployed.browser() as browser:
             page = await browser.open(url_shown(process))
             page = await browser.submit(page.form(action="/oauth2/decision"), press="deny")
         assert page.title == "Not signed in"
@@ -145,8 +145,8 @@ async def test_a_person_who_says_no(laptop: Laptop, rig: Rig):
     assert laptop.files == []
 
 
-async def test_signing_out_ends_it_there_too(laptop: Laptop, rig: Rig):
-    await log_in(laptop, rig)
+async def test_signing_out_ends_it_there_too(laptop: Laptop, deployed: DeployedGateway):
+    await log_in(laptop, deployed)
     token, _ = laptop.run("login", "--print-token")
     [file] = laptop.files
     held = file.read_text()
@@ -162,33 +162,33 @@ async def test_signing_out_ends_it_there_too(laptop: Laptop, rig: Rig):
     assert f"latchpin login {laptop.url}" in words
 
 
-async def test_signing_out_of_a_server_that_is_away_forgets_and_says_so(laptop: Laptop, rig: Rig):
-    await log_in(laptop, rig)
-    rig.process.stop()
+async def test_signing_out_of_a_server_that_is_away_forgets_and_says_so(laptop: Laptop, deployed: DeployedGateway):
+    await log_in(laptop, deployed)
+    deployed.process.stop()
     assert "the server was not told" in laptop.run("logout", fails=True)[1]
     assert laptop.files == []
 
 
-async def test_the_same_client_signs_in_again_unless_it_was_forgotten_there(laptop: Laptop, rig: Rig):
-    await log_in(laptop, rig)
+async def test_the_same_client_signs_in_again_unless_it_was_forgotten_there(laptop: Laptop, deployed: DeployedGateway):
+    await log_in(laptop, deployed)
     first = laptop.kept("client_id")
-    await log_in(laptop, rig)
+    await log_in(laptop, deployed)
     assert laptop.kept("client_id") == first
     laptop.change(client_id="forgotten")
-    await log_in(laptop, rig)
+    await log_in(laptop, deployed)
     assert laptop.kept("client_id") not in {first, "forgotten"}
 
 
-async def test_where_to_is_said_in_words(laptop: Laptop, rig: Rig):
-    assert f"{rig.url}/gateways/<id>/mcp" in laptop.run("login", rig.url, fails=True)[1]
+async def test_where_to_is_said_in_words(laptop: Laptop, deployed: DeployedGateway):
+    assert f"{deployed.url}/gateways/<id>/mcp" in laptop.run("login", deployed.url, fails=True)[1]
     assert "latchpin login URL" in laptop.run("login", "--print-token", fails=True)[1]
 
 
 @pytest.mark.needs("keyring")
-async def test_tokens_are_in_the_keyring_where_there_is_one(laptop: Laptop, rig: Rig):
+async def test_tokens_are_in_the_keyring_where_there_is_one(laptop: Laptop, deployed: DeployedGateway):
     (laptop.folder / "file_of_the_keyring.py").write_text(KEYRING)
     laptop.keyring = "file_of_the_keyring.Keyring"
-    assert "in the system's keyring" in await log_in(laptop, rig)
+    assert "in the system's keyring" in await log_in(laptop, deployed)
     [(name, secret)] = json.loads((laptop.folder / "keyring.json").read_text()).items()
     assert name == f"latchpin {laptop.url}"
     [file] = laptop.files
