@@ -48,3 +48,11 @@ def test_what_does_not_hold_is_refused_in_one_sentence(latchpin):
     assert "has a secret" in latchpin(
         "oauth-clients", "add", "Nightly", "--acts-as", "robot@example.com", "--public", fails=True
     )
+
+
+def test_one_that_a_company_vouches_for_is_entered_with_its_grant_type(latchpin):
+    exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+    added = json.loads(latchpin("oauth-clients", "add", "Portal", "--grant-type", exchange, "--json"))
+    assert (added["grant_types"], added["redirect_uris"]) == ([exchange], [])
+    assert added["client_secret"]
+    assert "is none of" in latchpin("oauth-clients", "add", "Portal", "--grant-type", "password", fails=True)

@@ -29,6 +29,7 @@ def group() -> None:
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What people read when they are asked.")],
+    *,
     redirect_uri: Annotated[
         list[str] | None, typer.Option("--redirect-uri", help="Where answers may go; repeatable.")
     ] = None,
@@ -36,10 +37,15 @@ def add(
     acts_as: Annotated[
         str | None, typer.Option("--acts-as", help="A service: it gets tokens by itself, as this address.")
     ] = None,
+    grant_type: Annotated[
+        list[str] | None, typer.Option("--grant-type", help="How it may get tokens, if not by a person; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Enter a client, and print its client_id and, this once, its secret."""
     entry: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri or [], "acts_as": acts_as}
+    if grant_type:
+        entry["grant_types"] = grant_type
     if public:
         entry["token_endpoint_auth_method"] = "none"  # noqa: S105  that there is none
 
