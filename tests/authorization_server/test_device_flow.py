@@ -243,6 +243,8 @@ async def test_an_answer_that_nobody_fetched_in_time_is_worth_nothing(device: De
 async def test_what_is_asked_for_is_an_endpoint_that_the_person_may_use(device: Device, browser):
     assert error_of(await device.ask(resource=None)) == "invalid_target"
     assert error_of(await device.ask(resource="https://elsewhere.example/mcp")) == "invalid_target"
+    for odd in ("\0", "é", "\r\nx", "x" * 2000):
+        assert error_of(await device.ask(resource=f"{BASE}/{odd}")) == "invalid_target"
     (await device.ask(resource=f"{BASE}/gateways/{'0' * 32}/mcp")).raise_for_status()
     assert (await type_code(browser, device.shown["user_code"])).status == 404
     assert error_of(await device.poll(resource=device.mcp_url)) == "invalid_target"

@@ -129,6 +129,11 @@ async def test_an_assertion_gives_a_token_for_the_endpoint_that_it_names(applica
     assert "access token was refused" not in answered.text
 
 
+async def test_odd_names_are_used_up_like_others(application: Application):
+    assert (await application.vouched(jti="\ud800")).status_code == 200
+    assert error_of(await application.vouched(jti="\ud800")) == "invalid_grant"
+
+
 async def test_an_assertion_is_good_once(application: Application):
     assert (await application.vouched()).status_code == 200
     assert error_of(await application.vouched()) == "invalid_grant"

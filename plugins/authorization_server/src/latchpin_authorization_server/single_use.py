@@ -26,6 +26,6 @@ async def use_up(kept: KeyValueRecords, kind: str, *named: str, until: datetime)
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
-    digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(named).encode("utf-8", "backslashreplace")).hexdigest()
     ours = secrets.token_urlsafe(16)
     return await kept.put(f"{kind}:{digest}", ours, expires_at=until) == ours

@@ -70,9 +70,13 @@ def _check_resource(server: AuthorizationServer, resource: str) -> str:
     """Whether it can be an endpoint of this gateway; whether it is one for the person is found out when they come."""
     if not resource:
         raise OAuthError("invalid_target", "resource is required: the URL of the MCP endpoint")
-    if not resource.startswith(f"{server.issuer}/") or len(resource) > _LONGEST_RESOURCE:
+    if not resource.startswith(f"{server.issuer}/") or not _is_plain(resource):
         raise OAuthError("invalid_target", "resource is no MCP endpoint of this gateway")
     return resource
+
+
+def _is_plain(url: str) -> bool:
+    return len(url) <= _LONGEST_RESOURCE and url.isascii() and url.isprintable()
 
 
 @router.get(PAGE)
