@@ -39,6 +39,8 @@ REFUSED_AS: Mapping[str, str] = {
 }
 """The scenarios that the gateway must not let happen, and the code of the problem it answers with."""
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
+_OTHER_SIDE = Path(__file__).with_name("endpoint.md")
+"""What the page says of the gateway as an authorization server; tests/node holds it."""
 _DRIVER = Path(__file__).with_name("driver.py")
 
 
@@ -211,7 +213,7 @@ def render_table(results: Sequence[Result], baseline: Mapping[str, str]) -> str:
     if failing:
         lines += ["", "## Known failures", ""]
         lines += [f"- `{scenario}`: {baseline[scenario]}" for scenario in failing]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _OTHER_SIDE.read_text()
 
 
 def _cell(result: Result | None) -> str:

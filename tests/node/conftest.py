@@ -22,6 +22,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
+from tests.conformance import suite
 from tests.front_door import programs
 from tests.proxy.conftest import start_proxy
 from tests.servers import serve_asgi
@@ -132,6 +133,7 @@ async def answer_page(browser: Browser, page: Page, *, login: str, allow: bool =
 PACKAGES = {
     "oidc-provider": "9.13.3",
     "@modelcontextprotocol/server-everything": "2026.8.31",
+    suite.PACKAGE: suite.VERSION,
     **programs.PACKAGES,
 }
 FOLDER = Path(os.environ.get("NODE_PACKAGES") or Path(__file__).parents[2] / ".tox" / "node-packages")
