@@ -21,7 +21,6 @@ __all__ = ["ONCE_IN", "Refusals"]
 ONCE_IN = timedelta(minutes=1)
 """No program sends its person to the same authorization twice within this time."""
 LIFETIME = timedelta(hours=1)
-_ATTEMPTS = 5
 _NONE = ""
 
 
@@ -77,12 +76,10 @@ class Refusals:
         await self._put(gateway_id, email, _Note(_authorization(token), self._clock(), may_help=False))
 
     async def _put(self, gateway_id: str, email: str, note: _Note) -> None:
-        """Put it in place of an earlier one; where others do the same at once, theirs is as good."""
-        name, text = _name(gateway_id, email), _format(note)
-        for _ in range(_ATTEMPTS):
-            await self._kept.take(name)
-            if await self._kept.put(name, text, expires_at=note.at + LIFETIME) == text:
-                return
+        """Put it in place of an earlier one; of several who do so at once, any one's is as good."""
+        name = _name(gateway_id, email)
+        await self._kept.take(name)
+        await self._kept.put(name, _format(note), expires_at=note.at + LIFETIME)
 
 
 def _authorization(token: StoredToken | None) -> str:
