@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 FOREIGN = (
     *("latchpin_demo.command", "latchpin_doctor.command", "latchpin_admin_cli.gateways"),
-    *("alembic", "httpx2", "jinja2", "mcp", "redis", "sqlalchemy", "typer"),
+    *("alembic", "httpx._main", "httpx2", "jinja2", "mcp", "pygments", "redis", "rich", "sqlalchemy", "typer"),
 )
 """What belongs to other commands, or is loaded when it is first needed."""
 
@@ -89,6 +89,11 @@ def test_a_worker_loads_nothing_that_only_commands_need():
     loaded = modules_after("import latchpin.commands.main, latchpin.asgi")
     assert "latchpin.web.app" in loaded
     assert [name for name in FOREIGN if name in loaded] == []
+
+
+def test_a_server_of_one_process_loads_nothing_that_prints_tables():
+    loaded = modules_after("import typer; from latchpin.commands import serving; import latchpin.asgi")
+    assert [name for name in ("rich", "pygments") if name in loaded] == []
 
 
 def test_the_list_of_commands_loads_no_plugin_beyond_its_hooks():

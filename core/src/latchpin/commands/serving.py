@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from latchpin.commands.console import print_json, say
-from latchpin.commands.tables import print_table
 from latchpin.plugins.hookspecs import HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.settings import load
@@ -54,6 +52,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     Exits with 1 if anything is wrong with them: the gateway does not start then.
     """
     from latchpin.assembly.plugin_report import build_plugin_report  # noqa: PLC0415  as above
+    from latchpin.commands.console import print_json, say  # noqa: PLC0415  a server has no use for rich
+    from latchpin.commands.tables import print_table  # noqa: PLC0415
 
     report = build_plugin_report(Plugins())
     rows = [asdict(row) for row in report.rows]
