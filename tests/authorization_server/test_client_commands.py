@@ -18,13 +18,32 @@ pytestmark = [pytest.mark.backends("sqlite"), pytest.mark.needs("latchpin_author
 def latchpin(backend: GatewayBackend, tmp_path: Path) -> Any:
     """Run a command that must succeed; its standard output."""
 
-    def run(*arguments: str, fails: bool = False, stdin: str = "") -> str:
-        ended = run_latchpin(*arguments, env=settings_of(backend), cwd=tmp_path, stdin=stdin)
+    def run(*arguments: str, fails: bool = False, stdin: str = "", **settings: str) -> str:
+        ended = run_latchpin(*arguments, env=settings_of(backend) | settings, cwd=tmp_path, stdin=stdin)
         assert (ended.returncode != 0) is fails, ended.stderr
         assert "Traceback" not in ended.stderr
         return ended.stderr if fails else ended.stdout
 
     return run
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("oauth-clients", "add", "Nightly", "--acts-as", "robot@example.com"),
+        ("personal-tokens", "create", "--email", "ann@example.com", "--name", "nightly"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_nothing_is_made_that_a_gateway_without_the_authorization_server_does_not_take(latchpin, command):
+    said = latchpin(*command, fails=True, AUTHORIZATION_SERVER_ENABLED="false")
+    assert "AUTHORIZATION_SERVER_ENABLED=true switches that on" in said
+
+
+def test_no_personal_token_is_made_where_none_is_taken(latchpin):
+    command = ("personal-tokens", "create", "--email", "ann@example.com", "--name", "nightly")
+    said = latchpin(*command, fails=True, PERSONAL_TOKENS_ENABLED="false")
+    assert "PERSONAL_TOKENS_ENABLED=true switches them on" in said
 
 
 def test_clients_are_added_listed_shown_and_deleted(latchpin):

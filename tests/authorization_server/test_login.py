@@ -129,6 +129,7 @@ async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, deployed: Deplo
             page = await browser.open(f"{deployed.url}/device")
             page = await browser.submit(page.form(action="/device"), user_code=code)
             assert "latchpin login on" in page.text
+            assert "latchpin-login" in page.text
             assert (await allow(browser, page)).title == "Done"
         assert process.wait() == 0, process.output
     assert await calls(laptop, laptop.run("login", "--print-token")[0]) == 200

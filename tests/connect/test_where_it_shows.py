@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import GatewayBackend, run_latchpin
-from tests.support.gateway_in_process import BASE, InnerGateway
+from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
 from tests.support.gateway_process import settings_of
 
 NEEDS = ("latchpin_connect", "latchpin_proxy", "latchpin_memory_store")
@@ -49,6 +49,25 @@ async def test_without_an_endpoint_it_says_what_is_missing(gateway: InnerGateway
 async def test_nobody_sees_it_without_signing_in(gateway: InnerGateway):
     async with gateway.client(None) as client:
         assert (await client.get(f"{BASE}/connect")).status_code == 401
+
+
+async def test_where_clients_are_not_signed_in_it_asks_for_a_token(environment: pytest.MonkeyPatch):
+    environment.setenv("AUTHORIZATION_SERVER_ENABLED", "false")
+    async with open_gateway() as gateway:
+        await gateway.add(MCP, name="Files")
+        text = await page(gateway)
+    assert "Ask an administrator for a token" in text
+    assert "sign in." not in text
+
+
+@pytest.mark.backends("sqlite")
+def test_the_command_asks_for_a_token_where_clients_are_not_signed_in(backend: GatewayBackend, tmp_path: Path):
+    settings = settings_of(backend) | {"AUTHORIZATION_SERVER_ENABLED": "false"}
+    for command in (("gateways", "add", MCP, "--auth", "none"), ("clients", "config", "cursor")):
+        ended = run_latchpin(*command, env=settings, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+    assert "latchpin token create" in ended.stderr
+    assert "sign in." not in ended.stderr
 
 
 @pytest.mark.backends("sqlite")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from latchpin.contracts import Context
-from latchpin.errors import NotSignedIn, RecordConflict
+from latchpin.errors import InvalidRequest, NotSignedIn, RecordConflict
 from latchpin.model import CLIENT_ITSELF
 from latchpin.sdk.activity import OwnFact
 from latchpin.sdk.identity import SessionRevocations, ended_at
@@ -98,6 +98,18 @@ class AuthorizationServer:
         self.token_endpoint = TokenEndpoint(self)
         self.personal_tokens = PersonalTokens(PersonalTokenRecords(context.collection(PERSONAL_TOKENS)), self)
         self._kept_on: Bounded[str, date] = Bounded(_MOST_SEEN)
+
+    def check_on(self) -> None:
+        """Refuse to make what nothing takes.
+
+        Raises:
+            InvalidRequest: the authorization server is switched off.
+        """
+        if not self.settings.is_on(self.issuer):
+            raise InvalidRequest(
+                "this gateway gives out no tokens to MCP clients",
+                remedy="AUTHORIZATION_SERVER_ENABLED=true switches that on.",
+            )
 
     async def allow(self, grant: Grant) -> None:
         """Keep a new grant, and tell that there is one.

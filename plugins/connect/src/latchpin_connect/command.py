@@ -9,7 +9,7 @@ from latchpin.contracts import ProtectedResource
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, out, print_json, print_table, run, say
 
-from latchpin_connect.endpoints import choose_endpoint, list_endpoints
+from latchpin_connect.endpoints import choose_endpoint, list_endpoints, signs_clients_in
 from latchpin_connect.programs import PROGRAMS, Program, find_program, short_name
 
 __all__ = ["app"]
@@ -47,7 +47,7 @@ def show_config(
     if program is None:
         known = ", ".join(each.key for each in PROGRAMS)
         raise InvalidRequest(f"no client is called {client!r}", remedy=f"Use one of {known}.")
-    endpoint = run(_find_endpoint(gateway))
+    endpoint, signs_in = run(_find_endpoint(gateway))
     snippets = program.build(short_name(endpoint.name), endpoint.url)
     if as_json:
         print_json([{"kind": each.kind, "label": each.label, "text": each.text} for each in snippets])
@@ -55,10 +55,11 @@ def show_config(
     for snippet in snippets:
         say(f"{snippet.label}:")
         out.print(snippet.text, markup=False, highlight=False, soft_wrap=True)
-    _tell_next(program)
+    _tell_next(program, signs_in=signs_in)
 
 
-async def _find_endpoint(gateway: str) -> ProtectedResource:
+async def _find_endpoint(gateway: str) -> tuple[ProtectedResource, bool]:
+    """The endpoint that is meant, and whether clients are signed in here."""
     async with opened() as application:
         endpoints = await list_endpoints(application, OPERATOR)
         if not endpoints:
@@ -70,8 +71,12 @@ async def _find_endpoint(gateway: str) -> ProtectedResource:
         found = choose_endpoint(endpoints, gateway_id)
         if found is None:
             raise NotFound("that gateway has no MCP endpoint")
-        return found
+        return found, signs_clients_in(application)
 
 
-def _tell_next(program: Program) -> None:
-    say(f"Then: {program.signs_in} ({program.documentation})")
+def _tell_next(program: Program, *, signs_in: bool) -> None:
+    if signs_in:
+        say(f"Then: {program.signs_in} ({program.documentation})")
+        return
+    say(f"This gateway does not sign clients in: enter a token too, as {program.documentation} says.")
+    say("Print one with: latchpin token create --email you@example.com")

@@ -8,7 +8,7 @@ from latchpin.contracts import ProtectedResource
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
-__all__ = ["choose_endpoint", "list_endpoints"]
+__all__ = ["choose_endpoint", "list_endpoints", "signs_clients_in"]
 
 
 async def list_endpoints(application: Application, caller: Caller) -> list[ProtectedResource]:
@@ -17,6 +17,11 @@ async def list_endpoints(application: Application, caller: Caller) -> list[Prote
     for offered in application.services.protected_resources:
         found += await offered.list(application, caller)
     return found
+
+
+def signs_clients_in(application: Application) -> bool:
+    """Whether clients that know only the URL get tokens here; else each has to be given one."""
+    return any(getattr(identity, "issuer", None) for identity in application.services.identities)
 
 
 def choose_endpoint(endpoints: Sequence[ProtectedResource], gateway_id: str) -> ProtectedResource | None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.sdk.web import WITH_SCRIPTS, CurrentApplication, SignedInCaller, frame, render
 
-from latchpin_connect.endpoints import choose_endpoint, list_endpoints
+from latchpin_connect.endpoints import choose_endpoint, list_endpoints, signs_clients_in
 from latchpin_connect.programs import PROGRAMS, short_name
 
 __all__ = ["router"]
@@ -35,5 +35,6 @@ async def show(
         endpoints=endpoints,
         chosen=chosen,
         ways=ways,
+        signs_in=signs_clients_in(application),
         **await frame(request, caller),
     )

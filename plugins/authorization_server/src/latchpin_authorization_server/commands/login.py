@@ -43,6 +43,9 @@ PATIENCE = timedelta(minutes=10)
 _RENEWED_BEFORE = timedelta(seconds=60)
 """A token that is printed is good for at least so long, unless it never was."""
 
+_NAMED = {"user-agent": "latchpin-login"}
+"""What the page reads that a device's person judges."""
+
 Where = Annotated[str | None, typer.Argument(metavar="[URL]", help="Of an MCP endpoint; without it, the only one.")]
 InFile = Annotated[bool, typer.Option("--file", help="Keep the tokens in a file, though there is a keyring.")]
 
@@ -62,7 +65,7 @@ def login(
     Exits with 1 if there is none, or it has ended.
     """
     keeper = Keeper(find_folder(), None if in_file else find_keyring())
-    with httpx.Client() as http:
+    with httpx.Client(headers=_NAMED) as http:
         if print_token:
             sys.stdout.write(_renewed(http, keeper, _choose(keeper, url)).tokens.access_token + "\n")
             return
@@ -86,7 +89,7 @@ def logout(
     """
     keeper = Keeper(find_folder(), find_keyring())
     untold = []
-    with httpx.Client() as http:
+    with httpx.Client(headers=_NAMED) as http:
         for each in keeper.urls() if everywhere else [_choose(keeper, url)]:
             try:
                 _end(http, keeper, each)

@@ -51,8 +51,9 @@ def add(
 
     async def work() -> EnteredClient:
         async with opened() as application:
-            clients = KeptClients(await open_server(application.services.context))
-            return await clients.enter(parse_entry(entry), OPERATOR)
+            server = await open_server(application.services.context)
+            server.check_on()
+            return await KeptClients(server).enter(parse_entry(entry), OPERATOR)
 
     entered = run(work())
     if as_json:

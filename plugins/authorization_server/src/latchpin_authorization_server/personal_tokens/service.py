@@ -70,11 +70,16 @@ class PersonalTokens:
             actor: the address of who makes it.
 
         Raises:
-            InvalidRequest: the name or the lifetime does not hold.
+            InvalidRequest: the name or the lifetime does not hold, or no such token is taken here.
             Conflict: the person has too many.
             NotSignedIn: the person was signed out a moment ago.
             BackendUnavailable: the store cannot be asked.
         """
+        self._server.check_on()
+        if not self._server.settings.personal_tokens_enabled:
+            raise InvalidRequest(
+                "this gateway takes no personal access tokens", remedy="PERSONAL_TOKENS_ENABLED=true switches them on."
+            )
         await self._server.check_not_signed_out(email)
         days = self.default_days if days is None else days
         if not 0 < days <= self.max_days:
