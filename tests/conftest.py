@@ -111,10 +111,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what belongs to other runs."""
-    outside = [item for item in items if not _belongs(item, config.stash[CELL])]
-    if outside:
+    belongs = [_belongs(item, config.stash[CELL]) for item in items]
+    if outside := [item for item, here in zip(items, belongs, strict=True) if not here]:
         config.hook.pytest_deselected(items=outside)
-        items[:] = [item for item in items if item not in set(outside)]
+        items[:] = [item for item, here in zip(items, belongs, strict=True) if here]
 
 
 def _belongs(item: pytest.Item, cell: Cell) -> bool:
