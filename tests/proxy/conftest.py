@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastmcp import FastMCP
 from latchpin_demo.loopback import bind, url_of
 from mcp.server.mcpserver import MCPServer
 from starlette.types import Receive, Scope, Send
@@ -167,6 +166,8 @@ def open_sdk_server(*, stateless: bool = False, json: bool = False) -> Iterator[
 
 @contextlib.contextmanager
 def open_fastmcp_server() -> Iterator[str]:
+    from fastmcp import FastMCP  # not in every run
+
     server: FastMCP[None] = FastMCP("open")
     server.tool(shout)
     with bind() as listener, serve_asgi(server.http_app(path="/mcp"), sock=listener):

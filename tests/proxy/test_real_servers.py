@@ -25,6 +25,7 @@ async def test_an_sdk_server_without_oauth(proxy: DeployedGateway, age: Age, sta
         assert await call_tool(here, token, "shout", {"text": "hi"}, age) == "HI!"
 
 
+@pytest.mark.needs("fastmcp")
 @pytest.mark.parametrize("age", ["legacy", "auto"])
 async def test_a_fastmcp_server(proxy: DeployedGateway, age: Age):
     with open_fastmcp_server() as url:
