@@ -14,8 +14,8 @@ def latchpin_commands() -> Sequence[Command]:
     return [
         Command(
             "demo",
-            "Start an authorization server, a protected MCP server and the gateway on this machine, and say what to "
-            "click.",
+            "Start an authorization server, a protected MCP server and the gateway on this machine, and give a "
+            "client's URL.",
             "latchpin_demo.command:app",
         )
     ]
