@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
+from latchpin_authorization_server.grants import requests
 from latchpin_authorization_server.redirect_uris import check_redirect_uri, matches
 from latchpin_demo.browser import Browser
 
@@ -140,6 +141,19 @@ async def test_a_parameter_that_comes_twice_gets_no_answer(stock: StockClient, b
     await stock.introduce()
     page = await browser.open(f"{stock.authorization_url()}&redirect_uri=https%3A%2F%2Fevil.example%2Fcb")
     assert page.status == 400
+
+
+async def test_a_person_leaves_only_so_many_unanswered(
+    stock: StockClient, browser: Browser, gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(requests, "MOST_OF_ONE_PERSON", 2)
+    await stock.introduce()
+    pages = [await browser.open(stock.authorization_url()) for _ in range(3)]
+    assert [page.status for page in pages] == [200, 200, 429]
+    async with gateway.browser(BOB) as another:
+        assert (await another.open(stock.authorization_url())).status == 200
+    await browser.submit(pages[0].form(action=CONSENT), decision="deny")
+    assert (await browser.open(stock.authorization_url())).status == 200
 
 
 # -- whose consent it is --------------------------------------------------------------------------------------

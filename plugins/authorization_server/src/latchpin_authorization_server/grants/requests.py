@@ -10,16 +10,20 @@ from datetime import timedelta
 from typing import Literal
 
 from latchpin.contracts import Clock, Collection
-from latchpin.model import CollectionSpec, Document
+from latchpin.errors import TooManyPending
+from latchpin.model import CollectionSpec, Document, Span
 
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.errors import AuthorizationRefused
 
 __all__ = ["REQUESTS", "AuthorizationRequest", "PendingRequest", "PendingRequests", "only_values", "parse_request"]
 
-REQUESTS = CollectionSpec("authorization_requests", disposable=True)
+REQUESTS = CollectionSpec("authorization_requests", ("person",), disposable=True)
 LIFETIME = timedelta(minutes=20)
 """How long a person may take: as long as sign-in and consent at the upstream server last."""
+
+MOST_OF_ONE_PERSON = 100
+"""Requests that one person may leave unanswered; each lies in the store until it expires."""
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _LONGEST_STATE = 4096
@@ -135,7 +139,13 @@ class PendingRequests:
         step: Literal["consent", "connect"],
         device: str = "",
     ) -> PendingRequest:
-        """Keep a new one."""
+        """Keep a new one.
+
+        Raises:
+            TooManyPending: the person left too many unanswered.
+        """
+        if await self._documents.count("person", Span.only(email)) >= MOST_OF_ONE_PERSON:
+            raise TooManyPending(f"you left {MOST_OF_ONE_PERSON} requests of applications unanswered")
         pending = PendingRequest(
             id=secrets.token_urlsafe(16),
             client_id=request.client.id,
@@ -155,7 +165,10 @@ class PendingRequests:
         """Create or change; raises RecordConflict if another revision is stored."""
         body = asdict(pending)
         del body["id"], body["revision"]
-        written = await self._documents.put(Document(pending.id, body, {}, pending.revision, self._clock() + LIFETIME))
+        index = {"person": pending.email}
+        written = await self._documents.put(
+            Document(pending.id, body, index, pending.revision, self._clock() + LIFETIME)
+        )
         return replace(pending, revision=written.revision)
 
     async def get(self, request_id: str) -> PendingRequest | None:
