@@ -221,6 +221,16 @@ async def test_a_hang_up_without_an_answer(alice: httpx.AsyncClient, opened: str
         await begin(send, 200, [("content-length", "10")])
 
     scripted.script = script
+    answer = await alice.post(opened, content=b"{}")
+    assert (answer.status_code, answer.json()["cause"]) == (502, "provider-unreachable")
+
+
+async def test_a_hang_up_after_some_of_an_answer(alice: httpx.AsyncClient, opened: str, scripted: ScriptedServer):
+    async def script(_scope, receive, send):
+        await begin(send, 200, [("content-length", "10")])
+        await send({"type": "http.response.body", "body": b"half"})
+
+    scripted.script = script
     with pytest.raises(httpx.RemoteProtocolError):
         await alice.post(opened, content=b"{}")
 
