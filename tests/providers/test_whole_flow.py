@@ -132,34 +132,51 @@ def log_lines(gateway: RunningGateway, gateway_id: str) -> str:
 
 
 @pytest.mark.needs("latchpin_dcr")
-@pytest.mark.parametrize("provider", ["demo", "sdk", "fastmcp"], indirect=True)
-async def test_from_a_url_to_the_tools(
-    provider: Provider, backend: GatewayBackend, browser: Browser, tmp_path: Path
-) -> None:
+async def test_from_a_url_to_the_tools_of_each_make(backend: GatewayBackend, browser: Browser, tmp_path: Path) -> None:
+    """One gateway a store serves all of them: it takes longer to start than what is asked of it."""
     async with start_gateway(tmp_path, backend.environment) as gateway:
-        gateway_id = await gateway.add(provider)
         await gateway.sign_in(browser)
-        page = await gateway.authorize(browser, gateway_id)
-        assert (page.status, SUCCESS in page.text, ALICE in page.text) == (200, True, True)
-        assert page.url.startswith(f"{gateway.base_url}/oauth/success?")
-        assert any(url.startswith(f"{gateway.base_url}/oauth/callback") for url in page.trail)
-
-        fetched = (await gateway.fetch_tools(gateway_id)).json()
-        count = len(provider.tools)
-        assert fetched["message"] == f"Successfully fetched and created {count} tools"
-        assert {tool["name"] for tool in fetched["tools"]} == provider.tools
-        again = (await gateway.fetch_tools(gateway_id)).json()
-        assert (again["success"], again["created"], again["updated"], again["removed"]) == (True, 0, 0, 0)
-
-        status = (await gateway.api.get(f"/oauth/status/{gateway_id}")).json()
-        assert status["user_token_status"]["status"] == "valid"
+        walked: dict[str, tuple[str, ...]] = {}
+        for make in ("demo", "sdk", "fastmcp"):
+            with STARTS[make]() as provider:
+                gateway_id, trail = await walk_to_the_tools(gateway, provider, browser)
+            walked[gateway_id] = trail
+        assert len(walked) == 3
         gateway.process.stop()
-        lines = log_lines(gateway, gateway_id)
-        assert f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway_id}" in lines
-        assert f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway_id}" in lines
-        assert f"INFO - Completed OAuth flow for gateway {gateway_id}, user {ALICE}" in lines
-        for secret in (*page.trail, "state=", "code="):
-            assert secret not in gateway.process.output
+        for gateway_id, trail in walked.items():
+            check_log(gateway, gateway_id, backend, secret=trail)
+
+
+async def walk_to_the_tools(
+    gateway: RunningGateway, provider: Provider, browser: Browser
+) -> tuple[str, tuple[str, ...]]:
+    """Authorize and fetch the tools twice. Gives the gateway's id and each URL on the way, which are secret."""
+    gateway_id = await gateway.add(provider)
+    page = await gateway.authorize(browser, gateway_id)
+    assert (page.status, SUCCESS in page.text, ALICE in page.text) == (200, True, True)
+    assert page.url.startswith(f"{gateway.base_url}/oauth/success?")
+    assert any(url.startswith(f"{gateway.base_url}/oauth/callback") for url in page.trail)
+
+    fetched = (await gateway.fetch_tools(gateway_id)).json()
+    count = len(provider.tools)
+    assert fetched["message"] == f"Successfully fetched and created {count} tools"
+    assert {tool["name"] for tool in fetched["tools"]} == provider.tools
+    again = (await gateway.fetch_tools(gateway_id)).json()
+    assert (again["success"], again["created"], again["updated"], again["removed"]) == (True, 0, 0, 0)
+
+    status = (await gateway.api.get(f"/oauth/status/{gateway_id}")).json()
+    assert status["user_token_status"]["status"] == "valid"
+    return gateway_id, tuple(page.trail)
+
+
+def check_log(gateway: RunningGateway, gateway_id: str, backend: GatewayBackend, *, secret: tuple[str, ...]) -> None:
+    """The log tells of the flow, and nothing of what is secret in it."""
+    lines = log_lines(gateway, gateway_id)
+    assert f"DEBUG - Stored OAuth state in {backend.label} for gateway {gateway_id}" in lines
+    assert f"DEBUG - Successfully validated OAuth state from {backend.label} for gateway {gateway_id}" in lines
+    assert f"INFO - Completed OAuth flow for gateway {gateway_id}, user {ALICE}" in lines
+    for each in (*secret, "state=", "code="):
+        assert each not in gateway.process.output
 
 
 @pytest.mark.backends("sqlite")
