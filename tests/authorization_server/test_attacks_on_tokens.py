@@ -174,10 +174,10 @@ async def test_a_bad_token_beside_a_good_identity_is_refused(stock: StockClient,
     tokens = await stock.gets_in(browser)
     async with gateway.client(ALICE) as client:
         client.cookies = browser.cookies
-        for path in ("/gateways", "/", stock.mcp_url.removeprefix(BASE)):
+        for path in ("/gateways", "/", stock.mcp_url.removeprefix(BASE), stock.authorization_url().removeprefix(BASE)):
             headers = {"authorization": f"Bearer {tokens['access_token']}x"}
             answer = await client.request("POST" if path.endswith("/mcp") else "GET", BASE + path, headers=headers)
-            assert answer.status_code == 401, path
+            assert (answer.status_code, answer.headers.get("location")) == (401, None), path
 
 
 async def test_who_leaves_has_no_token_any_more(stock: StockClient, browser: Browser, gateway: InnerGateway):

@@ -7,6 +7,7 @@ caller, in words; the hot path, which FastAPI does not serve; and the names that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from http import HTTPStatus
 from typing import Any
 
@@ -110,7 +111,9 @@ def _complete(document: dict[str, Any], settings: CoreSettings, paths: Mapping[s
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which nothing here answers in
         components["schemas"].pop(unused, None)
-    document["paths"] = dict(sorted({**document["paths"], **paths}.items()))
+    document["paths"] = dict(
+        sorted({**document["paths"], **deepcopy(dict(paths))}.items())
+    )  # each application completes its own
     schemes = _name_schemes(components.get("securitySchemes", {}), settings)
     for item in document["paths"].values():
         for method in _METHODS:
