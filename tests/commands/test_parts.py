@@ -102,6 +102,13 @@ def test_the_list_of_commands_loads_no_plugin_beyond_its_hooks():
     assert [name for name in (*HEAVY, "latchpin.application", "latchpin.settings") if name in loaded] == []
 
 
+@pytest.mark.needs("latchpin_connect")
+def test_a_command_that_opens_nothing_loads_no_gateway():
+    loaded = after_command("clients", "list", before=OURS_ALONE)
+    assert "latchpin_connect.command" in loaded
+    assert [name for name in ("aiohttp", "fastapi", "httpx", "latchpin.application") if name in loaded] == []
+
+
 def test_a_command_of_the_core_loads_no_plugin():
     loaded = after_command("secret", "generate")
     assert [

@@ -9,7 +9,6 @@ from latchpin.contracts import ProtectedResource
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, out, print_json, print_table, run, say
 
-from latchpin_connect.endpoints import choose_endpoint, list_endpoints, signs_clients_in
 from latchpin_connect.programs import PROGRAMS, Program, find_program, short_name
 
 __all__ = ["app"]
@@ -60,6 +59,12 @@ def show_config(
 
 async def _find_endpoint(gateway: str) -> tuple[ProtectedResource, bool]:
     """The endpoint that is meant, and whether clients are signed in here."""
+    from latchpin_connect.endpoints import (  # noqa: PLC0415  all of the gateway
+        choose_endpoint,
+        list_endpoints,
+        signs_clients_in,
+    )
+
     async with opened() as application:
         endpoints = await list_endpoints(application, OPERATOR)
         if not endpoints:
