@@ -96,6 +96,7 @@ def test_a_server_of_one_process_loads_nothing_that_prints_tables():
     assert [name for name in ("rich", "pygments") if name in loaded] == []
 
 
+@pytest.mark.needs("latchpin_sql_store")
 def test_the_list_of_commands_loads_no_plugin_beyond_its_hooks():
     loaded = after_command("--help", before=OURS_ALONE)
     assert "latchpin_sql_store.plugin" in loaded
