@@ -27,6 +27,7 @@ async def test_without_an_identity_the_challenge_leads_to_the_metadata(nobody: h
     answer = await nobody.post(opened, content=b"{}")
     assert answer.status_code == 401
     assert answer.json()["cause"] == "not-signed-in"
+    assert answer.json()["remedy"].startswith("This URL is for MCP clients")
     challenge = answer.headers["www-authenticate"]
     assert "error=" not in challenge
     (where,) = re.findall(r'^Bearer resource_metadata="([^"]+)"$', challenge)

@@ -39,6 +39,13 @@ MOST_ROUNDS = 8
 """How often one request may come again before its person has authorized; official clients stop after ten."""
 
 
+_FOR_CLIENTS = (
+    "This URL is for MCP clients: enter it in yours. A program that cannot sign in sends "
+    "'Authorization: Bearer <token>'."
+)
+"""What a person reads who opens the endpoint in a browser."""
+
+
 class Refusing:
     """Answers what could not be passed on."""
 
@@ -92,6 +99,8 @@ class Refusing:
         )
 
     def _problem(self, error: LatchpinError, scope: Scope, caller: Caller | None, headers: dict[str, str]) -> Response:
+        if isinstance(error, NotSignedIn) and error.remedy == NotSignedIn.remedy and not _has_token(scope):
+            error.remedy = _FOR_CLIENTS
         if (challenge := self._challenge(error, scope, caller)) is not None:
             headers = {**headers, "www-authenticate": challenge}
         return answer_program(scope, error, base_url=self._base_url, headers=headers)
@@ -100,10 +109,14 @@ class Refusing:
         """Our own challenge for a 401, which always means: get another token for this endpoint."""
         if error.status != HTTPStatus.UNAUTHORIZED:
             return None
-        refused = isinstance(error, NotSignedIn) and read_header(scope, b"authorization")
+        refused = isinstance(error, NotSignedIn) and _has_token(scope)
         again = caller is not None and caller.via == VIA_ACCESS_TOKEN
         parameters = {"error": "invalid_token"} if refused or again else {}
         return build_challenge(self._base_url, scope["path_params"]["gateway_id"], **parameters)
+
+
+def _has_token(scope: Scope) -> bool:
+    return bool(read_header(scope, b"authorization"))
 
 
 def _is_told(error: LatchpinError, caller: Caller) -> bool:
