@@ -6,6 +6,8 @@ Everything is real (plugins, memory store, guarded HTTP to real servers on loopb
 from __future__ import annotations
 
 import contextlib
+import functools
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,6 +32,12 @@ ADMIN, ALICE = "admin@example.com", "alice@example.com"
 USER_HEADER = "X-Test-User"
 SECRET = "a-secret-of-the-tests-with-48-characters-in-all!"
 _CALLER = Caller(ADMIN, is_admin=True, via="local")
+
+
+@functools.cache
+def public_roots() -> ssl.SSLContext:
+    """What a client trusts by default, read once: that takes longer than most of the requests."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 @dataclass
@@ -80,7 +88,8 @@ class InnerGateway:
         """Carries requests for the gateway to the app in this process, all others over the network."""
         identity = {} if user is None else {USER_HEADER: user}
         mounts = {BASE: httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("127.0.0.1", 50000))}
-        return httpx.AsyncClient(mounts=mounts, headers=identity | headers, trust_env=False, timeout=60)
+        sent = identity | headers
+        return httpx.AsyncClient(mounts=mounts, headers=sent, verify=public_roots(), trust_env=False, timeout=60)
 
     @contextlib.asynccontextmanager
     async def browser(self, user: str | None = ALICE) -> AsyncIterator[Browser]:
