@@ -188,3 +188,15 @@ async def test_who_leaves_has_no_token_any_more(stock: StockClient, browser: Bro
     clock.advance(seconds=6)
     assert (await stock.call(tokens["access_token"])).status_code == 401
     assert (await stock.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_an_account_with_a_program_of_its_own_fills_no_store(
+    stock: StockClient, browser: Browser, gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("latchpin_authorization_server.server.MOST_GRANTS", 3)
+    first = await stock.gets_in(browser)
+    codes = [answer_of(await browser.open(stock.authorization_url()))["code"] for _ in range(4)]
+    server = await open_server(gateway.application.services.context)
+    assert len([grant async for grant in server.grants.of_person(ALICE)]) == 3
+    assert (await stock.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await stock.redeem(codes[-1])).status_code == 200

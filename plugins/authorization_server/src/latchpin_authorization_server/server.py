@@ -38,10 +38,12 @@ from latchpin_authorization_server.token_endpoint import TokenEndpoint
 from latchpin_authorization_server.tokens.access_tokens import AccessTokens
 from latchpin_authorization_server.tokens.signing_keys import SigningKeys
 
-__all__ = ["AuthorizationServer", "open_server"]
+__all__ = ["MOST_GRANTS", "AuthorizationServer", "open_server"]
 
 _SIGNED_OUT = timedelta(seconds=10)
 """After the end of a person's sessions nothing new is given out for so long: twice what workers remember of it."""
+MOST_GRANTS = 200
+"""What one person's clients are allowed at once: an account with a program of its own fills no store."""
 _MOST_SEEN = 4096
 _A_DAY = timedelta(days=1)
 
@@ -112,7 +114,7 @@ class AuthorizationServer:
             )
 
     async def allow(self, grant: Grant) -> None:
-        """Keep a new grant, and tell that there is one.
+        """Keep a new grant, and tell that there is one. Beyond ``MOST_GRANTS`` of a person the oldest end.
 
         Raises:
             NotSignedIn: the person was signed out a moment ago.
@@ -121,6 +123,8 @@ class AuthorizationServer:
         await self.check_not_signed_out(grant.email)
         await self.grants.put(grant)
         await self._tell(GRANT_ALLOWED, grant, grant.email)
+        for oldest in await self.grants.beyond(grant.email, MOST_GRANTS):
+            await self.end(oldest)
 
     async def use_up(self, kind: str, *named: str, until: datetime) -> bool:
         """Whether nobody used it before, at any worker; see ``single_use``."""

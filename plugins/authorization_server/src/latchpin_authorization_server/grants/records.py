@@ -45,6 +45,14 @@ class GrantRecords:
         async for grant in self._scan("person", f"{email}\n"):
             yield grant
 
+    async def beyond(self, email: str, most: int) -> list[Grant]:
+        """The oldest ones of a person of which they have more than ``most``, some at a time."""
+        within = Span.prefix(f"{email}\n")
+        over = await self._documents.count("person", within) - most
+        if over <= 0:
+            return []
+        return [_parse(held) for held in await self._documents.scan("person", within, limit=min(over, _PAGE))]
+
     async def of_everybody(self) -> AsyncIterator[Grant]:
         """All that anybody allowed, by person."""
         async for grant in self._scan("person", ""):
