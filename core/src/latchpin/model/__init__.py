@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
 from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
-from latchpin.model.facts import Fact
+from latchpin.model.facts import Fact, FactKind, OwnFact
 from latchpin.model.flow_steps import Phase, StepName
 from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
 from latchpin.model.pending import PendingAuthorization, StateKey
@@ -34,6 +34,7 @@ __all__ = [
     "Document",
     "Evidence",
     "Fact",
+    "FactKind",
     "Gateway",
     "ID_INDEX",
     "IdentityAssertion",
@@ -41,6 +42,7 @@ __all__ = [
     "JWT_BEARER",
     "NO_PROFILE",
     "OAuthConfig",
+    "OwnFact",
     "PendingAuthorization",
     "Phase",
     "ServerProfile",
