@@ -121,7 +121,7 @@ async def test_workers_that_start_together_take_turns_apart(monkeypatch: pytest.
         if len(paused) == 50:
             raise LookupError
 
-    monkeypatch.setattr("latchpin.contracts.background.asyncio.sleep", pause)
+    monkeypatch.setattr("asyncio.sleep", pause)
     with pytest.raises(LookupError):
         await Every(10.0, turn).run(None)
     assert 5 <= min(paused) < max(paused) <= 15

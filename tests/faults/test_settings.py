@@ -36,7 +36,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     for model in settings_models(Plugins()).values():
         for name in variables(model):
             monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(serving, "run_server", lambda settings, plugins: 0)
+    monkeypatch.setattr("latchpin.serving.serve.serve", lambda settings, plugins: 0)
 
     def run(settings: Mapping[str, str], *options: str) -> tuple[int, str]:
         with monkeypatch.context() as patch:

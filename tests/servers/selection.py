@@ -125,12 +125,9 @@ OPTIONAL = frozenset(
 SEPARATE = frozenset({"api", "bare", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
-_DEMO = "latchpin_demo"
-"""It needs the SQL store, so that the cells of the other stores do not have it."""
-_IN_EVERY_CELL = frozenset(
-    {each.package for each in plugins()} - {*DISTRIBUTIONS.values(), _DEMO} | {"prometheus_client"}
-)
-_SQL = frozenset({DISTRIBUTIONS["sqlite"], _DEMO, "alembic", "psycopg", "sqlalchemy"})
+# The demo's servers and browser are among them without being installed: pytest's ``pythonpath`` has their folder.
+_IN_EVERY_CELL = frozenset({each.package for each in plugins()} - set(DISTRIBUTIONS.values()) | {"prometheus_client"})
+_SQL = frozenset({DISTRIBUTIONS["sqlite"], "alembic", "psycopg", "sqlalchemy"})
 _IN_CELL = {
     "memory": frozenset({DISTRIBUTIONS["memory"]}),
     "sqlite": _SQL,
