@@ -95,7 +95,7 @@ def test_both_consents_and_then_a_call(visit_from, demo, program):
 
 
 def test_who_allowed_it_before_sees_no_page_unless_another_site_sent_them(visit_from, demo, program, watch):
-    page = visit_from("again@example.com")
+    page = visit_from("before@example.com")
     page.goto(program.url())
     press(page, "Allow")
     allow(page)
