@@ -14,6 +14,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import itertools
 import os
 import statistics
 import tempfile
@@ -40,14 +41,16 @@ VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 OIDC_PROVIDER = {"oidc-provider": "9.13.3"}
 WARM_UP = 50
+PEOPLE = 50
+"""Who sign in at the gateway, in turn: it keeps two hundred grants of each."""
 
 
 @dataclass
 class Server:
-    """One authorization server, ready for sign-ins of one person.
+    """One authorization server, ready for sign-ins.
 
     Attributes:
-        headers: what the person's browser sends with an authorization request.
+        people: what each person's browser sends with an authorization request.
     """
 
     name: str
@@ -57,7 +60,8 @@ class Server:
     client_id: str
     resource: str
     scope: str
-    headers: dict[str, str] = field(default_factory=dict)
+    people: list[dict[str, str]] = field(default_factory=list)
+    _next: Iterator[dict[str, str]] | None = None
 
     async def sign_in(self, session: aiohttp.ClientSession) -> str:
         """From the request to the tokens; the refresh token."""
@@ -72,7 +76,8 @@ class Server:
             "code_challenge_method": "S256",
         }
         url = f"{self.authorize}?{urlencode(query)}"
-        async with session.get(url, headers=self.headers, allow_redirects=False) as answer:
+        self._next = self._next or itertools.cycle(self.people)
+        async with session.get(url, headers=next(self._next), allow_redirects=False) as answer:
             location = answer.headers.get("location", "")
             if not location.startswith(REDIRECT_URI):
                 raise RuntimeError(f"{self.name}: authorize answered {answer.status} {location or await answer.text()}")
@@ -137,11 +142,12 @@ async def _ready_gateway(backend: str, base: str, pid: int) -> Server:
     server = Server(
         f"latchpin {backend}", pid, f"{base}/oauth2/authorize", f"{base}/oauth2/token", client_id, resource, "mcp"
     )
-    carried = httpx.AsyncClient(headers={HEADER: PERSON}, trust_env=False, timeout=60)
-    async with Browser(carried, stops_before=REDIRECT_URI) as browser:
-        page = await browser.open(_consent_url(server))
-        await browser.submit(page.form(action="/oauth2/decision"), press="allow")
-    server.headers = {HEADER: PERSON, "Sec-Fetch-Site": "none"}
+    for number in range(PEOPLE):
+        carried = httpx.AsyncClient(headers={HEADER: f"{number}-{PERSON}"}, trust_env=False, timeout=60)
+        async with Browser(carried, stops_before=REDIRECT_URI) as browser:
+            page = await browser.open(_consent_url(server))
+            await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    server.people = [{HEADER: f"{number}-{PERSON}", "Sec-Fetch-Site": "none"} for number in range(PEOPLE)]
     return server
 
 
@@ -164,7 +170,7 @@ def oidc_provider() -> Iterator[Server]:
         server = Server(
             "oidc-provider", provider.process.pid, f"{issuer}/auth", f"{issuer}/token", "benchmark", resource, "mcp"
         )
-        server.headers = {"Cookie": asyncio.run(_signed_in(server))}
+        server.people = [{"Cookie": asyncio.run(_signed_in(server))}]
         yield server
 
 
