@@ -11,7 +11,7 @@ from tests.front_door.clients import REDIRECT_URI, Failed, RealClient
 from tests.front_door.person import Person
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
-from tests.support.gateway_process import ALICE, BOB, USER_HEADER, Rig
+from tests.support.gateway_process import ALICE, BOB, USER_HEADER, DeployedGateway
 
 __all__ = ["SCOPE_TO_WRITE", "Opener", "prove_the_end", "prove_ways_back"]
 
@@ -33,7 +33,7 @@ class Scene:
         gateway_id: the gateway's.
     """
 
-    rig: Rig
+    deployed: DeployedGateway
     switch: FaultSwitch
     person: Person
     gateway_id: str
@@ -41,7 +41,7 @@ class Scene:
     @property
     def url(self) -> str:
         """The one thing that a client is given."""
-        return f"{self.rig.url}/gateways/{self.gateway_id}/mcp"
+        return f"{self.deployed.url}/gateways/{self.gateway_id}/mcp"
 
     async def end_token_upstream(self) -> None:
         """The server behind takes none of its tokens any more."""
@@ -56,16 +56,16 @@ class Scene:
 
     async def disconnect(self) -> None:
         """The person disconnects the gateway, at one of its pages."""
-        async with self.rig.api(self.person.email) as own:
+        async with self.deployed.api(self.person.email) as own:
             (await own.delete(f"/oauth/tokens/{self.gateway_id}")).raise_for_status()
 
 
 @asynccontextmanager
-async def open_scene(rig: Rig, switch: FaultSwitch, email: str) -> AsyncIterator[Scene]:
+async def open_scene(deployed: DeployedGateway, switch: FaultSwitch, email: str) -> AsyncIterator[Scene]:
     """Put it up with a gateway of its own."""
-    gateway_id = await rig.add(switch.provider.mcp_url, name="Files")
-    async with rig.browser(email, stops_before=REDIRECT_URI) as browser:
-        yield Scene(rig, switch, Person(browser, email), gateway_id)
+    gateway_id = await deployed.add(switch.provider.mcp_url, name="Files")
+    async with deployed.browser(email, stops_before=REDIRECT_URI) as browser:
+        yield Scene(deployed, switch, Person(browser, email), gateway_id)
 
 
 MENDS: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
@@ -76,14 +76,14 @@ MENDS: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
 """What happens to somebody who is in, and is mended by one page of the server behind the gateway."""
 
 
-async def prove_ways_back(rig: Rig, switch: FaultSwitch, connect: Opener) -> None:
+async def prove_ways_back(deployed: DeployedGateway, switch: FaultSwitch, connect: Opener) -> None:
     """Let a client in with the URL alone, and back in after each thing that can happen.
 
     Each time that something is missing, the client opens the browser once, and the person sees no page but that of the
     server behind the gateway.
     """
     for name, happens in MENDS.items():
-        async with open_scene(rig, switch, ALICE) as scene, connect(scene.url, scene.person) as client:
+        async with open_scene(deployed, switch, ALICE) as scene, connect(scene.url, scene.person) as client:
             await _get_in(scene, client)
             await happens(scene)
             assert await client.call("who_am_i") == ALICE, name
@@ -91,23 +91,23 @@ async def prove_ways_back(rig: Rig, switch: FaultSwitch, connect: Opener) -> Non
     assert any(SCOPE_TO_WRITE in grant.scopes for grant, _ in switch.accounts.ledger.living())
 
 
-async def prove_the_end(rig: Rig, switch: FaultSwitch, *connects: Opener) -> None:
+async def prove_the_end(deployed: DeployedGateway, switch: FaultSwitch, *connects: Opener) -> None:
     """Let Bob in with each client, let him leave the company, and see each client come to an end."""
     async with AsyncExitStack() as stack:
         inside = []
         for connect in connects:
-            scene = await stack.enter_async_context(open_scene(rig, switch, BOB))
+            scene = await stack.enter_async_context(open_scene(deployed, switch, BOB))
             client = await stack.enter_async_context(connect(scene.url, scene.person))
             await _get_in(scene, client)
             inside.append((scene, client))
-        await _offboard(rig, [scene.person for scene, _ in inside])
+        await _offboard(deployed, [scene.person for scene, _ in inside])
         for scene, client in inside:
             await _see_the_end(scene.person, client)
 
 
-async def _offboard(rig: Rig, browsers: Sequence[Person]) -> None:
+async def _offboard(deployed: DeployedGateway, browsers: Sequence[Person]) -> None:
     """An administrator ends all that Bob has, and the company's proxy does not let his browsers in any more."""
-    async with rig.api() as administrator:
+    async with deployed.api() as administrator:
         (await administrator.delete("/oauth/tokens", params={"user": BOB})).raise_for_status()
     for browser in browsers:
         browser.forget(USER_HEADER)

@@ -11,18 +11,18 @@ from tests.front_door.clients import open_python_sdk
 from tests.front_door.scene import prove_the_end, prove_ways_back
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend
-from tests.support.gateway_process import Rig, start_pair, start_rig
+from tests.support.gateway_process import DeployedGateway, deploy_gateway, start_pair
 
 NEEDS = ("latchpin_authorization_server", "latchpin_dcr", "latchpin_proxy")
 
 
 @pytest.fixture
-def workers(backend: GatewayBackend, tmp_path: Path) -> Iterator[Rig]:
-    start = start_pair if backend.shared else start_rig
+def workers(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
+    start = start_pair if backend.shared else deploy_gateway
     with start(backend, tmp_path) as started:
         yield started
 
 
-async def test_it_gets_in_and_stays_in_until_its_person_leaves(workers: Rig, upstream: FaultSwitch):
+async def test_it_gets_in_and_stays_in_until_its_person_leaves(workers: DeployedGateway, upstream: FaultSwitch):
     await prove_ways_back(workers, upstream, open_python_sdk)
     await prove_the_end(workers, upstream, open_python_sdk)

@@ -12,7 +12,7 @@ from tests.front_door.desk import open_desk
 from tests.front_door.person import Person
 from tests.providers import FaultSwitch
 from tests.servers.gateway import clean_environment
-from tests.support.gateway_process import Rig
+from tests.support.gateway_process import DeployedGateway
 
 NOT_PASSED = {
     "TLS-01": "the test's gateway is on loopback, without TLS",
@@ -24,7 +24,7 @@ NOT_PASSED = {
 """What it warns of or cannot try, each with the reason. Nothing fails."""
 
 
-async def test_it_finds_nothing_that_is_not_explained(proxy: Rig, fault_switch: FaultSwitch):
+async def test_it_finds_nothing_that_is_not_explained(proxy: DeployedGateway, fault_switch: FaultSwitch):
     endpoints = [f"{proxy.url}/gateways/{await proxy.add(fault_switch.provider.mcp_url)}/mcp" for _ in range(2)]
     with tempfile.TemporaryDirectory() as folder:  # the path of a local socket is short
         async with (

@@ -12,13 +12,15 @@ from tests.front_door.person import Person
 from tests.providers import FaultSwitch
 from tests.servers.processes import HOST, Reservation
 from tests.servers.programs import Node
-from tests.support.gateway_process import ALICE, Rig
+from tests.support.gateway_process import ALICE, DeployedGateway
 
 SCENARIOS = {"authorization-server-metadata-endpoint", "authorization-code-grant"}
 _PATIENCE = 120
 
 
-async def test_every_scenario_passes(proxy: Rig, fault_switch: FaultSwitch, node: Node, packages: Path, tmp_path: Path):
+async def test_every_scenario_passes(
+    proxy: DeployedGateway, fault_switch: FaultSwitch, node: Node, packages: Path, tmp_path: Path
+):
     endpoint = f"{proxy.url}/gateways/{await proxy.add(fault_switch.provider.mcp_url)}/mcp"
     with Reservation() as reserved:
         client = await _register(proxy.url, f"http://{HOST}:{reserved.port}/callback")

@@ -15,7 +15,7 @@ from tests.front_door.scene import Opener, prove_the_end, prove_ways_back
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend
 from tests.servers.programs import Node
-from tests.support.gateway_process import Rig, start_pair
+from tests.support.gateway_process import DeployedGateway, start_pair
 
 __all__ = ["upstream"]
 
@@ -29,7 +29,7 @@ CLIENTS: dict[str, Callable[[Programs], Opener]] = {
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
     """Two workers that share an SQLite file."""
     folder = tmp_path_factory.mktemp("pair")
     settings = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": f"sqlite:///{folder}/latchpin.db"}
@@ -44,9 +44,13 @@ def programs(node: Node, packages: Path) -> Iterator[Programs]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_it_gets_in_and_finds_back_in(pair: Rig, upstream: FaultSwitch, programs: Programs, client: str):
+async def test_it_gets_in_and_finds_back_in(
+    pair: DeployedGateway, upstream: FaultSwitch, programs: Programs, client: str
+):
     await prove_ways_back(pair, upstream, CLIENTS[client](programs))
 
 
-async def test_all_come_to_an_end_when_their_person_leaves(pair: Rig, upstream: FaultSwitch, programs: Programs):
+async def test_all_come_to_an_end_when_their_person_leaves(
+    pair: DeployedGateway, upstream: FaultSwitch, programs: Programs
+):
     await prove_the_end(pair, upstream, *(client(programs) for client in CLIENTS.values()))

@@ -19,7 +19,7 @@ from mcp.shared.auth import OAuthClientMetadata
 from tests.providers import FaultSwitch
 from tests.providers.faults import status
 from tests.proxy.conftest import ScriptedServer, open_endpoint, read, reply
-from tests.support.gateway_process import ALICE, Rig
+from tests.support.gateway_process import ALICE, DeployedGateway
 
 README = Path(__file__).parents[2] / "plugins" / "proxy" / "README.md"
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -30,7 +30,7 @@ Headers = dict[str, str]
 class World:
     """What a failure is made of."""
 
-    proxy: Rig
+    proxy: DeployedGateway
     scripted: ScriptedServer
     switch: FaultSwitch
 
@@ -57,7 +57,7 @@ class World:
 
 
 @pytest.fixture
-def world(proxy: Rig, scripted: ScriptedServer, fault_switch: FaultSwitch) -> World:
+def world(proxy: DeployedGateway, scripted: ScriptedServer, fault_switch: FaultSwitch) -> World:
     return World(proxy, scripted, fault_switch)
 
 

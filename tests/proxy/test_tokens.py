@@ -9,13 +9,13 @@ from tests.providers import FaultSwitch
 from tests.providers.faults import status
 from tests.providers.identity_provider import bind_tokens
 from tests.proxy.conftest import ScriptedServer, read, reply
-from tests.support.gateway_process import ALICE, BOB, Rig
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{}}}'
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 
-async def authorized(proxy: Rig, switch: FaultSwitch, *emails: str) -> str:
+async def authorized(proxy: DeployedGateway, switch: FaultSwitch, *emails: str) -> str:
     gateway = await proxy.add(switch.provider.mcp_url)
     for email in emails:
         async with proxy.browser(email) as browser:
@@ -24,7 +24,7 @@ async def authorized(proxy: Rig, switch: FaultSwitch, *emails: str) -> str:
     return gateway
 
 
-async def post(proxy: Rig, email: str, gateway: str, content: bytes = LIST) -> httpx.Response:
+async def post(proxy: DeployedGateway, email: str, gateway: str, content: bytes = LIST) -> httpx.Response:
     async with proxy.api(email) as client:
         return await client.post(f"/gateways/{gateway}/mcp", content=content, headers=JSON)
 
@@ -40,7 +40,7 @@ def told(answer: httpx.Response) -> str:
     return str(answer.json()["result"]["content"][0]["text"])
 
 
-async def test_without_a_token_the_result_names_the_link(proxy: Rig, fault_switch: FaultSwitch):
+async def test_without_a_token_the_result_names_the_link(proxy: DeployedGateway, fault_switch: FaultSwitch):
     gateway = await proxy.add(fault_switch.provider.mcp_url)
     answer = await post(proxy, ALICE, gateway)
     assert f"{proxy.url}/oauth/authorize/{gateway}/for/" in told(answer)
@@ -65,7 +65,9 @@ async def test_each_caller_goes_out_with_their_own_token_and_never_with_the_one_
     assert not any(part in value for part in inbound for value in (first, second))
 
 
-async def test_a_401_is_answered_with_a_new_token_and_the_same_body_once(proxy: Rig, fault_switch: FaultSwitch):
+async def test_a_401_is_answered_with_a_new_token_and_the_same_body_once(
+    proxy: DeployedGateway, fault_switch: FaultSwitch
+):
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", status(401, www_authenticate="Bearer"), times=1)
     answer = await post(proxy, ALICE, gateway)
@@ -76,7 +78,7 @@ async def test_a_401_is_answered_with_a_new_token_and_the_same_body_once(proxy: 
     assert [asked.form["grant_type"] for asked in fault_switch.asked("token")] == ["refresh_token"]
 
 
-async def test_a_server_that_refuses_every_token_is_asked_twice(proxy: Rig, fault_switch: FaultSwitch):
+async def test_a_server_that_refuses_every_token_is_asked_twice(proxy: DeployedGateway, fault_switch: FaultSwitch):
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", status(401, www_authenticate='Bearer error="invalid_token"'))
     answer = await post(proxy, ALICE, gateway)
@@ -85,7 +87,9 @@ async def test_a_server_that_refuses_every_token_is_asked_twice(proxy: Rig, faul
     assert len(fault_switch.asked("token")) == 1
 
 
-async def test_a_large_body_is_not_repeated_but_the_next_one_has_a_new_token(proxy: Rig, fault_switch: FaultSwitch):
+async def test_a_large_body_is_not_repeated_but_the_next_one_has_a_new_token(
+    proxy: DeployedGateway, fault_switch: FaultSwitch
+):
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", status(401, www_authenticate="Bearer"), times=1)
     large = LIST + b" " * 200_000
@@ -102,7 +106,9 @@ def lacks(scope: str):
     return status(403, www_authenticate=f'Bearer error="insufficient_scope", scope="{scope}"')
 
 
-async def test_missing_scopes_are_asked_for_at_the_next_authorization_of_this_user_only(proxy: Rig, fault_switch):
+async def test_missing_scopes_are_asked_for_at_the_next_authorization_of_this_user_only(
+    proxy: DeployedGateway, fault_switch
+):
     gateway = await authorized(proxy, fault_switch, ALICE, BOB)
     fault_switch.arm("mcp", lacks("files:write mcp:read"), times=1)
     assert "more rights" in told(await post(proxy, ALICE, gateway))
@@ -110,14 +116,14 @@ async def test_missing_scopes_are_asked_for_at_the_next_authorization_of_this_us
     assert await asked_for(proxy, BOB, gateway) == {"mcp:read"}
 
 
-async def asked_for(proxy: Rig, email: str, gateway: str) -> set[str]:
+async def asked_for(proxy: DeployedGateway, email: str, gateway: str) -> set[str]:
     async with proxy.api(email) as client:
         answer = await client.get(f"/oauth/authorize/{gateway}")
     assert answer.status_code == 302, answer.text
     return set(httpx.URL(answer.headers["location"]).params["scope"].split())
 
 
-async def test_three_tokens_that_did_not_help_end_it(proxy: Rig, fault_switch: FaultSwitch):
+async def test_three_tokens_that_did_not_help_end_it(proxy: DeployedGateway, fault_switch: FaultSwitch):
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", lacks("mcp:read"))
     for _ in range(2):
@@ -131,7 +137,7 @@ async def test_three_tokens_that_did_not_help_end_it(proxy: Rig, fault_switch: F
     assert "more rights" in told(await post(proxy, ALICE, gateway, other))
 
 
-async def test_another_403_passes_as_it_is(proxy: Rig, fault_switch: FaultSwitch):
+async def test_another_403_passes_as_it_is(proxy: DeployedGateway, fault_switch: FaultSwitch):
     gateway = await authorized(proxy, fault_switch, ALICE)
     fault_switch.arm("mcp", status(403, "no"))
     answer = await post(proxy, ALICE, gateway)
@@ -139,7 +145,7 @@ async def test_another_403_passes_as_it_is(proxy: Rig, fault_switch: FaultSwitch
 
 
 @pytest.fixture
-async def own(proxy: Rig, scripted: ScriptedServer) -> str:
+async def own(proxy: DeployedGateway, scripted: ScriptedServer) -> str:
     """A gateway that authorizes itself."""
     config = {
         "grant_type": "client_credentials",
@@ -150,13 +156,13 @@ async def own(proxy: Rig, scripted: ScriptedServer) -> str:
     return await proxy.add(scripted.url, auth_type="oauth", oauth_config=config)
 
 
-async def test_the_gateways_own_token_serves_everybody(proxy: Rig, own: str, scripted: ScriptedServer):
+async def test_the_gateways_own_token_serves_everybody(proxy: DeployedGateway, own: str, scripted: ScriptedServer):
     for email in (ALICE, BOB):
         assert (await post(proxy, email, own)).status_code == 200
     assert [arrived.all("authorization") for arrived in scripted.arrived] == [["Bearer issued-1"]] * 2
 
 
-async def test_the_gateways_own_token_is_renewed_too(proxy: Rig, own: str, scripted: ScriptedServer):
+async def test_the_gateways_own_token_is_renewed_too(proxy: DeployedGateway, own: str, scripted: ScriptedServer):
     async def script(scope, receive, send):
         body = await read(receive)
         fresh = scripted.arrived[-1].all("authorization") == ["Bearer issued-2"]
@@ -178,7 +184,9 @@ async def test_a_server_that_refuses_the_gateways_own_token_is_not_the_callers_t
     assert "/oauth/authorize/" not in said
 
 
-async def test_a_bound_token_goes_out_with_a_proof_of_ours_and_nothing_of_the_callers(proxy: Rig, fault_switch):
+async def test_a_bound_token_goes_out_with_a_proof_of_ours_and_nothing_of_the_callers(
+    proxy: DeployedGateway, fault_switch
+):
     bound = bind_tokens(fault_switch, nonces=True)
     gateway = await authorized(proxy, fault_switch, ALICE)
     async with proxy.api(ALICE) as client:
@@ -195,7 +203,7 @@ async def test_a_bound_token_goes_out_with_a_proof_of_ours_and_nothing_of_the_ca
     assert not any("of-the-caller" in asked.headers.get("dpop", "") for asked in fault_switch.asked("mcp"))
 
 
-async def test_what_is_too_large_to_repeat_for_a_nonce_is_to_be_sent_again(proxy: Rig, fault_switch):
+async def test_what_is_too_large_to_repeat_for_a_nonce_is_to_be_sent_again(proxy: DeployedGateway, fault_switch):
     bind_tokens(fault_switch, nonces=True)
     gateway = await authorized(proxy, fault_switch, ALICE)
     large = LIST.replace(b"{}", b'{"text":"' + b"x" * 400_000 + b'"}')
@@ -204,7 +212,9 @@ async def test_what_is_too_large_to_repeat_for_a_nonce_is_to_be_sent_again(proxy
     assert (await post(proxy, ALICE, gateway, large)).status_code == 200
 
 
-async def test_where_an_identity_provider_has_to_vouch_no_browser_is_sent_for(proxy: Rig, fault_switch: FaultSwitch):
+async def test_where_an_identity_provider_has_to_vouch_no_browser_is_sent_for(
+    proxy: DeployedGateway, fault_switch: FaultSwitch
+):
     entry = {
         "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "client_id": "c",

@@ -136,12 +136,6 @@ def deployed(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGatewa
         yield started
 
 
-@pytest.fixture
-def rig(deployed: DeployedGateway) -> DeployedGateway:
-    """The old name of ``deployed``."""
-    return deployed
-
-
 # -- clients ------------------------------------------------------------------------------------------------
 
 

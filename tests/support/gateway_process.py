@@ -267,6 +267,3 @@ async def dead_links(client: httpx.AsyncClient, start: str = "/") -> dict[str, s
                 waiting.append((found, path))
     assert len(seen) > 5, seen
     return dead
-
-
-Rig, start_rig = DeployedGateway, deploy_gateway  # their old names
