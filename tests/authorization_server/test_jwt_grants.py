@@ -12,9 +12,10 @@ import jwt
 import pytest
 from latchpin.sdk.identity import end_everything_of
 from latchpin.sdk.oauth import base64url
-from latchpin_authorization_server.clients.client import Client, hash_secret
+from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.issuers import Issuers
+from latchpin_authorization_server.random_secrets import hash_secret
 from latchpin_authorization_server.server import open_server
 
 from tests.authorization_server.client import StockClient

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from latchpin_authorization_server.random_secrets import is_secret
 from latchpin_authorization_server.redirect_uris import matches
 
-__all__ = ["AUTH_METHODS", "DOCUMENT_AUTH_METHODS", "AuthMethod", "Client", "Source", "hash_secret", "read_client"]
+__all__ = ["AUTH_METHODS", "DOCUMENT_AUTH_METHODS", "AuthMethod", "Client", "Source", "read_client"]
 
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
 AUTH_METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_basic", "client_secret_post")
@@ -70,12 +69,7 @@ class Client:
 
     def has_secret(self, secret: str) -> bool:
         """Whether that is the client's secret; compared in constant time."""
-        return bool(self.secret_hash) and hmac.compare_digest(hash_secret(secret), self.secret_hash)
-
-
-def hash_secret(secret: str) -> str:
-    """What is kept of a random secret: its SHA-256, hexadecimal."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+        return is_secret(secret, self.secret_hash)
 
 
 def read_client(kept: Mapping[str, Any]) -> Client:

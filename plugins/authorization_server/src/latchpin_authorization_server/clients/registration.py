@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from latchpin.errors import RecordConflict
 from latchpin.model import CLIENT_ITSELF
 
-from latchpin_authorization_server.clients.client import Client, hash_secret
+from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.metadata import parse_client_metadata
 from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.facts import CLIENT_CHANGED, CLIENT_REGISTERED
+from latchpin_authorization_server.random_secrets import hash_secret, is_secret
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.server import AuthorizationServer
@@ -81,7 +81,7 @@ class Registration:
         """
         stored = await self._server.client_records.get(client_id) if 0 < len(client_id) <= 255 else None  # noqa: PLR2004
         kept = stored.management_hash if stored is not None and stored.client.source == "registered" else ""
-        if not hmac.compare_digest(hash_secret(token), kept) or stored is None:
+        if stored is None or not is_secret(token, kept):
             raise OAuthError("invalid_token", "the token does not manage this client", status=401)
         return Registered(stored, "", token)
 

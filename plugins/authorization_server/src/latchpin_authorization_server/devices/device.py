@@ -6,14 +6,13 @@ The document's id is the hash of the user code, so that no two devices have one 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from latchpin_authorization_server.devices.user_code import make_user_code
+from latchpin_authorization_server.random_secrets import hash_secret, is_secret
 
 __all__ = ["INTERVAL", "LIFETIME", "Answer", "Device", "Poll", "id_of", "make_device", "parse_device_code"]
 
@@ -69,7 +68,7 @@ class Device:
 
     def has_secret(self, secret: str) -> bool:
         """Whether that is the device code's secret; compared in constant time."""
-        return hmac.compare_digest(_hash(secret), self.secret_hash)
+        return is_secret(secret, self.secret_hash)
 
     def judge(self, now: datetime) -> Poll:
         """What the device is told if it asks now."""
@@ -105,7 +104,7 @@ def make_device(
     user_code, secret = make_user_code(), secrets.token_urlsafe(_SECRET_BYTES)
     device = Device(
         id=id_of(user_code),
-        secret_hash=_hash(secret),
+        secret_hash=hash_secret(secret),
         client_id=client_id,
         client_name=client_name,
         resource=resource,
@@ -127,8 +126,4 @@ def parse_device_code(text: str) -> tuple[str, str] | None:
 
 def id_of(user_code: str) -> str:
     """The id of the device that shows a code."""
-    return _hash(user_code)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hash_secret(user_code)

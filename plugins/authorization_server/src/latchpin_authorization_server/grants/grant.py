@@ -6,12 +6,12 @@ the text was given out for it, and the secret says which of the texts it is. Onl
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
+
+from latchpin_authorization_server.random_secrets import hash_secret, is_secret
 
 __all__ = [
     "CODE_LIFETIME",
@@ -95,20 +95,19 @@ class Grant:
 
     def is_family(self, presented: Presented) -> bool:
         """Whether a text was given out for this grant; compared in constant time."""
-        return hmac.compare_digest(_hash(presented.family), self.family_hash)
+        return is_secret(presented.family, self.family_hash)
 
     def is_code(self, presented: Presented) -> bool:
         """Whether a text of the family is the code, not redeemed yet."""
-        return bool(self.code_hash) and hmac.compare_digest(_hash(presented.secret), self.code_hash)
+        return is_secret(presented.secret, self.code_hash)
 
     def judge(self, presented: Presented, now: datetime) -> Judgement:
         """What a refresh token is to this grant."""
         if not self.is_family(presented):
             return "foreign"
-        found = _hash(presented.secret)
-        if self.token_hash and hmac.compare_digest(found, self.token_hash):
+        if is_secret(presented.secret, self.token_hash):
             return "current"
-        if self.previous_hash and hmac.compare_digest(found, self.previous_hash):
+        if is_secret(presented.secret, self.previous_hash):
             fresh = self.rotated_at is not None and now - self.rotated_at <= GRACE
             return "repeated" if fresh else "reused"
         return "reused"
@@ -121,7 +120,7 @@ class Grant:
             code_hash="",
             code_challenge="",
             code_until=None,
-            token_hash=_hash(token.secret) if token else "",
+            token_hash=hash_secret(token.secret) if token else "",
             successor=token.text if token else "",
             used_at=now,
             expires_at=now + lifetime,
@@ -134,7 +133,7 @@ class Grant:
             self,
             previous_hash=self.token_hash,
             rotated_at=now,
-            token_hash=_hash(token.secret),
+            token_hash=hash_secret(token.secret),
             successor=token.text,
             used_at=now,
             expires_at=now + lifetime,
@@ -164,9 +163,9 @@ def make_grant(
         resource=resource,
         created_at=now,
         used_at=now,
-        family_hash=_hash(code.family),
+        family_hash=hash_secret(code.family),
         expires_at=now + CODE_LIFETIME,
-        code_hash=_hash(code.secret),
+        code_hash=hash_secret(code.secret),
         code_challenge=code_challenge,
         code_until=now + CODE_LIFETIME,
     )
@@ -199,7 +198,3 @@ def parse_presented(text: str) -> Presented | None:
 def replace_secret(presented: Presented) -> Presented:
     """The next text of the same family."""
     return replace(presented, secret=secrets.token_urlsafe(_SECRET_BYTES))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

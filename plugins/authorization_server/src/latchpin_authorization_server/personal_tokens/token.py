@@ -6,13 +6,13 @@ document, and the secret proves it. Only a hash of the secret is kept.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from latchpin_authorization_server.random_secrets import hash_secret, is_secret
 
 __all__ = ["PREFIX", "PersonalToken", "PresentedToken", "describe_token", "make_token", "parse_token"]
 
@@ -55,7 +55,7 @@ class PersonalToken:
 
     def has_secret(self, secret: str) -> bool:
         """Whether that is its secret; compared in constant time."""
-        return hmac.compare_digest(_hash(secret), self.secret_hash)
+        return is_secret(secret, self.secret_hash)
 
     def is_for(self, resource: str) -> bool:
         """Whether the MCP endpoint of that URL takes it."""
@@ -67,7 +67,7 @@ def make_token(
 ) -> tuple[PersonalToken, str]:
     """A new token and its text, which nobody can read again."""
     token_id, secret = secrets.token_hex(16), secrets.token_urlsafe(_SECRET_BYTES)
-    token = PersonalToken(token_id, email, name, resources, now, expires_at, _hash(secret))
+    token = PersonalToken(token_id, email, name, resources, now, expires_at, hash_secret(secret))
     return token, f"{PREFIX}{token_id}_{secret}"
 
 
@@ -88,7 +88,3 @@ def describe_token(token: PersonalToken) -> dict[str, Any]:
         "expires_at": token.expires_at.isoformat(),
         "used_at": None if token.used_at is None else token.used_at.isoformat(),
     }
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
