@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.metadata import MOST_REDIRECT_URIS
 from latchpin_authorization_server.redirect_uris import check_redirect_uri
+from latchpin_authorization_server.shown_text import one_line
 
 __all__ = ["ClientEntry", "build_client", "parse_entry"]
 
@@ -103,7 +104,7 @@ def _check_service(entry: ClientEntry, wanted: Collection[str]) -> None:
 
 
 def _plain(name: str) -> str:
-    shown = " ".join("".join(each if each.isprintable() else " " for each in name).split())
+    shown = one_line(name)
     if not shown:
         raise InvalidRequest("name: it has nothing that can be read")
     return shown

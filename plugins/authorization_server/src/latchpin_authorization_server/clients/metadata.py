@@ -14,6 +14,7 @@ from latchpin.sdk.urls import split_origin
 from latchpin_authorization_server.clients.client import AUTH_METHODS, DOCUMENT_AUTH_METHODS, Client, Source
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.redirect_uris import check_redirect_uri
+from latchpin_authorization_server.shown_text import one_line
 
 __all__ = ["GRANT_TYPES", "parse_client_metadata"]
 
@@ -76,7 +77,7 @@ def _name(said: Mapping[str, Any]) -> str:
     name = said.get("client_name", "")
     if not isinstance(name, str):
         raise OAuthError("invalid_client_metadata", "client_name is text")
-    shown = " ".join("".join(each if each.isprintable() else " " for each in name).split())
+    shown = one_line(name)
     return shown[:_LONGEST_NAME] or "An application without a name"
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from latchpin_authorization_server.devices.user_code import make_user_code
 from latchpin_authorization_server.random_secrets import hash_secret, is_secret
+from latchpin_authorization_server.shown_text import one_line
 
 __all__ = ["INTERVAL", "LIFETIME", "Answer", "Device", "Poll", "id_of", "make_device", "parse_device_code"]
 
@@ -109,7 +110,7 @@ def make_device(
         client_name=client_name,
         resource=resource,
         address=address,
-        agent="".join(each if each.isprintable() else " " for each in agent)[:_LONGEST_AGENT],
+        agent=one_line(agent)[:_LONGEST_AGENT],
         created_at=now,
         ends_at=now + LIFETIME,
     )

@@ -20,6 +20,7 @@ from latchpin_authorization_server.metadata import SCOPE
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.login.place import Place
+from latchpin_authorization_server.shown_text import one_line
 
 __all__ = [
     "DEVICE_CODE",
@@ -296,8 +297,7 @@ def _seconds(answer: Mapping[str, Any], name: str, default: int) -> int:
 
 def _plain(words: object) -> str:
     """A server's words, safe to show in a terminal."""
-    text = words if isinstance(words, str) else ""
-    return "".join(each if each.isprintable() else " " for each in text)[:_LONGEST_WORDS] or "no reason given"
+    return one_line(words if isinstance(words, str) else "")[:_LONGEST_WORDS] or "no reason given"
 
 
 def _host(url: str) -> str:

@@ -18,6 +18,7 @@ from latchpin_authorization_server.personal_tokens.token import PersonalToken, P
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.server import AuthorizationServer
+from latchpin_authorization_server.shown_text import one_line
 
 __all__ = ["DEFAULT_DAYS", "MOST", "PersonalTokens"]
 
@@ -173,7 +174,7 @@ class PersonalTokens:
 
 
 def _parse_name(text: str) -> str:
-    name = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    name = one_line(text)
     if not name or len(name) > _LONGEST_NAME:
         raise InvalidRequest(f"a personal access token has a name of 1 to {_LONGEST_NAME} characters")
     return name
