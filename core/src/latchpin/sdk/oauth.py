@@ -1,7 +1,8 @@
 """The protocol, pure: untrusted input to values, values to requests. Nothing in here does I/O.
 
 Requests: ``AuthorizationRequest`` and ``build_authorization_url`` make the URL that a browser is sent to (RFC 6749
-section 4.1.1), ``choose_method`` chooses how a client authenticates, ``hash_browser`` binds a state to a browser.
+section 4.1.1), ``S256`` makes the challenge of a code verifier (RFC 7636), ``choose_method`` chooses how a client
+authenticates, ``hash_browser`` binds a state to a browser.
 
 Callbacks: ``parse_callback`` reads the query into ``CallbackParameters``, ``check_issuer`` compares ``iss`` (RFC 9207),
 ``build_refusal`` makes the error for an answer that says no.
@@ -36,6 +37,7 @@ from latchpin.oauth.client_auth import choose_method
 from latchpin.oauth.discovery import FROM_DEFAULTS, FROM_SETTINGS, build_server_metadata_urls, parse_server_metadata
 from latchpin.oauth.documents import Members, parse_object, parse_url, parse_words, tell_status
 from latchpin.oauth.pauses import choose_pause
+from latchpin.oauth.pkce import S256
 from latchpin.oauth.refusal import explain_code, plain_code, plain_words
 from latchpin.oauth.scopes import is_scope
 from latchpin.oauth.state import hash_browser
@@ -49,6 +51,7 @@ __all__ = [
     "LONGEST_LIFETIME",
     "AuthorizationRequest",
     "CallbackParameters",
+    "S256",
     "Challenge",
     "Members",
     "base64url",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from latchpin.errors import RecordConflict
-from latchpin.sdk.oauth import base64url
+from latchpin.sdk.oauth import S256
 
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.request import TokenRequest, give
@@ -50,7 +49,7 @@ async def redeem_code(server: AuthorizationServer, request: TokenRequest) -> dic
 def _find_problem(grant: Grant, request: TokenRequest, now: datetime) -> str:
     """Why this client may not redeem this code in this way; ``""`` if it may."""
     form = request.form
-    challenge = base64url.encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+    challenge = S256().challenge(form.get("code_verifier", ""))
     if grant.client_id != request.client.id:
         return "the code was given to another client"
     if grant.code_until is None or now >= grant.code_until:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -15,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 from latchpin.errors import SignInFailed
+from latchpin.sdk.oauth import S256
 
 from latchpin_authorization_server.metadata import SCOPE
 
@@ -129,7 +128,6 @@ def is_known(http: httpx.Client, place: Place, client_id: str) -> bool:
 def begin_code(place: Place, client_id: str, *, port: int) -> CodeRequest:
     """Make an authorization request whose answer goes to a port of this machine (RFC 6749, RFC 7636, RFC 8252)."""
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(32)
-    digest = hashlib.sha256(verifier.encode()).digest()
     redirect_uri = f"http://127.0.0.1:{port}{REDIRECT_PATH}"
     query = {
         "response_type": "code",
@@ -138,7 +136,7 @@ def begin_code(place: Place, client_id: str, *, port: int) -> CodeRequest:
         "state": state,
         "scope": SCOPE,
         "resource": place.url,
-        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge": S256().challenge(verifier),
         "code_challenge_method": "S256",
     }
     return CodeRequest(f"{place.authorization}?{urlencode(query)}", redirect_uri, state, verifier)
