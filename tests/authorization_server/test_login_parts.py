@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.errors import SignInFailed
+from latchpin_authorization_server.login.answers import Tokens
 from latchpin_authorization_server.login.keeping import Keeper, Login, find_folder
 from latchpin_authorization_server.login.loopback import listening
 from latchpin_authorization_server.login.place import Place, check_place_url, discover
-from latchpin_authorization_server.login.protocol import Tokens, begin_code, redeem_code, wait_for_device
+from latchpin_authorization_server.login.protocol import begin_code, redeem_code, wait_for_device
 
 from tests.servers import serve_asgi
 

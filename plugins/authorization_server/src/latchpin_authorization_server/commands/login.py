@@ -19,12 +19,11 @@ from latchpin.errors import SignInFailed
 from latchpin.sdk.commands import say
 from latchpin.sdk.oauth import read_claims
 
+from latchpin_authorization_server.login.answers import Refused, Tokens
 from latchpin_authorization_server.login.keeping import Keeper, Login, find_folder, find_keyring
 from latchpin_authorization_server.login.loopback import listening
 from latchpin_authorization_server.login.place import Place, check_place_url, discover
 from latchpin_authorization_server.login.protocol import (
-    Refused,
-    Tokens,
     begin_code,
     end,
     is_known,

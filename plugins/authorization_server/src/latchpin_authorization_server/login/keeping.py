@@ -20,7 +20,7 @@ from typing import Any
 
 from latchpin.errors import SignInFailed
 
-from latchpin_authorization_server.login.protocol import Tokens
+from latchpin_authorization_server.login.answers import Tokens
 
 __all__ = ["Keeper", "Login", "find_folder", "find_keyring"]
 

@@ -16,7 +16,7 @@ import httpx
 from latchpin.errors import SignInFailed
 from latchpin.sdk.urls import check_url, is_loopback_host, origin_of
 
-from latchpin_authorization_server.login.protocol import ask, read_object
+from latchpin_authorization_server.login.answers import ask, read_object
 
 __all__ = ["Place", "check_place_url", "discover"]
 

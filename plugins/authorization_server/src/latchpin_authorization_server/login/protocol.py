@@ -1,36 +1,39 @@
-"""What ``latchpin login`` sends to the authorization server, and what it makes of the answers."""
+"""What ``latchpin login`` asks of the authorization server: a client, tokens by browser or device, and their end."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 from latchpin.errors import SignInFailed
 from latchpin.sdk.oauth import S256
 
+from latchpin_authorization_server.login.answers import (
+    Refused,
+    Tokens,
+    ask,
+    host_of,
+    plain_words,
+    read_answer,
+    read_seconds,
+    read_text,
+    read_tokens,
+)
+from latchpin_authorization_server.login.place import Place
 from latchpin_authorization_server.metadata import SCOPE
-
-if TYPE_CHECKING:
-    from latchpin_authorization_server.login.place import Place
-from latchpin_authorization_server.shown_text import one_line
 
 __all__ = [
     "DEVICE_CODE",
+    "REDIRECT_PATH",
     "CodeRequest",
-    "Refused",
-    "Tokens",
-    "ask",
     "begin_code",
     "end",
     "is_known",
-    "read_object",
     "redeem_code",
     "refresh",
     "register",
@@ -39,40 +42,7 @@ __all__ = [
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 REDIRECT_PATH = "/signed-in"
-LARGEST = 100_000
-"""Bytes of an answer."""
-
-_TIMEOUT = 30.0
-_LONGEST_WORDS = 300
 _SLOWER = 5
-_MOST_SECONDS = 3600
-
-
-class Refused(SignInFailed):
-    """The authorization server said no.
-
-    Attributes:
-        error: its registered code, such as ``invalid_grant``.
-    """
-
-    def __init__(self, host: str, error: str, description: str, *, remedy: str | None = None) -> None:
-        said = f"{error}: {description}" if description else error
-        super().__init__(f"{host} refused it: {said}", remedy=remedy)
-        self.error = error
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a sign-in gives.
-
-    Attributes:
-        expires_at: when the access token is over, by this machine's clock.
-        refresh_token: ``""`` where there is none.
-    """
-
-    access_token: str = field(repr=False)
-    expires_at: datetime
-    refresh_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +78,8 @@ def register(http: httpx.Client, place: Place, *, name: str) -> str:
         "response_types": ["code"],
         "token_endpoint_auth_method": "none",
     }
-    answer = _answer(ask(http, "POST", place.registration, json=metadata))
-    return _text(answer, "client_id", place.issuer)
+    answer = read_answer(ask(http, "POST", place.registration, json=metadata))
+    return read_text(answer, "client_id", place.issuer)
 
 
 def is_known(http: httpx.Client, place: Place, client_id: str) -> bool:
@@ -119,7 +89,7 @@ def is_known(http: httpx.Client, place: Place, client_id: str) -> bool:
     """
     form = {"grant_type": "refresh_token", "refresh_token": "none", "client_id": client_id}
     try:
-        _answer(ask(http, "POST", place.token, data=form))
+        read_answer(ask(http, "POST", place.token, data=form))
     except Refused as exc:
         return exc.error != "invalid_client"
     return True
@@ -153,7 +123,9 @@ def redeem_code(
     if answer.get("iss") != place.issuer:
         raise SignInFailed("the browser brought an answer of another server", remedy="Start again.")
     if "error" in answer or "code" not in answer:
-        raise Refused(_host(place.issuer), _plain(answer.get("error")), _plain(answer.get("error_description")))
+        raise Refused(
+            host_of(place.issuer), plain_words(answer.get("error")), plain_words(answer.get("error_description"))
+        )
     fields = {
         "grant_type": "authorization_code",
         "code": answer["code"],
@@ -162,7 +134,7 @@ def redeem_code(
         "client_id": client_id,
         "resource": place.url,
     }
-    return _tokens(_answer(ask(http, "POST", place.token, data=fields)), place.issuer, now)
+    return read_tokens(read_answer(ask(http, "POST", place.token, data=fields)), place.issuer, now)
 
 
 def wait_for_device(
@@ -190,15 +162,19 @@ def wait_for_device(
     if not place.device_authorization:
         raise SignInFailed(f"{place.issuer} has no device flow", remedy="Leave --device out.")
     form = {"client_id": client_id, "resource": place.url, "scope": SCOPE}
-    begun = _answer(ask(http, "POST", place.device_authorization, data=form))
-    interval, lifetime = _seconds(begun, "interval", 5), timedelta(seconds=_seconds(begun, "expires_in", 600))
+    begun = read_answer(ask(http, "POST", place.device_authorization, data=form))
+    interval, lifetime = read_seconds(begun, "interval", 5), timedelta(seconds=read_seconds(begun, "expires_in", 600))
     ends_at = clock() + lifetime
-    tell(_text(begun, "verification_uri", place.issuer), _text(begun, "user_code", place.issuer), lifetime)
-    form = {"grant_type": DEVICE_CODE, "device_code": _text(begun, "device_code", place.issuer), "client_id": client_id}
+    tell(read_text(begun, "verification_uri", place.issuer), read_text(begun, "user_code", place.issuer), lifetime)
+    form = {
+        "grant_type": DEVICE_CODE,
+        "device_code": read_text(begun, "device_code", place.issuer),
+        "client_id": client_id,
+    }
     while clock() < ends_at:
         pause(interval)
         try:
-            return _tokens(_answer(ask(http, "POST", place.token, data=form)), place.issuer, clock())
+            return read_tokens(read_answer(ask(http, "POST", place.token, data=form)), place.issuer, clock())
         except Refused as exc:
             if exc.error not in {"authorization_pending", "slow_down"}:
                 raise
@@ -214,7 +190,7 @@ def refresh(http: httpx.Client, token_endpoint: str, client_id: str, tokens: Tok
         SignInFailed: the server does not answer as it should.
     """
     form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token, "client_id": client_id}
-    found = _tokens(_answer(ask(http, "POST", token_endpoint, data=form)), token_endpoint, now)
+    found = read_tokens(read_answer(ask(http, "POST", token_endpoint, data=form)), token_endpoint, now)
     return found if found.refresh_token else Tokens(found.access_token, found.expires_at, tokens.refresh_token)
 
 
@@ -227,76 +203,5 @@ def end(http: httpx.Client, revocation_endpoint: str, client_id: str, tokens: To
     form = {"token": tokens.refresh_token or tokens.access_token, "client_id": client_id}
     response = ask(http, "POST", revocation_endpoint, data=form)
     if response.status_code != HTTPStatus.OK:
-        _answer(response)
-        raise SignInFailed(f"{_host(revocation_endpoint)} answered {response.status_code}")
-
-
-def ask(http: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:  # noqa: ANN401  httpx's own
-    """Send one request; redirects are not followed, and an answer has at most ``LARGEST`` bytes.
-
-    Raises:
-        SignInFailed: there is no whole answer.
-    """
-    try:
-        with http.stream(
-            method, url, headers={"accept": "application/json"}, timeout=_TIMEOUT, follow_redirects=False, **content
-        ) as response:
-            body = b""
-            for piece in response.iter_bytes():
-                body += piece
-                if len(body) > LARGEST:
-                    raise SignInFailed(f"{_host(url)} answered more than {LARGEST} bytes")
-    except httpx.HTTPError as exc:
-        raise SignInFailed(f"{_host(url)} gave no answer ({type(exc).__name__})", remedy="Check the URL.") from exc
-    return httpx.Response(response.status_code, headers={"content-type": "application/json"}, content=body)
-
-
-def read_object(response: httpx.Response) -> Mapping[str, Any] | None:
-    """The answer's JSON object; None if it is none."""
-    try:
-        document = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _answer(response: httpx.Response) -> Mapping[str, Any]:
-    """What the server gave. Raises Refused, or SignInFailed where it is not what the protocol says."""
-    document = read_object(response)
-    if response.status_code in {HTTPStatus.OK, HTTPStatus.CREATED} and document is not None:
-        return document
-    if document is None or not isinstance(document.get("error"), str):
-        raise SignInFailed(f"the server answered {response.status_code}", remedy="Try again later.")
-    raise Refused("the server", _plain(document["error"]), _plain(document.get("error_description")))
-
-
-def _tokens(answer: Mapping[str, Any], host: str, now: datetime) -> Tokens:
-    if str(answer.get("token_type", "")).lower() != "bearer":
-        raise SignInFailed(f"{_host(host)} gave another kind of token than Bearer")
-    refresh_token = answer.get("refresh_token", "")
-    return Tokens(
-        _text(answer, "access_token", host),
-        now + timedelta(seconds=_seconds(answer, "expires_in", 60)),
-        refresh_token if isinstance(refresh_token, str) else "",
-    )
-
-
-def _text(answer: Mapping[str, Any], name: str, host: str) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
-        raise SignInFailed(f"{_host(host)} gave no {name}")
-    return value
-
-
-def _seconds(answer: Mapping[str, Any], name: str, default: int) -> int:
-    value = answer.get(name, default)
-    return min(value, _MOST_SECONDS) if isinstance(value, int) and value > 0 else default
-
-
-def _plain(words: object) -> str:
-    """A server's words, safe to show in a terminal."""
-    return one_line(words if isinstance(words, str) else "")[:_LONGEST_WORDS] or "no reason given"
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc or url
+        read_answer(response)
+        raise SignInFailed(f"{host_of(revocation_endpoint)} answered {response.status_code}")

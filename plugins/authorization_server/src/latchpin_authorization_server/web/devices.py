@@ -11,7 +11,7 @@ from latchpin.model import Caller
 from latchpin.sdk.sign_in import browser_cookie, new_browser_cookie, set_browser_cookie
 from latchpin.sdk.web import CurrentApplication, SignedInCaller, TimeShown, WritingCaller, frame, render, services_of
 
-from latchpin_authorization_server.authorize import Answered, Ask, Authorize
+from latchpin_authorization_server.authorize import Authorize
 from latchpin_authorization_server.clients.authentication import authenticate
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.devices.device import LIFETIME, Device
@@ -20,6 +20,7 @@ from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grant_types.device_code import DEVICE_CODE
 from latchpin_authorization_server.metadata import PATHS
 from latchpin_authorization_server.server import AuthorizationServer, open_server
+from latchpin_authorization_server.steps import Answered, Ask
 from latchpin_authorization_server.web.asker import address_of
 from latchpin_authorization_server.web.programs import NEVER_CACHED, read_form, refuse, server_of
 

@@ -18,21 +18,13 @@ from latchpin.sdk.web import (
     wants_html,
 )
 
-from latchpin_authorization_server.authorize import (
-    Answered,
-    Ask,
-    Authorize,
-    Connect,
-    Leave,
-    NextStep,
-    build_answer,
-    connect_path,
-)
+from latchpin_authorization_server.authorize import Authorize, connect_path
 from latchpin_authorization_server.devices.device import Device
 from latchpin_authorization_server.errors import AuthorizationRefused, ClientUnknown
 from latchpin_authorization_server.metadata import PATHS
 from latchpin_authorization_server.redirect_uris import is_loopback, tell_destination
 from latchpin_authorization_server.server import open_server
+from latchpin_authorization_server.steps import Answered, Ask, Connect, Leave, NextStep, build_answer
 from latchpin_authorization_server.web.devices import TEMPLATES, show_answered, show_device
 
 __all__ = ["router"]
