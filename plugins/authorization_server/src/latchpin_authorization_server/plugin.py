@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import latchpin
 from latchpin.contracts import Command, Identity, NavigationEntry, Recorder
-from latchpin.errors import SettingsError
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -59,15 +58,11 @@ async def _open_offboarding(
 
 
 def _is_on() -> bool:
-    """Whether there is anything to offer. A gateway whose settings do not hold does not start, and says so itself."""
-    from latchpin.sdk.settings import CoreSettings, load  # noqa: PLC0415  loaded when asked for
+    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
 
-    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415  loaded when asked for
+    from latchpin_authorization_server.settings import AuthorizationServerSettings  # noqa: PLC0415
 
-    try:
-        return load(AuthorizationServerSettings).is_on(load(CoreSettings).base_url)
-    except SettingsError:
-        return False
+    return load(AuthorizationServerSettings).authorization_server_enabled
 
 
 @latchpin.hookimpl

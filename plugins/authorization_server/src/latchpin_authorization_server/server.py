@@ -107,7 +107,7 @@ class AuthorizationServer:
         Raises:
             InvalidRequest: the authorization server is switched off.
         """
-        if not self.settings.is_on(self.issuer):
+        if not self.settings.authorization_server_enabled:
             raise InvalidRequest(
                 "this gateway gives out no tokens to MCP clients",
                 remedy="AUTHORIZATION_SERVER_ENABLED=true switches that on.",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from latchpin.sdk.settings import Settings, Words
-from latchpin.sdk.urls import check_url, is_loopback_host
+from latchpin.sdk.urls import check_url
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
@@ -28,9 +27,7 @@ def _object(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
 class AuthorizationServerSettings(Settings):
     """What a deployer may set."""
 
-    authorization_server_enabled: bool | None = Field(
-        None, description="Give tokens to MCP clients. Unset: where BASE_URL is https or a loopback address."
-    )
+    authorization_server_enabled: bool = Field(True, description="Give tokens to MCP clients.")
     access_token_lifetime_seconds: int = Field(
         600, ge=60, le=86_400, description="How long access tokens of MCP clients last."
     )
@@ -83,13 +80,6 @@ class AuthorizationServerSettings(Settings):
         for each in (*value, *value.values()):
             check_url(each)
         return value
-
-    def is_on(self, base_url: str) -> bool:
-        """Whether tokens are given out at this BASE_URL."""
-        if self.authorization_server_enabled is not None:
-            return self.authorization_server_enabled
-        parts = urlsplit(base_url)
-        return parts.scheme == "https" or is_loopback_host(parts.hostname or "")
 
     @property
     def access_token_lifetime(self) -> timedelta:
