@@ -13,6 +13,7 @@ from latchpin.authorization.refusals import Refusals
 from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
+from latchpin.contracts import ProtectedResource
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
@@ -124,6 +125,19 @@ class Application:
         """Note that ``caller`` was asked to authorize ``gateway`` and does without."""
         stored = await self.services.records.tokens.get(gateway.id, caller.email)
         await self.refusals.decline(gateway.id, caller.email, stored)
+
+    async def list_resources(self, caller: Caller) -> list[ProtectedResource]:
+        """The MCP endpoints that the caller may use, of every plugin, in the order in which people see them."""
+        offered = self.services.protected_resources
+        return [resource for each in offered for resource in await each.list(self, caller)]
+
+    async def find_resource(self, url: str, caller: Caller) -> ProtectedResource | None:
+        """The MCP endpoint of exactly that URL; None where there is none that the caller may use."""
+        for offered in self.services.protected_resources:
+            found = await offered.find(self, url, caller)
+            if found is not None:
+                return found
+        return None
 
     async def confirm_issuer(self, gateway_id: str, issuer: str, caller: Caller) -> Gateway:
         """Trust the issuer that a gateway's server names now, in place of the one pinned when it was first used.

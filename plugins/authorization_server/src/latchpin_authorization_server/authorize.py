@@ -29,7 +29,6 @@ from latchpin_authorization_server.grants.requests import (
     only_values,
     parse_request,
 )
-from latchpin_authorization_server.resources import find_resource
 from latchpin_authorization_server.server import AuthorizationServer
 from latchpin_authorization_server.steps import ALL, Answered, Ask, Connect, Leave, NextStep, build_answer
 
@@ -87,7 +86,7 @@ class Authorize:
         client = None if device is None else await self._server.clients.find(device.client_id)
         if device is None or client is None:
             return None
-        resource = await find_resource(self._application, device.resource, caller)
+        resource = await self._application.find_resource(device.resource, caller)
         if resource is None:
             raise EndpointNotYours
         request = AuthorizationRequest(client, "", None, "", device.resource)
@@ -163,7 +162,7 @@ class Authorize:
         if redirect_uri is None:
             raise RedirectUriRefused(f"redirect_uri {query.get('redirect_uri', '')[:200]!a} is not the client's")
         request = parse_request(query, client, redirect_uri)
-        resource = await find_resource(self._application, request.resource, caller)
+        resource = await self._application.find_resource(request.resource, caller)
         if resource is None:
             raise AuthorizationRefused(
                 "invalid_target",
@@ -193,7 +192,7 @@ class Authorize:
             raise RequestGone("the page was answered in two windows at once") from None
 
     async def _resource_of(self, pending: PendingRequest, caller: Caller) -> ProtectedResource:
-        resource = await find_resource(self._application, pending.resource, caller)
+        resource = await self._application.find_resource(pending.resource, caller)
         if resource is None and pending.device:
             raise EndpointNotYours
         if resource is None:

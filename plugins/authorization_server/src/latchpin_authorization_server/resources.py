@@ -1,4 +1,4 @@
-"""The MCP endpoints that tokens are for: the hook ``latchpin_protected_resources`` names them."""
+"""Whether an MCP endpoint is of use to a client as things stand."""
 
 from __future__ import annotations
 
@@ -6,22 +6,7 @@ from latchpin.contracts import ProtectedResource
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
-__all__ = ["find_resource", "list_resources", "owes_authorization"]
-
-
-async def find_resource(application: Application, url: str, caller: Caller) -> ProtectedResource | None:
-    """The endpoint of exactly that URL; None where there is none that the caller may use."""
-    for offered in application.services.protected_resources:
-        found = await offered.find(application, url, caller)
-        if found is not None:
-            return found
-    return None
-
-
-async def list_resources(application: Application, caller: Caller) -> list[ProtectedResource]:
-    """Those that the caller may use, as people see them."""
-    offered = application.services.protected_resources
-    return [resource for each in offered for resource in await each.list(application, caller)]
+__all__ = ["owes_authorization"]
 
 
 async def owes_authorization(application: Application, resource: ProtectedResource, caller: Caller) -> bool:

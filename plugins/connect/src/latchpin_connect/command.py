@@ -61,12 +61,11 @@ async def _find_endpoint(gateway: str) -> tuple[ProtectedResource, bool]:
     """The endpoint that is meant, and whether clients are signed in here."""
     from latchpin_connect.endpoints import (  # noqa: PLC0415  all of the gateway
         choose_endpoint,
-        list_endpoints,
         signs_clients_in,
     )
 
     async with opened() as application:
-        endpoints = await list_endpoints(application, OPERATOR)
+        endpoints = await application.list_resources(OPERATOR)
         if not endpoints:
             raise NotFound("there is no MCP endpoint", remedy="Add a gateway: latchpin gateways add, or in the pages.")
         if not gateway and len(endpoints) > 1:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from latchpin.contracts import ProtectedResource
-from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
-__all__ = ["choose_endpoint", "list_endpoints", "signs_clients_in"]
-
-
-async def list_endpoints(application: Application, caller: Caller) -> list[ProtectedResource]:
-    """All of every plugin's, in the order in which people see them."""
-    found: list[ProtectedResource] = []
-    for offered in application.services.protected_resources:
-        found += await offered.list(application, caller)
-    return found
+__all__ = ["choose_endpoint", "signs_clients_in"]
 
 
 def signs_clients_in(application: Application) -> bool:

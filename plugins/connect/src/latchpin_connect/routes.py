@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.sdk.web import WITH_SCRIPTS, CurrentApplication, SignedInCaller, frame, render
 
-from latchpin_connect.endpoints import choose_endpoint, list_endpoints, signs_clients_in
+from latchpin_connect.endpoints import choose_endpoint, signs_clients_in
 from latchpin_connect.programs import PROGRAMS, short_name
 
 __all__ = ["router"]
@@ -23,7 +23,7 @@ async def show(
     request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: str = ""
 ) -> Response:
     """What to enter where, for one endpoint; the others are linked to."""
-    endpoints = await list_endpoints(application, caller)
+    endpoints = await application.list_resources(caller)
     chosen = choose_endpoint(endpoints, gateway_id)
     name = short_name(chosen.name) if chosen else ""
     ways = [(program, program.build(name, chosen.url)) for program in PROGRAMS] if chosen else []

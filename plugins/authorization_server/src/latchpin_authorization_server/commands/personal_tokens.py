@@ -13,7 +13,6 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.identity import parse_email
 
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, describe_token
-from latchpin_authorization_server.resources import list_resources
 from latchpin_authorization_server.server import open_server
 
 app = typer.Typer(
@@ -93,7 +92,7 @@ def end(token_id: Annotated[str, typer.Argument(help="Its id, as 'latchpin perso
 async def _endpoint_of(application: Application, which: str, owner: Caller) -> str:
     """The URL of a gateway's MCP endpoint, which ``owner`` may use."""
     gateway = await find_gateway(application, which)
-    for resource in await list_resources(application, owner):
+    for resource in await application.list_resources(owner):
         if [each.id for each in resource.gateways] == [gateway.id]:
             return resource.url
     raise InvalidRequest(

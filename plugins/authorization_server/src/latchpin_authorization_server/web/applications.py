@@ -22,7 +22,6 @@ from latchpin.sdk.web import (
 )
 
 from latchpin_authorization_server.people.applications import MOST, Applications, describe_grant, group_by_client
-from latchpin_authorization_server.resources import list_resources
 from latchpin_authorization_server.server import open_server
 from latchpin_authorization_server.web.documents import GrantList, GrantsEnded
 from latchpin_authorization_server.web.views import ApplicationCard, GrantRow
@@ -123,7 +122,7 @@ def _holds(row: GrantRow, wanted: str) -> bool:
 
 
 async def _names(application: Application, caller: Caller) -> dict[str, str]:
-    return {resource.url: resource.name for resource in await list_resources(application, caller)}
+    return {resource.url: resource.name for resource in await application.list_resources(caller)}
 
 
 # -- the API ----------------------------------------------------------------------------------------------

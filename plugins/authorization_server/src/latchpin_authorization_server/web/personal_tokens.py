@@ -30,7 +30,6 @@ from starlette.datastructures import FormData
 
 from latchpin_authorization_server.personal_tokens.service import PersonalTokens
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, describe_token
-from latchpin_authorization_server.resources import list_resources
 from latchpin_authorization_server.server import open_server
 from latchpin_authorization_server.web.documents import (
     PersonalTokenCreated,
@@ -95,7 +94,7 @@ async def show_tokens(request: Request, caller: SignedInCaller, application: Cur
 @router.post("/personal-tokens", include_in_schema=False)
 async def make_one(request: Request, caller: WritingCaller, application: CurrentApplication) -> Response:
     """Make one of the form, and show its text this once."""
-    form, offered = await request.form(), await list_resources(application, caller)
+    form, offered = await request.form(), await application.list_resources(caller)
     token, text = await (await tokens_of(application)).create(
         caller.email,
         name=str(form.get("name", "")),
@@ -116,7 +115,7 @@ async def end_one(request: Request, caller: WritingCaller, application: CurrentA
 async def _page(
     request: Request, caller: Caller, application: Application, *, made: str = "", said: str = ""
 ) -> Response:
-    tokens, offered = await tokens_of(application), await list_resources(application, caller)
+    tokens, offered = await tokens_of(application), await application.list_resources(caller)
     now = application.services.clock()
     return render(
         "personal_tokens",
@@ -192,7 +191,7 @@ async def create_token(
     caller: WritingCaller, application: CurrentApplication, wanted: NewPersonalToken
 ) -> dict[str, Any]:
     """Make one for the caller. Its text is in this answer and nowhere else."""
-    offered = await list_resources(application, caller)
+    offered = await application.list_resources(caller)
     resources = () if wanted.resources is None else _check_resources(tuple(wanted.resources), offered)
     token, text = await (await tokens_of(application)).create(
         caller.email, name=wanted.name, resources=resources, days=wanted.days, actor=caller.email
