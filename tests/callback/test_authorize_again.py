@@ -7,7 +7,7 @@ import pytest
 from tests.providers import FaultSwitch, faults
 from tests.support.gateway_in_process import BASE
 
-pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
+pytestmark = [pytest.mark.needs("latchpin_dcr", "latchpin_memory_store"), pytest.mark.usefixtures("both_ways")]
 
 HTML = "text/html"
 AGAIN = "Authorize again"

@@ -11,7 +11,7 @@ from latchpin.errors import InvalidRequest
 
 from tests.support.gateway_in_process import BASE
 
-pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
+pytestmark = [pytest.mark.needs("latchpin_dcr", "latchpin_memory_store"), pytest.mark.usefixtures("both_ways")]
 
 TITLE = "OAuth Authorization Successful"
 MCP = "https://mcp.example.com/mcp"

@@ -7,7 +7,7 @@ import pytest
 from tests.providers import FaultSwitch, sign_in
 from tests.support.gateway_in_process import BASE, InnerGateway
 
-pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
+pytestmark = [pytest.mark.needs("latchpin_dcr", "latchpin_memory_store"), pytest.mark.usefixtures("both_ways")]
 
 BACK = "/gateways?from=authorization"
 

@@ -65,6 +65,15 @@ def log(tmp_path: Path, environment: pytest.MonkeyPatch) -> Callable[[], str]:
     return (tmp_path / "logs" / "mcpgateway.log").read_text
 
 
+@pytest.fixture(params=["hot routes", "framework alone"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the test twice: with hot routes served ahead of the framework, and with everything served by it."""
+    if request.param == "framework alone":
+        from latchpin.web.dispatch import Dispatcher
+
+        monkeypatch.setattr(Dispatcher, "find", lambda _, __: None)
+
+
 @pytest.fixture
 def provider() -> Iterator[FaultSwitch]:
     from tests.providers import start_fault_switch

@@ -27,6 +27,7 @@ from latchpin.model import Evidence
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings
 from latchpin.web.csrf import check_csrf
+from latchpin.web.dispatch import GuardedApp
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
 from latchpin.web.identity import current_caller, require_admin, require_caller
@@ -135,7 +136,7 @@ def cipher_of(secret: str, *old: str) -> AesGcmCipher:
 
 
 def build_app(services: Services) -> FastAPI:
-    app = FastAPI(docs_url=None, redoc_url=None)
+    app = GuardedApp(docs_url=None, redoc_url=None)
     app.state.services = services
     app.state.application = Application(services)
     install_errors(app)

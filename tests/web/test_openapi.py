@@ -12,9 +12,9 @@ from latchpin.activity.logs import tear_down_logging
 from latchpin.gateways.body import GatewayBody
 from latchpin.model import OAuthConfig
 from latchpin.web.app import create_app
+from latchpin.web.dispatch import HotRoute
 from latchpin.web.documents.gateways import GatewayConfig
 from latchpin.web.schemas import whole_schema
-from starlette.routing import Route
 
 pytestmark = pytest.mark.needs("latchpin_dcr")
 
@@ -116,7 +116,7 @@ def test_the_ways_to_be_known_have_the_names_of_the_settings(monkeypatch, reques
     assert named == schemes.keys()
 
 
-def test_the_hot_path_is_described_and_stays_plain(monkeypatch, document):
+def test_the_hot_path_is_described_and_stays_hot(monkeypatch, document):
     assert {"/oauth/authorize/{gateway_id}", "/oauth/callback", "/oauth/callback/{gateway_id}"} <= document[
         "paths"
     ].keys()
@@ -126,7 +126,7 @@ def test_the_hot_path_is_described_and_stays_plain(monkeypatch, document):
         route for route in app.routes if getattr(route, "path", "").startswith(("/oauth/authorize", "/oauth/callback"))
     ]
     assert len(hot) == 5
-    assert {type(route) for route in hot} == {Route}
+    assert {type(route) for route in hot} == {HotRoute}
 
 
 def test_a_gateway_is_answered_with_every_setting_that_it_has():

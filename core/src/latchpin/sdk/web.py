@@ -27,7 +27,8 @@ the error and gives what the page may say.
 A route that cannot use these arguments asks by itself: ``application_of``, ``services_of``, ``require_caller``,
 ``require_admin`` and ``check_gateway_id``; ``FOR_ADMINISTRATORS`` then describes who may call it. In plain ASGI,
 ``read_header`` reads a field of the request, and ``answer_program`` answers a failure. ``FORWARDING`` are the fields by
-which proxies say whom they forward. ``StreamingRoute`` is a route that limits its bodies itself.
+which proxies say whom they forward. ``StreamingRoute`` is a route that limits its bodies itself. ``HotRoute`` is one
+that is served ahead of the framework: for what every agent asks all the time; a class of both is both.
 """
 
 from latchpin.web.dependencies import (
@@ -42,6 +43,7 @@ from latchpin.web.dependencies import (
     check_gateway_id,
 )
 from latchpin.web.description import FOR_ADMINISTRATORS, HTML, problems
+from latchpin.web.dispatch import HotRoute
 from latchpin.web.documents.base import Document, Id, Moment
 from latchpin.web.errors import answer_program, tell_failure, wants_html
 from latchpin.web.frame import frame, frame_for_anybody, mcp_url_of
@@ -60,6 +62,7 @@ __all__ = [
     "CurrentApplication",
     "Document",
     "GatewayId",
+    "HotRoute",
     "Id",
     "Moment",
     "SignedInCaller",

@@ -35,6 +35,7 @@ from latchpin.web import (
     routes_people,
 )
 from latchpin.web.description import describe_api
+from latchpin.web.dispatch import GuardedApp
 from latchpin.web.flow_description import FLOW_PATHS
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
@@ -63,7 +64,7 @@ def create_app(
         async with _opened(app, plugins, settings, clock):
             yield
 
-    app = FastAPI(
+    app = GuardedApp(
         title="Latchpin",
         summary="An OAuth gateway for MCP servers.",
         version=__version__,
@@ -75,7 +76,7 @@ def create_app(
     )
     describe_api(app, settings, FLOW_PATHS)
     install_errors(app)
-    routes_oauth.add_flow_routes(app)
+    app.router.routes.extend(routes_oauth.FLOW_ROUTES)
     for module in (
         routes_oauth,
         routes_api,
@@ -90,8 +91,9 @@ def create_app(
         app.include_router(router)
     app.state.plugins = plugins
     app.state.navigation = plugins.values(NAVIGATION)
-    install_guard(app, settings, [route for router in routers for route in router.routes])
     app.add_middleware(StartupErrorFilter)
+    of_plugins = [route for router in routers for route in router.routes]
+    install_guard(app, settings, [*routes_oauth.FLOW_ROUTES, routes_health.HEALTH, *of_plugins])
     return app
 
 

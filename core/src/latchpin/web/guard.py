@@ -1,4 +1,4 @@
-"""What stands in front of every request: one plain ASGI middleware, and next to no work for a good request.
+"""What stands in front of every request: one plain ASGI application, and next to no work for a good request.
 
 It limits sizes and waiting, refuses what a default secret must not serve, sends browsers to BASE_URL, adds the
 security headers, writes the access line (never with a query string), and turns what nobody foresaw into
@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import nullcontext
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
@@ -22,6 +21,7 @@ from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
 from latchpin.settings.core import CoreSettings
 from latchpin.web import hosts
+from latchpin.web.dispatch import Dispatcher, GuardedApp, HotRoute, route_path
 from latchpin.web.errors import problem
 from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
@@ -55,17 +55,20 @@ _ALWAYS = [
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
-def install_guard(app: FastAPI, settings: CoreSettings, routes: Iterable[BaseRoute] = ()) -> None:
-    """Put the guard in front of ``app``. Add it last: what is added later stands before it.
+def install_guard(app: GuardedApp, settings: CoreSettings, routes: Iterable[BaseRoute] = ()) -> None:
+    """Put the guard in front of ``app``, and behind it what serves hot routes.
 
-    ``routes`` are those of the plugins; the bodies of a ``StreamingRoute`` among them are not limited here.
+    ``routes`` are those that stand out: of a ``HotRoute``, and of a ``StreamingRoute``, whose bodies are not limited
+    here.
     """
+    routes = list(routes)
+    hot = [route for route in routes if isinstance(route, HotRoute)]
     streaming = [route for route in routes if isinstance(route, StreamingRoute)]
-    app.add_middleware(Guard, settings=settings, streaming=streaming)
+    app.front = Guard(Dispatcher(app.front, hot, app.exception_handlers), settings, streaming=streaming)
 
 
 class Guard:
-    """The middleware; see the module.
+    """What the module says.
 
     BASE_URL's path prefix is set as ``root_path``: routes then match with the prefix (a proxy that passes
     paths on as they are) and without it (a proxy that strips it).
@@ -230,7 +233,7 @@ def _route(scope: Scope) -> str:
     known: str | None = getattr(scope.get("route"), "path", None)
     if known is not None:
         return known
-    path: str = scope["path"]
+    path = route_path(scope)
     for name, value in scope.get("path_params", {}).items():  # from the end: a value may read like the route's words
         before, slash, after = path.rpartition(f"/{value}")
         path = f"{before}/{{{name}}}{after}" if slash else path

@@ -12,11 +12,12 @@ from fastapi.responses import JSONResponse, Response
 from latchpin import __version__
 from latchpin.errors import LatchpinError
 from latchpin.services import Services
+from latchpin.web.dispatch import HotRoute
 from latchpin.web.documents.readiness import Readiness
 from latchpin.web.identity import services_of
 from latchpin.workers.store_deadline import store_deadline
 
-__all__ = ["readiness", "router"]
+__all__ = ["HEALTH", "readiness", "router"]
 
 router = APIRouter(tags=["operation"])
 
@@ -37,6 +38,14 @@ READY_SECONDS = 0.9
 async def get_health() -> dict[str, str]:
     """The process answers; nothing else is asked."""
     return {"status": "healthy", "version": __version__}
+
+
+async def _answer_health(_: Request) -> Response:
+    return JSONResponse(await get_health())
+
+
+HEALTH = HotRoute("/health", _answer_health, methods=["GET"])
+"""The same ahead of the framework: it is asked often, and must be answered where much else waits."""
 
 
 @router.get(

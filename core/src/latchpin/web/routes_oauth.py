@@ -1,7 +1,6 @@
 """The OAuth endpoints for browsers: authorize, callback, success.
 
-``authorize`` and ``callback`` are the hot path: plain Starlette routes, at half the cost of FastAPI's, with
-their OpenAPI description beside them.
+``authorize`` and ``callback`` are hot routes: served ahead of FastAPI, with their OpenAPI description beside them.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from latchpin.authorization.callback import Completed
 from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound
 from latchpin.oauth.callback import build_posted
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of, check_gateway_id
+from latchpin.web.dispatch import HotRoute
 from latchpin.web.errors import answer, wants_html
 from latchpin.web.frame import frame, frame_of_failure, mcp_url_of
 from latchpin.web.identity import (
@@ -37,7 +36,7 @@ from latchpin.web.targets import HOME, parse_target
 from latchpin.web.traces import FLOW_ID
 from latchpin.workers.store_deadline import insist
 
-__all__ = ["add_flow_routes", "router"]
+__all__ = ["FLOW_ROUTES", "router"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -119,20 +118,6 @@ async def show_success(request: Request) -> Response:
     )
 
 
-def add_flow_routes(app: FastAPI) -> None:
-    """Add the hot path to ``app``."""
-    for path, method, endpoint in (
-        ("/oauth/authorize/{gateway_id}", "GET", authorize),
-        ("/oauth/callback", "GET", callback),
-        ("/oauth/callback", "POST", callback_by_post),
-        ("/oauth/callback/{gateway_id}", "GET", callback),
-        ("/oauth/callback/{gateway_id}", "POST", callback_by_post),
-    ):
-        route = Route(path, endpoint, methods=[method])
-        (route.methods or set()).discard("HEAD")  # which would begin or complete a flow, and show nobody
-        app.router.routes.append(route)
-
-
 async def _refuse(request: Request, exc: LatchpinError) -> Response:
     around = await frame_of_failure(request, exc)
     return answer(request, exc, announce=True, around=around)
@@ -153,3 +138,13 @@ def _describe(completed: Completed) -> dict[str, Any]:
         "app_user_email": completed.app_user_email,
         "flow_id": completed.flow_id,
     }
+
+
+FLOW_ROUTES = [  # HEAD would begin or complete a flow, and show nobody
+    HotRoute("/oauth/authorize/{gateway_id}", authorize, methods=["GET"]),
+    HotRoute("/oauth/callback", callback, methods=["GET"]),
+    HotRoute("/oauth/callback", callback_by_post, methods=["POST"]),
+    HotRoute("/oauth/callback/{gateway_id}", callback, methods=["GET"]),
+    HotRoute("/oauth/callback/{gateway_id}", callback_by_post, methods=["POST"]),
+]
+"""What FastAPI does not see; see the module."""

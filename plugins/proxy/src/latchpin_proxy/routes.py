@@ -9,6 +9,7 @@ from latchpin.sdk.sign_in import not_in_advance
 from latchpin.sdk.web import (
     CurrentApplication,
     GatewayId,
+    HotRoute,
     SignedInPerson,
     StreamingRoute,
     check_gateway_id,
@@ -21,6 +22,10 @@ from latchpin_proxy.endpoint import METHODS, McpEndpoint
 from latchpin_proxy.resource import LINK, PATH, WELL_KNOWN, build_metadata, check_link, parse_resource_path
 
 __all__ = ["make_router"]
+
+
+class _McpRoute(StreamingRoute, HotRoute):
+    """What every MCP message passes."""
 
 
 async def show_metadata(request: Request, path: str) -> Response:
@@ -50,7 +55,7 @@ def make_router() -> APIRouter:
     """A router of its own for each application: it opens the endpoint's way out, and closes it."""
     endpoint = McpEndpoint()
     router = APIRouter(lifespan=endpoint.lifespan)
-    router.routes.append(StreamingRoute(PATH, endpoint, methods=list(METHODS)))
+    router.routes.append(_McpRoute(PATH, endpoint, methods=METHODS))
     router.add_api_route(
         WELL_KNOWN + "/{path:path}",
         show_metadata,
