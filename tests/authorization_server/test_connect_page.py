@@ -30,7 +30,8 @@ async def stock(gateway: InnerGateway, provider: FaultSwitch, stock: StockClient
     async def list_all(application, caller):
         return [await find(application, ENDPOINT, caller)]
 
-    changed = replace(services, protected_resources=[ProtectedResources(find, list_all), *services.protected_resources])
+    one = ProtectedResources("/mcp".__eq__, find, list_all)
+    changed = replace(services, protected_resources=[one, *services.protected_resources])
     gateway.app.state.services = gateway.application.services = changed
     await stock.introduce()
     return stock

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.settings.core import CoreSettings
-from latchpin_proxy.resource import build_challenge, build_metadata, metadata_url, parse_resource_path
+from latchpin.web.protected import build_challenge, build_resource_metadata, resource_metadata_url
+from latchpin_proxy.resource import endpoint_path
+from latchpin_proxy.resources import names_endpoint
 
 from tests.proxy.conftest import ScriptedServer, begin, open_endpoint, reply, start_proxy
 from tests.support.gateway_process import ALICE, USER_HEADER, DeployedGateway
@@ -86,7 +88,7 @@ async def test_the_audience_may_be_exactly_the_resource_that_the_metadata_names(
     status: int,
 ):
     there = await open_endpoint(proxy, scripted)
-    document = (await nobody.get(metadata_url(proxy.url, opened.split("/")[-2]))).json()
+    document = (await nobody.get(resource_metadata_url(proxy.url, endpoint_path(opened.split("/")[-2])))).json()
     token = proxy.bearer(ALICE, aud=about(audience, here=document["resource"], there=there, base=proxy.url))
     answer = await nobody.post(opened, content=b"{}", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == status, answer.text
@@ -238,23 +240,24 @@ async def test_a_hang_up_after_some_of_an_answer(alice: httpx.AsyncClient, opene
 
 def test_a_path_prefix_goes_behind_the_well_known_part():
     base = "https://host.example/gw"
-    assert metadata_url(base, GATEWAY) == (
+    assert resource_metadata_url(base, endpoint_path(GATEWAY)) == (
         f"https://host.example/.well-known/oauth-protected-resource/gw/gateways/{GATEWAY}/mcp"
     )
-    assert parse_resource_path(f"gw/gateways/{GATEWAY}/mcp", "/gw") == GATEWAY
-    assert parse_resource_path(f"gateways/{GATEWAY}/mcp", "/gw") == GATEWAY
-    assert parse_resource_path("gateways/mcp", "/gw") is None
+    assert names_endpoint(f"/gateways/{GATEWAY}/mcp")
+    assert not names_endpoint("/gateways/mcp")
+    assert not names_endpoint(f"/gw/gateways/{GATEWAY}/mcp")
+    assert not names_endpoint("/gateways/elsewhere/mcp")
 
 
 def test_the_authorization_server_is_named_where_there_is_one():
     settings = CoreSettings(_env_file=None)
-    named = build_metadata(settings, GATEWAY, ["https://idp.example"])
+    named = build_resource_metadata(settings, "/mcp", ["https://idp.example"])
     assert named["authorization_servers"] == ["https://idp.example"]
-    assert "authorization_servers" not in build_metadata(settings, GATEWAY, [])
+    assert "authorization_servers" not in build_resource_metadata(settings, "/mcp", [])
 
 
 def test_nothing_breaks_out_of_a_challenge():
-    challenge = build_challenge("https://host.example", GATEWAY, scope='a" b\\c\r\nSet-Cookie: x=1')
+    challenge = build_challenge("https://host.example", "/mcp", scope='a" b\\c\r\nSet-Cookie: x=1')
     assert '\\"' in challenge
     assert "\n" not in challenge
     assert "\r" not in challenge

@@ -21,6 +21,7 @@ from latchpin.contracts import (
     Grant,
     Identity,
     KeyValueRecords,
+    McpServers,
     PkceMethod,
     ProtectedResources,
     RecordStore,
@@ -61,6 +62,7 @@ class Services:
         grants: those that need no browser, by ``grant_type``.
         background_tasks: by their names; a serving process runs them.
         gauges: numbers that plugins offer.
+        mcp_servers: ways to the MCP servers behind gateways, in the order of their rank.
         protected_resources: the MCP endpoints that plugins serve.
     """
 
@@ -91,5 +93,6 @@ class Services:
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
     gauges: Sequence[Gauge] = ()
+    mcp_servers: Sequence[McpServers] = ()
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)

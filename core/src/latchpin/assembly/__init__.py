@@ -130,6 +130,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
         background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         gauges=plugins.values(hookspecs.GAUGES),
+        mcp_servers=sorted(plugins.values(hookspecs.MCP_SERVERS), key=lambda each: each.rank),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
     )
 

@@ -18,7 +18,7 @@ from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
-from latchpin.contracts.resources import ProtectedResource, ProtectedResources
+from latchpin.contracts.resources import McpExchanges, McpServers, ProtectedResource, ProtectedResources
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -67,6 +67,8 @@ __all__ = [
     "Keeps",
     "KeyValueRecords",
     "Keys",
+    "McpExchanges",
+    "McpServers",
     "NavigationEntry",
     "Observer",
     "Operation",

@@ -1,14 +1,14 @@
-"""The MCP endpoints that plugins serve, as protected resources that clients get tokens for."""
+"""The MCP endpoints that plugins serve, as protected resources that clients get tokens for; the way to MCP servers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from latchpin.model import Caller, Gateway
 
-__all__ = ["ProtectedResource", "ProtectedResources"]
+__all__ = ["McpExchanges", "McpServers", "ProtectedResource", "ProtectedResources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,59 @@ class ProtectedResource:
 
 @dataclass(frozen=True, slots=True)
 class ProtectedResources:
-    """The endpoints that one plugin serves. Both functions are given the running gateway (``Application``).
+    """The endpoints that one plugin serves. ``find`` and ``list`` are given the running gateway (``Application``).
 
     Attributes:
+        names: says whether a path below BASE_URL has the form of such an endpoint, whatever exists: it has metadata.
         find: gives the endpoint of exactly that URL; None where there is none that the caller may use.
         list: gives those that the caller may use, in the order in which people see them.
     """
 
+    names: Callable[[str], bool]
     find: Callable[[Any, str, Caller], Awaitable[ProtectedResource | None]]
     list: Callable[[Any, Caller], Awaitable[Sequence[ProtectedResource]]]
+
+
+Message = MutableMapping[str, Any]
+
+
+class McpExchanges(Protocol):
+    """Exchanges with the MCP servers behind gateways, for callers who were judged before."""
+
+    async def serve(
+        self,
+        gateway: Gateway,
+        caller: Caller,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Serve one HTTP exchange (ASGI) as at the gateway's own endpoint, with the caller's own token.
+
+        What the server names is bound to the caller, what it says is judged, and it is told nothing of how the caller
+        signed in. What a person has to authorize first is told in the words of MCP, never with a challenge: where the
+        exchange is part of another endpoint's, signing in anew does not help.
+
+        Args:
+            gateway: whose server; the caller may use it.
+            caller: for whom.
+            scope: ``method`` and ``headers`` count.
+            receive: gives the request's body.
+            send: takes the answer.
+        """
+
+    async def link_for(self, gateway: Gateway, caller: Caller) -> str:
+        """The link by which ``caller`` authorizes ``gateway``: it holds no secret, and leads nobody else anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class McpServers:
+    """A way to the MCP servers behind gateways, for plugins that serve endpoints of their own.
+
+    Attributes:
+        open: gives it, for the running gateway (``Application``); every time the same.
+        rank: of several ways, that of the lowest rank is taken.
+    """
+
+    open: Callable[[Any], Awaitable[McpExchanges]]
+    rank: int = 100

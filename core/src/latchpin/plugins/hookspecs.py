@@ -29,6 +29,7 @@ from latchpin.contracts import (
     Gauge,
     Grant,
     Identity,
+    McpServers,
     NavigationEntry,
     Observer,
     PkceMethod,
@@ -193,6 +194,12 @@ PROTECTED_RESOURCES = Hook(
     "latchpin_protected_resources",
     "Name the MCP endpoints that ``latchpin_routes`` adds, so that clients can get tokens for them.",
     kind=ProtectedResources,
+)
+MCP_SERVERS = Hook(
+    "latchpin_mcp_servers",
+    "Offer a way to the MCP servers behind gateways, for plugins that serve endpoints of their own.",
+    kind=McpServers,
+    used="the one of the lowest rank is taken",
 )
 ROUTES: Hook[APIRouter] = Hook(
     "latchpin_routes",

@@ -10,8 +10,8 @@ For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``SIGNER``, ``CIP
 stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIENT_AUTHENTICATIONS``,
 ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and
 ``IDENTITY_ASSERTIONS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``.
-For MCP clients: ``PROTECTED_RESOURCES``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor: ``CHECKS``.
-``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
+For MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor:
+``CHECKS``. ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
@@ -26,6 +26,7 @@ from latchpin.plugins.hookspecs import (
     HOOKS,
     IDENTITY,
     IDENTITY_ASSERTIONS,
+    MCP_SERVERS,
     NAVIGATION,
     OBSERVERS,
     PKCE_METHODS,
@@ -55,6 +56,7 @@ __all__ = [
     "HOOKS",
     "IDENTITY",
     "IDENTITY_ASSERTIONS",
+    "MCP_SERVERS",
     "NAVIGATION",
     "OBSERVERS",
     "PKCE_METHODS",

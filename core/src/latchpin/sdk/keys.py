@@ -8,7 +8,8 @@ fetches them anew from time to time::
         yield AesGcmCipher(keys)
 
 ``SharedKeys`` are random keys that all workers share, kept sealed under the name that they are asked by; each
-AUTH_ENCRYPTION_SECRET has its own.
+AUTH_ENCRYPTION_SECRET has its own. A ``Binder`` seals names under such keys, each for one place, and raises
+``NotBound`` for one that was not given out there.
 
 For ES256, ``derive_key`` makes a private key of random bytes, ``public_jwk`` is what is published of it (RFC 7517), and
 ``thumbprint_of`` names it (RFC 7638).
@@ -19,10 +20,13 @@ from latchpin.defaults.signer import HmacSigner
 from latchpin.oauth.jwk import derive_key, public_jwk, thumbprint_of
 from latchpin.workers.fetched_keys import fetched_keys
 from latchpin.workers.keys import SharedKeys
+from latchpin.workers.names import Binder, NotBound
 
 __all__ = [
     "AesGcmCipher",
+    "Binder",
     "HmacSigner",
+    "NotBound",
     "SharedKeys",
     "derive_key",
     "fetched_keys",

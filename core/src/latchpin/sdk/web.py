@@ -29,6 +29,8 @@ A route that cannot use these arguments asks by itself: ``application_of``, ``se
 ``read_header`` reads a field of the request, and ``answer_program`` answers a failure. ``FORWARDING`` are the fields by
 which proxies say whom they forward. ``StreamingRoute`` is a route that limits its bodies itself. ``HotRoute`` is one
 that is served ahead of the framework: for what every agent asks all the time; a class of both is both.
+
+An MCP endpoint: ``require_program`` says who calls it, and ``build_challenge`` tells a program where its metadata are.
 """
 
 from latchpin.web.dependencies import (
@@ -51,6 +53,7 @@ from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.limits import StreamingRoute
 from latchpin.web.moments import TimeShown
+from latchpin.web.protected import build_challenge, require_program
 from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
 
 __all__ = [
@@ -73,6 +76,7 @@ __all__ = [
     "WritingCaller",
     "answer_program",
     "application_of",
+    "build_challenge",
     "check_gateway_id",
     "frame",
     "frame_for_anybody",
@@ -83,6 +87,7 @@ __all__ = [
     "render_text",
     "require_admin",
     "require_caller",
+    "require_program",
     "services_of",
     "tell_failure",
     "wants_html",

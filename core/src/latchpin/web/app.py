@@ -33,6 +33,7 @@ from latchpin.web import (
     routes_oauth,
     routes_pages,
     routes_people,
+    routes_resources,
 )
 from latchpin.web.description import describe_api
 from latchpin.web.dispatch import GuardedApp
@@ -83,6 +84,7 @@ def create_app(
         routes_gateways,
         routes_health,
         routes_people,
+        routes_resources,
         routes_pages,
     ):
         app.include_router(module.router)

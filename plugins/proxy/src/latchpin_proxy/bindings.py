@@ -1,21 +1,12 @@
-"""Names that an MCP server gives to what belongs to one person, as that person alone gets to see them.
-
-A session, a task or a state of a half-done request is known to its server by a name, and whoever says it is taken for
-its owner. What leaves here is therefore sealed for one person at one gateway (AES-SIV, RFC 5297): the same name always
-looks alike to them, opens for nobody else, and has nothing to do with any token, which changes when it is renewed.
-"""
+"""Names that an MCP server gives to what belongs to one person, as that person alone gets to see them."""
 
 from __future__ import annotations
 
-import binascii
 from typing import Literal
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.keys import SharedKeys
-from latchpin.sdk.oauth import base64url
+from latchpin.sdk.keys import Binder, NotBound, SharedKeys
 
 __all__ = ["Binder", "Bindings", "Kind", "NotBound"]
 
@@ -25,49 +16,6 @@ Kind = Literal[
 """What a name names. The session of a program that asks its person to open links is a kind of its own, so that nothing
 has to be kept to know that; where the server has no sessions, the gateway gives such a program one of its own.
 ``authorization`` and ``person`` are of the gateway's own, too."""
-
-
-class NotBound(Exception):
-    """The name was not given to this person at this gateway."""
-
-
-class Binder:
-    """Seals and opens names for one person at one gateway.
-
-    Args:
-        keys: today's, then earlier ones.
-        place: what all its names are bound to.
-    """
-
-    def __init__(self, keys: tuple[bytes, ...], place: tuple[str, ...]) -> None:
-        self._ciphers = [AESSIV(key) for key in keys]
-        self._place = [part.encode() for part in place]
-
-    def bind(self, kind: Kind, name: str) -> str:
-        """What the person is given for ``name``: letters, digits, ``-`` and ``_``. An empty name stays empty."""
-        if not name:
-            return name
-        sealed = self._ciphers[0].encrypt(name.encode("utf-8", "surrogatepass"), [kind.encode(), *self._place])
-        return base64url.encode(sealed)
-
-    def release(self, kind: Kind, text: str) -> str:
-        """The server's name for what the person calls ``text``.
-
-        Raises:
-            NotBound: it is another's, another kind's, another gateway's, or nobody's.
-        """
-        if not text:
-            return text
-        try:
-            sealed = base64url.decode(text)
-        except (binascii.Error, ValueError) as exc:
-            raise NotBound from exc
-        for cipher in self._ciphers:
-            try:
-                return cipher.decrypt(sealed, [kind.encode(), *self._place]).decode("utf-8", "surrogatepass")
-            except (InvalidTag, ValueError):
-                continue
-        raise NotBound
 
 
 class Bindings:

@@ -20,11 +20,13 @@ class Call:
 
     Attributes:
         resumed: what it resumes, if it was answered with a question of ours before.
+        signs_in: its program could sign in at this endpoint anew. Not where it is part of another endpoint's exchange.
     """
 
     request: McpRequest
     terms: Terms
     resumed: Resumed | None = None
+    signs_in: bool = True
 
 
 def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bool) -> Call:

@@ -9,16 +9,16 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
 from latchpin.errors import LatchpinError
-from latchpin.model import Caller
+from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.outbound import open_session
-from latchpin.sdk.settings import CoreSettings, load
-from latchpin.sdk.urls import origin_of
-from latchpin.sdk.web import check_gateway_id, read_header, require_caller
+from latchpin.sdk.outbound import GuardedSession, open_session
+from latchpin.sdk.settings import load
+from latchpin.sdk.web import check_gateway_id, require_program
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -30,12 +30,12 @@ from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.refusing import Refusing
 from latchpin_proxy.relay import McpRequest, Relay
-from latchpin_proxy.resource import check_origin, resource_url
+from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.room import Room
 from latchpin_proxy.settings import ProxySettings
 from latchpin_proxy.waiting import wait_for_person
 
-__all__ = ["METHODS", "McpEndpoint"]
+__all__ = ["METHODS", "McpEndpoint", "open_endpoint"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -48,40 +48,47 @@ SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Who calls, and at which gateway, where another endpoint has seen to that."""
+
+    gateway: Gateway
+    caller: Caller
+
+
 class McpEndpoint:
-    """``/gateways/{gateway_id}/mcp``. Usable between the two ends of ``lifespan``."""
+    """``/gateways/{gateway_id}/mcp``, and what other endpoints have done here for callers whom they judged.
 
-    _application: Application
-    _core: CoreSettings
-    _settings: ProxySettings
-    _relay: Relay
+    Args:
+        application: the gateway.
+        session: the way out.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, application: Application, session: GuardedSession) -> None:
+        self._application = application
+        self._core = application.services.settings
+        self._settings = load(ProxySettings)
+        self._bindings = Bindings(application.services.kept, application.services.cipher)
+        self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
+        self._refusing = Refusing(application)
+        self._relay = Relay(application, session, idle=self._settings.proxy_idle_timeout)
         self._under_way: Counter[str] = Counter()
         self._room = Room()
 
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Open the way out: a session of its own, because streams hold their connections for as long as they like."""
-        self._application = app.state.application
-        self._core = self._application.services.settings
-        self._settings = load(ProxySettings)
-        self._own_origin = origin_of(self._core.base_url).encode()
-        self._bindings = Bindings(self._application.services.kept, self._application.services.cipher)
-        self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
-        async with open_session(
-            allow_private_networks=self._core.oauth_allow_private_networks,
-            connections=0,
-            connections_per_host=0,
-            connect_timeout=CONNECT_TIMEOUT,
-            observers=self._application.services.observers,
-        ) as session:
-            self._refusing = Refusing(self._application)
-            self._relay = Relay(self._application, session, idle=self._settings.proxy_idle_timeout)
-            yield
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        await self._answer(scope, receive, send, None)
+
+    async def serve(self, gateway: Gateway, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
+        within = {**scope, "path_params": {"gateway_id": gateway.id}}
+        await self._answer(within, receive, send, _Judged(gateway, caller))
+
+    async def link_for(self, gateway: Gateway, caller: Caller) -> str:
+        """The link by which ``caller`` authorizes ``gateway``."""
+        return link_for(self._core.base_url, gateway.id, await self._bindings.of(gateway, caller))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, judged: _Judged | None) -> None:
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
         caller: Caller | None = None
@@ -89,9 +96,9 @@ class McpEndpoint:
         try:
             if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
-            caller = await self._caller(scope)
+            caller = await self._caller(scope) if judged is None else judged.caller
             with self._counted(caller.email):
-                call = await self._read(scope, inbound, caller)
+                call = await self._read(scope, inbound, caller, judged)
                 await self._serve(call, Exchange(send, settings.proxy_idle_timeout, self._room))
         except LatchpinError as exc:
             await inbound.skip(SKIPPED)
@@ -101,12 +108,8 @@ class McpEndpoint:
     # -- who ----------------------------------------------------------------------------------------------
 
     async def _caller(self, scope: Scope) -> Caller:
-        """The caller, by bearer token or trusted proxy. Cookies do not count: pages elsewhere can make them come."""
-        origins = [value for name, value in scope["headers"] if name == b"origin"]
-        check_origin(origins, read_header(scope, b"sec-fetch-site"), self._own_origin)
-        bare = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-        resource = resource_url(self._core.base_url, scope["path_params"]["gateway_id"])
-        return await require_caller(Request({**scope, "headers": bare}), resource=resource)
+        path = endpoint_path(scope["path_params"]["gateway_id"])
+        return await require_program(scope, self._core, path)
 
     @contextlib.contextmanager
     def _counted(self, email: str) -> Iterator[None]:
@@ -124,14 +127,18 @@ class McpEndpoint:
 
     # -- the exchange -------------------------------------------------------------------------------------
 
-    async def _read(self, scope: Scope, inbound: Inbound, caller: Caller) -> Call:
-        gateway = await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
+    async def _read(self, scope: Scope, inbound: Inbound, caller: Caller, judged: _Judged | None) -> Call:
+        gateway = await self._gateway(scope, caller) if judged is None else judged.gateway
         binder = await self._bindings.of(gateway, caller)
         body = await inbound.hold(self._settings.proxy_held_bytes)
         fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
         request = McpRequest(gateway, caller, scope["method"], fields, body, inbound)
         own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
-        return open_call(request, binder, base_url=self._core.base_url, private=own)
+        call = open_call(request, binder, base_url=self._core.base_url, private=own)
+        return call if judged is None else replace(call, signs_in=False)
+
+    async def _gateway(self, scope: Scope, caller: Caller) -> Gateway:
+        return await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
 
     async def _serve(self, call: Call, exchange: Exchange) -> None:
         work = asyncio.create_task(self._pass_on(call, exchange))
@@ -160,3 +167,21 @@ class McpEndpoint:
             await exchange.send(answer, call.request, call.terms)
         finally:
             answer.close()
+
+
+async def open_endpoint(application: Application) -> McpEndpoint:
+    """The endpoint of a running gateway, every time the same; it closes with the gateway."""
+    return await application.services.context.shared("latchpin_proxy endpoint", partial(_opened, application))
+
+
+@contextlib.asynccontextmanager
+async def _opened(application: Application) -> AsyncIterator[McpEndpoint]:
+    """Open the way out: a session of its own, because streams hold their connections for as long as they like."""
+    async with open_session(
+        allow_private_networks=application.services.settings.oauth_allow_private_networks,
+        connections=0,
+        connections_per_host=0,
+        connect_timeout=CONNECT_TIMEOUT,
+        observers=application.services.observers,
+    ) as session:
+        yield McpEndpoint(application, session)

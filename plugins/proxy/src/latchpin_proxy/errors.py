@@ -5,7 +5,6 @@ from __future__ import annotations
 from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, UpstreamError
 
 __all__ = [
-    "ForeignPage",
     "NonceNeeded",
     "NotYetAuthorized",
     "NotYours",
@@ -16,14 +15,6 @@ __all__ = [
     "TokenReplaced",
     "TooManyExchanges",
 ]
-
-
-class ForeignPage(Forbidden):
-    """A page of another origin called (MCP, transports: DNS rebinding)."""
-
-    code = "foreign-page"
-    public = "Pages of other sites may not call this endpoint."
-    remedy = "Call it from a program; if your page is the gateway's own, check that BASE_URL is its address."
 
 
 class NotYetAuthorized(AuthorizationRequired):

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import NavigationEntry, ProtectedResources
+from latchpin.contracts import McpServers, NavigationEntry, ProtectedResources
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from latchpin_proxy.settings import ProxySettings
 
-__all__ = ["latchpin_navigation", "latchpin_protected_resources", "latchpin_routes", "latchpin_settings"]
+__all__ = [
+    "latchpin_mcp_servers",
+    "latchpin_navigation",
+    "latchpin_protected_resources",
+    "latchpin_routes",
+    "latchpin_settings",
+]
 
 
 @latchpin.hookimpl
@@ -42,6 +48,14 @@ def latchpin_navigation() -> list[NavigationEntry]:
 @latchpin.hookimpl
 def latchpin_protected_resources() -> list[ProtectedResources]:
     """Name the endpoints, so that clients can get tokens for them."""
-    from latchpin_proxy.resources import find_resource, list_resources  # noqa: PLC0415  loads the gateway
+    from latchpin_proxy.resources import find_resource, list_resources, names_endpoint  # noqa: PLC0415  loads the gateway
 
-    return [ProtectedResources(find_resource, list_resources)]
+    return [ProtectedResources(names_endpoint, find_resource, list_resources)]
+
+
+@latchpin.hookimpl
+def latchpin_mcp_servers() -> list[McpServers]:
+    """Offer the endpoint's way to MCP servers to plugins that have endpoints of their own."""
+    from latchpin_proxy.endpoint import open_endpoint  # noqa: PLC0415  loads the gateway
+
+    return [McpServers(open_endpoint)]

@@ -22,12 +22,12 @@ from latchpin.errors import (
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import host_of
-from latchpin.sdk.web import answer_program, read_header
+from latchpin.sdk.web import answer_program, build_challenge, read_header
 
 from latchpin_proxy.asked import URLS_SINCE, Asked, parse_asked
 from latchpin_proxy.call import Call
 from latchpin_proxy.errors import NotYetAuthorized, ServerRefused, StepUpRequired
-from latchpin_proxy.resource import build_challenge, link_for
+from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.resuming import build_state
 from latchpin_proxy.telling import Way, build_asking, build_error, build_opening, build_result, choose
 
@@ -94,7 +94,7 @@ class Refusing:
         return choose(
             asked,
             session_opens_links=call.terms.opens_links and negotiated >= URLS_SINCE,
-            signs_in=caller.via == VIA_ACCESS_TOKEN,
+            signs_in=call.signs_in and caller.via == VIA_ACCESS_TOKEN,
             sign_in_helps=helps,
         )
 
@@ -112,7 +112,7 @@ class Refusing:
         refused = isinstance(error, NotSignedIn) and _has_token(scope)
         again = caller is not None and caller.via == VIA_ACCESS_TOKEN
         parameters = {"error": "invalid_token"} if refused or again else {}
-        return build_challenge(self._base_url, scope["path_params"]["gateway_id"], **parameters)
+        return build_challenge(self._base_url, endpoint_path(scope["path_params"]["gateway_id"]), **parameters)
 
 
 def _has_token(scope: Scope) -> bool:

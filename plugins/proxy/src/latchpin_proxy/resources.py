@@ -11,7 +11,16 @@ from latchpin.sdk.gateway import Application, is_id
 
 from latchpin_proxy.resource import resource_url
 
-__all__ = ["find_resource", "list_resources"]
+__all__ = ["find_resource", "list_resources", "names_endpoint"]
+
+
+def names_endpoint(path: str) -> bool:
+    """Whether a path below BASE_URL is that of an endpoint, whether or not its gateway exists."""
+    match path.split("/"):
+        case ["", "gateways", gateway_id, "mcp"]:
+            return is_id(gateway_id)
+        case _:
+            return False
 
 
 async def find_resource(application: Application, url: str, caller: Caller) -> ProtectedResource | None:

@@ -1,10 +1,12 @@
-"""The router with the MCP endpoint and its metadata."""
+"""The router with the MCP endpoint and the links that lead to authorizations."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
-from latchpin.errors import NotFound
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
 from latchpin.sdk.sign_in import not_in_advance
 from latchpin.sdk.web import (
     CurrentApplication,
@@ -12,31 +14,17 @@ from latchpin.sdk.web import (
     HotRoute,
     SignedInPerson,
     StreamingRoute,
-    check_gateway_id,
-    problems,
-    services_of,
 )
 
 from latchpin_proxy.bindings import Bindings
-from latchpin_proxy.endpoint import METHODS, McpEndpoint
-from latchpin_proxy.resource import LINK, PATH, WELL_KNOWN, build_metadata, check_link, parse_resource_path
+from latchpin_proxy.endpoint import METHODS, McpEndpoint, Receive, Scope, Send, open_endpoint
+from latchpin_proxy.resource import LINK, PATH, check_link
 
 __all__ = ["make_router"]
 
 
 class _McpRoute(StreamingRoute, HotRoute):
     """What every MCP message passes."""
-
-
-async def show_metadata(request: Request, path: str) -> Response:
-    """Describe an MCP endpoint as a protected resource (RFC 9728 section 3). Public, and the same for every id."""
-    services = services_of(request)
-    settings = services.settings
-    gateway_id = parse_resource_path(path, settings.base_path)
-    if gateway_id is None:
-        raise NotFound("there is no protected resource of that path")
-    issuers = [issuer for each in services.identities if (issuer := getattr(each, "issuer", None))]
-    return JSONResponse(build_metadata(settings, check_gateway_id(gateway_id), issuers))
 
 
 @not_in_advance
@@ -51,19 +39,26 @@ async def follow_link(
     return RedirectResponse(services.settings.authorize_url(gateway_id), 303)
 
 
+class _Place:
+    """Where the endpoint is reached, from the application's start on."""
+
+    _endpoint: McpEndpoint
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Open the endpoint."""
+        self._endpoint = await open_endpoint(app.state.application)
+        yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self._endpoint(scope, receive, send)
+
+
 def make_router() -> APIRouter:
     """A router of its own for each application: it opens the endpoint's way out, and closes it."""
-    endpoint = McpEndpoint()
-    router = APIRouter(lifespan=endpoint.lifespan)
-    router.routes.append(_McpRoute(PATH, endpoint, methods=METHODS))
-    router.add_api_route(
-        WELL_KNOWN + "/{path:path}",
-        show_metadata,
-        methods=["GET"],
-        tags=["metadata"],
-        summary="Read an MCP endpoint's metadata as a protected resource",
-        response_model=None,
-        responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}, **problems(404)},
-    )
+    place = _Place()
+    router = APIRouter(lifespan=place.lifespan)
+    router.routes.append(_McpRoute(PATH, place, methods=METHODS))
     router.add_api_route(LINK, follow_link, methods=["GET"], include_in_schema=False)
     return router
