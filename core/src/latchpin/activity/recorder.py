@@ -11,7 +11,8 @@ from typing import Self
 from latchpin.activity.activity import Activity
 from latchpin.activity.flow_log import FlowLog, FlowNames
 from latchpin.errors import CallbackError, CallerError, LatchpinError, UpstreamError
-from latchpin.model.flow_steps import Failed, Phase, StepFacts
+from latchpin.model.flow_steps import Failed, StepFacts
+from latchpin.model.step_names import Phase
 
 __all__ = ["FlowRecorder", "FlowSpan", "current_flow"]
 

@@ -46,6 +46,7 @@ def build() -> typer.Typer:
         help="An OAuth gateway for MCP servers, composed from plugins.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
@@ -92,7 +93,7 @@ class Later(TyperCommand):
     """The place of a command that is not loaded: in a list it is only its name and its one line."""
 
     def __init__(self, command: Command, load: Load, *, hidden: bool = False) -> None:
-        super().__init__(command.name, help=command.about, hidden=hidden)
+        super().__init__(command.name, help=command.about, short_help=command.about, hidden=hidden)
         self.load = load
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401
@@ -101,7 +102,7 @@ class Later(TyperCommand):
 
 
 def load(command: Command) -> TyperCommand | TyperGroup:
-    """Import it.
+    """Import it. Its help is plain text, whatever the app has asked for: to draw frames takes longer than the rest.
 
     Raises:
         LookupError: where its app should be is something else, or none that has this name.
@@ -116,9 +117,21 @@ def load(command: Command) -> TyperCommand | TyperGroup:
 
 def _named(name: str, app: typer.Typer) -> TyperCommand | TyperGroup | None:
     """The group that the app is, or what it has of this name."""
+    app.rich_markup_mode = None
     group = typer.main.get_group(app)
     found = group if group.name == name else group.commands.get(name)
-    return found if isinstance(found, TyperCommand | TyperGroup) else None
+    if not isinstance(found, TyperCommand | TyperGroup):
+        return None
+    _list_whole(found)
+    return found
+
+
+def _list_whole(command: TyperCommand | TyperGroup) -> None:
+    """Have the help of a group say of each command all of its first paragraph, which else is cut off."""
+    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
+        each.short_help = each.short_help or " ".join((each.help or "").split("\n\n")[0].split())
+        if isinstance(each, TyperGroup):
+            _list_whole(each)
 
 
 def _commands_of_plugins() -> list[Later]:

@@ -17,13 +17,13 @@ from __future__ import annotations
 from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
 from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
 from latchpin.model.facts import Fact, FactKind, OwnFact
-from latchpin.model.flow_steps import Phase, StepName
 from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
 from latchpin.model.pending import PendingAuthorization, StateKey
 from latchpin.model.person import VIA_ACCESS_TOKEN, Caller, Evidence, IdentityAssertion
 from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
 from latchpin.model.sealed import Sealed
 from latchpin.model.server_profile import NO_PROFILE, ServerProfile
+from latchpin.model.step_names import Phase, StepName
 
 __all__ = [
     "AuthType",

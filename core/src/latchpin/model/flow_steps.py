@@ -9,36 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+from latchpin.model.step_names import Phase, StepName
+
 __all__ = [
     "Begun",
     "Consumed",
     "Exchanged",
     "StepFacts",
     "Failed",
-    "Phase",
     "Redirected",
     "Returned",
-    "StepName",
     "Stored",
     "TokensSealed",
     "ToolsFetched",
     "Verified",
 ]
-
-StepName = Literal[
-    "begun",
-    "stored",
-    "redirected",
-    "returned",
-    "verified",
-    "consumed",
-    "exchanged",
-    "sealed",
-    "tools-fetched",
-    "failed",
-]
-Phase = Literal["authorize", "callback", "fetch-tools"]
-"""Which request a step belongs to."""
 
 LONGEST_TEXT = 500
 MOST_WORDS = 20

@@ -19,7 +19,7 @@ def unmet(requirements: Iterable[str], distribution: str) -> Wrong | None:
     """Which of a distribution's requirements the installed core does not meet, None if it meets them all."""
     for text in requirements:
         name = re.match(r"[\w.-]*", text)
-        if name is None or name[0].lower() != PROJECT or text.partition(";")[0].strip() == f"latchpin=={__version__}":
+        if name is None or name[0].lower() != PROJECT or _plainly_met(text.partition(";")[0].strip()):
             continue
         from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415  seldom needed
 
@@ -33,6 +33,21 @@ def unmet(requirements: Iterable[str], distribution: str) -> Wrong | None:
             reason = f"it needs latchpin{wanted.specifier}, and this is latchpin {__version__}"
             return reason, _another_version(distribution)
     return None
+
+
+def _plainly_met(text: str) -> bool:
+    """Whether a requirement is this version or, in digits, an older one and later: what nearly all are."""
+    if text == f"{PROJECT}=={__version__}":
+        return True
+    oldest, ours = re.fullmatch(rf"{PROJECT} *>= *({_DIGITS})", text), re.fullmatch(_DIGITS, __version__)
+    return oldest is not None and ours is not None and _numbers(oldest[1]) <= _numbers(ours[0])
+
+
+_DIGITS = r"[0-9]+(?:\.[0-9]+)*"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
 
 
 def other_api(module: object, distribution: str) -> Wrong | None:

@@ -6,7 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 import pluggy
@@ -64,20 +64,21 @@ class Plugins:
         self._offered: dict[str, tuple[list[Offer[Any]], list[PluginError]]] = {}
         self.tolerant = False
         self.installed: list[Plugin] = []
-        found = entry_points(group=PROJECT) if points is None else points
-        for point in sorted(found, key=lambda point: (_distribution(point)[0] != "latchpin", point.name)):
-            self._load(point)
+        found = list(entry_points(group=PROJECT) if points is None else points)
+        origins = {key: _origin(dist) for key, dist in {id(point.dist): point.dist for point in found}.items()}
+        ordered = sorted(found, key=lambda point: (origins[id(point.dist)].name != PROJECT, point.name))
+        for point in ordered:
+            self._load(point, origins[id(point.dist)])
 
-    def _load(self, point: EntryPoint) -> None:
-        distribution, version = _distribution(point)
-        plugin = Plugin(point.name, distribution, version)
-        wrong = unmet(point.dist.requires or (), distribution) if point.dist is not None else None
+    def _load(self, point: EntryPoint, origin: _Origin) -> None:
+        plugin = Plugin(point.name, origin.name, origin.version)
+        wrong = unmet(origin.requires, origin.name)
         try:
             if wrong is None:
                 wrong = self._register(plugin, point.load())
         except (Exception, SystemExit) as exc:  # noqa: BLE001  a plugin may fail in any way; we name it and go on
             _log.debug("plugin %s failed to load", point.name, exc_info=exc)
-            wrong = broken(exc, distribution)
+            wrong = broken(exc, origin.name)
         if wrong is not None:
             reason, remedy = wrong
             plugin = replace(plugin, error=reason)
@@ -248,5 +249,17 @@ def _duplicates(offers: Sequence[Offer[Any]]) -> list[PluginError]:
     return faults
 
 
-def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist is not None else ("(unknown)", "")
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a distribution says of itself; read once, as each look at its metadata parses all of it."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+
+
+def _origin(distribution: Distribution | None) -> _Origin:
+    if distribution is None:
+        return _Origin("(unknown)", "")
+    said = distribution.metadata
+    return _Origin(said["Name"], said["Version"], tuple(said.get_all("Requires-Dist") or ()))
