@@ -11,7 +11,7 @@ from latchpin.assembly import assemble
 from latchpin.errors import SettingsError
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.server_profile import ServerProfile
-from latchpin.oauth.server_profiles import apply_provider, find_provider
+from latchpin.oauth.server_profiles import ProviderTable, apply_provider
 from latchpin.plugins.host import Plugins
 from latchpin.settings.core import CoreSettings
 from latchpin_profiles.plugin import latchpin_server_profiles
@@ -55,13 +55,13 @@ def at(url: str | None, *, endpoint: str = "https://elsewhere.example/authorize"
     ],
 )
 def test_an_issuer_is_known_by_host_and_path(issuer: str, name: str | None):
-    found = find_provider(BUILT_IN, OAuthConfig(), at(issuer))
+    found = ProviderTable(BUILT_IN).find(OAuthConfig(), at(issuer))
     assert (found and found.name) == name
 
 
 def test_without_an_issuer_the_authorization_endpoint_says_it():
     def name_of(endpoint: str, **config: str) -> str | None:
-        found = find_provider(BUILT_IN, OAuthConfig(**config), at(None, endpoint=endpoint))
+        found = ProviderTable(BUILT_IN).find(OAuthConfig(**config), at(None, endpoint=endpoint))
         return found.name if found else None
 
     assert name_of("https://slack.com/oauth/v2/authorize") == "slack"
@@ -75,7 +75,7 @@ def test_without_an_issuer_the_authorization_endpoint_says_it():
 
 def test_an_endpoint_of_a_known_provider_does_not_make_another_issuer_that_provider():
     server = at("https://evil.example", endpoint="https://accounts.google.com/o/oauth2/v2/auth")
-    assert find_provider(BUILT_IN, OAuthConfig(), server) is None
+    assert ProviderTable(BUILT_IN).find(OAuthConfig(), server) is None
 
 
 EVERYTHING = ServerProfile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -138,12 +139,13 @@ async def redirect_uri_is_ours(tested: GatewayUnderTest) -> None:
 
 
 def without_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latchpin.oauth.authorize import AuthorizationRequest, build_authorization_url
+    from latchpin.oauth.authorize import AuthorizationLink, AuthorizationRequest, build_authorization_link
 
-    def elsewhere(request: AuthorizationRequest) -> str:
-        return build_authorization_url(request).replace(urlencode({"": CALLBACK})[1:], urlencode({"": EVIL})[1:])
+    def elsewhere(request: AuthorizationRequest) -> AuthorizationLink:
+        link = build_authorization_link(request)
+        return replace(link, head=link.head.replace(urlencode({"": CALLBACK})[1:], urlencode({"": EVIL})[1:]))
 
-    monkeypatch.setattr("latchpin.authorization.start.build_authorization_url", elsewhere)
+    monkeypatch.setattr("latchpin.authorization.start.build_authorization_link", elsewhere)
 
 
 async def foreign_redirect_uri(tested: GatewayUnderTest) -> None:
@@ -259,11 +261,9 @@ async def issuer_moves(tested: GatewayUnderTest) -> None:
     gateway_id = await tested.authorize()
     moved = f"{BASE.replace('4444', '1')}/elsewhere"
     found = tested.gateway.application.servers._remembered[gateway_id]
-    from dataclasses import replace
-
     metadata = replace(found.found.metadata, issuer=moved)
     tested.gateway.application.servers._remembered[gateway_id] = replace(
-        found, found=replace(found.found, metadata=metadata)
+        found, found=replace(found.found, metadata=metadata), judged=None
     )
     answer = await tested.answer_to(gateway_id)
     demand(answer.status_code == 502 and "was pinned" in answer.text, f"answered {answer.status_code}")

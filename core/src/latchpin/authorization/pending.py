@@ -22,6 +22,7 @@ class PendingAuthorizations:
     Attributes:
         label: the store's name for people.
         lifetime: how long a state holds.
+        lifetime_seconds: the same, in whole seconds.
         admission: counts the authorizations that were begun and not finished.
     """
 
@@ -29,7 +30,8 @@ class PendingAuthorizations:
         self._states = services.states
         self._clock = services.clock
         self.label = services.state_backend.label if services.state_backend is not None else "nothing"
-        self.lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
+        self.lifetime_seconds = services.settings.state_ttl_seconds
+        self.lifetime = timedelta(seconds=self.lifetime_seconds)
         self._name = ""
         self._named_until: datetime | None = None
         self.admission = Admission(

@@ -7,6 +7,7 @@ carries out what they say.
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 
 from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
@@ -16,7 +17,7 @@ from latchpin.errors import InvalidRequest, RegistrationFailed
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Begun, Redirected, Stored
-from latchpin.oauth.authorize import build_authorization_url
+from latchpin.oauth.authorize import AuthorizationLink, build_authorization_link
 from latchpin.oauth.pkce import build_verifier
 from latchpin.oauth.state import StatePayload, build_state, hash_browser
 from latchpin.outbound.proofs import DpopProofs
@@ -26,8 +27,28 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.sealing import place_of
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["StartAuthorization"]
+
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the last authorization request of a gateway had in common with the next.
+
+    Attributes:
+        found: the server it was made for.
+        asked: with which client_id, redirect URI, scopes and key.
+        link: its URL.
+        host: the server's, for the record.
+    """
+
+    found: FoundServer
+    asked: tuple[str, str, tuple[str, ...], str | None]
+    link: AuthorizationLink
+    host: str
 
 
 class StartAuthorization:
@@ -53,6 +74,7 @@ class StartAuthorization:
         self._proofs = proofs
         self._pending_authorizations = pending_authorizations
         self._recorder = recorder
+        self._requests: Bounded[str, _Request] = Bounded(_MOST_REMEMBERED)
 
     async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str, return_to: str = "") -> str:
         """Prepare an authorization and return the URL to send the browser to.
@@ -78,12 +100,13 @@ class StartAuthorization:
             found = await self._servers.find(gateway)
             found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
-            scopes = found.cut((*found.scopes, *wanted))
+            scopes = found.cut((*found.scopes, *wanted)) if wanted else found.scopes
             discovered = span.elapsed()
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
             with self._pending_authorizations.admission.beginning(flow_id, caller.email):
                 client_id, redirect_uri = await self._client(gateway, found, scopes)
                 registered = span.elapsed()
+                request = self._request(gateway.id, found, (client_id, redirect_uri, scopes, key))
                 payload = StatePayload(
                     gateway_id=gateway.id,
                     app_user_email=caller.email,
@@ -100,9 +123,9 @@ class StartAuthorization:
                 pending = self._build_pending(
                     payload, found, verifier, client_id=client_id, redirect_uri=redirect_uri, scopes=scopes
                 )
-                url = self._build_url(found, pending, verifier, key)
+                url = request.link.fill(pending.key.state, self._services.pkce.challenge(verifier))
                 await states.put(pending)
-                self._record(span, found, pending, discovered, registered)
+                self._record(span, request, pending, discovered, registered)
             await self._pin(gateway, found)
             return url
 
@@ -111,11 +134,11 @@ class StartAuthorization:
         found.require_authorization_endpoint()
         redirect_uri = found.config.redirect_uri or self._services.settings.redirect_uri
         try:
-            client = await self._clients.client_for(gateway, found.metadata, redirect_uri, scopes)
+            client_id = await self._clients.client_id_for(gateway, found.metadata, redirect_uri, scopes)
         except RegistrationFailed:
             self._servers.forget(gateway.id)  # its metadata may have been mended by the next try
             raise
-        return client.client_id, redirect_uri
+        return client_id, redirect_uri
 
     def _build_pending(
         self,
@@ -147,27 +170,34 @@ class StartAuthorization:
             expires_at=now + self._pending_authorizations.lifetime,
         )
 
-    def _build_url(self, found: FoundServer, pending: PendingAuthorization, verifier: str, key: str | None) -> str:
-        """Where the browser is sent."""
-        pkce = self._services.pkce
+    def _request(
+        self, gateway_id: str, found: FoundServer, asked: tuple[str, str, tuple[str, ...], str | None]
+    ) -> _Request:
+        """The authorization request, as it was made last if nothing of it has changed."""
+        last = self._requests.get(gateway_id)
+        if last is not None and last.found is found and last.asked == asked:
+            return last
+        client_id, redirect_uri, scopes, key = asked
         request = found.build_request(
-            client_id=pending.client_id,
-            redirect_uri=pending.redirect_uri,
-            state=pending.key.state,
-            code_challenge=pkce.challenge(verifier),
-            code_challenge_method=pkce.name,
-            scopes=pending.scopes,
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            state="",
+            code_challenge="",
+            code_challenge_method=self._services.pkce.name,
+            scopes=scopes,
             key_thumbprint=key,
         )
-        return build_authorization_url(request)
+        made = _Request(found, asked, build_authorization_link(request), host_of(request.authorization_endpoint))
+        self._requests[gateway_id] = made
+        return made
 
     def _record(
-        self, span: FlowSpan, found: FoundServer, pending: PendingAuthorization, discovered: float, registered: float
+        self, span: FlowSpan, request: _Request, pending: PendingAuthorization, discovered: float, registered: float
     ) -> None:
         span.step(
             Stored(
                 store=self._pending_authorizations.label,
-                lifetime_seconds=round(self._pending_authorizations.lifetime.total_seconds()),
+                lifetime_seconds=self._pending_authorizations.lifetime_seconds,
                 issuer=pending.issuer,
                 discovery_seconds=discovered,
                 client_seconds=round(registered - discovered, 6),
@@ -175,7 +205,7 @@ class StartAuthorization:
         )
         span.step(
             Redirected(
-                server=host_of(found.require_authorization_endpoint()),
+                server=request.host,
                 client_id=pending.client_id,
                 redirect_uri=pending.redirect_uri,
                 scopes=pending.scopes,

@@ -30,6 +30,7 @@ from latchpin.contracts import (
 from latchpin.errors import Conflict, NotFound, RegistrationFailed, TokenRefused
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 from latchpin.oauth.refusal import INVALID_CLIENT
+from latchpin.workers.bounded import Bounded
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
 
@@ -39,6 +40,18 @@ _log = logging.getLogger("latchpin.clients")
 
 HEALING = timedelta(hours=1)
 """For how long after a client was dropped for ``invalid_client`` its successor is kept whatever happens."""
+
+
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """The last client_id of a gateway that was computed: at which server, and for which revision, URI and scopes."""
+
+    server: ServerMetadata
+    asked: tuple[int, str, tuple[str, ...]]
+    client_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,24 @@ class ClientDirectory:
         self._clock = clock
         self._redirect_uri = redirect_uri
         self._registrations = Registrations(self._kept, leases, pauses)
+        self._computed: Bounded[str, _Computed] = Bounded(_MOST_REMEMBERED)
+
+    async def client_id_for(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> str:
+        """Give the client_id to begin an authorization with; raises as ``client_for`` does.
+
+        One that is computed is remembered for this revision of the gateway: its registrar says the same each time. Its
+        secret is not, which is needed at the callback only.
+        """
+        asked = (gateway.revision, redirect_uri, tuple(scopes))
+        computed = self._computed.get(gateway.id)
+        if computed is not None and computed.server is server and computed.asked == asked:
+            return computed.client_id
+        client, keeps = await self._choose(gateway, server, redirect_uri, scopes)
+        if keeps is Keeps.COMPUTED:
+            self._computed[gateway.id] = _Computed(server, asked, client.client_id)
+        return client.client_id
 
     async def client_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
@@ -93,6 +124,12 @@ class ClientDirectory:
             Unsealable: a secret was sealed under an AUTH_ENCRYPTION_SECRET that is gone.
             UpstreamError, BackendUnavailable: the server or the store could not be asked.
         """
+        return (await self._choose(gateway, server, redirect_uri, scopes))[0]
+
+    async def _choose(
+        self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
+    ) -> tuple[ClientCredentials, Keeps]:
+        """The client, and where it is kept."""
         request = self._request(gateway, server, redirect_uri, scopes)
         for registrar in self._registrars:
             try:
@@ -101,10 +138,10 @@ class ClientDirectory:
                 others = [each for each in self._registrars if each is not registrar]
                 raise list_ways(others, request, None).explain(exc) from exc
             if answer is not None:
-                return answer
+                return answer, registrar.keeps
         kept = await self._kept.fitting(request)
         if kept is not None:
-            return self._kept.open(kept)
+            return self._kept.open(kept), Keeps.REGISTERED
         raise list_ways(self._registrars, request, None).refusal()
 
     async def ways(

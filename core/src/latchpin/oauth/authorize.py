@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, unquote_plus, urlencode, urlsplit, urlunsplit
 
 __all__ = [
     "RESERVED_PARAMETERS",
+    "AuthorizationLink",
     "AuthorizationRequest",
+    "build_authorization_link",
     "build_authorization_url",
     "check_extra_parameters",
     "choose_scopes",
@@ -79,35 +81,55 @@ def check_extra_parameters(extra: Mapping[str, str]) -> None:
         raise ValueError(f"must not contain {', '.join(refused)}: the gateway sets those itself")
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorizationLink:
+    """The URL of authorization requests that differ in their state and code challenge only: the rest is encoded once.
+
+    Attributes:
+        head: the URL up to the state.
+        tail: what follows the code challenge.
+    """
+
+    head: str
+    tail: str
+
+    def fill(self, state: str, code_challenge: str) -> str:
+        """The URL to send one browser to."""
+        return f"{self.head}{quote_plus(state)}&code_challenge={quote_plus(code_challenge)}{self.tail}"
+
+
 def build_authorization_url(request: AuthorizationRequest) -> str:
     """Build the URL to send the browser to; a query that the endpoint already has is kept (RFC 6749 3.1).
 
     No parameter is in it twice (same section). What is set here replaces what the endpoint has by that name; what only
     we may set is left out of its query also where we do not set it.
     """
-    parameters = {key: value for key, value in request.extra.items() if may_be_added(key, value)}
-    parameters |= {
-        "response_type": "code",
-        "client_id": request.client_id,
-        "redirect_uri": request.redirect_uri,
-        "state": request.state,
-        "code_challenge": request.code_challenge,
-        "code_challenge_method": request.code_challenge_method,
-    }
-    if request.scopes and request.scope_parameter not in parameters:  # one by another name may be configured
-        parameters[request.scope_parameter] = request.scope_separator.join(request.scopes)
+    return build_authorization_link(request).fill(request.state, request.code_challenge)
+
+
+def build_authorization_link(request: AuthorizationRequest) -> AuthorizationLink:
+    """Build the URL as ``build_authorization_url`` does, for any state and code challenge; the request's are not read.
+    """
+    before = {key: value for key, value in request.extra.items() if may_be_added(key, value)}
+    before |= {"response_type": "code", "client_id": request.client_id, "redirect_uri": request.redirect_uri}
+    after = {"code_challenge_method": request.code_challenge_method}
+    names = {"state", "code_challenge", *before, *after}
+    if request.scopes and request.scope_parameter not in names:  # one by another name may be configured
+        after[request.scope_parameter] = request.scope_separator.join(request.scopes)
     if request.resource is not None:
-        parameters["resource"] = request.resource
+        after["resource"] = request.resource
     if request.audience is not None:
-        parameters["audience"] = request.audience
+        after["audience"] = request.audience
     if request.key_thumbprint is not None:  # the code serves nobody without the key (RFC 9449 section 10)
-        parameters["dpop_jkt"] = request.key_thumbprint
+        after["dpop_jkt"] = request.key_thumbprint
     parts = urlsplit(request.authorization_endpoint)
-    query = "&".join([*_kept_of(parts.query, parameters), urlencode(parameters)])
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
+    query = "&".join([*_kept_of(parts.query, names | after.keys()), urlencode(before), "state="])
+    return AuthorizationLink(
+        head=urlunsplit((parts.scheme, parts.netloc, parts.path, query, "")), tail=f"&{urlencode(after)}"
+    )
 
 
-def _kept_of(query: str, parameters: Mapping[str, str]) -> list[str]:
+def _kept_of(query: str, parameters: Container[str]) -> list[str]:
     """The parts of the endpoint's own query that stay, as they are written."""
     kept = []
     for part in query.split("&"):

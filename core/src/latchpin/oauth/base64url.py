@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import binascii
 
 __all__ = ["decode", "encode"]
+
+_ALPHABET = bytes.maketrans(b"+/", b"-_")
 
 
 def encode(raw: bytes) -> str:
     """``raw`` as letters, digits, ``-`` and ``_``."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_ALPHABET, b"=").decode("ascii")
 
 
 def decode(text: str) -> bytes:

@@ -5,26 +5,43 @@ A gateway's own entry comes before the provider's, which comes before what the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import TypeVar
 
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.server_profile import ServerProfile
 from latchpin.model.urls import split_url
 
-__all__ = ["apply_provider", "find_provider"]
+__all__ = ["ProviderTable", "apply_provider"]
 
 ValueT = TypeVar("ValueT")
 
 
-def find_provider(table: Sequence[ServerProfile], config: OAuthConfig, server: ServerMetadata) -> ServerProfile | None:
-    """The provider that the entry names, else the first in ``table`` that holds for this server."""
-    if config.provider is not None:
-        return next((each for each in table if each.name == config.provider), None)
-    place = _place(server.issuer or server.authorization_endpoint or server.token_endpoint)
-    return next((each for each in table if any(_holds(pattern, place) for pattern in each.servers)), None)
+class ProviderTable:
+    """The providers that are known, found by the host of a server.
+
+    Args:
+        table: in the order in which they count.
+    """
+
+    def __init__(self, table: Sequence[ServerProfile] = ()) -> None:
+        self._table = table
+        self._by_host: dict[str, list[tuple[int, str]]] = {}
+        for position, profile in enumerate(table):
+            for pattern in profile.servers:
+                self._by_host.setdefault(_filed_under(pattern), []).append((position, pattern))
+
+    def find(self, config: OAuthConfig, server: ServerMetadata) -> ServerProfile | None:
+        """The provider that the entry names, else the first in the table that holds for this server."""
+        if config.provider is not None:
+            return next((each for each in self._table if each.name == config.provider), None)
+        place = _place(server.issuer or server.authorization_endpoint or server.token_endpoint)
+        filed = (entry for name in _looked_under(place) for entry in self._by_host.get(name, ()))
+        first = min((position for position, pattern in filed if _holds(pattern, place)), default=None)
+        return None if first is None else self._table[first]
 
 
 def apply_provider(config: OAuthConfig, provider: ServerProfile | None, *, resource: str | None) -> OAuthConfig:
@@ -62,3 +79,20 @@ def _place(url: str) -> str:
 def _holds(pattern: str, place: str) -> bool:
     subject = place if "/" in pattern else place.partition("/")[0]
     return fnmatchcase(subject, pattern)
+
+
+_ANYWHERE = ""
+
+
+def _filed_under(pattern: str) -> str:
+    """The host of a pattern, ``*.`` and the domain that it is below, or ``_ANYWHERE`` where it may be any."""
+    host = pattern.partition("/")[0]
+    return host if not set("*?[") & set(host.removeprefix("*.")) else _ANYWHERE
+
+
+def _looked_under(place: str) -> Iterator[str]:
+    """Whatever a pattern may be filed under that holds for ``place``."""
+    host = place.partition("/")[0]
+    yield from (_ANYWHERE, host)
+    labels = host.split(".")[:0:-1]
+    yield from (f"*.{domain}" for domain in accumulate(labels, lambda domain, label: f"{label}.{domain}"))

@@ -43,6 +43,7 @@ MAX_STATE_LENGTH = 2048
 LEEWAY = timedelta(seconds=60)
 """How far clocks may be apart."""
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # json.dumps would make one each time
 _KEY_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -83,7 +84,7 @@ class StatePayload:
 def build_state(payload: StatePayload, signer: Signer) -> str:
     """Write and sign the state. ``payload.key_id`` must be the signer's."""
     said = {name: value for name in payload.__slots__ if (value := getattr(payload, name)) or name != "return_to"}
-    body = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
+    body = _encode(said).encode()
     return f"{base64url.encode(body)}.{base64url.encode(signer.sign(body))}"
 
 

@@ -12,7 +12,7 @@ from latchpin.errors.causes.upstream import ISSUER_MOVED
 from latchpin.model import Gateway, OAuthConfig
 from latchpin.model.server_profile import ServerProfile
 from latchpin.oauth.discovery import FROM_SETTINGS, build_metadata_from_settings, check_pkce
-from latchpin.oauth.server_profiles import apply_provider, find_provider
+from latchpin.oauth.server_profiles import ProviderTable, apply_provider
 from latchpin.servers.discovery_client import DiscoveryClient, OnStep, tell_nobody
 from latchpin.servers.found import FoundServer, Step
 from latchpin.servers.search import Search
@@ -27,16 +27,24 @@ _MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
+    """What was found for a revision of a gateway.
+
+    Attributes:
+        judged: the same as it may be used; None until it was judged.
+        until: when to search anew; None: nothing was searched for.
+    """
+
     revision: int
     found: FoundServer
-    until: datetime
+    judged: FoundServer | None
+    until: datetime | None
 
 
 class ServerDirectory:
     """Finds the authorization server of a gateway, in this order: its entry, its issuer, its MCP server.
 
-    What was found is remembered for DCR_METADATA_CACHE_TTL and for this revision of the gateway; failures are
-    not. However many callers ask at once, one search is under way for a gateway's revision.
+    What was found is remembered for DCR_METADATA_CACHE_TTL and for this revision of the gateway, and so is what was
+    made of it; failures are not. However many callers ask at once, one search is under way for a gateway's revision.
 
     Args:
         upstream: the guarded way out.
@@ -49,12 +57,12 @@ class ServerDirectory:
         self, upstream: Upstream, settings: CoreSettings, clock: Clock, providers: Sequence[ServerProfile] = ()
     ) -> None:
         self._upstream = upstream
-        self._providers = providers
+        self._providers = ProviderTable(providers)
         self._settings = settings
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.dcr_metadata_cache_ttl)
         self._remembered: Bounded[str, _Remembered] = Bounded(_MOST_REMEMBERED)
-        self._searches: SharedTasks[tuple[str, int], FoundServer] = SharedTasks()
+        self._searches: SharedTasks[tuple[str, int], _Remembered] = SharedTasks()
 
     async def find(self, gateway: Gateway) -> FoundServer:
         """Find where this gateway's users authorize.
@@ -68,12 +76,19 @@ class ServerDirectory:
             ConfigurationError: the gateway does not use OAuth.
         """
         config = _config_of(gateway)
-        found = self._stated(config) or self._recall(gateway) or await self._search(gateway, config)
+        kept = self._recall(gateway)
+        if kept is not None and kept.judged is not None:
+            return kept.judged
+        if kept is None:
+            kept = await self._find_anew(gateway, config)
         try:
-            return self._judge(gateway, config, found)
+            judged = self._judge(gateway, config, kept.found)
         except PkceUnsupported:
             self.forget(gateway.id)  # once the server's operator has mended it, it works at once
             raise
+        if kept.until is None or self._remembered.get(gateway.id) is kept:  # else it was forgotten meanwhile
+            self._remembered[gateway.id] = replace(kept, judged=judged)
+        return judged
 
     async def explore(self, gateway: Gateway, on_step: OnStep) -> FoundServer:
         """Find it as ``find`` does, but anew, and tell each step; nothing of it is remembered.
@@ -93,15 +108,15 @@ class ServerDirectory:
             and kept.revision == gateway.revision
             and (pinned.url, pinned.oauth) == (gateway.url, gateway.oauth)
         ):
-            self._remembered[gateway.id] = replace(kept, revision=pinned.revision)
+            self._remembered[gateway.id] = replace(kept, revision=pinned.revision, judged=None)
 
     async def named_issuer(self, gateway: Gateway) -> str | None:
         """The issuer that the gateway's server names now, asked anew, whatever is pinned; raises as ``find`` does."""
         config = _config_of(gateway)
         self.forget(gateway.id)
-        found = await self._search(gateway, config)
+        named = (await self._search(gateway, config)).found.metadata.issuer
         self.forget(gateway.id)
-        return found.metadata.issuer
+        return named
 
     def forget(self, gateway_id: str) -> None:
         """Search anew next time: the MCP server no longer takes fresh tokens, so it may have moved."""
@@ -124,7 +139,7 @@ class ServerDirectory:
     def _judge(self, gateway: Gateway, config: OAuthConfig, found: FoundServer) -> FoundServer:
         """Refuse what may not be used; add what is known of the server beyond what it and the entry say."""
         self._check_pin(gateway, config, found)
-        provider = find_provider(self._providers, config, found.metadata)
+        provider = self._providers.find(config, found.metadata)
         complete = apply_provider(config, provider, resource=found.resource)
         if config.grant_type == "authorization_code":
             method = self._settings.oauth_preferred_code_challenge_method
@@ -137,19 +152,26 @@ class ServerDirectory:
             ceiling=self._settings.oauth_scope_ceiling,
         )
 
-    def _recall(self, gateway: Gateway) -> FoundServer | None:
+    def _recall(self, gateway: Gateway) -> _Remembered | None:
         kept = self._remembered.get(gateway.id)
-        if kept is not None and kept.revision == gateway.revision and self._clock() < kept.until:
-            return kept.found
-        return None
+        if kept is None or kept.revision != gateway.revision:
+            return None
+        return kept if kept.until is None or self._clock() < kept.until else None
 
-    async def _search(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
+    async def _find_anew(self, gateway: Gateway, config: OAuthConfig) -> _Remembered:
+        stated = self._stated(config)
+        if stated is not None:
+            return _Remembered(gateway.revision, stated, None, None)
+        return await self._search(gateway, config)
+
+    async def _search(self, gateway: Gateway, config: OAuthConfig) -> _Remembered:
         return await self._searches.run((gateway.id, gateway.revision), lambda: self._search_once(gateway, config))
 
-    async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> FoundServer:
+    async def _search_once(self, gateway: Gateway, config: OAuthConfig) -> _Remembered:
         found = await self._build_search(gateway, config).run()
-        self._remembered[gateway.id] = _Remembered(gateway.revision, found, self._clock() + self._lifetime)
-        return found
+        kept = _Remembered(gateway.revision, found, None, self._clock() + self._lifetime)
+        self._remembered[gateway.id] = kept
+        return kept
 
     def _build_search(self, gateway: Gateway, config: OAuthConfig, on_step: OnStep = tell_nobody) -> Search:
         return Search(

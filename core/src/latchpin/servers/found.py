@@ -38,6 +38,7 @@ class FoundServer:
         challenged: the MCP server refused a request without a token (401).
         steps: what was asked on the way, for diagnosis.
         ceiling: the only scopes that may be asked for; empty: any.
+        scopes: what an authorization asks for, before what the MCP server has asked of a user since (step-up).
     """
 
     metadata: ServerMetadata
@@ -49,11 +50,11 @@ class FoundServer:
     challenged: bool = False
     steps: tuple[Step, ...] = ()
     ceiling: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = field(init=False, compare=False)
 
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """What an authorization asks for, before what the MCP server has asked of a user since (step-up)."""
-        return self.cut(self._named)
+    def __post_init__(self) -> None:
+        """Choose the scopes: once for the many authorizations that ask for them."""
+        object.__setattr__(self, "scopes", self.cut(self._named))
 
     @property
     def beyond_ceiling(self) -> tuple[str, ...]:
