@@ -295,6 +295,41 @@ async def test_a_conflict_that_nobody_won_is_told(directories, metadata, server)
     assert ("client-2", "Bearer manage-2") in server.forgotten
 
 
+async def test_a_computed_client_id_is_remembered_until_something_it_was_computed_of_changes(directories, metadata):
+    class Counted(StaticRegistrar):
+        asked = 0
+
+        async def register(self, request):
+            self.asked += 1
+            return ClientCredentials(f"computed-{self.asked}")
+
+    registrar = Counted()
+    directories.registrars = [registrar]
+    directory = directories.directory()
+
+    async def client_id(gateway=GATEWAY, server=metadata, redirect_uri=CALLBACK, scopes=("a",)):
+        return await directory.client_id_for(gateway, server, redirect_uri, scopes)
+
+    assert await client_id() == await client_id() == "computed-1"
+    assert await client_id(replace(GATEWAY, revision=GATEWAY.revision + 1)) == "computed-2"
+    assert await client_id(redirect_uri=f"{CALLBACK}/x") == "computed-3"
+    assert await client_id(scopes=("b",)) == "computed-4"
+    assert await client_id(server=replace(metadata), scopes=("b",)) == "computed-5"
+
+
+async def test_a_client_id_that_is_fetched_is_asked_for_each_time(directories, metadata):
+    class Vault(StaticRegistrar):
+        keeps = Keeps.FETCHED
+        names = iter(("first", "second"))
+
+        async def register(self, request):
+            return ClientCredentials(next(self.names))
+
+    directories.registrars = [Vault()]
+    directory = directories.directory()
+    assert [await directory.client_id_for(GATEWAY, metadata, CALLBACK, ()) for _ in range(2)] == ["first", "second"]
+
+
 async def test_a_computed_client_is_never_kept(directories, metadata, server):
     class Document(StaticRegistrar):
         async def register(self, request):

@@ -297,6 +297,18 @@ async def test_what_was_found_is_remembered_until_it_ages_or_changes(site: Site,
     assert site.asked.count(AS) == 4
 
 
+async def test_what_a_gateway_states_is_judged_once_for_each_of_its_revisions(upstream: HttpUpstream) -> None:
+    directory = ServerDirectory(upstream, core(), MovedClock())
+    stated = {"client_id": "c", "authorization_url": "https://as.example/a", "token_url": "https://as.example/t"}
+    entry = gateway("https://mcp.example", assume_pkce=True, scopes=("a",), **stated)
+    first = await directory.find(entry)
+    assert await directory.find(entry) is first
+    changed = gateway("https://mcp.example", revision=2, assume_pkce=True, scopes=("b",), **stated)
+    assert (await directory.find(changed)).scopes == ("b",)
+    directory.forget(entry.id)
+    assert (await directory.find(changed)).scopes == ("b",)
+
+
 async def test_failures_are_not_remembered(site: Site, upstream: HttpUpstream) -> None:
     directory = ServerDirectory(upstream, core(), MovedClock())
     entry = gateway(f"{site.url}/mcp")

@@ -78,6 +78,32 @@ def test_an_endpoint_of_a_known_provider_does_not_make_another_issuer_that_provi
     assert ProviderTable(BUILT_IN).find(OAuthConfig(), server) is None
 
 
+@pytest.mark.parametrize(
+    ("issuer", "name"),
+    [
+        ("https://as.example", "first"),
+        ("https://as.example/t/1", "path"),
+        ("https://a.b.wide.example", "domain"),
+        ("https://wide.example", None),
+        ("https://as-7.example", "anywhere"),
+        ("https://both.wide.example", "both"),
+    ],
+)
+def test_of_those_that_hold_the_first_counts_however_it_names_its_servers(issuer: str, name: str | None):
+    patterns = {
+        "both": "both.wide.example",
+        "path": "as.example/t/*",
+        "first": "as.example",
+        "second": "as.example",
+        "domain": "*.wide.example",
+        "late": "b?th.wide.example",
+        "anywhere": "as-[0-9].*",
+    }
+    table = ProviderTable([ServerProfile(name, name, (pattern,)) for name, pattern in patterns.items()])
+    found = table.find(OAuthConfig(), at(issuer))
+    assert (found and found.name) == name
+
+
 EVERYTHING = ServerProfile(
     "all",
     "All",

@@ -9,7 +9,7 @@ secrets only. All times are aware UTC; "now" is always the injected clock (``Con
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
-from latchpin.contracts.collections import Collection
+from latchpin.contracts.collections import BulkCollection, Collection
 from latchpin.contracts.commands import Command
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
@@ -41,6 +41,7 @@ __all__ = [
     "AssertionSource",
     "Backend",
     "BackgroundTask",
+    "BulkCollection",
     "Check",
     "CheckContext",
     "Cipher",

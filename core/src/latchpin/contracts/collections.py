@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from latchpin.model.document import ID_INDEX, Document, Span
 
-__all__ = ["Collection"]
+__all__ = ["BulkCollection", "Collection"]
 
 
 class Collection(Protocol):
@@ -63,4 +64,18 @@ class Collection(Protocol):
 
         Raises:
             ValueError: ``index`` is not declared.
+        """
+
+
+@runtime_checkable
+class BulkCollection(Protocol):
+    """A collection that writes many documents at the price of a few. Optional: without it each is put by itself."""
+
+    async def put_all(self, documents: Sequence[Document]) -> Sequence[Document | None]:
+        """Put each of ``documents``, no two of which have one id, as ``Collection.put`` does.
+
+        Returns for each what ``put`` returns, None where it would raise RecordConflict.
+
+        Raises:
+            BackendUnavailable: some may be written.
         """

@@ -108,8 +108,7 @@ def build_authorization_url(request: AuthorizationRequest) -> str:
 
 
 def build_authorization_link(request: AuthorizationRequest) -> AuthorizationLink:
-    """Build the URL as ``build_authorization_url`` does, for any state and code challenge; the request's are not read.
-    """
+    """Build the URL as ``build_authorization_url`` does, for any state and challenge; the request's are not read."""
     before = {key: value for key, value in request.extra.items() if may_be_added(key, value)}
     before |= {"response_type": "code", "client_id": request.client_id, "redirect_uri": request.redirect_uri}
     after = {"code_challenge_method": request.code_challenge_method}

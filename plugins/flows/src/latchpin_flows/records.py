@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Collection
-from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.errors import BackendUnavailable
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import put_all
 
 from latchpin_flows.steps import MOST_STEPS, FlowStep, dump_step, in_order, parse_steps
 from latchpin_flows.summaries import FlowQuery, FlowSummary, summarize
@@ -23,6 +24,8 @@ FLOWS = CollectionSpec("core_flows", ("last_at", "user", "gateway", "cause", "pe
 _ATTEMPTS = 20
 _LONGEST_USER = 600
 """Bytes; an address of 254 characters may have more than a thousand."""
+_MOST_OPEN = 2_000
+"""Flows under way that this process remembers as it wrote them: some 4 MB."""
 _PAGE = 100
 _PURGED_AT_ONCE = 10_000
 
@@ -35,6 +38,7 @@ class FlowRecords:
 
     def __init__(self, documents: Collection) -> None:
         self._documents = documents
+        self._open: dict[str, Document] = {}
 
     async def append(self, steps: Sequence[FlowStep], *, life: timedelta) -> None:
         """Keep ``steps`` of any number of flows, each under its ``flow_id``, in whatever order they come.
@@ -48,7 +52,18 @@ class FlowRecords:
         flows: dict[str, builtins.list[FlowStep]] = {}
         for step in steps:
             flows.setdefault(step.flow_id, []).append(step)
-        await asyncio.gather(*(self._append(flow_id, more, life) for flow_id, more in flows.items()))
+        held: dict[str, Document | None] = {flow_id: self._open.get(flow_id) for flow_id in flows}
+        for _ in range(_ATTEMPTS):
+            extended = (_extended(held[flow_id], flow_id, more, life) for flow_id, more in flows.items())
+            changed = [document for document in extended if document is not None]
+            stored = await put_all(self._documents, changed) if changed else ()
+            for document in filter(None, stored):
+                self._remember(document)
+            flows = {old.id: flows[old.id] for old, new in zip(changed, stored, strict=True) if new is None}
+            if not flows:
+                return
+            held = dict(zip(flows, await asyncio.gather(*map(self._documents.get, flows)), strict=True))
+        raise BackendUnavailable("the history of flows is written by others all the time")
 
     async def get(self, flow_id: str) -> tuple[FlowStep, ...]:
         """One flow's steps as they happened; empty if there are none."""
@@ -96,19 +111,13 @@ class FlowRecords:
                 yield summarize(in_order(_steps(held)))
             after = (page[-1].fields[index], page[-1].id)
 
-    async def _append(self, flow_id: str, more: Sequence[FlowStep], life: timedelta) -> None:
-        held: Document | None = None
-        for _ in range(_ATTEMPTS):
-            changed = _extended(held, flow_id, more, life)
-            if changed is None:
-                return
-            try:
-                await self._documents.put(changed)
-            except RecordConflict:  # most often the first look: a flow is written in one batch or two
-                held = await self._documents.get(flow_id)
-            else:
-                return
-        raise BackendUnavailable("the history of flows is written by others all the time")
+    def _remember(self, document: Document) -> None:
+        """Its next steps are written without a look, while it goes on here."""
+        self._open.pop(document.id, None)
+        if "pending" in document.fields:
+            while len(self._open) >= _MOST_OPEN:
+                del self._open[next(iter(self._open))]
+            self._open[document.id] = document
 
 
 def _index_of(query: FlowQuery) -> tuple[str, str]:
@@ -132,13 +141,14 @@ def _user(email: str) -> str:
 
 def _extended(held: Document | None, flow_id: str, more: Sequence[FlowStep], life: timedelta) -> Document | None:
     """The flow with ``more``; None if it has all of it, or is full."""
-    lines: builtins.list[str] = [] if held is None else builtins.list(held.body["steps"])
-    known = len(lines)
-    lines = builtins.list(dict.fromkeys([*lines, *map(dump_step, more)]))[: max(known, MOST_STEPS)]
-    if held is not None and len(lines) == known:
+    kept: builtins.list[str] = [] if held is None else builtins.list(held.body["steps"])
+    known = set(kept)
+    new = {line: step for step in more if (line := dump_step(step)) not in known}
+    lines = [*kept, *new][: max(len(kept), MOST_STEPS)]
+    if held is not None and len(lines) == len(kept):
         return None
-    of = {"gateway_id": more[0].gateway_id, "app_user_email": more[0].app_user_email}
-    flow = summarize(in_order(parse_steps(lines, flow_id=flow_id, **of)))
+    earlier = [] if held is None else _steps(held)
+    flow = summarize(in_order([*earlier, *builtins.list(new.values())[: len(lines) - len(kept)]]))
     last_at = index_time(flow.last_at)
     fields = {
         "last_at": last_at,
@@ -150,6 +160,7 @@ def _extended(held: Document | None, flow_id: str, more: Sequence[FlowStep], lif
     if flow.outcome == "pending":
         fields["pending"] = last_at
     revision = 0 if held is None else held.revision
+    of = {"gateway_id": more[0].gateway_id, "app_user_email": more[0].app_user_email}
     return Document(flow_id, of | {"steps": lines}, fields, revision, flow.last_at + life)
 
 

@@ -38,6 +38,12 @@ PURGED_AT_ONCE = 1000
 _THIS = and_(documents.c.collection == bindparam("of"), documents.c.id == bindparam("wanted"))
 _GET = select(documents).where(_THIS)
 _LOCK = _GET.with_for_update()
+_LOCK_ALL = (
+    select(documents.c.id, documents.c.revision, documents.c.expires_at)
+    .where(documents.c.collection == bindparam("of"), documents.c.id.in_(bindparam("wanted", expanding=True)))
+    .order_by(documents.c.id)
+    .with_for_update()
+)
 _INSERT = insert(documents)
 _UPDATE = (
     update(documents)
@@ -64,29 +70,48 @@ class SqlCollection:
     async def put(self, document: Document) -> Document:
         """Compare and swap."""
         stored = document.written()
-        values = {
-            "revision": stored.revision,
-            "fields": pack_object(stored.fields),
-            "body": stored.dump_body(),
-            "expires_at": stored.expires_at,
-        }
+        values = _values(stored)
 
         def run(connection: Connection) -> None:
             row = connection.execute(_LOCK, self._this(document.id)).mappings().first()
-            stands = row is not None and self._stands(row)
-            if (row["revision"] if row is not None and stands else 0) != document.revision:
+            if not self._may_replace(row, document):
                 raise RecordConflict(f"{self._name}: another revision of a document is stored")
             if row is None:
                 connection.execute(_INSERT, {"collection": self._name, "id": document.id, **values})
             else:
-                new = {f"new_{name}": value for name, value in values.items()}
-                connection.execute(_UPDATE, self._this(document.id) | new)
+                connection.execute(_UPDATE, self._this(document.id) | _renamed(values))
                 connection.execute(_DELETE_FIELDS, self._this(document.id))
             if fields := self._field_rows(stored):
                 connection.execute(_INSERT_FIELDS, fields)
 
         await self._database.write("", "documents", self._name, document.id, run=run)
         return stored
+
+    async def put_all(self, documents: Sequence[Document]) -> Sequence[Document | None]:
+        """Compare and swap each, with one statement of each kind for all."""
+        pairs = sorted(((each, each.written()) for each in documents), key=lambda pair: pair[0].id)
+        wanted = [document.id for document, _ in pairs]
+
+        def run(connection: Connection) -> dict[str, Document]:
+            rows = connection.execute(_LOCK_ALL, {"of": self._name, "wanted": wanted}).mappings()
+            held: dict[str, RowMapping] = {row["id"]: row for row in rows}
+            good = [stored for document, stored in pairs if self._may_replace(held.get(document.id), document)]
+            new = [{"collection": self._name, "id": each.id, **_values(each)} for each in good if each.id not in held]
+            changed = [self._this(each.id) | _renamed(_values(each)) for each in good if each.id in held]
+            if new:
+                connection.execute(_INSERT, new)
+            if changed:
+                connection.execute(_UPDATE, changed)
+                connection.execute(_DELETE_FIELDS, [self._this(each.id) for each in good if each.id in held])
+            if fields := [row for each in good for row in self._field_rows(each)]:
+                connection.execute(_INSERT_FIELDS, fields)
+            return {each.id: each for each in good}
+
+        try:
+            good = await self._database.write("", "documents", self._name, run=run)
+        except RecordConflict:  # another process put one of them at the same moment
+            return [None] * len(documents)
+        return [good.get(each.id) for each in documents]
 
     async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
         """Look."""
@@ -175,6 +200,10 @@ class SqlCollection:
     def _this(self, id_: str) -> dict[str, Any]:
         return {"of": self._name, "wanted": id_}
 
+    def _may_replace(self, row: RowMapping | None, document: Document) -> bool:
+        stands = row is not None and self._stands(row)
+        return (row["revision"] if row is not None and stands else 0) == document.revision
+
     def _stands(self, row: RowMapping) -> bool:
         expires_at: datetime | None = row["expires_at"]
         return expires_at is None or expires_at > self._clock()
@@ -211,6 +240,19 @@ def _behind(
     if newest_first:
         return or_(value < seen_value, and_(value == seen_value, id_ < seen_id))
     return or_(value > seen_value, and_(value == seen_value, id_ > seen_id))
+
+
+def _values(document: Document) -> dict[str, Any]:
+    return {
+        "revision": document.revision,
+        "fields": pack_object(document.fields),
+        "body": document.dump_body(),
+        "expires_at": document.expires_at,
+    }
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 def _load(row: RowMapping) -> Document:

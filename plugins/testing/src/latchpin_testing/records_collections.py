@@ -10,6 +10,7 @@ import pytest
 from latchpin.contracts import Collection, RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span, index_time
+from latchpin.sdk.stores import put_all
 
 from latchpin_testing.clock import MovedClock
 from latchpin_testing.opening import Advance, OpenedBackend
@@ -102,6 +103,34 @@ class CollectionRules(OpenedBackend):
         same([result for result in results if result is not None], [stored], "of many callers one takes a document")
         await gives(things.get(stored.id), None, "what was taken is gone")
         await gives(things.count("owner"), 0, "what was taken is in no index")
+
+    async def test_many_documents_are_put_at_once(self, things: Collection, clock: MovedClock) -> None:
+        """Each as if it were put by itself: what is refused keeps none of the others back."""
+        standing = await things.put(thing(1, fields={"owner": "ada"}))
+        expired = await things.put(thing(2, fields={"owner": "bob"}, expires_at=clock() - timedelta(seconds=1)))
+        fields = {"owner": "eve", "made_at": index_time(clock())}
+        stored = await put_all(
+            things,
+            [
+                thing(5, fields=fields),
+                thing(3, revision=7, fields=fields),
+                replace(standing, body={"number": "new"}, fields=fields),
+                thing(2, fields=fields),
+                thing(4),
+            ],
+        )
+        same([document is None for document in stored], [False, True, False, False, False], "one of five is refused")
+        holds(
+            len({document.revision for document in stored if document} - {standing.revision, expired.revision}) == 4,
+            "each gets a revision of its own",
+        )
+        await gives(things.get("thing-0001"), stored[2], "a document is written over")
+        await gives(things.get("thing-0002"), stored[3], "a document that ended is written over")
+        await gives(things.get("thing-0003"), None, "what was refused is not written")
+        await gives(things.scan("owner", limit=MANY), [stored[2], stored[3], stored[0]], "each is in its index, once")
+        await gives(things.get("thing-0004"), stored[4], "a document without fields is written")
+        again = await put_all(things, [thing(4), replace(standing, body={})])
+        same(list(again), [None, None], "an old revision is refused, and revision 0 where a document stands")
 
     async def test_many_writers_lose_no_write(self, things: Collection) -> None:
         """Of fifty writers of one revision one wins; of fifty makers of one document too."""
