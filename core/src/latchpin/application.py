@@ -15,6 +15,7 @@ from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import Conflict, InvalidRequest
+from latchpin.gateways.access import AccessCache
 from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
@@ -66,6 +67,7 @@ class Application:
             usage=usage,
             pin=self.gateways.pin_issuer,
         )
+        self.access = AccessCache(services, self.tokens)
         self.recorder = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.pending_authorizations = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)
@@ -175,6 +177,7 @@ class Application:
 
     async def close(self) -> None:
         """Let what is under way with other servers end, while the stores are still open."""
+        self.access.close()
         await self.authorization_callback.close()
         await self.connections.close()
         await self._deleting.close()

@@ -33,6 +33,7 @@ from latchpin.contracts import (
 from latchpin.model import CollectionSpec
 from latchpin.model.server_profile import ServerProfile
 from latchpin.records.tools import ToolRecords
+from latchpin.records.writes import RecordWrites
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
@@ -64,6 +65,7 @@ class Services:
         gauges: numbers that plugins offer.
         mcp_servers: ways to the MCP servers behind gateways, in the order of their rank.
         protected_resources: the MCP endpoints that plugins serve.
+        writes: tells what this process writes to ``records`` about gateways and tokens.
     """
 
     settings: CoreSettings
@@ -96,3 +98,4 @@ class Services:
     mcp_servers: Sequence[McpServers] = ()
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)
+    writes: RecordWrites = field(default_factory=RecordWrites)

@@ -17,6 +17,7 @@ from latchpin.outbound.upstream import open_upstream
 from latchpin.plugins import hookspecs
 from latchpin.plugins.host import Offer, Plugins
 from latchpin.records.tools import ToolRecords
+from latchpin.records.writes import NotedRecords
 from latchpin.services import Services
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
@@ -91,7 +92,7 @@ async def _open_stores(context: OpenContext, selection: Selection) -> StateStore
     for name, observer in (await context.open_told(hookspecs.OBSERVERS)).items():
         observers.add(name, observer)
     records = await context.open(hookspecs.RECORD_STORE, selection.record)
-    context.opened_records = ObservedRecords(records, observers) if observers else records
+    context.opened_records = NotedRecords(ObservedRecords(records, observers) if observers else records, context.writes)
     if selection.state is None:
         return None
     states = await context.open(hookspecs.STATE_STORE, selection.state)
@@ -132,6 +133,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         gauges=plugins.values(hookspecs.GAUGES),
         mcp_servers=sorted(plugins.values(hookspecs.MCP_SERVERS), key=lambda each: each.rank),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
+        writes=context.writes,
     )
 
 

@@ -34,6 +34,7 @@ from latchpin.plugins.host import Plugins
 from latchpin.plugins.rules import lacking
 from latchpin.records.kept import KeyValues
 from latchpin.records.sealed import open_collection
+from latchpin.records.writes import RecordWrites
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.derived_keys import KeyRing
@@ -75,6 +76,7 @@ class OpenContext:
     opened_kept: KeyValues | None = None
     resources: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, CollectionSpec] = field(default_factory=dict)
+    writes: RecordWrites = field(default_factory=RecordWrites)
 
     @property
     def base_url(self) -> str:

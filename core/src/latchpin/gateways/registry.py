@@ -14,7 +14,7 @@ from latchpin.identity.allowance import may_use
 from latchpin.model import Caller, Gateway
 from latchpin.services import Services
 
-__all__ = ["GatewayBody", "GatewayRegistry", "describe_gateway", "parse_gateway_body"]
+__all__ = ["GatewayBody", "GatewayRegistry", "check_known", "describe_gateway", "parse_gateway_body"]
 
 _log = logging.getLogger("latchpin.gateways")
 
@@ -57,11 +57,7 @@ class GatewayRegistry:
         Raises:
             NotFound: there is none, or none that this caller may know of: both read alike.
         """
-        gateway = await self._records.gateways.get(gateway_id)
-        if gateway is None or not may_use(gateway, caller):
-            whose = "" if caller is _LOCAL else f" for {caller.email}"
-            raise NotFound(f"there is no gateway {gateway_id[:64]!a}{whose}")
-        return gateway
+        return check_known(await self._records.gateways.get(gateway_id), gateway_id, caller)
 
     async def get_any(self, gateway_id: str) -> Gateway:
         """Look, for what is done on nobody's behalf or on behalf of somebody who was checked before.
@@ -195,6 +191,18 @@ class GatewayRegistry:
         await self._records.tokens.delete_all(gateway_id)
         for client in await self._records.clients.list(gateway_id=gateway_id):
             await self._records.clients.delete(client.id)
+
+
+def check_known(gateway: Gateway | None, gateway_id: str, caller: Caller) -> Gateway:
+    """The gateway that was read under an id.
+
+    Raises:
+        NotFound: there is none, or none that this caller may know of: both read alike.
+    """
+    if gateway is None or not may_use(gateway, caller):
+        whose = "" if caller is _LOCAL else f" for {caller.email}"
+        raise NotFound(f"there is no gateway {gateway_id[:64]!a}{whose}")
+    return gateway
 
 
 def _check_admin(caller: Caller) -> None:

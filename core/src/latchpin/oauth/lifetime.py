@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from latchpin.model import StoredToken
 
-__all__ = ["POSTPONED", "choose_renewal", "is_expired", "is_fresh"]
+__all__ = ["POSTPONED", "choose_renewal", "fresh_until", "is_expired", "is_fresh"]
 
 EARLY = timedelta(seconds=60)
 """A token is renewed this long before it expires, or in the last fifth of a shorter life."""
@@ -24,10 +24,15 @@ def is_expired(token: StoredToken, now: datetime) -> bool:
     return now >= token.expires_at
 
 
-def is_fresh(token: StoredToken, now: datetime) -> bool:
-    """Whether the token is good for a while: not so near its expiry that it should be renewed."""
+def fresh_until(token: StoredToken) -> datetime:
+    """When the token comes so near its expiry that it should be renewed."""
     lifetime = token.expires_at - token.updated_at
-    return now < token.expires_at - min(EARLY, lifetime / 5)
+    return token.expires_at - min(EARLY, lifetime / 5)
+
+
+def is_fresh(token: StoredToken, now: datetime) -> bool:
+    """Whether the token is good for a while."""
+    return now < fresh_until(token)
 
 
 def choose_renewal(token: StoredToken) -> datetime:

@@ -9,6 +9,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``gateways``: what administrators enter; ``confirm_issuer`` trusts another issuer, and ``removal`` ends one with all
   that belongs to it.
 - ``connections``: who is connected to what, and how that ends.
+- ``access``: gateway and usable token for a caller, as they were read at most a second ago: ``AccessCache``.
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
   ``revoker`` has authorization servers take tokens back.
 - ``clients``: what authorization servers registered; ``delete_client`` deletes one.
@@ -26,10 +27,10 @@ A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands
 
     usable = await application.tokens.token_for(gateway, caller)
 
-What they give: ``UsableToken`` is an open access token, ``Connection`` is one user's at one gateway without its tokens,
-with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` one
-request of such a search, and ``RegistrationOptions`` the ways to a client there that ``clients`` has. ``Removed`` is a
-gateway that is gone, and ``Revocation`` what a server said of one of its tokens.
+What they give: ``UsableToken`` is an open access token, ``Access`` is that with its gateway, ``Connection`` is one
+user's at one gateway without its tokens, with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``FoundServer`` is
+what ``servers`` finds, ``Step`` one request of such a search, and ``RegistrationOptions`` the ways to a client there
+that ``clients`` has. ``Removed`` is a gateway that is gone, and ``Revocation`` what a server said of one of its tokens.
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
 ``describe_gateway`` shows it without secrets. ``find_named`` finds gateways as people name them: by id, by name, or by
@@ -43,6 +44,7 @@ gateway's or a flow's id.
 from latchpin.application import Application
 from latchpin.clients.options import RegistrationOptions
 from latchpin.clients.secrets import open_configured_secret, open_registered_secret
+from latchpin.gateways.access import Access, AccessCache
 from latchpin.gateways.connections import Connection
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
@@ -58,6 +60,8 @@ from latchpin.tokens.endpoint import Revocation
 from latchpin.tokens.service import UsableToken
 
 __all__ = [
+    "Access",
+    "AccessCache",
     "Application",
     "Connection",
     "FoundServer",

@@ -129,6 +129,17 @@ class TokenService:
         await self._usage.note(gateway.id, wanted.email)
         return self._open(gateway, stored)
 
+    async def usable(self, gateway: Gateway, stored: StoredToken, caller: Caller) -> UsableToken | None:
+        """``stored``, open, if it serves ``caller`` as it is; None: ``token_for`` renews it, or says what is wrong."""
+        try:
+            if not self._renewal.serves(stored, Wanted(gateway, stored.app_user_email, caller=caller)):
+                return None
+            token = self._open(gateway, stored)
+        except AuthorizationRequired:
+            return None
+        await self._usage.note(gateway.id, stored.app_user_email)
+        return token
+
     async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
         """A newer token than ``refused``, which the MCP server did not accept; raises as ``token_for`` does.
 

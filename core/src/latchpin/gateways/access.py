@@ -1,0 +1,146 @@
+"""Which gateway, and whose token serves there: what each call of a program needs, as it was read a moment ago.
+
+It buys each call its trips to the store and the opening of a seal: a program that calls a hundred times a second costs
+one read of gateway and token together. What holds all the same:
+
+- What another worker writes is seen within ``KEPT``, what this one writes at once: a connection that was ended or made
+  anew, a person who left, a gateway that was changed or removed, other allowed users, a renewed token.
+- Only what lets a call pass is kept. What refuses one was read for it, so nobody waits for a right that they have.
+- A gateway and its token are kept as one read gave them: a token that was issued for a gateway's new server does not
+  meet its old URL.
+- An open token is in memory no longer than its entry: nothing is kept beyond ``KEPT``, asked for or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchpin.gateways.registry import check_known
+from latchpin.identity.allowance import may_use
+from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.oauth.lifetime import fresh_until
+from latchpin.services import Services
+from latchpin.tokens.service import TokenService, UsableToken
+
+__all__ = ["KEPT", "MOST_KEPT", "Access", "AccessCache"]
+
+KEPT = timedelta(seconds=1)
+"""For how long what was read is used."""
+MOST_KEPT = 10_000
+"""How many are kept; one more takes the place of the oldest."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A gateway that somebody may use, and the token that serves them there.
+
+    Attributes:
+        token: None where the gateway wants none, and where none serves as it is: then ``TokenService.token_for`` renews
+            it, or says what is missing.
+    """
+
+    gateway: Gateway
+    token: UsableToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    access: Access
+    read_at: datetime
+    until: datetime
+
+
+class AccessCache:
+    """Gives access to gateways; see the module.
+
+    Args:
+        services: records, what is written of them, and the clock are used.
+        tokens: says whose token serves, and opens it.
+    """
+
+    def __init__(self, services: Services, tokens: TokenService) -> None:
+        self._records = services.records
+        self._writes = services.writes
+        self._clock = services.clock
+        self._tokens = tokens
+        self._entries: dict[Key, _Entry] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        services.writes.listen(self._drop)
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._entries)
+
+    async def get(self, gateway_id: str, caller: Caller) -> Access:
+        """Look, in what was read at most ``KEPT`` ago.
+
+        Raises:
+            NotFound: there is no such gateway, or none that this caller may know of.
+            BackendUnavailable: the store cannot be asked.
+        """
+        entry = self._entries.get((gateway_id, caller.email))
+        if entry is None or not entry.read_at <= self._clock() < entry.until:  # a clock may be set back
+            return await self.read(gateway_id, caller)
+        return entry.access if may_use(entry.access.gateway, caller) else await self.read(gateway_id, caller)
+
+    async def read(self, gateway_id: str, caller: Caller) -> Access:
+        """Look in the store, for who was refused with what ``get`` gave; raises as ``get`` does."""
+        key = (gateway_id, caller.email)
+        self._entries.pop(key, None)
+        written, now = self._writes.count, self._clock()
+        # The gateway first: where the store takes several trips, a token is never older than the gateway it comes with.
+        found, stored = await asyncio.gather(
+            self._records.gateways.get(gateway_id), self._records.tokens.get(gateway_id, caller.email)
+        )
+        gateway = check_known(found, gateway_id, caller)
+        if gateway.auth_type != "oauth":
+            access = Access(gateway)
+        else:
+            owner = self._tokens.owner_of(gateway, caller)
+            if owner != caller.email:
+                stored = await self._records.tokens.get(gateway_id, owner)
+            access = Access(gateway, None if stored is None else await self._tokens.usable(gateway, stored, caller))
+        if written == self._writes.count and (access.token is not None or gateway.auth_type != "oauth"):
+            self._keep(key, access, now)
+        return access
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _keep(self, key: Key, access: Access, now: datetime) -> None:
+        until = now + KEPT
+        if access.token is not None:
+            until = min(until, fresh_until(access.token.stored))
+        self._entries.pop(key, None)  # so that the oldest is the first
+        while len(self._entries) >= MOST_KEPT:
+            del self._entries[next(iter(self._entries))]
+        self._entries[key] = _Entry(access, now, until)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(KEPT.total_seconds(), self._sweep)
+
+    def _sweep(self) -> None:
+        """Forget what is too old, also if nobody asks for it again."""
+        self._timer, now = None, self._clock()
+        while self._entries:
+            key, oldest = next(iter(self._entries.items()))
+            left = oldest.read_at + KEPT - now
+            if timedelta(0) < left <= KEPT:
+                self._timer = asyncio.get_running_loop().call_later(left.total_seconds(), self._sweep)
+                return
+            del self._entries[key]
+
+    def _drop(self, gateway_id: str, owner: str | None) -> None:
+        """This process wrote something: what was read of it before goes."""
+        if owner is not None and owner != CLIENT_ITSELF:
+            self._entries.pop((gateway_id, owner), None)
+            return
+        for key in [key for key in self._entries if key[0] == gateway_id]:
+            del self._entries[key]
