@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.assembly import assemble
+from latchpin.assembly.assembling import assemble
 from latchpin.clients.directory import ClientDirectory
 from latchpin.contracts import DerivedKey
 from latchpin.errors import ConfigurationError, Unsealable, UpstreamError, UpstreamUnreachable

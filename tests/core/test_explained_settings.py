@@ -6,7 +6,7 @@ from pathlib import Path
 
 import latchpin
 import pytest
-from latchpin.assembly import assemble
+from latchpin.assembly.assembling import assemble
 from latchpin.contracts import Backend
 from latchpin.errors import SettingsError
 from latchpin.plugins.hookspecs import IDENTITY

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.activity.activity import Activity
-from latchpin.assembly import assemble
+from latchpin.assembly.assembling import assemble
 from latchpin.commands.command_line import build
 from latchpin.errors import BackendUnavailable, PluginError
 from latchpin.plugins.hookspecs import CHECKS, HOOKS, ROUTES

@@ -89,7 +89,7 @@ async def test_2_a_lifetime_that_is_shorter_than_people(settings, diagnose):
 @pytest.mark.backends("postgres", "redis")
 @pytest.mark.parametrize(("ahead", "way"), [(timedelta(minutes=-6), "ahead of"), (timedelta(minutes=6), "behind")])
 async def test_2_a_clock_that_is_not_the_stores(settings, diagnose, ahead: timedelta, way: str):
-    from latchpin.assembly import utc_now
+    from latchpin.assembly.clock import utc_now
 
     finding = one(await diagnose(clock=lambda: utc_now() + ahead), f"s {way} this machine's")
     assert facts(finding) == (Severity.FAILURE, "clock-skew", "timedatectl status")

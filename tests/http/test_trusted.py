@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from latchpin.assembly import assemble
+from latchpin.assembly.assembling import assemble
 from latchpin.contracts import Context
 from latchpin.errors import AddressRefused, SettingsError
 from latchpin.outbound.trusted import TrustedUpstream

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from latchpin.assembly import assemble
+from latchpin.assembly.assembling import assemble
 from latchpin.errors import SettingsError
 from latchpin.model import OAuthConfig, ServerMetadata
 from latchpin.model.server_profile import ServerProfile

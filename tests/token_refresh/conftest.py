@@ -26,7 +26,8 @@ import aiohttp
 import httpx
 import pytest
 from latchpin.application import Application
-from latchpin.assembly import assemble, utc_now
+from latchpin.assembly.assembling import assemble
+from latchpin.assembly.clock import utc_now
 from latchpin.contracts import Clock
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller, Gateway, StoredToken, TokenGrant

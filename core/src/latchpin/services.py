@@ -43,7 +43,7 @@ __all__ = ["Services"]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The opened services, selected by settings. Made by ``latchpin.assembly.assemble`` only.
+    """The opened services, selected by settings. Made by ``latchpin.assembly.assembling.assemble`` only.
 
     Attributes:
         states: None with CACHE_TYPE=none.

@@ -9,10 +9,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic_settings import BaseSettings
-
 from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
+from latchpin.assembly.looking import Looking
 from latchpin.contracts import (
     Backend,
     Cipher,
@@ -39,22 +38,9 @@ from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.workers.derived_keys import KeyRing
 
-__all__ = ["Looking", "OpenContext"]
+__all__ = ["OpenContext"]
 
 ServiceT = TypeVar("ServiceT")
-
-
-@dataclass(slots=True)
-class Looking:
-    """How a gateway is opened to find out what is wrong with it.
-
-    Attributes:
-        read: reads the settings of each part, whatever is wrong with them.
-        failed: why parts that work side by side did not open; the others did.
-    """
-
-    read: Callable[[type[BaseSettings]], BaseSettings]
-    failed: list[Exception] = field(default_factory=list)
 
 
 @dataclass(slots=True)

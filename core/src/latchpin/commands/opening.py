@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from latchpin.application import Application
-from latchpin.assembly import NO_STATE_STORE, assemble, select_stores
+from latchpin.assembly.assembling import assemble
+from latchpin.assembly.selection import NO_STATE_STORE, select_stores
 from latchpin.contracts import StateStore
 from latchpin.errors import SettingsError, StateStorageDisabled
 from latchpin.plugins.hookspecs import RECORD_STORE, SIDE_BY_SIDE, Hook

@@ -44,7 +44,7 @@ def create(
     days: Annotated[float, typer.Option(help="Lifetime in days.", min=0.001, max=3650)] = 30,
 ) -> None:
     """Print a bearer token (a JWT), alone on one line."""
-    from latchpin.assembly import utc_now  # noqa: PLC0415  as above
+    from latchpin.assembly.clock import utc_now  # noqa: PLC0415  as above
     from latchpin.identity.signed_tokens import build_bearer, check_signs_bearers  # noqa: PLC0415
 
     settings, lifetime = load(CoreSettings), timedelta(days=days)

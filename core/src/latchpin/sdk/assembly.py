@@ -15,11 +15,18 @@ processes that serve on a record store::
         application = Application(services)
 """
 
-from latchpin.assembly import NO_STATE_STORE, Looking, Selection, assemble, select_stores, utc_now
+from typing import TYPE_CHECKING, Any
+
+from latchpin.assembly.clock import utc_now
+from latchpin.assembly.looking import Looking
 from latchpin.assembly.plugin_report import OfferRow, build_plugin_report
+from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
 from latchpin.plugins.host import Plugins
 from latchpin.plugins.known_settings import changed_settings, doubtful_settings, settings_models, shown_settings
 from latchpin.workers.instances import list_instances
+
+if TYPE_CHECKING:
+    from latchpin.assembly.assembling import assemble
 
 __all__ = [
     "NO_STATE_STORE",
@@ -37,3 +44,12 @@ __all__ = [
     "shown_settings",
     "utc_now",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
+    """Give ``assemble``, and load all of the gateway with it, when somebody asks: to look at settings does without."""
+    if name == "assemble":
+        from latchpin.assembly.assembling import assemble  # noqa: PLC0415  see above
+
+        return assemble
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,42 +20,41 @@ __all__: list[str] = []
 @hookimpl
 def latchpin_background_tasks() -> Sequence[Backend[Settings, BackgroundTask[Application]]]:
     """Offer what keeps the stores tidy and says that this process is there."""
-    from latchpin.serving import announcing, maintenance  # noqa: PLC0415  loaded when asked for
-    from latchpin.tokens import idleness  # noqa: PLC0415  loaded when asked for
+    from latchpin.settings import Settings  # noqa: PLC0415  loaded when asked for
 
     return [
-        _offer("purge", "removing what is past its time", maintenance.INTERVAL_SECONDS, _purge),
-        _offer("announce", "saying that this process is there", announcing.INTERVAL_SECONDS, _announce),
-        _offer("drop-idle", "dropping connections that nobody uses", idleness.INTERVAL_SECONDS, _drop_idle),
+        Backend("purge", "removing what is past its time", Settings, _open_purge),
+        Backend("announce", "saying that this process is there", Settings, _open_announce),
+        Backend("drop-idle", "dropping connections that nobody uses", Settings, _open_drop_idle),
     ]
 
 
-def _offer(
-    name: str, label: str, seconds: float, turn: Callable[[Application], Awaitable[object]]
-) -> Backend[Settings, BackgroundTask[Application]]:
-    from latchpin.settings import Settings  # noqa: PLC0415  loaded when asked for
+@asynccontextmanager
+async def _open_purge(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
+    from latchpin.serving import maintenance  # noqa: PLC0415  loaded when it is opened
 
-    @asynccontextmanager
-    async def open_task(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
-        yield Every(seconds, turn)
+    async def purge(application: Application) -> None:
+        await maintenance.purge(application.services)
 
-    return Backend(name, label, Settings, open_task)
+    yield Every(maintenance.INTERVAL_SECONDS, purge)
 
 
-async def _purge(application: Application) -> None:
-    from latchpin.serving import maintenance  # noqa: PLC0415  loaded when asked for
+@asynccontextmanager
+async def _open_announce(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
+    from latchpin.serving import announcing  # noqa: PLC0415  loaded when it is opened
 
-    await maintenance.purge(application.services)
+    async def announce(application: Application) -> None:
+        await announcing.announce(application.services)
 
-
-async def _announce(application: Application) -> None:
-    from latchpin.serving import announcing  # noqa: PLC0415  loaded when asked for
-
-    await announcing.announce(application.services)
+    yield Every(announcing.INTERVAL_SECONDS, announce)
 
 
-async def _drop_idle(application: Application) -> None:
-    from latchpin.tokens import idleness  # noqa: PLC0415  loaded when asked for
+@asynccontextmanager
+async def _open_drop_idle(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
+    from latchpin.tokens import idleness  # noqa: PLC0415  loaded when it is opened
 
-    if application.services.settings.idle_connection_days:
-        await idleness.Idleness(application.services, application.tokens).sweep()
+    async def drop_idle(application: Application) -> None:
+        if application.services.settings.idle_connection_days:
+            await idleness.Idleness(application.services, application.tokens).sweep()
+
+    yield Every(idleness.INTERVAL_SECONDS, drop_idle)

@@ -16,7 +16,8 @@ from setproctitle import setproctitle
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from latchpin.assembly import assemble, select_stores
+from latchpin.assembly.assembling import assemble
+from latchpin.assembly.selection import select_stores
 from latchpin.errors import SettingsError
 from latchpin.plugins.hookspecs import SERVING_HOOKS
 from latchpin.plugins.host import Plugins

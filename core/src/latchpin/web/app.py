@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from latchpin import __version__
 from latchpin.activity.logs import set_up_logging
 from latchpin.application import Application
-from latchpin.assembly import assemble, utc_now
+from latchpin.assembly.assembling import assemble
+from latchpin.assembly.clock import utc_now
 from latchpin.contracts import BackgroundTask, Clock
 from latchpin.errors import LatchpinError
 from latchpin.identity.login import create_first_link, invitation
