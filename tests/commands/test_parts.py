@@ -100,7 +100,26 @@ def test_a_server_of_one_process_loads_nothing_that_prints_tables():
 def test_the_list_of_commands_loads_no_plugin_beyond_its_hooks():
     loaded = after_command("--help", before=OURS_ALONE)
     assert "latchpin_sql_store.plugin" in loaded
-    assert [name for name in (*HEAVY, "latchpin.application", "latchpin.settings") if name in loaded] == []
+    beyond = (*HEAVY, "latchpin.application", "latchpin.model.gateway", "latchpin.settings", "packaging", "pydantic")
+    assert [name for name in (*beyond, "rich") if name in loaded] == []
+
+
+@pytest.mark.needs("latchpin_admin_cli")
+@pytest.mark.parametrize("words", [("show",), ("example",)])
+def test_to_look_at_settings_loads_no_gateway(words):
+    loaded = after_command("config", *words, before=OURS_ALONE)
+    assert "latchpin_sql_store.settings" in loaded
+    gateway = ("aiohttp", "cryptography", "fastapi", "httpx", "jwt", "latchpin.application", "latchpin.services")
+    assert [name for name in (*gateway, "sqlalchemy") if name in loaded] == []
+
+
+def test_help_is_plain_and_leaves_out_no_word(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ([], ["token"]):
+        helped = CliRunner().invoke(build(), [*words, "--help"])
+        assert helped.exit_code == 0
+        _usage, _, said = helped.stdout.partition("\n")
+        assert [each for each in ("...\n", "\u256d") if each in said] == []
 
 
 @pytest.mark.needs("latchpin_connect")

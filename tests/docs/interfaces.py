@@ -14,8 +14,9 @@ import latchpin_testing
 import typer
 from latchpin.activity.logs import tear_down_logging
 from latchpin.commands.command_line import build
+from latchpin.model import ServerProfile
 from latchpin.model.flow_steps import StepFacts
-from latchpin.plugins.hookspecs import HOOKS, BackendHook, Hook
+from latchpin.plugins.hookspecs import HOOKS, SERVER_PROFILES, BackendHook, Hook
 from latchpin.sdk import PUBLISHED
 from latchpin.sdk.activity import FACTS
 from latchpin.web.app import create_app
@@ -135,7 +136,7 @@ def hooks() -> Iterator[str]:
     """Each hook under its heading: what it is for, what it returns, and what that has to do."""
     for hook in HOOKS:
         yield from (f"### {hook.name}", "", _plain(hook.about), "", _returned(hook), "")
-        contract = hook.contract if isinstance(hook, BackendHook) else hook.kind
+        contract = hook.contract if isinstance(hook, BackendHook) else _kind(hook)
         if not isinstance(contract, str):
             yield from (f"**{contract.__name__}.** {_said(contract)}", "")
             if methods := list(_methods(contract)):
@@ -143,11 +144,17 @@ def hooks() -> Iterator[str]:
 
 
 def _returned(hook: Hook[Any]) -> str:
-    kind = hook.kind if isinstance(hook.kind, str) else hook.kind.__name__
+    found = _kind(hook)
+    kind = found if isinstance(found, str) else found.__name__
     what = f"`Backend` of `{hook.contract.__name__}`" if isinstance(hook, BackendHook) else f"`{kind}`"
     chosen = f"`{hook.variable}` selects one by its name." if hook.variable else f"Of several: {hook.used}."
     none = " One may open as None." if isinstance(hook, BackendHook) and hook.may_be_none else ""
     return f"Returns one {what}, or a list. {chosen}{none}"
+
+
+def _kind(hook: Hook[Any]) -> type | str:
+    """What it returns; its name, where that is a library's or a model of settings."""
+    return ServerProfile if hook is SERVER_PROFILES else hook.kind
 
 
 def _methods(contract: type) -> Iterator[str]:

@@ -17,12 +17,13 @@ module says with ``LATCHPIN_HOOK_API = "1.0"`` which one it was made for.
 
 from typing import TYPE_CHECKING, Any
 
-from latchpin import contracts, errors, model
+from latchpin import contracts, errors
 from latchpin.contracts import Backend, Context
-from latchpin.model.server_profile import ServerProfile
 from latchpin.plugins.hookspecs import HOOK_API, hookimpl
 
 if TYPE_CHECKING:
+    from latchpin import model
+    from latchpin.model import ServerProfile
     from latchpin.settings import Settings
 
 __version__ = "0.1.0"
@@ -42,9 +43,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
-    """Give ``Settings``, and load pydantic with it, when somebody asks: the list of commands does without."""
+    """Give what the list of commands does without, and load it (pydantic with ``Settings``), when somebody asks."""
     if name == "Settings":
         from latchpin.settings import Settings  # noqa: PLC0415  see above
 
         return Settings
+    if name in {"ServerProfile", "model"}:
+        from latchpin import model  # noqa: PLC0415  see above
+
+        return model if name == "model" else model.ServerProfile
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

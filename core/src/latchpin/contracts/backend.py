@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from latchpin.contracts.collections import Collection
-from latchpin.contracts.keys import Cipher, Keys, Signer
-from latchpin.contracts.readers import Teller
-from latchpin.contracts.servers import Upstream
-from latchpin.contracts.stores import KeyValueRecords, RecordStore
-from latchpin.model import CollectionSpec
-
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from latchpin.contracts.collections import Collection
+    from latchpin.contracts.keys import Cipher, Keys, Signer
+    from latchpin.contracts.readers import Teller
+    from latchpin.contracts.servers import Upstream
+    from latchpin.contracts.stores import KeyValueRecords, RecordStore
+    from latchpin.model import CollectionSpec
 
 __all__ = ["Backend", "Clock", "Context"]
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from latchpin.contracts.backend import Backend, Clock
-from latchpin.contracts.servers import Upstream
-from latchpin.contracts.stores import RecordStore, StateStore
-from latchpin.errors import LatchpinError
-
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
+
+    from latchpin.contracts.backend import Backend, Clock
+    from latchpin.contracts.servers import Upstream
+    from latchpin.contracts.stores import RecordStore, StateStore
+    from latchpin.errors import LatchpinError
 
 __all__ = ["Check", "CheckContext", "Finding", "Fix", "Instance", "Severity"]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from latchpin.contracts.people import AssertionSource
-from latchpin.errors import TokenRefused
-from latchpin.model import Caller, ClientCredentials, Gateway, OAuthConfig, Reply, ServerMetadata
+if TYPE_CHECKING:
+    from latchpin.contracts.people import AssertionSource
+    from latchpin.errors import TokenRefused
+    from latchpin.model import Caller, ClientCredentials, Gateway, OAuthConfig, Reply, ServerMetadata
 
 __all__ = ["Grant", "GrantParameters", "GrantRequest", "GrantSubject", "PostToken"]
 
-PostToken = Callable[[ServerMetadata, ClientCredentials, Mapping[str, str | None]], Awaitable[Reply]]
+PostToken = Callable[["ServerMetadata", "ClientCredentials", Mapping[str, str | None]], Awaitable["Reply"]]
 """POST fields to a server's token endpoint, with what proves the client, and again if no answer comes."""
 
 

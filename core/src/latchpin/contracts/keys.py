@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from latchpin.model import Sealed
+if TYPE_CHECKING:
+    from latchpin.model import Sealed
 
 __all__ = ["Cipher", "DerivedKey", "Keys", "PkceMethod", "Signer"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from latchpin.model import Caller
+if TYPE_CHECKING:
+    from latchpin.model import Caller
 
 __all__ = ["Gauge", "NavigationEntry"]
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from latchpin.contracts.backend import Clock
-from latchpin.contracts.servers import Upstream
-from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
-
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
+
+    from latchpin.contracts.backend import Clock
+    from latchpin.contracts.servers import Upstream
+    from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
 
 __all__ = ["AssertionSource", "Identity", "SignIn", "SignInOffer"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from latchpin.model.facts import Detail, Fact, OwnFact
+if TYPE_CHECKING:
+    from latchpin.model.facts import Detail, Fact, OwnFact
 
 __all__ = ["EventListener", "Recorder", "Teller"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from latchpin.model import Caller, Gateway
+if TYPE_CHECKING:
+    from latchpin.model import Caller, Gateway
 
 __all__ = ["McpExchanges", "McpServers", "ProtectedResource", "ProtectedResources"]
 

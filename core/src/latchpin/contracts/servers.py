@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from latchpin.model import ClientCredentials, Gateway, RegisteredClient, Reply, ServerMetadata
+if TYPE_CHECKING:
+    from latchpin.model import ClientCredentials, Gateway, RegisteredClient, Reply, ServerMetadata
 
 __all__ = [
     "ClientAuthentication",

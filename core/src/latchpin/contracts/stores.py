@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from latchpin.contracts.collections import Collection
-from latchpin.model import (
-    CollectionSpec,
-    Gateway,
-    PendingAuthorization,
-    RegisteredClient,
-    StateKey,
-    StoredToken,
-)
+if TYPE_CHECKING:
+    from latchpin.contracts.collections import Collection
+    from latchpin.model import (
+        CollectionSpec,
+        Gateway,
+        PendingAuthorization,
+        RegisteredClient,
+        StateKey,
+        StoredToken,
+    )
 
 __all__ = ["ClientRecords", "GatewayRecords", "KeyValueRecords", "RecordStore", "StateStore", "TokenRecords"]
 

@@ -6,10 +6,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from latchpin.contracts import ClientAuthentication, TokenRequestParts
-from latchpin.model import ClientCredentials
 from latchpin.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from latchpin.contracts import ClientAuthentication, TokenRequestParts
+    from latchpin.model import ClientCredentials
 
 __all__ = ["KeyAuthentication", "PlainAuthentication"]
 

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from latchpin.contracts import Backend, Context, Grant, GrantParameters, GrantRequest, GrantSubject
-from latchpin.errors import TokenRefused
-from latchpin.model import OAuthConfig
 from latchpin.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from latchpin.errors import TokenRefused
+    from latchpin.model import OAuthConfig
     from latchpin.settings import Settings
 
 __all__ = ["ClientCredentialsGrant"]

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from latchpin.contracts import Backend, ClientRegistrar, Context, Keeps, Registration, RegistrationRequest
-from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from latchpin.model import ClientCredentials, RegisteredClient
     from latchpin.settings import Settings
 
 __all__ = ["StaticRegistrar"]

@@ -14,16 +14,20 @@ was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many 
 
 from __future__ import annotations
 
-from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
-from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
-from latchpin.model.facts import Fact, FactKind, OwnFact
-from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
-from latchpin.model.pending import PendingAuthorization, StateKey
-from latchpin.model.person import VIA_ACCESS_TOKEN, Caller, Evidence, IdentityAssertion
-from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
-from latchpin.model.sealed import Sealed
-from latchpin.model.server_profile import NO_PROFILE, ServerProfile
-from latchpin.model.step_names import Phase, StepName
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
+    from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
+    from latchpin.model.facts import Fact, FactKind, OwnFact
+    from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
+    from latchpin.model.pending import PendingAuthorization, StateKey
+    from latchpin.model.person import VIA_ACCESS_TOKEN, Caller, Evidence, IdentityAssertion
+    from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
+    from latchpin.model.sealed import Sealed
+    from latchpin.model.server_profile import NO_PROFILE, ServerProfile
+    from latchpin.model.step_names import Phase, StepName
 
 __all__ = [
     "AuthType",
@@ -60,3 +64,25 @@ __all__ = [
     "VIA_ACCESS_TOKEN",
     "index_time",
 ]
+
+_MODULES = {
+    "answers": ("ClientCredentials", "Reply", "ServerMetadata", "TokenGrant"),
+    "document": ("ID_INDEX", "CollectionSpec", "Document", "Span", "index_time"),
+    "facts": ("Fact", "FactKind", "OwnFact"),
+    "gateway": ("JWT_BEARER", "AuthType", "Gateway", "IdentityProvider", "OAuthConfig"),
+    "pending": ("PendingAuthorization", "StateKey"),
+    "person": ("VIA_ACCESS_TOKEN", "Caller", "Evidence", "IdentityAssertion"),
+    "records": ("CLIENT_ITSELF", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"),
+    "sealed": ("Sealed",),
+    "server_profile": ("NO_PROFILE", "ServerProfile"),
+    "step_names": ("Phase", "StepName"),
+}
+"""What is where. A module is loaded when a value of it is asked for: the list of commands has no use for any."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
+    for module, names in _MODULES.items():
+        if name in names:
+            globals()[name] = value = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,11 +40,12 @@ from latchpin.contracts import (
     SignInOffer,
     StateStore,
 )
-from latchpin.model.server_profile import ServerProfile
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
     from pydantic_settings import BaseSettings
+
+    from latchpin.model import ServerProfile
 
 __all__ = ["HOOK_API", "HOOKS", "SERVING_HOOKS", "SIDE_BY_SIDE", "WITH_SETTINGS", "BackendHook", "Hook", "hookimpl"]
 
@@ -122,10 +123,10 @@ CLIENT_AUTHENTICATIONS = Hook(
     kind=ClientAuthentication,
     used="chosen for each gateway",
 )
-SERVER_PROFILES = Hook(
+SERVER_PROFILES: Hook[ServerProfile] = Hook(
     "latchpin_server_profiles",
     "Offer what servers need beyond the standard; of those that hold for one server, the lowest rank counts.",
-    kind=ServerProfile,
+    kind="latchpin.ServerProfile",
     used="each holds at its own servers",
 )
 STATE_STORE = BackendHook(

@@ -13,7 +13,6 @@ import pluggy
 
 from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
-from latchpin.plugins import elsewhere
 from latchpin.plugins.fitness import Wrong, broken, other_api, unmet, with_arguments
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
 from latchpin.plugins.rules import misfit, unmarked_hooks, unnamed
@@ -191,6 +190,8 @@ class Plugins:
         offers = {offer.name: offer.value for offer in self.offers(hook)}
         if name in offers:
             return offers[name]
+        from latchpin.plugins import elsewhere  # noqa: PLC0415  seldom needed
+
         have = ", ".join(sorted(offers)) or "none"
         text = f"{hook.variable} holds '{name}', and no installed plugin offers that; installed: {have}"
         remedy = f"Set {hook.variable} to one of: {have}." if offers else ""

@@ -9,7 +9,6 @@ from pkgutil import resolve_name
 from typing import Any
 
 from latchpin import __version__, contracts
-from latchpin.model import ServerProfile
 from latchpin.plugins.hookspecs import HOOKS, PROJECT, SETTINGS, BackendHook, Hook
 
 __all__ = ["lacking", "misfit", "unmarked_hooks", "unnamed"]
@@ -92,9 +91,7 @@ def _a(name: str) -> str:
 
 def _named(hook: Hook[Any]) -> str:
     """What it returns, as a plugin's author writes it."""
-    if isinstance(hook.kind, str):
-        return hook.kind
-    return f"latchpin.{'' if hook.kind is ServerProfile else 'contracts.'}{hook.kind.__name__}"
+    return hook.kind if isinstance(hook.kind, str) else f"latchpin.contracts.{hook.kind.__name__}"
 
 
 def unmarked_hooks(module: object) -> list[str]:

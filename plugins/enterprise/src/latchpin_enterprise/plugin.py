@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import latchpin
 from latchpin.contracts import AssertionSource, Backend, Grant
-from latchpin.model import JWT_BEARER
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -44,6 +43,8 @@ async def _open_stored(_settings: latchpin.Settings, context: latchpin.Context) 
 @latchpin.hookimpl
 def latchpin_grants() -> Sequence[Backend[EnterpriseSettings, Grant]]:
     """Offer the JWT bearer grant (RFC 7523)."""
+    from latchpin.model import JWT_BEARER  # noqa: PLC0415  loaded when asked for
+
     from latchpin_enterprise.settings import EnterpriseSettings  # noqa: PLC0415  loaded when asked for
 
     return [Backend(JWT_BEARER, "somebody else's signed word", EnterpriseSettings, _open_grant)]

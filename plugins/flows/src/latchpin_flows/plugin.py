@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.contracts import BackgroundTask, Command, EventListener, Every, Gauge, NavigationEntry
-from latchpin.model import Caller
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from latchpin.model import Caller
     from latchpin.sdk.gateway import Application
 
     from latchpin_flows.settings import FlowSettings
