@@ -7,6 +7,7 @@ pytest --backends memory,sqlite      only these; without the option: all, and no
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import signal
 from collections.abc import Generator, Iterator
@@ -21,6 +22,7 @@ from latchpin.model import PendingAuthorization
 from tests.servers import GatewayBackend, PostgresServer, RedisServer
 from tests.servers.selection import (
     BACKENDS,
+    INSTALLING,
     PLUGIN_FOLDERS,
     SEPARATE,
     Cell,
@@ -51,6 +53,7 @@ def hear_signals() -> None:
 
 
 hear_signals()
+gc.disable()  # until everything is collected: imports and thousands of tests leave next to no garbage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -115,6 +118,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if outside := [item for item, here in zip(items, belongs, strict=True) if not here]:
         config.hook.pytest_deselected(items=outside)
         items[:] = [item for item, here in zip(items, belongs, strict=True) if here]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays to the end: the imported modules and thousands of tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def _belongs(item: pytest.Item, cell: Cell) -> bool:
@@ -206,6 +215,14 @@ def _prove(request: pytest.FixtureRequest, backend: str, seen: bool) -> None:
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test in an empty folder, so that no developer's .env is read and no log or database is left behind."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _few_roots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust one root of our own, quickly read: the system's take longer than most tests, and no test needs them."""
+    if not INSTALLING & set(request.path.parts):
+        monkeypatch.setenv("SSL_CERT_FILE", request.getfixturevalue("one_certificate"))
+        monkeypatch.delenv("SSL_CERT_DIR", raising=False)
 
 
 # -- real servers -------------------------------------------------------------------------------------

@@ -20,8 +20,6 @@ from latchpin.oauth.discovery import (
 )
 from latchpin.oauth.documents import NoDocument, parse_words
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 ISSUER = "https://as.example/tenant"
 SERVER = "https://mcp.example/a/mcp"
 ROOT = "https://mcp.example/.well-known/oauth-protected-resource"

@@ -14,8 +14,6 @@ from latchpin.servers.directory import FoundServer, ServerDirectory
 from tests.discovery.test_servers import AS, OIDC, PRM, core
 from tests.support.http_servers import WELL_KNOWN, MovedClock, Page, Site, gateway, no_pause, open_site
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 HTML = Page(b"<!doctype html><title>app</title>", headers={"Content-Type": "text/html"})
 ODD = "/odd/prm.json"
 

@@ -16,8 +16,6 @@ from latchpin.settings.core import CoreSettings
 
 from tests.support.http_servers import WELL_KNOWN, MovedClock, Page, Site, gateway, no_pause, open_site
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 AS = f"GET {WELL_KNOWN}/oauth-authorization-server"
 OIDC = f"GET {WELL_KNOWN}/openid-configuration"
 PRM = f"GET {WELL_KNOWN}/oauth-protected-resource"

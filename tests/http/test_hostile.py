@@ -17,8 +17,6 @@ from latchpin.outbound.upstream import open_upstream
 
 from tests.support.http_servers import Write, answer, no_pause, serve, settings, write_certificate, writing
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 
 async def fetch(write: Write, *, within: float = 60, size: int = 1_000_000, close: bool = False) -> Any:
     async with serve(write, close=close) as wire, open_upstream(settings(), size=size) as upstream:

@@ -13,8 +13,6 @@ from latchpin_testing import SuiteContext, UnreachableUpstream
 
 from tests.support.http_servers import answer, serve, settings, writing
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 REDIRECT = answer(b"", "Location: /elsewhere", status="302 Found")
 
 

@@ -12,8 +12,6 @@ from latchpin.outbound.upstream import open_upstream
 
 from tests.support.http_servers import answer, no_pause, serve, settings, write_certificate, writing
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 
 async def test_a_reply_is_whole_and_plain() -> None:
     body = gzip.compress(b'{"a": 1}')

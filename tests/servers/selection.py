@@ -125,6 +125,9 @@ OPTIONAL = frozenset(
 SEPARATE = frozenset({"api", "bare", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
+INSTALLING = frozenset({"conformance", "node", "packaging", "workspace"})
+"""Those whose tests install from package indexes, over TLS."""
+
 # The demo's servers and browser are among them without being installed: pytest's ``pythonpath`` has their folder.
 _IN_EVERY_CELL = frozenset({each.package for each in plugins()} - set(DISTRIBUTIONS.values()) | {"prometheus_client"})
 _SQL = frozenset({DISTRIBUTIONS["sqlite"], "alembic", "psycopg", "sqlalchemy"})

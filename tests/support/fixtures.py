@@ -219,13 +219,7 @@ def mariadb_backend(mariadb_url: str) -> GatewayBackend:
 
 @pytest.fixture(scope="session")
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file with a single root, quickly read."""
+    """A file with a single root, which signed nothing that a test meets."""
     from tests.support.http_servers import write_certificate
 
     return str(write_certificate(tmp_path_factory.mktemp("roots"), "nobody.example")[0])
-
-
-@pytest.fixture
-def few_roots(one_certificate: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trust only that root: reading the system's takes longer than most tests that need none."""
-    monkeypatch.setenv("SSL_CERT_FILE", one_certificate)

@@ -27,8 +27,6 @@ from latchpin.outbound.upstream import HttpUpstream, open_upstream
 
 from tests.support.http_servers import Fake, Write, answer, endless, page, serve, settings, tool, writing
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[HttpUpstream]:

@@ -20,8 +20,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.servers import serve_asgi
 from tests.support.http_servers import settings
 
-pytestmark = pytest.mark.usefixtures("few_roots")
-
 TOKENS = {"good-token": ["mcp:read"], "narrow-token": ["other"]}
 
 
