@@ -205,9 +205,7 @@ async def private_address(tested: GatewayUnderTest) -> None:
 
 def without_address_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("latchpin.outbound.connections.refusal", lambda _: None)
-    monkeypatch.setattr(
-        "latchpin.outbound.http.GuardedSession._check_url", lambda _self, text: __import__("yarl").URL(text)
-    )
+    monkeypatch.setattr("latchpin.outbound.http._check_url", lambda text, **_: __import__("yarl").URL(text))
 
 
 async def redirected_metadata(tested: GatewayUnderTest) -> None:

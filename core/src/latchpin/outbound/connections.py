@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import socket
 from ssl import SSLContext
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 
 from latchpin.outbound.addresses import refusal
-from latchpin.outbound.exchange_state import ExchangeState, note_refused
+from latchpin.outbound.exchange_state import note_refused, note_sent
 
 __all__ = ["open_client"]
 
 
 class _RefusedAddress(OSError):
     """The socket factory's refusal; the next address of the name, if there is one, is tried."""
+
+
+class _NotingConnector(aiohttp.TCPConnector):
+    """Notes that a request has got its connection and is written next; aiohttp's tracing costs a tenth of a request."""
+
+    async def connect(self, *given: Any, **named: Any) -> Connection:  # noqa: ANN401  aiohttp's
+        """Connect, as ``aiohttp.BaseConnector`` does."""
+        connection = await super().connect(*given, **named)
+        note_sent()
+        return connection
 
 
 def open_client(
@@ -41,7 +51,7 @@ def open_client(
         limit_per_host: the same for one host and port.
         connect_timeout: seconds for one connection to come about.
     """
-    connector = aiohttp.TCPConnector(
+    connector = _NotingConnector(
         ssl=context,
         limit=limit,
         limit_per_host=limit_per_host,
@@ -49,13 +59,10 @@ def open_client(
         resolver=resolver,
         socket_factory=None if private else _open_guarded_socket,
     )
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_note_sent)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_timeout, sock_read=None),
-        trace_configs=[trace],
         trust_env=False,
         auto_decompress=False,
         raise_for_status=False,
@@ -73,8 +80,3 @@ def _open_guarded_socket(info: Any) -> socket.socket:  # noqa: ANN401  aiohttp's
         note_refused(f"{address[0]} is {reason}")
         raise _RefusedAddress(f"{address[0]} is {reason}")
     return socket.socket(family, kind, protocol)
-
-
-async def _note_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    exchange: ExchangeState = context.trace_request_ctx
-    exchange.sent = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -12,7 +10,7 @@ import aiohttp
 from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget
 from latchpin.outbound.failure import Failure, explain
 
-__all__ = ["ExchangeState", "explaining", "following", "note_refused"]
+__all__ = ["ExchangeState", "explaining", "following", "note_refused", "note_sent"]
 
 
 @dataclass(slots=True)
@@ -23,18 +21,32 @@ class ExchangeState:
     refused: list[str] = field(default_factory=list)
 
 
-# A socket factory is told nothing but the address.
+# A socket factory is told nothing but the address, and a connector not whose request it connects.
 _followed: ContextVar[ExchangeState | None] = ContextVar("latchpin_passage", default=None)
 
 
-@contextmanager
-def following(exchange: ExchangeState) -> Iterator[None]:
-    """Write on ``exchange`` what ``note_refused`` is told within."""
-    token = _followed.set(exchange)
-    try:
-        yield
-    finally:
-        _followed.reset(token)
+class following:  # noqa: N801  reads as what it does; a generator would cost several times as much a request
+    """Write on ``exchange`` what ``note_sent`` and ``note_refused`` are told within."""
+
+    __slots__ = ("_exchange", "_token")
+
+    def __init__(self, exchange: ExchangeState) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._token = _followed.set(self._exchange)
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        _followed.reset(self._token)
+
+
+def note_sent() -> None:
+    """Note that the request that is followed, if there is one, is about to be written to a connection."""
+    exchange = _followed.get()
+    if exchange is not None:
+        exchange.sent = True
 
 
 def note_refused(reason: str) -> None:
@@ -44,17 +56,33 @@ def note_refused(reason: str) -> None:
         exchange.refused.append(reason)
 
 
-@contextmanager
-def explaining(budget: ByteBudget, exchange: ExchangeState) -> Iterator[None]:
+class explaining:  # noqa: N801  as ``following``
     """Turn what aiohttp, the sockets and the decoder raise into a Failure."""
-    try:
-        yield
-    except TimeoutError as exc:
-        raise Failure("timeout", "no whole answer in time", sent=exchange.sent) from exc
-    except BodyTooLarge as exc:
-        limit = f"its answer is larger than {budget.size:,} bytes"
-        raise Failure("too-large", limit, sent=True) from exc
-    except BodyUndecodable as exc:
-        raise Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True) from exc
-    except (aiohttp.ClientError, OSError, ValueError) as exc:
-        raise explain(exc, refused=exchange.refused, sent=exchange.sent) from exc
+
+    __slots__ = ("_budget", "_exchange")
+
+    def __init__(self, budget: ByteBudget, exchange: ExchangeState) -> None:
+        self._budget = budget
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Raise the Failure, if something was raised that is explained."""
+        if isinstance(error, Exception) and (failure := _explain(error, self._budget, self._exchange)) is not None:
+            raise failure from error
+
+
+def _explain(exc: Exception, budget: ByteBudget, exchange: ExchangeState) -> Failure | None:
+    match exc:
+        case TimeoutError():
+            return Failure("timeout", "no whole answer in time", sent=exchange.sent)
+        case BodyTooLarge():
+            return Failure("too-large", f"its answer is larger than {budget.size:,} bytes", sent=True)
+        case BodyUndecodable():
+            return Failure("undecodable", f"its answer cannot be decoded: {exc}", sent=True)
+        case aiohttp.ClientError() | OSError() | ValueError():
+            return explain(exc, refused=exchange.refused, sent=exchange.sent)
+        case _:
+            return None

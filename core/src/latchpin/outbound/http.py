@@ -9,16 +9,17 @@ whether anything was sent.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver
+from multidict import CIMultiDict
 
 from latchpin.activity.observers import Observers
 from latchpin.contracts.observers import Operation
@@ -26,7 +27,7 @@ from latchpin.outbound.connections import open_client
 from latchpin.outbound.decoding import ACCEPTED_ENCODINGS, Decoder, open_decoder
 from latchpin.outbound.exchange_state import ExchangeState, explaining, following
 from latchpin.outbound.failure import Failure
-from latchpin.outbound.messages import Answer, Outgoing
+from latchpin.outbound.messages import Answer, Outgoing, within
 from latchpin.outbound.tls import build_ssl_context
 
 __all__ = ["DEFAULT_SIZE", "GuardedSession", "open_session"]
@@ -71,17 +72,16 @@ class GuardedSession:
 
     async def _send(self, outgoing: Outgoing) -> Answer:
         exchange = ExchangeState()
-        url = self._check_url(outgoing.url)
+        url = _check_url(outgoing.url, private=self._private)
         session = self._fresh if outgoing.fresh else self._pooled
         with following(exchange), explaining(outgoing.budget, exchange):
-            async with asyncio.timeout_at(outgoing.deadline):
+            async with within(outgoing.deadline):
                 response = await session.request(
                     outgoing.method,
                     url,
                     headers=_build_headers(outgoing),
                     data=outgoing.body or None,
                     allow_redirects=False,
-                    trace_request_ctx=exchange,
                 )
         try:
             _check_status(response.status)
@@ -91,19 +91,26 @@ class GuardedSession:
             raise
         return Answer(response, outgoing, decoder)
 
-    def _check_url(self, text: str) -> yarl.URL:
-        try:
-            url = yarl.URL(text, encoded=True)
-            host, port = url.host, url.port  # the host is decoded here, which may fail
-        except ValueError as exc:
-            raise Failure("url", "the URL cannot be read", sent=False) from exc
-        if url.scheme not in {"http", "https"} or not host or not port:
-            raise Failure("url", "the URL is not an absolute http or https URL", sent=False)
-        if url.user is not None or url.password is not None:
-            raise Failure("url", "the URL holds a user name or password", sent=False)
-        if url.scheme == "http" and not self._private:
-            raise Failure("address", "its URL is http, and only https is allowed", sent=False)
-        return url.with_fragment(None)
+
+@lru_cache(maxsize=1024)
+def _check_url(text: str, *, private: bool) -> yarl.URL:
+    """The URL as aiohttp wants it. The same few are asked again and again; one that is refused is judged anew.
+
+    Raises:
+        Failure: it is not one that is sent to; ``private`` as for ``open_session``.
+    """
+    try:
+        url = yarl.URL(text, encoded=True)
+        host, port = url.host, url.port  # the host is decoded here, which may fail
+    except ValueError as exc:
+        raise Failure("url", "the URL cannot be read", sent=False) from exc
+    if url.scheme not in {"http", "https"} or not host or not port:
+        raise Failure("url", "the URL is not an absolute http or https URL", sent=False)
+    if url.user is not None or url.password is not None:
+        raise Failure("url", "the URL holds a user name or password", sent=False)
+    if url.scheme == "http" and not private:
+        raise Failure("address", "its URL is http, and only https is allowed", sent=False)
+    return url.with_fragment(None)
 
 
 @asynccontextmanager
@@ -146,15 +153,20 @@ async def open_session(
         yield GuardedSession(pooled, alone, private=allow_private_networks, observers=watching)
 
 
-def _build_headers(outgoing: Outgoing) -> list[tuple[str, str]]:
-    ours = _HOP_HEADERS if outgoing.raw else _OUR_HEADERS
-    headers = [(name, value) for name, value in outgoing.headers if name.lower() not in ours]
-    return headers if outgoing.raw else [*headers, ("accept-encoding", ACCEPTED_ENCODINGS)]
+def _build_headers(outgoing: Outgoing) -> CIMultiDict[str]:
+    headers = CIMultiDict(outgoing.headers)
+    for name in _HOP_HEADERS if outgoing.raw else _OUR_HEADERS:
+        headers.popall(name, None)
+    if not outgoing.raw:
+        headers["accept-encoding"] = ACCEPTED_ENCODINGS
+    return headers
 
 
 def _open_decoder(response: aiohttp.ClientResponse, outgoing: Outgoing) -> Decoder:
+    if outgoing.raw:
+        return Decoder(outgoing.budget)
     with explaining(outgoing.budget, ExchangeState(sent=True)):
-        encoding = "" if outgoing.raw else ", ".join(response.headers.getall("content-encoding", ()))
+        encoding = ", ".join(response.headers.getall("content-encoding", ()))
         return open_decoder(encoding, outgoing.budget)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -13,19 +14,25 @@ import aiohttp
 from latchpin.outbound.decoding import ByteBudget, Decoder
 from latchpin.outbound.exchange_state import ExchangeState, explaining
 
-__all__ = ["Answer", "Outgoing"]
+__all__ = ["Answer", "Outgoing", "within"]
 
 _log = logging.getLogger("latchpin.outbound")
 
 # Cookies, lest httpx keeps one user's for another; and what no longer describes the decoded body.
-_DROPPED_FROM_RAW = frozenset({"set-cookie"})
+_DROPPED_FROM_RAW = frozenset({b"set-cookie"})
 _DROPPED_HEADERS = _DROPPED_FROM_RAW | {
-    "content-encoding",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
+    b"content-encoding",
+    b"content-length",
+    b"transfer-encoding",
+    b"connection",
+    b"keep-alive",
 }
+_UNLIMITED: AbstractAsyncContextManager[object] = nullcontext()
+
+
+def within(deadline: float | None) -> AbstractAsyncContextManager[object]:
+    """Raise TimeoutError in the body at ``deadline``, in the event loop's time; None: never, and for nothing."""
+    return _UNLIMITED if deadline is None else asyncio.timeout_at(deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +58,7 @@ class Outgoing:
 
 
 class Answer:
-    """An answer whose head has come; its body is read by iterating, once. Whoever got it closes it.
-
-    Attributes:
-        headers: in order, names in lower case, values as Latin-1; without cookies, nor what frames a decoded body.
-    """
+    """An answer whose head has come; its body is read by iterating, once. Whoever got it closes it."""
 
     def __init__(self, response: aiohttp.ClientResponse, outgoing: Outgoing, decoder: Decoder) -> None:
         self._response = response
@@ -63,11 +66,13 @@ class Answer:
         self._decoder = decoder
         self.status = response.status
         dropped = _DROPPED_FROM_RAW if outgoing.raw else _DROPPED_HEADERS
-        self.headers = tuple(
-            (name, value.decode("latin-1"))
-            for name, value in ((raw.decode("latin-1").lower(), value) for raw, value in response.raw_headers)
-            if name not in dropped
-        )
+        named = [(name.lower(), value) for name, value in response.raw_headers]
+        self._raw = [field for field in named if field[0] not in dropped]
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """In order, names in lower case, values as Latin-1; without cookies, nor what frames a decoded body."""
+        return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw)
 
     @property
     def challenges(self) -> str:
@@ -80,7 +85,7 @@ class Answer:
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
         """The headers as bytes: a server may send what no text encoding holds."""
-        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        return list(self._raw)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the decoded body in pieces.
@@ -100,7 +105,7 @@ class Answer:
 
     async def _read(self, exchange: ExchangeState) -> bytes:
         with explaining(self._outgoing.budget, exchange):
-            async with asyncio.timeout_at(self._outgoing.deadline):
+            async with within(self._outgoing.deadline):
                 return await self._response.content.readany()
 
     def close(self) -> None:

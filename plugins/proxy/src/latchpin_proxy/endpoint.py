@@ -5,7 +5,6 @@ A plain ASGI application, since every MCP message passes here.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
@@ -13,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from latchpin.errors import LatchpinError
+from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.outbound import GuardedSession, open_session
+from latchpin.sdk.outbound import GuardedSession, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, require_program
 from starlette.exceptions import HTTPException
@@ -48,12 +47,17 @@ SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """Who calls, and at which gateway, where another endpoint has seen to that."""
+@dataclass(slots=True)
+class _Served:
+    """What is known of a request so far.
 
-    gateway: Gateway
-    caller: Caller
+    Attributes:
+        judged: another endpoint has seen to who calls.
+    """
+
+    caller: Caller | None = None
+    call: Call | None = None
+    judged: bool = False
 
 
 class McpEndpoint:
@@ -71,39 +75,38 @@ class McpEndpoint:
         self._bindings = Bindings(application.services.kept, application.services.cipher)
         self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
         self._refusing = Refusing(application)
-        self._relay = Relay(application, session, idle=self._settings.proxy_idle_timeout)
+        self._relay = Relay(application, session)
         self._under_way: Counter[str] = Counter()
+        self._in_all = 0
         self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        await self._answer(scope, receive, send, None)
+        await self._answer(scope, receive, send, _Served())
 
     async def serve(self, gateway: Gateway, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
         within = {**scope, "path_params": {"gateway_id": gateway.id}}
-        await self._answer(within, receive, send, _Judged(gateway, caller))
+        await self._answer(within, receive, send, _Served(caller, judged=True))
 
     async def link_for(self, gateway: Gateway, caller: Caller) -> str:
         """The link by which ``caller`` authorizes ``gateway``."""
         return link_for(self._core.base_url, gateway.id, await self._bindings.of(gateway, caller))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, judged: _Judged | None) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, served: _Served) -> None:
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
-        caller: Caller | None = None
-        call: Call | None = None
         try:
             if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
-            caller = await self._caller(scope) if judged is None else judged.caller
+            caller = served.caller = served.caller or await self._caller(scope)
             with self._counted(caller.email):
-                call = await self._read(scope, inbound, caller, judged)
-                await self._serve(call, Exchange(send, settings.proxy_idle_timeout, self._room))
+                await self._serve(scope, caller, inbound, Exchange(send, inbound.watch, self._room), served)
         except LatchpinError as exc:
             await inbound.skip(SKIPPED)
             headers = {} if inbound.whole else dict(LAST)
-            await (await self._refusing.answer(exc, scope, caller, call, headers))(scope, receive, send)
+            answer = await self._refusing.answer(exc, scope, served.caller, served.call, headers)
+            await answer(scope, receive, send)
 
     # -- who ----------------------------------------------------------------------------------------------
 
@@ -113,58 +116,75 @@ class McpEndpoint:
 
     @contextlib.contextmanager
     def _counted(self, email: str) -> Iterator[None]:
-        if self._under_way.total() >= self._settings.proxy_max_exchanges:
+        if self._in_all >= self._settings.proxy_max_exchanges:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges} are under way at this worker")
         if self._under_way[email] >= self._settings.proxy_max_exchanges_per_user:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges_per_user} of yours are under way")
         self._under_way[email] += 1
+        self._in_all += 1
         try:
             yield
         finally:
+            self._in_all -= 1
             self._under_way[email] -= 1
             if not self._under_way[email]:
                 del self._under_way[email]
 
     # -- the exchange -------------------------------------------------------------------------------------
 
-    async def _read(self, scope: Scope, inbound: Inbound, caller: Caller, judged: _Judged | None) -> Call:
-        gateway = await self._gateway(scope, caller) if judged is None else judged.gateway
-        binder = await self._bindings.of(gateway, caller)
-        body = await inbound.hold(self._settings.proxy_held_bytes)
-        fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
-        request = McpRequest(gateway, caller, scope["method"], fields, body, inbound)
-        own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
-        call = open_call(request, binder, base_url=self._core.base_url, private=own)
-        return call if judged is None else replace(call, signs_in=False)
+    async def _serve(self, scope: Scope, caller: Caller, inbound: Inbound, exchange: Exchange, served: _Served) -> None:
+        """Pass one request on, and its answer back, under the watch.
 
-    async def _gateway(self, scope: Scope, caller: Caller) -> Gateway:
-        return await self._application.gateways.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
-
-    async def _serve(self, call: Call, exchange: Exchange) -> None:
-        work = asyncio.create_task(self._pass_on(call, exchange))
-        gone = asyncio.create_task(call.request.inbound.gone())
+        Raises:
+            ClientDisconnect: the caller hung up before anything was given out.
+        """
+        watch = inbound.watch
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            left = not work.done()
-            work.cancel()
-            gone.cancel()
-            await asyncio.wait({work, gone})
-        if not left:
-            work.result()
-        elif not work.cancelled():
-            work.exception()  # seen; nobody is there to be told
-        if left and not exchange.begun:
-            raise ClientDisconnect
+            async with watch:
+                call = await self._read(scope, caller, inbound)
+                served.call = replace(call, signs_in=False) if served.judged else call
+                await self._pass_on(served.call, exchange)
+        except (TimeoutError, LatchpinError) as exc:
+            if watch.ended is None:
+                raise
+            if watch.ended == "idle":
+                await self._give_up(inbound, exchange, served.call)
+            elif not exchange.begun:
+                raise ClientDisconnect from exc
+
+    async def _give_up(self, inbound: Inbound, exchange: Exchange, call: Call | None) -> None:
+        """After nothing moved for too long; whoever was waited for is named.
+
+        Raises:
+            InvalidRequest, UpstreamTimeout: nothing has been given out.
+        """
+        if call is None or (inbound.awaited and not exchange.begun):
+            raise inbound.too_slow()
+        idle = f"{inbound.watch.idle:g} s"
+        if not exchange.begun:
+            raise UpstreamTimeout(f"{host_of(call.request.gateway.url)}: no answer within {idle}", sent=True)
+        await exchange.break_off(f"nothing moved for {idle}", call.request)
+
+    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound) -> Call:
+        body = await inbound.hold(self._settings.proxy_held_bytes)
+        access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
+        gateway = access.gateway
+        binder = await self._bindings.of(gateway, caller)
+        fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
+        request = McpRequest(access, caller, scope["method"], fields, body, inbound)
+        own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
+        return open_call(request, binder, base_url=self._core.base_url, private=own)
 
     async def _pass_on(self, call: Call, exchange: Exchange) -> None:
+        request = call.request
         if call.resumed is not None:
-            await wait_for_person(
-                self._application, call.request, call.resumed, seconds=self._settings.proxy_authorization_wait
-            )
-        answer = await self._relay.open(call.request)
+            seconds = self._settings.proxy_authorization_wait
+            await wait_for_person(self._application, request, call.resumed, seconds=seconds)
+            access = await self._application.access.read(request.gateway.id, request.caller)
+            request = replace(request, access=access)
+        answer = await self._relay.open(request)
         try:
-            await exchange.send(answer, call.request, call.terms)
+            await exchange.send(answer, request, call.terms)
         finally:
             answer.close()
 

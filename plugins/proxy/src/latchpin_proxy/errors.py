@@ -17,6 +17,17 @@ __all__ = [
 ]
 
 
+class GatewayChanged(UpstreamError):
+    """The gateway was changed while a request was under way, and the server that it led to refused the token."""
+
+    code = "gateway-changed"
+    status = 503
+    title = "Send it again"
+    public = "The gateway was changed while this request was under way."
+    remedy = "Send the request again."
+    retry_after = 1
+
+
 class NotYetAuthorized(AuthorizationRequired):
     """A request came again after its person had been asked to authorize, and they have not done so yet."""
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from latchpin.errors import UpstreamTimeout
 from latchpin.sdk.outbound import Answer, Failure, explain_failure, host_of
 
 from latchpin_proxy.bindings import Kind
 from latchpin_proxy.headers import Field, build_answer_headers, is_event_stream
-from latchpin_proxy.inspection import inspect
+from latchpin_proxy.inspection import Pieces, inspect
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
 from latchpin_proxy.room import Room, Share
+from latchpin_proxy.watch import Watch
 
 __all__ = ["LAST", "Exchange"]
 
@@ -34,31 +35,22 @@ class Exchange:
 
     Args:
         send: ASGI's.
-        idle: for how long neither side may do anything, in seconds.
+        watch: is told what moves.
         room: what all answers together may hold.
 
     Attributes:
         begun: whether the answer's head has been given out.
     """
 
-    def __init__(self, send: Send, idle: float, room: Room) -> None:
+    def __init__(self, send: Send, watch: Watch, room: Room) -> None:
         self._share = Share(room)
         self._send = send
-        self._idle = idle
+        self._watch = watch
+        self._streams_events = False
         self.begun = False
 
     async def send(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
         """Pass on head and body, and hold nothing any more.
-
-        Raises: as ``_pass_on``.
-        """
-        try:
-            await self._pass_on(answer, request, terms)
-        finally:
-            self._share.hold(0)
-
-    async def _pass_on(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
-        """Pass on head and body.
 
         An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
         just ends, which is what clients resume from.
@@ -69,38 +61,46 @@ class Exchange:
         headers = build_answer_headers(answer.raw_headers(), status=answer.status, private=terms.private)
         headers = _with_session(headers, answer.status, terms)
         try:
-            headers, pieces = await inspect(headers, self._patient(answer), terms, self._share)
-        except Failure as exc:
-            raise explain_failure(exc, request.gateway.url) from exc
-        except TimeoutError as exc:
-            host = host_of(request.gateway.url)
-            raise UpstreamTimeout(f"{host}: nothing moved for {self._idle:g} s", sent=True) from exc
-        if not request.inbound.whole:
-            headers += [(name.encode(), value.encode()) for name, value in LAST.items()]
-        self.begun = True
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            try:
+                headers, body = await inspect(headers, self._moving(answer), terms, self._share)
+            except Failure as exc:
+                raise explain_failure(exc, request.gateway.url) from exc
+            if not request.inbound.whole:
+                headers += [(name.encode(), value.encode()) for name, value in LAST.items()]
+            await self._pass_on(answer.status, headers, body, request)
+        finally:
+            self._share.hold(0)
+
+    async def _pass_on(self, status: int, headers: list[Field], body: bytes | Pieces, request: McpRequest) -> None:
+        self.begun, self._streams_events = True, is_event_stream(headers)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        if isinstance(body, bytes):
+            self._watch.moved()
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
         try:
-            await self._send_pieces(pieces)
-        except (Failure, TimeoutError) as exc:
-            reason = exc.reason if isinstance(exc, Failure) else f"nothing moved for {self._idle:g} s"
-            _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
-            if not is_event_stream(headers):
-                return  # without an end: the server closes the connection
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _patient(self, answer: Answer) -> AsyncIterator[bytes]:
-        pieces = aiter(answer)
-        while True:
-            async with asyncio.timeout(self._idle):
-                piece = await anext(pieces, b"")
-            if not piece:
-                return
-            yield piece
-
-    async def _send_pieces(self, pieces: AsyncIterator[bytes]) -> None:
-        async for piece in pieces:
-            async with asyncio.timeout(self._idle):
+            async for piece in body:
+                self._watch.moved()
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                self._watch.moved()
+        except Failure as exc:
+            await self.break_off(exc.reason, request)
+        else:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def break_off(self, reason: str, request: McpRequest) -> None:
+        """Say that the rest does not come: an event stream ends; anything else has no end, and the server hangs up."""
+        _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
+        if self._streams_events:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._watch.idle):  # the caller may be what does not move
+                    await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _moving(self, answer: Answer) -> AsyncIterator[bytes]:
+        self._watch.moved()
+        async for piece in answer:
+            self._watch.moved()
+            yield piece
 
 
 def _with_session(headers: list[Field], status: int, terms: Terms) -> list[Field]:

@@ -11,6 +11,7 @@ from latchpin.errors import InvalidRequest, LatchpinError, RequestTooLarge
 from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.messages import LONGEST_SIGN, may_name, seems_utf8
+from latchpin_proxy.watch import Watch
 
 __all__ = ["Inbound"]
 
@@ -26,22 +27,21 @@ class Inbound:
         idle: how long the next piece may take, in seconds.
 
     Attributes:
+        watch: watches over the exchange with this caller.
+        whole: the body has been read to its end.
+        awaited: its next piece is waited for.
         failure: why ``pieces`` ended early, for whoever only sees that the request could not be sent.
     """
 
     def __init__(self, receive: Receive, *, limit: int, idle: float) -> None:
         self._receive = receive
         self._limit = limit
-        self._idle = idle
         self._seen = 0
         self._ahead: list[bytes] = []
-        self._whole = asyncio.Event()
+        self._ended: asyncio.Event | None = None
+        self.watch = Watch(idle, self._gone)
+        self.whole = self.awaited = False
         self.failure: LatchpinError | ClientDisconnect | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Whether the body has been read to its end."""
-        return self._whole.is_set()
 
     async def hold(self, most: int) -> bytes | None:
         """Read the whole body if it has at most ``most`` bytes; None if it has more, and ``pieces`` gives it.
@@ -50,32 +50,35 @@ class Inbound:
             ClientDisconnect, InvalidRequest, RequestTooLarge.
         """
         held = 0
-        while not self._whole.is_set():
+        while not self.whole:
+            self.watch.moved()
             piece = await self._next()
             self._ahead.append(piece)
             held += len(piece)
             if held > most:
                 return None
+        self.watch.rest()
         return b"".join(self._ahead)
 
     async def skip(self, most: int) -> None:
         """Read on and throw away, up to ``most`` bytes: who is still sending may not see an answer before that."""
         enough = self._seen + most
-        with contextlib.suppress(LatchpinError, ClientDisconnect):
-            while not self._whole.is_set() and self._seen < enough:
-                await self._next()
+        with contextlib.suppress(LatchpinError, ClientDisconnect, TimeoutError):
+            while not self.whole and self._seen < enough:
+                async with asyncio.timeout(self.watch.idle):
+                    await self._next()
 
-    async def pieces(self, progress: Callable[[], None]) -> AsyncIterator[bytes]:
-        """Give the body from its beginning, once; ``progress`` is called for each piece.
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Give the body from its beginning, once.
 
         Raises:
             ClientDisconnect, InvalidRequest, RequestTooLarge: the last also where it names what has to be opened.
         """
         last = b""
         try:
-            while self._ahead or not self._whole.is_set():
+            while self._ahead or not self.whole:
                 piece = self._ahead.pop(0) if self._ahead else await self._next()
-                progress()
+                self.watch.moved()
                 if len(last) < 4 and not seems_utf8(last + piece):  # noqa: PLR2004  what it looks at
                     raise InvalidRequest("the message is not JSON in UTF-8")
                 if may_name(last + piece):
@@ -87,20 +90,24 @@ class Inbound:
             self.failure = exc
             raise
 
-    async def gone(self) -> None:
+    def too_slow(self) -> InvalidRequest:
+        """What is said to a caller whose body does not come."""
+        error = InvalidRequest(f"nothing of the body came for {self.watch.idle:g} seconds")
+        error.status = 408
+        return error
+
+    async def _gone(self) -> None:
         """Return when the caller has hung up. Looks only after the body, which somebody else reads."""
-        await self._whole.wait()
+        if not self.whole:
+            self._ended = asyncio.Event()
+            await self._ended.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def _next(self) -> bytes:
-        try:
-            async with asyncio.timeout(self._idle):
-                message = await self._receive()
-        except TimeoutError as exc:
-            error = InvalidRequest(f"nothing of the body came for {self._idle:g} seconds")
-            error.status = 408
-            raise error from exc
+        self.awaited = True
+        message = await self._receive()
+        self.awaited = False
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         piece: bytes = message.get("body", b"")
@@ -108,5 +115,7 @@ class Inbound:
         if self._seen > self._limit:
             raise RequestTooLarge(f"the body has more than {self._limit} bytes (PROXY_MAX_REQUEST_BYTES)")
         if not message.get("more_body", False):
-            self._whole.set()
+            self.whole = True
+            if self._ended is not None:
+                self._ended.set()
         return piece

@@ -19,7 +19,7 @@ from latchpin_proxy.headers import Field, is_event_stream, is_json
 from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite
 from latchpin_proxy.room import Share
 
-__all__ = ["MOST_HELD", "inspect"]
+__all__ = ["MOST_HELD", "Pieces", "inspect"]
 
 _log = logging.getLogger("latchpin.proxy")
 
@@ -34,38 +34,45 @@ _FRAMING = frozenset({b"content-length", b"content-encoding"})
 Pieces = AsyncIterator[bytes]
 
 
-async def inspect(fields: list[Field], pieces: Pieces, terms: Terms, share: Share) -> tuple[list[Field], Pieces]:
+async def inspect(
+    fields: list[Field], pieces: Pieces, terms: Terms, share: Share
+) -> tuple[list[Field], bytes | Pieces]:
     """Header fields and body as the caller gets them; returns when enough has come to say the fields.
+
+    JSON that could be held has come whole by then.
 
     What is held counts against ``share``, which the caller empties in the end.
 
     Raises:
         Failure: the body broke off before, cannot be decoded, or cannot be read and must be; or too much is held.
     """
-    if not (is_event_stream(fields) or is_json(fields)):
+    events, json = is_event_stream(fields), is_json(fields)
+    if not (events or json):
         return await _inspect_other(fields, pieces, terms, share)
-    if is_event_stream(fields) and is_json(fields):  # clients differ in which they look for first
+    if events and json:  # clients differ in which they look for first
         raise Failure("undecodable", "its answer says that it is JSON and an event stream", sent=True)
     encoding = _encoding(fields)
     if encoding:
         pieces = _decode(pieces, encoding)
     unframed = [field for field in fields if field[0] not in _FRAMING]
-    if is_event_stream(fields):
+    if events:
         return unframed, _events(pieces, terms, share)
     return await _inspect_json(unframed, pieces, terms, share)
 
 
 async def _inspect_json(
     unframed: list[Field], pieces: Pieces, terms: Terms, share: Share
-) -> tuple[list[Field], Pieces]:
+) -> tuple[list[Field], bytes | Pieces]:
     held, whole = await _hold(pieces, share)
     if not whole:
         return unframed, _unread(held, pieces)
     body = _message(held, terms)
-    return [*unframed, (b"content-length", str(len(body)).encode())], _once(body)
+    return [*unframed, (b"content-length", b"%d" % len(body))], body
 
 
-async def _inspect_other(fields: list[Field], pieces: Pieces, terms: Terms, share: Share) -> tuple[list[Field], Pieces]:
+async def _inspect_other(
+    fields: list[Field], pieces: Pieces, terms: Terms, share: Share
+) -> tuple[list[Field], bytes | Pieces]:
     """What is not called JSON is read as such where it looks so: some clients do not look at the type."""
     encoding = _encoding(fields)
     raw, begun = await _begin(pieces, encoding, share)
@@ -141,11 +148,6 @@ def _message(body: bytes, terms: Terms) -> bytes:
     except Unreadable as exc:
         raise Failure("undecodable", "its answer is not JSON", sent=True) from exc
     return b"{}" if passed is None else passed
-
-
-async def _once(body: bytes) -> Pieces:
-    if body:
-        yield body
 
 
 async def _unread(held: bytes, pieces: Pieces) -> Pieces:

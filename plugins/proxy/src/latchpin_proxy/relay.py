@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from latchpin.errors import AuthorizationRequired, UpstreamTimeout, UpstreamUnreadable
+from latchpin.errors import AuthorizationRequired, UpstreamUnreadable
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Application, UsableToken, needs_browser
+from latchpin.sdk.gateway import Access, Application, UsableToken, needs_browser
 from latchpin.sdk.oauth import Challenge, parse_challenge
 from latchpin.sdk.outbound import (
     MOST_REDIRECTS,
@@ -28,7 +25,7 @@ from latchpin.sdk.outbound import (
     tell_redirect,
 )
 
-from latchpin_proxy.errors import NonceNeeded, ServerMoved, ServerRefused, StepUpRequired, TokenReplaced
+from latchpin_proxy.errors import GatewayChanged, NonceNeeded, ServerMoved, ServerRefused, StepUpRequired, TokenReplaced
 from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.redirects import Redirects
 
@@ -38,6 +35,7 @@ _UNAUTHORIZED, _FORBIDDEN = 401, 403
 _ABOUT_THE_WAY = frozenset({407, 421, 426, 511})
 """A proxy wants a password, another connection or protocol is needed, a network wants a sign-in: nothing that the
 caller could do, whose way ends here (RFC 9110 section 15.5, RFC 6585 section 6)."""
+_ANY_SIZE = ByteBudget(sys.maxsize)
 INSUFFICIENT_SCOPE = "insufficient_scope"
 
 
@@ -46,16 +44,22 @@ class McpRequest:
     """One request for an MCP server.
 
     Attributes:
+        access: the gateway, and the token that serves the caller there as it is.
         headers: as the server gets them, but for the authorization.
         body: the whole body, None if it is too large to be held: then ``inbound`` gives it, once.
     """
 
-    gateway: Gateway
+    access: Access
     caller: Caller
     method: str
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
     inbound: Inbound
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway."""
+        return self.access.gateway
 
 
 class Relay:
@@ -64,13 +68,11 @@ class Relay:
     Args:
         application: tokens, gateways and what else the gateway knows.
         session: the guarded way out.
-        idle: how long the server may take until its answer begins, in seconds.
     """
 
-    def __init__(self, application: Application, session: GuardedSession, *, idle: float) -> None:
+    def __init__(self, application: Application, session: GuardedSession) -> None:
         self._application = application
         self._session = session
-        self._idle = idle
         self._step_up = application.step_up
         self._redirects = Redirects()
 
@@ -96,13 +98,22 @@ class Relay:
         return answer
 
     async def _token(self, request: McpRequest) -> UsableToken | None:
-        if request.gateway.auth_type != "oauth":
-            return None
+        if request.access.token is not None or request.gateway.auth_type != "oauth":
+            return request.access.token
         return await self._application.tokens.token_for(request.gateway, request.caller)
 
     async def _send_again(self, request: McpRequest, refused: UsableToken) -> tuple[UsableToken, Answer]:
+        """Send with a newer token, to the gateway as it is now.
+
+        Raises:
+            NotFound: it is gone, or not for this caller any more.
+            GatewayChanged: it leads elsewhere.
+        """
+        current = (await self._application.access.read(request.gateway.id, request.caller)).gateway
+        if current.url != request.gateway.url:
+            raise GatewayChanged(f"the gateway does not lead to {host_of(request.gateway.url)} as it did")
         try:
-            renewed = await self._application.tokens.renew(request.gateway, request.caller, refused.stored)
+            renewed = await self._application.tokens.renew(current, request.caller, refused.stored)
         except AuthorizationRequired:
             self._application.servers.forget(request.gateway.id)  # it may have moved: look anew when they authorize
             raise
@@ -115,10 +126,10 @@ class Relay:
         url = self._redirects.begin(request.gateway) if request.body is None else request.gateway.url
         for _ in range(MOST_REDIRECTS):
             answer = await self._send_proven(request, token, url)
-            target = follow_redirect(request.method, url, answer.status, answer.header("location"))
-            if target is None and not is_redirect(answer.status):
+            if not is_redirect(answer.status):
                 self._redirects.learn(request.gateway, url)
                 return answer
+            target = follow_redirect(request.method, url, answer.status, answer.header("location"))
             answer.close()
             if target is None:
                 break
@@ -144,18 +155,17 @@ class Relay:
         headers = request.headers
         if token is not None:
             headers = (*headers, *await token.fields(request.method, url))
+        inbound = request.inbound
+        body = inbound.pieces() if request.body is None else request.body
+        inbound.watch.moved()
         try:
-            async with asyncio.timeout(self._idle) as limit:
-                body = _pieces(request.inbound, limit, self._idle) if request.body is None else request.body
-                return await self._session.send(
-                    Outgoing(request.method, url, headers, body, None, ByteBudget(sys.maxsize), raw=True)
-                )
-        except TimeoutError as exc:
-            raise UpstreamTimeout(f"{host_of(url)}: no answer began within {self._idle:g} s", sent=True) from exc
+            return await self._session.send(Outgoing(request.method, url, headers, body, None, _ANY_SIZE, raw=True))
         except Failure as exc:
-            if request.inbound.failure is not None:
-                raise request.inbound.failure from exc
+            if inbound.failure is not None:
+                raise inbound.failure from exc
             raise explain_failure(exc, url) from exc
+        finally:
+            inbound.watch.rest()
 
     # -- the answer's head ------------------------------------------------------------------------------------
 
@@ -197,18 +207,6 @@ class Relay:
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
         url = self._application.services.settings.authorize_url(request.gateway.id)
         raise StepUpRequired(detail, authorize_url=url)
-
-
-async def _pieces(inbound: Inbound, limit: asyncio.Timeout, idle: float) -> AsyncIterator[bytes]:
-    """The body in pieces; while it moves, the answer may take its time."""
-    loop = asyncio.get_running_loop()
-
-    def progress() -> None:
-        with contextlib.suppress(RuntimeError):  # the answer began before the body had ended
-            limit.reschedule(loop.time() + idle)
-
-    async for piece in inbound.pieces(progress):
-        yield piece
 
 
 def _wants_nonce(url: str, token: UsableToken | None, answer: Answer) -> bool:
