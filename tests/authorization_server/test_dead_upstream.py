@@ -6,6 +6,7 @@ import re
 
 import httpx
 import pytest
+from latchpin_demo.state import SCOPES
 
 from tests.authorization_server.client import StockClient, answer_of
 from tests.authorization_server.conftest import Endpoint
@@ -98,6 +99,27 @@ async def test_no_client_signs_in_twice_for_a_server_that_takes_no_token(gateway
     assert not signs_in_again(await stock.call(again))
     gateway.clock.advance(seconds=61)
     assert not signs_in_again(await stock.call(again))
+
+
+async def test_other_scopes_than_a_moment_ago_are_authorized_too(
+    stock, provider: FaultSwitch, token, browser, monkeypatch: pytest.MonkeyPatch
+):
+    for scope in ("files:write", "files:share"):
+        monkeypatch.setitem(SCOPES, scope, "Change things")
+
+    def want(scope: str) -> None:
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        provider.arm("mcp", status(403, www_authenticate=challenge), times=1)
+
+    provider.arm("mcp", status(401, www_authenticate='Bearer error="invalid_token"'), times=2)
+    assert signs_in_again(await stock.call(token, CALL))
+    for scope in ("files:write", "files:share"):
+        token = await signs_in(stock, browser)
+        want(scope)
+        assert signs_in_again(await stock.call(token, CALL))
+    token = await signs_in(stock, browser)
+    want("files:write")
+    assert not signs_in_again(await stock.call(token, CALL))
 
 
 async def test_who_does_without_is_not_asked_again_within_the_hour(gateway, files, stock, token, browser):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.authorization.refusals import Refusals
+from latchpin.authorization.refusals import MOST_WAYS, Refusals
 from latchpin.records.kept import KeyValues
 from latchpin_testing import MovedClock, SuiteContext
 from latchpin_testing.samples import stored_token
@@ -73,3 +73,23 @@ async def test_who_has_no_token_may_be_sent_there_unless_they_declined(refusals,
     assert not await refusals.note(*place(token), token)
     clock.advance(timedelta(seconds=3601))
     assert await refusals.note(*place(token), token)
+
+
+async def test_other_scopes_are_another_refusal_and_the_same_ones_are_not(refusals, token, clock):
+    second, third, fourth = (replace(token, flow_id=letter * 32) for letter in "bcd")
+    assert await refusals.note(*place(token), token)
+    assert await refusals.note(*place(token), second, wanted=("write",))
+    assert await refusals.note(*place(token), third, wanted=("share", "write"))
+    assert not await refusals.note(*place(token), fourth, wanted=("write", "share"))
+    assert not await refusals.note(*place(token), fourth)
+    assert not await refusals.may_help(*place(token))
+
+
+async def test_a_server_that_wants_ever_other_scopes_comes_to_an_end(refusals, token, clock):
+    told = [
+        await refusals.note(*place(token), replace(token, flow_id=f"{number:032}"), wanted=(f"scope-{number}",))
+        for number in range(MOST_WAYS + 2)
+    ]
+    assert told == [True] * MOST_WAYS + [False] * 2
+    clock.advance(timedelta(seconds=60))
+    assert await refusals.note(*place(token), replace(token, flow_id="e" * 32), wanted=("scope-1",))

@@ -55,6 +55,7 @@ class Person:
             assert len(visit.pages) < _MOST_PAGES, visit.pages
             visit.pages.append(visit.end.title)
             visit.end = await self._answer(form, visit)
+        assert visit.end.status < 500, visit.end.text  # else the client waits for nobody
         self._shown.set()
         return visit
 
@@ -70,14 +71,16 @@ class Person:
     async def _answer(self, form: Form, visit: Visit) -> Page:
         if "password" in form.fields:
             visit.sign_ins += 1
-            return await self._browser.submit(form, email=self.email, password=PASSWORD)
+            name = "login" if "login" in form.fields else "email"
+            return await self._browser.submit(form, **{name: self.email}, password=PASSWORD)
         visit.clicks += 1
-        return await self._browser.submit(form, press="allow")
+        return await self._browser.submit(form, press="allow" if form.buttons else "")
 
 
 def _find_form(page: Page) -> Form | None:
     """The question that the page asks; None if it asks nothing that a person says yes to."""
     for form in page.forms:
-        if "password" in form.fields or any(value == "allow" for _, value in form.buttons):
+        asks = form.fields.get("prompt") == "consent" or any(value == "allow" for _, value in form.buttons)
+        if "password" in form.fields or asks:
             return form
     return None

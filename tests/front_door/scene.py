@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from tests.front_door.behind import Behind
 from tests.front_door.clients import REDIRECT_URI, Failed, RealClient
 from tests.front_door.person import Person
-from tests.providers import FaultSwitch
-from tests.providers.faults import status
-from tests.support.gateway_process import ALICE, BOB, USER_HEADER, DeployedGateway
+from tests.support.gateway_process import USER_HEADER, DeployedGateway
 
-__all__ = ["SCOPE_TO_WRITE", "Opener", "prove_the_end", "prove_ways_back"]
+__all__ = ["PEOPLE", "Opener", "prove_the_whole_way"]
 
 Opener = Callable[[str, Person], AbstractAsyncContextManager[RealClient]]
 """Connects a client that knows the URL alone; the person is who sits before it."""
 
-SCOPE_TO_WRITE = "mcp:write"
-"""What the server behind may want beside what it gives at first."""
+CLIENTS = ("Python SDK", "FastMCP", "TypeScript SDK 1", "TypeScript SDK 2", "mcp-remote", "Inspector")
+PEOPLE = {client: f"{client.lower().replace(' ', '-')}@example.com" for client in CLIENTS}
+"""Who sits before each client. They leave one by one, so each has a person of its own."""
 _PATIENCE = 120
-_UPSTREAM = "Allow access? - Demo Accounts"
-"""The title of the page at which the person lets the gateway use the server behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Scene:
     """
 
     deployed: DeployedGateway
-    switch: FaultSwitch
+    behind: Behind
     person: Person
     gateway_id: str
 
@@ -45,88 +43,79 @@ class Scene:
 
     async def end_token_upstream(self) -> None:
         """The server behind takes none of its tokens any more."""
-        ledger = self.switch.accounts.ledger
-        for grant in [*ledger._refresh.values(), *(grant for grant, _ in ledger._access.values())]:
-            grant.revoked = True
+        await asyncio.to_thread(self.behind.end_tokens)
 
     async def want_more_scopes(self) -> None:
-        """The server behind wants one scope more for the next request."""
-        challenge = f'Bearer error="insufficient_scope", scope="{SCOPE_TO_WRITE}"'
-        self.switch.arm("mcp", status(403, www_authenticate=challenge), times=1)
+        """The server behind wants one scope more for the next message."""
+        assert self.behind.want_more is not None
+        self.behind.want_more()
 
     async def disconnect(self) -> None:
         """The person disconnects the gateway, at one of its pages."""
         async with self.deployed.api(self.person.email) as own:
             (await own.delete(f"/oauth/tokens/{self.gateway_id}")).raise_for_status()
 
-
-@asynccontextmanager
-async def open_scene(deployed: DeployedGateway, switch: FaultSwitch, email: str) -> AsyncIterator[Scene]:
-    """Put it up with a gateway of its own."""
-    gateway_id = await deployed.add(switch.provider.mcp_url, name="Files")
-    async with deployed.browser(email, stops_before=REDIRECT_URI) as browser:
-        yield Scene(deployed, switch, Person(browser, email), gateway_id)
+    async def offboard(self) -> None:
+        """An administrator ends all that the person has, and the company's proxy lets their browser in no more."""
+        async with self.deployed.api() as administrator:
+            (await administrator.delete("/oauth/tokens", params={"user": self.person.email})).raise_for_status()
+        self.person.forget(USER_HEADER)
 
 
-MENDS: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
-    "the token upstream is dead": Scene.end_token_upstream,
-    "more scopes are wanted": Scene.want_more_scopes,
-    "the person disconnected": Scene.disconnect,
-}
-"""What happens to somebody who is in, and is mended by one page of the server behind the gateway."""
-
-
-async def prove_ways_back(deployed: DeployedGateway, switch: FaultSwitch, connect: Opener) -> None:
-    """Let a client in with the URL alone, and back in after each thing that can happen.
+async def prove_the_whole_way(deployed: DeployedGateway, behind: Behind, connect: Opener, client_name: str) -> None:
+    """Let a client in with the URL alone, and back in after each thing that can happen, until its person leaves.
 
     Each time that something is missing, the client opens the browser once, and the person sees no page but that of the
-    server behind the gateway.
+    server behind the gateway. After the last it comes to an end by itself.
     """
-    for name, happens in MENDS.items():
-        async with open_scene(deployed, switch, ALICE) as scene, connect(scene.url, scene.person) as client:
-            await _get_in(scene, client)
-            await happens(scene)
-            assert await client.call("who_am_i") == ALICE, name
-            assert [visit.pages for visit in scene.person.visits] == [[_UPSTREAM]], name
-    assert any(SCOPE_TO_WRITE in grant.scopes for grant, _ in switch.accounts.ledger.living())
+    async with (
+        _open_scene(deployed, behind, PEOPLE[client_name]) as scene,
+        connect(scene.url, scene.person) as client,
+    ):
+        await _get_in(scene, client)
+        await _mend(scene, client, Scene.end_token_upstream)
+        if behind.want_more is not None:
+            given = behind.gave_more()
+            await _mend(scene, client, Scene.want_more_scopes)
+            assert behind.gave_more() > given
+        await _mend(scene, client, Scene.disconnect)
+        await scene.offboard()
+        await _see_the_end(scene, client)
 
 
-async def prove_the_end(deployed: DeployedGateway, switch: FaultSwitch, *connects: Opener) -> None:
-    """Let Bob in with each client, let him leave the company, and see each client come to an end."""
-    async with AsyncExitStack() as stack:
-        inside = []
-        for connect in connects:
-            scene = await stack.enter_async_context(open_scene(deployed, switch, BOB))
-            client = await stack.enter_async_context(connect(scene.url, scene.person))
-            await _get_in(scene, client)
-            inside.append((scene, client))
-        await _offboard(deployed, [scene.person for scene, _ in inside])
-        for scene, client in inside:
-            await _see_the_end(scene.person, client)
-
-
-async def _offboard(deployed: DeployedGateway, browsers: Sequence[Person]) -> None:
-    """An administrator ends all that Bob has, and the company's proxy does not let his browsers in any more."""
-    async with deployed.api() as administrator:
-        (await administrator.delete("/oauth/tokens", params={"user": BOB})).raise_for_status()
-    for browser in browsers:
-        browser.forget(USER_HEADER)
+@asynccontextmanager
+async def _open_scene(deployed: DeployedGateway, behind: Behind, email: str) -> AsyncIterator[Scene]:
+    """Put it up with a gateway of its own."""
+    gateway_id = await deployed.add(behind.mcp_url, name="Files")
+    async with deployed.browser(email, stops_before=REDIRECT_URI) as browser:
+        yield Scene(deployed, behind, Person(browser, email), gateway_id)
 
 
 async def _get_in(scene: Scene, client: RealClient) -> None:
     """Two clicks beside the sign-in: one at each side."""
-    assert await client.call("who_am_i") == scene.person.email
+    assert await client.call(scene.behind.tool) == scene.person.email
     [visit] = scene.person.visits
     ours, *upstream = visit.pages
     assert ours.startswith("Allow "), visit.pages
-    assert upstream == ["Sign in - Demo Accounts", _UPSTREAM]
+    assert upstream == [scene.behind.sign_in, scene.behind.consent], visit.pages
     assert (visit.clicks, visit.sign_ins) == (2, 1)
     scene.person.visits.clear()
 
 
-async def _see_the_end(person: Person, client: RealClient) -> None:
+async def _mend(scene: Scene, client: RealClient, happens: Callable[[Scene], Awaitable[None]]) -> None:
+    """Let it happen to somebody who is in: one page of the server behind the gateway mends it."""
+    await happens(scene)
+    assert await client.call(scene.behind.tool) == scene.person.email, happens
+    seen = [(visit.pages, visit.clicks, visit.sign_ins) for visit in scene.person.visits]
+    assert seen == [([scene.behind.consent], 1, 0)], happens
+    scene.person.visits.clear()
+
+
+async def _see_the_end(scene: Scene, client: RealClient) -> None:
     """The client gives up, or waits before the page that asks who they are; it opens that once."""
-    calling, shown = asyncio.create_task(_call_until_refused(client)), asyncio.create_task(person.shown())
+    person = scene.person
+    calling = asyncio.create_task(_call_until_refused(client, scene.behind.tool))
+    shown = asyncio.create_task(person.shown())
     done, _ = await asyncio.wait({calling, shown}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     for task in (calling, shown):
         task.cancel()
@@ -135,10 +124,10 @@ async def _see_the_end(person: Person, client: RealClient) -> None:
     assert [visit.end.title for visit in person.visits if visit.end is not None] in ([], ["Sign in"])
 
 
-async def _call_until_refused(client: RealClient) -> None:
+async def _call_until_refused(client: RealClient, tool: str) -> None:
     """Workers may know for a second what has ended meanwhile."""
     try:
         while True:
-            await client.call("who_am_i")
+            await client.call(tool)
     except Failed:
         return

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.front_door.behind import Behind
 from tests.front_door.clients import open_python_sdk
-from tests.front_door.scene import prove_the_end, prove_ways_back
-from tests.providers import FaultSwitch
+from tests.front_door.scene import prove_the_whole_way
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import DeployedGateway, deploy_gateway, start_pair
 
@@ -23,6 +23,5 @@ def workers(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway
         yield started
 
 
-async def test_it_gets_in_and_stays_in_until_its_person_leaves(workers: DeployedGateway, upstream: FaultSwitch):
-    await prove_ways_back(workers, upstream, open_python_sdk)
-    await prove_the_end(workers, upstream, open_python_sdk)
+async def test_it_gets_in_and_stays_in_until_its_person_leaves(workers: DeployedGateway, behind: Behind):
+    await prove_the_whole_way(workers, behind, open_python_sdk, "Python SDK")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.front_door.behind import Behind
 from tests.front_door.clients import open_python_sdk
-from tests.front_door.scene import prove_the_end
+from tests.front_door.conftest import behind
+from tests.front_door.scene import prove_the_whole_way
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, complete_on_the_other, start_pair
 from tests.token_refresh.conftest import call_at_once
+
+__all__ = ["behind"]
 
 
 async def test_what_one_worker_began_the_other_completes(mariadb_backend: GatewayBackend, tmp_path: Path):
@@ -45,7 +49,7 @@ async def test_a_hundred_callers_of_two_workers_cost_one_refresh(mariadb_backend
 
 
 async def test_a_client_that_knows_one_url_gets_in_until_its_person_leaves(
-    mariadb_backend: GatewayBackend, tmp_path: Path
+    mariadb_backend: GatewayBackend, tmp_path: Path, behind: Behind
 ):
-    with start_fault_switch() as switch, start_pair(mariadb_backend, tmp_path) as pair:
-        await prove_the_end(pair, switch, open_python_sdk)
+    with start_pair(mariadb_backend, tmp_path) as pair:
+        await prove_the_whole_way(pair, behind, open_python_sdk, "Python SDK")

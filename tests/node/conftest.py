@@ -79,6 +79,10 @@ class OidcProvider:
     issuer: str
     process: ServerProcess
 
+    def end_grants(self) -> None:
+        """End all that people allowed so far, with its tokens."""
+        httpx.get(f"{self.issuer}/end-grants", trust_env=False, timeout=60).raise_for_status()
+
     def told(self, event: str = "") -> list[dict[str, Any]]:
         """What it did so far: ``registered``, ``granted``, ``refused``, ``revoked``, ``forgotten``; or all."""
         mark = uuid.uuid4().hex

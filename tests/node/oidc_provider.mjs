@@ -44,13 +44,30 @@ provider.InvalidTarget = (await import("oidc-provider")).errors.InvalidTarget;
 
 provider.on("registration_create.success", (ctx, client) => tell("registered", { client: client.clientId }));
 provider.on("registration_delete.success", (ctx, client) => tell("forgotten", { client: client.clientId }));
-provider.on("grant.success", (ctx) => tell("granted", {
-  grant: ctx.oidc.params.grant_type, client: ctx.oidc.client.clientId, resource: ctx.oidc.params.resource ?? null,
-}));
+const grants = new Set();
+provider.on("grant.success", (ctx) => {
+  const { AccessToken: token } = ctx.oidc.entities;
+  if (token?.grantId) grants.add(token.grantId);
+  tell("granted", {
+    grant: ctx.oidc.params.grant_type, client: ctx.oidc.client.clientId, resource: ctx.oidc.params.resource ?? null,
+  });
+});
 provider.on("grant.revoked", (ctx, id) => tell("revoked", {}));
 for (const name of ["authorization.error", "grant.error", "registration_create.error", "server_error"]) {
   provider.on(name, (ctx, error) => tell("refused", { at: name, error: error.message, why: error.error_description }));
 }
+
+// What everybody allowed so far ends when somebody asks for /end-grants.
+provider.use(async (ctx, next) => {
+  if (ctx.path !== "/end-grants") return next();
+  for (const id of grants) {
+    await provider.AccessToken.revokeByGrantId(id);
+    await provider.RefreshToken.revokeByGrantId(id);
+    await (await provider.Grant.find(id))?.destroy();
+  }
+  grants.clear();
+  ctx.status = 204;
+});
 
 // Somebody who asks for /told/MARK finds the mark behind everything that was told before.
 provider.use((ctx, next) => {

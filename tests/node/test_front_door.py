@@ -1,40 +1,73 @@
-"""Real clients that are given one URL and nothing else, before a gateway with two workers."""
+"""Real clients that are given one URL and nothing else, on each store, before a gateway with two workers."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.front_door.conftest import upstream
+from tests.front_door.behind import Behind
+from tests.front_door.clients import open_python_sdk
+from tests.front_door.conftest import behind as demo
 from tests.front_door.programs import Programs
-from tests.front_door.scene import Opener, prove_the_end, prove_ways_back
-from tests.providers import FaultSwitch
+from tests.front_door.scene import Opener, prove_the_whole_way
+from tests.node.behind import certified_behind
 from tests.servers import GatewayBackend
 from tests.servers.programs import Node
-from tests.support.gateway_process import DeployedGateway, start_pair
+from tests.support.gateway_process import DeployedGateway, deploy_gateway, start_pair
 
-__all__ = ["upstream"]
+__all__ = ["demo"]
 
 CLIENTS: dict[str, Callable[[Programs], Opener]] = {
+    "Python SDK": lambda programs: open_python_sdk,
     "FastMCP": lambda programs: programs.fastmcp,
     "TypeScript SDK 1": lambda programs: partial(programs.typescript, package="sdk"),
     "TypeScript SDK 2": lambda programs: partial(programs.typescript, package="client"),
     "mcp-remote": lambda programs: programs.mcp_remote,
     "Inspector": lambda programs: programs.inspector,
 }
+STORES = ("memory", "postgres", "redis", "sqlite")
+
+
+def _settings(store: str, folder: Path, request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """What makes a gateway keep all in an empty store of that kind."""
+    if store == "memory":
+        return {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+    if store == "redis":
+        server = request.getfixturevalue("redis_server")
+        server.flush()
+        return {"CACHE_TYPE": "redis", "RECORD_STORE": "redis", "REDIS_URL": server.url}
+    database = f"sqlite:///{folder}/latchpin.db"
+    if store == "postgres":
+        database = request.getfixturevalue("postgres").create_database()
+    return {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": database}
+
+
+@pytest.fixture(scope="module", params=STORES)
+def workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
+    """Two workers, one where the store is the process's own. All clients meet the same ones: starting takes longest."""
+    store, folder = request.param, tmp_path_factory.mktemp("workers")
+    shared = store != "memory"
+    backend = GatewayBackend(store, _settings(store, folder, request), shared=shared, label=store)
+    with (start_pair if shared else deploy_gateway)(backend, folder) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
-    """Two workers that share an SQLite file."""
-    folder = tmp_path_factory.mktemp("pair")
-    settings = {"CACHE_TYPE": "database", "RECORD_STORE": "database", "DATABASE_URL": f"sqlite:///{folder}/latchpin.db"}
-    with start_pair(GatewayBackend("sqlite", settings, shared=True, label="database"), folder) as started:
+def certified(node: Node, packages: Path) -> Iterator[Behind]:
+    with certified_behind(node, packages) as started:
         yield started
+
+
+@pytest.fixture
+def behind(request: pytest.FixtureRequest) -> Behind:
+    """The certified server; on SQLite the demo's, which can be made to want more scopes."""
+    name = "demo" if request.node.callspec.params["workers"] == "sqlite" else "certified"
+    started: Behind = request.getfixturevalue(name)
+    return started
 
 
 @pytest.fixture
@@ -44,13 +77,7 @@ def programs(node: Node, packages: Path) -> Iterator[Programs]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_it_gets_in_and_finds_back_in(
-    pair: DeployedGateway, upstream: FaultSwitch, programs: Programs, client: str
+async def test_it_gets_in_and_stays_in_until_its_person_leaves(
+    workers: DeployedGateway, behind: Behind, programs: Programs, client: str
 ):
-    await prove_ways_back(pair, upstream, CLIENTS[client](programs))
-
-
-async def test_all_come_to_an_end_when_their_person_leaves(
-    pair: DeployedGateway, upstream: FaultSwitch, programs: Programs
-):
-    await prove_the_end(pair, upstream, *(client(programs) for client in CLIENTS.values()))
+    await prove_the_whole_way(workers, behind, CLIENTS[client](programs), client)

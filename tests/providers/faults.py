@@ -273,6 +273,7 @@ class Asked:
 class _Armed:
     fault: Fault
     times: int | None
+    method: str
 
 
 @dataclass
@@ -292,12 +293,12 @@ class FaultSwitch:
     _asked: list[Asked] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def arm(self, endpoint: str, fault: Fault, *, times: int | None = None) -> None:
-        """Let ``endpoint`` misbehave, for the next ``times`` requests or until ``heal``."""
+    def arm(self, endpoint: str, fault: Fault, *, times: int | None = None, method: str = "") -> None:
+        """Let ``endpoint`` misbehave, for the next ``times`` requests or until ``heal``; only those of ``method``."""
         if endpoint not in {*ENDPOINTS.values(), "consent"}:
             raise ValueError(f"{endpoint} is none of {sorted({*ENDPOINTS.values(), 'consent'})}")
         with self._lock:
-            self._armed[endpoint] = _Armed(fault, times)
+            self._armed[endpoint] = _Armed(fault, times, method)
 
     def heal(self, *endpoints: str) -> None:
         """Let these endpoints, or all, be well again."""
@@ -327,15 +328,15 @@ class FaultSwitch:
         body, replay = await _tee(receive)
         with self._lock:
             self._asked.append(_describe(endpoint, scope, body))
-            fault = self._take(endpoint)
+            fault = self._take(endpoint, scope["method"])
         if fault is None:
             await app(scope, replay, send)
         else:
             await fault(app, scope, replay, send)
 
-    def _take(self, endpoint: str) -> Fault | None:
+    def _take(self, endpoint: str, method: str) -> Fault | None:
         armed = self._armed.get(endpoint)
-        if armed is None or armed.times == 0:
+        if armed is None or armed.times == 0 or armed.method not in {"", method}:
             return None
         if armed.times is not None:
             armed.times -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from latchpin.activity.flow_log import FlowLog
@@ -108,15 +109,20 @@ class Application:
             return True
         return await self.refusals.stand(stored)
 
-    async def note_refusal(self, gateway: Gateway, caller: Caller) -> bool:
+    async def note_refusal(self, gateway: Gateway, caller: Caller, *, wanted: Sequence[str] | None = None) -> bool:
         """Note that ``caller`` was just told to authorize ``gateway``.
+
+        Args:
+            gateway: whose server refused.
+            caller: whom.
+            wanted: the scopes that the server wants; None where it wants another token.
 
         Returns:
             Whether a program may send them there by itself: not if they declined within the hour, nor if the last
-            authorization was refused for the second time within a minute.
+            authorization was refused as the one before was less than a minute ago.
         """
         stored = await self.services.records.tokens.get(gateway.id, caller.email)
-        return await self.refusals.note(gateway.id, caller.email, stored)
+        return await self.refusals.note(gateway.id, caller.email, stored, wanted=wanted)
 
     async def owes_authorization(self, gateway: Gateway, caller: Caller) -> bool:
         """Whether ``caller`` was told to authorize ``gateway`` and has not done so: see ``note_refusal``."""

@@ -2,35 +2,51 @@
 
 A stored token may have time left while the server refuses it, or wants more scopes than it has. Only the call finds
 that out; whoever leads a person through authorizations has to know it too. A note names the authorization that it is
-about, so that the next one makes it void, and says whether another may help: an authorization that was begun for such
-a refusal, and was refused within a minute, helps nobody the second time.
+about, so that the next one makes it void, and says whether another may help: an authorization that was begun for a
+refusal, and met the same refusal within a minute, helps nobody the second time. A server that wants other scopes than
+before refuses in another way.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.model import StoredToken
 
-__all__ = ["ONCE_IN", "Refusals"]
+__all__ = ["MOST_WAYS", "ONCE_IN", "Refusals"]
 
 ONCE_IN = timedelta(minutes=1)
 """No program sends its person to the same authorization twice within this time."""
+MOST_WAYS = 4
+"""In how many ways a server may refuse a person within ``ONCE_IN``: one that wants ever other scopes has an end too."""
 LIFETIME = timedelta(hours=1)
 _NONE = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What is kept: what was refused or declined under which authorization (``""``: there was none), and when."""
+    """What is kept.
+
+    Attributes:
+        authorization: what was refused or declined (``""``: there was none).
+        told: in which ways it was refused, with whether another authorization may help.
+        seen: when each way in which this one and those before it were refused was last seen.
+        declined: the person does without.
+    """
 
     authorization: str
-    at: datetime
-    may_help: bool
+    told: Mapping[str, bool] = field(default_factory=dict)
+    seen: Mapping[str, datetime] = field(default_factory=dict)
+    declined: bool = False
+
+    @property
+    def may_help(self) -> bool:
+        return not self.declined and any(self.told.values())
 
 
 class Refusals:
@@ -55,31 +71,42 @@ class Refusals:
         note = _parse(await self._kept.get(_name(gateway_id, email)))
         return note is not None and note.may_help
 
-    async def note(self, gateway_id: str, email: str, token: StoredToken | None) -> bool:
+    async def note(
+        self, gateway_id: str, email: str, token: StoredToken | None, *, wanted: Sequence[str] | None = None
+    ) -> bool:
         """Note that ``email`` got no further with ``token``, or for want of one.
+
+        Args:
+            gateway_id: whose server refused.
+            email: the person.
+            token: what they have; None: nothing.
+            wanted: the scopes that the server wants, which may be none that it names; None: it wants another token.
 
         Returns:
             Whether another authorization may help, so that a program may send its person there by itself.
         """
-        authorization = _authorization(token)
-        earlier = _parse(await self._kept.get(_name(gateway_id, email)))
-        if earlier is not None and earlier.authorization == authorization:
-            return earlier.may_help
+        authorization, way = _authorization(token), _way(wanted)
+        note = _parse(await self._kept.get(_name(gateway_id, email))) or _Note(authorization)
         now = self._clock()
-        noted = _NONE if earlier is None else earlier.authorization
-        again = earlier is not None and _NONE not in {noted, authorization} and now < earlier.at + ONCE_IN
-        await self._put(gateway_id, email, _Note(authorization, now, may_help=not again))
-        return not again
+        if note.authorization != authorization:
+            recent = {name: at for name, at in note.seen.items() if now < at + ONCE_IN}
+            note = _Note(authorization, seen={} if authorization == _NONE else recent)
+        elif note.declined or way in note.told:
+            return note.told.get(way, False) and not note.declined
+        seen = {} if authorization == _NONE else {**note.seen, way: now}
+        helps = way not in note.seen and len(seen) <= MOST_WAYS
+        await self._put(gateway_id, email, replace(note, told={**note.told, way: helps}, seen=seen), now)
+        return helps
 
     async def decline(self, gateway_id: str, email: str, token: StoredToken | None) -> None:
         """Note that ``email`` was asked to authorize and does without: no program asks again by itself for an hour."""
-        await self._put(gateway_id, email, _Note(_authorization(token), self._clock(), may_help=False))
+        await self._put(gateway_id, email, _Note(_authorization(token), declined=True), self._clock())
 
-    async def _put(self, gateway_id: str, email: str, note: _Note) -> None:
+    async def _put(self, gateway_id: str, email: str, note: _Note, now: datetime) -> None:
         """Put it in place of an earlier one; of several who do so at once, any one's is as good."""
         name = _name(gateway_id, email)
         await self._kept.take(name)
-        await self._kept.put(name, _format(note), expires_at=note.at + LIFETIME)
+        await self._kept.put(name, _format(note), expires_at=now + LIFETIME)
 
 
 def _authorization(token: StoredToken | None) -> str:
@@ -87,17 +114,26 @@ def _authorization(token: StoredToken | None) -> str:
     return _NONE if token is None else f"{token.id}:{token.flow_id or token.revision}"
 
 
+def _way(wanted: Sequence[str] | None) -> str:
+    """Names a way to refuse: a server may name as many scopes as it likes."""
+    return _NONE if wanted is None else hashlib.sha256(" ".join(sorted(wanted)).encode()).hexdigest()[:16]
+
+
 def _name(gateway_id: str, email: str) -> str:
     # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
-    return f"refused:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"refusals:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
 
 
 def _format(note: _Note) -> str:
-    return json.dumps({"authorization": note.authorization, "at": note.at.isoformat(), "may_help": note.may_help})
+    seen = {way: at.isoformat() for way, at in note.seen.items()}
+    return json.dumps(
+        {"authorization": note.authorization, "told": dict(note.told), "seen": seen, "declined": note.declined}
+    )
 
 
 def _parse(text: str | None) -> _Note | None:
     if text is None:
         return None
     held = json.loads(text)
-    return _Note(held["authorization"], datetime.fromisoformat(held["at"]), bool(held["may_help"]))
+    seen = {way: datetime.fromisoformat(at) for way, at in held["seen"].items()}
+    return _Note(held["authorization"], held["told"], seen, held["declined"])

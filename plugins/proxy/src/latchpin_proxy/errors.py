@@ -43,7 +43,13 @@ class TooManyExchanges(CallerError):
 
 
 class StepUpRequired(AuthorizationRequired):
-    """The MCP server wants a token with more scopes; another authorization asks for them."""
+    """The MCP server wants a token with more scopes; another authorization asks for them.
+
+    Attributes:
+        scopes: those that it names.
+    """
+
+    scopes: tuple[str, ...] = ()
 
     code = "insufficient-scope"
     status = 403

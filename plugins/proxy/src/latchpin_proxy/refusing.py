@@ -87,7 +87,8 @@ class Refusing:
         if call.resumed is not None and isinstance(error, NotYetAuthorized):
             waits = call.resumed.agreed and call.resumed.rounds < MOST_ROUNDS
             return "ask" if waits else choose(asked, mends=False)
-        helps = await self._application.note_refusal(gateway, caller)
+        wanted = error.scopes if isinstance(error, StepUpRequired) else None
+        helps = await self._application.note_refusal(gateway, caller, wanted=wanted)
         if call.resumed is not None:  # the person has authorized, and was refused all the same
             return choose(asked, mends=False)
         negotiated = dict(call.request.headers).get("mcp-protocol-version", "")

@@ -206,7 +206,9 @@ class Relay:
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
         url = self._application.services.settings.authorize_url(request.gateway.id)
-        raise StepUpRequired(detail, authorize_url=url)
+        error = StepUpRequired(detail, authorize_url=url)
+        error.scopes = scopes
+        raise error
 
 
 def _wants_nonce(url: str, token: UsableToken | None, answer: Answer) -> bool:
