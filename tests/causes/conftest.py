@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import sqlite3
@@ -23,7 +24,7 @@ from latchpin.errors.causes import CAUSES, Cause
 from latchpin_demo.browser import Browser
 
 from tests.providers import FaultSwitch, start_fault_switch
-from tests.servers import GatewayBackend
+from tests.servers import BACKENDS, GatewayBackend
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, SECRET, USER_HEADER, InnerGateway, open_gateway
 
 # Gateways over one store, a provider that can be told to misbehave, and what a failure was called.
@@ -160,6 +161,7 @@ class Row:
     neighbour: a cause that is near it, and must not be named.
     fact: what the detail of the answer must say; ``""`` where the answer may tell no facts.
     impossible: by store, why it cannot be there.
+    only: the one store where ``make test`` brings it about, for what another server or the caller causes; ``""``: on each.
     """
 
     slug: str
@@ -168,6 +170,7 @@ class Row:
     neighbour: str
     fact: str = ""
     impossible: Mapping[str, str] = field(default_factory=dict)
+    only: str = ""
 
     @property
     def cause(self) -> Cause:
@@ -186,6 +189,11 @@ class Row:
 def impossible(reason: str, *stores: str) -> dict[str, str]:
     """The same reason for several stores."""
     return dict.fromkeys(stores, reason)
+
+
+def spread(*rows: Row) -> tuple[Row, ...]:
+    """Rows that another server or the caller causes, and no store has a part in: each on one store, in turn."""
+    return tuple(replace(row, only=store) for row, store in zip(rows, itertools.cycle(BACKENDS), strict=False))
 
 
 # What is done to a store from outside: emptied, filled, taken away, tampered with. Each store in its own way.
@@ -331,17 +339,22 @@ def _keys(deployment: Deployment) -> list[str]:
 # One deployment for each cell: a store, and a provider beside it.
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-store", action="store_true", help="bring about on each store what no store has a part in")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the cells that cannot be; the page says why."""
-    gone = {item for item in items if (call := getattr(item, "callspec", None)) and _cannot_be(call.params)}
+    """Leave out the cells that cannot be, which the page explains, and those that another store stands for."""
+    whole = config.getoption("--every-store", default=False)
+    gone = {item for item in items if (call := getattr(item, "callspec", None)) and not _wanted(call.params, whole)}
     if gone:
         config.hook.pytest_deselected(items=list(gone))
         items[:] = [item for item in items if item not in gone]
 
 
-def _cannot_be(params: dict[str, object]) -> bool:
-    row = params.get("row")
-    return isinstance(row, Row) and params.get("backend") in row.impossible
+def _wanted(params: dict[str, object], whole: bool) -> bool:
+    row, store = params.get("row"), params.get("backend")
+    return not isinstance(row, Row) or (store not in row.impossible and (whole or store == (row.only or store)))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from latchpin.errors.causes import CAUSES, CHAPTERS
 
 from tests.causes.conftest import Row
 from tests.causes.situations_at_the_gateway import CALLER_ROWS, STATE_ROWS, TOKEN_ROWS
-from tests.causes.situations_at_the_server import PROOF_ROWS, SERVER_ROWS
+from tests.causes.situations_at_the_server import PROOF_ROWS, REFUSAL_ROWS, SERVER_ROWS
 from tests.docs.checks import ROOT
 from tests.servers import BACKENDS
 
@@ -23,7 +23,7 @@ from tests.servers import BACKENDS
 # The whole table.
 
 
-ROWS: tuple[Row, ...] = (*STATE_ROWS, *PROOF_ROWS, *TOKEN_ROWS, *SERVER_ROWS, *CALLER_ROWS)
+ROWS: tuple[Row, ...] = (*STATE_ROWS, *PROOF_ROWS, *REFUSAL_ROWS, *TOKEN_ROWS, *SERVER_ROWS, *CALLER_ROWS)
 
 
 # The page docs/causes.md: each cause, how it was brought about, and on which stores it was named.
@@ -47,7 +47,8 @@ _HEAD = """# Causes, brought about
 Every cause of [the catalogue](errors.md) is brought about for real, on every store: with two processes, a restart, a
 flushed or evicting Redis, a moved clock, a server that misbehaves. The answer and the log must then name exactly that
 cause, and not the neighbour in the third column, which is brought about on the same store too. This page is written by
-`python -m tests.causes.page`, from what was named in that run.
+`python -m tests.causes.page`, from what was named in that run. `make test` repeats it; what another server or the
+caller causes, it brings about on one store.
 """
 
 Cell = tuple[str, str]
@@ -106,8 +107,9 @@ def main() -> int:
     """Write the page; the exit status is the tests'."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "tests/causes/test_causes.py", f"--junit-xml={report}"]
-        status = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=False).returncode
+        options = ["-q", "--every-store", f"--junit-xml={report}", *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", "tests/causes/test_causes.py", *options]
+        status = subprocess.run(command, cwd=ROOT, check=False).returncode
         passed = {
             str(case.get("name"))
             for case in ET.parse(report).iter("testcase")

@@ -27,6 +27,7 @@ from tests.causes.conftest import (
     impossible,
     outdate,
     second_store,
+    spread,
     until,
 )
 from tests.causes.situations_at_the_server import NEW
@@ -367,12 +368,17 @@ async def schema_of_tomorrow(deployment: Deployment) -> LatchpinError:
 
 
 CALLER_ROWS = (
-    Row("not-signed-in", "no identity", nobody, "forbidden"),
-    Row("forbidden", "a user creates a gateway", no_administrator, "not-signed-in"),
-    Row("csrf-refused", "a POST without a token of our page", form_of_another_site, "forbidden"),
-    Row("not-found", "an unknown gateway", no_such_gateway, "invalid-request"),
-    Row("invalid-request", "a gateway without OAuth is authorized", nothing_to_authorize, "not-found"),
-    Row("request-too-large", "a URL of 17,000 characters", long_url, "invalid-request"),
+    *spread(
+        Row("not-signed-in", "no identity", nobody, "forbidden"),
+        Row("forbidden", "a user creates a gateway", no_administrator, "not-signed-in"),
+        Row("csrf-refused", "a POST without a token of our page", form_of_another_site, "forbidden"),
+        Row("not-found", "an unknown gateway", no_such_gateway, "invalid-request"),
+        Row("invalid-request", "a gateway without OAuth is authorized", nothing_to_authorize, "not-found"),
+        Row("request-too-large", "a URL of 17,000 characters", long_url, "invalid-request"),
+        Row("weak-secret", "the published secret, and another host name", published_secret, "not-found"),
+        Row("state-storage-disabled", "CACHE_TYPE=none", no_state_store, "store-unavailable"),
+        Row("settings", "STATE_TTL_SECONDS=soon", nonsense_in_a_setting, "state-storage-disabled", "STATE_TTL_SECONDS"),
+    ),
     Row("conflict", "a client_id that two registered clients have", ambiguous_client, "not-found"),
     Row("too-many-pending", "one more than MAX_PENDING_PER_USER", second_unfinished, "authorization-required"),
     Row("authorization-required", "tools are fetched without a token", not_authorized, "not-signed-in"),
@@ -383,9 +389,6 @@ CALLER_ROWS = (
         "state-secret-changed",
         impossible=impossible("what is sealed in a process's memory ends with its secret", "memory"),
     ),
-    Row("weak-secret", "the published secret, and another host name", published_secret, "not-found"),
-    Row("state-storage-disabled", "CACHE_TYPE=none", no_state_store, "store-unavailable"),
-    Row("settings", "STATE_TTL_SECONDS=soon", nonsense_in_a_setting, "state-storage-disabled", "STATE_TTL_SECONDS"),
     Row(
         "schema-outdated",
         "the database has a later schema",
@@ -457,7 +460,7 @@ async def too_many_requests(deployment: Deployment) -> httpx.Response:
 
 _CODES = list(TOKEN)
 
-TOKEN_ROWS = (
+TOKEN_ROWS = spread(
     *(
         Row(
             TOKEN[code].slug,

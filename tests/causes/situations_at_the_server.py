@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from latchpin.errors.causes.refusals import AUTHORIZATION
 
-from tests.causes.conftest import Deployment, Row, Situation, change_row, rebuilt, rows
+from tests.causes.conftest import Deployment, Row, Situation, change_row, rebuilt, rows, spread
 from tests.providers import faults
 from tests.providers.faults import Fault
 from tests.servers import Reservation
@@ -134,6 +134,9 @@ PROOF_ROWS = (
     Row("issuer-mismatch", "iss is promised and missing", no_issuer_in_the_answer, "gateway-mismatch", "promises"),
     Row("verifier-lost", "the verifier is gone from the row", verifier_gone, "state-removed", "without its verifier"),
     Row("verifier-lost", "the verifier is another row's", verifier_of_another_row, "state-removed"),
+)
+
+REFUSAL_ROWS = spread(
     *(
         Row(
             AUTHORIZATION[code].slug,
@@ -211,7 +214,7 @@ async def private_address(deployment: Deployment) -> httpx.Response:
 
 _MORE = 'Bearer error="insufficient_scope", scope="files:read"'
 
-SERVER_ROWS = (
+SERVER_ROWS = spread(
     Row(
         "discovery-failed",
         "the metadata is not there",
