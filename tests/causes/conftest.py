@@ -161,7 +161,7 @@ class Row:
     neighbour: a cause that is near it, and must not be named.
     fact: what the detail of the answer must say; ``""`` where the answer may tell no facts.
     impossible: by store, why it cannot be there.
-    only: the one store where ``make test`` brings it about, for what another server or the caller causes; ``""``: on each.
+    only: the one store where ``make test`` brings it about, where another server or the caller causes it; else ``""``.
     """
 
     slug: str

@@ -1,4 +1,4 @@
-"""Every cause brought about on every store where a store has a part in it: exactly that cause is named, in the answer and in the log."""
+"""Every cause brought about, on each store that has a part in it: that cause is named, in the answer and the log."""
 
 from __future__ import annotations
 

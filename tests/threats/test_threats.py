@@ -232,7 +232,7 @@ async def test_10_confused_deputy(gateway: InnerGateway, provider: FaultSwitch):
         assert ALICE not in str(asked.headers)
     grants = {grant.user for grant, _ in provider.accounts.ledger.living()}
     assert (len(connected.bearers()), grants) == (1, {ALICE})
-    proven_by("flow/test_main_path.py", "test_one_users_token_and_tools_are_nobody_elses")
+    proven_by("flow/test_main_path.py", "test_with_a_url_only_a_user_authorizes_and_fetches_tools_that_nobody_else_has")
 
 
 async def test_11_forged_headers(gateway: InnerGateway, provider: FaultSwitch):
