@@ -34,6 +34,7 @@ COMMANDS = WITHOUT / "several_commands.py"
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
+    "latchpin-aggregator": "/mcp",
     "latchpin-api-docs": "/docs",
     "latchpin-authorization-server": "/oauth2/jwks.json",
     "latchpin-cimd": "/oauth/client-metadata.json",

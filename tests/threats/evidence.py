@@ -87,6 +87,7 @@ EVERYBODY = frozenset(
 OWN = frozenset(
     {
         "DELETE /gateways/{gateway_id}/mcp",
+        "DELETE /mcp",
         "DELETE /oauth/identity-assertion/{gateway_id}",
         "DELETE /oauth/tokens",
         "DELETE /oauth/tokens/{gateway_id}",
@@ -107,6 +108,7 @@ OWN = frozenset(
         "GET /gateways/{gateway_id}",
         "GET /gateways/{gateway_id}/mcp",
         "GET /gateways/{gateway_id}/tools",
+        "GET /mcp",
         "GET /oauth/authorize/{gateway_id}",
         "GET /oauth/authorize/{gateway_id}/for/{person}",
         "GET /oauth/identity-assertion/{gateway_id}",
@@ -122,6 +124,7 @@ OWN = frozenset(
         "POST /applications/end",
         "POST /device",
         "POST /gateways/{gateway_id}/mcp",
+        "POST /mcp",
         "POST /oauth/fetch-tools/{gateway_id}",
         "POST /oauth/tokens/{gateway_id}/disconnect",
         "POST /oauth2/decision",
