@@ -24,7 +24,14 @@ from tests.providers.clients import Age
 from tests.servers import GatewayBackend, serve_asgi
 from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
 
-NEEDS = ("latchpin_aggregator", "latchpin_proxy", "latchpin_memory_store", "latchpin_dcr")
+NEEDS = (
+    "latchpin_aggregator",
+    "latchpin_authorization_server",
+    "latchpin_connect",
+    "latchpin_dcr",
+    "latchpin_memory_store",
+    "latchpin_proxy",
+)
 
 Era = Literal["modern", "sessions"]
 ERAS: tuple[Era, ...] = ("modern", "sessions")

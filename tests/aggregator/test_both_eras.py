@@ -13,7 +13,6 @@ from tests.aggregator.conftest import AGES, ERAS, Era, Server, connected
 from tests.providers.clients import Age
 from tests.support.gateway_process import DeployedGateway
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:The logging capability is deprecated")
 
 

@@ -20,11 +20,13 @@ class ProtectedResource:
         url: identifies it: what clients send as ``resource`` (RFC 8707), and the ``aud`` of the tokens that they get.
         name: what people read.
         gateways: whose MCP servers stand behind it.
+        aggregate: they are all that the person may use, however many that are now, and not one gateway's own endpoint.
     """
 
     url: str
     name: str
     gateways: tuple[Gateway, ...] = field(repr=False)
+    aggregate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ async def find_resource(application: Application, url: str, caller: Caller) -> P
     """The endpoint, if that is its URL; behind it stand the servers that the caller may use."""
     if url != application.services.settings.base_url + PATH:
         return None
-    return ProtectedResource(url, NAME, tuple(await application.gateways.list(caller)))
+    return ProtectedResource(url, NAME, tuple(await application.gateways.list(caller)), aggregate=True)
 
 
 async def list_resources(application: Application, caller: Caller) -> Sequence[ProtectedResource]:
-    """The endpoint."""
+    """The endpoint, where the caller may use any server."""
     found = await find_resource(application, application.services.settings.base_url + PATH, caller)
-    return [] if found is None else [found]
+    return [found] if found is not None and found.gateways else []
