@@ -50,4 +50,6 @@ def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bo
     opens = begins or session in {"session that opens links", "links without session"}
     gateway = request.gateway
     terms = Terms(binder, gateway.name, gateway.url, base_url, private=private, opens_links=opens, begins=begins)
-    return Call(replace(request, headers=fields, body=body), terms, resumed)
+    if fields is not request.headers or body is not request.body:
+        request = replace(request, headers=fields, body=body)
+    return Call(request, terms, resumed)

@@ -140,7 +140,7 @@ class McpEndpoint:
         """
         watch = inbound.watch
         try:
-            async with watch:
+            async with watch.over(inbound.gone):
                 call = await self._read(scope, caller, inbound)
                 served.call = replace(call, signs_in=False) if served.judged else call
                 await self._pass_on(served.call, exchange)

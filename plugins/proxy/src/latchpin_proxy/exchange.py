@@ -46,7 +46,7 @@ class Exchange:
         self._share = Share(room)
         self._send = send
         self._watch = watch
-        self._streams_events = False
+        self._headers: list[Field] = []
         self.begun = False
 
     async def send(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
@@ -72,7 +72,7 @@ class Exchange:
             self._share.hold(0)
 
     async def _pass_on(self, status: int, headers: list[Field], body: bytes | Pieces, request: McpRequest) -> None:
-        self.begun, self._streams_events = True, is_event_stream(headers)
+        self.begun, self._headers = True, headers
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if isinstance(body, bytes):
             self._watch.moved()
@@ -91,7 +91,7 @@ class Exchange:
     async def break_off(self, reason: str, request: McpRequest) -> None:
         """Say that the rest does not come: an event stream ends; anything else has no end, and the server hangs up."""
         _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
-        if self._streams_events:
+        if is_event_stream(self._headers):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._watch.idle):  # the caller may be what does not move
                     await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -39,7 +39,7 @@ class Inbound:
         self._seen = 0
         self._ahead: list[bytes] = []
         self._ended: asyncio.Event | None = None
-        self.watch = Watch(idle, self._gone)
+        self.watch = Watch(idle)
         self.whole = self.awaited = False
         self.failure: LatchpinError | ClientDisconnect | None = None
 
@@ -96,7 +96,7 @@ class Inbound:
         error.status = 408
         return error
 
-    async def _gone(self) -> None:
+    async def gone(self) -> None:
         """Return when the caller has hung up. Looks only after the body, which somebody else reads."""
         if not self.whole:
             self._ended = asyncio.Event()
