@@ -23,6 +23,7 @@ from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
 from latchpin.gateways.tools.toolbox import Toolbox
 from latchpin.identity.assertion_store import AssertionStore
+from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
@@ -43,6 +44,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.signed_tokens = SignedTokens.of(services)
+        self.proven_callers = ProvenCallers(services.identities, services.context.endings, services.clock)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,

@@ -11,6 +11,7 @@ from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import BulkCollection, Collection
 from latchpin.contracts.commands import Command
+from latchpin.contracts.endings import Endings
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
@@ -53,6 +54,7 @@ __all__ = [
     "Command",
     "Context",
     "DerivedKey",
+    "Endings",
     "EventListener",
     "Every",
     "Finding",
