@@ -103,5 +103,5 @@ $(VENV)/.tools-installed: $(VENV)/.installed $(PYPROJECTS)
 
 $(VENV)/.tox-installed: $(VENV)/.created $(PYPROJECTS)
 	@echo "installing tox"
-	@$(INSTALL) 'tox>=4.32' 'tox-uv>=1.29'
+	@$(INSTALL) 'tox>=4.32' 'tox-uv>=1.29' 'hatchling>=1.27' 'editables>=0.5'
 	@touch $@
