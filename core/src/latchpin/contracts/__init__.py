@@ -19,7 +19,7 @@ from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
-from latchpin.contracts.resources import McpExchanges, McpServers, ProtectedResource, ProtectedResources
+from latchpin.contracts.resources import Admitted, McpExchanges, McpServers, ProtectedResource, ProtectedResources
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -39,6 +39,7 @@ from latchpin.contracts.stores import (
 )
 
 __all__ = [
+    "Admitted",
     "AssertionSource",
     "Backend",
     "BackgroundTask",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from latchpin_proxy.asked import declares_urls
+from latchpin_proxy.asked import read_asks
 from latchpin_proxy.bindings import Binder
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
@@ -46,10 +46,18 @@ def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bo
     if body is not None:
         resumed = read_resumed(body, binder)
         body, fields = open_body(body if resumed is None else resumed.body, fields, binder)
-    begins = session is None and declares_urls(body)
-    opens = begins or session in {"session that opens links", "links without session"}
+    declared = read_asks(body) if session is None else None
     gateway = request.gateway
-    terms = Terms(binder, gateway.name, gateway.url, base_url, private=private, opens_links=opens, begins=begins)
+    terms = Terms(
+        binder,
+        gateway.name,
+        gateway.url,
+        base_url,
+        private=private,
+        opens_links=declared == "links" or session in {"session that opens links", "links without session"},
+        asks_nothing=declared == "nothing" or session == "session that asks nothing",
+        begins=declared in {"links", "forms"},
+    )
     if fields is not request.headers or body is not request.body:
         request = replace(request, headers=fields, body=body)
     return Call(request, terms, resumed)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from fastapi.responses import Response
+from latchpin.contracts import Admitted
 from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
@@ -30,6 +32,7 @@ from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.refusing import Refusing
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import endpoint_path, link_for
+from latchpin_proxy.returning import SESSION, open_headers
 from latchpin_proxy.room import Room
 from latchpin_proxy.settings import ProxySettings
 from latchpin_proxy.waiting import wait_for_person
@@ -86,8 +89,21 @@ class McpEndpoint:
 
     async def serve(self, gateway: Gateway, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
-        within = {**scope, "path_params": {"gateway_id": gateway.id}}
-        await self._answer(within, receive, send, _Served(caller, judged=True))
+        await self._answer(_at(scope, gateway.id), receive, send, _Served(caller, judged=True))
+
+    async def admit(self, scope: Scope, gateway_id: str) -> Admitted:
+        """Judge a request that something else serves: see ``latchpin.contracts.McpExchanges``."""
+        caller = await self._caller(_at(scope, gateway_id))
+        self._check_room(caller.email)
+        gateway = (await self._application.access.get(check_gateway_id(gateway_id), caller)).gateway
+        named = [(SESSION, value.decode("latin-1")) for name, value in scope["headers"] if name == SESSION.encode()]
+        fields, kind = open_headers(tuple(named), await self._bindings.of(gateway, caller))
+        session = next((value for _, value in fields), None)
+        return Admitted(caller, gateway, session, asks_nothing=kind in {None, "session that asks nothing"})
+
+    async def refuse(self, error: LatchpinError, scope: Scope, gateway_id: str, caller: Caller | None) -> Response:
+        """Answer such a request that is not served."""
+        return await self._refusing.answer(error, _at(scope, gateway_id), caller, None, {})
 
     async def link_for(self, gateway: Gateway, caller: Caller) -> str:
         """The link by which ``caller`` authorizes ``gateway``."""
@@ -114,12 +130,15 @@ class McpEndpoint:
         path = endpoint_path(scope["path_params"]["gateway_id"])
         return await require_program(scope, self._core, path)
 
-    @contextlib.contextmanager
-    def _counted(self, email: str) -> Iterator[None]:
+    def _check_room(self, email: str) -> None:
         if self._in_all >= self._settings.proxy_max_exchanges:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges} are under way at this worker")
         if self._under_way[email] >= self._settings.proxy_max_exchanges_per_user:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges_per_user} of yours are under way")
+
+    @contextlib.contextmanager
+    def _counted(self, email: str) -> Iterator[None]:
+        self._check_room(email)
         self._under_way[email] += 1
         self._in_all += 1
         try:
@@ -187,6 +206,11 @@ class McpEndpoint:
             await exchange.send(answer, request, call.terms)
         finally:
             answer.close()
+
+
+def _at(scope: Scope, gateway_id: str) -> Scope:
+    """A request as if it had come to the endpoint of a gateway."""
+    return {**scope, "path_params": {"gateway_id": gateway_id}}
 
 
 async def open_endpoint(application: Application) -> McpEndpoint:

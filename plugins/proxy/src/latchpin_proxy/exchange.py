@@ -106,9 +106,16 @@ class Exchange:
 def _with_session(headers: list[Field], status: int, terms: Terms) -> list[Field]:
     """The header fields with the caller's name of the session; one of ours where the server has none to remember by."""
     if terms.begins and status == _OK and all(name != _SESSION for name, _ in headers):
-        return [*headers, (_SESSION, terms.binder.bind("links without session", "-").encode())]
-    kind: Kind = "session that opens links" if terms.opens_links else "session"
+        ours: Kind = "links without session" if terms.opens_links else "questions without session"
+        return [*headers, (_SESSION, terms.binder.bind(ours, "-").encode())]
+    kind = _kind_of(terms)
     return [
         (name, terms.binder.bind(kind, value.decode("latin-1")).encode() if name == _SESSION else value)
         for name, value in headers
     ]
+
+
+def _kind_of(terms: Terms) -> Kind:
+    if terms.opens_links:
+        return "session that opens links"
+    return "session that asks nothing" if terms.asks_nothing else "session"

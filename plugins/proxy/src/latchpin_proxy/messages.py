@@ -65,7 +65,8 @@ class Terms:
         base_url: BASE_URL.
         private: the caller's own token is used, so the server knows who asks.
         opens_links: the program asks its person to open links, as it said when the session began.
-        begins: this call begins the session, if it says so.
+        asks_nothing: the program asks its person nothing, as it said when the session began.
+        begins: this call begins a session of a program that asks its person something.
     """
 
     binder: Binder
@@ -74,6 +75,7 @@ class Terms:
     base_url: str
     private: bool
     opens_links: bool = False
+    asks_nothing: bool = False
     begins: bool = False
 
 
