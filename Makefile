@@ -24,6 +24,7 @@ PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.
 KIT := ./plugins/testing
 PLUGINS := $(filter-out $(KIT),$(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml)))
 EXTRAS_sql_store := [postgres,mysql]
+EXTRAS_edge := [nginx]
 EXTRAS_metrics := [tracing]
 EXTRAS_authorization_server := [keyring]
 RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(EXTRAS_$(notdir $(plugin))))

@@ -40,6 +40,7 @@ ADDRESSES = {
     "latchpin-cimd": "/oauth/client-metadata.json",
     "latchpin-connect": "/connect",
     "latchpin-doctor": "/admin/doctor",
+    "latchpin-edge": "/edge/token/0123456789abcdef0123456789abcdef",
     "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",
     "latchpin-flows": "/flows",
     "latchpin-inspection": "/gateways/0123456789abcdef0123456789abcdef/discovery",

@@ -52,6 +52,7 @@ EVERYBODY = frozenset(
         "GET /.well-known/openid-configuration{path}",
         "GET /admin/static/{name}",
         "GET /docs",
+        "GET /edge/token/{gateway_id}",
         "GET /docs/static/{name}",
         "GET /flows/static/flows.css",
         "GET /health",

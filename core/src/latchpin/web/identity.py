@@ -181,9 +181,7 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
     proves_intent = any(caller.proves_intent for caller in found)
     expires_at = min((caller.expires_at for caller in found if caller.expires_at is not None), default=None)
-    return replace(
-        first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent, expires_at=expires_at
-    )
+    return replace(first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent, expires_at=expires_at)
 
 
 def _asked(identities: Sequence[Identity], presented: Presented | None) -> Sequence[Identity]:
