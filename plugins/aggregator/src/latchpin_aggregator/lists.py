@@ -92,9 +92,10 @@ class Lists:
     # -- one server's -------------------------------------------------------------------------------------
 
     def _get(self, gateway: Gateway, caller: Caller) -> Kept:
-        return self._known.get(_key(gateway, caller)) or Kept(
-            {}, self._clock(), "it has not answered yet", listed=False
-        )
+        return self._known.get(_key(gateway, caller)) or self._unheard()
+
+    def _unheard(self) -> Kept:
+        return Kept({}, self._clock() + AGAIN, "it has not answered yet", listed=False)
 
     async def _ready(self, gateway: Gateway, caller: Caller) -> bool:
         """Whether something is there to be given at once; where it is not fresh, it is renewed on the side."""
@@ -108,8 +109,12 @@ class Lists:
         return True
 
     async def _first(self, gateways: Sequence[Gateway], caller: Caller, seconds: float) -> None:
+        """Ask them, and wait for that once: who has not answered by then delays no later list."""
         tasks = [self._on_the_side(gateway, caller) for gateway in gateways]
         await asyncio.wait(tasks, timeout=seconds)
+        for key in (_key(gateway, caller) for gateway in gateways):
+            if key not in self._known:
+                self._known[key] = self._unheard()
 
     def _on_the_side(self, gateway: Gateway, caller: Caller) -> asyncio.Task[None]:
         """Renew it, unless that is under way: whoever waits may go away, it goes on."""
