@@ -113,7 +113,7 @@ class Lists:
         tasks = [self._on_the_side(gateway, caller) for gateway in gateways]
         await asyncio.wait(tasks, timeout=seconds)
         for key in (_key(gateway, caller) for gateway in gateways):
-            if key not in self._known:
+            if seconds and key not in self._known:
                 self._known[key] = self._unheard()
 
     def _on_the_side(self, gateway: Gateway, caller: Caller) -> asyncio.Task[None]:

@@ -44,13 +44,11 @@ class Slugs:
         found = None if known is None else await self._get(known, caller)
         if found is not None:
             return found
-        held = await self._documents.get(_slug_id(slug))
-        if held is None or held.body["gateway"] == known:
-            return None
-        found = await self._get(str(held.body["gateway"]), caller)
-        if found is not None:
-            self._by_slug[slug] = found.id
-        return found
+        for gateway in await self._gateways.list(caller):  # some may never have been listed
+            if await self.of(gateway) == slug:
+                self._by_slug[slug] = gateway.id
+                return gateway
+        return None
 
     async def _get(self, gateway_id: str, caller: Caller) -> Gateway | None:
         try:
