@@ -1,4 +1,4 @@
-"""A client that knows the one URL signs in once, its person connects or skips each server, and its token is for here."""
+"""A client that knows the one URL signs in once; its person connects or skips each server; its token is for here."""
 
 from __future__ import annotations
 
