@@ -215,8 +215,9 @@ class StartAuthorization:
 
     async def _pin(self, gateway: Gateway, found: FoundServer) -> None:
         pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
-        found.require_pinned(gateway, pinned)
-        self._servers.carry(gateway, pinned)
+        if pinned is not gateway:
+            found.require_pinned(gateway, pinned)
+            self._servers.carry(gateway, pinned)
 
 
 def _check_authorizes(gateway: Gateway) -> None:
