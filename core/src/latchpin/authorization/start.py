@@ -92,7 +92,7 @@ class StartAuthorization:
         """
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
-        gateway = await self._gateways.get(gateway_id, caller)
+        gateway = await self._gateways.get_recent(gateway_id, caller)
         _check_authorizes(gateway)
         span.name(flow_id, gateway.id, caller.email)
         with span:

@@ -42,10 +42,13 @@ class Pseudonyms:
         """
         name, place = _person(email)
         held = await self._kept.get(name)
-        if held is None:
-            new = json.dumps({"key": secrets.token_hex(32)})
-            held = await self._kept.put(name, self._cipher.seal(new, associated_data=place))
-        pseudonym = self._pseudonym(email, held)
+        if held is not None:
+            pseudonym = self._pseudonym(email, held)
+            if await self._kept.get(_alias(pseudonym)) is None:
+                await self._remember(pseudonym, email)
+            return pseudonym
+        new = json.dumps({"key": secrets.token_hex(32)})
+        pseudonym = self._pseudonym(email, await self._kept.put(name, self._cipher.seal(new, associated_data=place)))
         await self._remember(pseudonym, email)
         return pseudonym
 
@@ -74,8 +77,6 @@ class Pseudonyms:
         return True
 
     async def _remember(self, pseudonym: str, email: str) -> None:
-        if await self._kept.get(_alias(pseudonym)) is not None:
-            return
         await self._kept.put(_alias(pseudonym), self._cipher.seal(email, associated_data=("audit", pseudonym)))
         if await self.find(email) != pseudonym:  # forgotten meanwhile: the name must not outlive the key
             await self._kept.take(_alias(pseudonym))
