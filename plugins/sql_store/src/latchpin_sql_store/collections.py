@@ -50,10 +50,10 @@ class SqlCollection:
             raise RecordConflict(f"{self._name}: another revision of a document is stored")
         return stored
 
-    async def put_all(self, documents: Sequence[Document]) -> Sequence[Document | None]:
+    async def put_all(self, documents: Sequence[Document], *, in_order: bool = False) -> Sequence[Document | None]:
         """Compare and swap each."""
         try:
-            return await self._lanes.write([self._put(document) for document in documents])
+            return await self._lanes.write([self._put(document) for document in documents], in_order=in_order)
         except Duplicate:
             return [None] * len(documents)
 

@@ -66,6 +66,14 @@ class Write:
     revision: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What one caller wants written; ``in_order``: nothing behind the first that may not be done."""
+
+    writes: Sequence[Write]
+    in_order: bool
+
+
 _Held = Document | RowMapping
 """A document as it was put in this transaction, or as it was read."""
 
@@ -86,8 +94,10 @@ class DocumentLanes:
             return None
         return None if row is None or not self._stands(row) else load_document(row)
 
-    async def write(self, writes: Sequence[Write]) -> Sequence[Document | None]:
+    async def write(self, writes: Sequence[Write], *, in_order: bool = False) -> Sequence[Document | None]:
         """Do each that may be done, in one transaction with the others.
+
+        ``in_order``: none behind the first that may not be done.
 
         Returns for each the document that was put or removed, None where it was not done.
 
@@ -96,19 +106,29 @@ class DocumentLanes:
             Unstorable: no row can have such an id.
             BackendUnavailable: nothing is known to have been done.
         """
-        done = await self._writes.submit(writes)
+        done = await self._writes.submit(_Group(writes, in_order))
         return [each if each is None or isinstance(each, Document) else load_document(each) for each in done]
 
     def _read(self, connection: Connection, wanted: Sequence[Place]) -> Outcomes[RowMapping | None]:
         rows = _select(connection, _GET, wanted)
         return [rows.get(place) for place in wanted]
 
-    def _write(self, connection: Connection, groups: Sequence[Sequence[Write]]) -> Outcomes[Sequence[_Held | None]]:
-        held = _select(connection, _LOCK, [write.place for writes in groups for write in writes])
+    def _write(self, connection: Connection, groups: Sequence[_Group]) -> Outcomes[Sequence[_Held | None]]:
+        held = _select(connection, _LOCK, [write.place for group in groups for write in group.writes])
         changes: dict[Place, Write] = {}
-        results = [[self._change(held, changes, write) for write in writes] for writes in groups]
+        results = [self._change_all(held, changes, group) for group in groups]
         _carry_out(connection, held, changes)
         return results
+
+    def _change_all(
+        self, held: Mapping[Place, RowMapping], changes: dict[Place, Write], group: _Group
+    ) -> list[_Held | None]:
+        done: list[_Held | None] = []
+        for write in group.writes:
+            done.append(self._change(held, changes, write))
+            if group.in_order and done[-1] is None:
+                break
+        return done + [None] * (len(group.writes) - len(done))
 
     def _change(self, held: Mapping[Place, RowMapping], changes: dict[Place, Write], write: Write) -> _Held | None:
         """Note the change if it may be made; give what it put or removed."""
