@@ -12,7 +12,6 @@ from datetime import datetime
 from latchpin.contracts import Collection, RecordStore
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
-from latchpin.workers.bounded import Bounded
 
 __all__ = ["KEPT", "KeyValues"]
 
@@ -29,7 +28,7 @@ class KeyValues:
 
     def __init__(self, records: RecordStore) -> None:
         self._documents: Collection = records.collection(KEPT)
-        self._own: Bounded[str, tuple[str, int]] = Bounded(_MOST_OWN)
+        self._own: dict[str, tuple[str, int]] = {}
         """Short values that this process put, with their revisions: what it takes back it need not read."""
 
     async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
@@ -42,8 +41,7 @@ class KeyValues:
                 if standing is not None:
                     return standing
             else:
-                if len(value) <= _LONGEST_OWN:
-                    self._own[name] = (value, stored.revision)
+                self._remember(name, value, stored.revision)
                 return value
         raise BackendUnavailable("a kept value is written and taken faster than it can be read")
 
@@ -73,6 +71,13 @@ class KeyValues:
         if held is None or not _same(str(held.body["value"]), value):
             return None
         return value if await self._documents.delete(name, revision=held.revision) else None
+
+    def _remember(self, name: str, value: str, revision: int) -> None:
+        if len(value) > _LONGEST_OWN:
+            return
+        while len(self._own) >= _MOST_OWN:
+            del self._own[next(iter(self._own))]
+        self._own[name] = (value, revision)
 
 
 def _same(one: str, other: str) -> bool:
