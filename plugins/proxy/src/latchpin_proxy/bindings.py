@@ -19,12 +19,13 @@ Kind = Literal[
     "task",
     "state",
     "authorization",
+    "elicitation",
     "person",
 ]
 """What a name names. The session of a program that asks its person to open links is a kind of its own, so that nothing
 has to be kept to know that, and so is one of a program that asks its person nothing at all. Where the server has no
 sessions, the gateway gives a program that asks its person something one of its own.
-``authorization`` and ``person`` are of the gateway's own, too."""
+``authorization``, ``elicitation`` and ``person`` are of the gateway's own, too."""
 
 
 class Bindings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from latchpin_proxy.asked import read_asks
+from latchpin_proxy.asked import URLS_SINCE, read_asks
 from latchpin_proxy.bindings import Binder
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
@@ -27,6 +27,12 @@ class Call:
     terms: Terms
     resumed: Resumed | None = None
     signs_in: bool = True
+
+    @property
+    def can_open_links(self) -> bool:
+        """Whether it belongs to a session whose program asks its person to open links (2025-11-25)."""
+        negotiated = dict(self.request.headers).get("mcp-protocol-version", "")
+        return self.terms.opens_links and negotiated >= URLS_SINCE
 
 
 def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bool) -> Call:

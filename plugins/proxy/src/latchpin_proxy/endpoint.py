@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.call import Call, open_call
+from latchpin_proxy.completing import make_look
 from latchpin_proxy.errors import TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.headers import build_request_headers
@@ -203,7 +204,9 @@ class McpEndpoint:
             request = replace(request, access=access)
         answer = await self._relay.open(request)
         try:
-            await exchange.send(answer, request, call.terms)
+            listens = request.method == "GET" and call.can_open_links
+            look = make_look(self._application, call) if listens else None
+            await exchange.send(answer, request, call.terms, look=look)
         finally:
             answer.close()
 

@@ -11,6 +11,7 @@ from typing import Any
 from latchpin.sdk.outbound import Answer, Failure, explain_failure, host_of
 
 from latchpin_proxy.bindings import Kind
+from latchpin_proxy.completing import Look, interleave
 from latchpin_proxy.headers import Field, build_answer_headers, is_event_stream
 from latchpin_proxy.inspection import Pieces, inspect
 from latchpin_proxy.messages import Terms
@@ -49,11 +50,17 @@ class Exchange:
         self._headers: list[Field] = []
         self.begun = False
 
-    async def send(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
+    async def send(self, answer: Answer, request: McpRequest, terms: Terms, *, look: Look | None = None) -> None:
         """Pass on head and body, and hold nothing any more.
 
         An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
         just ends, which is what clients resume from.
+
+        Args:
+            answer: the server's.
+            request: what it answers.
+            terms: under which it comes back.
+            look: gives events of our own, if the answer is an event stream.
 
         Raises:
             UpstreamError: it broke off, or cannot pass, before anything of it was given out.
@@ -67,7 +74,11 @@ class Exchange:
                 raise explain_failure(exc, request.gateway.url) from exc
             if not request.inbound.whole:
                 headers += [(name.encode(), value.encode()) for name, value in LAST.items()]
-            await self._pass_on(answer.status, headers, body, request)
+            if look is None or isinstance(body, bytes) or not is_event_stream(headers):
+                await self._pass_on(answer.status, headers, body, request)
+                return
+            async with contextlib.aclosing(interleave(body, look)) as told:
+                await self._pass_on(answer.status, headers, told, request)
         finally:
             self._share.hold(0)
 
