@@ -21,12 +21,14 @@ class Call:
     Attributes:
         resumed: what it resumes, if it was answered with a question of ours before.
         signs_in: its program could sign in at this endpoint anew. Not where it is part of another endpoint's exchange.
+        is_held: its body is small enough to be read when it comes again.
     """
 
     request: McpRequest
     terms: Terms
     resumed: Resumed | None = None
     signs_in: bool = True
+    is_held: bool = True
 
     @property
     def can_open_links(self) -> bool:

@@ -17,7 +17,7 @@ from latchpin.contracts import Admitted
 from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.outbound import GuardedSession, host_of, open_session
+from latchpin.sdk.outbound import Failure, GuardedSession, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, require_program
 from starlette.exceptions import HTTPException
@@ -30,11 +30,11 @@ from latchpin_proxy.errors import TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
-from latchpin_proxy.refusing import Refusing
+from latchpin_proxy.refusing import Refusing, is_told
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.returning import SESSION, open_headers
-from latchpin_proxy.room import Room
+from latchpin_proxy.room import Room, Share
 from latchpin_proxy.settings import ProxySettings
 from latchpin_proxy.waiting import wait_for_person
 
@@ -47,6 +47,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 METHODS = ("POST", "GET", "DELETE")
 CONNECT_TIMEOUT = 10.0
+ANSWERED = 4_194_304
+"""How large a body may be that is not held, and is read all the same to say what its caller has to do, in bytes."""
 SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
 
@@ -120,10 +122,25 @@ class McpEndpoint:
             with self._counted(caller.email):
                 await self._serve(scope, caller, inbound, Exchange(send, inbound.watch, self._room), served)
         except LatchpinError as exc:
+            call = await self._with_body(exc, inbound, served.call)
             await inbound.skip(SKIPPED)
             headers = {} if inbound.whole else dict(LAST)
-            answer = await self._refusing.answer(exc, scope, served.caller, served.call, headers)
+            answer = await self._refusing.answer(exc, scope, served.caller, call, headers)
             await answer(scope, receive, send)
+
+    async def _with_body(self, error: LatchpinError, inbound: Inbound, call: Call | None) -> Call | None:
+        """The call with its body, where that was too large to be held: it is answered in the words of what it asks."""
+        if call is None or call.request.body is not None or not is_told(error, call.request.caller):
+            return call
+        share = Share(self._room)
+        try:
+            share.hold(ANSWERED)
+            body = await inbound.read_late(ANSWERED)
+        except Failure:  # too much is held already
+            return call
+        finally:
+            share.hold(0)
+        return call if body is None else replace(call, request=replace(call.request, body=body), is_held=False)
 
     # -- who ----------------------------------------------------------------------------------------------
 

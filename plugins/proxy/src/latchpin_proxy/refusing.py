@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -31,7 +32,7 @@ from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.resuming import build_state
 from latchpin_proxy.telling import Way, build_asking, build_error, build_opening, build_result, choose
 
-__all__ = ["Refusing"]
+__all__ = ["Refusing", "is_told"]
 
 Scope = MutableMapping[str, Any]
 
@@ -65,9 +66,11 @@ class Refusing:
             call: what they ask, None if it was not read.
             headers: what the answer has besides.
         """
-        if call is None or not _is_told(error, call.request.caller):
+        if call is None or not is_told(error, call.request.caller):
             return self._problem(error, scope, caller, headers)
         asked = parse_asked(call.request.body)
+        if asked is not None and not call.is_held:  # the state that it would bring again could not be read
+            asked = replace(asked, opens_links=False)
         try:
             way, owed = await self._choose(error, asked, call)
         except BackendUnavailable as exc:
@@ -121,7 +124,7 @@ def _has_token(scope: Scope) -> bool:
     return bool(read_header(scope, b"authorization"))
 
 
-def _is_told(error: LatchpinError, caller: Caller) -> bool:
+def is_told(error: LatchpinError, caller: Caller) -> bool:
     """Whether ``error`` is about what the MCP server thinks of the caller's token, and not of the caller."""
     if isinstance(error, IdentityAssertionRequired):  # another token from a company's server would bring the word
         return caller.via == VIA_ACCESS_TOKEN
