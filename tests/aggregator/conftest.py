@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mutabl
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import httpx
 import httpx2
@@ -19,6 +19,7 @@ from latchpin_demo.loopback import bind, url_of
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel, Field
 
 from tests.providers.clients import Age
 from tests.servers import GatewayBackend, serve_asgi
@@ -68,6 +69,10 @@ class Server:
     backstage: Backstage
 
 
+class Sure(BaseModel):
+    sure: bool
+
+
 def build_server(backstage: Backstage) -> MCPServer[None]:
     server: MCPServer[None] = MCPServer("inner", log_level="WARNING")
 
@@ -101,6 +106,22 @@ def build_server(backstage: Backstage) -> MCPServer[None]:
         """Never works."""
         raise ValueError("it broke")
 
+    add_more(server)
+    return server
+
+
+def add_more(server: MCPServer[None]) -> None:
+    @server.tool()
+    async def confirm(ctx: Context) -> str:
+        """Ask the person."""
+        answer = await ctx.elicit("Sure?", Sure)
+        return f"{answer.action}: {answer.data.sure if answer.action == 'accept' else None}"
+
+    @server.tool()
+    async def place(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        """An argument of it is repeated in a header field."""
+        return region
+
     @server.prompt()
     def greet(name: str) -> str:
         """Say hello."""
@@ -115,8 +136,6 @@ def build_server(backstage: Backstage) -> MCPServer[None]:
     def by(name: str) -> str:
         """Somebody's note."""
         return f"a note by {name}"
-
-    return server
 
 
 def of_era(app: App, era: Era, backstage: Backstage) -> App:

@@ -31,7 +31,7 @@ def text_of(result: Any) -> str:
 async def test_one_list_has_the_tools_of_both(both: DeployedGateway, age: Age):
     async with connected(both, age) as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
-    tools = {"shout", "climb", "wait", "fail"}
+    tools = {"shout", "climb", "wait", "fail", "confirm", "place"}
     assert names == {f"{slug}__{tool}" for slug in ERAS for tool in tools}
 
 

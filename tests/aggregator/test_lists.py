@@ -51,7 +51,8 @@ async def test_a_dead_server_is_missing_and_nothing_else(
     await gateway.add(dead, name="Dead", auth_type="none")
     await gateway.add(server.url, name="Alive", auth_type="none")
     tools = await alice.tools()
-    assert set(tools) == {"alive__shout", "alive__climb", "alive__wait", "alive__fail", "latchpin_connect"}
+    assert {name for name in tools if not name.startswith("alive__")} == {"latchpin_connect"}
+    assert "alive__shout" in tools
     assert "Dead (dead) cannot be used now" in text_in(await alice.call("latchpin_connect"))
     assert text_in(await alice.call("alive__shout", text="hi")) == "HI!"
     refused = await alice.call("dead__anything")

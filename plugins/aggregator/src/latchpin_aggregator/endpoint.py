@@ -16,22 +16,26 @@ from latchpin.sdk.web import answer_program, build_challenge, read_header, requi
 from starlette.exceptions import HTTPException
 
 from latchpin_aggregator.answering import LISTED, Answering, answer_text
-from latchpin_aggregator.calls import Calls
+from latchpin_aggregator.calls import Call, Calls
 from latchpin_aggregator.connecting import CONNECT, Connecting
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.fetching import Fetching
+from latchpin_aggregator.levels import LEVELS, Levels
 from latchpin_aggregator.lists import Lists
 from latchpin_aggregator.message import Message, Refused, parse_message
+from latchpin_aggregator.names import Names
 from latchpin_aggregator.own_sessions import OwnSessions
 from latchpin_aggregator.profiles import Profile
-from latchpin_aggregator.protocol import INVALID_REQUEST, METHOD_NOT_FOUND
+from latchpin_aggregator.protocol import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from latchpin_aggregator.reading import read_body
 from latchpin_aggregator.resource import PATH
 from latchpin_aggregator.sessions import Sessions
 from latchpin_aggregator.settings import AggregatorSettings
 from latchpin_aggregator.slugs import Slugs
 from latchpin_aggregator.targets import Targets
+from latchpin_aggregator.telling import Telling
+from latchpin_aggregator.under_way import UnderWay
 from latchpin_aggregator.wire import Asked, Wire
 
 __all__ = ["METHODS", "OneEndpoint", "open_endpoint"]
@@ -53,18 +57,23 @@ class OneEndpoint:
         application: Application,
         settings: AggregatorSettings,
         *,
+        own_sessions: OwnSessions,
         lists: Lists,
         answering: Answering,
         connecting: Connecting,
         calls: Calls,
+        telling: Telling,
+        levels: Levels,
     ) -> None:
         self._core = application.services.settings
         self._settings = settings
-        self._own_sessions = OwnSessions(application)
+        self._own_sessions = own_sessions
         self._lists = lists
         self._answering = answering
         self._connecting = connecting
         self._calls = calls
+        self._telling = telling
+        self._levels = levels
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -91,12 +100,14 @@ class OneEndpoint:
             return
         profile = await self._profile(message, caller)
         if message.method is None or message.id is None:
+            if profile is not None:
+                await self._telling.tell(message, caller, profile)
             await send({"type": "http.response.start", "status": HTTPStatus.ACCEPTED, "headers": []})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         elif message.method in _PASSED_ON and not _is_own(message):
-            await self._calls.serve(message, caller, profile, asked)
+            await self._calls.serve(Call.of(message, caller, profile, asked))
         else:
-            await _answer(await self._own(message, caller), send)
+            await _answer(await self._own(message, caller, profile), send)
 
     async def _begin(self, message: Message, caller: Caller, send: Send) -> None:
         """Begin a session, and have the lists ready when they are asked for."""
@@ -117,7 +128,7 @@ class OneEndpoint:
             raise Refused(INVALID_REQUEST, "the session has another protocol version", id=message.id, status=400)
         return profile
 
-    async def _own(self, message: Message, caller: Caller) -> str:
+    async def _own(self, message: Message, caller: Caller, profile: Profile | None) -> str:
         """The answer to what is asked of the endpoint itself."""
         method = message.method or ""
         if (kind := LISTED.get(method)) is not None:
@@ -127,9 +138,19 @@ class OneEndpoint:
             return self._answering.discover(message)
         if method == "tools/call":
             return answer_text(message, dump(_complete(message, await self._connecting.call(caller))))
-        if method in {"ping", "logging/setLevel"} and message.era == "sessions":
+        if method == "ping" and profile is not None:
+            return answer_text(message, "{}")
+        if method == "logging/setLevel" and profile is not None:
+            await self._set_level(message, caller, profile)
             return answer_text(message, "{}")
         raise Refused(METHOD_NOT_FOUND, f"{method[:100]!a} is not served here", id=message.id)
+
+    async def _set_level(self, message: Message, caller: Caller, profile: Profile) -> None:
+        level = message.param("level")
+        if level not in LEVELS:
+            raise Refused(INVALID_PARAMS, f"params.level is none of {', '.join(LEVELS)}", id=message.id)
+        self._levels.set(message.headers["mcp-session-id"], level)
+        await self._telling.set_level(level, caller, profile)
 
     def _problem(self, error: LatchpinError, scope: Scope, caller: Caller | None) -> Response:
         headers = {}
@@ -188,15 +209,29 @@ async def open_endpoint(application: Application) -> AsyncIterator[OneEndpoint]:
     sessions = Sessions(application, wire, seconds=seconds)
     lists = Lists(application, settings, Fetching(wire, eras, sessions, seconds=seconds), slugs)
     connecting = Connecting(lists, exchanges)
-    calls = Calls(wire, eras, sessions, Targets(lists, slugs), seconds=seconds)
+    names, levels, under_way = Names(application), Levels(), UnderWay()
+    telling = Telling(application, wire, sessions, names=names, under_way=under_way, seconds=seconds)
+    calls = Calls(
+        wire,
+        eras=eras,
+        sessions=sessions,
+        targets=Targets(lists, slugs),
+        telling=telling,
+        names=names,
+        levels=levels,
+        under_way=under_way,
+    )
     try:
         yield OneEndpoint(
             application,
             settings,
+            own_sessions=OwnSessions(names),
             lists=lists,
             answering=Answering(lists, connecting),
             connecting=connecting,
             calls=calls,
+            telling=telling,
+            levels=levels,
         )
     finally:
         await lists.close()

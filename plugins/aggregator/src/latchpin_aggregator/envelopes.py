@@ -10,7 +10,7 @@ from latchpin import __version__
 
 from latchpin_aggregator.message import Message
 from latchpin_aggregator.parts import Part, read_members, read_value, replace_parts
-from latchpin_aggregator.protocol import CAPABILITIES, CLIENT_INFO, ENVELOPE, MODERN, VERSION
+from latchpin_aggregator.protocol import CAPABILITIES, CLIENT_INFO, ENVELOPE, LOG_LEVEL, MODERN, VERSION
 
 __all__ = ["answer_for_modern", "answer_for_sessions", "client_info", "compose", "dump", "envelope", "request_body"]
 
@@ -29,9 +29,14 @@ def client_info() -> dict[str, str]:
     return {"name": "latchpin", "title": "Latchpin", "version": __version__}
 
 
-def envelope() -> dict[str, Any]:
-    """What a request of 2026-07-28 says of us where no program stands behind it that could be asked anything."""
-    return {VERSION: MODERN, CAPABILITIES: {}, CLIENT_INFO: client_info()}
+def envelope(level: str | None = None) -> dict[str, Any]:
+    """What a request of 2026-07-28 says of us where no program stands behind it that could be asked anything.
+
+    Args:
+        level: from which on log messages are wanted; None: none are.
+    """
+    said = {VERSION: MODERN, CAPABILITIES: {}, CLIENT_INFO: client_info()}
+    return said if level is None else said | {LOG_LEVEL: level}
 
 
 def compose(method: str, params: dict[str, Any] | None = None, *, id: str | None = None) -> bytes:  # noqa: A002
@@ -44,7 +49,14 @@ def compose(method: str, params: dict[str, Any] | None = None, *, id: str | None
     return dump(message).encode()
 
 
-def request_body(message: Message, changes: Sequence[tuple[Part, str]], *, id: str | None, modern: bool) -> bytes:  # noqa: A002
+def request_body(
+    message: Message,
+    changes: Sequence[tuple[Part, str]],
+    *,
+    id: str | None,  # noqa: A002  as JSON-RPC calls it
+    modern: bool,
+    level: str | None = None,
+) -> bytes:
     """A caller's request as one server gets it.
 
     Args:
@@ -52,17 +64,18 @@ def request_body(message: Message, changes: Sequence[tuple[Part, str]], *, id: s
         changes: what the server calls things by other names.
         id: that the request has there; None: its own.
         modern: the server speaks 2026-07-28.
+        level: from which on a program with sessions wants log messages.
     """
     changed = [*changes] if id is None else [*changes, (message.members["id"], dump(id))]
     if modern != (message.era == "modern"):
-        changed += _translation(message, modern=modern)
+        changed += _translation(message, modern=modern, level=level)
     return replace_parts(message.text, message.whole, changed).encode()
 
 
-def _translation(message: Message, *, modern: bool) -> list[tuple[Part, str]]:
+def _translation(message: Message, *, modern: bool, level: str | None) -> list[tuple[Part, str]]:
     """What brings the envelope of 2026-07-28 into a request, or takes it out."""
     meta = {name: part.value for name, part in message.meta.items() if name not in ENVELOPE}
-    text = dump(meta | envelope()) if modern else dump(meta)
+    text = dump(meta | envelope(level)) if modern else dump(meta)
     if "_meta" in message.params:
         return [(message.params["_meta"], text)]
     if not modern:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from latchpin_aggregator.argument_headers import ANNOTATION, Position, find_positions
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.naming import expose_name, expose_uri
 from latchpin_aggregator.parts import read_elements, read_members, read_value, replace_parts
@@ -36,11 +37,13 @@ class Entry:
         own: what its server calls it: the name, or the URI.
         exposed: what clients call it.
         text: its JSON, with what clients call it.
+        repeated: arguments that header fields repeat.
     """
 
     own: str
     exposed: str
     text: str = field(repr=False)
+    repeated: Sequence[Position] = ()
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -50,10 +53,12 @@ class Entries:
     Attributes:
         text: their JSON, with commas between them.
         own: what the server calls each, by what clients call it.
+        repeated: arguments that header fields repeat, for those that have any.
     """
 
     text: str = field(default="", repr=False)
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
+    repeated: Mapping[str, Sequence[Position]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Entries:
@@ -62,16 +67,21 @@ class Entries:
         for entry in entries:
             first.setdefault(entry.exposed, entry)
         text = ",".join(entry.text for entry in first.values())
-        return cls.held_once(text, {entry.exposed: entry.own for entry in first.values()})
+        own = {entry.exposed: entry.own for entry in first.values()}
+        return cls.held_once(text, own, {entry.exposed: entry.repeated for entry in first.values() if entry.repeated})
 
     @classmethod
-    def held_once(cls, text: str, own: Mapping[str, str]) -> Entries:
+    def held_once(cls, text: str, own: Mapping[str, str], repeated: Mapping[str, Sequence[Position]]) -> Entries:
         """The same as before where many people are offered alike: it is in memory once."""
-        digest = hashlib.sha256(dump([text, own]).encode()).digest()
+        digest = hashlib.sha256(dump([text, own, repeated]).encode()).digest()
         held = _held.get(digest)
         if held is None:
-            held = _held[digest] = cls(text, own)
+            held = _held[digest] = cls(text, own, repeated)
         return held
+
+    def dump(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {"text": self.text, "own": dict(self.own), "repeated": dict(self.repeated)}
 
 
 _held: weakref.WeakValueDictionary[bytes, Entries] = weakref.WeakValueDictionary()
@@ -99,14 +109,14 @@ class Kept:
     def parse(cls, body: Mapping[str, Any]) -> Kept:
         """What ``dump`` wrote."""
         held = {kind: body["entries"].get(kind) for kind in KINDS}
-        entries = {kind: Entries.held_once(each["text"], each["own"]) for kind, each in held.items() if each}
+        entries = {kind: Entries.held_once(**each) for kind, each in held.items() if each}
         until = datetime.fromisoformat(body["fresh_until"])
         return cls(entries, until, str(body["problem"]), bool(body["waits"]), bool(body["listed"]))
 
     def dump(self) -> dict[str, Any]:
         """As a JSON object."""
         return {
-            "entries": {kind: {"text": each.text, "own": dict(each.own)} for kind, each in self.entries.items()},
+            "entries": {kind: each.dump() for kind, each in self.entries.items()},
             "fresh_until": self.fresh_until.isoformat(),
             "problem": self.problem,
             "waits": self.waits,
@@ -159,7 +169,8 @@ def _entry(text: str, kind: Kind, slug: str) -> Entry | None:
     changes = [(name, dump(exposed_name))]
     key = _URI.get(kind)
     if key is None:
-        return Entry(name.value, exposed_name, replace_parts(text, whole, changes))
+        repeated = find_positions(whole.value.get("inputSchema")) if ANNOTATION in text else ()
+        return Entry(name.value, exposed_name, replace_parts(text, whole, changes), repeated)
     uri = members.get(key)
     if uri is None or not isinstance(uri.value, str) or not uri.value:
         return None

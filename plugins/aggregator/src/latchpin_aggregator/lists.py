@@ -70,13 +70,13 @@ class Lists:
         missing = [gateway for gateway in gateways if not await self._ready(gateway, caller)]
         if missing:
             await self._first(missing, caller, self._settings.one_endpoint_first_wait if wait is None else wait)
-        return [(gateway, await self._slugs.of(gateway), self._get(gateway, caller)) for gateway in gateways]
+        return [(gateway, await self._slugs.of(gateway), self.get(gateway, caller)) for gateway in gateways]
 
     async def of(self, gateway: Gateway, caller: Caller, *, renewed: bool = False) -> Kept:
         """What one server offers, asked for where nothing is kept, or ``renewed`` says so."""
         if renewed or not await self._ready(gateway, caller):
             await self._first([gateway], caller, self._settings.one_endpoint_list_timeout)
-        return self._get(gateway, caller)
+        return self.get(gateway, caller)
 
     def milliseconds_left(self, kept: Kept) -> int:
         """For how long it is fresh."""
@@ -91,7 +91,8 @@ class Lists:
 
     # -- one server's -------------------------------------------------------------------------------------
 
-    def _get(self, gateway: Gateway, caller: Caller) -> Kept:
+    def get(self, gateway: Gateway, caller: Caller) -> Kept:
+        """What this process remembers of it."""
         return self._known.get(_key(gateway, caller)) or self._unheard()
 
     def _unheard(self) -> Kept:

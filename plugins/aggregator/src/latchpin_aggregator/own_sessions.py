@@ -10,15 +10,14 @@ import secrets
 
 from latchpin.errors import CallerError
 from latchpin.model import Caller
-from latchpin.sdk.gateway import Application
-from latchpin.sdk.keys import Binder, NotBound, SharedKeys
+from latchpin.sdk.keys import NotBound
 
+from latchpin_aggregator.names import Names
 from latchpin_aggregator.profiles import Profile
 
 __all__ = ["NotYours", "OwnSessions"]
 
 _KIND = "session"
-_PLACE = "one endpoint"
 
 
 class NotYours(CallerError):
@@ -34,12 +33,12 @@ class NotYours(CallerError):
 class OwnSessions:
     """Begins sessions, and knows them again."""
 
-    def __init__(self, application: Application) -> None:
-        self._keys = SharedKeys(application.services.kept, application.services.cipher, "one endpoint")
+    def __init__(self, names: Names) -> None:
+        self._names = names
 
     async def begin(self, caller: Caller, profile: Profile) -> str:
         """A new session's name."""
-        binder = Binder(await self._keys.get(), (_PLACE, caller.email))
+        binder = await self._names.of(caller)
         return binder.bind(_KIND, f"{secrets.token_urlsafe(12)} {profile}")
 
     async def read(self, name: str, caller: Caller) -> Profile:
@@ -48,7 +47,7 @@ class OwnSessions:
         Raises:
             NotYours: the caller was not given a session of that name.
         """
-        binder = Binder(await self._keys.get(), (_PLACE, caller.email))
+        binder = await self._names.of(caller)
         try:
             return Profile.parse(binder.release(_KIND, name).partition(" ")[2])
         except (NotBound, ValueError):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Protocol
+from http import HTTPStatus
+from typing import Any
 
-from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, dump
+from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.events import Event, Events
 from latchpin_aggregator.protocol import INTERNAL_ERROR, STATUSES
 from latchpin_aggregator.wire import is_events
+from latchpin_aggregator.words import Words
 
-__all__ = ["AsItIs", "ForModern", "ForSessions", "Passing", "Renamed", "Words"]
+__all__ = ["Passing"]
 
 _log = logging.getLogger("latchpin.aggregator")
 
@@ -21,98 +23,8 @@ MOST_HELD = 8_388_608
 _PASSED = frozenset({b"content-type", b"cache-control", b"x-accel-buffering", b"retry-after"})
 _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
 
+Headers = list[tuple[bytes, bytes]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class Words(Protocol):
-    """How an answer is put for a program."""
-
-    streams: bool
-    """A whole answer in JSON need not be held for it."""
-    modern: bool
-    """The program speaks 2026-07-28."""
-
-    def piece(self, piece: bytes, *, last: bool) -> bytes:
-        """A piece of the body, where it streams."""
-
-    def message(self, text: str) -> tuple[str, int | None]:
-        """One answer, and the code of the error that it is. Raises ValueError: it cannot be read."""
-
-
-class AsItIs:
-    """Both speak 2026-07-28: nothing changes."""
-
-    streams, modern = True, True
-
-    def piece(self, piece: bytes, *, last: bool) -> bytes:  # noqa: ARG002  the protocol's
-        """The same."""
-        return piece
-
-    def message(self, text: str) -> tuple[str, int | None]:
-        """The same."""
-        return text, None
-
-
-class Renamed:
-    """Both have sessions: only the request's id is another, which nobody can guess, so that it is found as it is.
-
-    Args:
-        there: the id at the server.
-        here: the caller's.
-    """
-
-    streams, modern = True, False
-
-    def __init__(self, there: str, here: str | int) -> None:
-        self._there = f'"{there}"'.encode()
-        self._here = dump(here).encode()
-        self._held = b""
-
-    def piece(self, piece: bytes, *, last: bool) -> bytes:
-        """With the caller's id; what may be the beginning of the other waits for the next piece."""
-        text = (self._held + piece).replace(self._there, self._here)
-        keep = 0 if last else _overlap(text, self._there)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
-
-    def message(self, text: str) -> tuple[str, int | None]:
-        """With the caller's id."""
-        return text.replace(self._there.decode(), self._here.decode()), None
-
-
-class ForModern:
-    """The program speaks 2026-07-28, the server has sessions."""
-
-    streams, modern = False, True
-
-    def __init__(self, method: str, here: str | int) -> None:
-        self._method = method
-        self._here = here
-
-    def piece(self, piece: bytes, *, last: bool) -> bytes:
-        """Never: each message is read."""
-        raise NotImplementedError
-
-    def message(self, text: str) -> tuple[str, int | None]:
-        """The answer in the program's words."""
-        return answer_for_modern(text, method=self._method, id=self._here)
-
-
-class ForSessions:
-    """The program has sessions, the server speaks 2026-07-28."""
-
-    streams, modern = False, False
-
-    def __init__(self, here: str | int) -> None:
-        self._here = here
-
-    def piece(self, piece: bytes, *, last: bool) -> bytes:
-        """Never: each message is read."""
-        raise NotImplementedError
-
-    def message(self, text: str) -> tuple[str, int | None]:
-        """The answer in the program's words."""
-        return answer_for_sessions(text, id=self._here), None
 
 
 class Passing:
@@ -127,6 +39,7 @@ class Passing:
 
     Attributes:
         lost: the server does not know the session; nothing was given out.
+        begun: the answer's head was given out.
         ended: the answer was given out to its end.
     """
 
@@ -137,10 +50,11 @@ class Passing:
         self._id = id
         self._in_session = in_session
         self._status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._held: bytearray | None = None
         self._events: Events | None = None
         self.lost = False
+        self.begun = False
         self.ended = False
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
@@ -157,6 +71,13 @@ class Passing:
         else:
             await self._give(self._words.piece(body, last=last), last=last)
 
+    async def end(self) -> None:
+        """End it as it stands: its caller does not wait for it any more."""
+        if not self.begun:
+            await self._begin(HTTPStatus.ACCEPTED, [])
+        if not self.ended:
+            await self._give(b"", last=True)
+
     async def give_up(self) -> None:
         """Say that the server does not know any session, however new."""
         self.lost = False
@@ -171,7 +92,11 @@ class Passing:
             return
         if events and not self._words.streams:
             self._events = Events()
-        await self._send({"type": "http.response.start", "status": _OK, "headers": self._headers})
+        await self._begin(_OK, self._headers)
+
+    async def _begin(self, status: int, headers: Headers) -> None:
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _give(self, body: bytes, last: bool) -> None:
         self.ended = self.ended or last
@@ -191,7 +116,7 @@ class Passing:
     async def _whole(self, text: str, status: int) -> None:
         raw = text.encode("utf-8", "surrogatepass")
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode())]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._begin(status, headers)
         await self._give(raw, last=True)
 
     def _read(self, body: bytes) -> tuple[str, int]:
@@ -226,18 +151,13 @@ class Passing:
         if not event.data:
             return event.raw
         try:
-            value = json.loads(event.data)
-            if isinstance(value, dict) and "method" in value:
-                return b"" if "id" in value else event.raw  # the program was not to be asked anything
-            return event.with_data(self._words.message(event.data.decode())[0].encode("utf-8", "surrogatepass"))
+            text = event.data.decode()
+            value = json.loads(text)
+            leads = isinstance(value, dict) and "method" in value
+            put = self._words.lead(value, text) if leads else self._words.message(text)[0]
+            if put is None:
+                return b""
+            return event.raw if put == text else event.with_data(put.encode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError):
             _log.warning("A message of %s was dropped: it cannot be read", self._server)
             return b""
-
-
-def _overlap(text: bytes, word: bytes) -> int:
-    """How many bytes at the end of ``text`` may be the beginning of ``word``."""
-    for length in range(min(len(word) - 1, len(text)), 0, -1):
-        if text.endswith(word[:length]):
-            return length
-    return 0

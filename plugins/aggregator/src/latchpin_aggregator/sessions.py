@@ -64,6 +64,11 @@ class Sessions:
             known = await self._opening.run(key, lambda: self._find(key, gateway, caller, profile))
         return known
 
+    async def known(self, gateway: Gateway, caller: Caller, profile: Profile) -> ServerSession | None:
+        """The caller's session, if there is one."""
+        key = _key(gateway, caller, profile)
+        return self._known.get(key) or await self._load(key)
+
     async def forget(self, gateway: Gateway, caller: Caller, profile: Profile, session: ServerSession) -> None:
         """Open another when it is next asked for, unless somebody has done so: the server does not know this one."""
         key = _key(gateway, caller, profile)
@@ -78,13 +83,19 @@ class Sessions:
         await self._opening.close()
 
     async def _find(self, key: str, gateway: Gateway, caller: Caller, profile: Profile) -> ServerSession:
-        held = await self._documents.get(key)
-        if held is not None:
-            offers = frozenset(held.body["offers"])
-            session = ServerSession(str(held.body["session"]), str(held.body["version"]), offers)
-        else:
+        session = await self._load(key)
+        if session is None:
             session = await self._open(gateway, caller, profile)
             await self._keep(key, gateway, session)
+            self._known[key] = session
+        return session
+
+    async def _load(self, key: str) -> ServerSession | None:
+        held = await self._documents.get(key)
+        if held is None:
+            return None
+        offers = frozenset(held.body["offers"])
+        session = ServerSession(str(held.body["session"]), str(held.body["version"]), offers)
         self._known[key] = session
         return session
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from latchpin.model import Caller, Gateway
 
+from latchpin_aggregator.argument_headers import Position
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind
 from latchpin_aggregator.lists import Lists
@@ -28,11 +29,13 @@ class Target:
     Attributes:
         own: what the server calls what it is about; None where header fields do not repeat it.
         changes: what differs in the message as the server gets it.
+        repeated: arguments that header fields repeat.
     """
 
     gateway: Gateway
     own: str | None
     changes: Sequence[tuple[Part, str]]
+    repeated: Sequence[Position] = ()
 
 
 class Targets:
@@ -55,7 +58,8 @@ class Targets:
             gateway, own = await self._resource(message, message.params.get("uri"), caller)
             return Target(gateway, own, [(message.params["uri"], dump(own))])
         gateway, own = await self._named(message, message.params.get("name"), _KIND[method], caller)
-        return Target(gateway, own, [(message.params["name"], dump(own))])
+        repeated = self._lists.get(gateway, caller).get(_KIND[method]).repeated.get(message.param("name"), ())
+        return Target(gateway, own, [(message.params["name"], dump(own))], repeated)
 
     async def _completed(self, message: Message, caller: Caller) -> Target:
         reference = message.params.get("ref")
