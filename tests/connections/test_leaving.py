@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from latchpin.identity.revocations import REMEMBERED
 from latchpin.identity.sessions import session_cookie_name, start_session
 from latchpin_audit.log import AuditLog
 
@@ -34,7 +35,7 @@ class Browsers:
 
     def later(self):
         """When every worker has asked the store again."""
-        self.gateway.clock.advance(seconds=1)
+        self.gateway.clock.advance(seconds=REMEMBERED.total_seconds())
 
 
 @pytest.fixture

@@ -100,6 +100,20 @@ async def test_a_clock_that_is_set_forward_there_costs_nobody_a_write(filled, re
         assert (await client.info("errorstats"))[f"errorstat_{scripts.LATE}"]["count"] == 1
 
 
+async def test_to_wait_for_ones_turn_is_no_silence(redis_url, redis_server):
+    async with opened(redis_url) as (states, _):
+        commands = states._commands
+        silent = commands.silence()
+        assert not silent(), "nobody asked"
+        with redis_server.paused():
+            asked = asyncio.create_task(commands.ask("TIME"))
+            while not commands._asking:  # noqa: ASYNC110  it is one round away
+                await asyncio.sleep(0)
+            assert silent()
+        await asked
+        assert not silent(), "it answered"
+
+
 HARMLESS = {
     "GET", "HGET", "HVALS", "HKEYS", "HMGET", "HGETALL", "SCAN", "TIME", "INFO",
     "ZCOUNT", "ZCARD", "ZRANGEBYSCORE", "ZLEXCOUNT", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "LRANGE", "PEXPIRE",

@@ -36,12 +36,11 @@ class PostgresServer:
     """A server whose data live in a temporary folder. ``stop`` and ``start`` keep port and data.
 
     Attributes:
-        folder: what its processes work in.
         port: its port on 127.0.0.1, the same over all restarts.
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="latchpin-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-postgres-"))
         self._user = _UNPRIVILEGED if os.getuid() == 0 else None
         self._password = secrets.token_hex(8)
         self._numbers = itertools.count(1)
@@ -49,7 +48,7 @@ class PostgresServer:
         self._process: ServerProcess | None = None
         self.port = self._reservation.port
         try:
-            self._binaries = _unpack(self.folder) if self._user else _installed() / "pginstall" / "bin"
+            self._binaries = _unpack(self._folder) if self._user else _installed() / "pginstall" / "bin"
             self._initialize()
             self.start()
         except BaseException:
@@ -65,7 +64,7 @@ class PostgresServer:
             command += ["-c", setting]
         # SIGINT: PostgreSQL's "fast" shutdown, which does not wait for clients.
         self._process = ServerProcess(
-            command, cwd=self._data, user=self._user, stop_signal=signal.SIGINT, folder=self.folder
+            command, cwd=self._data, user=self._user, stop_signal=signal.SIGINT, folder=self._folder
         )
         self._process.wait_for_output("database system is ready to accept connections")
 
@@ -75,11 +74,25 @@ class PostgresServer:
             self._process.stop()
             self._process = None
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold all of its processes for a while: the system takes connections for it, and nobody is answered."""
+        assert self._process is not None
+        server = self._process.pid
+        held = [server, *_children(server)]
+        for each in held:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in held:
+                os.kill(each, signal.SIGCONT)
+
     def close(self) -> None:
         """Stop for good and remove the data."""
         self.stop()
         self._reservation.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database, as DATABASE_URL takes it."""
@@ -105,21 +118,27 @@ class PostgresServer:
 
     @property
     def _data(self) -> Path:
-        return self.folder / "data"
+        return self._folder / "data"
 
     def _initialize(self) -> None:
-        password_file = self.folder / "password"
+        password_file = self._folder / "password"
         password_file.write_text(self._password)
         if self._user:
-            for path in (self.folder, password_file):
+            for path in (self._folder, password_file):
                 shutil.chown(path, self._user)
         command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-E", "UTF8", "--locale=C"]
         command += ["-A", "scram-sha-256", "--pwfile", str(password_file), "--no-sync"]
         done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, **drop_to(self._user)
+            command, cwd=self._folder, capture_output=True, text=True, check=False, **drop_to(self._user)
         )
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process started, by their ids."""
+    tasks = Path(f"/proc/{parent}/task").glob("*/children")
+    return [int(each) for task in tasks for each in task.read_text().split()]
 
 
 def _installed() -> Path:
@@ -240,13 +259,12 @@ class RedisServer:
     """A server whose data live in a temporary folder. ``stop`` and ``start`` keep port and data.
 
     Attributes:
-        folder: what its process works in.
         port: its port on 127.0.0.1, the same over all restarts.
         url: as REDIS_URL takes it.
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="latchpin-valkey-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-valkey-"))
         self._reservation = Reservation()
         self._process: ServerProcess | None = None
         self.port = self._reservation.port
@@ -261,9 +279,9 @@ class RedisServer:
         """Start it, if it does not run, and return when it takes connections."""
         if self._process is not None:
             return
-        command = [str(_binary()), "--port", str(self.port), "--bind", HOST, "--dir", str(self.folder), "--save", ""]
+        command = [str(_binary()), "--port", str(self.port), "--bind", HOST, "--dir", str(self._folder), "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "no", "--daemonize", "no"]
-        self._process = ServerProcess(command, cwd=self.folder, folder=self.folder)
+        self._process = ServerProcess(command, cwd=self._folder, folder=self._folder)
         self._process.wait_for_output("Ready to accept connections")
 
     def stop(self) -> None:
@@ -286,7 +304,7 @@ class RedisServer:
         """Stop for good and remove the data."""
         self.stop()
         self._reservation.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def flush(self) -> None:
         """Empty it and forget which commands were asked."""

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from latchpin.workers.turns import turn
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
@@ -38,12 +40,16 @@ class Batcher(Generic[ItemT, ResultT]):
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, item: ItemT) -> ResultT:
-        """Queue ``item`` and wait for its result."""
+        """Queue ``item`` and wait for its result. Those who waited for one batch go on in turns."""
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._queue.append((item, future))
         if self._running is None:
             self._running = asyncio.create_task(self._drain())
-        return await future
+        try:
+            return await future
+        finally:
+            if not future.cancelled():
+                await turn()
 
     async def close(self) -> None:
         """Wait until everything queued has been sent."""

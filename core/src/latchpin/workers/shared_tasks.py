@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
+from latchpin.workers.turns import turn
+
 __all__ = ["SharedTasks"]
 
 KeyT = TypeVar("KeyT", bound=Hashable)
@@ -19,12 +21,16 @@ class SharedTasks(Generic[KeyT, ResultT]):
         self._running: dict[KeyT, asyncio.Task[ResultT]] = {}
 
     async def run(self, key: KeyT, start: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Wait for the task of ``key``, started now if none is under way."""
+        """Wait for the task of ``key``, started now if none is under way. Those who waited go on in turns."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(start())
             task.add_done_callback(lambda done: self._finish(key, done))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if task.done():
+                await turn()
 
     async def close(self) -> None:
         """Wait for what is under way, and for what comes meanwhile: what another server has done must still be kept."""

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from latchpin.errors import BackendUnavailable
+from latchpin.workers.turns import turn
 
 __all__ = ["StoreDeadline", "insist", "store_deadline"]
 
@@ -64,11 +65,15 @@ async def store_deadline(seconds: float, silent: Callable[[], bool] = lambda: Tr
             limit.reschedule(loop.time())
 
     timer = loop.call_later(still.part, pass_one)
-    async with asyncio.timeout(None) as limit:
-        try:
-            yield still
-        finally:
-            timer.cancel()
+    try:
+        async with asyncio.timeout(None) as limit:
+            try:
+                yield still
+            finally:
+                timer.cancel()
+    except TimeoutError:
+        await turn()  # all who wait for a store that is away are told so at the same time
+        raise
 
 
 async def insist(work: Callable[[], Awaitable[ResultT]], *, until: float) -> ResultT:

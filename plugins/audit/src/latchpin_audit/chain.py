@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 
 from latchpin.contracts import Signer
 from latchpin.errors import Unsealable
@@ -88,7 +88,8 @@ def _check_signature(entry: AuditEntry, signer: Signer) -> None:
 
 
 def _sign(entry: AuditEntry, signer: Signer) -> AuditEntry:
-    return replace(entry, signature=signer.sign(_signed(entry)).hex())
+    facts = asdict(entry) | {"signature": signer.sign(_signed(entry)).hex()}
+    return AuditEntry(**facts)
 
 
 def _signed(entry: AuditEntry) -> bytes:

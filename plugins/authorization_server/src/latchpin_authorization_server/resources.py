@@ -14,6 +14,5 @@ async def owes_authorization(application: Application, resource: ProtectedResour
 
     Where several stand behind it, the others are of use all the same.
     """
-    if resource.aggregate or len(resource.gateways) != 1:
-        return False
-    return await application.owes_authorization(resource.gateways[0], caller)
+    [gateway, *others] = resource.gateways or (None,)
+    return gateway is not None and not others and await application.owes_authorization(gateway, caller)

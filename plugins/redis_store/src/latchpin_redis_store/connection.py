@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -43,7 +43,8 @@ that a crashed host or a firewall forgot looks open until it is used."""
 
 PROOF_SECONDS = 0.3
 ANSWER_SECONDS = 1.6
-"""What a caller waits at most: one batch that fails before it, its own, and never two seconds."""
+"""Of Redis' silence, after which a caller is told: one batch that fails before it, its own, and never two seconds.
+Waiting for one's turn in a queue that moves is no silence."""
 
 BATCH_LIMIT = 500
 LATE_TRIES = 3
@@ -89,6 +90,8 @@ class Commands:
         self._shown_url = shown_url
         self._told_at = -math.inf
         self._ahead: int | None = None
+        self._asking = False
+        self._answers = 0
         self._batcher: Batcher[_Question, Reply] = Batcher(self._send, limit=BATCH_LIMIT)
 
     async def ask(self, *words: Word) -> Reply:
@@ -98,7 +101,7 @@ class Commands:
             BackendUnavailable: there is no reply, or it is an error; the command may be carried out even now.
         """
         try:
-            async with store_deadline(ANSWER_SECONDS) as asker:
+            async with store_deadline(ANSWER_SECONDS, self.silence()) as asker:
                 return await self._batcher.submit(_Question(words, asker))
         except (RedisError, OSError) as exc:  # OSError: TimeoutError too
             raise self._unavailable(exc) from exc
@@ -111,7 +114,7 @@ class Commands:
         """
         words = ("EVAL", script, len(keys), *keys, *values)
         try:
-            async with store_deadline(ANSWER_SECONDS) as asker:
+            async with store_deadline(ANSWER_SECONDS, self.silence()) as asker:
                 question = _Question(words, asker, is_script=True)
                 for _ in range(LATE_TRIES - 1):
                     with suppress(_Late):
@@ -136,12 +139,32 @@ class Commands:
         if isinstance(reply, RedisError):
             raise reply
 
+    def silence(self) -> Callable[[], bool]:
+        """Give a question to repeat: was Redis asked, and has it answered nothing since the last time?"""
+        known = self._answers
+
+        def silent() -> bool:
+            nonlocal known
+            before, known = known, self._answers
+            return self._asking and known == before
+
+        return silent
+
     async def close(self) -> None:
         """Send what is waiting, then hang up."""
         await self._batcher.close()
         await self._client.aclose()
 
     async def _send(self, batch: Sequence[_Question]) -> Sequence[Reply]:
+        self._asking = True
+        try:
+            replies = await self._exchange(batch)
+            self._answers += 1
+        finally:
+            self._asking = False
+        return replies
+
+    async def _exchange(self, batch: Sequence[_Question]) -> Sequence[Reply]:
         pool = self._client.connection_pool
         async with store_deadline(BATCH_SECONDS):
             connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]

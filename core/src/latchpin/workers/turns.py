@@ -1,0 +1,72 @@
+"""Turns: what goes on after a wait goes on in its turn, a few in each round of the event loop.
+
+A thousand callers who come at once, or who all waited for the same answer, would otherwise all go on in one round, and
+who comes meanwhile, such as a load balancer that asks /health, would not even be heard before its end. Nobody waits
+here for another's end, only for the next round: one that is held up, by its store or by a server, holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from weakref import WeakKeyDictionary
+
+__all__ = ["AT_ONCE", "turn"]
+
+AT_ONCE = 8
+"""How many go on in one round. Each takes a millisecond or less until it next waits for something."""
+
+
+async def turn(*, new: bool = False) -> None:
+    """Go on at once if few others did in this round, else in a later one.
+
+    Args:
+        new: what begins only now waits for what was begun before.
+    """
+    loop = asyncio.get_running_loop()
+    rounds = _ROUNDS.get(loop)
+    if rounds is None:
+        rounds = _ROUNDS[loop] = _Rounds(loop)
+    if not rounds.free():
+        await rounds.later(new=new)
+
+
+class _Rounds:
+    """The rounds of one event loop, and who waits for the next one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._gone_on = 0
+        self._begun: deque[asyncio.Future[None]] = deque()
+        self._new: deque[asyncio.Future[None]] = deque()
+
+    def free(self) -> bool:
+        """Count one more in this round, if there is room and nobody waits."""
+        if self._gone_on >= AT_ONCE or self._begun or self._new:
+            return False
+        self._count(1)
+        return True
+
+    def later(self, *, new: bool) -> asyncio.Future[None]:
+        """What is done in a later round. Somebody went on in this one, so there is a next."""
+        waited_for: asyncio.Future[None] = self._loop.create_future()
+        (self._new if new else self._begun).append(waited_for)
+        return waited_for
+
+    def _count(self, more: int) -> None:
+        if not self._gone_on:
+            self._loop.call_soon(self._begin)
+        self._gone_on += more
+
+    def _begin(self) -> None:
+        self._gone_on = gone_on = 0
+        while gone_on < AT_ONCE and (waiting := self._begun or self._new):
+            waited_for = waiting.popleft()
+            if not waited_for.done():  # else its task was cancelled
+                waited_for.set_result(None)
+                gone_on += 1
+        if gone_on:
+            self._count(gone_on)
+
+
+_ROUNDS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rounds] = WeakKeyDictionary()

@@ -1,0 +1,109 @@
+"""Turns: what goes on after a wait goes on in its turn, and between two rounds the event loop hears others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+from latchpin.serving.listening import Served
+from latchpin.workers.batching import Batcher
+from latchpin.workers.shared_tasks import SharedTasks
+from latchpin.workers.store_deadline import store_deadline
+from latchpin.workers.turns import AT_ONCE, turn
+
+MANY = 10 * AT_ONCE
+
+
+async def most_in_a_round(waits: Callable[[], Awaitable[object]]) -> int:
+    """Of ``MANY`` that wait, the most that went on between two looks of somebody who looks in each round."""
+    loop, went_on, most, counted = asyncio.get_running_loop(), 0, 0, 0
+
+    async def one() -> None:
+        nonlocal went_on
+        try:
+            await waits()
+        finally:
+            went_on += 1
+
+    def look() -> None:
+        nonlocal most, counted
+        most, counted = max(most, went_on - counted), went_on
+        if went_on < MANY:
+            loop.call_soon(look)
+
+    loop.call_soon(look)
+    results = await asyncio.gather(*(one() for _ in range(MANY)), return_exceptions=True)
+    assert len(results) == MANY
+    return most
+
+
+async def _send(items: Sequence[int]) -> Sequence[int]:
+    await asyncio.sleep(0)
+    return items
+
+
+async def _fail(items: Sequence[int]) -> Sequence[int]:
+    await asyncio.sleep(0)
+    raise ZeroDivisionError
+
+
+async def _wait_for_ever() -> None:
+    async with store_deadline(0.01):
+        await asyncio.Event().wait()
+
+
+async def test_few_go_on_in_each_round():
+    assert await most_in_a_round(turn) <= AT_ONCE
+
+
+@pytest.mark.parametrize("send", [_send, _fail])
+async def test_those_whom_one_batch_answers_go_on_in_turns(send):
+    batcher: Batcher[int, int] = Batcher(send)
+    assert await most_in_a_round(lambda: batcher.submit(1)) <= AT_ONCE
+
+
+async def test_those_who_wait_for_one_task_go_on_in_turns():
+    tasks: SharedTasks[str, Sequence[int]] = SharedTasks()
+    assert await most_in_a_round(lambda: tasks.run("one", lambda: _send([1]))) <= AT_ONCE
+
+
+async def test_those_who_are_told_that_a_store_is_away_go_on_in_turns():
+    assert await most_in_a_round(_wait_for_ever) <= AT_ONCE
+
+
+async def test_what_was_begun_goes_on_before_what_begins():
+    order: list[str] = []
+
+    async def go(name: str, *, new: bool) -> None:
+        await turn(new=new)
+        order.append(name)
+
+    await asyncio.gather(
+        *(go("first", new=True) for _ in range(AT_ONCE)),
+        *(go("new", new=True) for _ in range(AT_ONCE)),
+        *(go("begun", new=False) for _ in range(AT_ONCE)),
+    )
+    assert order == ["first"] * AT_ONCE + ["begun"] * AT_ONCE + ["new"] * AT_ONCE
+
+
+async def test_who_leaves_while_waiting_takes_no_turn_from_anybody():
+    tasks = [asyncio.create_task(turn()) for _ in range(MANY)]
+    asyncio.get_running_loop().call_soon(lambda: [each.cancel() for each in tasks[AT_ONCE:-1]])
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in done] == [type(None)] * AT_ONCE + [asyncio.CancelledError] * (MANY - AT_ONCE - 1) + [
+        type(None)
+    ]
+
+
+async def test_who_asks_for_the_health_is_served_before_those_who_came_earlier():
+    served: list[str] = []
+
+    async def app(scope, receive, send) -> None:
+        served.append(scope["path"])
+
+    application = Served(app)
+    paths = ["/gateways"] * MANY + ["/health", "/prefix/ready"]
+    await asyncio.gather(*(application({"type": "http", "path": path}, None, None) for path in paths))
+    assert sorted(served) == sorted(paths)
+    assert max(served.index("/health"), served.index("/prefix/ready")) <= AT_ONCE + 1
