@@ -24,6 +24,7 @@ PYPROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.
 KIT := ./plugins/testing
 PLUGINS := $(filter-out $(KIT),$(patsubst %/pyproject.toml,./%,$(wildcard plugins/*/pyproject.toml)))
 EXTRAS_sql_store := [postgres,mysql]
+EXTRAS_edge := [nginx]
 EXTRAS_metrics := [tracing]
 EXTRAS_authorization_server := [keyring]
 RUNTIME := -e ./core $(foreach plugin,$(PLUGINS),-e $(plugin)$(EXTRAS_$(notdir $(plugin))))
@@ -103,5 +104,5 @@ $(VENV)/.tools-installed: $(VENV)/.installed $(PYPROJECTS)
 
 $(VENV)/.tox-installed: $(VENV)/.created $(PYPROJECTS)
 	@echo "installing tox"
-	@$(INSTALL) 'tox>=4.32' 'tox-uv>=1.29'
+	@$(INSTALL) 'tox>=4.32' 'tox-uv>=1.29' 'hatchling>=1.27' 'editables>=0.5'
 	@touch $@

@@ -4,6 +4,9 @@ One worker of ``latchpin serve`` on a real backend, a token endpoint in a proces
 that keeps 32 flows under way. A flow is authorize (302), callback, token POST, sealed token stored (303). CPU is the
 gateway process's own user and system time. Run it on an otherwise idle machine.
 
+The last columns say how many times the CPU of a bare ASGI application that answers 302 an authorization costs, and a
+whole flow. That application is asked by the same driver right before and after each backend.
+
 ``--history 24,0 --rounds 5`` runs each backend with and without the history of flows (FLOW_HISTORY_HOURS), one after
 the other in each round, and gives the median difference.
 """
@@ -19,9 +22,10 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -32,6 +36,8 @@ import uvicorn
 from tests.servers import PostgresServer, RedisServer, run_latchpin, start_latchpin
 from tests.servers.processes import Reservation
 
+ResultT = TypeVar("ResultT")
+
 AT_ONCE = 32
 SECRET = "a-secret-of-the-benchmark-with-at-least-32-bytes"
 JWT_KEY = "a-key-of-the-benchmark-for-bearer-tokens-40-c"
@@ -41,6 +47,13 @@ HEADER = "X-Benchmark-User"
 
 @dataclass
 class Figures:
+    """What was measured.
+
+    Attributes:
+        authorize_cpu: seconds of an authorization alone.
+        bare_cpu: seconds of a bare 302.
+    """
+
     backend: str
     history: int
     flows: int
@@ -49,6 +62,8 @@ class Figures:
     p50: float
     p99: float
     resident_mb: float
+    authorize_cpu: float
+    bare_cpu: float
 
     @property
     def cpu_per_flow(self) -> float:
@@ -59,7 +74,8 @@ class Figures:
         return (
             f"| {self.backend:<8} | {self.history:7} | {self.flows / self.seconds:8.0f} | {self.cpu_per_flow:11.3f} "
             f"| {self.p50 * 1000:7.1f} "
-            f"| {self.p99 * 1000:7.1f} | {self.resident_mb:6.0f} |"
+            f"| {self.p99 * 1000:7.1f} | {self.resident_mb:6.0f} | {self.bare_cpu * 1e6:7.0f} "
+            f"| {self.authorize_cpu / self.bare_cpu:8.1f}x | {self.cpu_per_flow / 1000 / self.bare_cpu:5.1f}x |"
         )
 
 
@@ -78,21 +94,54 @@ async def _token_app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 
+async def _bare_app(_scope, _receive, send):
+    headers = [(b"location", b"http://127.0.0.1/x"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def _serve_tokens(port: int) -> None:
     uvicorn.run(_token_app, port=port, log_level="critical", access_log=False)
 
 
+def _serve_bare(port: int) -> None:
+    uvicorn.run(_bare_app, port=port, log_level="critical", access_log=False, lifespan="off")
+
+
 @contextlib.contextmanager
-def token_endpoint() -> Iterator[str]:
+def _serving(target: Callable[[int], None]) -> Iterator[tuple[str, int]]:
+    """The URL and the process of a server in a process of its own."""
     with Reservation() as reservation:
         port = reservation.port
-        process = multiprocessing.get_context("spawn").Process(target=_serve_tokens, args=(port,), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(target=target, args=(port,), daemon=True)
         process.start()
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process.pid or 0
         finally:
             process.terminate()
             process.join()
+
+
+@contextlib.contextmanager
+def token_endpoint() -> Iterator[str]:
+    with _serving(_serve_tokens) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def bare_application() -> Iterator[tuple[str, int]]:
+    """A bare ASGI application that answers 302: its URL and its process."""
+    with _serving(_serve_bare) as (url, pid):
+        _wait_for(url)
+        yield url, pid
+
+
+def _wait_for(url: str) -> None:
+    while True:
+        with contextlib.suppress(httpx.ConnectError):
+            httpx.get(url, trust_env=False)
+            return
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager
@@ -135,18 +184,38 @@ async def one_flow(session: aiohttp.ClientSession, base: str, gateway: str, user
     return time.perf_counter() - began
 
 
-async def drive(base: str, gateway: str, flows: int, tag: str) -> list[float]:
+async def one_request(session: aiohttp.ClientSession, url: str, user: str) -> None:
+    async with session.get(url, headers={HEADER: user}, allow_redirects=False) as answer:
+        if answer.status != 302:
+            raise RuntimeError(f"{url} answered {answer.status}: {await answer.text()}")
+
+
+async def drive(
+    base: str, gateway: str, flows: int, tag: str, one: Callable[..., Awaitable[ResultT]] = one_flow
+) -> list[ResultT]:
+    """Have ``flows`` people each do ``one`` thing, ``AT_ONCE`` at a time."""
     numbers = iter(range(flows))
-    times: list[float] = []
+    results: list[ResultT] = []
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
 
         async def worker() -> None:
             for number in numbers:  # shared by all workers
-                times.append(await one_flow(session, base, gateway, f"{tag}{number}@example.com"))  # noqa: PERF401
+                results.append(await one(session, base, gateway, f"{tag}{number}@example.com"))  # noqa: PERF401
 
         await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
-    return times
+    return results
+
+
+def cpu_of_requests(pid: int, url: str, count: int) -> float:
+    """Seconds of CPU that ``pid`` spends on one GET of ``url``."""
+
+    async def one(session: aiohttp.ClientSession, _base: str, _gateway: str, user: str) -> None:
+        await one_request(session, url, user)
+
+    before = cpu_seconds(pid)
+    asyncio.run(drive(url, "", count, "alone", one))
+    return (cpu_seconds(pid) - before) / count
 
 
 def add_gateway(base: str, token_url: str) -> str:
@@ -165,7 +234,8 @@ def add_gateway(base: str, token_url: str) -> str:
     return str(answer.raise_for_status().json()["id"])
 
 
-def measure(name: str, flows: int, history: int) -> Figures:
+def measure(name: str, flows: int, history: int, bare: tuple[str, int]) -> Figures:
+    bare_url, bare_pid = bare
     with (
         tempfile.TemporaryDirectory() as folder,
         backend_environment(name, Path(folder)) as environment,
@@ -188,11 +258,14 @@ def measure(name: str, flows: int, history: int) -> Figures:
             gateway = add_gateway(process.base_url, token_url)
             idle = resident_mb(process.pid)
             asyncio.run(drive(process.base_url, gateway, 200, "warm"))
+            floor = cpu_of_requests(bare_pid, bare_url, flows)
+            alone = cpu_of_requests(process.pid, f"{process.base_url}/oauth/authorize/{gateway}", flows)
             before, began = cpu_seconds(process.pid), time.perf_counter()
             times = asyncio.run(drive(process.base_url, gateway, flows, "user"))
             seconds, cpu = time.perf_counter() - began, cpu_seconds(process.pid) - before
+            floor = (floor + cpu_of_requests(bare_pid, bare_url, flows)) / 2
     cuts = statistics.quantiles(times, n=100)
-    return Figures(name, history, flows, seconds, cpu, cuts[49], cuts[98], idle)
+    return Figures(name, history, flows, seconds, cpu, cuts[49], cuts[98], idle, alone, floor)
 
 
 def compare(name: str, found: list[Figures]) -> str:
@@ -218,16 +291,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
     histories = [int(text) for text in arguments.history.split(",")]
-    print("| backend  | history |  flows/s | CPU ms/flow | p50 ms  | p99 ms  | MB idle |")
-    print("|----------|---------|----------|-------------|---------|---------|---------|")
-    for name in arguments.backends.split(","):
-        found = []
-        for _ in range(arguments.rounds):
-            for history in histories:
-                found.append(measure(name, arguments.flows, history))
-                print(found[-1].row(), flush=True)
-        if len(histories) > 1:
-            print(compare(name, found), flush=True)
+    print(
+        "| backend  | history |  flows/s | CPU ms/flow | p50 ms  | p99 ms  | MB idle | bare, us | authorize | flow   |"
+    )
+    print(
+        "|----------|---------|----------|-------------|---------|---------|---------|----------|-----------|--------|"
+    )
+    with bare_application() as bare:
+        for name in arguments.backends.split(","):
+            found = []
+            for _ in range(arguments.rounds):
+                for history in histories:
+                    found.append(measure(name, arguments.flows, history, bare))
+                    print(found[-1].row(), flush=True)
+            if len(histories) > 1:
+                print(compare(name, found), flush=True)
 
 
 if __name__ == "__main__":

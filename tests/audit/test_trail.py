@@ -83,16 +83,18 @@ async def test_workers_that_write_at_once_leave_one_chain(store, cipher, clock):
 
 async def test_a_note_is_recorded_once_where_another_worker_writes_within_its_batch(store, cipher, clock, monkeypatch):
     mine, other = trail_on(store, cipher, clock), trail_on(store, cipher, clock)
-    put = store.audit._documents.put
+    put_all = store.audit._documents.put_all
     theirs = iter(["theirs"])
 
-    async def put_behind_another(document):
-        if document.body["gateway_id"] == "2":
-            for name in theirs:
-                await other.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id=name)
-        return await put(document)
+    async def put_all_with_another(documents, *, in_order):
+        assert in_order
+        for name in theirs:
+            kept = await put_all(documents[:2], in_order=True)
+            await other.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id=name)
+            return [*kept, *await put_all(documents[2:], in_order=True)]
+        return await put_all(documents, in_order=True)
 
-    monkeypatch.setattr(store.audit._documents, "put", put_behind_another)
+    monkeypatch.setattr(store.audit._documents, "put_all", put_all_with_another)
     names = [str(n) for n in range(5)]
     await asyncio.gather(*(mine.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id=n) for n in names))
     await mine.tell("token.refreshed", actor=CLIENT_ITSELF, gateway_id="5")

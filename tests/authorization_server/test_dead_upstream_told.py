@@ -17,6 +17,7 @@ from latchpin.model import Caller
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.server import open_server
+from latchpin_proxy.endpoint import ANSWERED
 
 from tests.authorization_server.client import StockClient
 from tests.authorization_server.conftest import Endpoint
@@ -167,6 +168,31 @@ async def test_what_a_client_is_told_without_a_token_for_the_server(gateway, fil
     await disconnect(gateway, files)
     told = [way_of(answer) for each in programs for answer in (await each.call(), await each.ask("tools/list"))]
     assert tuple(told) == TOLD[kind]
+
+
+@pytest.fixture
+def holding_little(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PROXY_HELD_BYTES", "1000")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("holding_little")
+async def test_what_is_too_large_to_be_held_is_told_too(gateway, files, stock, token, kind: str):
+    """But it is asked nothing: it could not be read what it brought when it came again."""
+    programs = [await program(stock, KINDS[kind], each) for each in (token, await own_token(gateway))]
+    await disconnect(gateway, files)
+    told = [way_of(await each.call(filler="x" * 100_000)) for each in programs]
+    signs_in, given = TOLD[kind][0], TOLD[kind][2]
+    assert told == ["sign-in" if signs_in == "ask" else signs_in, "result" if given == "ask" else given]
+    answer = await programs[1].call(filler="x" * ANSWERED)
+    assert (answer.status_code, answer.json()["cause"]) == (403, "authorization-required")
+
+
+@pytest.mark.usefixtures("holding_little")
+async def test_what_went_on_to_the_server_in_part_is_told_by_the_status(gateway, stock, token, provider: FaultSwitch):
+    own = await program(stock, KINDS["2025-06-18"], await own_token(gateway))
+    provider.arm("mcp", status(403, www_authenticate='Bearer error="insufficient_scope", scope="files:write"'))
+    assert (await own.call(filler="x" * 100_000)).status_code == 403
 
 
 @pytest.mark.parametrize("kind", ["2025-06-18", "2025-11-25, opens links"])

@@ -121,6 +121,19 @@ async def test_by_a_browser_on_the_same_machine(laptop: Laptop, deployed: Deploy
     assert await calls(laptop, renewed) == 200
 
 
+@pytest.mark.needs("latchpin_aggregator")
+async def test_for_all_servers_the_gateways_own_address_is_enough(laptop: Laptop, deployed: DeployedGateway):
+    with laptop.begin(deployed.url) as process:
+        async with deployed.browser() as browser:
+            page = await allow(browser, await browser.open(url_shown(process)))
+        assert page.title == "Signed in", page.text
+        assert process.wait() == 0, process.output
+    assert f"Signed in to {deployed.url}/mcp as alice@example.com" in process.output
+    laptop.url = f"{deployed.url}/mcp"
+    token, _ = laptop.run("login", "--print-token", deployed.url)
+    assert await calls(laptop, token) == 200
+
+
 async def test_by_a_code_and_a_browser_elsewhere(laptop: Laptop, deployed: DeployedGateway):
     with laptop.begin(laptop.url, "--device") as process:
         process.wait_for_output(f"{deployed.url}/device in any browser")
@@ -181,7 +194,7 @@ async def test_the_same_client_signs_in_again_unless_it_was_forgotten_there(lapt
 
 
 async def test_where_to_is_said_in_words(laptop: Laptop, deployed: DeployedGateway):
-    assert f"{deployed.url}/gateways/<id>/mcp" in laptop.run("login", deployed.url, fails=True)[1]
+    assert f"{deployed.url}/gateways/<id>/mcp" in laptop.run("login", f"{deployed.url}/elsewhere", fails=True)[1]
     assert "latchpin login URL" in laptop.run("login", "--print-token", fails=True)[1]
 
 

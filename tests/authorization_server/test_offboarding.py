@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from copy import copy
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
+from latchpin.contracts import Endings
 from latchpin.model import Caller
 from latchpin.sdk.identity import end_everything_of
 from latchpin.settings import load
@@ -39,7 +42,9 @@ async def server(gateway: InnerGateway) -> AuthorizationServer:
 @pytest.fixture
 def elsewhere(gateway: InnerGateway) -> AuthorizationServer:
     """Another worker's authorization server, on the same store."""
-    return AuthorizationServer(load(AuthorizationServerSettings), gateway.application.services.context)
+    context: Any = copy(gateway.application.services.context)
+    context.endings = Endings()
+    return AuthorizationServer(load(AuthorizationServerSettings), context)
 
 
 async def grants_of(server: AuthorizationServer) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from latchpin.contracts import Endings
 from latchpin.model import Caller
 from latchpin.settings import load
 from latchpin_authorization_server.personal_tokens.records import PERSONAL_TOKENS
@@ -49,7 +51,9 @@ async def nobody(gateway: InnerGateway) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def elsewhere(gateway: InnerGateway) -> AuthorizationServer:
     """Another worker's authorization server, on the same store."""
-    return AuthorizationServer(load(AuthorizationServerSettings), gateway.application.services.context)
+    context: Any = copy(gateway.application.services.context)
+    context.endings = Endings()
+    return AuthorizationServer(load(AuthorizationServerSettings), context)
 
 
 async def make(alice: httpx.AsyncClient, **wishes: Any) -> dict[str, Any]:

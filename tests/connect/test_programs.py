@@ -6,9 +6,13 @@ import base64
 import json
 import shlex
 import tomllib
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from latchpin.contracts import ProtectedResource
+from latchpin.model import Gateway
+from latchpin_connect.endpoints import choose_endpoint
 from latchpin_connect.programs import PROGRAMS, find_program, short_name
 
 NEEDS = ("latchpin_connect",)
@@ -99,3 +103,21 @@ def test_a_hostile_url_stays_one_word(program):
 )
 def test_a_name_that_every_client_takes(text: str, name: str):
     assert short_name(text) == name
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def own(gateway_id: str) -> ProtectedResource:
+    gateway = Gateway(gateway_id, gateway_id, "https://a.example", "none", (), None, None, 1, NOW, NOW)
+    return ProtectedResource(f"https://gw.example/gateways/{gateway_id}/mcp", gateway_id, (gateway,))
+
+
+def test_where_no_gateway_is_named_the_endpoint_of_all_servers_is_meant():
+    first, second = own("first"), own("second")
+    everything = ProtectedResource("https://gw.example/mcp", "All", first.gateways, aggregate=True)
+    assert choose_endpoint([first, everything], "") is everything
+    assert choose_endpoint([first, second], "") is first
+    assert choose_endpoint([], "") is None
+    assert choose_endpoint([everything, first], "first") is first, "it is no gateway's own, however few there are"
+    assert choose_endpoint([everything], "first") is None

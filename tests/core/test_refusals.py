@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from latchpin.authorization.refusals import MOST_WAYS, Refusals
@@ -38,9 +39,14 @@ def place(token) -> tuple[str, str]:
     return token.gateway_id, token.app_user_email
 
 
+async def helps(refusals: Refusals, *noted: Any, **more: Any) -> bool:
+    """Note it, and say whether another authorization may help."""
+    return (await refusals.note(*noted, **more)).may_help
+
+
 async def test_a_refusal_stands_until_the_person_authorizes_again(refusals: Refusals, token):
     assert not await refusals.stand(token)
-    assert await refusals.note(*place(token), token)
+    assert await helps(refusals, *place(token), token)
     assert await refusals.stand(token)
     assert await refusals.stand(replace(token, revision=token.revision + 1))  # renewed
     assert not await refusals.stand(replace(token, flow_id="b" * 32))
@@ -50,46 +56,57 @@ async def test_a_refusal_stands_until_the_person_authorizes_again(refusals: Refu
 
 async def test_a_second_authorization_that_is_refused_within_a_minute_helps_nobody(refusals, token, clock):
     second, third = (replace(token, flow_id=letter * 32) for letter in "bc")
-    assert await refusals.note(*place(token), token)
-    assert await refusals.note(*place(token), token)  # the same refusal, told again
+    assert await helps(refusals, *place(token), token)
+    assert await helps(refusals, *place(token), token)  # the same refusal, told again
     clock.advance(timedelta(seconds=59))
-    assert not await refusals.note(*place(token), second)
-    assert not await refusals.note(*place(token), second)
+    assert not await helps(refusals, *place(token), second)
+    assert not await helps(refusals, *place(token), second)
     clock.advance(timedelta(seconds=60))
-    assert await refusals.note(*place(token), third)
+    assert await helps(refusals, *place(token), third)
 
 
 async def test_who_has_no_token_may_be_sent_there_unless_they_declined(refusals, token, clock):
     assert not await refusals.may_help(*place(token))
     for _ in range(2):
-        assert await refusals.note(*place(token), None)
+        assert await helps(refusals, *place(token), None)
     assert await refusals.may_help(*place(token))
     await refusals.decline(*place(token), None)
-    assert not await refusals.note(*place(token), None)
+    assert not await helps(refusals, *place(token), None)
     assert not await refusals.may_help(*place(token))
-    assert await refusals.note("f" * 32, token.app_user_email, None)
-    assert await refusals.note(*place(token), token)  # they authorized after all
+    assert await helps(refusals, "f" * 32, token.app_user_email, None)
+    assert await helps(refusals, *place(token), token)  # they authorized after all
     await refusals.decline(*place(token), token)
-    assert not await refusals.note(*place(token), token)
+    assert not await helps(refusals, *place(token), token)
     clock.advance(timedelta(seconds=3601))
-    assert await refusals.note(*place(token), token)
+    assert await helps(refusals, *place(token), token)
 
 
 async def test_other_scopes_are_another_refusal_and_the_same_ones_are_not(refusals, token, clock):
     second, third, fourth = (replace(token, flow_id=letter * 32) for letter in "bcd")
-    assert await refusals.note(*place(token), token)
-    assert await refusals.note(*place(token), second, wanted=("write",))
-    assert await refusals.note(*place(token), third, wanted=("share", "write"))
-    assert not await refusals.note(*place(token), fourth, wanted=("write", "share"))
-    assert not await refusals.note(*place(token), fourth)
+    assert await helps(refusals, *place(token), token)
+    assert await helps(refusals, *place(token), second, wanted=("write",))
+    assert await helps(refusals, *place(token), third, wanted=("share", "write"))
+    assert not await helps(refusals, *place(token), fourth, wanted=("write", "share"))
+    assert not await helps(refusals, *place(token), fourth)
     assert not await refusals.may_help(*place(token))
 
 
 async def test_a_server_that_wants_ever_other_scopes_comes_to_an_end(refusals, token, clock):
     told = [
-        await refusals.note(*place(token), replace(token, flow_id=f"{number:032}"), wanted=(f"scope-{number}",))
+        await helps(refusals, *place(token), replace(token, flow_id=f"{number:032}"), wanted=(f"scope-{number}",))
         for number in range(MOST_WAYS + 2)
     ]
     assert told == [True] * MOST_WAYS + [False] * 2
     clock.advance(timedelta(seconds=60))
-    assert await refusals.note(*place(token), replace(token, flow_id="e" * 32), wanted=("scope-1",))
+    assert await helps(refusals, *place(token), replace(token, flow_id="e" * 32), wanted=("scope-1",))
+
+
+async def test_what_somebody_owes_has_a_name_until_they_owe_something_else(refusals, token, clock):
+    assert await refusals.latest(*place(token)) is None
+    first = await refusals.note(*place(token), token)
+    assert (await refusals.note(*place(token), token, wanted=("write",))).name == first.name
+    assert await refusals.latest(*place(token)) == first.name
+    second = await refusals.note(*place(token), None)
+    assert (await refusals.note(*place(token), None)).name == second.name != first.name
+    clock.advance(timedelta(seconds=60))
+    assert (await refusals.note(*place(token), None)).name not in {first.name, second.name}

@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 
 from tests.servers.selection import CORE, plugins
 
@@ -25,11 +28,21 @@ def uv(*arguments: str | Path) -> str:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the sdist of each distribution."""
-    folder = tmp_path_factory.mktemp("dist")
-    for project in PROJECTS.values():
-        uv("build", "--quiet", "--python", sys.executable, "--out-dir", folder, project)
+    """A folder with the sdist of each distribution, and the wheel that is built from it."""
+    folder, unpacked = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("unpacked")
+    uv("build", "--quiet", "--python", sys.executable, "--out-dir", folder, CORE.folder)
+    for each in plugins():
+        build(each.folder, unpacked, folder)
     return folder
+
+
+def build(project: Path, unpacked: Path, folder: Path) -> None:
+    """Do what ``uv build`` does for what names hatchling, but in this process and not in a fresh environment."""
+    (sdist,) = SdistBuilder(str(project)).build(directory=str(folder), versions=["standard"])
+    with tarfile.open(sdist) as archive:
+        archive.extractall(unpacked, filter="data")
+    source = unpacked / Path(sdist).name.removesuffix(".tar.gz")
+    assert list(WheelBuilder(str(source)).build(directory=str(folder), versions=["standard"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,13 @@ COMMANDS = WITHOUT / "several_commands.py"
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
+    "latchpin-aggregator": "/mcp",
     "latchpin-api-docs": "/docs",
     "latchpin-authorization-server": "/oauth2/jwks.json",
     "latchpin-cimd": "/oauth/client-metadata.json",
     "latchpin-connect": "/connect",
     "latchpin-doctor": "/admin/doctor",
+    "latchpin-edge": "/edge/token/0123456789abcdef0123456789abcdef",
     "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",
     "latchpin-flows": "/flows",
     "latchpin-inspection": "/gateways/0123456789abcdef0123456789abcdef/discovery",

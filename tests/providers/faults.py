@@ -373,12 +373,14 @@ async def _tee(receive: Receive) -> tuple[bytes, Receive]:
 
 
 @contextlib.contextmanager
-def start_fault_switch(*, token_lifetime: timedelta = timedelta(hours=1)) -> Iterator[FaultSwitch]:
-    """Serve both on one port, healthy until told otherwise."""
+def start_fault_switch(
+    *, token_lifetime: timedelta = timedelta(hours=1), stateless: bool = True
+) -> Iterator[FaultSwitch]:
+    """Serve both on one port, healthy until told otherwise; ``stateless``: the MCP server keeps no sessions."""
     with bind() as listener:
         origin = url_of(listener)
         accounts = AuthorizationServer(origin, resources={origin + PATH}, token_lifetime=token_lifetime)
-        mcp_app = build_mcp_app(origin, issuer=accounts.issuer, ledger=accounts.ledger)
+        mcp_app = build_mcp_app(origin, issuer=accounts.issuer, ledger=accounts.ledger, stateless=stateless)
         switch = FaultSwitch(Provider(origin + PATH, accounts.issuer, TOOLS), accounts, accounts.app, mcp_app)
         with serve_asgi(switch, sock=listener):
             yield switch

@@ -174,6 +174,25 @@ async def test_the_gateways_own_token_is_renewed_too(proxy: DeployedGateway, own
     assert len(scripted.arrived) == 2
 
 
+async def test_no_newer_token_goes_to_where_the_gateway_led_before(
+    proxy: DeployedGateway, own: str, scripted: ScriptedServer
+):
+    """It is changed while a request is under way, and the server that it led to refuses the token."""
+
+    async def script(scope, receive, send):
+        await read(receive)
+        async with proxy.api() as admin:
+            changed = await admin.put(f"/gateways/{own}", json={"url": f"{scripted.origin}/elsewhere"})
+        assert changed.status_code == 200, changed.text
+        await reply(send, 401, [], b"")
+
+    scripted.script = script
+    answer = await post(proxy, ALICE, own)
+    assert (answer.status_code, answer.json()["cause"]) == (503, "gateway-changed")
+    assert answer.headers["retry-after"] == "1"
+    assert [arrived.all("authorization") for arrived in scripted.arrived] == [["Bearer issued-1"]]
+
+
 async def test_a_server_that_refuses_the_gateways_own_token_is_not_the_callers_to_mend(proxy, own, scripted):
     async def script(_scope, _receive, send):
         await reply(send, 401, [], b"")

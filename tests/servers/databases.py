@@ -36,11 +36,12 @@ class PostgresServer:
     """A server whose data live in a temporary folder. ``stop`` and ``start`` keep port and data.
 
     Attributes:
+        folder: what its processes work in.
         port: its port on 127.0.0.1, the same over all restarts.
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="latchpin-postgres-"))
         self._user = _UNPRIVILEGED if os.getuid() == 0 else None
         self._password = secrets.token_hex(8)
         self._numbers = itertools.count(1)
@@ -48,7 +49,7 @@ class PostgresServer:
         self._process: ServerProcess | None = None
         self.port = self._reservation.port
         try:
-            self._binaries = _unpack(self._folder) if self._user else _installed() / "pginstall" / "bin"
+            self._binaries = _unpack(self.folder) if self._user else _installed() / "pginstall" / "bin"
             self._initialize()
             self.start()
         except BaseException:
@@ -64,7 +65,7 @@ class PostgresServer:
             command += ["-c", setting]
         # SIGINT: PostgreSQL's "fast" shutdown, which does not wait for clients.
         self._process = ServerProcess(
-            command, cwd=self._data, user=self._user, stop_signal=signal.SIGINT, folder=self._folder
+            command, cwd=self._data, user=self._user, stop_signal=signal.SIGINT, folder=self.folder
         )
         self._process.wait_for_output("database system is ready to accept connections")
 
@@ -92,7 +93,7 @@ class PostgresServer:
         """Stop for good and remove the data."""
         self.stop()
         self._reservation.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database, as DATABASE_URL takes it."""
@@ -118,18 +119,18 @@ class PostgresServer:
 
     @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return self.folder / "data"
 
     def _initialize(self) -> None:
-        password_file = self._folder / "password"
+        password_file = self.folder / "password"
         password_file.write_text(self._password)
         if self._user:
-            for path in (self._folder, password_file):
+            for path in (self.folder, password_file):
                 shutil.chown(path, self._user)
         command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-E", "UTF8", "--locale=C"]
         command += ["-A", "scram-sha-256", "--pwfile", str(password_file), "--no-sync"]
         done = subprocess.run(
-            command, cwd=self._folder, capture_output=True, text=True, check=False, **drop_to(self._user)
+            command, cwd=self.folder, capture_output=True, text=True, check=False, **drop_to(self._user)
         )
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
@@ -259,12 +260,13 @@ class RedisServer:
     """A server whose data live in a temporary folder. ``stop`` and ``start`` keep port and data.
 
     Attributes:
+        folder: what its process works in.
         port: its port on 127.0.0.1, the same over all restarts.
         url: as REDIS_URL takes it.
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="latchpin-valkey-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="latchpin-valkey-"))
         self._reservation = Reservation()
         self._process: ServerProcess | None = None
         self.port = self._reservation.port
@@ -279,9 +281,9 @@ class RedisServer:
         """Start it, if it does not run, and return when it takes connections."""
         if self._process is not None:
             return
-        command = [str(_binary()), "--port", str(self.port), "--bind", HOST, "--dir", str(self._folder), "--save", ""]
+        command = [str(_binary()), "--port", str(self.port), "--bind", HOST, "--dir", str(self.folder), "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "no", "--daemonize", "no"]
-        self._process = ServerProcess(command, cwd=self._folder, folder=self._folder)
+        self._process = ServerProcess(command, cwd=self.folder, folder=self.folder)
         self._process.wait_for_output("Ready to accept connections")
 
     def stop(self) -> None:
@@ -304,7 +306,7 @@ class RedisServer:
         """Stop for good and remove the data."""
         self.stop()
         self._reservation.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def flush(self) -> None:
         """Empty it and forget which commands were asked."""

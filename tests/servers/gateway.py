@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.servers.forking import run_forked
 from tests.servers.processes import DEADLINE, HOST, Reservation, ServerProcess
 
 __all__ = ["LatchpinProcess", "latchpin_command", "run_latchpin", "start_latchpin"]
@@ -81,7 +82,13 @@ def run_latchpin(
     stdin: str = "",
     executable: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; output and error apart, nothing raised for its exit status."""
+    """Run a command to its end; output and error apart, nothing raised for its exit status.
+
+    A gateway starts as it does for its deployer, and so does what another installation runs or other modules change.
+    All others are done by a process that has imported everything.
+    """
+    if executable is None and "PYTHONPATH" not in env and arguments[:1] not in [("serve",), ("demo",)]:
+        return run_forked(arguments, env=clean_environment(env), cwd=cwd, timeout=timeout, stdin=stdin)
     return subprocess.run(
         [executable or latchpin_command(), *arguments],
         env=clean_environment(env),

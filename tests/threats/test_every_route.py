@@ -32,6 +32,7 @@ from tests.threats.evidence import (
 
 pytestmark = pytest.mark.needs(
     "latchpin_admin_ui",
+    "latchpin_aggregator",
     "latchpin_authorization_server",
     "latchpin_cimd",
     "latchpin_connect",

@@ -24,6 +24,7 @@ from latchpin.identity.settings import BearerSettings, TrustedProxySettings
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.identity.sources import open_bearer, open_proxy, open_session_cookie
 from latchpin.model import Evidence
+from latchpin.records.writes import RecordWrites
 from latchpin.services import Services
 from latchpin.settings.core import CoreSettings
 from latchpin.web.csrf import check_csrf
@@ -109,6 +110,7 @@ async def open_gateway(
             context=context,
             sign_ins=sign_ins,
             **pieces_of(context.records, clock),
+            writes=RecordWrites(),
             observers=Observers(),
             upstream=context.upstream,
             registrars=(),

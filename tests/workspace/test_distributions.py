@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import tomllib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def test_a_distribution_has_what_the_others_have(distribution: Distribution):
     assert (distribution.folder / "LICENSE").read_bytes() == LICENSE
     assert (package / "py.typed").is_file()
     assert (distribution.folder / "README.md").read_text().startswith(f"# {distribution.name}\n")
-    build = tomllib.loads((distribution.folder / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    project = tomllib.loads((distribution.folder / "pyproject.toml").read_text())
+    assert project["build-system"] == {"requires": ["hatchling>=1.27"], "build-backend": "hatchling.build"}
+    build = project["tool"]["hatch"]["build"]
     assert build == {"targets": {"wheel": {"packages": [f"src/{distribution.package}"]}}}
 
 
@@ -66,7 +69,7 @@ def test_who_installs_from_a_checkout_gets_the_standard_installation(page: str):
 
 @pytest.fixture
 def told_to_tox(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, list[str]]:
-    names = ("DISTRIBUTIONS", "BESIDE_STORES")
+    names = ("DISTRIBUTIONS", "BESIDE_STORES", "SOURCES", "EDITABLE")
     for name in names:
         monkeypatch.setenv(name, "")
     runpy.run_path(str(ROOT / "toxfile.py"))
@@ -75,13 +78,25 @@ def told_to_tox(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, list[str]]:
 
 def test_tox_is_told_of_each_with_its_extras(told_to_tox: Mapping[str, list[str]]):
     told = told_to_tox["DISTRIBUTIONS"]
-    assert {Path(line.removeprefix("-e ./").partition("[")[0]) for line in told} == {
-        each.folder.relative_to(ROOT) for each in (*plugins(), *examples())
-    }
-    assert "-e ./plugins/sql_store[postgres,mysql]" in told
+    assert {line.partition("[")[0] for line in told} == {each.name for each in (*plugins(), *examples())}
+    assert "latchpin-sql-store[postgres,mysql]" in told
+    folders = [Path(line.removeprefix("-e ./").partition("[")[0]) for line in told_to_tox["SOURCES"]]
+    assert folders == [each.folder.relative_to(ROOT) for each in (CORE, *plugins(), *examples())]
+    assert len(folders) == len(told) + 1
+
+
+def test_each_name_means_its_folder(told_to_tox: Mapping[str, list[str]]):
+    (constraints,) = told_to_tox["EDITABLE"]
+    wheels = dict(line.split(" @ file://") for line in Path(constraints).read_text().splitlines())
+    assert wheels.keys() == {each.name for each in (CORE, *plugins(), *examples())}
+    for each in (CORE, *plugins(), *examples()):
+        with zipfile.ZipFile(wheels[each.name]) as wheel:
+            (link,) = [name for name in wheel.namelist() if name.endswith(".pth")]
+            assert wheel.read(link).decode().split() == [str(each.folder / "src")]
 
 
 def test_a_cell_of_one_store_has_everything_but_the_others(told_to_tox: Mapping[str, list[str]]):
-    left_out = {line.rpartition("/")[2].partition("[")[0] for line in told_to_tox["DISTRIBUTIONS"]}
-    left_out -= {line.rpartition("/")[2].partition("[")[0] for line in told_to_tox["BESIDE_STORES"]}
-    assert left_out == {"memory_store", "redis_store", "sql_store", "demo", "third_party_store"}
+    left_out = {line.partition("[")[0] for line in told_to_tox["DISTRIBUTIONS"]}
+    left_out -= {line.partition("[")[0] for line in told_to_tox["BESIDE_STORES"]}
+    stores = {f"latchpin-{name}-store" for name in ("memory", "redis", "sql")}
+    assert left_out == {*stores, "latchpin-demo", "acme-latchpin-file-store"}

@@ -10,7 +10,7 @@ from latchpin.activity.recorder import FlowRecorder
 from latchpin.authorization.callback import AuthorizationCallback
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.redemption import Redemption
-from latchpin.authorization.refusals import Refusals
+from latchpin.authorization.refusals import Refusal, Refusals
 from latchpin.authorization.start import StartAuthorization
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory, Forgotten
@@ -23,6 +23,7 @@ from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
 from latchpin.gateways.tools.toolbox import Toolbox
 from latchpin.identity.assertion_store import AssertionStore
+from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
 from latchpin.servers.directory import ServerDirectory
@@ -43,6 +44,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.signed_tokens = SignedTokens.of(services)
+        self.proven_callers = ProvenCallers(services.identities, services.context.endings, services.clock)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,
@@ -109,7 +111,7 @@ class Application:
             return True
         return await self.refusals.stand(stored)
 
-    async def note_refusal(self, gateway: Gateway, caller: Caller, *, wanted: Sequence[str] | None = None) -> bool:
+    async def note_refusal(self, gateway: Gateway, caller: Caller, *, wanted: Sequence[str] | None = None) -> Refusal:
         """Note that ``caller`` was just told to authorize ``gateway``.
 
         Args:
@@ -118,11 +120,15 @@ class Application:
             wanted: the scopes that the server wants; None where it wants another token.
 
         Returns:
-            Whether a program may send them there by itself: not if they declined within the hour, nor if the last
-            authorization was refused as the one before was less than a minute ago.
+            What they owe, and whether a program may send them there by itself: not if they declined within the hour,
+            nor if the last authorization was refused as the one before was less than a minute ago.
         """
         stored = await self.services.records.tokens.get(gateway.id, caller.email)
         return await self.refusals.note(gateway.id, caller.email, stored, wanted=wanted)
+
+    async def latest_refusal(self, gateway: Gateway, caller: Caller) -> str | None:
+        """The name of what ``caller`` was told last, as ``note_refusal`` gave it; they may have authorized since."""
+        return await self.refusals.latest(gateway.id, caller.email)
 
     async def owes_authorization(self, gateway: Gateway, caller: Caller) -> bool:
         """Whether ``caller`` was told to authorize ``gateway`` and has not done so: see ``note_refusal``."""

@@ -17,6 +17,7 @@ from latchpin.contracts import (
     Cipher,
     Clock,
     Collection,
+    Endings,
     Keys,
     KeyValueRecords,
     RecordStore,
@@ -60,6 +61,7 @@ class OpenContext:
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
     opened_kept: KeyValues | None = None
+    endings: Endings = field(default_factory=Endings)
     resources: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)

@@ -154,7 +154,7 @@ class AuthorizationCallback:
 
     async def _exchange(self, span: FlowSpan, validated: ValidatedCallback, patient: Patient) -> Completed:
         pending, payload = validated.pending, validated.payload
-        gateway = await patient.ask(lambda: self._gateways.get_any(payload.gateway_id))
+        gateway = await patient.ask(lambda: self._gateways.get_recent(payload.gateway_id))
         place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
         if not pending.code_verifier:
             raise VerifierLost("the store kept the authorization without its verifier")

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.model import StoredToken
 
-__all__ = ["MOST_WAYS", "ONCE_IN", "Refusals"]
+__all__ = ["MOST_WAYS", "ONCE_IN", "Refusal", "Refusals"]
 
 ONCE_IN = timedelta(minutes=1)
 """No program sends its person to the same authorization twice within this time."""
@@ -29,17 +29,32 @@ _NONE = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What somebody was told who got no further.
+
+    Attributes:
+        name: of the authorization that they owe: the same for all who are told of it, another one for the next.
+        may_help: whether a program may send them there by itself.
+    """
+
+    name: str
+    may_help: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Note:
     """What is kept.
 
     Attributes:
         authorization: what was refused or declined (``""``: there was none).
+        at: when that was first noted; where there was no authorization, again after ``ONCE_IN``.
         told: in which ways it was refused, with whether another authorization may help.
         seen: when each way in which this one and those before it were refused was last seen.
         declined: the person does without.
     """
 
     authorization: str
+    at: datetime
     told: Mapping[str, bool] = field(default_factory=dict)
     seen: Mapping[str, datetime] = field(default_factory=dict)
     declined: bool = False
@@ -47,6 +62,10 @@ class _Note:
     @property
     def may_help(self) -> bool:
         return not self.declined and any(self.told.values())
+
+    @property
+    def name(self) -> str:
+        return f"{self.authorization} {self.at.isoformat()}"
 
 
 class Refusals:
@@ -71,9 +90,14 @@ class Refusals:
         note = _parse(await self._kept.get(_name(gateway_id, email)))
         return note is not None and note.may_help
 
+    async def latest(self, gateway_id: str, email: str) -> str | None:
+        """The name of what ``email`` was told last, whether they have authorized since or not; None: nothing."""
+        note = _parse(await self._kept.get(_name(gateway_id, email)))
+        return None if note is None else note.name
+
     async def note(
         self, gateway_id: str, email: str, token: StoredToken | None, *, wanted: Sequence[str] | None = None
-    ) -> bool:
+    ) -> Refusal:
         """Note that ``email`` got no further with ``token``, or for want of one.
 
         Args:
@@ -83,30 +107,38 @@ class Refusals:
             wanted: the scopes that the server wants, which may be none that it names; None: it wants another token.
 
         Returns:
-            Whether another authorization may help, so that a program may send its person there by itself.
+            What they owe, and whether another authorization may help.
         """
-        authorization, way = _authorization(token), _way(wanted)
-        note = _parse(await self._kept.get(_name(gateway_id, email))) or _Note(authorization)
-        now = self._clock()
+        authorization, way, now = _authorization(token), _way(wanted), self._clock()
+        note = _parse(await self._kept.get(_name(gateway_id, email))) or _Note(authorization, now)
         if note.authorization != authorization:
             recent = {name: at for name, at in note.seen.items() if now < at + ONCE_IN}
-            note = _Note(authorization, seen={} if authorization == _NONE else recent)
-        elif note.declined or way in note.told:
-            return note.told.get(way, False) and not note.declined
+            note = _Note(authorization, now, seen={} if authorization == _NONE else recent)
+        elif note.declined or (way in note.told and not _is_over(note, now)):
+            return Refusal(note.name, note.told.get(way, False) and not note.declined)
+        if authorization == _NONE:
+            note = replace(note, at=now)
         seen = {} if authorization == _NONE else {**note.seen, way: now}
         helps = way not in note.seen and len(seen) <= MOST_WAYS
-        await self._put(gateway_id, email, replace(note, told={**note.told, way: helps}, seen=seen), now)
-        return helps
+        note = replace(note, told={**note.told, way: helps}, seen=seen)
+        await self._put(gateway_id, email, note, now)
+        return Refusal(note.name, helps)
 
     async def decline(self, gateway_id: str, email: str, token: StoredToken | None) -> None:
         """Note that ``email`` was asked to authorize and does without: no program asks again by itself for an hour."""
-        await self._put(gateway_id, email, _Note(_authorization(token), declined=True), self._clock())
+        now = self._clock()
+        await self._put(gateway_id, email, _Note(_authorization(token), now, declined=True), now)
 
     async def _put(self, gateway_id: str, email: str, note: _Note, now: datetime) -> None:
         """Put it in place of an earlier one; of several who do so at once, any one's is as good."""
         name = _name(gateway_id, email)
         await self._kept.take(name)
         await self._kept.put(name, _format(note), expires_at=now + LIFETIME)
+
+
+def _is_over(note: _Note, now: datetime) -> bool:
+    """Whether somebody without an authorization may have had one since: nothing in the note would tell."""
+    return note.authorization == _NONE and now >= note.at + ONCE_IN
 
 
 def _authorization(token: StoredToken | None) -> str:
@@ -125,10 +157,14 @@ def _name(gateway_id: str, email: str) -> str:
 
 
 def _format(note: _Note) -> str:
-    seen = {way: at.isoformat() for way, at in note.seen.items()}
-    return json.dumps(
-        {"authorization": note.authorization, "told": dict(note.told), "seen": seen, "declined": note.declined}
-    )
+    held = {
+        "authorization": note.authorization,
+        "at": note.at.isoformat(),
+        "told": dict(note.told),
+        "seen": {way: at.isoformat() for way, at in note.seen.items()},
+        "declined": note.declined,
+    }
+    return json.dumps(held)
 
 
 def _parse(text: str | None) -> _Note | None:
@@ -136,4 +172,4 @@ def _parse(text: str | None) -> _Note | None:
         return None
     held = json.loads(text)
     seen = {way: datetime.fromisoformat(at) for way, at in held["seen"].items()}
-    return _Note(held["authorization"], held["told"], seen, held["declined"])
+    return _Note(held["authorization"], datetime.fromisoformat(held["at"]), held["told"], seen, held["declined"])

@@ -92,7 +92,7 @@ class StartAuthorization:
         """
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
-        gateway = await self._gateways.get(gateway_id, caller)
+        gateway = await self._gateways.get_recent(gateway_id, caller)
         _check_authorizes(gateway)
         span.name(flow_id, gateway.id, caller.email)
         with span:
@@ -215,8 +215,9 @@ class StartAuthorization:
 
     async def _pin(self, gateway: Gateway, found: FoundServer) -> None:
         pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)
-        found.require_pinned(gateway, pinned)
-        self._servers.carry(gateway, pinned)
+        if pinned is not gateway:
+            found.require_pinned(gateway, pinned)
+            self._servers.carry(gateway, pinned)
 
 
 def _check_authorizes(gateway: Gateway) -> None:

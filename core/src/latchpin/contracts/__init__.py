@@ -11,6 +11,7 @@ from latchpin.contracts.background import BackgroundTask, Every
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import BulkCollection, Collection
 from latchpin.contracts.commands import Command
+from latchpin.contracts.endings import Endings
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
@@ -18,7 +19,7 @@ from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
-from latchpin.contracts.resources import McpExchanges, McpServers, ProtectedResource, ProtectedResources
+from latchpin.contracts.resources import Admitted, McpExchanges, McpServers, ProtectedResource, ProtectedResources
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -38,6 +39,7 @@ from latchpin.contracts.stores import (
 )
 
 __all__ = [
+    "Admitted",
     "AssertionSource",
     "Backend",
     "BackgroundTask",
@@ -53,6 +55,7 @@ __all__ = [
     "Command",
     "Context",
     "DerivedKey",
+    "Endings",
     "EventListener",
     "Every",
     "Finding",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from latchpin.contracts.collections import Collection
+    from latchpin.contracts.endings import Endings
     from latchpin.contracts.keys import Cipher, Keys, Signer
     from latchpin.contracts.readers import Teller
     from latchpin.contracts.servers import Upstream
@@ -92,6 +93,10 @@ class Context(Protocol):
         Raises:
             PluginError: the record store is not open yet, or another declaration has this name.
         """
+
+    @property
+    def endings(self) -> Endings:
+        """Is told when this worker ended what proves callers, so that it remembers none of them any more."""
 
     @property
     def activity(self) -> Teller:

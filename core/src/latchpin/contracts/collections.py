@@ -71,10 +71,12 @@ class Collection(Protocol):
 class BulkCollection(Protocol):
     """A collection that writes many documents at the price of a few. Optional: without it each is put by itself."""
 
-    async def put_all(self, documents: Sequence[Document]) -> Sequence[Document | None]:
+    async def put_all(self, documents: Sequence[Document], *, in_order: bool = False) -> Sequence[Document | None]:
         """Put each of ``documents``, no two of which have one id, as ``Collection.put`` does.
 
-        Returns for each what ``put`` returns, None where it would raise RecordConflict.
+        ``in_order``: one after the other, and none behind the first that is refused.
+
+        Returns for each what ``put`` returns, None where it would raise RecordConflict and where it was not tried.
 
         Raises:
             BackendUnavailable: some may be written.

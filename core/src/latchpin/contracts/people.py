@@ -31,6 +31,12 @@ class Identity(Protocol):
 
     An identity whose tokens clients get from an authorization server has an attribute ``issuer``: that server's, a URL.
     Protected resources name it in their metadata (RFC 9728).
+
+    An identity that finds nobody in a request without certain header fields has an attribute ``reads``: a frozenset of
+    their names, in lower case. Where every identity has one, whom an ``Authorization`` field proves is remembered by
+    its hash for half a second, at most until ``Caller.expires_at``. What such an identity remembers itself, it asks
+    anew after half a second too, and what ends a token at this worker calls ``Context.endings.note()``: so an end
+    counts here at once, and everywhere within a second.
     """
 
     async def identify(self, evidence: Evidence) -> Caller | None:

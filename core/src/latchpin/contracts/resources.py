@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from latchpin.errors import LatchpinError
     from latchpin.model import Caller, Gateway
 
-__all__ = ["McpExchanges", "McpServers", "ProtectedResource", "ProtectedResources"]
+__all__ = ["Admitted", "McpExchanges", "McpServers", "ProtectedResource", "ProtectedResources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,13 @@ class ProtectedResource:
         url: identifies it: what clients send as ``resource`` (RFC 8707), and the ``aud`` of the tokens that they get.
         name: what people read.
         gateways: whose MCP servers stand behind it.
+        aggregate: they are all that the person may use, however many that are now, and not one gateway's own endpoint.
     """
 
     url: str
     name: str
     gateways: tuple[Gateway, ...] = field(repr=False)
+    aggregate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class ProtectedResources:
 
 
 Message = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that a gateway's own endpoint would serve, as far as its header fields tell.
+
+    Attributes:
+        caller: who sends it; no cookie counted.
+        session: the MCP server's own name of the session that the request names; None where it names none that the
+            server knows.
+        asks_nothing: the caller's program said when the session began that it asks its person nothing for servers; or
+            there is no session.
+    """
+
+    caller: Caller
+    gateway: Gateway = field(repr=False)
+    session: str | None = field(default=None, repr=False)
+    asks_nothing: bool = True
 
 
 class McpExchanges(Protocol):
@@ -68,6 +89,29 @@ class McpExchanges(Protocol):
             scope: ``method`` and ``headers`` count.
             receive: gives the request's body.
             send: takes the answer.
+        """
+
+    async def admit(self, scope: Message, gateway_id: str) -> Admitted:
+        """Judge a request as the gateway's own endpoint does, for what serves it in the endpoint's place.
+
+        Args:
+            scope: ``headers`` count, and ``client``: the peer by which a trusted proxy is known.
+            gateway_id: whose endpoint it is.
+
+        Raises:
+            LatchpinError: the endpoint would not serve it, for the Origin, the caller, limits, gateway or session.
+        """
+
+    async def refuse(
+        self, error: LatchpinError, scope: Message, gateway_id: str, caller: Caller | None
+    ) -> Callable[..., Awaitable[None]]:
+        """The answer (ASGI) of a gateway's own endpoint to such an error, with its challenge where it has one.
+
+        Args:
+            error: what ``admit`` raised, or what came after it.
+            scope: the request's.
+            gateway_id: whose endpoint it is.
+            caller: who asked, None if nobody is known.
         """
 
     async def link_for(self, gateway: Gateway, caller: Caller) -> str:

@@ -74,6 +74,7 @@ class ConnectionService:
     def __init__(self, services: Services, gateways: GatewayRegistry, tokens: TokenService) -> None:
         self._records = services.records
         self._kept = services.kept
+        self._endings = services.context.endings
         self._tools = services.tools
         self._activity = services.activity
         self._clock = services.clock
@@ -136,6 +137,7 @@ class ConnectionService:
             _own(caller, user)
         else:
             await end_everything_of(self._kept, user, self._clock())
+            self._endings.note()
             await self._activity.tell("person.signed-out", actor=caller.email, subject=user)
         connected = {token.gateway_id for token in await self._records.tokens.list(app_user_email=user)}
         waiting = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -36,6 +37,7 @@ class BearerIdentity:
     """
 
     schemes = frozenset({BEARER})
+    reads = frozenset({"authorization"})
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class BearerIdentity:
         self._key_set = key_set
         self._clock = clock
         self._revocations = revocations
+        self._leeway = 0.0 if key_set is None else FOREIGN_CLOCK_LEEWAY
         self.issuer = None if key_set is None else signed_tokens.bearer_issuer
 
     async def identify(self, evidence: Evidence) -> Caller | None:
@@ -77,6 +80,7 @@ class BearerIdentity:
             via="bearer",
             assertion=self._assertion(token),
             proves_intent=True,
+            expires_at=datetime.fromtimestamp(claims["exp"] + self._leeway, UTC),
         )
 
     async def _check_not_ended(self, email: str, issued_at: object) -> None:
@@ -99,7 +103,7 @@ class BearerIdentity:
             issuer=self._signed_tokens.bearer_issuer,
             audiences=self._signed_tokens.bearer_audiences(resource),
             now=self._clock().timestamp(),
-            leeway=FOREIGN_CLOCK_LEEWAY,
+            leeway=self._leeway,
         )
 
     def _email(self, claims: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ class ProxyIdentity:
 
     def __init__(self, header: str | None, proxies: Sequence[str]) -> None:
         self._header = (header or "").lower()
+        self.reads = frozenset({self._header}) - {""}
         self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in proxies)
 
     async def identify(self, evidence: Evidence) -> Caller | None:

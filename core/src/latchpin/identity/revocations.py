@@ -7,16 +7,17 @@ issued; whoever judges one compares.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from latchpin.contracts import Clock, KeyValueRecords
+from latchpin.contracts import Clock, Endings, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.workers.bounded import Bounded
 
 __all__ = ["EVERYBODY", "REMEMBERED", "SessionRevocations", "end_everything_of", "ended_at"]
 
-REMEMBERED = timedelta(seconds=5)
-"""How long a worker goes on without asking the store again: so late may an end come into force."""
+REMEMBERED = timedelta(seconds=0.5)
+"""How long a worker goes on without asking the store again. An end counts within a second on every worker: whom a token
+proves is remembered for the other half (``latchpin.identity.proven``)."""
 
 EVERYBODY = "*"
 """In the place of an address: what was issued to anybody."""
@@ -44,17 +45,23 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
 
 async def ended_at(kept: KeyValueRecords, email: str) -> datetime | None:
     """Until when what was issued to ``email``, or to everybody, does not count; None if nothing was ever ended."""
-    notes = [await kept.get(_name(whose)) for whose in (email, EVERYBODY)]
-    return max((datetime.fromisoformat(text) for text in notes if text is not None), default=None)
+    return _later(await _read(kept, email), await _read(kept, EVERYBODY))
 
 
 class SessionRevocations:
-    """Says what was ended, without a read for each request: a worker remembers each person's note for some seconds."""
+    """Says what was ended, without a read for each request: a worker remembers each note for half a second.
 
-    def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
+    Args:
+        kept: has the notes.
+        clock: tells the time.
+        endings: tells what this worker ended, which counts here at once.
+    """
+
+    def __init__(self, kept: KeyValueRecords, clock: Clock, endings: Endings) -> None:
         self._kept = kept
         self._clock = clock
-        self._remembered: Bounded[str, tuple[datetime, datetime | None]] = Bounded(_MOST)
+        self._endings = endings
+        self._remembered: Bounded[str, tuple[datetime, int, datetime | None]] = Bounded(_MOST)
 
     async def cover(self, email: str, issued_at: float) -> bool:
         """Whether what was issued to ``email`` at ``issued_at``, in seconds as in a JWT, has been ended.
@@ -62,12 +69,28 @@ class SessionRevocations:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        now = self._clock()
-        asked_at, end = self._remembered.get(email, (datetime.min.replace(tzinfo=UTC), None))
-        if not now - REMEMBERED < asked_at <= now:
-            end = await ended_at(self._kept, email)
-            self._remembered[email] = (now, end)
+        end = _later(await self._end_of(email), await self._end_of(EVERYBODY))
         return end is not None and issued_at <= end.timestamp()
+
+    async def _end_of(self, whose: str) -> datetime | None:
+        now, count = self._clock(), self._endings.count
+        remembered = self._remembered.get(whose)
+        if remembered is not None:
+            asked_at, counted, end = remembered
+            if asked_at <= now < asked_at + REMEMBERED and counted == count:
+                return end
+        end = await _read(self._kept, whose)
+        self._remembered[whose] = (now, count, end)
+        return end
+
+
+async def _read(kept: KeyValueRecords, whose: str) -> datetime | None:
+    note = await kept.get(_name(whose))
+    return None if note is None else datetime.fromisoformat(note)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one is not None and other is not None else one or other
 
 
 def _name(email: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latchpin.contracts import Clock, KeyValueRecords
+from latchpin.contracts import KeyValueRecords
 from latchpin.errors import InvalidRequest
 from latchpin.identity.revocations import SessionRevocations
 from latchpin.identity.sessions import SESSION, parse_session, session_cookie_name, was_ended
@@ -13,12 +13,23 @@ __all__ = ["SessionIdentity"]
 
 
 class SessionIdentity:
-    """Reads the session cookie."""
+    """Reads the session cookie.
 
-    def __init__(self, signed_tokens: SignedTokens, kept: KeyValueRecords, *, base_url: str, clock: Clock) -> None:
+    Args:
+        signed_tokens: prove tickets.
+        kept: has a note of each session that was ended.
+        revocations: knows whose sessions were ended.
+        base_url: BASE_URL, by which the cookie is named.
+    """
+
+    reads = frozenset({"cookie"})
+
+    def __init__(
+        self, signed_tokens: SignedTokens, kept: KeyValueRecords, revocations: SessionRevocations, *, base_url: str
+    ) -> None:
         self._signed_tokens = signed_tokens
         self._kept = kept
-        self._revocations = SessionRevocations(kept, clock)
+        self._revocations = revocations
         self._cookie = session_cookie_name(base_url)
 
     async def identify(self, evidence: Evidence) -> Caller | None:
@@ -41,4 +52,10 @@ class SessionIdentity:
             return None
         if await self._revocations.cover(session.email, session.issued_at.timestamp()):
             return None
-        return Caller(session.email, is_admin=session.is_admin, via="session", session_id=session.id)
+        return Caller(
+            session.email,
+            is_admin=session.is_admin,
+            via="session",
+            session_id=session.id,
+            expires_at=session.expires_at,
+        )

@@ -29,18 +29,18 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
         email_claim=settings.jwt_email_claim,
         key_set=KeySet(url, upstream=await context.trusted(url), clock=context.clock) if url else None,
         clock=context.clock,
-        revocations=SessionRevocations(context.kept, context.clock),
+        revocations=SessionRevocations(context.kept, context.clock, context.endings),
     )
 
 
 @asynccontextmanager
 async def open_session_cookie(settings: BearerSettings, context: Context) -> AsyncIterator[Identity]:
     """Nothing to close."""
+    from latchpin.identity.revocations import SessionRevocations  # noqa: PLC0415  loaded when asked for
     from latchpin.identity.session import SessionIdentity  # noqa: PLC0415  loaded when asked for
 
-    yield SessionIdentity(
-        _signed_tokens(settings, context), context.kept, base_url=context.base_url, clock=context.clock
-    )
+    revocations = SessionRevocations(context.kept, context.clock, context.endings)
+    yield SessionIdentity(_signed_tokens(settings, context), context.kept, revocations, base_url=context.base_url)
 
 
 @asynccontextmanager

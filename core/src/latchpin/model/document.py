@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ ID_INDEX = "id"
 """The index that every collection has: each document under its id."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # json.dumps would make one each time
 _ID_BYTES = 255
 _VALUE_BYTES = 700
 
@@ -98,7 +99,11 @@ class Document:
 
         Counting would begin again for a document that was removed, and an old revision then pass for a new one.
         """
-        return replace(self, revision=1 + secrets.randbits(52))
+        stored = object.__new__(Document)  # not ``replace``, which would judge all of it once more
+        for name in Document.__slots__:
+            object.__setattr__(stored, name, getattr(self, name))
+        object.__setattr__(stored, "revision", 1 + secrets.randbits(52))
+        return stored
 
     def dump_body(self) -> str:
         """The body as compact JSON: ASCII, without line breaks.
@@ -107,7 +112,7 @@ class Document:
             ValueError: it holds a number that JSON has no word for.
             TypeError: it holds what JSON cannot.
         """
-        return json.dumps(dict(self.body), separators=(",", ":"), allow_nan=False)
+        return _encode(dict(self.body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Caller:
         proves_intent: the request itself shows that its sender meant it, since no page of another site can make a
             browser send this proof: a header that the program adds. Forms then need no token. False for what a
             browser sends by itself (a cookie, HTTP Basic, a client certificate) and for what a proxy adds.
+        expires_at: when what came proves nothing any more; None where it does not say.
     """
 
     email: str
@@ -48,6 +49,7 @@ class Caller:
     session_id: str = ""
     assertion: IdentityAssertion | None = field(default=None, repr=False, compare=False)
     proves_intent: bool = False
+    expires_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 __all__ = ["ACCEPTED_ENCODINGS", "ByteBudget", "BodyTooLarge", "BodyUndecodable", "Decoder", "open_decoder"]
 
@@ -66,16 +66,11 @@ class Decoder:
         self._budget = budget
         self.passed_over = passed_over
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> Iterable[bytes]:
         """Decode one piece. Raises BodyTooLarge or BodyUndecodable."""
         self._budget.take_raw(len(data))
-        for piece in self._decode(data):
-            self._budget.take_decoded(len(piece))
-            if piece:
-                yield piece
-
-    def _decode(self, data: bytes) -> Iterator[bytes]:
-        yield data
+        self._budget.take_decoded(len(data))
+        return (data,) if data else ()
 
     def finish(self) -> None:
         """Take note of the body's end. Raises BodyUndecodable if it came too early."""
@@ -91,6 +86,14 @@ class _Labelled(Decoder):
         super().__init__(budget)
         self._coding = coding
         self._head: bytes | None = b""  # what came before the first byte that tells
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decode one piece. Raises BodyTooLarge or BodyUndecodable."""
+        self._budget.take_raw(len(data))
+        for piece in self._decode(data):
+            self._budget.take_decoded(len(piece))
+            if piece:
+                yield piece
 
     def _decode(self, data: bytes) -> Iterator[bytes]:
         if self._head is not None:

@@ -9,11 +9,12 @@ whether anything was sent.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,7 +28,7 @@ from latchpin.outbound.connections import open_client
 from latchpin.outbound.decoding import ACCEPTED_ENCODINGS, Decoder, open_decoder
 from latchpin.outbound.exchange_state import ExchangeState, explaining, following
 from latchpin.outbound.failure import Failure
-from latchpin.outbound.messages import Answer, Outgoing, within
+from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.tls import build_ssl_context
 
 __all__ = ["DEFAULT_SIZE", "GuardedSession", "open_session"]
@@ -74,15 +75,20 @@ class GuardedSession:
         exchange = ExchangeState()
         url = _check_url(outgoing.url, private=self._private)
         session = self._fresh if outgoing.fresh else self._pooled
+        request = partial(
+            session.request,
+            outgoing.method,
+            url,
+            headers=_build_headers(outgoing),
+            data=outgoing.body or None,
+            allow_redirects=False,
+        )
         with following(exchange), explaining(outgoing.budget, exchange):
-            async with within(outgoing.deadline):
-                response = await session.request(
-                    outgoing.method,
-                    url,
-                    headers=_build_headers(outgoing),
-                    data=outgoing.body or None,
-                    allow_redirects=False,
-                )
+            if outgoing.deadline is None:
+                response = await request()
+            else:
+                async with asyncio.timeout_at(outgoing.deadline):
+                    response = await request()
         try:
             _check_status(response.status)
             decoder = _open_decoder(response, outgoing)
@@ -176,11 +182,15 @@ def _check_status(status: int) -> None:
 
 
 def _operation(outgoing: Outgoing) -> Operation:
+    return Operation("upstream", outgoing.method, {"host": _host(outgoing.url)})
+
+
+@lru_cache(maxsize=1024)
+def _host(url: str) -> str:
     try:
-        host = urlsplit(outgoing.url).hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:  # sending it will fail, and say so
-        host = ""
-    return Operation("upstream", outgoing.method, {"host": host})
+        return ""
 
 
 def _carrying(outgoing: Outgoing, carried: Mapping[str, str]) -> Outgoing:

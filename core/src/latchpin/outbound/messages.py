@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ import aiohttp
 from latchpin.outbound.decoding import ByteBudget, Decoder
 from latchpin.outbound.exchange_state import ExchangeState, explaining
 
-__all__ = ["Answer", "Outgoing", "within"]
+__all__ = ["Answer", "Outgoing"]
 
 _log = logging.getLogger("latchpin.outbound")
 
@@ -27,12 +26,6 @@ _DROPPED_HEADERS = _DROPPED_FROM_RAW | {
     b"connection",
     b"keep-alive",
 }
-_UNLIMITED: AbstractAsyncContextManager[object] = nullcontext()
-
-
-def within(deadline: float | None) -> AbstractAsyncContextManager[object]:
-    """Raise TimeoutError in the body at ``deadline``, in the event loop's time; None: never, and for nothing."""
-    return _UNLIMITED if deadline is None else asyncio.timeout_at(deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +86,18 @@ class Answer:
         Raises:
             Failure: ``sent`` is true in every case.
         """
-        exchange = ExchangeState(sent=True)
-        while raw := await self._read(exchange):
-            with explaining(self._outgoing.budget, exchange):
+        content, deadline = self._response.content, self._outgoing.deadline
+        with explaining(self._outgoing.budget, ExchangeState(sent=True)):
+            while raw := await (content.readany() if deadline is None else self._read(deadline)):
                 for piece in self._decoder.feed(raw):
                     yield piece
-        with explaining(self._outgoing.budget, exchange):
             self._decoder.finish()
         if self._decoder.passed_over:
             _log.info("The answer of %s: %s", urlsplit(self._outgoing.url).hostname, self._decoder.passed_over)
 
-    async def _read(self, exchange: ExchangeState) -> bytes:
-        with explaining(self._outgoing.budget, exchange):
-            async with within(self._outgoing.deadline):
-                return await self._response.content.readany()
+    async def _read(self, deadline: float) -> bytes:
+        async with asyncio.timeout_at(deadline):
+            return await self._response.content.readany()
 
     def close(self) -> None:
         """Let the connection go; one whose body was not read to the end is closed."""

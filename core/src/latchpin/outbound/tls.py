@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["build_ssl_context"]
+__all__ = ["build_ssl_context", "find_roots"]
 
 
 def build_ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext:
@@ -19,3 +19,21 @@ def build_ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext:
 
             file = certifi.where()
     return ssl.create_default_context(cafile=file or None, capath=folder or None)
+
+
+def find_roots(environment: Mapping[str, str]) -> str | None:
+    """The file of the roots that ``build_ssl_context`` trusts, for programs that do not look for them themselves.
+
+    None where they are in a folder alone.
+    """
+    file, folder = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
+    if file or folder:
+        return file or None
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile:
+        return paths.cafile
+    if paths.capath and any(Path(paths.capath).iterdir()):
+        return None
+    import certifi  # noqa: PLC0415  only where the system has no roots
+
+    return certifi.where()

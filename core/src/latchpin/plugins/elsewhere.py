@@ -48,6 +48,8 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-api-docs": Brings(paths=r"/docs(/.*)?"),
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
+    "latchpin-aggregator": Brings(paths=r"/mcp"),
+    "latchpin-edge": Brings(commands=("edge",), paths=r"/edge/token/[^/]+", settings=("EDGE_SECRET",)),
     "latchpin-authorization-server": Brings(
         commands=("applications", "personal-tokens", "login", "logout"),
         paths=r"/oauth2/.*|/device|/applications(/.*)?|/personal-tokens(/.*)?|/\.well-known/oauth-authorization-server(/.*)?",

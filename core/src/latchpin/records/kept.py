@@ -18,6 +18,8 @@ __all__ = ["KEPT", "KeyValues"]
 KEPT = CollectionSpec("core_kept")
 
 _ATTEMPTS = 20
+_MOST_OWN = 10_000
+_LONGEST_OWN = 64
 _PAGE = 500
 
 
@@ -26,17 +28,20 @@ class KeyValues:
 
     def __init__(self, records: RecordStore) -> None:
         self._documents: Collection = records.collection(KEPT)
+        self._own: dict[str, tuple[str, int]] = {}
+        """Short values that this process put, with their revisions: what it takes back it need not read."""
 
     async def put(self, name: str, value: str, *, expires_at: datetime | None = None) -> str:
         """Keep ``value`` unless an unexpired one stands; return the one that stands now."""
         for _ in range(_ATTEMPTS):
             try:
-                await self._documents.put(Document(name, {"value": value}, expires_at=expires_at))
+                stored = await self._documents.put(Document(name, {"value": value}, expires_at=expires_at))
             except RecordConflict:
                 standing = await self.get(name)
                 if standing is not None:
                     return standing
             else:
+                self._remember(name, value, stored.revision)
                 return value
         raise BackendUnavailable("a kept value is written and taken faster than it can be read")
 
@@ -56,10 +61,24 @@ class KeyValues:
 
     async def take(self, name: str, *, value: str | None = None) -> str | None:
         """Remove and return it, atomically: one caller gets it. With ``value``, only if it is that."""
+        own, revision = self._own.pop(name, ("", 0))
         if value is None:
             taken = await self._documents.take(name)
             return None if taken is None else str(taken.body["value"])
+        if revision and _same(own, value) and await self._documents.delete(name, revision=revision):
+            return value
         held = await self._documents.get(name)
-        if held is None or not hmac.compare_digest(str(held.body["value"]).encode(), value.encode()):
+        if held is None or not _same(str(held.body["value"]), value):
             return None
         return value if await self._documents.delete(name, revision=held.revision) else None
+
+    def _remember(self, name: str, value: str, revision: int) -> None:
+        if len(value) > _LONGEST_OWN:
+            return
+        while len(self._own) >= _MOST_OWN:
+            del self._own[next(iter(self._own))]
+        self._own[name] = (value, revision)
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

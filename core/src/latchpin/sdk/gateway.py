@@ -17,8 +17,9 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``toolbox``: an MCP server's tools as a caller sees them.
 - ``step_up``: the scopes that a server missed, for the next authorization.
 - ``must_authorize``: whether a caller gets no further without an authorization in a browser. ``note_refusal`` is told
-  what only a call finds out about that, ``decline_authorization`` that a person does without, and
-  ``owes_authorization`` says whether somebody was told to authorize and has not done so.
+  what only a call finds out about that, and gives it a name, which ``latest_refusal`` repeats;
+  ``decline_authorization`` is told that a person does without, and ``owes_authorization`` says whether somebody was
+  told to authorize and has not done so.
 - ``list_resources`` and ``find_resource``: the MCP endpoints that plugins serve, as a caller may use them.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
 - ``close``: who opened it lets it end what is under way.

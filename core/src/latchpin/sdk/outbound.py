@@ -10,15 +10,20 @@ and ``host_of`` names the server for people. ``ByteBudget`` says how much may co
 
 ``open_decoder`` decodes a body that came undecoded; it raises ``BodyTooLarge`` or ``BodyUndecodable``.
 
+For another program that connects in the gateway's place: ``refusal`` says why an address is not connected to, None if
+it may be, and ``find_roots`` names the file of the roots that TLS trusts.
+
 ``is_redirect``, ``follow_redirect``, ``tell_redirect`` and ``explain_redirect`` judge a redirect as the gateway does
 everywhere: it is followed within one origin, at most ``MOST_REDIRECTS`` times.
 """
 
+from latchpin.outbound.addresses import refusal
 from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession, open_session
 from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow_redirect, is_redirect, tell_redirect
+from latchpin.outbound.tls import find_roots
 from latchpin.outbound.upstream import explain_failure, host_of
 
 __all__ = [
@@ -32,10 +37,12 @@ __all__ = [
     "Outgoing",
     "explain_failure",
     "explain_redirect",
+    "find_roots",
     "follow_redirect",
     "host_of",
     "is_redirect",
     "open_decoder",
     "open_session",
+    "refusal",
     "tell_redirect",
 ]

@@ -31,8 +31,11 @@ which proxies say whom they forward. ``StreamingRoute`` is a route that limits i
 that is served ahead of the framework: for what every agent asks all the time; a class of both is both.
 
 An MCP endpoint: ``require_program`` says who calls it, and ``build_challenge`` tells a program where its metadata are.
+
+``serve_aside`` serves an application on sockets of a plugin's own, beside the gateway's.
 """
 
+from latchpin.serving.aside import serve_aside
 from latchpin.web.dependencies import (
     AdminCaller,
     CurrentApplication,
@@ -88,6 +91,7 @@ __all__ = [
     "require_admin",
     "require_caller",
     "require_program",
+    "serve_aside",
     "services_of",
     "tell_failure",
     "wants_html",

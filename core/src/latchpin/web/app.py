@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,9 +49,19 @@ _log = logging.getLogger("latchpin.web")
 
 
 def create_app(
-    *, settings: CoreSettings | None = None, plugins: Plugins | None = None, clock: Clock = utc_now
+    *,
+    settings: CoreSettings | None = None,
+    plugins: Plugins | None = None,
+    clock: Clock = utc_now,
+    when_open: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """Make the application; services are opened when the server starts it, and closed when it stops.
+
+    Args:
+        settings: what was read already.
+        plugins: what is installed.
+        clock: the gateway's.
+        when_open: is called once everything is open.
 
     Raises:
         SettingsError, PluginError: what can be known before anything is opened.
@@ -64,6 +74,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _opened(app, plugins, settings, clock):
+            when_open()
             yield
 
     app = GuardedApp(

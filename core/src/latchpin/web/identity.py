@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from latchpin.contracts import Identity
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
 from latchpin.identity.presented import Presented, parse_authorization
+from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.revocations import ended_at
 from latchpin.identity.sessions import (
     SESSION,
@@ -77,7 +78,7 @@ async def current_caller(request: Request) -> Caller | None:
         BackendUnavailable, UpstreamError: what would decide it cannot be asked.
     """
     if _CALLER not in request.scope:
-        request.scope[_CALLER] = await _identify(services_of(request), evidence_of(request))
+        request.scope[_CALLER] = await _remembered_or_asked(request)
     caller: Caller | None = request.scope[_CALLER]
     return caller
 
@@ -139,6 +140,20 @@ def evidence_of(request: Request) -> Evidence:
     return Evidence(peer=peer, headers=headers, cookies=request.cookies, resource=request.scope.get(_RESOURCE))
 
 
+async def _remembered_or_asked(request: Request) -> Caller | None:
+    proven: ProvenCallers = request.app.state.application.proven_callers
+    key = proven.key_of(request.scope["headers"], request.scope.get(_RESOURCE))
+    if key is None:
+        return await _identify(services_of(request), evidence_of(request))
+    caller = proven.find(key)
+    if caller is None:
+        asked = proven.begin()
+        caller = await _identify(services_of(request), evidence_of(request))
+        if caller is not None:
+            proven.remember(key, caller, asked)
+    return caller
+
+
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     presented = parse_authorization(evidence.headers)
     found: list[Caller] = []
@@ -165,7 +180,8 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     assertion = next((caller.assertion for caller in found if caller.assertion is not None), None)
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
     proves_intent = any(caller.proves_intent for caller in found)
-    return replace(first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent)
+    expires_at = min((caller.expires_at for caller in found if caller.expires_at is not None), default=None)
+    return replace(first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent, expires_at=expires_at)
 
 
 def _asked(identities: Sequence[Identity], presented: Presented | None) -> Sequence[Identity]:

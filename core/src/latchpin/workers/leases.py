@@ -65,7 +65,7 @@ class Leases:
         longest = (life if wait is None else wait).total_seconds()
         waited, pause = 0.0, FIRST_PAUSE
         try:
-            while not await self._take(name, owner, life):
+            while not await self._take(name, owner, life, look=waited > 0):
                 if waited >= longest:
                     raise TimeoutError(f"another worker holds the lease for {purpose} and does not finish")
                 await self._pause(pause)
@@ -90,7 +90,7 @@ class Leases:
         try:
             for place in (*range(first, places), *range(first)):
                 taken = _name(purpose, (subject, str(place)))
-                if await self._take(taken, owner, life):
+                if await self._take(taken, owner, life, look=True):
                     yield True
                     return
             taken = None
@@ -104,9 +104,9 @@ class Leases:
         with suppress(BackendUnavailable):
             await self._kept.take(name, value=owner)
 
-    async def _take(self, name: str, owner: str, life: timedelta) -> bool:
-        """Look first: waiting must not cost the store a write each time."""
-        if await self._kept.get(name) is not None:
+    async def _take(self, name: str, owner: str, life: timedelta, *, look: bool) -> bool:
+        """``look`` first where it may be taken: waiting must not cost the store a write each time."""
+        if look and await self._kept.get(name) is not None:
             return False
         return await self._kept.put(name, owner, expires_at=self._clock() + life) == owner
 

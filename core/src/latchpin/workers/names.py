@@ -8,6 +8,7 @@ always looks alike there, opens nowhere else, and has nothing to do with any tok
 from __future__ import annotations
 
 import binascii
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -21,6 +22,12 @@ class NotBound(Exception):
     """The name was not given out at this place."""
 
 
+@lru_cache(maxsize=32)
+def _cipher(key: bytes) -> AESSIV:
+    """Making one takes longer than what most places are used for, which is nothing."""
+    return AESSIV(key)
+
+
 class Binder:
     """Seals and opens names for one place.
 
@@ -30,14 +37,14 @@ class Binder:
     """
 
     def __init__(self, keys: tuple[bytes, ...], place: tuple[str, ...]) -> None:
-        self._ciphers = [AESSIV(key) for key in keys]
+        self._keys = keys
         self._place = [part.encode() for part in place]
 
     def bind(self, kind: str, name: str) -> str:
         """What the person is given for ``name``: letters, digits, ``-`` and ``_``. An empty name stays empty."""
         if not name:
             return name
-        sealed = self._ciphers[0].encrypt(name.encode("utf-8", "surrogatepass"), [kind.encode(), *self._place])
+        sealed = _cipher(self._keys[0]).encrypt(name.encode("utf-8", "surrogatepass"), [kind.encode(), *self._place])
         return base64url.encode(sealed)
 
     def release(self, kind: str, text: str) -> str:
@@ -52,9 +59,9 @@ class Binder:
             sealed = base64url.decode(text)
         except (binascii.Error, ValueError) as exc:
             raise NotBound from exc
-        for cipher in self._ciphers:
+        for key in self._keys:
             try:
-                return cipher.decrypt(sealed, [kind.encode(), *self._place]).decode("utf-8", "surrogatepass")
+                return _cipher(key).decrypt(sealed, [kind.encode(), *self._place]).decode("utf-8", "surrogatepass")
             except (InvalidTag, ValueError):
                 continue
         raise NotBound

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 from latchpin.contracts import Signer
 from latchpin.errors import Unsealable
@@ -88,8 +88,7 @@ def _check_signature(entry: AuditEntry, signer: Signer) -> None:
 
 
 def _sign(entry: AuditEntry, signer: Signer) -> AuditEntry:
-    facts = asdict(entry) | {"signature": signer.sign(_signed(entry)).hex()}
-    return AuditEntry(**facts)
+    return replace(entry, signature=signer.sign(_signed(entry)).hex())
 
 
 def _signed(entry: AuditEntry) -> bytes:

@@ -69,7 +69,8 @@ class AuditLog:
         """Record ``fact``, and say whether it is kept."""
         gateway = fact.gateway_id or "(none)"
         try:
-            who, whose = await self._name(fact.actor), await self._name(fact.subject)
+            who = await self._name(fact.actor)
+            whose = who if fact.subject == fact.actor else await self._name(fact.subject)
             facts = {name: str(value) for name, value in fact.details.items()}
             await self._batcher.submit(AuditNote(fact.at, fact.name, who, whose, fact.gateway_id, facts))
         except LatchpinError as exc:

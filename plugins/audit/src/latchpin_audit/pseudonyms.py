@@ -42,11 +42,15 @@ class Pseudonyms:
         """
         name, place = _person(email)
         held = await self._kept.get(name)
-        if held is None:
-            new = json.dumps({"key": secrets.token_hex(32)})
-            held = await self._kept.put(name, self._cipher.seal(new, associated_data=place))
+        if held is not None:
+            pseudonym = self._pseudonym(email, held)
+            if await self._kept.get(_alias(pseudonym)) is None:
+                await self._remember(pseudonym, email, held)
+            return pseudonym
+        new = json.dumps({"key": secrets.token_hex(32)})
+        held = await self._kept.put(name, self._cipher.seal(new, associated_data=place))
         pseudonym = self._pseudonym(email, held)
-        await self._remember(pseudonym, email)
+        await self._remember(pseudonym, email, held)
         return pseudonym
 
     async def find(self, email: str) -> str | None:
@@ -73,11 +77,9 @@ class Pseudonyms:
         await self._kept.take(_alias(self._pseudonym(email, held)))
         return True
 
-    async def _remember(self, pseudonym: str, email: str) -> None:
-        if await self._kept.get(_alias(pseudonym)) is not None:
-            return
+    async def _remember(self, pseudonym: str, email: str, held: str) -> None:
         await self._kept.put(_alias(pseudonym), self._cipher.seal(email, associated_data=("audit", pseudonym)))
-        if await self.find(email) != pseudonym:  # forgotten meanwhile: the name must not outlive the key
+        if await self._kept.get(_person(email)[0]) != held:  # forgotten meanwhile: the name must not outlive the key
             await self._kept.take(_alias(pseudonym))
 
     def _pseudonym(self, email: str, held: str) -> str:

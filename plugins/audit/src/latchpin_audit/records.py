@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
+from latchpin.sdk.stores import put_all
 
 from latchpin_audit.entry import AuditEntry
 
@@ -41,14 +41,11 @@ class AuditRecords:
         before = await self.last() if number == 1 else await self._documents.get(_id(number - 1))
         if (before is None) == (number > 1):
             raise RecordConflict(f"the audit log does not end with entry {number - 1}")
-        for kept, entry in enumerate(entries):
-            try:
-                await self._documents.put(_document(entry))
-            except RecordConflict:
-                if not kept:
-                    raise
-                return kept
-        return len(entries)
+        stored = await put_all(self._documents, [_document(entry) for entry in entries], in_order=True)
+        kept = sum(document is not None for document in stored)
+        if not kept:
+            raise RecordConflict(f"the audit log has an entry {number}")
+        return kept
 
     async def last(self) -> AuditEntry | None:
         """The newest entry, None in an empty log."""
@@ -75,7 +72,8 @@ def _id(number: int) -> str:
 
 
 def _document(entry: AuditEntry) -> Document:
-    return Document(_id(entry.number), asdict(entry) | {"at": entry.at.isoformat(), "facts": dict(entry.facts)})
+    body = {name: getattr(entry, name) for name in entry.__slots__}
+    return Document(_id(entry.number), body | {"at": entry.at.isoformat(), "facts": dict(entry.facts)})
 
 
 def _entry(held: Document) -> AuditEntry:

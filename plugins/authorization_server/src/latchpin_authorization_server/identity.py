@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import jwt
-from latchpin.contracts import Clock
+from latchpin.contracts import Clock, Endings
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.model import VIA_ACCESS_TOKEN, Caller, Evidence
 from latchpin.sdk.identity import SessionRevocations, explain_jwt, parse_authorization
@@ -18,8 +18,9 @@ __all__ = ["VIA_SERVICE", "AccessTokenIdentity", "Standing"]
 
 VIA_SERVICE = "service"
 """How a service came: it got its token by itself, and has nobody to send through a sign-in."""
-REMEMBERED = timedelta(seconds=1)
-"""How long a worker goes on without asking the store again whether something stands: so late may an end come here."""
+REMEMBERED = timedelta(seconds=0.5)
+"""How long a worker goes on without asking the store again whether something stands: half of the second within which an
+end counts at every worker, since the gateway remembers callers for the other half."""
 _MOST = 10_000
 
 
@@ -29,15 +30,17 @@ class Standing:
     Args:
         ask: asks the store.
         clock: tells the time.
+        endings: is told what ends here.
     """
 
-    def __init__(self, ask: Callable[[str], Awaitable[bool]], clock: Clock) -> None:
+    def __init__(self, ask: Callable[[str], Awaitable[bool]], clock: Clock, endings: Endings) -> None:
         self._ask = ask
         self._clock = clock
+        self._endings = endings
         self._seen: Bounded[str, datetime] = Bounded(_MOST)
 
     async def stands(self, name: str) -> bool:
-        """Whether it stands, or did within the last second.
+        """Whether it stands, or did half a second ago.
 
         Raises:
             BackendUnavailable: the store cannot be asked.
@@ -55,16 +58,19 @@ class Standing:
     def forget(self, name: str) -> None:
         """This worker ended it: that counts at once."""
         self._seen.pop(name, None)
+        self._endings.note()
 
     def clear(self) -> None:
         """This worker ended some: that counts at once."""
         self._seen.clear()
+        self._endings.note()
 
 
 class AccessTokenIdentity:
     """Knows callers by their access tokens."""
 
     schemes = frozenset({"bearer"})
+    reads = frozenset({"authorization"})
 
     def __init__(
         self,
@@ -100,7 +106,8 @@ class AccessTokenIdentity:
             why = explain_jwt(exc) if isinstance(exc, jwt.InvalidTokenError) else exc.detail
             raise NotSignedIn(f"the access token was refused: {why}") from exc
         await self._check_stands(token)
-        return Caller(token.email, via=VIA_ACCESS_TOKEN if token.grant_id else VIA_SERVICE, proves_intent=True)
+        via = VIA_ACCESS_TOKEN if token.grant_id else VIA_SERVICE
+        return Caller(token.email, via=via, proves_intent=True, expires_at=token.expires_at)
 
     async def _check_stands(self, token: AccessToken) -> None:
         if token.grant_id:

@@ -14,5 +14,6 @@ async def owes_authorization(application: Application, resource: ProtectedResour
 
     Where several stand behind it, the others are of use all the same.
     """
-    [gateway, *others] = resource.gateways or (None,)
-    return gateway is not None and not others and await application.owes_authorization(gateway, caller)
+    if resource.aggregate or len(resource.gateways) != 1:
+        return False
+    return await application.owes_authorization(resource.gateways[0], caller)

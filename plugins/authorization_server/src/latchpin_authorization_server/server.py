@@ -41,7 +41,7 @@ from latchpin_authorization_server.tokens.signing_keys import SigningKeys
 __all__ = ["MOST_GRANTS", "AuthorizationServer", "open_server"]
 
 _SIGNED_OUT = timedelta(seconds=10)
-"""After the end of a person's sessions nothing new is given out for so long: twice what workers remember of it."""
+"""After the end of a person's sessions nothing new is given out for so long: until every worker surely knows of it."""
 MOST_GRANTS = 200
 """What one person's clients are allowed at once: an account with a program of its own fills no store."""
 _MOST_SEEN = 4096
@@ -69,6 +69,7 @@ class AuthorizationServer:
         self.settings = settings
         self.clock = context.clock
         self.activity = context.activity
+        self.endings = context.endings
         self._kept = context.kept
         self.issuer = context.base_url
         self.client_records = ClientRecords(context.collection(CLIENTS))
@@ -84,9 +85,9 @@ class AuthorizationServer:
         assertions = ClientAssertions(context.base_url, context.upstream, context.kept, context.clock)
         self.clients = ClientDirectory(self.client_records, self.documents, assertions)
         self.registration = Registration(self)
-        self.standing = Standing(self.grants.stands, context.clock)
-        self.standing_clients = Standing(self._is_client_of, context.clock)
-        self.revocations = SessionRevocations(context.kept, context.clock)
+        self.standing = Standing(self.grants.stands, context.clock, context.endings)
+        self.standing_clients = Standing(self._is_client_of, context.clock, context.endings)
+        self.revocations = SessionRevocations(context.kept, context.clock, context.endings)
         self.consents = Consents(context.collection(CONSENTS), context.clock)
         self.requests = PendingRequests(context.collection(REQUESTS), context.clock)
         self.devices = Devices(context.collection(DEVICES), context.clock)

@@ -68,7 +68,7 @@ async def _find_endpoint(gateway: str) -> tuple[ProtectedResource, bool]:
         endpoints = await application.list_resources(OPERATOR)
         if not endpoints:
             raise NotFound("there is no MCP endpoint", remedy="Add a gateway: latchpin gateways add, or in the pages.")
-        if not gateway and len(endpoints) > 1:
+        if not gateway and len(endpoints) > 1 and not any(each.aggregate for each in endpoints):
             names = ", ".join(each.name for each in endpoints[:10])
             raise InvalidRequest(f"there are several gateways: {names}", remedy="Name one with --gateway.")
         gateway_id = (await find_gateway(application, gateway)).id if gateway else ""

@@ -16,7 +16,8 @@ def signs_clients_in(application: Application) -> bool:
 
 
 def choose_endpoint(endpoints: Sequence[ProtectedResource], gateway_id: str) -> ProtectedResource | None:
-    """The endpoint of that gateway alone; the first one where none is named, None where there is none."""
+    """The endpoint of that gateway alone; where none is named that of all servers, else the first; None: no such."""
     if not gateway_id:
-        return endpoints[0] if endpoints else None
-    return next((each for each in endpoints if [gateway.id for gateway in each.gateways] == [gateway_id]), None)
+        return next((each for each in endpoints if each.aggregate), endpoints[0] if endpoints else None)
+    own = [each for each in endpoints if not each.aggregate]
+    return next((each for each in own if [gateway.id for gateway in each.gateways] == [gateway_id]), None)

@@ -43,7 +43,7 @@ class _LedgerVerifier:
         )
 
 
-def build_mcp_app(origin: str, *, issuer: str, ledger: InMemoryState) -> ASGIApp:
+def build_mcp_app(origin: str, *, issuer: str, ledger: InMemoryState, stateless: bool = True) -> ASGIApp:
     """Build the server to be reached at ``origin`` + ``PATH``.
 
     Tokens issued for another resource are refused.
@@ -52,6 +52,7 @@ def build_mcp_app(origin: str, *, issuer: str, ledger: InMemoryState) -> ASGIApp
         origin: such as ``http://127.0.0.1:4446``.
         issuer: of the authorization server; one with a path, as the SDK writes a bare origin with a slash.
         ledger: that authorization server's.
+        stateless: without sessions, and so without a stream of its own for each.
     """
     auth = AuthSettings(
         issuer_url=AnyHttpUrl(issuer),
@@ -64,7 +65,7 @@ def build_mcp_app(origin: str, *, issuer: str, ledger: InMemoryState) -> ASGIApp
     server.tool()(who_am_i)
     server.tool()(search)
     server.tool()(add)
-    return server.streamable_http_app(streamable_http_path=PATH, stateless_http=True)
+    return server.streamable_http_app(streamable_http_path=PATH, stateless_http=stateless)
 
 
 def who_am_i() -> str:

@@ -74,7 +74,7 @@ def dump_step(step: FlowStep) -> str:
     return _encode(
         {
             "step": step.step,
-            "at": step.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "at": (step.at if step.at.tzinfo is UTC else step.at.astimezone(UTC)).isoformat(timespec="microseconds"),
             "seconds": step.seconds,
             "worker": step.worker,
             "facts": dict(step.facts),

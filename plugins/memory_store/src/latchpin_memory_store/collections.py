@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from latchpin.contracts import Clock
@@ -38,6 +38,21 @@ class MemoryCollection:
 
     async def put(self, document: Document) -> Document:
         """Compare and swap."""
+        return self._put(document)
+
+    async def put_all(self, documents: Sequence[Document], *, in_order: bool = False) -> Sequence[Document | None]:
+        """Compare and swap each."""
+        done: builtins.list[Document | None] = []
+        for document in documents:
+            try:
+                done.append(self._put(document))
+            except RecordConflict:
+                done.append(None)
+                if in_order:
+                    break
+        return done + [None] * (len(documents) - len(done))
+
+    def _put(self, document: Document) -> Document:
         text = document.dump_body()
         held = self._standing(document.id)
         if (held.revision if held else 0) != document.revision:

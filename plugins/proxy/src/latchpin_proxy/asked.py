@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["INTERACTIVE", "MODERN", "URLS_SINCE", "Asked", "declares_urls", "parse_asked"]
+__all__ = ["INTERACTIVE", "MODERN", "URLS_SINCE", "Asked", "Asks", "parse_asked", "read_asks"]
+
+Asks = Literal["links", "forms", "nothing"]
+"""What a program asks its person for servers: to open links and all else, to fill in forms only, or nothing."""
 
 MODERN = "2026-07-28"
 """Since this version each request says by itself what its sender can do, and is asked back within it."""
@@ -54,15 +57,18 @@ def parse_asked(body: bytes | None) -> Asked | None:
     return Asked(asked_id, method, params, modern, modern and _elicits_urls(_object(meta.get(_CAPABILITIES))))
 
 
-def declares_urls(body: bytes | None) -> bool:
-    """Whether a body begins a session of a program that asks its person to open links."""
+def read_asks(body: bytes | None) -> Asks | None:
+    """What a program declares that asks to begin a session; None where a body does not ask for that."""
     if body is None or b'"initialize"' not in body:
-        return False
+        return None
     message = _read(body)
+    if message.get("method") != "initialize":
+        return None
     params = _object(message.get("params"))
-    version = params.get("protocolVersion")
-    named = message.get("method") == "initialize" and isinstance(version, str) and version >= URLS_SINCE
-    return named and _elicits_urls(_object(params.get("capabilities")))
+    version, capabilities = params.get("protocolVersion"), _object(params.get("capabilities"))
+    if isinstance(version, str) and version >= URLS_SINCE and _elicits_urls(capabilities):
+        return "links"
+    return "forms" if "elicitation" in capabilities else "nothing"
 
 
 def _elicits_urls(capabilities: Mapping[str, Any]) -> bool:

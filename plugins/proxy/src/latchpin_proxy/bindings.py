@@ -11,11 +11,21 @@ from latchpin.sdk.keys import Binder, NotBound, SharedKeys
 __all__ = ["Binder", "Bindings", "Kind", "NotBound"]
 
 Kind = Literal[
-    "session", "session that opens links", "links without session", "task", "state", "authorization", "person"
+    "session",
+    "session that opens links",
+    "session that asks nothing",
+    "links without session",
+    "questions without session",
+    "task",
+    "state",
+    "authorization",
+    "elicitation",
+    "person",
 ]
 """What a name names. The session of a program that asks its person to open links is a kind of its own, so that nothing
-has to be kept to know that; where the server has no sessions, the gateway gives such a program one of its own.
-``authorization`` and ``person`` are of the gateway's own, too."""
+has to be kept to know that, and so is one of a program that asks its person nothing at all. Where the server has no
+sessions, the gateway gives a program that asks its person something one of its own.
+``authorization``, ``elicitation`` and ``person`` are of the gateway's own, too."""
 
 
 class Bindings:

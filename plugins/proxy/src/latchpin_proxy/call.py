@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from latchpin_proxy.asked import declares_urls
+from latchpin_proxy.asked import URLS_SINCE, read_asks
 from latchpin_proxy.bindings import Binder
 from latchpin_proxy.messages import Terms
 from latchpin_proxy.relay import McpRequest
@@ -21,12 +21,20 @@ class Call:
     Attributes:
         resumed: what it resumes, if it was answered with a question of ours before.
         signs_in: its program could sign in at this endpoint anew. Not where it is part of another endpoint's exchange.
+        is_held: its body is small enough to be read when it comes again.
     """
 
     request: McpRequest
     terms: Terms
     resumed: Resumed | None = None
     signs_in: bool = True
+    is_held: bool = True
+
+    @property
+    def can_open_links(self) -> bool:
+        """Whether it belongs to a session whose program asks its person to open links (2025-11-25)."""
+        negotiated = dict(self.request.headers).get("mcp-protocol-version", "")
+        return self.terms.opens_links and negotiated >= URLS_SINCE
 
 
 def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bool) -> Call:
@@ -46,8 +54,18 @@ def open_call(request: McpRequest, binder: Binder, *, base_url: str, private: bo
     if body is not None:
         resumed = read_resumed(body, binder)
         body, fields = open_body(body if resumed is None else resumed.body, fields, binder)
-    begins = session is None and declares_urls(body)
-    opens = begins or session in {"session that opens links", "links without session"}
+    declared = read_asks(body) if session is None else None
     gateway = request.gateway
-    terms = Terms(binder, gateway.name, gateway.url, base_url, private=private, opens_links=opens, begins=begins)
-    return Call(replace(request, headers=fields, body=body), terms, resumed)
+    terms = Terms(
+        binder,
+        gateway.name,
+        gateway.url,
+        base_url,
+        private=private,
+        opens_links=declared == "links" or session in {"session that opens links", "links without session"},
+        asks_nothing=declared == "nothing" or session == "session that asks nothing",
+        begins=declared in {"links", "forms"},
+    )
+    if fields is not request.headers or body is not request.body:
+        request = replace(request, headers=fields, body=body)
+    return Call(request, terms, resumed)

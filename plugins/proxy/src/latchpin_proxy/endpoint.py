@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from fastapi.responses import Response
+from latchpin.contracts import Admitted
 from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.outbound import GuardedSession, host_of, open_session
+from latchpin.sdk.outbound import Failure, GuardedSession, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, require_program
 from starlette.exceptions import HTTPException
@@ -23,14 +25,16 @@ from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.call import Call, open_call
+from latchpin_proxy.completing import make_look
 from latchpin_proxy.errors import TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
-from latchpin_proxy.refusing import Refusing
+from latchpin_proxy.refusing import Refusing, is_told
 from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import endpoint_path, link_for
-from latchpin_proxy.room import Room
+from latchpin_proxy.returning import SESSION, open_headers
+from latchpin_proxy.room import Room, Share
 from latchpin_proxy.settings import ProxySettings
 from latchpin_proxy.waiting import wait_for_person
 
@@ -43,6 +47,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 METHODS = ("POST", "GET", "DELETE")
 CONNECT_TIMEOUT = 10.0
+ANSWERED = 4_194_304
+"""How large a body may be that is not held, and is read all the same to say what its caller has to do, in bytes."""
 SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
 
@@ -86,8 +92,21 @@ class McpEndpoint:
 
     async def serve(self, gateway: Gateway, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
-        within = {**scope, "path_params": {"gateway_id": gateway.id}}
-        await self._answer(within, receive, send, _Served(caller, judged=True))
+        await self._answer(_at(scope, gateway.id), receive, send, _Served(caller, judged=True))
+
+    async def admit(self, scope: Scope, gateway_id: str) -> Admitted:
+        """Judge a request that something else serves: see ``latchpin.contracts.McpExchanges``."""
+        caller = await self._caller(_at(scope, gateway_id))
+        self._check_room(caller.email)
+        gateway = (await self._application.access.get(check_gateway_id(gateway_id), caller)).gateway
+        named = [(SESSION, value.decode("latin-1")) for name, value in scope["headers"] if name == SESSION.encode()]
+        fields, kind = open_headers(tuple(named), await self._bindings.of(gateway, caller))
+        session = next((value for _, value in fields), None)
+        return Admitted(caller, gateway, session, asks_nothing=kind in {None, "session that asks nothing"})
+
+    async def refuse(self, error: LatchpinError, scope: Scope, gateway_id: str, caller: Caller | None) -> Response:
+        """Answer such a request that is not served."""
+        return await self._refusing.answer(error, _at(scope, gateway_id), caller, None, {})
 
     async def link_for(self, gateway: Gateway, caller: Caller) -> str:
         """The link by which ``caller`` authorizes ``gateway``."""
@@ -103,10 +122,25 @@ class McpEndpoint:
             with self._counted(caller.email):
                 await self._serve(scope, caller, inbound, Exchange(send, inbound.watch, self._room), served)
         except LatchpinError as exc:
+            call = await self._with_body(exc, inbound, served.call)
             await inbound.skip(SKIPPED)
             headers = {} if inbound.whole else dict(LAST)
-            answer = await self._refusing.answer(exc, scope, served.caller, served.call, headers)
+            answer = await self._refusing.answer(exc, scope, served.caller, call, headers)
             await answer(scope, receive, send)
+
+    async def _with_body(self, error: LatchpinError, inbound: Inbound, call: Call | None) -> Call | None:
+        """The call with its body, where that was too large to be held: it is answered in the words of what it asks."""
+        if call is None or call.request.body is not None or not is_told(error, call.request.caller):
+            return call
+        share = Share(self._room)
+        try:
+            share.hold(ANSWERED)
+            body = await inbound.read_late(ANSWERED)
+        except Failure:  # too much is held already
+            return call
+        finally:
+            share.hold(0)
+        return call if body is None else replace(call, request=replace(call.request, body=body), is_held=False)
 
     # -- who ----------------------------------------------------------------------------------------------
 
@@ -114,12 +148,15 @@ class McpEndpoint:
         path = endpoint_path(scope["path_params"]["gateway_id"])
         return await require_program(scope, self._core, path)
 
-    @contextlib.contextmanager
-    def _counted(self, email: str) -> Iterator[None]:
+    def _check_room(self, email: str) -> None:
         if self._in_all >= self._settings.proxy_max_exchanges:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges} are under way at this worker")
         if self._under_way[email] >= self._settings.proxy_max_exchanges_per_user:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges_per_user} of yours are under way")
+
+    @contextlib.contextmanager
+    def _counted(self, email: str) -> Iterator[None]:
+        self._check_room(email)
         self._under_way[email] += 1
         self._in_all += 1
         try:
@@ -140,7 +177,7 @@ class McpEndpoint:
         """
         watch = inbound.watch
         try:
-            async with watch:
+            async with watch.over(inbound.gone):
                 call = await self._read(scope, caller, inbound)
                 served.call = replace(call, signs_in=False) if served.judged else call
                 await self._pass_on(served.call, exchange)
@@ -184,9 +221,16 @@ class McpEndpoint:
             request = replace(request, access=access)
         answer = await self._relay.open(request)
         try:
-            await exchange.send(answer, request, call.terms)
+            listens = request.method == "GET" and call.can_open_links
+            look = make_look(self._application, call) if listens else None
+            await exchange.send(answer, request, call.terms, look=look)
         finally:
             answer.close()
+
+
+def _at(scope: Scope, gateway_id: str) -> Scope:
+    """A request as if it had come to the endpoint of a gateway."""
+    return {**scope, "path_params": {"gateway_id": gateway_id}}
 
 
 async def open_endpoint(application: Application) -> McpEndpoint:

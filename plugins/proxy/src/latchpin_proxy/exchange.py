@@ -11,6 +11,7 @@ from typing import Any
 from latchpin.sdk.outbound import Answer, Failure, explain_failure, host_of
 
 from latchpin_proxy.bindings import Kind
+from latchpin_proxy.completing import Look, interleave
 from latchpin_proxy.headers import Field, build_answer_headers, is_event_stream
 from latchpin_proxy.inspection import Pieces, inspect
 from latchpin_proxy.messages import Terms
@@ -46,14 +47,20 @@ class Exchange:
         self._share = Share(room)
         self._send = send
         self._watch = watch
-        self._streams_events = False
+        self._headers: list[Field] = []
         self.begun = False
 
-    async def send(self, answer: Answer, request: McpRequest, terms: Terms) -> None:
+    async def send(self, answer: Answer, request: McpRequest, terms: Terms, *, look: Look | None = None) -> None:
         """Pass on head and body, and hold nothing any more.
 
         An answer that breaks off upstream breaks off here, so that nobody takes it for whole; an event stream
         just ends, which is what clients resume from.
+
+        Args:
+            answer: the server's.
+            request: what it answers.
+            terms: under which it comes back.
+            look: gives events of our own, if the answer is an event stream.
 
         Raises:
             UpstreamError: it broke off, or cannot pass, before anything of it was given out.
@@ -67,12 +74,16 @@ class Exchange:
                 raise explain_failure(exc, request.gateway.url) from exc
             if not request.inbound.whole:
                 headers += [(name.encode(), value.encode()) for name, value in LAST.items()]
-            await self._pass_on(answer.status, headers, body, request)
+            if look is None or isinstance(body, bytes) or not is_event_stream(headers):
+                await self._pass_on(answer.status, headers, body, request)
+                return
+            async with contextlib.aclosing(interleave(body, look)) as told:
+                await self._pass_on(answer.status, headers, told, request)
         finally:
             self._share.hold(0)
 
     async def _pass_on(self, status: int, headers: list[Field], body: bytes | Pieces, request: McpRequest) -> None:
-        self.begun, self._streams_events = True, is_event_stream(headers)
+        self.begun, self._headers = True, headers
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if isinstance(body, bytes):
             self._watch.moved()
@@ -91,7 +102,7 @@ class Exchange:
     async def break_off(self, reason: str, request: McpRequest) -> None:
         """Say that the rest does not come: an event stream ends; anything else has no end, and the server hangs up."""
         _log.warning("The answer of %s broke off: %s", host_of(request.gateway.url), reason)
-        if self._streams_events:
+        if is_event_stream(self._headers):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._watch.idle):  # the caller may be what does not move
                     await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -106,9 +117,16 @@ class Exchange:
 def _with_session(headers: list[Field], status: int, terms: Terms) -> list[Field]:
     """The header fields with the caller's name of the session; one of ours where the server has none to remember by."""
     if terms.begins and status == _OK and all(name != _SESSION for name, _ in headers):
-        return [*headers, (_SESSION, terms.binder.bind("links without session", "-").encode())]
-    kind: Kind = "session that opens links" if terms.opens_links else "session"
+        ours: Kind = "links without session" if terms.opens_links else "questions without session"
+        return [*headers, (_SESSION, terms.binder.bind(ours, "-").encode())]
+    kind = _kind_of(terms)
     return [
         (name, terms.binder.bind(kind, value.decode("latin-1")).encode() if name == _SESSION else value)
         for name, value in headers
     ]
+
+
+def _kind_of(terms: Terms) -> Kind:
+    if terms.opens_links:
+        return "session that opens links"
+    return "session that asks nothing" if terms.asks_nothing else "session"

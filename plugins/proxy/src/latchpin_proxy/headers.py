@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Literal
 
 from latchpin.errors import InvalidRequest
 from latchpin.sdk.web import FORWARDING
@@ -129,6 +131,8 @@ _SERVERS_PREFIXES = (
 _READABLE = frozenset({"gzip", "deflate", "identity"})
 _SHARED = frozenset({b"public", b"s-maxage"})
 _BODILESS = frozenset({204, 304})
+_SHORT = 64
+"""Names up to this length are remembered, which are those that come again and again."""
 _UNBUFFERED = (b"x-accel-buffering", b"no")
 """Ours, for nginx in front: an event is to be passed on when it comes."""
 
@@ -147,15 +151,13 @@ def build_request_headers(
         InvalidRequest: a value is not UTF-8.
     """
     fields = list(received)
-    dropped = _HOP_BY_HOP | _CALLERS_OWN | FORWARDING | _named_by_connection(fields)
+    more = _named_by_connection(fields)
     if also_drop:
-        dropped |= {also_drop}
-    if keep_length:
-        dropped -= {b"content-length"}
+        more |= {also_drop}
     passed = [
         (name.decode("ascii"), _text(name, value))
         for name, value in fields
-        if not _stays(name, dropped, _CALLERS_PREFIXES)
+        if not (_stays(name, "caller", more) and not (keep_length and _plain(name) == b"content-length"))
     ]
     passed.append(("accept-encoding", _encodings(fields)))
     return tuple(passed)
@@ -176,12 +178,12 @@ def build_answer_headers(received: Sequence[Field], *, status: int = 200, privat
         status: the answer's.
         private: it is for the caller alone; caches that others use must not keep it, whatever the server says.
     """
-    dropped = _HOP_BY_HOP | _SERVERS_OWN | _named_by_connection(received)
+    more = _named_by_connection(received)
     if private and any(_is_shared(value) for name, value in received if name == b"cache-control"):
-        dropped |= {b"cache-control", b"expires"}
+        more |= {b"cache-control", b"expires"}
     if status in _BODILESS:  # a length that no body follows breaks the connection (RFC 9110 section 8.6)
-        dropped |= {b"content-length"}
-    passed = [(name, value) for name, value in received if not _stays(name, dropped, _SERVERS_PREFIXES)]
+        more |= {b"content-length"}
+    passed = [field for field in received if not _stays(field[0], "server", more)]
     return [*passed, _UNBUFFERED] if is_event_stream(passed) else passed
 
 
@@ -203,15 +205,37 @@ def _types(fields: Raw) -> list[bytes]:
     return [value.lower() for name, value in fields if name == b"content-type"]
 
 
-def _stays(name: bytes, dropped: frozenset[bytes], prefixes: tuple[bytes, ...]) -> bool:
-    """Many programs read an underscore as a hyphen (RFC 3875 section 4.1.18), so it does not make another name here."""
-    name = name.replace(b"_", b"-")
+Side = Literal["caller", "server"]
+_DROPPED: dict[Side, tuple[frozenset[bytes], tuple[bytes, ...]]] = {
+    "caller": (_HOP_BY_HOP | _CALLERS_OWN | FORWARDING, _CALLERS_PREFIXES),
+    "server": (_HOP_BY_HOP | _SERVERS_OWN, _SERVERS_PREFIXES),
+}
+
+
+def _stays(name: bytes, side: Side, more: frozenset[bytes]) -> bool:
+    """Whether a field of one side does not reach the other; ``more`` names some that do not this time."""
+    stays = _always_stays(name, side) if len(name) <= _SHORT else _always_stays.__wrapped__(name, side)
+    return stays or (bool(more) and _plain(name) in more)
+
+
+@lru_cache(maxsize=1024)
+def _always_stays(name: bytes, side: Side) -> bool:
+    dropped, prefixes = _DROPPED[side]
+    name = _plain(name)
     return name in dropped or name.startswith(prefixes)
+
+
+def _plain(name: bytes) -> bytes:
+    """Many programs read an underscore as a hyphen (RFC 3875 section 4.1.18), so it does not make another name here."""
+    return name.replace(b"_", b"-")
 
 
 def _named_by_connection(fields: Raw) -> frozenset[bytes]:
     """The fields that ``Connection`` makes hop-by-hop; those that frame the body are not its to name."""
-    named = {word.strip().lower() for name, value in fields if name == b"connection" for word in value.split(b",")}
+    said = [value for name, value in fields if name == b"connection"]
+    if not said:
+        return frozenset()
+    named = {word.strip().lower() for value in said for word in value.split(b",")}
     return frozenset(named) - {b"content-length", b"content-type", b"content-encoding"}
 
 

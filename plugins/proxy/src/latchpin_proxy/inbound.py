@@ -39,7 +39,8 @@ class Inbound:
         self._seen = 0
         self._ahead: list[bytes] = []
         self._ended: asyncio.Event | None = None
-        self.watch = Watch(idle, self._gone)
+        self._given = False
+        self.watch = Watch(idle)
         self.whole = self.awaited = False
         self.failure: LatchpinError | ClientDisconnect | None = None
 
@@ -60,6 +61,21 @@ class Inbound:
         self.watch.rest()
         return b"".join(self._ahead)
 
+    async def read_late(self, most: int) -> bytes | None:
+        """The whole body, after it was found too large to be held; None if it has more than ``most`` bytes.
+
+        None also where ``pieces`` gave some of it, and where the rest does not come.
+        """
+        if self._given:
+            return None
+        size = sum(len(piece) for piece in self._ahead)
+        with contextlib.suppress(LatchpinError, ClientDisconnect, TimeoutError):
+            while not self.whole and size <= most:
+                async with asyncio.timeout(self.watch.idle):
+                    self._ahead.append(await self._next())
+                size += len(self._ahead[-1])
+        return b"".join(self._ahead) if self.whole and size <= most else None
+
     async def skip(self, most: int) -> None:
         """Read on and throw away, up to ``most`` bytes: who is still sending may not see an answer before that."""
         enough = self._seen + most
@@ -74,6 +90,7 @@ class Inbound:
         Raises:
             ClientDisconnect, InvalidRequest, RequestTooLarge: the last also where it names what has to be opened.
         """
+        self._given = True
         last = b""
         try:
             while self._ahead or not self.whole:
@@ -96,7 +113,7 @@ class Inbound:
         error.status = 408
         return error
 
-    async def _gone(self) -> None:
+    async def gone(self) -> None:
         """Return when the caller has hung up. Looks only after the body, which somebody else reads."""
         if not self.whole:
             self._ended = asyncio.Event()

@@ -6,8 +6,8 @@ What the caller's person can mend is told so that their program gets them there:
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import MutableMapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -24,14 +24,15 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import host_of
 from latchpin.sdk.web import answer_program, build_challenge, read_header
 
-from latchpin_proxy.asked import URLS_SINCE, Asked, parse_asked
+from latchpin_proxy.asked import Asked, parse_asked
 from latchpin_proxy.call import Call
+from latchpin_proxy.completing import elicitation_id
 from latchpin_proxy.errors import NotYetAuthorized, ServerRefused, StepUpRequired
 from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.resuming import build_state
 from latchpin_proxy.telling import Way, build_asking, build_error, build_opening, build_result, choose
 
-__all__ = ["Refusing"]
+__all__ = ["Refusing", "is_told"]
 
 Scope = MutableMapping[str, Any]
 
@@ -65,11 +66,13 @@ class Refusing:
             call: what they ask, None if it was not read.
             headers: what the answer has besides.
         """
-        if call is None or not _is_told(error, call.request.caller):
+        if call is None or not is_told(error, call.request.caller):
             return self._problem(error, scope, caller, headers)
         asked = parse_asked(call.request.body)
+        if asked is not None and not call.is_held:  # the state that it would bring again could not be read
+            asked = replace(asked, opens_links=False)
         try:
-            way = await self._choose(error, asked, call)
+            way, owed = await self._choose(error, asked, call)
         except BackendUnavailable as exc:
             return self._problem(exc, scope, caller, headers)
         if isinstance(error, AuthorizationRequired):
@@ -78,26 +81,27 @@ class Refusing:
             error.status = HTTPStatus.UNAUTHORIZED if way == "sign-in" else _without_sign_in(error)
             return self._problem(error, scope, caller, headers)
         problem = json.loads(bytes(self._problem(error, scope, caller, {}).body))
-        return JSONResponse(_build(way, asked, error, call, problem), headers=headers)
+        return JSONResponse(_build(way, asked, error, call, problem, owed=owed), headers=headers)
 
-    async def _choose(self, error: LatchpinError, asked: Asked | None, call: Call) -> Way:
+    async def _choose(self, error: LatchpinError, asked: Asked | None, call: Call) -> tuple[Way, str]:
+        """The way, and the name of what the caller's person owes, where they were told of it."""
         gateway, caller = call.request.gateway, call.request.caller
         if not isinstance(error, AuthorizationRequired):
-            return choose(asked, mends=False)
+            return choose(asked, mends=False), ""
         if call.resumed is not None and isinstance(error, NotYetAuthorized):
             waits = call.resumed.agreed and call.resumed.rounds < MOST_ROUNDS
-            return "ask" if waits else choose(asked, mends=False)
+            return "ask" if waits else choose(asked, mends=False), ""
         wanted = error.scopes if isinstance(error, StepUpRequired) else None
-        helps = await self._application.note_refusal(gateway, caller, wanted=wanted)
+        refusal = await self._application.note_refusal(gateway, caller, wanted=wanted)
         if call.resumed is not None:  # the person has authorized, and was refused all the same
-            return choose(asked, mends=False)
-        negotiated = dict(call.request.headers).get("mcp-protocol-version", "")
-        return choose(
+            return choose(asked, mends=False), refusal.name
+        way = choose(
             asked,
-            session_opens_links=call.terms.opens_links and negotiated >= URLS_SINCE,
+            session_opens_links=call.can_open_links,
             signs_in=call.signs_in and caller.via == VIA_ACCESS_TOKEN,
-            sign_in_helps=helps,
+            sign_in_helps=refusal.may_help,
         )
+        return way, refusal.name
 
     def _problem(self, error: LatchpinError, scope: Scope, caller: Caller | None, headers: dict[str, str]) -> Response:
         if isinstance(error, NotSignedIn) and error.remedy == NotSignedIn.remedy and not _has_token(scope):
@@ -120,7 +124,7 @@ def _has_token(scope: Scope) -> bool:
     return bool(read_header(scope, b"authorization"))
 
 
-def _is_told(error: LatchpinError, caller: Caller) -> bool:
+def is_told(error: LatchpinError, caller: Caller) -> bool:
     """Whether ``error`` is about what the MCP server thinks of the caller's token, and not of the caller."""
     if isinstance(error, IdentityAssertionRequired):  # another token from a company's server would bring the word
         return caller.via == VIA_ACCESS_TOKEN
@@ -131,7 +135,9 @@ def _without_sign_in(error: LatchpinError) -> int:
     return error.status if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.FORBIDDEN
 
 
-def _build(way: Way, asked: Asked, error: LatchpinError, call: Call, problem: dict[str, Any]) -> dict[str, Any]:
+def _build(
+    way: Way, asked: Asked, error: LatchpinError, call: Call, problem: dict[str, Any], *, owed: str
+) -> dict[str, Any]:
     url = error.authorize_url if isinstance(error, AuthorizationRequired) else ""
     why = _reason(error, call, problem)
     if way == "ask":
@@ -139,7 +145,7 @@ def _build(way: Way, asked: Asked, error: LatchpinError, call: Call, problem: di
         state = build_state(call.terms.binder, asked.method, asked.params, rounds=rounds)
         return build_asking(asked, message=why, url=url if call.resumed is None else None, state=state)
     if way == "open":
-        return build_opening(asked, message=why, url=url, elicitation_id=secrets.token_urlsafe(16))
+        return build_opening(asked, message=why, url=url, elicitation_id=elicitation_id(call.terms.binder, owed))
     if url:
         why += f" Open {url} in a browser, signed in as {call.request.caller.email}, and then try again."
     if way == "result":

@@ -20,7 +20,15 @@ __all__ = ["open_body", "open_headers"]
 SESSION = "mcp-session-id"
 NAME = "mcp-name"
 CODING = "content-encoding"
-_SESSIONS: tuple[Kind, ...] = ("session", "session that opens links", "links without session")
+_SESSIONS: tuple[Kind, ...] = (
+    "session",
+    "session that opens links",
+    "session that asks nothing",
+    "links without session",
+    "questions without session",
+)
+_OURS = frozenset[Kind]({"links without session", "questions without session"})
+"""The server knows of none."""
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -40,7 +48,7 @@ def open_headers(fields: Fields, binder: Binder) -> tuple[Fields, Kind | None]:
     if session is None:
         return fields, None
     kind, opened = _open_session(binder, session)
-    if kind == "links without session":  # the server knows of none
+    if kind in _OURS:
         return tuple(field for field in fields if field[0] != SESSION), kind
     return tuple((name, opened if name == SESSION else value) for name, value in fields), kind
 

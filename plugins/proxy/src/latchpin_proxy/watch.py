@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Literal, Self
 
 __all__ = ["Watch"]
 
@@ -17,24 +18,28 @@ LOOKS_AFTER = 0.05
 
 
 class Watch:
-    """Watches over the body of an ``async with``, which raises TimeoutError if it was ended.
+    """Watches over the body of an ``async with watch.over(...)``, which raises TimeoutError if it was ended.
 
     Args:
         idle: for how long nothing may move, in seconds.
-        gone: returns when the caller has hung up.
 
     Attributes:
         ended: why it was ended; None: it was not.
     """
 
-    def __init__(self, idle: float, gone: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, idle: float) -> None:
         self.idle = idle
-        self.ended: str | None = None
-        self._gone = gone
+        self.ended: Literal["idle", "left"] | None = None
+        self._gone: Callable[[], Awaitable[None]] | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._moved_at: float | None = None
         self._loop = asyncio.get_running_loop()
         self._limit = asyncio.timeout(None)
+
+    def over(self, gone: Callable[[], Awaitable[None]]) -> Self:
+        """Watch from now on; ``gone`` returns when the caller has hung up."""
+        self._gone = gone
+        return self
 
     async def __aenter__(self) -> None:
         """Begin."""
@@ -45,6 +50,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End; nothing is looked at any more."""
+        self._gone = None  # a circle would have to be found by the collector, once for each request
         self._timer.cancel()
         if self._waiting is not None:
             self._waiting.remove_done_callback(self._hung_up)
@@ -61,7 +67,7 @@ class Watch:
         self._moved_at = None
 
     def _look(self) -> None:
-        if self._waiting is None:
+        if self._waiting is None and self._gone is not None:
             self._waiting = asyncio.ensure_future(self._gone())
             self._waiting.add_done_callback(self._hung_up)
         left = self.idle if self._moved_at is None else self._moved_at + self.idle - self._loop.time()
@@ -73,7 +79,7 @@ class Watch:
     def _hung_up(self, _waiting: object) -> None:
         self._end("left")
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: Literal["idle", "left"]) -> None:
         if self.ended is None:
             self.ended = why
             self._timer.cancel()

@@ -14,6 +14,8 @@ __all__ = ["GRACE", "RecordCodec", "begins", "dump_state", "foreign", "life_ms",
 
 RecordT = TypeVar("RecordT")
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one each time
+
 GRACE = timedelta(seconds=60)
 """How much longer Redis keeps a thing than its ``expires_at``, so that a late caller is told "expired"."""
 
@@ -30,7 +32,7 @@ def life_ms(expires_at: datetime, now: datetime) -> int:
 
 def to_json(value: object) -> str:
     """Compact JSON, ASCII only."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
 def foreign(key: str, exc: Exception | None = None) -> BackendUnavailable:

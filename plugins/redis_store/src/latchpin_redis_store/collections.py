@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from latchpin_redis_store.codec import foreign, to_json
 from latchpin_redis_store.connection import Commands
 from latchpin_redis_store.document_scripts import (
     PURGE_DOCUMENTS,
-    PUT_DOCUMENT,
+    PUT_DOCUMENTS,
     SCAN_DOCUMENTS,
     TAKE_DOCUMENT,
 )
@@ -30,6 +30,7 @@ from latchpin_redis_store.scripts import Script
 __all__ = ["RedisCollection"]
 
 PURGED_AT_ONCE = 1000
+PUT_AT_ONCE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,13 +48,31 @@ class RedisCollection:
 
     async def put(self, document: Document) -> Document:
         """Compare and swap."""
-        stored = document.written()
-        values = {ID_INDEX: document.id, **document.fields}
-        words = [word for name in self._indexes for word in (name, _member(values.get(name), document.id))]
-        ends = "" if document.expires_at is None else _us(document.expires_at)
-        if not await self._run(PUT_DOCUMENT, document.id, document.revision, _dump(stored), ends, *words):
+        (stored,) = await self.put_all([document])
+        if stored is None:
             raise RecordConflict(f"{self._name}: another revision of a document is stored")
         return stored
+
+    async def put_all(self, documents: Sequence[Document], *, in_order: bool = False) -> Sequence[Document | None]:
+        """Compare and swap each, a limited number at once: Redis does nothing else meanwhile."""
+        done: builtins.list[Document | None] = []
+        while len(done) < len(documents):
+            some = documents[len(done) : len(done) + PUT_AT_ONCE]
+            stored = [document.written() for document in some]
+            words = [word for pair in zip(some, stored, strict=True) for word in self._words(*pair)]
+            written = await self._run(PUT_DOCUMENTS, "1" if in_order else "", *self._indexes, *words)
+            written += [0] * (len(some) - len(written))
+            done += [new if good else None for new, good in zip(stored, written, strict=True)]
+            if in_order and None in done:
+                break
+        return done + [None] * (len(documents) - len(done))
+
+    def _words(self, document: Document, stored: Document) -> builtins.list[str | bytes | int]:
+        """What the script is told of a document."""
+        values = {ID_INDEX: document.id, **document.fields}
+        ends = "" if document.expires_at is None else _us(document.expires_at)
+        members = [_member(values.get(name), document.id) for name in self._indexes]
+        return [document.id, document.revision, _dump(stored), ends, *members]
 
     async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
         """Look."""

@@ -29,25 +29,34 @@ end
 local now = tonumber(ARGV[1])
 """
 
-PUT_DOCUMENT = in_time(
+PUT_DOCUMENTS = in_time(
     _REMOVE
     + _LOOK
     + """
-local held, head = look(ARGV[2])
-local stands = held and not (head.ends and head.ends <= now)
-if (stands and head.revision or 0) ~= tonumber(ARGV[3]) then return 0 end
-if held then remove(ARGV[2], head, function(i) return ARGV[6 + 2 * (i - 3)] end) end
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
-if ARGV[5] ~= '' then redis.call('ZADD', KEYS[2], ARGV[5], ARGV[2]) end
-for i = 3, #KEYS do
-  local member = ARGV[7 + 2 * (i - 3)]
-  if member ~= '' then redis.call('ZADD', KEYS[i], 0, member) end
+local done = {}
+for at = #KEYS + 1, #ARGV, 2 + #KEYS do
+  local id = ARGV[at]
+  local held, head = look(id)
+  local stands = held and not (head.ends and head.ends <= now)
+  local good = (stands and head.revision or 0) == tonumber(ARGV[at + 1])
+  if good then
+    if held then remove(id, head, function(i) return ARGV[i] end) end
+    redis.call('HSET', KEYS[1], id, ARGV[at + 2])
+    if ARGV[at + 3] ~= '' then redis.call('ZADD', KEYS[2], ARGV[at + 3], id) end
+    for i = 3, #KEYS do
+      local member = ARGV[at + 1 + i]
+      if member ~= '' then redis.call('ZADD', KEYS[i], 0, member) end
+    end
+  end
+  done[#done + 1] = good and 1 or 0
+  if not good and ARGV[2] ~= '' then break end
 end
-return 1
+return done
 """
 )
-"""ARGV: now, id, the revision that must stand, new text, its end or '', then for each index its name and the member
-or ''. 1 if written."""
+"""ARGV: now, '' or that none is put behind the first that is refused, the indexes' names, then for each document its
+id, the revision that must stand, new text, its end or '', and its member in each index or ''. 1 for each that is
+written, 0 for each that is refused."""
 
 TAKE_DOCUMENT = in_time(
     _REMOVE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,113 +13,53 @@ from latchpin.model import ID_INDEX, CollectionSpec, Document, Span
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     Select,
     and_,
     bindparam,
     delete,
     func,
-    insert,
     or_,
     select,
-    update,
 )
 
-from latchpin_sql_store.columns import pack_object, unpack_object
 from latchpin_sql_store.database import Database
-from latchpin_sql_store.faults import Unstorable
+from latchpin_sql_store.document_lanes import DocumentLanes, Write, load_document
+from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.tables import document_fields, documents
 
 __all__ = ["SqlCollection", "purge_documents"]
 
 PURGED_AT_ONCE = 1000
 
-_THIS = and_(documents.c.collection == bindparam("of"), documents.c.id == bindparam("wanted"))
-_GET = select(documents).where(_THIS)
-_LOCK = _GET.with_for_update()
-_LOCK_ALL = (
-    select(documents.c.id, documents.c.revision, documents.c.expires_at)
-    .where(documents.c.collection == bindparam("of"), documents.c.id.in_(bindparam("wanted", expanding=True)))
-    .order_by(documents.c.id)
-    .with_for_update()
-)
-_INSERT = insert(documents)
-_UPDATE = (
-    update(documents)
-    .where(_THIS)
-    .values({name: bindparam(f"new_{name}") for name in ("revision", "fields", "body", "expires_at")})
-)
-_DELETE = delete(documents).where(_THIS)  # the fields go with it
-_INSERT_FIELDS = insert(document_fields)
-_DELETE_FIELDS = delete(document_fields).where(
-    document_fields.c.collection == bindparam("of"), document_fields.c.id == bindparam("wanted")
-)
-
 
 class SqlCollection:
     """``Collection``; see the contract."""
 
-    def __init__(self, spec: CollectionSpec, database: Database, clock: Clock) -> None:
+    def __init__(self, spec: CollectionSpec, lanes: DocumentLanes, database: Database, clock: Clock) -> None:
         self._spec = spec
         self._name = spec.name
         self._indexes = frozenset(spec.indexes)
+        self._lanes = lanes
         self._database = database
         self._clock = clock
 
     async def put(self, document: Document) -> Document:
         """Compare and swap."""
-        stored = document.written()
-        values = _values(stored)
-
-        def run(connection: Connection) -> None:
-            row = connection.execute(_LOCK, self._this(document.id)).mappings().first()
-            if not self._may_replace(row, document):
-                raise RecordConflict(f"{self._name}: another revision of a document is stored")
-            if row is None:
-                connection.execute(_INSERT, {"collection": self._name, "id": document.id, **values})
-            else:
-                connection.execute(_UPDATE, self._this(document.id) | _renamed(values))
-                connection.execute(_DELETE_FIELDS, self._this(document.id))
-            if fields := self._field_rows(stored):
-                connection.execute(_INSERT_FIELDS, fields)
-
-        await self._database.write("", "documents", self._name, document.id, run=run)
+        (stored,) = await self.put_all([document])
+        if stored is None:
+            raise RecordConflict(f"{self._name}: another revision of a document is stored")
         return stored
 
-    async def put_all(self, documents: Sequence[Document]) -> Sequence[Document | None]:
-        """Compare and swap each, with one statement of each kind for all."""
-        pairs = sorted(((each, each.written()) for each in documents), key=lambda pair: pair[0].id)
-        wanted = [document.id for document, _ in pairs]
-
-        def run(connection: Connection) -> dict[str, Document]:
-            rows = connection.execute(_LOCK_ALL, {"of": self._name, "wanted": wanted}).mappings()
-            held: dict[str, RowMapping] = {row["id"]: row for row in rows}
-            good = [stored for document, stored in pairs if self._may_replace(held.get(document.id), document)]
-            new = [{"collection": self._name, "id": each.id, **_values(each)} for each in good if each.id not in held]
-            changed = [self._this(each.id) | _renamed(_values(each)) for each in good if each.id in held]
-            if new:
-                connection.execute(_INSERT, new)
-            if changed:
-                connection.execute(_UPDATE, changed)
-                connection.execute(_DELETE_FIELDS, [self._this(each.id) for each in good if each.id in held])
-            if fields := [row for each in good for row in self._field_rows(each)]:
-                connection.execute(_INSERT_FIELDS, fields)
-            return {each.id: each for each in good}
-
+    async def put_all(self, documents: Sequence[Document], *, in_order: bool = False) -> Sequence[Document | None]:
+        """Compare and swap each."""
         try:
-            good = await self._database.write("", "documents", self._name, run=run)
-        except RecordConflict:  # another process put one of them at the same moment
+            return await self._lanes.write([self._put(document) for document in documents], in_order=in_order)
+        except Duplicate:
             return [None] * len(documents)
-        return [good.get(each.id) for each in documents]
 
     async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
         """Look."""
-
-        def run(connection: Connection) -> Document | None:
-            row = connection.execute(_GET, self._this(id)).mappings().first()
-            return _load(row) if row is not None and self._stands(row) else None
-
-        return await self._database.read(run, absent=None)
+        return await self._lanes.get((self._name, id))
 
     async def delete(self, id: str, *, revision: int | None = None) -> bool:  # noqa: A002  the contract's name
         """Remove it."""
@@ -147,7 +86,7 @@ class SqlCollection:
         statement = statement.order_by(*(column.desc() if newest_first else column for column in order)).limit(limit)
 
         def run(connection: Connection) -> builtins.list[Document]:
-            return [_load(row) for row in connection.execute(statement).mappings()]
+            return [load_document(row) for row in connection.execute(statement).mappings()]
 
         return await self._database.read(run, absent=[])
 
@@ -157,17 +96,15 @@ class SqlCollection:
         return await self._database.read(lambda connection: connection.execute(statement).scalar_one(), absent=0)
 
     async def _remove(self, id_: str, revision: int | None) -> Document | None:
-        def run(connection: Connection) -> Document | None:
-            row = connection.execute(_LOCK, self._this(id_)).mappings().first()
-            if row is None or not self._stands(row) or revision not in {None, row["revision"]}:
-                return None
-            connection.execute(_DELETE, self._this(id_))
-            return _load(row)
-
         try:
-            return await self._database.write("", "documents", self._name, id_, run=run)
+            (removed,) = await self._lanes.write([Write((self._name, id_), None, revision=revision)])
         except Unstorable:  # no row can have such an id
             return None
+        return removed
+
+    def _put(self, document: Document) -> Write:
+        stored = document.written()
+        return Write((self._name, document.id), stored, self._field_rows(stored), document.revision)
 
     def _select(
         self,
@@ -197,17 +134,6 @@ class SqlCollection:
             if name in self._indexes
         ]
 
-    def _this(self, id_: str) -> dict[str, Any]:
-        return {"of": self._name, "wanted": id_}
-
-    def _may_replace(self, row: RowMapping | None, document: Document) -> bool:
-        stands = row is not None and self._stands(row)
-        return (row["revision"] if row is not None and stands else 0) == document.revision
-
-    def _stands(self, row: RowMapping) -> bool:
-        expires_at: datetime | None = row["expires_at"]
-        return expires_at is None or expires_at > self._clock()
-
 
 async def purge_documents(database: Database, now: datetime) -> int:
     """Remove what expired, of all collections, a limited number in each transaction. Return how many."""
@@ -217,7 +143,8 @@ async def purge_documents(database: Database, now: datetime) -> int:
         .order_by(documents.c.collection, documents.c.id)
         .limit(PURGED_AT_ONCE)
     )
-    gone = delete(documents).where(_THIS, documents.c.expires_at <= now)
+    this = (documents.c.collection == bindparam("of"), documents.c.id == bindparam("wanted"))
+    gone = delete(documents).where(*this, documents.c.expires_at <= now)
 
     def run(connection: Connection) -> int:
         rows = [dict(row) for row in connection.execute(over).mappings()]
@@ -240,21 +167,3 @@ def _behind(
     if newest_first:
         return or_(value < seen_value, and_(value == seen_value, id_ < seen_id))
     return or_(value > seen_value, and_(value == seen_value, id_ > seen_id))
-
-
-def _values(document: Document) -> dict[str, Any]:
-    return {
-        "revision": document.revision,
-        "fields": pack_object(document.fields),
-        "body": document.dump_body(),
-        "expires_at": document.expires_at,
-    }
-
-
-def _renamed(values: dict[str, Any]) -> dict[str, Any]:
-    return {f"new_{name}": value for name, value in values.items()}
-
-
-def _load(row: RowMapping) -> Document:
-    body: dict[str, Any] = json.loads(row["body"])
-    return Document(row["id"], body, unpack_object(row["fields"]), row["revision"], row["expires_at"])

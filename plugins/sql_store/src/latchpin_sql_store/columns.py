@@ -15,6 +15,10 @@ from sqlalchemy.dialects import mysql
 __all__ = ["Ascii", "Exact", "LongText", "OAuthMembers", "UtcTime", "WordList", "pack_object", "unpack_object"]
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one each time
+_encode_sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
 class UtcTime(types.TypeDecorator[datetime]):
     """An aware UTC ``datetime``, to the microsecond.
 
@@ -104,7 +108,7 @@ class WordList(types.TypeDecorator[tuple[str, ...]]):
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Write the list."""
-        return None if value is None else json.dumps(list(value), separators=(",", ":"))
+        return None if value is None else _encode(list(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:  # noqa: ARG002
         """Read the list."""
@@ -113,7 +117,7 @@ class WordList(types.TypeDecorator[tuple[str, ...]]):
 
 def pack_object(value: Mapping[str, Any]) -> str:
     """Write an object as JSON, its keys in order, so that equal objects are equal text."""
-    return json.dumps(dict(value), separators=(",", ":"), sort_keys=True)
+    return _encode_sorted(dict(value))
 
 
 def unpack_object(text: str) -> dict[str, Any]:

@@ -58,12 +58,16 @@ class Database:
         self._writer = _start("latchpin-sql-writer", self._write_engine)
         self._file = PinnedFile(sqlite_file(url))
         self._lanes: list[WriteQueue[Any, Any]] = []
-        self._reads: WriteQueue[Script, object] = self._lane(self._reader, self._read_engine, _run_reads)
+        self._reads: WriteQueue[Script, object] = self.read_lane(_run_reads)
         self._writes = self.write_lane(_run_scripts)
 
     def write_lane(self, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
         """Make one more lane through the writer thread."""
         return self._lane(self._writer, self._write_engine, apply)
+
+    def read_lane(self, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
+        """Make one more lane through the reader thread."""
+        return self._lane(self._reader, self._read_engine, apply)
 
     def _lane(self, thread: Thread, engine: Engine, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
         lane = WriteQueue(thread, engine, apply, where=self.where, guard=self._file.check)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from latchpin_sql_store.collections import SqlCollection
 from latchpin_sql_store.database import Database
 
-__all__ = ["read_facts"]
+__all__ = ["ORIGIN", "read_facts"]
 
 ORIGIN = CollectionSpec("sql_store_origin")
 """One document: it goes when the database goes."""
@@ -27,13 +27,12 @@ _CLOCKS = {
 """SQLite is not here: its clock is this process's own."""
 
 
-async def read_facts(database: Database, clock: Clock) -> StoreFacts:
+async def read_facts(database: Database, documents: SqlCollection, clock: Clock) -> StoreFacts:
     """Read them; whoever first asks gives the data their name.
 
     Raises:
         BackendUnavailable: the database does not answer, or the name is not ours.
     """
-    documents = SqlCollection(ORIGIN, database, clock)
     held = await documents.get("origin")
     while held is None:
         with suppress(RecordConflict):  # another worker was first: look again

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 from latchpin_sql_store.clients import SqlClients
 from latchpin_sql_store.collections import SqlCollection, purge_documents
 from latchpin_sql_store.database import Database
+from latchpin_sql_store.document_lanes import DocumentLanes
 from latchpin_sql_store.gateways import SqlGateways
 from latchpin_sql_store.tables import documents, gateways
 from latchpin_sql_store.tokens import SqlTokens
@@ -24,13 +25,14 @@ class SqlRecords:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._lanes = DocumentLanes(database, clock)
         self.gateways = SqlGateways(database)
         self.tokens = SqlTokens(database)
         self.clients = SqlClients(database)
 
     def collection(self, spec: CollectionSpec) -> SqlCollection:
         """The documents of a plugin."""
-        return SqlCollection(spec, self._database, self._clock)
+        return SqlCollection(spec, self._lanes, self._database, self._clock)
 
     async def purge(self) -> int:
         """Remove expired documents. Return how many."""

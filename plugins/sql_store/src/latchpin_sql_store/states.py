@@ -19,9 +19,11 @@ from latchpin.errors import StateAlreadyUsed, StateConflict, StateExpired, State
 from latchpin.model import PendingAuthorization, Sealed, StateKey
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
+from latchpin_sql_store.collections import SqlCollection
 from latchpin_sql_store.database import Database
+from latchpin_sql_store.document_lanes import DocumentLanes
 from latchpin_sql_store.faults import Duplicate, Unstorable
-from latchpin_sql_store.origin import read_facts
+from latchpin_sql_store.origin import ORIGIN, read_facts
 from latchpin_sql_store.tables import states
 from latchpin_sql_store.write_queue import Outcomes
 
@@ -58,6 +60,7 @@ class SqlStates:
         self._database = database
         self._clock = clock
         self._lane = database.write_lane(self._apply)
+        self._origin = SqlCollection(ORIGIN, DocumentLanes(database, clock), database, clock)
 
     async def put(self, pending: PendingAuthorization) -> None:
         """Keep ``pending``."""
@@ -100,7 +103,7 @@ class SqlStates:
 
     async def facts(self) -> StoreFacts:
         """Tell what these data are called and since when, and what time the database server has."""
-        return await read_facts(self._database, self._clock)
+        return await read_facts(self._database, self._origin, self._clock)
 
     def _apply(self, connection: Connection, items: Sequence[_Put | _Consume]) -> Outcomes[PendingAuthorization | None]:
         # In their order too: two processes that put the same states the other way round would wait in a circle.

@@ -41,7 +41,12 @@ _ENDING = select(tokens.c.expires_at, tokens.c.updated_at).where(
     _USABLE, tokens.c.expires_at > _NOW, tokens.c.expires_at <= _SOON
 )
 """Which of these few are near their expiry depends on how long each lives; databases reckon with times differently."""
-_REPLACE = update(tokens).where(_OWNER, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
+_INSERT = insert(tokens)
+_REPLACE = (
+    update(tokens)
+    .where(_OWNER, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
+    .values({column.name: bindparam(f"new_{column.name}") for column in tokens.columns})
+)
 
 
 class SqlTokens:
@@ -100,15 +105,15 @@ class SqlTokens:
         row = to_row(tokens, token)
         if replacing is None:
             await self._database.write(
-                token.gateway_id, token.app_user_email, run=lambda connection: connection.execute(insert(tokens), row)
+                token.gateway_id, token.app_user_email, run=lambda connection: connection.execute(_INSERT, row)
             )
             return
-        statement = _REPLACE.values(row)
-        seen = _owner(token.gateway_id, token.app_user_email)
-        seen |= {"seen_id": replacing.id, "seen": replacing.revision}
+        values = {f"new_{name}": value for name, value in row.items()}
+        values |= _owner(token.gateway_id, token.app_user_email)
+        values |= {"seen_id": replacing.id, "seen": replacing.revision}
 
         def run(connection: Connection) -> None:
-            if not connection.execute(statement, seen).rowcount:
+            if not connection.execute(_REPLACE, values).rowcount:
                 raise RecordConflict("the token was replaced or deleted meanwhile")
 
         await self._database.write(token.gateway_id, token.app_user_email, run=run)

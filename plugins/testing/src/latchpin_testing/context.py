@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from latchpin.activity.activity import Activity
-from latchpin.contracts import Cipher, Clock, Collection, Keys, KeyValueRecords, RecordStore, Signer, Upstream
+from latchpin.contracts import Cipher, Clock, Collection, Endings, Keys, KeyValueRecords, RecordStore, Signer, Upstream
 from latchpin.errors import ConfigurationError
 from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
@@ -42,6 +42,7 @@ class SuiteContext:
 
     Attributes:
         activity: is told facts; ``activity.add`` lets a test listen.
+        endings: counts what was ended.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SuiteContext:
         self.state_ttl = state_ttl
         self.diagnostic = diagnostic
         self.activity = Activity(self.clock)
+        self.endings = Endings()
         self._upstream = upstream
         self._records = records
         self._signer = signer

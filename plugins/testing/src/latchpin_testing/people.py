@@ -83,6 +83,18 @@ class IdentityContract(OpenedOffer):
         for evidence in (STRANGER, replace(STRANGER, peer=""), Evidence("203.0.113.7", {}, {})):
             await gives(service.identify(evidence), None, "a request without any evidence is nobody's")
 
+    async def test_it_reads_what_it_says(self, service: Identity, context: SuiteContext, settings: AnySettings) -> None:
+        """Nobody is found without the fields of ``reads``: else a remembered caller would hide what else came along."""
+        reads: frozenset[str] | None = getattr(service, "reads", None)
+        if reads is None:
+            return  # it says nothing, and nobody whom it finds is remembered
+        holds(isinstance(reads, frozenset), "reads is a frozenset", found(reads))
+        evidence, _ = await self.known(context, settings)
+        headers = {name: values for name, values in evidence.headers.items() if name not in reads}
+        cookies = {} if "cookie" in reads else evidence.cookies
+        without = replace(evidence, headers=headers, cookies=cookies)
+        await gives(service.identify(without), None, "a request without the fields that it reads is nobody's")
+
     async def test_what_does_not_hold_names_nobody(
         self, service: Identity, context: SuiteContext, settings: AnySettings
     ) -> None:

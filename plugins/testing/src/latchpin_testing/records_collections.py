@@ -132,6 +132,17 @@ class CollectionRules(OpenedBackend):
         again = await put_all(things, [thing(4), replace(standing, body={})])
         same(list(again), [None, None], "an old revision is refused, and revision 0 where a document stands")
 
+    async def test_documents_that_are_put_in_order_end_with_the_first_that_is_refused(self, things: Collection) -> None:
+        """What comes behind it is not written, so that nothing follows on what is not there."""
+        standing = await things.put(thing(1))
+        stored = await put_all(things, [thing(0), thing(1), thing(2)], in_order=True)
+        same([document is None for document in stored], [False, True, True], "nothing is put behind what is refused")
+        await gives(things.get("thing-0001"), standing, "what was refused changed nothing")
+        await gives(things.get("thing-0002"), None, "what comes behind what is refused is not written")
+        many = await put_all(things, [thing(number) for number in range(10, 10 + MANY)], in_order=True)
+        holds(None not in many, "documents that may be put are all put")
+        await gives(things.count(), 2 + MANY, "documents that may be put are all put")
+
     async def test_many_writers_lose_no_write(self, things: Collection) -> None:
         """Of fifty writers of one revision one wins; of fifty makers of one document too."""
         results = await outcomes(things.put(thing(1, body={"writer": number})) for number in range(50))

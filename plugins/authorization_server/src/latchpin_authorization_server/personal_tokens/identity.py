@@ -18,6 +18,7 @@ class PersonalTokenIdentity:
     """Knows callers by their personal access tokens."""
 
     schemes = frozenset({"bearer"})
+    reads = frozenset({"authorization"})
 
     def __init__(self, tokens: PersonalTokens, revocations: SessionRevocations) -> None:
         self._tokens = tokens
@@ -48,4 +49,4 @@ class PersonalTokenIdentity:
         if not token.is_for(evidence.resource):
             raise NotSignedIn("the personal access token is for other MCP endpoints")
         await self._tokens.note_use(token)
-        return Caller(token.email, via=VIA, proves_intent=True)
+        return Caller(token.email, via=VIA, proves_intent=True, expires_at=token.expires_at)

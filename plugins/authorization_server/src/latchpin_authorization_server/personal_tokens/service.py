@@ -27,8 +27,8 @@ DEFAULT_DAYS = 90
 MOST = 50
 """Of one person."""
 LISTED = 10_000
-REMEMBERED = timedelta(seconds=1)
-"""How long a worker goes on without asking the store again: so late may an end come here."""
+REMEMBERED = timedelta(seconds=0.5)
+"""How long a worker goes on without asking the store again; see ``latchpin_authorization_server.identity``."""
 USE_NOTED_EVERY = timedelta(hours=1)
 
 _LONGEST_NAME = 80
@@ -142,7 +142,7 @@ class PersonalTokens:
                 await self._end(token, actor)
 
     async def find(self, presented: PresentedToken) -> PersonalToken | None:
-        """The token that was presented; None if there is none, or it was ended more than a second ago.
+        """The token that was presented; None if there is none, or it was ended more than half a second ago.
 
         Raises:
             BackendUnavailable: the store cannot be asked.
@@ -169,6 +169,7 @@ class PersonalTokens:
     async def _end(self, token: PersonalToken, actor: str) -> None:
         ended = await self._records.delete(token.id)
         self._seen.pop(token.id, None)
+        self._server.endings.note()
         if ended:
             await self._server.activity.tell(PERSONAL_TOKEN_ENDED, actor=actor, subject=token.email, token_id=token.id)
 

@@ -1,0 +1,238 @@
+"""The route: who calls, what they ask, and by whom it is answered. A plain ASGI application."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.responses import Response
+from latchpin.errors import LatchpinError, NotFound, NotSignedIn
+from latchpin.model import VIA_ACCESS_TOKEN, Caller
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.settings import load
+from latchpin.sdk.web import answer_program, build_challenge, read_header, require_program
+from starlette.exceptions import HTTPException
+
+from latchpin_aggregator.answering import LISTED, Answering, answer_text
+from latchpin_aggregator.calls import Call, Calls
+from latchpin_aggregator.connecting import CONNECT, Connecting
+from latchpin_aggregator.envelopes import dump
+from latchpin_aggregator.eras import Eras
+from latchpin_aggregator.fetching import Fetching
+from latchpin_aggregator.levels import LEVELS, Levels
+from latchpin_aggregator.lists import Lists
+from latchpin_aggregator.message import Message, Refused, parse_message
+from latchpin_aggregator.names import Names
+from latchpin_aggregator.own_sessions import OwnSessions
+from latchpin_aggregator.profiles import Profile
+from latchpin_aggregator.protocol import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
+from latchpin_aggregator.reading import read_body
+from latchpin_aggregator.resource import PATH
+from latchpin_aggregator.sessions import Sessions
+from latchpin_aggregator.settings import AggregatorSettings
+from latchpin_aggregator.slugs import Slugs
+from latchpin_aggregator.targets import Targets
+from latchpin_aggregator.telling import Telling
+from latchpin_aggregator.under_way import UnderWay
+from latchpin_aggregator.wire import Asked, Wire
+
+__all__ = ["METHODS", "OneEndpoint", "open_endpoint"]
+
+METHODS = ("POST", "GET", "DELETE")
+_PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
+_JSON = [(b"content-type", b"application/json")]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class OneEndpoint:
+    """``/mcp``."""
+
+    def __init__(
+        self,
+        application: Application,
+        settings: AggregatorSettings,
+        *,
+        own_sessions: OwnSessions,
+        lists: Lists,
+        answering: Answering,
+        connecting: Connecting,
+        calls: Calls,
+        telling: Telling,
+        levels: Levels,
+    ) -> None:
+        self._core = application.services.settings
+        self._settings = settings
+        self._own_sessions = own_sessions
+        self._lists = lists
+        self._answering = answering
+        self._connecting = connecting
+        self._calls = calls
+        self._telling = telling
+        self._levels = levels
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        caller: Caller | None = None
+        message: Message | None = None
+        try:
+            if scope["method"] not in METHODS:
+                raise HTTPException(405, headers={"allow": "POST"})
+            caller = await require_program(scope, self._core, PATH)
+            if scope["method"] != "POST":
+                raise HTTPException(405, headers={"allow": "POST"})
+            body = await read_body(receive, most=self._settings.one_endpoint_max_request_bytes)
+            message = parse_message(body, scope["headers"])
+            await self._serve(message, caller, Asked(scope, receive, send))
+        except Refused as exc:
+            await _answer(_refusal(exc), send, status=_status(exc, message))
+        except LatchpinError as exc:
+            await self._problem(exc, scope, caller)(scope, receive, send)
+
+    async def _serve(self, message: Message, caller: Caller, asked: Asked) -> None:
+        send = asked.send
+        if message.method == "initialize" and message.era == "sessions" and message.id is not None:
+            await self._begin(message, caller, send)
+            return
+        profile = await self._profile(message, caller)
+        if message.method is None or message.id is None:
+            if profile is not None:
+                await self._telling.tell(message, caller, profile)
+            await send({"type": "http.response.start", "status": HTTPStatus.ACCEPTED, "headers": []})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif message.method in _PASSED_ON and not _is_own(message):
+            await self._calls.serve(Call.of(message, caller, profile, asked))
+        else:
+            await _answer(await self._own(message, caller, profile), send)
+
+    async def _begin(self, message: Message, caller: Caller, send: Send) -> None:
+        """Begin a session, and have the lists ready when they are asked for."""
+        profile = Profile.of({name: part.value for name, part in message.params.items()})
+        name = await self._own_sessions.begin(caller, profile)
+        await self._lists.offers(caller, wait=0)
+        await _answer(self._answering.initialize(message, profile), send, more=[(b"mcp-session-id", name.encode())])
+
+    async def _profile(self, message: Message, caller: Caller) -> Profile | None:
+        """The profile of the program's session; None with 2026-07-28, which has none."""
+        if message.era == "modern":
+            return None
+        name = message.headers.get("mcp-session-id")
+        if name is None:
+            raise Refused(INVALID_REQUEST, "begin a session first: initialize", id=message.id, status=400)
+        profile = await self._own_sessions.read(name, caller)
+        if message.version not in {"", profile.version}:
+            raise Refused(INVALID_REQUEST, "the session has another protocol version", id=message.id, status=400)
+        return profile
+
+    async def _own(self, message: Message, caller: Caller, profile: Profile | None) -> str:
+        """The answer to what is asked of the endpoint itself."""
+        method = message.method or ""
+        if (kind := LISTED.get(method)) is not None:
+            return await self._answering.list(message, kind, caller)
+        if method == "server/discover" and message.era == "modern":
+            await self._lists.offers(caller, wait=0)
+            return self._answering.discover(message)
+        if method == "tools/call":
+            return answer_text(message, dump(_complete(message, await self._connecting.call(caller))))
+        if method == "ping" and profile is not None:
+            return answer_text(message, "{}")
+        if method == "logging/setLevel" and profile is not None:
+            await self._set_level(message, caller, profile)
+            return answer_text(message, "{}")
+        raise Refused(METHOD_NOT_FOUND, f"{method[:100]!a} is not served here", id=message.id)
+
+    async def _set_level(self, message: Message, caller: Caller, profile: Profile) -> None:
+        level = message.param("level")
+        if level not in LEVELS:
+            raise Refused(INVALID_PARAMS, f"params.level is none of {', '.join(LEVELS)}", id=message.id)
+        self._levels.set(message.headers["mcp-session-id"], level)
+        await self._telling.set_level(level, caller, profile)
+
+    def _problem(self, error: LatchpinError, scope: Scope, caller: Caller | None) -> Response:
+        headers = {}
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            refused = isinstance(error, NotSignedIn) and bool(read_header(scope, b"authorization"))
+            again = caller is not None and caller.via == VIA_ACCESS_TOKEN
+            parameters = {"error": "invalid_token"} if refused or again else {}
+            headers["www-authenticate"] = build_challenge(self._core.base_url, PATH, **parameters)
+        return answer_program(scope, error, base_url=self._core.base_url, headers=headers)
+
+
+def _is_own(message: Message) -> bool:
+    return message.method == "tools/call" and message.param("name") == CONNECT
+
+
+def _complete(message: Message, result: dict[str, Any]) -> dict[str, Any]:
+    return result | ({"resultType": "complete"} if message.era == "modern" else {})
+
+
+def _refusal(exc: Refused) -> str:
+    error: dict[str, Any] = {"code": exc.code, "message": exc.text}
+    if exc.data is not None:
+        error["data"] = dict(exc.data)
+    return dump({"jsonrpc": "2.0", "id": exc.id, "error": error})
+
+
+def _status(exc: Refused, message: Message | None) -> int:
+    """A program with sessions takes another status than 200 for the end of its session, or of everything."""
+    in_session = message is not None and message.era == "sessions" and exc.code != INVALID_REQUEST
+    return HTTPStatus.OK if in_session else exc.status
+
+
+async def _answer(text: str, send: Send, *, status: int = 200, more: list[tuple[bytes, bytes]] | None = None) -> None:
+    body = text.encode("utf-8", "surrogatepass")
+    headers = [*_JSON, (b"content-length", str(len(body)).encode()), *(more or ())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+@contextlib.asynccontextmanager
+async def open_endpoint(application: Application) -> AsyncIterator[OneEndpoint]:
+    """The endpoint of a running gateway.
+
+    Raises:
+        NotFound: nothing that is installed leads to MCP servers.
+    """
+    ways = application.services.mcp_servers
+    if not ways:
+        raise NotFound("no installed plugin leads to MCP servers", remedy="Install latchpin-proxy with pip.")
+    exchanges = await ways[0].open(application)
+    settings = load(AggregatorSettings)
+    seconds = settings.one_endpoint_list_timeout
+    wire = Wire(exchanges)
+    slugs = Slugs(application)
+    eras = Eras(application, wire, seconds=seconds)
+    sessions = Sessions(application, wire, seconds=seconds)
+    lists = Lists(application, settings, Fetching(wire, eras, sessions, seconds=seconds), slugs)
+    connecting = Connecting(lists, exchanges)
+    names, levels, under_way = Names(application), Levels(), UnderWay()
+    telling = Telling(application, wire, sessions, names=names, under_way=under_way, seconds=seconds)
+    calls = Calls(
+        wire,
+        eras=eras,
+        sessions=sessions,
+        targets=Targets(lists, slugs),
+        telling=telling,
+        names=names,
+        levels=levels,
+        under_way=under_way,
+    )
+    try:
+        yield OneEndpoint(
+            application,
+            settings,
+            own_sessions=OwnSessions(names),
+            lists=lists,
+            answering=Answering(lists, connecting),
+            connecting=connecting,
+            calls=calls,
+            telling=telling,
+            levels=levels,
+        )
+    finally:
+        await lists.close()
+        await sessions.close()

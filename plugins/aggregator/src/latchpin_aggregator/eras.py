@@ -1,0 +1,77 @@
+"""How each server speaks, found by asking once, and kept for all workers."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from latchpin.contracts import Collection
+from latchpin.errors import RecordConflict
+from latchpin.model import Caller, CollectionSpec, Document, Gateway
+from latchpin.sdk.gateway import Application
+from latchpin.sdk.workers import Bounded
+
+from latchpin_aggregator.envelopes import compose, envelope
+from latchpin_aggregator.protocol import MODERN, Era
+from latchpin_aggregator.wire import Outgoing, Wire
+
+__all__ = ["ERAS", "Eras"]
+
+ERAS = CollectionSpec("aggregator_eras")
+"""A document for each gateway, good for the URL that it names."""
+_MOST = 10_000
+_DISCOVER = "server/discover"
+
+
+class Eras:
+    """Knows how servers speak."""
+
+    def __init__(self, application: Application, wire: Wire, *, seconds: float) -> None:
+        self._documents: Collection = application.services.context.collection(ERAS)
+        self._wire = wire
+        self._seconds = seconds
+        self._known: Bounded[tuple[str, str], Era] = Bounded(_MOST)
+
+    async def known(self, gateway: Gateway) -> Era | None:
+        """How the server speaks; None: nobody has found it out yet."""
+        key = (gateway.id, gateway.url)
+        if key not in self._known:
+            held = await self._documents.get(gateway.id)
+            if held is None or held.body["url"] != gateway.url:
+                return None
+            self._known[key] = "modern" if held.body["era"] == "modern" else "sessions"
+        return self._known[key]
+
+    async def find(self, gateway: Gateway, caller: Caller) -> Era:
+        """How the server speaks, asked on the caller's behalf where nobody has found it out yet.
+
+        As the official clients do it: what does not answer ``server/discover`` as one of 2026-07-28 has sessions.
+
+        Raises:
+            Unavailable: the server does not answer, or not this caller.
+        """
+        known = await self.known(gateway)
+        if known is not None:
+            return known
+        body = compose(_DISCOVER, {"_meta": envelope()}, id="discover")
+        answer = await self._wire.ask(gateway, caller, Outgoing(body, "modern", _DISCOVER), seconds=self._seconds)
+        if not answer.came_from_server:
+            answer.value()  # says why
+        era: Era = "sessions"
+        if answer.message is not None:
+            result = answer.value().get("result")
+            versions = result.get("supportedVersions") if isinstance(result, dict) else None
+            era = "modern" if isinstance(versions, list) and MODERN in versions else "sessions"
+        await self._keep(gateway, era)
+        return era
+
+    async def forget(self, gateway: Gateway) -> None:
+        """Find it out anew when it is next asked for: the server does not speak like that any more."""
+        self._known.pop((gateway.id, gateway.url), None)
+        await self._documents.delete(gateway.id)
+
+    async def _keep(self, gateway: Gateway, era: Era) -> None:
+        self._known[gateway.id, gateway.url] = era
+        held = await self._documents.get(gateway.id) or Document(gateway.id, {})
+        with contextlib.suppress(RecordConflict):  # another worker has found it out as well
+            await self._documents.put(replace(held, body={"url": gateway.url, "era": era}))

@@ -1,0 +1,54 @@
+"""The events of a stream (HTML standard, server-sent events), each when its blank line has come. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Event", "Events"]
+
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n")
+_LINE = re.compile(rb"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event.
+
+    Attributes:
+        raw: as it came, with its end.
+        data: its data; empty for what is only there to keep the connection.
+    """
+
+    raw: bytes
+    data: bytes
+
+    def with_data(self, data: bytes) -> bytes:
+        """The event as it came, with other data on one line."""
+        others = [line for line in _LINE.split(self.raw) if line and line.partition(b":")[0] != b"data"]
+        return b"".join(line + b"\n" for line in (*others, b"data: " + data)) + b"\n"
+
+
+class Events:
+    """Takes a stream apart."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, piece: bytes, *, last: bool = False) -> list[Event]:
+        """The events that end in ``piece``; with ``last`` also the one that never ended."""
+        self._held += piece
+        events, at = [], 0
+        for end in _END.finditer(self._held):
+            events.append(_event(self._held[at : end.end()]))
+            at = end.end()
+        self._held = self._held[at:]
+        if last and self._held:
+            events.append(_event(self._held))
+            self._held = b""
+        return events
+
+
+def _event(raw: bytes) -> Event:
+    lines = [line for line in _LINE.split(raw) if line.partition(b":")[0] == b"data"]
+    return Event(raw, b"\n".join(line.partition(b":")[2].removeprefix(b" ") for line in lines))

@@ -1,0 +1,115 @@
+"""Asking one server for all that it offers one caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from latchpin.model import Caller, Gateway
+
+from latchpin_aggregator.envelopes import compose, envelope
+from latchpin_aggregator.eras import Eras
+from latchpin_aggregator.kept import KINDS, Entries, Entry, Kind, read_entries
+from latchpin_aggregator.profiles import NOTHING
+from latchpin_aggregator.protocol import METHOD_NOT_FOUND
+from latchpin_aggregator.sessions import ServerSession, Sessions
+from latchpin_aggregator.wire import Answer, Outgoing, Unavailable, Wire
+
+__all__ = ["Fetched", "Fetching"]
+
+MOST_ENTRIES, MOST_PAGES = 1_000, 100
+"""Of one kind at one server."""
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a server offers.
+
+    Attributes:
+        holds: for how many seconds, as the server has it; None: it does not say.
+    """
+
+    entries: dict[Kind, Entries]
+    holds: float | None
+
+
+class Fetching:
+    """Asks servers for their lists."""
+
+    def __init__(self, wire: Wire, eras: Eras, sessions: Sessions, *, seconds: float) -> None:
+        self._wire = wire
+        self._eras = eras
+        self._sessions = sessions
+        self._seconds = seconds
+
+    async def fetch(self, gateway: Gateway, caller: Caller, slug: str) -> Fetched:
+        """All lists, all pages.
+
+        Raises:
+            Unavailable: the server does not serve this caller now, or nobody can read what it lists.
+        """
+        era = await self._eras.find(gateway, caller)
+        session = None if era == "modern" else await self._sessions.of(gateway, caller, NOTHING)
+        place = _Place(gateway, caller, slug, session)
+        entries: dict[Kind, Entries] = {}
+        holds: list[int] = []
+        for kind in KINDS:
+            if session is None or _is_offered(kind, session):
+                entries[kind] = Entries.of(await self._all_pages(place, kind, holds))
+        return Fetched(entries, min(holds) / 1_000 if holds else None)
+
+    async def _all_pages(self, place: _Place, kind: Kind, holds: list[int]) -> list[Entry]:
+        entries: list[Entry] = []
+        cursors: set[str] = set()
+        cursor: str | None = None
+        while True:
+            answer = await self._page(place, kind, cursor)
+            if answer is None:
+                return entries
+            try:
+                page, cursor, ttl = read_entries(answer.message or "", kind, place.slug)
+            except (ValueError, RecursionError):
+                raise Unavailable(f"nobody can read its answer to {KINDS[kind]}") from None
+            entries += page
+            if ttl is not None:
+                holds.append(ttl)
+            if cursor is None or cursor in cursors:
+                return entries
+            if len(entries) > MOST_ENTRIES or len(cursors) > MOST_PAGES:
+                raise Unavailable(f"its answer to {KINDS[kind]} has more than {MOST_ENTRIES:,} entries")
+            cursors.add(cursor)
+
+    async def _page(self, place: _Place, kind: Kind, cursor: str | None) -> Answer | None:
+        """One page; None where the server has no such list."""
+        method, session = KINDS[kind], place.session
+        params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
+        if session is None:
+            outgoing = Outgoing(compose(method, params | {"_meta": envelope()}, id="list"), "modern", method)
+        else:
+            body = compose(method, params or None, id="list")
+            outgoing = Outgoing(body, "sessions", method, version=session.version, session=session.id)
+        answer = await self._wire.ask(place.gateway, place.caller, outgoing, seconds=self._seconds)
+        if session is not None and answer.head.status == _NOT_FOUND:
+            await self._sessions.forget(place.gateway, place.caller, NOTHING, session)
+            raise Unavailable("its session has ended")
+        error = answer.value().get("error")
+        if isinstance(error, dict):
+            if error.get("code") == METHOD_NOT_FOUND:
+                return None
+            raise Unavailable(f"it answers {method} with the error {error.get('code')!a}")
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where lists are asked for, and on whose behalf; no session with 2026-07-28."""
+
+    gateway: Gateway
+    caller: Caller
+    slug: str
+    session: ServerSession | None
+
+
+def _is_offered(kind: Kind, session: ServerSession) -> bool:
+    return ("resources" if kind == "resourceTemplates" else kind) in session.offers

@@ -1,0 +1,95 @@
+"""Keeping a configuration true: gateways come, change and go, and so do the addresses of their servers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from latchpin.errors import LatchpinError
+from latchpin.sdk.commands import say
+from latchpin.sdk.gateway import Application
+
+from latchpin_edge.folder import make_folder
+from latchpin_edge.kinds import Kind, render, worker_ids
+from latchpin_edge.plan import Front, Plan, find_plan
+from latchpin_edge.running import check, reload_nginx, write
+from latchpin_edge.ways import Resolve, Way, look_up
+
+__all__ = ["Watch", "keep_addresses"]
+
+_log = logging.getLogger("latchpin.edge")
+
+
+@dataclass
+class Watch:
+    """Watches for one data plane.
+
+    Attributes:
+        output: the file that it reads.
+        program: judges what is to be written.
+        written: what was written last.
+    """
+
+    kind: Kind
+    front: Front
+    output: Path
+    program: str
+    resolve: Resolve = look_up
+    written: Plan | None = field(default=None, repr=False)
+    _refused: str = field(default="", repr=False)
+
+    async def run(self, application: Application, every: float) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            try:
+                await self.look(application)
+            except LatchpinError as exc:
+                _log.warning("The data plane's configuration stays as it is: %s", exc.in_full)
+            await asyncio.sleep(every)
+
+    async def look(self, application: Application) -> bool:
+        """Look once; say whether something was written.
+
+        Raises:
+            LatchpinError: it cannot be known what to write, or it cannot be written.
+        """
+        plan = await find_plan(application, self.front, resolve=self.resolve)
+        plan = keep_addresses(plan, self.written)
+        if plan == self.written:
+            return False
+        await asyncio.to_thread(self._write, plan)
+        return True
+
+    def _write(self, plan: Plan) -> None:
+        text = render(self.kind, plan)
+        if text == self._refused:
+            return
+        make_folder(plan.folder, owner=worker_ids())
+        if (wrong := check(self.kind, self.program, text)) is not None:
+            self._refused = text
+            say(f"{self.kind.value} refuses the new configuration, so the old one stays: {wrong[:2000]}")
+            return
+        write(self.output, text)
+        told = reload_nginx(plan.folder / "nginx.pid")
+        self.written = plan
+        say(f"Wrote {self.output} for {len(plan.ways)} gateways{'' if told else ', and no data plane runs yet'}")
+
+
+def keep_addresses(plan: Plan, written: Plan | None) -> Plan:
+    """Go on with a way's addresses while some of them still are its host's. Pure.
+
+    Many hosts name others of their addresses each time. None stays that would be refused: of a plan's, none is.
+    """
+    if written is None:
+        return plan
+    before = {way.gateway_id: way for way in written.ways}
+    return replace(plan, ways=tuple(_keep(way, before.get(way.gateway_id)) for way in plan.ways))
+
+
+def _keep(way: Way, before: Way | None) -> Way:
+    if before is None or replace(before, addresses=()) != replace(way, addresses=()):
+        return way
+    still = tuple(each for each in before.addresses if each in way.addresses)
+    return before if still == before.addresses or (still and len(still) * 2 >= len(before.addresses)) else way

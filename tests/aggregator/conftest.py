@@ -1,0 +1,228 @@
+"""One gateway process with the one endpoint, for all tests of a file, and real servers of each era behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import httpx
+import httpx2
+import pytest
+from latchpin_demo.loopback import bind, url_of
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel, Field
+
+from tests.providers.clients import Age
+from tests.servers import GatewayBackend, serve_asgi
+from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
+
+NEEDS = (
+    "latchpin_aggregator",
+    "latchpin_authorization_server",
+    "latchpin_connect",
+    "latchpin_dcr",
+    "latchpin_memory_store",
+    "latchpin_proxy",
+)
+
+Era = Literal["modern", "sessions"]
+ERAS: tuple[Era, ...] = ("modern", "sessions")
+AGES: tuple[Age, ...] = ("2026-07-28", "legacy")
+"""What a client speaks."""
+
+MODERN = b"2026-07-28"
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass
+class Backstage:
+    """What happened at a server.
+
+    Attributes:
+        methods: of the messages that came, in order, each with the id of its session.
+        cancelled: set when a tool is cancelled.
+        begun: set when the patient tool runs.
+    """
+
+    methods: list[tuple[str, str]] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def count(self, method: str) -> int:
+        return sum(each == method for each, _ in self.methods)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    url: str
+    backstage: Backstage
+
+
+class Sure(BaseModel):
+    sure: bool
+
+
+def build_server(backstage: Backstage) -> MCPServer[None]:
+    server: MCPServer[None] = MCPServer("inner", log_level="WARNING")
+
+    @server.tool()
+    async def shout(text: str) -> str:
+        """Make it loud."""
+        return text.upper() + "!"
+
+    @server.tool()
+    async def climb(steps: int, ctx: Context) -> str:
+        """Report each step."""
+        for step in range(1, steps + 1):
+            await ctx.report_progress(step, steps, f"step {step}")
+            await ctx.info(f"at {step}")
+        return f"{steps} steps"
+
+    @server.tool()
+    async def wait(ctx: Context) -> str:
+        """Wait for ever."""
+        await ctx.report_progress(0, 1, "waiting")
+        backstage.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            backstage.cancelled.set()
+            raise
+        return ""
+
+    @server.tool()
+    async def fail() -> str:
+        """Never works."""
+        raise ValueError("it broke")
+
+    add_more(server)
+    return server
+
+
+def add_more(server: MCPServer[None]) -> None:
+    @server.tool()
+    async def confirm(ctx: Context) -> str:
+        """Ask the person."""
+        answer = await ctx.elicit("Sure?", Sure)
+        return f"{answer.action}: {answer.data.sure if answer.action == 'accept' else None}"
+
+    @server.tool()
+    async def place(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        """An argument of it is repeated in a header field."""
+        return region
+
+    @server.prompt()
+    def greet(name: str) -> str:
+        """Say hello."""
+        return f"Greet {name}"
+
+    @server.resource("note://one")
+    def one() -> str:
+        """A note."""
+        return "the first note"
+
+    @server.resource("note://by/{name}")
+    def by(name: str) -> str:
+        """Somebody's note."""
+        return f"a note by {name}"
+
+
+def of_era(app: App, era: Era, backstage: Backstage) -> App:
+    """``app`` as a server that speaks in one way only, as real ones do; it notes what comes."""
+
+    async def serve(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        body, again = await read_all(receive)
+        if scope["method"] == "POST":
+            backstage.methods.append((json.loads(body).get("method", ""), headers.get(b"mcp-session-id", b"").decode()))
+        if (headers.get(b"mcp-protocol-version") == MODERN) != (era == "modern"):
+            error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "Unsupported protocol version"}}
+            await send(
+                {"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"application/json")]}
+            )
+            await send({"type": "http.response.body", "body": json.dumps(error).encode()})
+            return
+        await app(scope, again, send)
+
+    return serve
+
+
+async def read_all(receive: Any) -> tuple[bytes, Any]:
+    """The body, and a ``receive`` that gives it again."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return body, again
+
+
+@contextlib.contextmanager
+def start_server(era: Era, *, json_response: bool = False) -> Iterator[Server]:
+    backstage = Backstage()
+    app = build_server(backstage).streamable_http_app(json_response=json_response)
+    with bind() as listener, serve_asgi(of_era(app, era, backstage), sock=listener):
+        yield Server(f"{url_of(listener)}/mcp", backstage)
+
+
+def start_gateway(folder: Path, **settings: str) -> AbstractContextManager[DeployedGateway]:
+    environment = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}
+    return deploy_gateway(GatewayBackend("memory", environment, shared=False, label="memory"), folder, **settings)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
+    with start_gateway(Path(tmp_path_factory.mktemp("gateway"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def modern() -> Iterator[Server]:
+    with start_server("modern") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def sessions() -> Iterator[Server]:
+    with start_server("sessions") as server:
+        yield server
+
+
+@pytest.fixture
+async def alice(deployed: DeployedGateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with deployed.api(ALICE) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def connected(deployed: DeployedGateway, age: Age, *, email: str = ALICE, **more: Any) -> AsyncIterator[Client]:
+    """The official client at the one endpoint."""
+    headers = {"Authorization": f"Bearer {deployed.bearer(email)}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as http,
+        Client(streamable_http_client(f"{deployed.url}/mcp", http_client=http), mode=age, **more) as client,
+    ):
+        yield client

@@ -1,0 +1,143 @@
+"""One timer watches over an exchange: it ends when nothing moves, and when its caller hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from latchpin_proxy.watch import LOOKS_AFTER, Watch
+
+IDLE = 600.0
+
+
+class Loop:
+    """A loop's clock and timers, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, Any]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Any) -> Any:
+        entry = (self.now + delay, callback)
+        self.timers = [entry]  # the watch has one timer
+        return _Handle(self, entry)
+
+    def move_to(self, now: float) -> None:
+        while self.timers and self.timers[0][0] <= now:
+            self.now, callback = self.timers.pop(0)
+            callback()
+        self.now = now
+
+
+class _Handle:
+    def __init__(self, loop: Loop, entry: tuple[float, Any]) -> None:
+        self._loop, self._entry = loop, entry
+
+    def cancel(self) -> None:
+        if self._entry in self._loop.timers:
+            self._loop.timers.remove(self._entry)
+
+
+@pytest.fixture
+async def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture
+async def watch(loop: Loop) -> Watch:
+    watch = Watch(IDLE)
+    real = watch._loop
+    watch._loop = loop
+    watch._limit = asyncio.timeout(None)
+    reschedule = watch._limit.reschedule
+    watch._limit.reschedule = lambda when: reschedule(None if when is None else real.time())
+    return watch
+
+
+class Caller:
+    """Someone who hangs up when a test says so."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+        self.watched = 0
+
+    async def gone(self) -> None:
+        self.watched += 1
+        await self.left.wait()
+
+
+async def test_an_exchange_that_is_soon_over_costs_no_second_task(watch: Watch, loop: Loop):
+    caller = Caller()
+    async with watch.over(caller.gone):
+        watch.moved()
+        loop.move_to(0.9 * LOOKS_AFTER)
+    assert (caller.watched, watch.ended, loop.timers) == (0, None, [])
+
+
+async def why_it_ended(watch: Watch, caller: Caller, work: Callable[[], Awaitable[object]]) -> str | None:
+    try:
+        async with watch.over(caller.gone):
+            await work()
+            await asyncio.Event().wait()
+    except TimeoutError:
+        return watch.ended
+
+
+async def test_a_caller_who_hangs_up_ends_it_also_while_nothing_is_waited_for(watch: Watch, loop: Loop):
+    caller = Caller()
+
+    async def work() -> None:
+        watch.rest()
+        loop.move_to(LOOKS_AFTER)
+        caller.left.set()
+
+    assert await why_it_ended(watch, caller, work) == "left"
+    assert caller.watched == 1
+
+
+async def test_it_ends_when_nothing_has_moved_for_so_long_and_not_before(watch: Watch, loop: Loop):
+    async def work() -> None:
+        watch.moved()
+        loop.move_to(500)
+        watch.moved()
+        loop.move_to(1_099)
+        seen.append(watch.ended)
+        loop.move_to(1_100)
+
+    seen: list[str | None] = []
+    assert await why_it_ended(watch, Caller(), work) == "idle"
+    assert seen == [None]
+
+
+async def test_what_has_limits_of_its_own_is_not_counted(watch: Watch, loop: Loop):
+    async def work() -> None:
+        watch.moved()
+        loop.move_to(500)
+        watch.rest()
+        loop.move_to(5_000)
+        watch.moved()
+        loop.move_to(5_599)
+        seen.append(watch.ended)
+        loop.move_to(5_600)
+
+    seen: list[str | None] = []
+    assert await why_it_ended(watch, Caller(), work) == "idle"
+    assert seen == [None]
+
+
+async def test_who_cancels_it_from_outside_is_not_told_that_it_was_slow(watch: Watch):
+    async def watched() -> None:
+        async with watch.over(Caller().gone):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(watched())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert watch.ended is None
