@@ -24,20 +24,23 @@ pytestmark = pytest.mark.slow
 STEPS = [
     "Prepare the demo's folder",
     "Start the authorization server",
-    "Start the MCP server",
+    "Start two MCP servers",
     "Start the gateway",
-    "Register the MCP server as a gateway",
+    "Register the MCP servers as gateways",
     "Ask the endpoint as a client",
     "Discover who gives tokens",
     "Register the client",
     "Sign in at the gateway",
     "Open the client's request",
     "Allow the client",
+    "Connect Demo tools",
     "Sign in at the authorization server",
     "Allow, and come back",
+    "Skip Demo library",
     "Exchange the code for a token",
     "List the tools",
     "Call the tool who_am_i",
+    "Ask which server waits",
 ]
 BREAK = """
 import sys
@@ -86,9 +89,11 @@ def test_once_goes_through_every_step(tmp_path: Path) -> None:
     status, output = run_demo(tmp_path, "--once", DATABASE_URL="sqlite:////nowhere/else.db", WORKERS="7")
     assert status == 0, output
     assert steps_in(output) == STEPS
-    assert re.search(r"List the tools +\d+ ms  add, search, who_am_i\n", output)
+    assert re.search(
+        r"List the tools +\d+ ms  demo-tools__add, demo-tools__search, demo-tools__who_am_i, latchpin_connect\n", output
+    )
     assert re.search(r"Call the tool who_am_i +\d+ ms  alice@example.com\n", output)
-    assert "The demo works. A client that knew one URL got in, and reached 3 tools with the user's own token." in output
+    assert "The demo works. A client that knew one URL got in, and reached 4 tools with the user's own token." in output
     assert {path.name for path in tmp_path.iterdir()} == {".env", ".latchpin-demo"}
     with sqlite3.connect(tmp_path / ".latchpin-demo" / "mcp.db") as database:
         users = database.execute("SELECT app_user_email FROM oauth_tokens").fetchall()
@@ -105,7 +110,7 @@ def test_once_goes_through_every_step(tmp_path: Path) -> None:
         (f"{BACK_CHANNEL}._token = gone", "Allow, and come back", "HTTP 502"),
         (
             f"{MCP_SERVER}\nm.build_mcp_app = lambda *a, **k: PlainTextResponse('broken', 500)",
-            "Allow the client",
+            "Connect Demo tools",
             "HTTP 502",
         ),
         (f"{MCP_SERVER}\nm.who_am_i = who_am_i", "Call the tool who_am_i", "mallory@example.com"),
@@ -139,9 +144,8 @@ async def test_a_person_clicks_through_and_presses_ctrl_c(tmp_path: Path, browse
         await browser.open(origin + authorize[1])
         page = await sign_in(browser)
         assert "OAuth Authorization Successful" in page.text
-        endpoint = f"{origin}{authorize[1].replace('/oauth/authorize', '/gateways')}/mcp"
-        assert endpoint in process.output
-        assert endpoint in page.text
+        assert f"{origin}/mcp\n" in process.output
+        assert f"{origin}{authorize[1].replace('/oauth/authorize', '/gateways')}/mcp" in page.text
         page = await browser.submit(page.form(action="/oauth/fetch-tools/"))
         assert "Successfully fetched and created 3 tools" in page.text
 

@@ -6,6 +6,7 @@ checks of these are met as a person's browser would meet them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
@@ -45,6 +46,7 @@ class Page:
         url: in the address bar.
         trail: the URLs that redirected here, first to last.
         refresh: where the page sends the browser by itself (``<meta http-equiv="refresh">``); empty if nowhere.
+        labelled: where its links lead, of those that have a label for people who do not see the page.
     """
 
     url: str
@@ -54,11 +56,22 @@ class Page:
     forms: tuple[Form, ...]
     trail: tuple[str, ...] = ()
     refresh: str = ""
+    labelled: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """The page's title, empty if it has none."""
         return self.text.partition("<title>")[2].partition("</title>")[0].strip()
+
+    def link(self, label: str) -> str:
+        """Where the link with that label leads.
+
+        Raises:
+            LookupError: there is none; says what the page is instead.
+        """
+        if label in self.labelled:
+            return self.labelled[label]
+        raise LookupError(f"No link {label!r} on the page {self.title!r} (HTTP {self.status}) at {_place(self.url)}")
 
     def form(self, *, action: str = "", button: str = "") -> Form:
         """The first form whose action holds ``action`` and whose button's words hold ``button``.
@@ -151,6 +164,7 @@ class Browser:
             tuple(reader.forms),
             tuple(trail),
             reader.refresh,
+            reader.labelled,
         )
         return self.page
 
@@ -184,6 +198,7 @@ class _PageReader(HTMLParser):
         self._url = url
         self.forms: list[Form] = []
         self.refresh = ""
+        self.labelled: dict[str, str] = {}
         self._inside = False
         self._in_button = False
         if "html" in response.headers.get("content-type", ""):
@@ -196,6 +211,8 @@ class _PageReader(HTMLParser):
             method = facts.get("method", "get").upper()
             self.forms.append(Form(urljoin(self._url, facts.get("action", "")), method))
             self._inside = True
+        elif tag == "a" and facts.get("aria-label") and facts.get("href"):
+            self.labelled[facts["aria-label"]] = urljoin(self._url, facts["href"])
         elif tag == "meta" and facts.get("http-equiv") == "refresh":
             self.refresh = facts.get("content", "").partition("url=")[2]
         elif self._inside and tag == "input" and facts.get("name"):

@@ -30,7 +30,7 @@ def demo(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Play the person and the client too, then stop.")] = False,
 ) -> None:
-    """Start an authorization server, a protected MCP server and the gateway on this machine, and give a client's URL.
+    """Start an authorization server, two protected MCP servers and the gateway here, and give one URL for both.
 
     Everything listens on loopback and is forgotten when it stops. With --once nobody is needed: it plays the person
     and their MCP client, and exits with 0, or with 1 and the name of the step that failed.
@@ -76,7 +76,7 @@ async def _invite(stage: DemoEnvironment, steps: Steps) -> None:
     from latchpin.sdk.identity import create_link  # noqa: PLC0415
 
     from latchpin_demo.authorization_server import PASSWORD  # noqa: PLC0415
-    from latchpin_demo.environment import ADMINISTRATOR, GATEWAY_NAME  # noqa: PLC0415
+    from latchpin_demo.environment import ADMINISTRATOR, GATEWAY_NAME, OTHER_NAME  # noqa: PLC0415
 
     link = await create_link(stage.application.services, ADMINISTRATOR, admin=True)
     lines = [
@@ -85,8 +85,9 @@ async def _invite(stage: DemoEnvironment, steps: Steps) -> None:
         f"     [bold cyan]{escape(link)}&next=/admin/gateways[/]",
         "[bold]2.[/] Give an MCP client this URL, and nothing else:",
         f"     [bold cyan]{escape(stage.endpoint)}[/]",
-        "[bold]3.[/] It opens the browser. Press [bold]Allow[/].",
+        f"[bold]3.[/] It opens the browser. Press [bold]Allow[/], and then [bold]Connect[/] at {GATEWAY_NAME}.",
         f"[bold]4.[/] Sign in as {ADMINISTRATOR} with the password {PASSWORD}, and press [bold]Allow[/].",
+        f"[bold]5.[/] Connect {OTHER_NAME} too, or press [bold]Skip[/]: the tool latchpin_connect says how later.",
         "",
         f"Without a client: at [bold]{GATEWAY_NAME}[/], press [bold]Authorize[/], and then [bold]Fetch Tools[/].",
         f"Settings, database and log: {escape(str(stage.folder))} (there, 'latchpin gateways list' and the like work)",

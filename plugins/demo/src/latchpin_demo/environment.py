@@ -1,4 +1,4 @@
-"""Puts the demo up: the two servers, the gateway between them, and the gateway's one entry."""
+"""Puts the demo up: an authorization server, two MCP servers, the gateway before them, and its two entries."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import httpx
 from latchpin.errors import SettingsError
 from latchpin.sdk.assembly import Plugins, settings_models
 from latchpin.sdk.commands import opened
-from latchpin.sdk.gateway import Application, mcp_endpoint
-from latchpin.sdk.hooks import NAVIGATION
+from latchpin.sdk.gateway import Application
 
 from latchpin_demo import mcp_server
 from latchpin_demo.authorization_server import USERS, AuthorizationServer
@@ -25,10 +24,10 @@ from latchpin_demo.gateway_process import GatewayProcess, serving_gateway
 from latchpin_demo.loopback import bind, serving, url_of
 from latchpin_demo.steps import Steps
 
-__all__ = ["ADMINISTRATOR", "GATEWAY_NAME", "DemoEnvironment", "choose_port", "open_stage"]
+__all__ = ["ADMINISTRATOR", "GATEWAY_NAME", "OTHER_NAME", "DemoEnvironment", "choose_port", "open_stage"]
 
 ADMINISTRATOR = USERS[0]
-GATEWAY_NAME = "Demo tools"
+GATEWAY_NAME, OTHER_NAME = "Demo tools", "Demo library"
 _CUSTOMARY_PORT = 4444
 
 
@@ -38,10 +37,10 @@ class DemoEnvironment:
 
     Attributes:
         base_url: the gateway's.
-        gateway_id: of its one entry.
-        issuer: of the authorization server.
-        mcp_url: the MCP server's endpoint.
-        endpoint: where MCP clients reach it by way of the gateway.
+        gateway_id: of its first entry.
+        issuer: of the authorization server of both MCP servers.
+        mcp_url: the first MCP server's endpoint.
+        endpoint: where MCP clients reach both by way of the gateway.
         application: the gateway's services over the same database, opened in this process.
         process: the gateway.
         folder: where settings, database and log are.
@@ -105,31 +104,31 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
             claimed = stack.enter_context(claim(folder))
             stack.enter_context(entered(claimed, settings_models(Plugins())))
             found.append(str(claimed))
-        issuer, mcp_url = await _start_servers(steps, stack)
+        issuer, mcp_url, other_url = await _start_servers(steps, stack)
         base_url, process = await _start_gateway(steps, stack, claimed, port)
-        with steps.step("Register the MCP server as a gateway") as found:
+        with steps.step("Register the MCP servers as gateways") as found:
             application = await stack.enter_async_context(opened())
-            gateway_id = await _add_gateway(application, base_url, mcp_url)
-            found.append(f"{GATEWAY_NAME}, id {gateway_id}")
-        entries = Plugins().values(NAVIGATION)
-        endpoint = mcp_endpoint(entries, base_url, gateway_id) or ""  # the demo needs the plugin that serves it
+            gateway_id = await _add_gateway(application, base_url, GATEWAY_NAME, mcp_url)
+            await _add_gateway(application, base_url, OTHER_NAME, other_url)
+            found.append(f"{GATEWAY_NAME}, id {gateway_id}, and {OTHER_NAME}")
+        endpoint = f"{base_url}/mcp"  # the demo needs the plugin that serves it
         yield DemoEnvironment(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed)
 
 
-async def _start_servers(steps: Steps, stack: contextlib.AsyncExitStack) -> tuple[str, str]:
-    mcp_listener = stack.enter_context(bind())
-    mcp_origin = url_of(mcp_listener)
-    mcp_url = mcp_origin + mcp_server.PATH
+async def _start_servers(steps: Steps, stack: contextlib.AsyncExitStack) -> tuple[str, str, str]:
+    listeners = [stack.enter_context(bind()) for _ in range(2)]
+    urls = [url_of(listener) + mcp_server.PATH for listener in listeners]
     with steps.step("Start the authorization server") as found:
         listener = stack.enter_context(bind())
-        accounts = AuthorizationServer(url_of(listener), resources={mcp_url})
+        accounts = AuthorizationServer(url_of(listener), resources=urls)
         await stack.enter_async_context(serving(accounts.app, listener))
         found.append(accounts.issuer)
-    with steps.step("Start the MCP server") as found:
-        app = mcp_server.build_mcp_app(mcp_origin, issuer=accounts.issuer, ledger=accounts.ledger)
-        await stack.enter_async_context(serving(app, mcp_listener))
-        found.append(mcp_url)
-    return accounts.issuer, mcp_url
+    with steps.step("Start two MCP servers") as found:
+        for listener in listeners:
+            app = mcp_server.build_mcp_app(url_of(listener), issuer=accounts.issuer, ledger=accounts.ledger)
+            await stack.enter_async_context(serving(app, listener))
+        found.append(" and ".join(urls))
+    return accounts.issuer, urls[0], urls[1]
 
 
 async def _start_gateway(
@@ -158,10 +157,10 @@ async def _start_gateway(
     return base_url, process
 
 
-async def _add_gateway(application: Application, base_url: str, mcp_url: str) -> str:
+async def _add_gateway(application: Application, base_url: str, name: str, mcp_url: str) -> str:
     """Register with nothing but the URL: all else is discovered."""
     bearer = await application.signed_tokens.create_bearer(ADMINISTRATOR, admin=True, lifetime=timedelta(minutes=5))
-    body = {"name": GATEWAY_NAME, "url": mcp_url, "auth_type": "oauth"}
+    body = {"name": name, "url": mcp_url, "auth_type": "oauth"}
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.post(f"{base_url}/gateways", json=body, headers={"Authorization": f"Bearer {bearer}"})
     if answer.status_code != HTTPStatus.CREATED:

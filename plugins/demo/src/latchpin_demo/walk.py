@@ -13,11 +13,12 @@ from latchpin.sdk.identity import create_link
 from latchpin_demo.authorization_server import PASSWORD
 from latchpin_demo.browser import Browser, Page
 from latchpin_demo.client import REDIRECT_URI, StockClient
-from latchpin_demo.environment import ADMINISTRATOR, DemoEnvironment
+from latchpin_demo.environment import ADMINISTRATOR, GATEWAY_NAME, OTHER_NAME, DemoEnvironment
 from latchpin_demo.steps import Steps
 
 if TYPE_CHECKING:
     from mcp import Client
+    from mcp_types import CallToolResult
 
 __all__ = ["walk"]
 
@@ -61,6 +62,10 @@ async def _lead_through(client: StockClient, stage: DemoEnvironment, steps: Step
             found.append(page.title)
         with steps.step("Allow the client") as found:
             page = _ok(await browser.submit(consent, press="allow"))
+            connect = page.link(f"Connect {GATEWAY_NAME}")
+            found.append("led on to a page with a row for each server")
+        with steps.step(f"Connect {GATEWAY_NAME}") as found:
+            page = _ok(await browser.open(connect))
             login = page.form(action="/login", button="Sign in")
             found.append("led on to the authorization server of the MCP server")
         with steps.step("Sign in at the authorization server") as found:
@@ -68,10 +73,14 @@ async def _lead_through(client: StockClient, stage: DemoEnvironment, steps: Step
             upstream = page.form(action="/consent", button="Allow")
             found.append(f"as {ADMINISTRATOR}")
         with steps.step("Allow, and come back") as found:
-            page = await browser.submit(upstream, press="allow")
+            page = _ok(await browser.submit(upstream, press="allow"))
+            skip = page.link(f"Skip {OTHER_NAME}")
+            found.append("to the page with the servers")
+        with steps.step(f"Skip {OTHER_NAME}") as found:
+            page = await browser.open(skip)
             if not page.url.startswith(REDIRECT_URI):
                 raise LookupError(f"The browser is not back at the client. {_describe(page)}")
-            found.append("to the client, with a code")
+            found.append("back at the client, with a code")
     return page.url
 
 
@@ -83,12 +92,22 @@ async def _use(endpoint: str, token: str, steps: Steps) -> list[str]:
         found.append(", ".join(tools))
     with steps.step("Call the tool who_am_i") as found:
         async with _connected(endpoint, token) as client:
-            result = await client.call_tool("who_am_i", {})
-        said = "".join(part.text for part in result.content if part.type == "text")
+            result = await client.call_tool("demo-tools__who_am_i", {})
+            waiting = await client.call_tool("latchpin_connect", {})
+        said = _text_of(result)
         if result.is_error or said != ADMINISTRATOR:
             raise LookupError(f"The tool should have named {ADMINISTRATOR} and said: {said[:200]}")
         found.append(said)
+    with steps.step("Ask which server waits") as found:
+        said = _text_of(waiting)
+        if f"{OTHER_NAME} (" not in said:
+            raise LookupError(f"{OTHER_NAME} should wait for an authorization, and this was said: {said[:200]}")
+        found.append(OTHER_NAME)
     return tools
+
+
+def _text_of(result: CallToolResult) -> str:
+    return "".join(part.text for part in result.content if part.type == "text")
 
 
 @asynccontextmanager
