@@ -18,7 +18,7 @@ from tests.authorization_server.client import INITIALIZE
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import latchpin_command, run_latchpin
 from tests.servers.processes import ServerProcess
-from tests.support.gateway_process import DeployedGateway
+from tests.support.gateway_process import ALICE, DeployedGateway
 
 NEEDS = ("latchpin_authorization_server", "latchpin_proxy", "latchpin_dcr")
 pytestmark = pytest.mark.backends("sqlite")
@@ -174,6 +174,20 @@ async def test_signing_out_ends_it_there_too(laptop: Laptop, deployed: DeployedG
     _, words = laptop.run("login", "--print-token", fails=True)
     assert "has ended" in words
     assert f"latchpin login {laptop.url}" in words
+
+
+async def test_no_token_is_printed_that_is_not_taken_any_more(laptop: Laptop, deployed: DeployedGateway):
+    await log_in(laptop, deployed)
+    token, _ = laptop.run("login", "--print-token")
+    async with deployed.api() as administrator:
+        (await administrator.delete("/oauth/tokens", params={"user": ALICE})).raise_for_status()
+    while await calls(laptop, token) != 401:  # another worker may remember it for a second
+        pass
+    printed, words = laptop.run("login", "--print-token", fails=True)
+    assert printed == ""
+    assert "has ended" in words
+    deployed.process.stop()
+    assert laptop.run("login", "--print-token")[0] == token  # nobody is there to say otherwise
 
 
 async def test_signing_out_of_a_server_that_is_away_forgets_and_says_so(laptop: Laptop, deployed: DeployedGateway):

@@ -64,6 +64,9 @@ async def test_who_leaves_takes_what_they_allowed_along(
     assert await elsewhere.standing.stands(grant)
     answer = await leaving.delete(f"{BASE}/oauth/tokens", params={"user": ALICE})
     assert answer.json()["signed_out"] is True
+    (ended,) = answer.json()["besides"]
+    assert (ended["fact"], ended["details"]["resource"]) == ("grant.ended", stock.mcp_url)
+    assert answer.json()["message"].endswith("from 1 gateways; ended besides: 1")
     assert await grants_of(elsewhere) == []
     assert (await stock.call(tokens["access_token"])).status_code == 401
     assert (await stock.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"

@@ -35,6 +35,22 @@ class Failing:
         raise RuntimeError("no")
 
 
+async def test_who_causes_something_hears_what_came_of_it():
+    class Following:
+        async def record(self, fact) -> None:
+            if fact.name == "person.signed-out":
+                await activity.tell("token.obtained", subject=fact.subject)
+
+    activity = Activity(MovedClock(), {}, {"b": Following()})
+    with activity.hearing() as outer:
+        await activity.tell("person.signed-out", subject="bob@example.com")
+        with activity.hearing() as inner:
+            activity.note("token.obtained")
+    activity.note("token.obtained")
+    assert [fact.name for fact in outer] == ["person.signed-out", "token.obtained"]
+    assert [fact.name for fact in inner] == ["token.obtained"]
+
+
 async def test_everybody_is_told_the_same_and_who_fails_is_logged(caplog):
     clock, listener, recorder = MovedClock(), Remembering(), Remembering()
     activity = Activity(clock, {FAILING: Failing(), "b": listener}, {FAILING: Failing(), "b": recorder})

@@ -40,6 +40,21 @@ async def test_without_an_identity_the_challenge_leads_to_the_metadata(nobody: h
     assert scripted.arrived == []
 
 
+@pytest.mark.parametrize("user", [None, ALICE])
+async def test_a_person_who_opens_it_in_a_browser_is_told_what_it_is_for(
+    proxy: DeployedGateway, opened, scripted, user
+):
+    async with proxy.browser(user) as browser:
+        page = await browser.open(opened)
+        assert (page.status, page.title) == (401, "This address is for MCP clients")
+        assert f"<code>{opened}</code>" in page.text
+        assert page.headers["www-authenticate"].startswith("Bearer resource_metadata=")
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        nowhere = await browser.open(opened.replace(opened.split("/")[-2], GATEWAY))
+        assert nowhere.title == page.title
+    assert scripted.arrived == []
+
+
 @pytest.mark.parametrize("claims", [{"aud": "https://another.example"}, {"exp": 1}, {"iss": "https://evil.example"}])
 async def test_a_token_for_another_audience_is_refused(
     nobody: httpx.AsyncClient, proxy: DeployedGateway, opened, scripted, claims

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from types import MappingProxyType
 
@@ -15,6 +17,7 @@ __all__ = ["Activity"]
 _log = logging.getLogger("latchpin.activity")
 
 _FAILED = "The %s %s failed on %s; nothing else is disturbed. Update or uninstall its distribution"
+_heard: ContextVar[list[Fact] | None] = ContextVar("heard", default=None)
 
 
 class Activity:
@@ -41,6 +44,16 @@ class Activity:
         self._listeners |= listeners
         self._recorders |= recorders
 
+    @contextmanager
+    def hearing(self) -> Iterator[list[Fact]]:
+        """Give what is told within the block, by recorders too: so whoever caused it can say what came of it."""
+        facts: list[Fact] = []
+        before = _heard.set(facts)
+        try:
+            yield facts
+        finally:
+            _heard.reset(before)
+
     def note(
         self, what: FactName | OwnFact, *, actor: str = "", subject: str = "", gateway_id: str = "", **details: Detail
     ) -> Fact:
@@ -49,6 +62,8 @@ class Activity:
         fact = Fact(name, self.clock(), actor, subject, gateway_id, details)
         if kind.line:
             _log.log(kind.level, kind.line, {**asdict(fact), **details})
+        if (heard := _heard.get()) is not None:
+            heard.append(fact)
         for reader, listener in self._listeners.items():
             try:
                 listener.on_event(fact)

@@ -32,7 +32,6 @@ async def find_gateway(application: Application, which: str) -> Gateway:
             remedy="Take an id or a name from the list: latchpin gateways list",
         )
     if len(found) > 1:
-        same = "are called" if found[0].name == which else "have an id that begins with"
         ids = ", ".join(each.id for each in found[:MOST_NAMED])
-        raise NotFound(f"{len(found)} gateways {same} {which!r}", remedy=f"Name it by its whole id: {ids}")
+        raise NotFound(f"{which!r} may mean {len(found)} gateways", remedy=f"Name it by its whole id: {ids}")
     return found[0]

@@ -14,10 +14,13 @@ PREFIX = re.compile(r"[0-9a-f]{4,31}")
 
 
 def find_named(gateways: Iterable[Gateway], which: str) -> list[Gateway]:
-    """Those that ``which`` may mean: the one with that id, else those of that name, else of ids that begin so."""
-    every = list(gateways)
+    """Those that ``which`` may mean: the one with that id, else those of that name, else all that come close.
+
+    Names come close that differ in upper and lower case only, and ids that begin so.
+    """
+    every, folded, begins = list(gateways), which.casefold(), PREFIX.fullmatch(which) is not None
     return (
         [each for each in every if each.id == which]
         or [each for each in every if each.name == which]
-        or [each for each in every if PREFIX.fullmatch(which) and each.id.startswith(which)]
+        or [each for each in every if each.name.casefold() == folded or (begins and each.id.startswith(which))]
     )

@@ -12,6 +12,7 @@ from latchpin.application import Application
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.identity.address import parse_email
 from latchpin.model import Caller, RegisteredClient
+from latchpin.model.facts import FACTS
 from latchpin.web import pages
 from latchpin.web.dependencies import (
     AdminCaller,
@@ -128,12 +129,26 @@ async def list_connections(
 async def delete_tokens(caller: WritingCaller, application: CurrentApplication, user: str) -> dict[str, Any]:
     """Disconnect a user from everything, as when somebody leaves; one's own, for administrators anybody's."""
     owner = parse_email(user)
-    ended = [
-        {"gateway_id": each.gateway.id, "gateway_name": each.gateway.name, "authorization_server": each.answer}
-        async for each in application.connections.disconnect_everything(owner, caller)
+    with application.services.activity.hearing() as facts:
+        ended = [
+            {"gateway_id": each.gateway.id, "gateway_name": each.gateway.name, "authorization_server": each.answer}
+            async for each in application.connections.disconnect_everything(owner, caller)
+        ]
+    besides = [
+        {"fact": fact.name, "details": {name: str(value) for name, value in fact.details.items()}}
+        for fact in facts
+        if fact.subject == owner and fact.name not in FACTS
     ]
     message = f"Disconnected {owner} from {len(ended)} gateways"
-    return {"success": True, "message": message, "signed_out": caller.is_admin, "connections": ended}
+    if besides:
+        message += f"; ended besides: {len(besides)}"
+    return {
+        "success": True,
+        "message": message,
+        "signed_out": caller.is_admin,
+        "connections": ended,
+        "besides": besides,
+    }
 
 
 @router.delete(

@@ -56,9 +56,9 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
             rank=30,
         ),
         NavigationEntry(
-            "Clients",
+            "Own OAuth clients",
             "/admin/clients",
-            "The OAuth clients that authorization servers registered for this gateway.",
+            "What this gateway is at authorization servers: the OAuth clients that they registered for it.",
             group="connections",
             admin_only=True,
             rank=40,

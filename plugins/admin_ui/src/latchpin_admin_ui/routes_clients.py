@@ -29,7 +29,7 @@ async def show_clients(
 ) -> Response:
     """All of them, or those of one gateway."""
     rows = await _rows(application, caller, check_gateway_id(gateway) if gateway else None)
-    return await show(request, caller, "clients", title="Clients", rows=rows)
+    return await show(request, caller, "clients", title="Own OAuth clients", rows=rows)
 
 
 @router.get("/{row_id}/delete")

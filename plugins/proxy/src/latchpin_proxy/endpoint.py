@@ -36,6 +36,7 @@ from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.returning import SESSION, open_headers
 from latchpin_proxy.room import Room, Share
 from latchpin_proxy.settings import ProxySettings
+from latchpin_proxy.visitors import is_visitor, show_endpoint
 from latchpin_proxy.waiting import wait_for_person
 
 __all__ = ["METHODS", "McpEndpoint", "open_endpoint"]
@@ -88,6 +89,10 @@ class McpEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if is_visitor(scope):
+            page = await show_endpoint(scope, self._core.base_url)
+            await page(scope, receive, send)
+            return
         await self._answer(scope, receive, send, _Served())
 
     async def serve(self, gateway: Gateway, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:

@@ -93,11 +93,19 @@ class EndedConnection(Document):
     authorization_server: str
 
 
+class EndedBesides(Document):
+    """What a plugin ended because the user's sessions ended: an application's access, a personal token."""
+
+    fact: str = Field(description="What happened, as the audit log names it, such as grant.ended.")
+    details: dict[str, str] = Field(description="Of what: such as client_id and resource.")
+
+
 class EverythingDisconnected(Message):
     """A user's connections that have ended."""
 
     signed_out: bool = Field(description="Whether the user's sessions ended too: they do where an administrator asks.")
     connections: list[EndedConnection]
+    besides: list[EndedBesides]
 
 
 class AuthorizationCompleted(Message):

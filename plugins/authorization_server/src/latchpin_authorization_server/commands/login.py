@@ -27,6 +27,7 @@ from latchpin_authorization_server.login.protocol import (
     begin_code,
     end,
     is_known,
+    is_taken,
     redeem_code,
     refresh,
     register,
@@ -60,8 +61,8 @@ def login(
     """Sign in at a Latchpin that runs elsewhere, for programs of your own.
 
     A browser opens for it; with --device, any browser will do. The tokens are kept in the system's keyring, or in a
-    file that only you can read. With --print-token, nothing is asked: the token of the earlier sign-in is printed.
-    Exits with 1 if there is none, or it has ended.
+    file that only you can read. With --print-token, you are asked nothing: the token of the earlier sign-in is printed
+    if it is still taken. Exits with 1 if there is none, or it has ended.
     """
     keeper = Keeper(find_folder(), None if in_file else find_keyring())
     with httpx.Client(headers=_NAMED) as http:
@@ -131,14 +132,14 @@ def _by_device(http: httpx.Client, place: Place, client_id: str) -> Tokens:
 
 
 def _renewed(http: httpx.Client, keeper: Keeper, url: str) -> Login:
-    """The login at ``url``, with an access token that is good for a while."""
+    """The login at ``url``, with an access token that is taken, and good for a while."""
     held = keeper.get(url)
     if held is None:
         raise _not_signed_in(url)
-    if held.tokens.expires_at - _now() > _RENEWED_BEFORE:
+    if held.tokens.expires_at - _now() > _RENEWED_BEFORE and is_taken(http, url, held.tokens):
         return held
     if not held.tokens.refresh_token:
-        raise SignInFailed(f"the token for {url} has expired", remedy=f"Run: latchpin login {url}")
+        raise SignInFailed(f"the token for {url} has ended", remedy=f"Run: latchpin login {url}")
     try:
         tokens = refresh(http, held.token, held.client_id, held.tokens, now=_now())
     except Refused as exc:

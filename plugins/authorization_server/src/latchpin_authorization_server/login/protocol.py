@@ -34,6 +34,7 @@ __all__ = [
     "begin_code",
     "end",
     "is_known",
+    "is_taken",
     "redeem_code",
     "refresh",
     "register",
@@ -43,6 +44,8 @@ __all__ = [
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 REDIRECT_PATH = "/signed-in"
 _SLOWER = 5
+_PATIENCE = 10
+"""Seconds for an endpoint to say whether it takes a token: the server behind it may take its time, or never answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,17 @@ def is_known(http: httpx.Client, place: Place, client_id: str) -> bool:
     except Refused as exc:
         return exc.error != "invalid_client"
     return True
+
+
+def is_taken(http: httpx.Client, url: str, tokens: Tokens) -> bool:
+    """Whether the endpoint takes the access token, as far as it can be asked: the server behind it is sent a ping."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    headers = {"authorization": f"Bearer {tokens.access_token}", "accept": "application/json, text/event-stream"}
+    try:
+        with http.stream("POST", url, json=message, headers=headers, timeout=_PATIENCE) as answer:
+            return answer.status_code != HTTPStatus.UNAUTHORIZED
+    except httpx.HTTPError:
+        return True
 
 
 def begin_code(place: Place, client_id: str, *, port: int) -> CodeRequest:
