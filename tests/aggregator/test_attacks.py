@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin.model import Caller
+from latchpin_aggregator.names import Names
+from latchpin_aggregator.telling import name_question
 
 from tests.aggregator.conftest import ERAS, Era, Server, start_server
 from tests.aggregator.programs import Program, text_in
@@ -56,6 +59,21 @@ async def test_a_session_of_a_gateway_is_none_here(gateway: InnerGateway, alice:
 async def test_without_a_session_nothing_is_served_that_needs_one(alice: Program):
     message, headers = alice.message("tools/list")
     assert (await alice.send(message, headers)).status_code == 400
+
+
+async def test_a_question_is_answered_by_who_was_asked(gateway: InnerGateway, alice: Program, server: Server):
+    gateway_id = await gateway.add(server.url, name="Open", auth_type="none")
+    services = gateway.application.services
+    names = Names(gateway.application)
+    place = await services.records.gateways.get(gateway_id)
+    assert place is not None
+    hers = name_question(await names.of(Caller(ALICE, is_admin=False, via="test")), place, 7)
+    his = name_question(await names.of(Caller(BOB, is_admin=False, via="test")), place, 7)
+    await alice.begin()
+    for name, status in ((hers, 202), (his, 400), ("7", 400), (hers[:-1], 400)):
+        answer = {"jsonrpc": "2.0", "id": name, "result": {"action": "accept"}}
+        assert (await alice.send(answer, alice.headers(""))).status_code == status, name
+    assert server.backstage.count("") == 1, "the one that was hers went on"
 
 
 async def test_a_page_elsewhere_is_refused(alice: Program):

@@ -487,3 +487,42 @@ async def test_23_tools_of_another_user(gateway: InnerGateway, provider: FaultSw
         page = await browser.open(f"{BASE}/admin/gateways")
     assert not [name for name in provider.provider.tools if name in page.text]
     proven_by("web/test_pages.py", "test_another_users_token_and_tools_are_not_mine")
+
+
+def test_25_names_of_another_person():
+    """A session, a task or a state of one person is said by another."""
+    proven_by("proxy/test_ownership.py", "test_a_session_is_its_owners_at_its_gateway")
+    proven_by(
+        "aggregator/test_attacks.py",
+        "test_a_session_is_its_persons",
+        "test_a_session_of_a_gateway_is_none_here",
+        "test_a_question_is_answered_by_who_was_asked",
+    )
+
+
+def test_28_a_server_speaks_in_the_gateways_name():
+    """A hostile server's tools, answers and questions look like the gateway's own."""
+    proven_by(
+        "aggregator/test_attacks.py",
+        "test_a_hostile_server_speaks_in_nobody_elses_name",
+        "test_a_slug_is_never_the_gateways_own",
+    )
+    proven_by("aggregator/test_in_the_middle.py", "test_a_server_with_sessions_asks_the_person")
+
+
+def test_30_a_persons_list_for_everybody():
+    """A list of one person's is kept by a cache for all."""
+    proven_by("proxy/test_messages.py", "test_what_a_persons_token_brought_is_for_no_shared_cache")
+    proven_by("aggregator/test_lists.py", "test_a_list_is_for_no_shared_cache")
+
+
+def test_35_two_readings_of_one_call():
+    """What decides about a call and what serves it read different things in it."""
+    proven_by("aggregator/test_attacks.py", "test_what_can_be_read_in_two_ways_reaches_no_server")
+    proven_by(
+        "aggregator/test_messages.py",
+        "test_what_can_be_read_in_two_ways_or_in_none_is_refused",
+        "test_a_name_in_header_and_body_that_differ_is_refused",
+        "test_what_is_served_here_the_sdk_serves_alike",
+        "test_only_the_name_changes_on_the_way",
+    )

@@ -1,0 +1,57 @@
+"""Two workers over each store: a session begins at one, calls are served by the other, and servers see one session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.aggregator.conftest import ERAS, Era, Server, start_server
+from tests.aggregator.programs import Program, text_in
+from tests.servers import GatewayBackend
+from tests.support.gateway_process import ALICE, PATIENCE, DeployedGateway, start_pair
+
+
+@pytest.fixture
+def pair(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
+    with start_pair(backend, tmp_path) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def one_connection_to_each(pair: DeployedGateway) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Two kept-alive connections of Alice's programs, to different workers."""
+    found: dict[str, httpx.AsyncClient] = {}
+    headers = {"Authorization": f"Bearer {pair.bearer(ALICE)}"}
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
+        while len(found) < 2:
+            client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=60)
+            instance = (await client.get(f"{pair.url}/ready")).json()["instance"]
+            if instance in found:
+                await client.aclose()
+                continue
+            found[instance] = client
+            stack.push_async_callback(client.aclose)
+        yield list(found.values())
+
+
+@pytest.mark.backends("sqlite", "postgres", "redis")
+async def test_a_session_begins_at_one_worker_and_goes_on_at_the_other(pair: DeployedGateway):
+    with start_server("sessions") as sessions, start_server("modern") as modern:
+        servers: dict[Era, Server] = {"sessions": sessions, "modern": modern}
+        for era, server in servers.items():
+            await pair.add(server.url, name=era, auth_type="none")
+        async with one_connection_to_each(pair) as (one, two):
+            for era in ERAS:
+                program = Program(one, f"{pair.url}/mcp", era)
+                assert {f"{each}__shout" for each in ERAS} <= set(await program.tools())
+                program.http = two
+                for each in ERAS:
+                    assert text_in(await program.call(f"{each}__shout", text="hi")) == "HI!"
+    assert {name for method, name in sessions.backstage.methods if method == "tools/call"} != {""}
+    assert sessions.backstage.count("initialize") == 1
+    assert modern.backstage.count("tools/list") == 1
