@@ -18,6 +18,7 @@ from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
 from latchpin.oauth.scopes import MOST_SCOPES, is_scope
+from latchpin.workers.few_notes import FewNotes
 
 __all__ = ["MOST_STEPS", "StepUp"]
 
@@ -25,6 +26,7 @@ MOST_STEPS = 3
 """How many authorizations of a user may fail to please one operation, the first one included: then it is refused."""
 LIFETIME = timedelta(hours=1)
 """How long a note stands after its last change."""
+PREFIX = "step-up:"
 MOST_OPERATIONS = 50
 _ATTEMPTS = 5
 
@@ -49,10 +51,11 @@ class StepUp:
     def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
+        self._notes = FewNotes(kept, PREFIX)
 
     async def wanted(self, gateway_id: str, email: str, issuer: str | None) -> tuple[str, ...]:
         """The scopes that ``email``'s next authorization at this issuer asks for besides its usual ones."""
-        note = _parse(await self._kept.get(_name(gateway_id, email)))
+        note = _parse(await self._notes.get(_name(gateway_id, email)))
         return tuple(note.scopes) if note is not None and note.issuer == issuer else ()
 
     async def note(self, refused: StoredToken, scopes: Sequence[str], *, operation: str) -> bool:
@@ -81,9 +84,12 @@ class StepUp:
     async def _replace(self, name: str, old: str | None, new: str) -> bool:
         if old == new:
             return True
-        if old is not None and await self._kept.take(name, value=old) is None:
-            return False
-        return await self._kept.put(name, new, expires_at=self._clock() + LIFETIME) == new
+        try:
+            if old is not None and await self._kept.take(name, value=old) is None:
+                return False
+            return await self._kept.put(name, new, expires_at=self._clock() + LIFETIME) == new
+        finally:
+            self._notes.changed()
 
 
 def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
@@ -103,7 +109,7 @@ def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
 
 def _name(gateway_id: str, email: str) -> str:
     # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
-    return f"step-up:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"{PREFIX}{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
 
 
 def _format(note: _Note) -> str:

@@ -9,8 +9,11 @@ from typing import Literal
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import BackendUnavailable, UpstreamBusy, UpstreamError
+from latchpin.workers.few_notes import FewNotes
 
 __all__ = ["Pauses"]
+
+PREFIX = "pause:"
 
 Purpose = Literal["token", "registration"]
 _PURPOSES: tuple[Purpose, ...] = ("token", "registration")
@@ -27,6 +30,7 @@ class Pauses:
     def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
+        self._notes = FewNotes(kept, PREFIX)
 
     async def check(self, purpose: Purpose, gateway_id: str) -> None:
         """Go on only if no pause stands.
@@ -35,10 +39,10 @@ class Pauses:
             UpstreamBusy: one does; ``retry_after`` is what is left of it, in seconds.
             BackendUnavailable: the store cannot be asked.
         """
-        text = await self._kept.get(_name(purpose, gateway_id))
-        if text is None:
+        text = await self._notes.get(_name(purpose, gateway_id))
+        if text is None or (until := datetime.fromisoformat(text)) <= self._clock():
             return
-        left = int((datetime.fromisoformat(text) - self._clock()).total_seconds()) + 1
+        left = int((until - self._clock()).total_seconds()) + 1
         raise UpstreamBusy(f"the server asked to be left alone for {left} more seconds", retry_after=max(left, 1))
 
     async def note(self, purpose: Purpose, gateway_id: str, exc: UpstreamError) -> None:
@@ -48,6 +52,7 @@ class Pauses:
         until = self._clock() + timedelta(seconds=exc.retry_after)
         with suppress(BackendUnavailable):
             await self._kept.put(_name(purpose, gateway_id), until.isoformat(), expires_at=until)
+        self._notes.changed()
 
     @asynccontextmanager
     async def respected(self, purpose: Purpose, gateway_id: str) -> AsyncIterator[None]:
@@ -68,7 +73,8 @@ class Pauses:
         with suppress(BackendUnavailable):
             for purpose in _PURPOSES:
                 await self._kept.take(_name(purpose, gateway_id))
+        self._notes.changed()
 
 
 def _name(purpose: Purpose, gateway_id: str) -> str:
-    return f"pause:{purpose}:{gateway_id}"
+    return f"{PREFIX}{purpose}:{gateway_id}"
