@@ -48,7 +48,7 @@ class TextFormatter(_WrittenOnce):
         super().__init__(_TEXT)
         self._second = (0, "")
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  as above
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002  as above
         """Write the time; what is the same within a second is written once."""
         second, shown = self._second
         if int(record.created) != second:

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.routing import Route
 
-__all__ = ["Dispatcher", "GuardedApp", "HotRoute", "route_path"]
+__all__ = ["BEGUN", "Dispatcher", "GuardedApp", "HotRoute", "route_path"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,6 +24,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+BEGUN = "latchpin.begun"
+"""In the scope once an answer has begun: the guard notes it."""
 _FAILURES = "latchpin.failures"
 
 
@@ -90,18 +92,11 @@ class Dispatcher:
         if route is None:
             await self._app(scope, receive, send)
             return
-        begun = False
-
-        async def noting_send(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         try:
-            await route.hot(scope, receive, noting_send)
+            await route.hot(scope, receive, send)
         except Exception as exc:
             handler = self._handler_for(exc)
-            if handler is None or begun:
+            if handler is None or scope.get(BEGUN):
                 raise
             response = await handler(Request(scope, receive, send), exc)
             await response(scope, receive, send)

@@ -21,7 +21,7 @@ from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
 from latchpin.settings.core import CoreSettings
 from latchpin.web import hosts
-from latchpin.web.dispatch import Dispatcher, GuardedApp, HotRoute, route_path
+from latchpin.web.dispatch import BEGUN, Dispatcher, GuardedApp, HotRoute, route_path
 from latchpin.web.errors import problem
 from latchpin.web.limits import MAX_BODY_BYTES, SMALL_REST, RequestBody, StreamingRoute, body_too_large, check_sizes
 from latchpin.web.pages import failure
@@ -52,6 +52,7 @@ _ALWAYS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_CARRIED = frozenset({b"traceparent", b"tracestate"})
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -99,7 +100,7 @@ class Guard:
         with observers.watch(_operation(scope)) if observers else nullcontext(None) as operation:
             status = await self._answer(scope, receive, send)
             if operation is not None:
-                operation.facts |= {"route": _route(scope), "status": str(status)}
+                operation.facts["route"], operation.facts["status"] = _route(scope), str(status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Serve one request; return the status of its answer."""
@@ -109,7 +110,7 @@ class Guard:
         async def guarded_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, scope[BEGUN] = message["status"], True
                 message["headers"] = self._with_headers(message.get("headers", ()), last=_is_last(body, scope))
             elif not body.whole and not message.get("more_body", False):
                 await send({**message, "more_body": True})
@@ -218,11 +219,10 @@ def _observers_of(scope: Scope) -> Observers | None:
 
 
 def _operation(scope: Scope) -> Operation:
-    carried = {
-        name.decode(): value.decode("latin-1")
-        for name, value in scope["headers"]
-        if name in {b"traceparent", b"tracestate"}
-    }
+    carried = {}
+    for name, value in scope["headers"]:
+        if name in _CARRIED:
+            carried[name.decode()] = value.decode("latin-1")
     return Operation("request", scope["method"], carried=carried)
 
 

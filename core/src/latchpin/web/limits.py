@@ -59,9 +59,10 @@ def check_sizes(path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]
     count = size = declared = 0
     for name, value in headers:
         count += 1
-        size += len(name) + len(value) + 4  # the colon, the space and the line's end
+        size += len(name) + len(value)
         if name == b"content-length":
             declared = _parse_length(value)
+    size += 4 * count  # the colon, the space and the line's end
     if count > MAX_HEADERS:
         raise _too_large(431, f"the request has more than {MAX_HEADERS} header fields")
     if size > MAX_HEADER_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -9,56 +10,64 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from latchpin.sdk.settings import load
 from latchpin.sdk.workers import which_worker
 
 from latchpin_metrics.settings import MetricsSettings
+from latchpin_metrics.tallies import SECONDS, Tallies
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram
 
-__all__ = ["Meters", "meters"]
+__all__ = ["EVERY", "Meters", "hand_on", "meters"]
 
 _log = logging.getLogger("latchpin.metrics")
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client reads it when it is imported."""
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+EVERY = 1.0
+"""Seconds after which what a worker counted is in the folder that it shares with others."""
 
 
-MetricT = TypeVar("MetricT", bound="Counter | Histogram")
+class Counters(dict[tuple[str, ...], "Counter"]):
+    """A counter's children by their labels, each looked up once: ``labels()`` checks and locks every time."""
 
-
-class Labelled(dict[tuple[str, ...], MetricT]):
-    """A metric's children by their labels, each looked up once: ``labels()`` checks and locks every time."""
-
-    def __init__(self, metric: MetricT) -> None:
+    def __init__(self, metric: Counter) -> None:
         super().__init__()
-        self._metric: MetricT = metric
+        self._metric = metric
 
-    def __missing__(self, labels: tuple[str, ...]) -> MetricT:
+    def __missing__(self, labels: tuple[str, ...]) -> Counter:
         """Make the child."""
-        child: MetricT = self._metric.labels(*labels)  # type: ignore[assignment]  # mypy forgets which of the two
-        self[labels] = child
+        child = self[labels] = self._metric.labels(*labels)
         return child
 
 
 @dataclass(frozen=True, slots=True)
 class Meters:
-    """Those of this process; with a shared folder its workers' together."""
+    """Those of this process; with a shared folder its workers' together.
+
+    Attributes:
+        shared: other workers read what this one counted.
+    """
 
     registry: CollectorRegistry
-    flows: Labelled[Counter]
-    steps: Labelled[Histogram]
-    refreshes: Labelled[Counter]
+    shared: bool
+    flows: Counters
+    steps: Tallies
+    refreshes: Counters
     disconnects: Counter
-    fetches: Labelled[Counter]
-    requests: Labelled[Histogram]
-    upstream: Labelled[Histogram]
-    store: Labelled[Histogram]
+    fetches: Counters
+    requests: Tallies
+    upstream: Tallies
+    store: Tallies
+
+    def hand_on(self) -> None:
+        """Let Prometheus' client know all that was observed."""
+        for each in (self.steps, self.requests, self.upstream, self.store):
+            each.hand_on()
 
 
 @cache
@@ -73,6 +82,7 @@ def meters() -> Meters:
     own = CollectorRegistry()
     made = Meters(
         registry=CollectorRegistry() if folder is not None else own,
+        shared=folder is not None,
         flows=_count(Counter, "flows", "Authorizations by what became of them.", ["outcome", "cause"], own),
         steps=_seconds(Histogram, "flow_step", "Steps of an authorization.", ["step"], own),
         refreshes=_count(Counter, "refreshes", "Renewals of users' tokens.", ["outcome"], own),
@@ -87,17 +97,25 @@ def meters() -> Meters:
     return made
 
 
-def _count(
-    kind: type[Counter], what: str, text: str, labels: list[str], registry: CollectorRegistry
-) -> Labelled[Counter]:
-    return Labelled(kind(f"latchpin_{what}", text, labels, registry=registry))
+async def hand_on() -> None:
+    """Hand on for the other workers, from time to time, and a last time when this is cancelled."""
+    try:
+        while True:
+            await asyncio.sleep(EVERY)
+            if meters.cache_info().currsize and meters().shared:
+                meters().hand_on()
+    finally:
+        if meters.cache_info().currsize:
+            meters().hand_on()
 
 
-def _seconds(
-    kind: type[Histogram], what: str, text: str, labels: list[str], registry: CollectorRegistry
-) -> Labelled[Histogram]:
+def _count(kind: type[Counter], what: str, text: str, labels: list[str], registry: CollectorRegistry) -> Counters:
+    return Counters(kind(f"latchpin_{what}", text, labels, registry=registry))
+
+
+def _seconds(kind: type[Histogram], what: str, text: str, labels: list[str], registry: CollectorRegistry) -> Tallies:
     metric = kind(f"latchpin_{what}_seconds", f"{text} In seconds.", labels, registry=registry, buckets=SECONDS)
-    return Labelled(metric)
+    return Tallies(metric)
 
 
 def _open_folder(settings: MetricsSettings) -> Path | None:

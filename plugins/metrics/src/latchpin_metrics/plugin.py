@@ -23,11 +23,19 @@ __all__ = ["latchpin_event_listeners", "latchpin_observers", "latchpin_routes"]
 
 @asynccontextmanager
 async def _open_counting(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[Observer]:  # noqa: ARG001
-    from latchpin_metrics.counting import CountingObserver  # noqa: PLC0415  loaded when asked for
+    import asyncio  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_metrics.counting import CountingObserver  # noqa: PLC0415
+    from latchpin_metrics.meters import hand_on  # noqa: PLC0415
 
     if settings.metrics_folder is not None:
         _make_folder(Path(settings.metrics_folder))
-    yield CountingObserver()
+    handing_on = asyncio.create_task(hand_on())
+    try:
+        yield CountingObserver()
+    finally:
+        handing_on.cancel()
+        await asyncio.wait([handing_on])
 
 
 def _make_folder(folder: Path) -> None:

@@ -39,6 +39,7 @@ def build_router() -> APIRouter:
 
         now = CollectorRegistry()
         now.register(standing)
+        meters().hand_on()
         return Response(generate_latest(meters().registry) + generate_latest(now), media_type=CONTENT_TYPE)
 
     return router
