@@ -9,7 +9,7 @@ import pytest
 from latchpin_demo.browser import Browser, Page
 
 from tests.aggregator.programs import Program, text_in
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.providers import FaultSwitch, sign_in
 from tests.providers.servers import start_sdk_provider
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway

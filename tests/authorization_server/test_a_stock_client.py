@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import BASE
 
 

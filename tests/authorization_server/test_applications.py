@@ -13,7 +13,7 @@ from latchpin_authorization_server.grants.grant import make_grant
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import StockClient, answer_of
+from tests.authorization_server.conftest import StockClient, answer_of
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
 
 BOB = "bob@example.com"

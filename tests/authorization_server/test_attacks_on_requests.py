@@ -9,7 +9,7 @@ from latchpin_authorization_server.grants import requests
 from latchpin_authorization_server.redirect_uris import check_redirect_uri, matches
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 CONSENT = "/oauth2/decision"

@@ -13,7 +13,7 @@ from latchpin.sdk.identity import end_everything_of
 from latchpin_authorization_server.server import open_server
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import StockClient, answer_of
+from tests.authorization_server.conftest import StockClient, answer_of
 from tests.providers import FaultSwitch
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, MovedClock
 

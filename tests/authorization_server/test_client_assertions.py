@@ -17,7 +17,7 @@ from jwt.algorithms import ECAlgorithm
 from latchpin.sdk.oauth import base64url
 from latchpin_authorization_server.clients.assertions import ASSERTION_TYPE
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import BASE, InnerGateway
 from tests.support.http_servers import Page, Site, open_site
 

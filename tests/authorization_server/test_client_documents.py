@@ -18,7 +18,7 @@ from latchpin_authorization_server.clients.document import (
 from latchpin_authorization_server.clients.documents import MOST_OF_HOST
 from latchpin_authorization_server.server import open_server
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import InnerGateway
 from tests.support.http_servers import Page, Site, open_site
 

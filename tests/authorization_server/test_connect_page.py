@@ -9,7 +9,7 @@ import pytest
 from latchpin.contracts import ProtectedResource, ProtectedResources
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import StockClient, answer_of
+from tests.authorization_server.conftest import StockClient, answer_of
 from tests.providers import FaultSwitch
 from tests.providers.servers import sign_in
 from tests.support.gateway_in_process import BASE, InnerGateway

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from latchpin_demo.state import SCOPES
 
-from tests.authorization_server.client import StockClient, answer_of
-from tests.authorization_server.conftest import Endpoint
+from tests.authorization_server.conftest import Endpoint, StockClient, answer_of
 from tests.providers import FaultSwitch, sign_in
 from tests.providers.faults import status
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway

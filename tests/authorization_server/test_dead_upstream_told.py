@@ -19,8 +19,7 @@ from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.server import open_server
 from latchpin_proxy.endpoint import ANSWERED
 
-from tests.authorization_server.client import StockClient
-from tests.authorization_server.conftest import Endpoint
+from tests.authorization_server.conftest import Endpoint, StockClient
 from tests.authorization_server.test_dead_upstream import disconnect, signs_in_again
 from tests.providers import FaultSwitch, sign_in
 from tests.providers.faults import answer as answering

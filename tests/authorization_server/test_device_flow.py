@@ -16,7 +16,7 @@ from latchpin_authorization_server.server import open_server
 from latchpin_authorization_server.web.asker import find_address
 from latchpin_demo.browser import Browser, Page
 
-from tests.authorization_server.client import StockClient
+from tests.authorization_server.conftest import StockClient
 from tests.providers import sign_in
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 

@@ -8,7 +8,7 @@ from typing import Any
 from latchpin.model import CLIENT_ITSELF, Fact
 from latchpin_authorization_server.facts import FACTS
 
-from tests.authorization_server.client import StockClient, answer_of
+from tests.authorization_server.conftest import StockClient, answer_of
 from tests.support.gateway_in_process import ALICE
 
 

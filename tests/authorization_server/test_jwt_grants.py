@@ -18,7 +18,7 @@ from latchpin_authorization_server.issuers import Issuers
 from latchpin_authorization_server.random_secrets import hash_secret
 from latchpin_authorization_server.server import open_server
 
-from tests.authorization_server.client import StockClient
+from tests.authorization_server.conftest import StockClient
 from tests.providers.identity_provider import IdentityProvider, start_identity_provider
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 

@@ -12,7 +12,7 @@ from latchpin.sdk.identity import end_everything_of
 from latchpin_authorization_server.server import open_server
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import INITIALIZE, REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import INITIALIZE, REDIRECT_URI, StockClient, answer_of
 from tests.authorization_server.test_facts import listen
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from latchpin_demo.browser import Browser, Page
 
-from tests.authorization_server.client import INITIALIZE
+from tests.authorization_server.conftest import INITIALIZE
 from tests.providers import FaultSwitch, sign_in
 from tests.servers import latchpin_command, run_latchpin
 from tests.servers.processes import ServerProcess

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 MANY = 10_000

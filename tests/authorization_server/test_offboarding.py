@@ -19,7 +19,7 @@ from latchpin_authorization_server.server import AuthorizationServer, open_serve
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import StockClient, answer_of
+from tests.authorization_server.conftest import StockClient, answer_of
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
 
 OPERATOR = Caller(ADMIN, is_admin=True, via="local")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient
 from tests.providers import FaultSwitch
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import ALICE, USER_HEADER, DeployedGateway, settings_of

@@ -21,7 +21,7 @@ from latchpin_authorization_server.server import AuthorizationServer, open_serve
 from latchpin_authorization_server.settings import AuthorizationServerSettings
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import INITIALIZE, StockClient
+from tests.authorization_server.conftest import INITIALIZE, StockClient
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, USER_HEADER, InnerGateway, open_gateway
 
 BOB = "bob@example.com"

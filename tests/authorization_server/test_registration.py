@@ -9,7 +9,7 @@ import httpx
 import pytest
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.support.gateway_in_process import BASE, InnerGateway
 
 OTHER = "https://app.example/cb"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.authorization_server.client import StockClient
+from tests.authorization_server.conftest import StockClient
 from tests.browser.appearance import grave_findings, low_contrasts, small_targets, too_wide
 from tests.browser.conftest import allow, arrive_at, press, sign_in_at_provider
 

@@ -17,9 +17,14 @@ from latchpin.commands.command_line import build
 from latchpin.model import ServerProfile
 from latchpin.model.flow_steps import StepFacts
 from latchpin.plugins.hookspecs import HOOKS, SERVER_PROFILES, BackendHook, Hook
+from latchpin.plugins.host import Plugins
 from latchpin.sdk import PUBLISHED
 from latchpin.sdk.activity import FACTS
+from latchpin.settings import variables
 from latchpin.web.app import create_app
+
+from tests.docs.reference import defaults, models
+from tests.servers.selection import CORE, plugins
 
 # The HTTP API, from what the gateway says at ``/openapi.json``, and its pages, from what their routes say.
 
@@ -240,3 +245,51 @@ def _option(parameter: Any) -> str:
     default = parameter.default
     shown = f" ({default})" if isinstance(default, int | str) and default not in ("", False, "{}") else ""
     return f"`{parameter.opts[0]}`{shown}: {parameter.help}"
+
+
+# Names of all that the documentation has to name: settings, hooks, commands and endpoints.
+
+
+DISTRIBUTIONS = {each.name for each in (CORE, *plugins()) if each.entry_points}
+
+
+def known_settings() -> dict[str, str]:
+    """Each variable of core and plugins, with its default as ``.env`` holds it."""
+    missing = DISTRIBUTIONS - {plugin.distribution for plugin in Plugins().installed}
+    assert not missing, f"this check needs every distribution; not installed: {missing}"
+    return defaults()
+
+
+def setting_aliases() -> set[str]:
+    """Each further name that any settings model of ours reads."""
+    return {name for model in models().values() for name in variables(model)} - known_settings().keys()
+
+
+def hook_names() -> list[str]:
+    """The names of the hooks, in their order."""
+    return [hook.name for hook in HOOKS]
+
+
+def suite_names() -> list[str]:
+    """The names of the shipped suites."""
+    return [name for name in latchpin_testing.__all__ if name.endswith("Contract")]
+
+
+def known_commands() -> dict[str, set[str]]:
+    """Each command, as people type it, with its options."""
+    return {
+        path: options for name, each in load_commands().items() for path, options in _options(each, f"latchpin {name}")
+    }
+
+
+def _options(command: Any, path: str) -> Iterator[tuple[str, set[str]]]:
+    if children := getattr(command, "commands", None):
+        for name, child in children.items():
+            yield from _options(child, f"{path} {name}")
+        return
+    yield path, {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+
+
+def known_endpoints() -> set[str]:
+    """Method and path of each endpoint."""
+    return {name for name, _ in routes()}

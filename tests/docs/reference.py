@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings
 
 from tests.docs.checks import ROOT, read
 from tests.servers.selection import CORE, plugins
-from tests.token_refresh.outcomes import OUTCOMES
+from tests.token_refresh.test_outcomes import OUTCOMES
 
 # The settings, from the models that read them.
 

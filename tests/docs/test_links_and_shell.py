@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import checks, code
+from tests.docs import checks, interfaces
 from tests.docs.checks import ROOT, Block, Page, pages, parse
 
 PAGES = pages()
@@ -34,7 +34,7 @@ def test_links(page: Page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_shell(page: Page):
-    assert checks.about_shell(page, code.commands(), code.settings(), ROOT / "Makefile") == []
+    assert checks.about_shell(page, interfaces.known_commands(), interfaces.known_settings(), ROOT / "Makefile") == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -88,7 +88,7 @@ def test_a_wrong_command_is_seen():
         "latchpin gateways add https://mcp.example.com/mcp --name Example\n"
         "```\n"
     )
-    assert checks.about_shell(page, code.commands(), code.settings(), ROOT / "Makefile") == [
+    assert checks.about_shell(page, interfaces.known_commands(), interfaces.known_settings(), ROOT / "Makefile") == [
         "CACHE_TIPE is no setting",
         "make sandwich: no such target",
         "latchpin serv --workers 4: no such command",

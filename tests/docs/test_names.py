@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from latchpin.errors.causes import CAUSES
 
-from tests.docs import checks, code
+from tests.docs import checks, interfaces
 from tests.docs.checks import ROOT, Page, pages, parse, read
 from tests.docs.reference import SYMPTOMS, earlier
 from tests.docs.write import filled
@@ -23,24 +23,24 @@ def document():
 
 
 def test_settings(document):
-    assert checks.about_settings(document("settings.md"), code.settings()) == []
+    assert checks.about_settings(document("settings.md"), interfaces.known_settings()) == []
 
 
 def test_further_names_of_settings(document):
     """One sentence says that each DCR variable is read with a prefix too, one table which were renamed."""
     assert "`MCPGATEWAY_`" in document("settings.md").section("Dynamic Client Registration")
-    known = {name for name in code.settings() if name.startswith("DCR_")}
+    known = {name for name in interfaces.known_settings() if name.startswith("DCR_")}
     assert "## Earlier names" in document("settings.md").text
-    assert code.setting_aliases() == {f"MCPGATEWAY_{name}" for name in known} | earlier().keys()
+    assert interfaces.setting_aliases() == {f"MCPGATEWAY_{name}" for name in known} | earlier().keys()
 
 
 def test_hooks(document):
-    assert checks.about_hooks(document("hooks.md"), code.hooks()) == []
+    assert checks.about_hooks(document("hooks.md"), interfaces.hook_names()) == []
 
 
 def test_suites(document):
     shown = document("plugins.md").section("Prove it")
-    assert [name for name in code.suites() if f"`{name}`" not in shown] == []
+    assert [name for name in interfaces.suite_names() if f"`{name}`" not in shown] == []
 
 
 def test_errors(document):
@@ -60,11 +60,11 @@ def test_what_is_written_from_the_code_is_as_the_code_has_it(page: Page):
 
 
 def test_commands(document):
-    assert checks.about_commands(document("commands.md"), code.commands()) == []
+    assert checks.about_commands(document("commands.md"), interfaces.known_commands()) == []
 
 
 def test_endpoints(document):
-    assert checks.about_endpoints(document("api.md"), code.endpoints()) == []
+    assert checks.about_endpoints(document("api.md"), interfaces.known_endpoints()) == []
 
 
 # -- the checks fail when they should ---------------------------------------------------------------------
@@ -78,7 +78,7 @@ def without(page: Page, text: str, instead: str = "") -> Page:
 
 def test_a_missing_setting_is_seen(document):
     page = without(document("settings.md"), "| `STATE_TTL_SECONDS` |", "| `STATE_TTL` |")
-    assert checks.about_settings(page, code.settings()) == [
+    assert checks.about_settings(page, interfaces.known_settings()) == [
         "STATE_TTL_SECONDS is missing",
         "STATE_TTL is no setting",
     ]
@@ -86,12 +86,17 @@ def test_a_missing_setting_is_seen(document):
 
 def test_a_wrong_default_is_seen(document):
     page = without(document("settings.md"), "| `PORT` | `4444` |", "| `PORT` | `4445` |")
-    assert checks.about_settings(page, code.settings()) == ["PORT: the default is `4444`, the page says `4445`"]
+    assert checks.about_settings(page, interfaces.known_settings()) == [
+        "PORT: the default is `4444`, the page says `4445`"
+    ]
 
 
 def test_a_missing_hook_is_seen(document):
     page = without(document("hooks.md"), "### latchpin_routes", "### latchpin_rotes")
-    assert checks.about_hooks(page, code.hooks()) == ["latchpin_routes is missing", "latchpin_rotes is no hook"]
+    assert checks.about_hooks(page, interfaces.hook_names()) == [
+        "latchpin_routes is missing",
+        "latchpin_rotes is no hook",
+    ]
 
 
 def test_a_missing_error_code_is_seen(document):
@@ -117,7 +122,7 @@ def test_a_wrong_remedy_and_status_are_seen(document):
 def test_a_missing_command_and_option_are_seen(document):
     page = without(document("commands.md"), "| `latchpin states purge` |", "| `latchpin states clear` |")
     page = without(page, "`--days` (30): Lifetime in days.", "30 days")
-    assert sorted(checks.about_commands(page, code.commands())) == [
+    assert sorted(checks.about_commands(page, interfaces.known_commands())) == [
         "latchpin states clear has no --all",
         "latchpin states clear has no --json",
         "latchpin states clear is no command",
@@ -128,7 +133,10 @@ def test_a_missing_command_and_option_are_seen(document):
 
 def test_a_missing_endpoint_is_seen(document):
     page = without(document("api.md"), "### GET /ready", "### GET /readyz")
-    assert checks.about_endpoints(page, code.endpoints()) == ["GET /ready is missing", "GET /readyz is no endpoint"]
+    assert checks.about_endpoints(page, interfaces.known_endpoints()) == [
+        "GET /ready is missing",
+        "GET /readyz is no endpoint",
+    ]
 
 
 def test_a_part_that_is_out_of_date_is_seen(document):

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.front_door.behind import Behind
 from tests.front_door.clients import REDIRECT_URI, Failed, RealClient
+from tests.front_door.conftest import PEOPLE, Behind
 from tests.front_door.person import Person
 from tests.support.gateway_process import USER_HEADER, DeployedGateway
 
@@ -17,9 +17,6 @@ __all__ = ["PEOPLE", "Opener", "prove_the_whole_way"]
 Opener = Callable[[str, Person], AbstractAsyncContextManager[RealClient]]
 """Connects a client that knows the URL alone; the person is who sits before it."""
 
-CLIENTS = ("Python SDK", "FastMCP", "TypeScript SDK 1", "TypeScript SDK 2", "mcp-remote", "Inspector")
-PEOPLE = {client: f"{client.lower().replace(' ', '-')}@example.com" for client in CLIENTS}
-"""Who sits before each client. They leave one by one, so each has a person of its own."""
 _PATIENCE = 120
 
 

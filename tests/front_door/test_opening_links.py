@@ -16,8 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitCompleteNotification, ElicitResult
 
-from tests.front_door.behind import Behind, demo_behind
 from tests.front_door.clients import text_of
+from tests.front_door.conftest import Behind, demo_behind
 from tests.providers import sign_in, start_fault_switch
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, DeployedGateway, start_pair

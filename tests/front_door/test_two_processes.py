@@ -20,7 +20,7 @@ import httpx
 import pytest
 from latchpin_demo.browser import Browser
 
-from tests.authorization_server.client import REDIRECT_URI, StockClient, answer_of
+from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.providers import FaultSwitch
 from tests.providers.identity_provider import IdentityProvider, start_identity_provider
 from tests.servers import GatewayBackend, LatchpinProcess, start_latchpin

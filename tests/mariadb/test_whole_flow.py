@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.front_door.behind import Behind
 from tests.front_door.clients import open_python_sdk
-from tests.front_door.conftest import behind
+from tests.front_door.conftest import Behind, behind
 from tests.front_door.scene import prove_the_whole_way
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend

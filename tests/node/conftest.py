@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from latchpin_demo.browser import Browser, Page
-from latchpin_demo.loopback import url_of
+from latchpin_demo.loopback import bind, url_of
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
@@ -24,6 +24,7 @@ from mcp.server.mcpserver import MCPServer
 
 from tests.conformance import suite
 from tests.front_door import programs
+from tests.front_door.conftest import Behind
 from tests.proxy.conftest import start_proxy
 from tests.servers import serve_asgi
 from tests.servers.processes import HOST, Reservation, ServerProcess
@@ -220,3 +221,20 @@ def whose() -> str:
     """Say whose token this is."""
     token = get_access_token()
     return str(token.subject) if token else "nobody's"
+
+
+# Both as what stands behind a front door.
+
+
+@contextlib.contextmanager
+def certified_behind(node: Node, packages: Path) -> Iterator[Behind]:
+    """Serve both."""
+    with bind() as listener:
+        resource = f"{url_of(listener)}/mcp"
+        setup = Setup(clients=[RESOURCE_SERVER], scopes=(SCOPE,), resource=resource, registration=True)
+        with (
+            start_oidc_provider(node, packages, setup) as provider,
+            serve_protected(listener, provider.issuer) as mcp_url,
+        ):
+            both = "Sign-in"  # the title of all its pages
+            yield Behind(mcp_url, tool="whose", sign_in=both, consent=both, end_tokens=provider.end_grants)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.front_door.behind import Behind
 from tests.front_door.clients import open_python_sdk
+from tests.front_door.conftest import Behind
 from tests.front_door.conftest import behind as demo
 from tests.front_door.programs import Programs
 from tests.front_door.scene import Opener, prove_the_whole_way
-from tests.node.behind import certified_behind
+from tests.node.conftest import certified_behind
 from tests.servers import GatewayBackend
 from tests.servers.programs import Node
 from tests.support.gateway_process import DeployedGateway, deploy_gateway, start_pair

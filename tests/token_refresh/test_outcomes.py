@@ -2,21 +2,220 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from latchpin.activity.logs import tear_down_logging
+from latchpin.errors import BackendUnavailable
+from latchpin.model import Gateway, StoredToken, TokenGrant
 from latchpin.tokens import outcomes
-from latchpin.tokens.sealing import open_token
+from latchpin.tokens.sealing import open_token, seal_grant
 from latchpin_testing import samples
 
+from tests.providers import faults
+from tests.providers.faults import Fault
 from tests.servers import serve_asgi
 from tests.support.gateway_in_process import ALICE, InnerGateway, open_gateway
 from tests.token_refresh.conftest import HOUR, RotatingServer, add_gateway, put_token
-from tests.token_refresh.outcomes import NEW, NEWER, OLD, OUTCOMES, SAME, Outcome, Spoilt, Trial
+
+# Each outcome, with how it is brought about; docs/tokens.md has the same as a table.
+
+
+@dataclass
+class Spoilt:
+    """The rotating server with a fault before its token endpoint."""
+
+    server: RotatingServer
+    fault: Fault | None = None
+    asked: int = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/token":
+            await self.server(scope, receive, send)
+            return
+        self.asked += 1
+        if self.fault is None:
+            await self.server(scope, receive, send)
+        else:
+            await self.fault(self.server, scope, receive, send)
+
+
+@dataclass
+class Trial:
+    """One user's token at one gateway, and everything that can go wrong with it."""
+
+    inner: InnerGateway
+    spoilt: Spoilt
+    gateway: Gateway
+    put: StoredToken
+    monkeypatch: pytest.MonkeyPatch
+    undo: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def tokens(self) -> Any:
+        return self.inner.application.services.records.tokens
+
+    def heal(self) -> None:
+        """Let everything be well again."""
+        self.spoilt.fault = None
+        while self.undo:
+            self.undo.pop()()
+
+    def fail_puts(self, *, after: int, times: int) -> None:
+        """Let the store take ``after`` writes of tokens, then be away for ``times``."""
+        put, count = self.tokens.put, 0
+
+        async def fail(token: StoredToken, *, replacing: StoredToken | None) -> None:
+            nonlocal count
+            count += 1
+            if after < count <= after + times:
+                raise BackendUnavailable("away")
+            await put(token, replacing=replacing)
+
+        self.monkeypatch.setattr(self.tokens, "put", fail)
+        self.undo.append(lambda: self.monkeypatch.setattr(self.tokens, "put", put))
+
+
+Arm = Callable[[Trial], None]
+
+
+def _fault(fault: Fault) -> Arm:
+    def arm(trial: Trial) -> None:
+        trial.spoilt.fault = fault
+
+    return arm
+
+
+def _well(_stage: Trial) -> None:
+    return
+
+
+def _no_connection(trial: Trial) -> None:
+    """Nobody listens at the port any more; the entry's address is the same."""
+    upstream = trial.inner.application.services.upstream
+    send = upstream.send
+
+    async def elsewhere(method: str, url: str, **rest: Any) -> Any:
+        return await send(method, "http://127.0.0.1:9/token", **rest)
+
+    trial.monkeypatch.setattr(upstream, "send", elsewhere)
+    trial.undo.append(lambda: trial.monkeypatch.setattr(upstream, "send", send))
+
+
+def _newer_meanwhile(trial: Trial) -> None:
+    """Another authorization of the same user ends while the request is under way."""
+    loop, refuse = asyncio.get_running_loop(), faults.oauth_error("invalid_grant")
+    services = trial.inner.application.services
+
+    async def write() -> None:
+        stored = await trial.tokens.get(trial.gateway.id, ALICE)
+        now = services.clock()
+        grant = TokenGrant("newer", "Bearer", now + (trial.put.expires_at - trial.put.updated_at), "newer.0")
+        newer = replace(stored, revision=stored.revision + 1, refresh_begun_at=None, updated_at=now)
+        await trial.tokens.put(seal_grant(services.cipher, newer, grant), replacing=stored)
+
+    async def fault(app: Any, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(write(), loop))
+        await refuse(app, scope, receive, send)
+
+    trial.spoilt.fault = fault
+
+
+def _away(*, after: int, times: int) -> Arm:
+    return lambda trial: trial.fail_puts(after=after, times=times)
+
+
+NEW, OLD, NEWER = "the new token", "the old token", "the newer token"
+AGAIN, SAME = "`authorization-required`", "what was stored"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One line of the table, as the documentation has it, and how to bring it about.
+
+    Attributes:
+        registered: the client is one that the server registered, not one that was entered.
+    """
+
+    name: str
+    holding: str
+    expired: str
+    stored: str
+    again: str
+    arm: Arm
+    registered: bool = False
+
+    def row(self) -> list[str]:
+        return [self.name, self.holding, self.expired, self.stored, self.again]
+
+
+def _undecided(name: str, expired: str, arm: Arm) -> Outcome:
+    return Outcome(name, OLD, expired, SAME, "yes", arm)
+
+
+_UNREADABLE, _UNREACHABLE = "502 `token-endpoint-unreadable`", "502 `token-endpoint-unreachable`"
+_AWAY = "503 `store-unavailable`"
+
+OUTCOMES = (
+    Outcome("a new access token and a new refresh token", NEW, NEW, "both new", "no", _well),
+    Outcome(
+        "a new access token without a refresh token",
+        NEW,
+        NEW,
+        "the new access token, the old refresh token",
+        "no",
+        _fault(faults.without("refresh_token")),
+    ),
+    Outcome(
+        "a new access token without `expires_in`",
+        NEW,
+        NEW,
+        "both new, for `OAUTH_DEFAULT_TIMEOUT`",
+        "no",
+        _fault(faults.without("expires_in")),
+    ),
+    Outcome("`invalid_grant`", AGAIN, AGAIN, "needs_reauth", "no", _fault(faults.oauth_error("invalid_grant"))),
+    Outcome(
+        "`invalid_grant`, and somebody stored a newer token meanwhile", NEWER, NEWER, NEWER, "no", _newer_meanwhile
+    ),
+    Outcome(
+        "`invalid_client` for a client that was registered",
+        AGAIN,
+        AGAIN,
+        "needs_reauth, and the client is dropped",
+        "no",
+        _fault(faults.oauth_error("invalid_client", code=401)),
+        registered=True,
+    ),
+    _undecided(
+        "`invalid_client` for a client that was entered",
+        "502 `token-invalid-client`",
+        _fault(faults.oauth_error("invalid_client", code=401)),
+    ),
+    _undecided(
+        "another error code, such as `invalid_request`",
+        "502 `token-invalid-request`",
+        _fault(faults.oauth_error("invalid_request")),
+    ),
+    _undecided("HTTP 5xx", _UNREADABLE, _fault(faults.status(503))),
+    _undecided("no answer in time", "504 `token-endpoint-timeout`", _fault(faults.hang())),
+    _undecided("no connection, so that nothing was sent", _UNREACHABLE, _no_connection),
+    _undecided("a connection that ends after the request was sent", _UNREACHABLE, _fault(faults.cut())),
+    _undecided("a body that cannot be read", _UNREADABLE, _fault(faults.html())),
+    _undecided("a `token_type` other than Bearer", _UNREADABLE, _fault(faults.changed(token_type="mac"))),
+    Outcome("the store is away before anything is sent", _AWAY, _AWAY, SAME, "yes", _away(after=0, times=9)),
+    Outcome(
+        "the store is away for some seconds when the answer comes", NEW, NEW, "both new", "no", _away(after=1, times=4)
+    ),
+    Outcome("the store is away for longer when the answer comes", _AWAY, _AWAY, SAME, "yes", _away(after=1, times=99)),
+)
+
 
 pytestmark = pytest.mark.needs("latchpin_proxy", "latchpin_memory_store")
 

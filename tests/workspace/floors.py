@@ -2,25 +2,35 @@
 
     python -m tests.workspace.floors
 
-fails unless exactly these are installed, which is what tox's environment ``floors`` then tests with.
+fails unless exactly these are installed, which is what tox's environment ``floors`` then tests with;
+
+    python -m tests.workspace.floors audit RESULT
+
+asks pip-audit for known holes in them and in what is installed, and says loudly where nobody could be asked. What it
+needs to ask is elsewhere. Where that does not answer, pip-audit itself reports that it found nothing.
 """
 
 from __future__ import annotations
 
 import ast
+import json
+import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-__all__ = ["distributions", "find_floors", "floor_of", "imported_by", "not_exact", "requirements_of"]
-
+from tests.servers.programs import say_not_run
 from tests.servers.selection import CORE, examples, plugins
+
+__all__ = ["distributions", "find_floors", "floor_of", "imported_by", "judge", "not_exact", "requirements_of"]
 
 
 def distributions() -> list[Path]:
@@ -85,7 +95,61 @@ def _installed(name: str) -> Version | None:
         return None
 
 
-if __name__ == "__main__":
+# Known holes in them, and in what is installed now.
+
+
+LONGEST = 120
+"""Seconds for each of the two questions."""
+
+
+def judge(report: dict[str, Any], wanted: set[str]) -> tuple[list[str], str | None]:
+    """The known holes of a report of pip-audit, and why it proves nothing: None if it knows of all ``wanted``."""
+    known = {each["name"]: each for each in report["dependencies"] if "vulns" in each}
+    holes = [
+        f"{name} {each['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'no version yet'}"
+        for name, each in sorted(known.items())
+        for hole in each["vulns"]
+    ]
+    unknown = sorted(wanted - set(known))
+    named = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if unknown[3:] else "")
+    return holes, f"pip-audit's data could not be had about {named}" if unknown else None
+
+
+def ask(*arguments: str) -> dict[str, Any] | None:
+    """One run of pip-audit; None where it could not ask."""
+    command = [sys.executable, "-m", "pip_audit", "--format=json", "--progress-spinner=off", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+        report: dict[str, Any] = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        return None
+    return report
+
+
+def audit(result: str) -> int:
+    """See the module's text; ``result`` is where it says that nobody could be asked."""
+    floors = find_floors()
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("".join(f"{name}=={floor}\n" for name, floor in floors.items()))
+        file.flush()
+        reports = [ask("--no-deps", "--disable-pip", "--requirement", file.name), ask("--skip-editable")]
+    found: list[str] = []
+    for report in reports:
+        holes, reason = ([], "pip-audit's data cannot be reached") if report is None else judge(report, set(floors))
+        found += holes
+        if reason is not None and not found:
+            say_not_run(result, "pip-audit", reason)
+            return 0
+    print("\n".join(found) or "no known holes")  # noqa: T201
+    return 1 if found else 0
+
+
+def compare() -> int:
+    """See the module's text."""
     wrong = not_exact(find_floors())
     print("\n".join(wrong) or f"exactly the {len(find_floors())} floors are installed")  # noqa: T201
-    sys.exit(1 if wrong else 0)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(audit(sys.argv[2]) if sys.argv[1:2] == ["audit"] else compare())

@@ -9,8 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.workspace.audit import judge
-from tests.workspace.floors import distributions, find_floors, floor_of, imported_by, requirements_of
+from tests.workspace.floors import distributions, find_floors, floor_of, imported_by, judge, requirements_of
 
 OF_DISTRIBUTIONS = {
     "dotenv": "python-dotenv",
