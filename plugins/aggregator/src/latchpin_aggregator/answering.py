@@ -21,7 +21,14 @@ __all__ = ["LISTED", "Answering", "answer_text"]
 LISTED: Final[dict[str, Kind]] = {method: kind for kind, method in KINDS.items()}
 """Which kind each of these methods lists."""
 
-_CAPABILITIES: dict[str, Any] = {"tools": {}, "prompts": {}, "resources": {}, "completions": {}, "logging": {}}
+_CHANGING = {"listChanged": True}
+_CAPABILITIES: dict[str, Any] = {
+    "tools": _CHANGING,
+    "prompts": _CHANGING,
+    "resources": _CHANGING,
+    "completions": {},
+    "logging": {},
+}
 _INSTRUCTIONS = (
     "The tools of several MCP servers; a name begins with its server's. Servers that wait for an authorization are not "
     f"listed: the tool {CONNECT}, where it is there, says which, and how to authorize them."

@@ -36,12 +36,14 @@ from latchpin_aggregator.slugs import Slugs
 from latchpin_aggregator.targets import Targets
 from latchpin_aggregator.telling import Telling
 from latchpin_aggregator.under_way import UnderWay
+from latchpin_aggregator.watching import Watching
 from latchpin_aggregator.wire import Asked, Wire
 
 __all__ = ["METHODS", "OneEndpoint", "open_endpoint"]
 
 METHODS = ("POST", "GET", "DELETE")
 _PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
+_ALLOWED = {"allow": "POST, GET"}
 _JSON = [(b"content-type", b"application/json")]
 
 Scope = MutableMapping[str, Any]
@@ -64,6 +66,7 @@ class OneEndpoint:
         calls: Calls,
         telling: Telling,
         levels: Levels,
+        watching: Watching,
     ) -> None:
         self._core = application.services.settings
         self._settings = settings
@@ -74,6 +77,7 @@ class OneEndpoint:
         self._calls = calls
         self._telling = telling
         self._levels = levels
+        self._watching = watching
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -81,10 +85,11 @@ class OneEndpoint:
         message: Message | None = None
         try:
             if scope["method"] not in METHODS:
-                raise HTTPException(405, headers={"allow": "POST"})
+                raise HTTPException(405, headers=_ALLOWED)
             caller = await require_program(scope, self._core, PATH)
             if scope["method"] != "POST":
-                raise HTTPException(405, headers={"allow": "POST"})
+                await self._listen(caller, Asked(scope, receive, send))
+                return
             body = await read_body(receive, most=self._settings.one_endpoint_max_request_bytes)
             message = parse_message(body, scope["headers"])
             await self._serve(message, caller, Asked(scope, receive, send))
@@ -104,10 +109,20 @@ class OneEndpoint:
                 await self._telling.tell(message, caller, profile)
             await send({"type": "http.response.start", "status": HTTPStatus.ACCEPTED, "headers": []})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif message.method == "subscriptions/listen" and profile is None:
+            await self._watching.serve_subscription(message, caller, asked)
         elif message.method in _PASSED_ON and not _is_own(message):
             await self._calls.serve(Call.of(message, caller, profile, asked))
         else:
             await _answer(await self._own(message, caller, profile), send)
+
+    async def _listen(self, caller: Caller, asked: Asked) -> None:
+        """Serve the stream of a program with sessions; what is no such stream is not there."""
+        name = read_header(asked.scope, b"mcp-session-id")
+        if asked.scope["method"] != "GET" or not name:
+            raise HTTPException(405, headers=_ALLOWED)
+        await self._own_sessions.read(name.decode("latin-1"), caller)
+        await self._watching.serve_session(caller, asked)
 
     async def _begin(self, message: Message, caller: Caller, send: Send) -> None:
         """Begin a session, and have the lists ready when they are asked for."""
@@ -232,6 +247,7 @@ async def open_endpoint(application: Application) -> AsyncIterator[OneEndpoint]:
             calls=calls,
             telling=telling,
             levels=levels,
+            watching=Watching(lists, seconds=settings.one_endpoint_look_seconds),
         )
     finally:
         await lists.close()

@@ -26,6 +26,9 @@ class AggregatorSettings(Settings):
     one_endpoint_list_timeout: float = Field(
         30.0, gt=0, le=600, description="Seconds that one server may take for its lists."
     )
+    one_endpoint_look_seconds: int = Field(
+        10, ge=1, le=600, description="Seconds between two looks whether lists have changed, for programs that listen."
+    )
     one_endpoint_max_request_bytes: int = Field(
         4_194_304, gt=0, description="How large one message to the one endpoint may be, bytes."
     )

@@ -1,0 +1,181 @@
+"""Telling programs that lists have changed, for as long as they listen.
+
+With sessions they listen by ``GET``, with 2026-07-28 by ``subscriptions/listen``. They are told that something changed,
+and ask again for what. A stream ends by itself after a while: who listens on has to show a token that still holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Final
+
+from latchpin.errors import CallerError
+from latchpin.model import Caller
+
+from latchpin_aggregator.envelopes import dump
+from latchpin_aggregator.kept import Kind
+from latchpin_aggregator.lists import Lists
+from latchpin_aggregator.message import Message, Refused
+from latchpin_aggregator.protocol import INVALID_PARAMS
+from latchpin_aggregator.wire import Asked
+
+__all__ = ["TooManyStreams", "Watching"]
+
+LONGEST = 600.0
+"""How long one stream lasts, in seconds."""
+BEAT = 15.0
+"""After how many seconds without anything to tell a line shows that the connection stands."""
+MOST_STREAMS = 20
+"""Of one person at one worker."""
+
+_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
+_TOLD: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "tools": ("tools",),
+    "prompts": ("prompts",),
+    "resources": ("resources", "resourceTemplates"),
+}
+"""What can have changed, with the lists in which that shows."""
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+State = Mapping[str, object]
+
+
+class TooManyStreams(CallerError):
+    """One person listens too often at once."""
+
+    code = "too-many-streams"
+    status = 429
+    title = "Too many streams at once"
+    public = "Too many of your programs listen here at once."
+    remedy = "Close some of them."
+
+
+class Watching:
+    """Watches lists on behalf of programs.
+
+    Args:
+        seconds: between two looks.
+    """
+
+    def __init__(self, lists: Lists, *, seconds: float) -> None:
+        self._lists = lists
+        self._seconds = seconds
+        self._open: Counter[str] = Counter()
+
+    async def serve_session(self, caller: Caller, asked: Asked) -> None:
+        """Serve the stream of a program with sessions.
+
+        Raises:
+            TooManyStreams: this person has too many.
+        """
+        with self._counted(caller):
+            await self._stream(caller, frozenset(_TOLD), asked, {}, first=None, last=None)
+
+    async def serve_subscription(self, message: Message, caller: Caller, asked: Asked) -> None:
+        """Serve ``subscriptions/listen``.
+
+        Raises:
+            Refused: the request does not say what about.
+            TooManyStreams: this person has too many.
+        """
+        wanted = message.param("notifications")
+        if not isinstance(wanted, dict):
+            raise Refused(INVALID_PARAMS, "params.notifications is no object", id=message.id)
+        subjects = frozenset(subject for subject in _TOLD if wanted.get(f"{subject}ListChanged") is True)
+        meta = {"_meta": {_SUBSCRIPTION: message.id}}
+        granted = {f"{subject}ListChanged": True for subject in _TOLD if subject in subjects}
+        first = _notification("notifications/subscriptions/acknowledged", {"notifications": granted, **meta})
+        last = {"jsonrpc": "2.0", "id": message.id, "result": {"resultType": "complete", **meta}}
+        with self._counted(caller):
+            await self._stream(caller, subjects, asked, meta, first=first, last=last)
+
+    @contextlib.contextmanager
+    def _counted(self, caller: Caller) -> Iterator[None]:
+        if self._open[caller.email] >= MOST_STREAMS:
+            raise TooManyStreams(f"{MOST_STREAMS} are open at this worker")
+        self._open[caller.email] += 1
+        try:
+            yield
+        finally:
+            self._open[caller.email] -= 1
+            if not self._open[caller.email]:
+                del self._open[caller.email]
+
+    async def _stream(
+        self,
+        caller: Caller,
+        subjects: frozenset[str],
+        asked: Asked,
+        meta: dict[str, Any],
+        *,
+        first: dict[str, Any] | None,
+        last: dict[str, Any] | None,
+    ) -> None:
+        before = await self._state(caller)
+        await asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await _send(asked, b": hello\n\n" if first is None else _event(first))
+        gone = asyncio.ensure_future(_gone(asked))
+        try:
+            await self._tell(caller, subjects, asked, meta, gone, before)
+        finally:
+            gone.cancel()
+        await _send(asked, b"" if last is None else _event(last), more=False)
+
+    async def _tell(
+        self,
+        caller: Caller,
+        subjects: frozenset[str],
+        asked: Asked,
+        meta: dict[str, Any],
+        gone: asyncio.Future[None],
+        before: State,
+    ) -> None:
+        """Look again and again, until the program is gone or time is up."""
+        clock = asyncio.get_running_loop().time
+        until, told_at = clock() + LONGEST, clock()
+        while not gone.done() and clock() < until:
+            await asyncio.wait({gone}, timeout=self._seconds)
+            now = await self._state(caller)
+            changed = [subject for subject in sorted(subjects) if now[subject] != before[subject]]
+            events = [_event(_notification(f"notifications/{subject}/list_changed", meta)) for subject in changed]
+            if not events and clock() - told_at >= BEAT:
+                events = [b": still here\n\n"]
+            if events and not gone.done():
+                await _send(asked, b"".join(events))
+                told_at = clock()
+            before = now
+
+    async def _state(self, caller: Caller) -> State:
+        """What the lists hold: equal to what it was before as long as nothing changed."""
+        offers = await self._lists.offers(caller, wait=0)
+        state: dict[str, object] = {
+            subject: [(gateway.id, [kept.get(kind) for kind in kinds]) for gateway, _, kept in offers]
+            for subject, kinds in _TOLD.items()
+        }
+        state["tools"] = (state["tools"], all(kept.listed for _, _, kept in offers))
+        return state
+
+
+def _notification(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method} | ({"params": dict(params)} if params else {})
+
+
+def _event(message: Mapping[str, Any]) -> bytes:
+    return f"event: message\ndata: {dump(message)}\n\n".encode()
+
+
+async def _send(asked: Asked, body: bytes, *, more: bool = True) -> None:
+    await asked.send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _gone(asked: Asked) -> None:
+    message: MutableMapping[str, Any] = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await asked.receive()

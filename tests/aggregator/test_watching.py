@@ -1,0 +1,77 @@
+"""A program that listens is told when a list has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp.client.subscriptions import ToolsListChanged
+
+from tests.aggregator.conftest import Server, connected, start_gateway
+from tests.aggregator.programs import Program
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory):
+    with start_gateway(Path(tmp_path_factory.mktemp("gateway")), ONE_ENDPOINT_LOOK_SECONDS="1") as started:
+        yield started
+
+
+@pytest.fixture
+async def alice(deployed: DeployedGateway) -> AsyncIterator[Program]:
+    async with deployed.api(ALICE) as http:
+        yield Program(http, f"{deployed.url}/mcp", "sessions")
+
+
+async def next_message(lines: AsyncIterator[str]) -> dict[str, Any]:
+    async for line in lines:
+        if line.startswith("data: "):
+            message: dict[str, Any] = json.loads(line.removeprefix("data: "))
+            return message
+    raise AssertionError("the stream ended")
+
+
+async def test_in_a_session_it_listens_by_get(deployed: DeployedGateway, alice: Program, modern: Server):
+    await alice.begin()
+    headers = alice.headers("") | {"accept": "text/event-stream"}
+    async with alice.http.stream("GET", alice.url, headers=headers) as stream:
+        assert stream.status_code == 200
+        lines = stream.aiter_lines()
+        await anext(lines)  # it looks from here on
+        await deployed.add(modern.url, name="Another", auth_type="none")
+        told = {(await next_message(lines))["method"] for _ in range(3)}
+    assert told == {f"notifications/{each}/list_changed" for each in ("prompts", "resources", "tools")}
+    assert "another__shout" in await alice.tools()
+
+
+async def test_a_client_of_2026_subscribes(deployed: DeployedGateway, modern: Server):
+    async with connected(deployed, "2026-07-28") as client:
+        async with client.listen(tools_list_changed=True) as subscription:
+            await deployed.add(modern.url, name="More", auth_type="none")
+            assert isinstance(await anext(aiter(subscription)), ToolsListChanged)
+        assert "more__shout" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_nobody_listens_in_anothers_session(deployed: DeployedGateway, alice: Program):
+    await alice.begin()
+    headers = alice.headers("") | {"accept": "text/event-stream"}
+    async with deployed.api(BOB) as bob:
+        assert (await bob.get(alice.url, headers=headers)).status_code == 404
+        assert (await bob.get(alice.url)).status_code == 405
+        assert (await bob.delete(alice.url, headers=headers)).status_code == 405
+
+
+async def test_nobody_listens_without_end(alice: Program):
+    await alice.begin()
+    headers = alice.headers("") | {"accept": "text/event-stream"}
+    async with httpx.AsyncClient(headers=alice.http.headers, trust_env=False, timeout=60) as http:
+        streams = [http.stream("GET", alice.url, headers=headers) for _ in range(21)]
+        statuses = [(await each.__aenter__()).status_code for each in streams]
+        assert statuses == [200] * 20 + [429]
+        for each in streams:
+            await each.__aexit__(None, None, None)
