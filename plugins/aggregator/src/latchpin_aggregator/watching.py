@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from latchpin.errors import CallerError
@@ -47,6 +48,21 @@ _HEADERS = [
 State = Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One program that listens.
+
+    Attributes:
+        subjects: what it wants to be told about.
+        meta: what each message to it has.
+    """
+
+    caller: Caller
+    asked: Asked
+    subjects: frozenset[str]
+    meta: Mapping[str, Any]
+
+
 class TooManyStreams(CallerError):
     """One person listens too often at once."""
 
@@ -76,7 +92,7 @@ class Watching:
             TooManyStreams: this person has too many.
         """
         with self._counted(caller):
-            await self._stream(caller, frozenset(_TOLD), asked, {}, first=None, last=None)
+            await self._serve(_Stream(caller, asked, frozenset(_TOLD), {}), first=b": hello\n\n", last=b"")
 
     async def serve_subscription(self, message: Message, caller: Caller, asked: Asked) -> None:
         """Serve ``subscriptions/listen``.
@@ -94,7 +110,7 @@ class Watching:
         first = _notification("notifications/subscriptions/acknowledged", {"notifications": granted, **meta})
         last = {"jsonrpc": "2.0", "id": message.id, "result": {"resultType": "complete", **meta}}
         with self._counted(caller):
-            await self._stream(caller, subjects, asked, meta, first=first, last=last)
+            await self._serve(_Stream(caller, asked, subjects, meta), first=_event(first), last=_event(last))
 
     @contextlib.contextmanager
     def _counted(self, caller: Caller) -> Iterator[None]:
@@ -108,47 +124,31 @@ class Watching:
             if not self._open[caller.email]:
                 del self._open[caller.email]
 
-    async def _stream(
-        self,
-        caller: Caller,
-        subjects: frozenset[str],
-        asked: Asked,
-        meta: dict[str, Any],
-        *,
-        first: dict[str, Any] | None,
-        last: dict[str, Any] | None,
-    ) -> None:
-        before = await self._state(caller)
-        await asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await _send(asked, b": hello\n\n" if first is None else _event(first))
-        gone = asyncio.ensure_future(_gone(asked))
+    async def _serve(self, stream: _Stream, *, first: bytes, last: bytes) -> None:
+        """Serve a stream that begins with ``first``, and ends with ``last`` if it ends by itself."""
+        before = await self._state(stream.caller)
+        await stream.asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await _send(stream, first)
+        gone = asyncio.ensure_future(_gone(stream.asked))
         try:
-            await self._tell(caller, subjects, asked, meta, gone, before)
+            await self._tell(stream, gone, before)
         finally:
             gone.cancel()
-        await _send(asked, b"" if last is None else _event(last), more=False)
+        await _send(stream, last, more=False)
 
-    async def _tell(
-        self,
-        caller: Caller,
-        subjects: frozenset[str],
-        asked: Asked,
-        meta: dict[str, Any],
-        gone: asyncio.Future[None],
-        before: State,
-    ) -> None:
+    async def _tell(self, stream: _Stream, gone: asyncio.Future[None], before: State) -> None:
         """Look again and again, until the program is gone or time is up."""
         clock = asyncio.get_running_loop().time
         until, told_at = clock() + LONGEST, clock()
         while not gone.done() and clock() < until:
             await asyncio.wait({gone}, timeout=self._seconds)
-            now = await self._state(caller)
-            changed = [subject for subject in sorted(subjects) if now[subject] != before[subject]]
-            events = [_event(_notification(f"notifications/{subject}/list_changed", meta)) for subject in changed]
+            now = await self._state(stream.caller)
+            changed = [subject for subject in sorted(stream.subjects) if now[subject] != before[subject]]
+            events = [_event(_notification(f"notifications/{each}/list_changed", stream.meta)) for each in changed]
             if not events and clock() - told_at >= BEAT:
                 events = [b": still here\n\n"]
             if events and not gone.done():
-                await _send(asked, b"".join(events))
+                await _send(stream, b"".join(events))
                 told_at = clock()
             before = now
 
@@ -171,8 +171,8 @@ def _event(message: Mapping[str, Any]) -> bytes:
     return f"event: message\ndata: {dump(message)}\n\n".encode()
 
 
-async def _send(asked: Asked, body: bytes, *, more: bool = True) -> None:
-    await asked.send({"type": "http.response.body", "body": body, "more_body": more})
+async def _send(stream: _Stream, body: bytes, *, more: bool = True) -> None:
+    await stream.asked.send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 async def _gone(asked: Asked) -> None:
