@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +135,31 @@ def test_a_command_of_the_core_loads_no_plugin():
     assert [
         name for name in loaded if name in HEAVY or (name.startswith("latchpin_") and name.endswith(".plugin"))
     ] == []
+
+
+@pytest.mark.needs("latchpin_sql_store")
+def test_a_worker_on_sqlite_loads_no_other_store_and_nothing_that_it_does_not_serve(tmp_path: Path):
+    """Alembic comes once, to make the schema; where that is there, the next process does without."""
+    serving = (
+        f"import asyncio, os; os.environ |= {{'CACHE_TYPE': 'database', 'DATABASE_URL': 'sqlite:///{tmp_path}/x.db'}}\n"
+        "from latchpin.asgi import app\n"
+        "async def serve():\n"
+        "    async with app.router.lifespan_context(app): pass\n"
+        "asyncio.run(serve())"
+    )
+    modules_after(serving)
+    loaded = modules_after(serving)
+    assert "latchpin_sql_store.write_queue" in loaded
+    beyond = (
+        "alembic",
+        "hiredis",
+        "httpx2",
+        "latchpin_key_value",
+        "mako",
+        "mcp",
+        "psycopg",
+        "pymysql",
+        "redis",
+        "rich",
+    )
+    assert [name for name in (*beyond, "sqlalchemy.orm", "typer") if name in loaded] == []
