@@ -301,15 +301,19 @@ async def test_a_server_that_refuses_all_the_same_is_told(asking: Program, gatew
 
 async def test_a_state_is_its_persons_for_its_request_alone(asking: Program, gateway: InnerGateway, provider):
     brought = accepted(await asking.call())
-    other = await asking.ask("tools/call", name="add", arguments={"a": 1, "b": 3}, **brought)
-    assert (other.status_code, other.json()["cause"]) == (404, "not-yours")
+    assert not_yours(await asking.ask("tools/call", name="add", arguments={"a": 1, "b": 3}, **brought))
     elsewhere = Endpoint(await gateway.add(provider.provider.mcp_url, name="Others")).url
     for email, url in ((BOB, asking.url), (ALICE, elsewhere)):
         token = await gateway.application.signed_tokens.create_bearer(email, False, timedelta(days=1))
-        answer = await Program(asking.http, url, asking.kind, token).call(**brought)
-        assert (answer.status_code, answer.json()["cause"]) == (404, "not-yours")
+        assert not_yours(await Program(asking.http, url, asking.kind, token).call(**brought))
     forged = {**brought, "requestState": brought["requestState"][:-2] + "AA"}
-    assert (await asking.call(**forged)).status_code == 404
+    assert not_yours(await asking.call(**forged))
+
+
+def not_yours(answer: httpx.Response) -> bool:
+    """Whether the request was refused in the words of the protocol."""
+    said = answer.raise_for_status().json()
+    return (said["id"], said["error"]["code"], said["error"]["data"]["cause"]) == (7, -32602, "not-yours")
 
 
 async def test_a_servers_own_question_is_not_mixed_with_ours(asking: Program, gateway, files, browser, provider):

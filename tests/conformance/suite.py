@@ -20,6 +20,7 @@ import jwt
 from latchpin.identity.signed_tokens import ADMIN_CLAIM
 
 from tests.conformance.client import open_desk
+from tests.conformance.serving import Served, judge_served, render_served, run_serving
 from tests.servers.gateway import start_latchpin
 from tests.servers.programs import Node, find_node, install_packages
 
@@ -191,9 +192,9 @@ def judge(results: Iterable[Result], baseline: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def write_table(path: Path, results: Sequence[Result], baseline: Mapping[str, str]) -> None:
+def write_table(path: Path, results: Sequence[Result], baseline: Mapping[str, str], served: Sequence[Served]) -> None:
     """Write the page."""
-    path.write_text(render_table(results, baseline))
+    path.write_text(f"{render_table(results, baseline)}\n{render_served(served)}{_OTHER_SIDE.read_text()}")
 
 
 def render_table(results: Sequence[Result], baseline: Mapping[str, str]) -> str:
@@ -213,7 +214,7 @@ def render_table(results: Sequence[Result], baseline: Mapping[str, str]) -> str:
     if failing:
         lines += ["", "## Known failures", ""]
         lines += [f"- `{scenario}`: {baseline[scenario]}" for scenario in failing]
-    return "\n".join(lines) + "\n" + _OTHER_SIDE.read_text()
+    return "\n".join(lines) + "\n"
 
 
 def _cell(result: Result | None) -> str:
@@ -233,6 +234,8 @@ ADMIN = "admin@example.com"
 CIMD_URL = "https://conformance-test.local/client-metadata.json"
 """The client_id that the suite expects of a client with a metadata document."""
 
+SERVER = "server"
+"""What the part with the ``server`` scenarios is called."""
 RUNS = (
     Run("required 2026-07-28", ("--requirements", "2026-07-28")),
     Run("required 2025-11-25", ("--requirements", "2025-11-25")),
@@ -268,10 +271,13 @@ def bearer_for(base_url: str, key: str, email: str | None) -> str:
     return jwt.encode(claims | {ADMIN_CLAIM: True}, key, algorithm="HS256")
 
 
-def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> list[Result]:
+def run_all(
+    node: Node, program: Path, runs: tuple[Run, ...], output: Path, *, serves: bool
+) -> tuple[list[Result], list[Served]]:
     """Start the gateway, run each part of the suite, and stop it."""
     key = secrets.token_urlsafe(48)
     results: list[Result] = []
+    served: list[Served] = []
     with (
         tempfile.TemporaryDirectory() as place,
         start_latchpin(env=settings_of_gateway(key), cwd=Path(place)) as gateway,
@@ -284,14 +290,19 @@ def run_all(node: Node, program: Path, runs: tuple[Run, ...], output: Path) -> l
             sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
             sys.stdout.flush()
             results += found
+        if serves:
+            bearer = partial(bearer_for, gateway.base_url, key, None)
+            served = run_serving(node, program, gateway.base_url, bearer, output)
         (output / "gateway.log").write_text(gateway.output)
-    return results
+    return results, served
 
 
 def main() -> int:
     """Run what is asked for; the table is written only if that was everything."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.suite", description=__doc__)
-    parser.add_argument("--only", action="append", choices=[run.name for run in RUNS], help="one part of the suite")
+    parser.add_argument(
+        "--only", action="append", choices=[*(run.name for run in RUNS), SERVER], help="one part of the suite"
+    )
     parser.add_argument("--suite-folder", type=Path, default=ROOT / ".tox" / "conformance-suite")
     parser.add_argument("--output", type=Path, help="keep the suite's own files here")
     options = parser.parse_args()
@@ -302,11 +313,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         output = (options.output or Path(folder)).resolve()
         output.mkdir(parents=True, exist_ok=True)
-        results = run_all(node, program, runs, output)
+        serves = not options.only or SERVER in options.only
+        results, served = run_all(node, program, runs, output, serves=serves)
     baseline = parse_baseline(BASELINE.read_text())
     if not options.only:
-        write_table(TABLE, results, baseline)
-    verdict = judge(results, baseline)
+        write_table(TABLE, results, baseline, served)
+    verdict = [*judge(results, baseline), *(judge_served(served) if serves else [])]
     sys.stdout.write("".join(f"{line}\n" for line in verdict))
     return 1 if verdict else 0
 

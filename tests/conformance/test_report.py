@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.serving import DIFFERS, Served, judge_served, parse_marks, render_served
 from tests.conformance.suite import (
     REFUSED_AS,
     Result,
@@ -88,6 +89,31 @@ def test_a_known_failure_needs_a_reason():
     assert parse_baseline("# words\n\na/b: because\n") == {"a/b": "because"}
     with pytest.raises(ValueError, match="needs a reason"):
         parse_baseline("a/b")
+
+
+SERVED = """
+=== SUMMARY ===
+✓ ping: 2 passed, 0 failed
+✗ caching: 7 passed, 0 failed, 1 warnings
+
+Total: 9 passed, 0 failed, 1 warnings
+✗ not-scored (pending)
+"""
+
+
+def test_what_comes_out_worse_through_the_gateway_speaks_against_it(monkeypatch):
+    assert parse_marks(SERVED) == {"ping": (2, 0), "caching": (7, 1)}
+    assert parse_marks("it crashed") == {}
+    same, worse = Served("2026-07-28", "ping", (1, 1), (1, 1)), Served("2026-07-28", "caching", (8, 0), (7, 1))
+    assert judge_served([same]) == []
+    assert "caching" in judge_served([same, worse])[0]
+    monkeypatch.setitem(DIFFERS, "caching", "because")
+    assert judge_served([same, worse]) == []
+    assert "caching" in judge_served([same])[0]
+    page = render_served([same, worse])
+    assert "| `caching` |  | 7 of 8; 8 of 8 at the server |" in page
+    assert "| `ping` |  | 1 of 2 in both |" in page
+    assert "- `caching`: because" in page
 
 
 def test_the_table_counts_what_is_scored():

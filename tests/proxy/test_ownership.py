@@ -111,8 +111,9 @@ async def test_tasks_and_states_are_their_owners_at_their_gateway(
     del seen[:]
     for method, params in (("tasks/get", {"taskId": task}), ("prompts/get", {"requestState": state})):
         for email, url in ((BOB, opened), (ALICE, beside)):
-            answer = await ask(proxy, email, url, method, **params)
-            assert (answer.status_code, answer.json()["cause"]) == (404, "not-yours")
+            refused = (await ask(proxy, email, url, method, **params)).raise_for_status().json()
+            assert (refused["id"], refused["error"]["code"]) == (1, -32602)
+            assert refused["error"]["data"]["cause"] == "not-yours"
         assert (await ask(proxy, ALICE, opened, method, **params)).status_code == 200
     assert [message["params"] for message in seen] == [{"taskId": "task-1"}, {"requestState": "state-1"}]
 

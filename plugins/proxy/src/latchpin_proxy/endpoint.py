@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect
 from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.call import Call, open_call
 from latchpin_proxy.completing import make_look
-from latchpin_proxy.errors import TooManyExchanges
+from latchpin_proxy.errors import NameNotYours, TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
@@ -215,7 +215,11 @@ class McpEndpoint:
         fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
         own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
-        return open_call(request, binder, base_url=self._core.base_url, private=own)
+        try:
+            return open_call(request, binder, base_url=self._core.base_url, private=own)
+        except NameNotYours as exc:
+            exc.body = body
+            raise
 
     async def _pass_on(self, call: Call, exchange: Exchange) -> None:
         request = call.request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from latchpin.errors import AuthorizationRequired, CallerError, Forbidden, UpstreamError
 
 __all__ = [
+    "NameNotYours",
     "NonceNeeded",
     "NotYetAuthorized",
     "NotYours",
@@ -87,6 +88,17 @@ class NotYours(CallerError):
     title = "Not one of yours"
     public = "That session, task or state is not one of yours at this gateway."
     remedy = "Begin a new session."
+
+
+class NameNotYours(NotYours):
+    """The same of a task or state, which a message names: the answer is one to that message.
+
+    Attributes:
+        body: the message; None where it was not held.
+    """
+
+    body: bytes | None = None
+    remedy = "Ask anew."
 
 
 class OthersLink(Forbidden):

@@ -27,10 +27,10 @@ from latchpin.sdk.web import answer_program, build_challenge, read_header
 from latchpin_proxy.asked import Asked, parse_asked
 from latchpin_proxy.call import Call
 from latchpin_proxy.completing import elicitation_id
-from latchpin_proxy.errors import NotYetAuthorized, ServerRefused, StepUpRequired
+from latchpin_proxy.errors import NameNotYours, NotYetAuthorized, ServerRefused, StepUpRequired
 from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.resuming import build_state
-from latchpin_proxy.telling import Way, build_asking, build_error, build_opening, build_result, choose
+from latchpin_proxy.telling import INVALID_PARAMS, Way, build_asking, build_error, build_opening, build_result, choose
 
 __all__ = ["Refusing", "is_told"]
 
@@ -66,6 +66,8 @@ class Refusing:
             call: what they ask, None if it was not read.
             headers: what the answer has besides.
         """
+        if isinstance(error, NameNotYours) and (named := parse_asked(error.body)) is not None:
+            return self._refuse_name(error, scope, named, headers)
         if call is None or not is_told(error, call.request.caller):
             return self._problem(error, scope, caller, headers)
         asked = parse_asked(call.request.body)
@@ -82,6 +84,11 @@ class Refusing:
             return self._problem(error, scope, caller, headers)
         problem = json.loads(bytes(self._problem(error, scope, caller, {}).body))
         return JSONResponse(_build(way, asked, error, call, problem, owed=owed), headers=headers)
+
+    def _refuse_name(self, error: NameNotYours, scope: Scope, asked: Asked, headers: dict[str, str]) -> Response:
+        problem = json.loads(bytes(self._problem(error, scope, None, {}).body))
+        told = build_error(asked, message=problem["detail"], data=problem, code=INVALID_PARAMS)
+        return JSONResponse(told, headers=headers)
 
     async def _choose(self, error: LatchpinError, asked: Asked | None, call: Call) -> tuple[Way, str]:
         """The way, and the name of what the caller's person owes, where they were told of it."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchpin_proxy.bindings import Binder, NotBound
-from latchpin_proxy.errors import NotYours
+from latchpin_proxy.errors import NameNotYours
 
 __all__ = ["QUESTION", "Resumed", "build_state", "read_resumed"]
 
@@ -47,7 +47,7 @@ def read_resumed(body: bytes, binder: Binder) -> Resumed | None:
     """What a body resumes; None where it brings no state of ours.
 
     Raises:
-        NotYours: the state was given for another request.
+        NameNotYours: the state was given for another request.
     """
     if b"requestState" not in body:
         return None
@@ -63,7 +63,7 @@ def read_resumed(body: bytes, binder: Binder) -> Resumed | None:
     except (NotBound, ValueError):
         return None
     if digest != _digest(str(message.get("method")), params):
-        raise NotYours("the state that the request brings was given for another request")
+        raise NameNotYours("the state that the request brings was given for another request")
     answers = params.get("inputResponses")
     kept = {name: value for name, value in params.items() if name not in _OURS}
     first = json.dumps({**message, "params": kept}, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -12,7 +12,7 @@ from typing import Any
 from latchpin.errors import InvalidRequest
 
 from latchpin_proxy.bindings import Binder, Kind, NotBound
-from latchpin_proxy.errors import NotYours
+from latchpin_proxy.errors import NameNotYours, NotYours
 from latchpin_proxy.messages import RELATED_TASK, is_of_interest, seems_utf8
 
 __all__ = ["open_body", "open_headers"]
@@ -57,7 +57,7 @@ def open_body(body: bytes, fields: Fields, binder: Binder) -> tuple[bytes, Field
     """The caller's message, and its header fields, with the server's names of tasks and states.
 
     Raises:
-        NotYours: one of them is not this caller's at this gateway.
+        NameNotYours: one of them is not this caller's at this gateway.
         InvalidRequest: the message names one, and is not JSON as everybody reads it.
     """
     if not seems_utf8(body):
@@ -107,7 +107,7 @@ class _Opening:
         if isinstance(text, str):
             holder[name] = self.opened[text] = _release(self._binder, kind, text)
         elif text is not None:
-            raise NotYours(f"the {kind} that the request names is no text")
+            raise NameNotYours(f"the {kind} that the request names is no text")
 
     def _open_related(self, holder: dict[str, Any]) -> None:
         meta = holder.get("_meta")
@@ -118,7 +118,7 @@ class _Opening:
         if not isinstance(notifications, dict) or (tasks := notifications.get("taskIds")) is None:
             return
         if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
-            raise NotYours("the tasks that the request names are no list of texts")
+            raise NameNotYours("the tasks that the request names are no list of texts")
         self.opened |= {text: _release(self._binder, "task", text) for text in tasks}
         notifications["taskIds"] = [self.opened[text] for text in tasks]
 
@@ -142,4 +142,4 @@ def _release(binder: Binder, kind: Kind, text: str) -> str:
     try:
         return binder.release(kind, text)
     except NotBound as exc:
-        raise NotYours(f"the {kind} that the request names is not one of yours at this gateway") from exc
+        raise NameNotYours(f"the {kind} that the request names is not one of yours at this gateway") from exc

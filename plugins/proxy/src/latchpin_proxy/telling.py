@@ -8,10 +8,20 @@ from typing import Any, Literal
 from latchpin_proxy.asked import INTERACTIVE, Asked
 from latchpin_proxy.resuming import QUESTION
 
-__all__ = ["AUTHORIZE_FIRST", "Way", "build_asking", "build_error", "build_opening", "build_result", "choose"]
+__all__ = [
+    "AUTHORIZE_FIRST",
+    "INVALID_PARAMS",
+    "Way",
+    "build_asking",
+    "build_error",
+    "build_opening",
+    "build_result",
+    "choose",
+]
 
 AUTHORIZE_FIRST = -32010
 """An error of our own, from the range that is left to implementations."""
+INVALID_PARAMS = -32602
 _OPEN_LINKS_FIRST = -32042
 
 Way = Literal["ask", "open", "sign-in", "result", "error", "refuse"]
@@ -73,9 +83,9 @@ def build_result(asked: Asked, *, message: str) -> dict[str, Any]:
     return _answer(asked, result=result)
 
 
-def build_error(asked: Asked, *, message: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def build_error(asked: Asked, *, message: str, data: Mapping[str, Any], code: int = AUTHORIZE_FIRST) -> dict[str, Any]:
     """An error that people read; ``data`` is the problem document."""
-    return _answer(asked, error={"code": AUTHORIZE_FIRST, "message": message, "data": dict(data)})
+    return _answer(asked, error={"code": code, "message": message, "data": dict(data)})
 
 
 def _answer(asked: Asked, **member: Any) -> dict[str, Any]:  # noqa: ANN401  JSON

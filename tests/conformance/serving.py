@@ -1,0 +1,143 @@
+"""The suite's ``server`` scenarios: once at the reference server, once at the gateway's endpoint in front of it.
+
+A gateway answers as the server behind it does. So what counts is that nothing comes out otherwise through it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.conformance.bearer import start_bearer
+from tests.servers.processes import HOST, Reservation, ServerProcess
+from tests.servers.programs import Node
+
+__all__ = ["DIFFERS", "Served", "judge_served", "parse_marks", "render_served", "run_serving"]
+
+REVISIONS = ("2025-11-25", "2026-07-28")
+ROOT = Path(__file__).parents[2]
+DIFFERS: dict[str, str] = {}
+"""The scenarios that come out otherwise through the gateway, each with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One scenario.
+
+    Attributes:
+        direct: how many checks passed and failed at the server itself.
+        through: the same through the gateway.
+    """
+
+    revision: str
+    scenario: str
+    direct: tuple[int, int]
+    through: tuple[int, int]
+
+
+def run_serving(node: Node, program: Path, base_url: str, bearer: Callable[[], str], output: Path) -> list[Served]:
+    """Run all scenarios that the revisions require, in both places.
+
+    Args:
+        node: runs the suite.
+        program: the suite's.
+        base_url: the gateway's.
+        bearer: gives a token of somebody who may make gateways.
+        output: a folder for the suite's files.
+    """
+    with _start_reference() as server:
+        headers = {"authorization": f"Bearer {bearer()}"}
+        entry = {"url": server, "auth_type": "none"}
+        made = httpx.post(f"{base_url}/gateways", json=entry, headers=headers, trust_env=False, timeout=60)
+        endpoint = f"{base_url}/gateways/{made.raise_for_status().json()['id']}/mcp"
+        with start_bearer(endpoint, bearer()) as through:
+            return [
+                served
+                for revision in REVISIONS
+                for served in _pair(
+                    revision,
+                    _run(node, program, revision, server, output / f"direct-{revision}"),
+                    _run(node, program, revision, through, output / f"through-{revision}"),
+                )
+            ]
+
+
+@contextmanager
+def _start_reference() -> Iterator[str]:
+    with Reservation() as reserved:
+        command = [sys.executable, "-W", "ignore", "-m", "tests.conformance.reference", str(reserved.port)]
+        with ServerProcess(command, cwd=ROOT) as process:
+            process.wait_for_output("running on", timeout=60)
+            yield f"http://{HOST}:{reserved.port}/mcp"
+
+
+def _run(node: Node, program: Path, revision: str, url: str, output: Path) -> dict[str, tuple[int, int]]:
+    command = [str(program), "server", "--url", url, "--requirements", revision, "--output-dir", str(output)]
+    output.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        command, env=node.environment({}), capture_output=True, text=True, errors="replace", check=False
+    )
+    (output / "suite.log").write_text(done.stdout + done.stderr)
+    if not (marks := parse_marks(done.stdout)):
+        raise RuntimeError(f"{' '.join(command)} gave no summary:\n{(done.stdout + done.stderr)[-4000:]}")
+    return marks
+
+
+def parse_marks(said: str) -> dict[str, tuple[int, int]]:
+    """How many checks passed and did not, by scenario, from the suite's summary."""
+    summary = said.partition("=== SUMMARY ===")[2].partition("\nTotal:")[0]
+    found = re.findall(r"^[✓✗] (\S+): (\d+) passed, (\d+) failed(?:, (\d+) warnings?)?", summary, re.MULTILINE)
+    return {name: (int(passed), int(failed) + int(warned or 0)) for name, passed, failed, warned in found}
+
+
+def _pair(revision: str, direct: dict[str, tuple[int, int]], through: dict[str, tuple[int, int]]) -> list[Served]:
+    none = (0, 1)
+    return [Served(revision, name, direct.get(name, none), through.get(name, none)) for name in {**direct, **through}]
+
+
+def judge_served(served: Sequence[Served]) -> list[str]:
+    """What speaks against these results, a line each: what the gateway spoils, and reasons that hold no more."""
+    spoiled = {each.scenario for each in served if each.through[1] > each.direct[1]}
+    lines = [f"server {name} comes out worse through the gateway" for name in sorted(spoiled - DIFFERS.keys())]
+    return lines + [f"server {name} is said to differ, and does not" for name in sorted(DIFFERS.keys() - spoiled)]
+
+
+def render_served(served: Sequence[Served]) -> str:
+    """The part of the page about them."""
+    lines = [
+        "## As a server, before a reference server",
+        "",
+        "The suite's `server` scenarios, once at a server with all that they ask for (`tests/conformance/reference.py`, on",
+        "the official Python SDK), once at the gateway's endpoint in front of it. The suite has no option for a token, so a",
+        "small server of the tests adds one on the way. A part fails if anything comes out worse through the gateway. Each",
+        "scenario by revision: the number of checks that passed through the gateway, or how many of how many in both places.",
+        "",
+        f"| scenario | {' | '.join(REVISIONS)} |",
+        "|---" * (len(REVISIONS) + 1) + "|",
+    ]
+    by_place = {(each.scenario, each.revision): each for each in served}
+    for scenario in sorted({each.scenario for each in served}):
+        cells = [_cell(by_place.get((scenario, revision))) for revision in REVISIONS]
+        lines.append(f"| `{scenario}` | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "What does not pass at the server itself is no matter of the gateway: the SDK has no `tasks`, an extension.",
+    ]
+    lines += ["", *(f"- `{name}`: {reason}" for name, reason in DIFFERS.items())] if DIFFERS else []
+    return "\n".join(lines) + "\n"
+
+
+def _cell(served: Served | None) -> str:
+    if served is None:
+        return ""
+    if served.through == served.direct and not served.through[1]:
+        return f"pass ({served.through[0]})"
+    direct, through = (f"{passed} of {passed + failed}" for passed, failed in (served.direct, served.through))
+    return f"{through} in both" if direct == through else f"{through}; {direct} at the server"
