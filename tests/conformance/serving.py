@@ -26,6 +26,15 @@ ROOT = Path(__file__).parents[2]
 DIFFERS: dict[str, str] = {}
 """The scenarios that come out otherwise through the gateway, each with the reason."""
 
+_ABOUT = """## As a server, before a reference server
+
+The suite's `server` scenarios, once at a server with all that they ask for (`tests/conformance/reference.py`, on the
+official Python SDK), once at the gateway's endpoint in front of it. The suite has no option for a token, so a small
+server of the tests adds one on the way. The part fails if anything comes out worse through the gateway.
+
+Each scenario by revision: the number of checks that passed in both places, or how many of how many.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -112,13 +121,7 @@ def judge_served(served: Sequence[Served]) -> list[str]:
 def render_served(served: Sequence[Served]) -> str:
     """The part of the page about them."""
     lines = [
-        "## As a server, before a reference server",
-        "",
-        "The suite's `server` scenarios, once at a server with all that they ask for (`tests/conformance/reference.py`, on",
-        "the official Python SDK), once at the gateway's endpoint in front of it. The suite has no option for a token, so a",
-        "small server of the tests adds one on the way. A part fails if anything comes out worse through the gateway. Each",
-        "scenario by revision: the number of checks that passed through the gateway, or how many of how many in both places.",
-        "",
+        _ABOUT,
         f"| scenario | {' | '.join(REVISIONS)} |",
         "|---" * (len(REVISIONS) + 1) + "|",
     ]
