@@ -250,6 +250,8 @@ def clear_session_cookie(request: Request, response: Response) -> None:
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
-    # SameSite=Lax, not Strict: the provider's redirect to the callback is a cross-site navigation.
-    secure = services_of(request).settings.secure
-    response.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax")
+    # SameSite=Lax, not Strict: the provider's redirect to the callback is a cross-site navigation. Written out, because
+    # http.cookies takes a tenth of an authorization; what goes in is base64url with dots.
+    secure = "; Secure" if services_of(request).settings.secure else ""
+    cookie = f"{name}={value}; HttpOnly; Max-Age={seconds}; Path=/; SameSite=lax{secure}"
+    response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))

@@ -42,6 +42,9 @@ _BURY = (
     .values(used=True, used_at=bindparam("now"), code_verifier=None)
 )
 
+_PURGE = delete(states).where(states.c.id.in_(bindparam("over", expanding=True)))
+PURGED_AT_ONCE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class _Put:
@@ -80,11 +83,20 @@ class SqlStates:
         return taken
 
     async def purge(self, *, everything: bool = False) -> int:
-        """Remove what is past its time, or all."""
-        statement = delete(states)
+        """Remove what is past its time, or all, a limited number in each transaction: nobody waits long behind it."""
+        over = select(states.c.id).order_by(states.c.expires_at).limit(PURGED_AT_ONCE)
         if not everything:
-            statement = statement.where(states.c.expires_at <= self._clock())
-        return await self._database.write("", run=lambda connection: connection.execute(statement).rowcount)
+            over = over.where(states.c.expires_at <= self._clock())
+
+        def run(connection: Connection) -> tuple[int, int]:
+            found = connection.execute(over).scalars().all()
+            return len(found), connection.execute(_PURGE, {"over": sorted(found)}).rowcount if found else 0
+
+        removed, found = 0, PURGED_AT_ONCE
+        while found == PURGED_AT_ONCE:
+            found, gone = await self._database.write("", run=run)
+            removed += gone
+        return removed
 
     async def check(self) -> None:
         """Insert a row and take it back."""
