@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.errors import BackendUnavailable, StateExpired, StateNotFound
+from latchpin.model import CollectionSpec, Document
 from latchpin_memory_store import plugin
+from latchpin_memory_store.collections import MemoryCollection
 from latchpin_memory_store.states import MemoryStateStore
 from latchpin_testing import MovedClock, RecordStoreContract, StateStoreContract, StoreWitnessContract, samples
 
@@ -77,3 +79,20 @@ async def test_purge_counts_expired_and_used():
     clock.advance(timedelta(seconds=300))
     assert await store.purge() == 3
     assert await store.purge(everything=True) == 1
+
+
+async def test_a_full_collection_looks_for_what_expired_only_once_something_has(monkeypatch):
+    clock, looked = MovedClock(), []
+    purge = MemoryCollection.purge
+    monkeypatch.setattr(MemoryCollection, "purge", lambda each: looked.append(each) or purge(each))
+    collection = MemoryCollection(CollectionSpec("acme_notes", disposable=True), clock, limit=3)
+    hour = timedelta(hours=1)
+    for number in range(9):
+        await collection.put(Document(f"early-{number}", {}, expires_at=clock() + hour))
+    assert looked == []
+    assert list(collection.rows) == ["early-6", "early-7", "early-8"]
+    clock.advance(hour)
+    for number in range(9):
+        await collection.put(Document(f"late-{number}", {}, expires_at=clock() + hour))
+    assert len(looked) == 1
+    assert list(collection.rows) == ["late-6", "late-7", "late-8"]

@@ -7,6 +7,7 @@ import json
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
@@ -34,6 +35,7 @@ class MemoryCollection:
         self._limit = limit or (DISPOSABLE_LIMIT if spec.disposable else LIMIT)
         self._disposable = spec.disposable
         self.rows: dict[str, tuple[Document, str]] = {}
+        self._first_end: datetime | None = None  # nothing expires before: until then a full store need not look
         self._indexes: dict[str, list[Entry]] = {name: [] for name in (ID_INDEX, *spec.indexes)}
 
     async def put(self, document: Document) -> Document:
@@ -62,6 +64,7 @@ class MemoryCollection:
         self._remove(document.id)
         stored = document.written()
         self.rows[document.id] = (replace(stored, body={}, fields=dict(stored.fields)), text)
+        self._first_end = _earlier(self._first_end, stored.expires_at)
         for name, value in self._values(stored):
             insort(self._indexes[name], (value, stored.id))
         return stored
@@ -120,10 +123,15 @@ class MemoryCollection:
         over = [id_ for id_, (document, _) in self.rows.items() if document.expired(now)]
         for id_ in over:
             self._remove(id_)
+        self._first_end = None
+        for document, _ in self.rows.values():
+            self._first_end = _earlier(self._first_end, document.expires_at)
         return len(over)
 
     def _make_room(self) -> None:
-        if len(self.rows) < self._limit or self.purge():
+        if len(self.rows) < self._limit:
+            return
+        if self._first_end is not None and self._first_end <= self._clock() and self.purge():
             return
         if not self._disposable:
             raise BackendUnavailable(f"the memory store is full: {self._name} holds {self._limit} documents")
@@ -152,3 +160,7 @@ class MemoryCollection:
     def _values(self, document: Document) -> Iterator[tuple[str, str]]:
         yield ID_INDEX, document.id
         yield from ((name, value) for name, value in document.fields.items() if name in self._indexes)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one is not None and other is not None else one or other
