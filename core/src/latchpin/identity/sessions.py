@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ def session_cookie_name(base_url: str) -> str:
     return cookie_name("session", base_url)
 
 
+@functools.cache
 def cookie_name(purpose: str, base_url: str) -> str:
     """A cookie's name: ``__Host-latchpin-<purpose>`` over https, the port in it over loopback http.
 

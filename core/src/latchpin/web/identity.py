@@ -51,6 +51,8 @@ BROWSER_COOKIE_LIFETIME = timedelta(days=30)
 """On top of STATE_TTL_SECONDS: a late callback must still be told that it is late, not that it is foreign."""
 
 _BROWSER_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes as base64url
+_COOKIE_VALUE = re.compile(r"[A-Za-z0-9._-]*")  # base64url, alone or in a JWT
+_NOTHING = '""'
 _CALLER = "latchpin.caller"
 _RESOURCE = "latchpin.resource"
 
@@ -250,8 +252,10 @@ def clear_session_cookie(request: Request, response: Response) -> None:
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
-    # SameSite=Lax, not Strict: the provider's redirect to the callback is a cross-site navigation. Written out, because
-    # http.cookies takes a tenth of an authorization; what goes in is base64url with dots.
+    # SameSite=Lax, not Strict: the provider's redirect to the callback is a cross-site navigation. Written here: the
+    # standard library's cookies cost more than the rest of a redirect, for values that may be any text.
+    if not _COOKIE_VALUE.fullmatch(value):
+        raise ValueError(f"the cookie {name} has a value that would have to be quoted")
     secure = "; Secure" if services_of(request).settings.secure else ""
-    cookie = f"{name}={value}; HttpOnly; Max-Age={seconds}; Path=/; SameSite=lax{secure}"
-    response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
+    field = f"{name}={value or _NOTHING}; HttpOnly; Max-Age={seconds}; Path=/; SameSite=lax{secure}"
+    response.raw_headers.append((b"set-cookie", field.encode()))

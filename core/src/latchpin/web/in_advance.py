@@ -19,8 +19,8 @@ __all__ = ["is_in_advance", "not_in_advance"]
 
 EndpointT = TypeVar("EndpointT", bound=Callable[..., Awaitable[Response]])
 
-_HEADERS = ("sec-purpose", "purpose", "x-moz", "x-purpose")
-_IN_ADVANCE = re.compile(r"\b(prefetch|prerender|preview)\b", re.IGNORECASE)
+_HEADERS = frozenset({b"sec-purpose", b"purpose", b"x-moz", b"x-purpose"})
+_IN_ADVANCE = re.compile(rb"\b(prefetch|prerender|preview)\b", re.IGNORECASE)
 
 
 def not_in_advance(endpoint: EndpointT) -> EndpointT:
@@ -41,4 +41,4 @@ def not_in_advance(endpoint: EndpointT) -> EndpointT:
 
 def is_in_advance(request: Request) -> bool:
     """Whether the request says that nobody has asked for the page yet."""
-    return any(_IN_ADVANCE.search(value) for name in _HEADERS for value in request.headers.getlist(name))
+    return any(name in _HEADERS and _IN_ADVANCE.search(value) for name, value in request.scope["headers"])

@@ -32,7 +32,7 @@ from latchpin.web.identity import (
     valid_caller,
 )
 from latchpin.web.in_advance import not_in_advance
-from latchpin.web.targets import HOME, parse_target
+from latchpin.web.targets import HOME, lead_to, parse_target
 from latchpin.web.traces import FLOW_ID
 from latchpin.workers.store_deadline import insist
 
@@ -63,7 +63,7 @@ async def authorize(request: Request) -> Response:
         exc.gateway_id, exc.return_to = gateway_id, return_to
         return answer(request, exc, announce=True, around=await frame_of_failure(request, exc))
     request.scope[FLOW_ID] = flow_id
-    response = RedirectResponse(url, status_code=302)
+    response = lead_to(url, 302)
     set_browser_cookie(request, response, browser)
     return response
 
@@ -125,6 +125,8 @@ async def _refuse(request: Request, exc: LatchpinError) -> Response:
 
 def _parse_return(request: Request) -> str:
     """The path of ours that ``next`` names, to go on to afterwards; ``""`` for the page about what came of it."""
+    if not request.scope["query_string"]:
+        return ""
     target = parse_target(request.query_params.get("next"))
     return "" if target == HOME or len(target) > LONGEST_RETURN else target
 
