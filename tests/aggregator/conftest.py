@@ -48,11 +48,13 @@ class Backstage:
     """What happened at a server.
 
     Attributes:
+        era: how it speaks now.
         methods: of the messages that came, in order, each with the id of its session.
         cancelled: set when a tool is cancelled.
         begun: set when the patient tool runs.
     """
 
+    era: Era = "modern"
     methods: list[tuple[str, str]] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -67,6 +69,10 @@ class Server:
 
     url: str
     backstage: Backstage
+
+    def turn(self, era: Era) -> None:
+        """Speak otherwise from now on."""
+        self.backstage.era = era
 
 
 class Sure(BaseModel):
@@ -138,7 +144,7 @@ def add_more(server: MCPServer[None]) -> None:
         return f"a note by {name}"
 
 
-def of_era(app: App, era: Era, backstage: Backstage) -> App:
+def of_one_era(app: App, backstage: Backstage) -> App:
     """``app`` as a server that speaks in one way only, as real ones do; it notes what comes."""
 
     async def serve(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -149,7 +155,7 @@ def of_era(app: App, era: Era, backstage: Backstage) -> App:
         body, again = await read_all(receive)
         if scope["method"] == "POST":
             backstage.methods.append((json.loads(body).get("method", ""), headers.get(b"mcp-session-id", b"").decode()))
-        if (headers.get(b"mcp-protocol-version") == MODERN) != (era == "modern"):
+        if (headers.get(b"mcp-protocol-version") == MODERN) != (backstage.era == "modern"):
             error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "Unsupported protocol version"}}
             await send(
                 {"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"application/json")]}
@@ -182,9 +188,9 @@ async def read_all(receive: Any) -> tuple[bytes, Any]:
 
 @contextlib.contextmanager
 def start_server(era: Era, *, json_response: bool = False) -> Iterator[Server]:
-    backstage = Backstage()
+    backstage = Backstage(era)
     app = build_server(backstage).streamable_http_app(json_response=json_response)
-    with bind() as listener, serve_asgi(of_era(app, era, backstage), sock=listener):
+    with bind() as listener, serve_asgi(of_one_era(app, backstage), sock=listener):
         yield Server(f"{url_of(listener)}/mcp", backstage)
 
 

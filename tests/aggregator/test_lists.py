@@ -6,13 +6,16 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
+from latchpin_aggregator.eras import ERAS as ERAS_KEPT
 
 from tests.aggregator.conftest import ERAS, Era, Server, start_server
 from tests.aggregator.programs import Program, text_in
 from tests.providers import sign_in, start_sdk_provider
+from tests.proxy.conftest import read, reply, start_scripted
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 
 BOB = "bob@example.com"
@@ -170,3 +173,38 @@ async def test_an_unknown_name_gets_the_nearest(gateway: InnerGateway, alice: Pr
         assert "open__shout" in error["data"]["nearest"], error
     assert isinstance(alice.last, httpx.Response)
     assert alice.last.status_code == 400
+
+
+async def test_a_server_that_changes_its_ways_is_asked_anew(gateway: InnerGateway, alice: Program):
+    with start_server("modern", json_response=True) as server:
+        await gateway.add(server.url, name="Changing", auth_type="none")
+        assert text_in(await alice.call("changing__shout", text="hi")) == "HI!"
+        for era in reversed(ERAS):
+            server.turn(era)
+            async with asyncio.timeout(60):
+                while "error" in await alice.call("changing__shout", text="hi"):
+                    gateway.clock.advance(minutes=5)
+                    await alice.tools()
+
+
+async def test_a_server_that_is_out_of_order_is_not_taken_for_an_old_one(gateway: InnerGateway, alice: Program):
+    async def broken(_scope: Any, receive: Any, send: Any) -> None:
+        await read(receive)
+        await reply(send, 500, [("content-type", "text/plain")], b"out of order")
+
+    with start_scripted(broken) as scripted:
+        await gateway.add(scripted.url, name="Broken", auth_type="none")
+        assert set(await alice.tools()) == {"latchpin_connect"}
+    eras = gateway.application.services.context.collection(ERAS_KEPT)
+    assert await eras.scan(limit=1) == []
+
+
+async def test_names_that_nobody_offers_do_not_keep_a_server_busy(
+    gateway: InnerGateway, alice: Program, server: Server
+):
+    await gateway.add(server.url, name="Open", auth_type="none")
+    await alice.tools()
+    asked = server.backstage.count("tools/list")
+    for number in range(5):
+        assert "error" in await alice.call(f"open__nothing_{number}")
+    assert server.backstage.count("tools/list") == asked

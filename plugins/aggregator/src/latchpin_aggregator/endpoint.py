@@ -221,7 +221,7 @@ async def open_endpoint(application: Application) -> AsyncIterator[OneEndpoint]:
     wire = Wire(exchanges)
     slugs = Slugs(application)
     eras = Eras(application, wire, seconds=seconds)
-    sessions = Sessions(application, wire, seconds=seconds)
+    sessions = Sessions(application, wire, eras, seconds=seconds)
     lists = Lists(application, settings, Fetching(wire, eras, sessions, seconds=seconds), slugs)
     connecting = Connecting(lists, exchanges)
     names, levels, under_way = Names(application), Levels(), UnderWay()

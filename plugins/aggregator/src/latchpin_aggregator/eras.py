@@ -45,7 +45,8 @@ class Eras:
     async def find(self, gateway: Gateway, caller: Caller) -> Era:
         """How the server speaks, asked on the caller's behalf where nobody has found it out yet.
 
-        As the official clients do it: what does not answer ``server/discover`` as one of 2026-07-28 has sessions.
+        As the official clients do it: what does not answer ``server/discover`` as one of 2026-07-28 has sessions. That
+        is kept once a session was opened: it may only have been out of order.
 
         Raises:
             Unavailable: the server does not answer, or not this caller.
@@ -55,22 +56,24 @@ class Eras:
             return known
         body = compose(_DISCOVER, {"_meta": envelope()}, id="discover")
         answer = await self._wire.ask(gateway, caller, Outgoing(body, "modern", _DISCOVER), seconds=self._seconds)
-        if not answer.came_from_server:
-            answer.value()  # says why
-        era: Era = "sessions"
-        if answer.message is not None:
-            result = answer.value().get("result")
-            versions = result.get("supportedVersions") if isinstance(result, dict) else None
-            era = "modern" if isinstance(versions, list) and MODERN in versions else "sessions"
-        await self._keep(gateway, era)
-        return era
+        if answer.message is None and answer.came_from_server:
+            return "sessions"
+        result = answer.value().get("result")
+        versions = result.get("supportedVersions") if isinstance(result, dict) else None
+        if not isinstance(versions, list) or MODERN not in versions:
+            return "sessions"
+        await self.keep(gateway, "modern")
+        return "modern"
 
     async def forget(self, gateway: Gateway) -> None:
         """Find it out anew when it is next asked for: the server does not speak like that any more."""
         self._known.pop((gateway.id, gateway.url), None)
         await self._documents.delete(gateway.id)
 
-    async def _keep(self, gateway: Gateway, era: Era) -> None:
+    async def keep(self, gateway: Gateway, era: Era) -> None:
+        """Know it from now on, at every worker."""
+        if self._known.get((gateway.id, gateway.url)) == era:
+            return
         self._known[gateway.id, gateway.url] = era
         held = await self._documents.get(gateway.id) or Document(gateway.id, {})
         with contextlib.suppress(RecordConflict):  # another worker has found it out as well

@@ -19,6 +19,8 @@ __all__ = ["Fetched", "Fetching"]
 
 MOST_ENTRIES, MOST_PAGES = 1_000, 100
 """Of one kind at one server."""
+MOST_CHARACTERS = 1_000_000
+"""Of all that one server offers one person: it is held in memory."""
 _NOT_FOUND = 404
 
 
@@ -49,6 +51,14 @@ class Fetching:
         Raises:
             Unavailable: the server does not serve this caller now, or nobody can read what it lists.
         """
+        try:
+            return await self._fetch(gateway, caller, slug)
+        except Unavailable as exc:
+            if exc.answered:  # it may speak otherwise by now
+                await self._eras.forget(gateway)
+            raise
+
+    async def _fetch(self, gateway: Gateway, caller: Caller, slug: str) -> Fetched:
         era = await self._eras.find(gateway, caller)
         session = None if era == "modern" else await self._sessions.of(gateway, caller, NOTHING)
         place = _Place(gateway, caller, slug, session)
@@ -57,6 +67,8 @@ class Fetching:
         for kind in KINDS:
             if session is None or _is_offered(kind, session):
                 entries[kind] = Entries.of(await self._all_pages(place, kind, holds))
+        if sum(len(each.text) for each in entries.values()) > MOST_CHARACTERS:
+            raise Unavailable(f"its lists have more than {MOST_CHARACTERS:,} characters")
         return Fetched(entries, min(holds) / 1_000 if holds else None)
 
     async def _all_pages(self, place: _Place, kind: Kind, holds: list[int]) -> list[Entry]:
@@ -70,7 +82,7 @@ class Fetching:
             try:
                 page, cursor, ttl = read_entries(answer.message or "", kind, place.slug)
             except (ValueError, RecursionError):
-                raise Unavailable(f"nobody can read its answer to {KINDS[kind]}") from None
+                raise Unavailable(f"nobody can read its answer to {KINDS[kind]}", answered=True) from None
             entries += page
             if ttl is not None:
                 holds.append(ttl)
@@ -92,12 +104,12 @@ class Fetching:
         answer = await self._wire.ask(place.gateway, place.caller, outgoing, seconds=self._seconds)
         if session is not None and answer.head.status == _NOT_FOUND:
             await self._sessions.forget(place.gateway, place.caller, NOTHING, session)
-            raise Unavailable("its session has ended")
+            raise Unavailable("its session has ended", answered=True)
         error = answer.value().get("error")
         if isinstance(error, dict):
             if error.get("code") == METHOD_NOT_FOUND:
                 return None
-            raise Unavailable(f"it answers {method} with the error {error.get('code')!a}")
+            raise Unavailable(f"it answers {method} with the error {error.get('code')!a}", answered=True)
         return answer
 
 

@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from latchpin.contracts import Collection
 from latchpin.errors import LatchpinError, RecordConflict
@@ -35,6 +35,8 @@ LONGEST = timedelta(minutes=10)
 """For how long a list is taken for fresh at most, whatever its server says."""
 AGAIN = timedelta(seconds=30)
 """When a server is asked again that could not be."""
+PAUSE = timedelta(seconds=10)
+"""How long a list is believed where a name is missing in it."""
 UNUSED = timedelta(days=7)
 """When what nobody asks for any more is forgotten."""
 _MOST = 20_000
@@ -57,6 +59,7 @@ class Lists:
         self._slugs = slugs
         self._documents: Collection = application.services.context.collection(LISTS)
         self._known: Bounded[Key, Kept] = Bounded(_MOST)
+        self._renewed_at: Bounded[Key, datetime] = Bounded(_MOST)
         self._renewing: dict[Key, asyncio.Task[None]] = {}
 
     async def offers(self, caller: Caller, *, wait: float | None = None) -> list[Offer]:
@@ -74,13 +77,18 @@ class Lists:
 
     async def of(self, gateway: Gateway, caller: Caller, *, renewed: bool = False) -> Kept:
         """What one server offers, asked for where nothing is kept, or ``renewed`` says so."""
-        if renewed or not await self._ready(gateway, caller):
+        if (renewed and self._may_renew(gateway, caller)) or not await self._ready(gateway, caller):
             await self._first([gateway], caller, self._settings.one_endpoint_list_timeout)
         return self.get(gateway, caller)
 
     def milliseconds_left(self, kept: Kept) -> int:
         """For how long it is fresh."""
         return int((kept.fresh_until - self._clock()) / timedelta(milliseconds=1))
+
+    def _may_renew(self, gateway: Gateway, caller: Caller) -> bool:
+        """Whether it was renewed long enough ago: names that nobody offers must not keep servers busy."""
+        began = self._renewed_at.get(_key(gateway, caller))
+        return began is None or self._clock() - began >= PAUSE
 
     async def close(self) -> None:
         """End what is under way."""
@@ -134,6 +142,7 @@ class Lists:
     async def _renew(self, gateway: Gateway, caller: Caller) -> None:
         key = _key(gateway, caller)
         before = self._known.get(key)
+        self._renewed_at[key] = self._clock()
         try:
             kept = await self._ask(gateway, caller)
         except Unavailable as exc:

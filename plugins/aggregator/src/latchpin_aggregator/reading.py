@@ -11,11 +11,13 @@ from starlette.requests import ClientDisconnect
 
 __all__ = ["read_body"]
 
-IDLE = 30.0
-"""How long the next piece may take, in seconds."""
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+LONGEST = 60.0
+"""How long the whole body may take, in seconds."""
 
 
-async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], *, most: int) -> bytes:
+async def read_body(receive: Receive, *, most: int) -> bytes:
     """The whole body.
 
     Raises:
@@ -23,15 +25,19 @@ async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], 
         InvalidRequest: it does not come.
         ClientDisconnect: its sender is gone.
     """
+    try:
+        async with asyncio.timeout(LONGEST):
+            return await _read(receive, most)
+    except TimeoutError as exc:
+        error = InvalidRequest(f"the body did not come within {LONGEST:g} seconds")
+        error.status = 408
+        raise error from exc
+
+
+async def _read(receive: Receive, most: int) -> bytes:
     body = bytearray()
     while True:
-        try:
-            async with asyncio.timeout(IDLE):
-                piece = await receive()
-        except TimeoutError as exc:
-            error = InvalidRequest(f"nothing of the body came for {IDLE:g} seconds")
-            error.status = 408
-            raise error from exc
+        piece = await receive()
         if piece["type"] == "http.disconnect":
             raise ClientDisconnect
         body += piece.get("body", b"")

@@ -14,6 +14,7 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.workers import Bounded, SharedTasks
 
 from latchpin_aggregator.envelopes import client_info, compose
+from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.profiles import Profile
 from latchpin_aggregator.protocol import SESSIONS
 from latchpin_aggregator.wire import Outgoing, Unavailable, Wire
@@ -44,7 +45,8 @@ class ServerSession:
 class Sessions:
     """Opens sessions and keeps them."""
 
-    def __init__(self, application: Application, wire: Wire, *, seconds: float) -> None:
+    def __init__(self, application: Application, wire: Wire, eras: Eras, *, seconds: float) -> None:
+        self._eras = eras
         self._documents: Collection = application.services.context.collection(KEPT)
         self._clock = application.services.clock
         self._wire = wire
@@ -86,6 +88,7 @@ class Sessions:
         session = await self._load(key)
         if session is None:
             session = await self._open(gateway, caller, profile)
+            await self._eras.keep(gateway, "sessions")
             await self._keep(key, gateway, session)
             self._known[key] = session
         return session
@@ -110,7 +113,7 @@ class Sessions:
         result = answer.value().get("result")
         version = result.get("protocolVersion") if isinstance(result, dict) else None
         if not isinstance(result, dict) or version not in SESSIONS:
-            raise Unavailable("it does not begin a session in a version of MCP that is known here")
+            raise Unavailable("it does not begin a session in a version of MCP that is known here", answered=True)
         capabilities = result.get("capabilities")
         offers = frozenset(capabilities if isinstance(capabilities, dict) else ())
         session = ServerSession(answer.session, str(version), offers)

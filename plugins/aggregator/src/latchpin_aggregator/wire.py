@@ -34,12 +34,14 @@ class Unavailable(Exception):
     Attributes:
         reason: in one sentence, for people.
         waits: for the caller's person, who has to authorize it.
+        answered: the server itself did, in a way that is of no use.
     """
 
-    def __init__(self, reason: str, *, waits: bool = False) -> None:
+    def __init__(self, reason: str, *, waits: bool = False, answered: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.waits = waits
+        self.answered = answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,9 @@ class Answer:
         try:
             value = json.loads(self.message or "")
         except (ValueError, RecursionError):
-            raise Unavailable(self._problem()) from None
+            raise Unavailable(self._problem(), answered=self.came_from_server) from None
         if not isinstance(value, dict):
-            raise Unavailable("it does not answer as an MCP server")
+            raise Unavailable("it does not answer as an MCP server", answered=True)
         error = value.get("error")
         if isinstance(error, dict) and error.get("code") == AUTHORIZE_FIRST:
             raise Unavailable("it needs your authorization", waits=True)

@@ -14,8 +14,7 @@ def latchpin_commands() -> Sequence[Command]:
     return [
         Command(
             "demo",
-            "Start an authorization server, a protected MCP server and the gateway on this machine, and give a "
-            "client's URL.",
+            "Start an authorization server, two protected MCP servers and the gateway here, and give one URL for both.",
             "latchpin_demo.command:app",
         )
     ]
