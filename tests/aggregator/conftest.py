@@ -19,6 +19,7 @@ from latchpin_demo.loopback import bind, url_of
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import Completion, CompletionArgument
 from pydantic import BaseModel, Field
 
 from tests.providers.clients import Age
@@ -127,6 +128,10 @@ def add_more(server: MCPServer[None]) -> None:
     async def place(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
         """An argument of it is repeated in a header field."""
         return region
+
+    @server.completion()
+    async def complete(_ref: Any, argument: CompletionArgument, _context: Any) -> Completion:
+        return Completion(values=[f"{argument.value}!"])
 
     @server.prompt()
     def greet(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from mcp.client.client import Client
-from mcp_types import TextContent
+from mcp_types import PromptReference, ResourceTemplateReference, TextContent
 
 from tests.aggregator.conftest import AGES, ERAS, Era, Server, connected
 from tests.providers.clients import Age
@@ -80,3 +80,14 @@ async def test_prompts_and_resources(both: DeployedGateway, age: Age, era: Era):
 async def read(client: Client, uri: str) -> str:
     contents: Any = (await client.read_resource(uri)).contents
     return str(contents[0].text)
+
+
+@pytest.mark.parametrize("age", AGES)
+@pytest.mark.parametrize("era", ERAS)
+async def test_completions(both: DeployedGateway, age: Age, era: Era):
+    prompt = PromptReference(type="ref/prompt", name=f"{era}__greet")
+    template = ResourceTemplateReference(type="ref/resource", uri=f"{era}+note://by/{{name}}")
+    async with connected(both, age) as client:
+        for reference in (prompt, template):
+            found = await client.complete(reference, {"name": "name", "value": "b"})
+            assert found.completion.values == ["b!"]

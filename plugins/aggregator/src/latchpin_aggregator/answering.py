@@ -21,6 +21,7 @@ __all__ = ["LISTED", "Answering", "answer_text"]
 LISTED: Final[dict[str, Kind]] = {method: kind for kind, method in KINDS.items()}
 """Which kind each of these methods lists."""
 
+_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 _CHANGING = {"listChanged": True}
 _CAPABILITIES: dict[str, Any] = {
     "tools": _CHANGING,
@@ -58,8 +59,8 @@ class Answering:
             "resultType": "complete",
             "supportedVersions": [MODERN, *reversed(SESSIONS)],
             "capabilities": _CAPABILITIES,
-            "serverInfo": _server_info(),
             "instructions": _INSTRUCTIONS,
+            "_meta": {_SERVER_INFO: _server_info()},
             "ttlMs": 0,
             "cacheScope": "private",
         }

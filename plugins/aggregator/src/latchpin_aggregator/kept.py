@@ -15,7 +15,7 @@ from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.naming import expose_name, expose_uri
 from latchpin_aggregator.parts import read_elements, read_members, read_value, replace_parts
 
-__all__ = ["KINDS", "Entries", "Entry", "Kept", "Kind", "read_entries"]
+__all__ = ["KINDS", "Entries", "Entry", "Kept", "Kind", "held_characters", "read_entries"]
 
 Kind = Literal["tools", "prompts", "resources", "resourceTemplates"]
 
@@ -82,6 +82,11 @@ class Entries:
     def dump(self) -> dict[str, Any]:
         """As a JSON object."""
         return {"text": self.text, "own": dict(self.own), "repeated": dict(self.repeated)}
+
+
+def held_characters() -> int:
+    """How much text all entries in memory have, each counted once."""
+    return sum(len(each.text) for each in _held.values())
 
 
 _held: weakref.WeakValueDictionary[bytes, Entries] = weakref.WeakValueDictionary()

@@ -21,7 +21,7 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.workers import Bounded
 
 from latchpin_aggregator.fetching import Fetching
-from latchpin_aggregator.kept import Kept
+from latchpin_aggregator.kept import Kept, held_characters
 from latchpin_aggregator.settings import AggregatorSettings
 from latchpin_aggregator.slugs import Slugs
 from latchpin_aggregator.wire import Unavailable
@@ -39,6 +39,8 @@ PAUSE = timedelta(seconds=10)
 """How long a list is believed where a name is missing in it."""
 UNUSED = timedelta(days=7)
 """When what nobody asks for any more is forgotten."""
+MOST_HELD = 100_000_000
+"""How much text of lists one worker remembers, in characters; what several people are offered alike counts once."""
 _MOST = 20_000
 
 Key = tuple[str, str, str]
@@ -149,7 +151,7 @@ class Lists:
             kept = self._failed(before, exc.reason, waits=exc.waits)
         except LatchpinError as exc:
             kept = self._failed(before, exc.public, waits=False)
-        self._known[key] = kept
+        self._remember(key, kept)
         await self._keep(gateway, caller, kept)
 
     async def _ask(self, gateway: Gateway, caller: Caller) -> Kept:
@@ -171,13 +173,21 @@ class Lists:
             return Kept({}, until, reason, waits, listed=False)
         return replace(before, fresh_until=until, problem=reason, waits=False)
 
+    def _remember(self, key: Key, kept: Kept) -> None:
+        """Remember it, and forget what was remembered longest ago where there is too much: the store has it."""
+        self._known.pop(key, None)
+        self._known[key] = kept
+        while len(self._known) > 1 and held_characters() > MOST_HELD:
+            del self._known[next(iter(self._known))]
+
     # -- for all workers ----------------------------------------------------------------------------------
 
     async def _load(self, gateway: Gateway, caller: Caller) -> Kept | None:
         held = await self._documents.get(_id(gateway, caller))
         if held is None:
             return None
-        kept = self._known[_key(gateway, caller)] = Kept.parse(held.body)
+        kept = Kept.parse(held.body)
+        self._remember(_key(gateway, caller), kept)
         return kept
 
     async def _keep(self, gateway: Gateway, caller: Caller, kept: Kept) -> None:
