@@ -12,6 +12,7 @@ from aiohttp.connector import Connection
 
 from latchpin.outbound.addresses import refusal
 from latchpin.outbound.exchange_state import note_refused, note_sent
+from latchpin.outbound.posting import LONGEST_FIELD
 
 __all__ = ["open_client"]
 
@@ -67,8 +68,8 @@ def open_client(
         auto_decompress=False,
         raise_for_status=False,
         skip_auto_headers=("User-Agent", "Content-Type"),
-        max_line_size=8_190,
-        max_field_size=8_190,
+        max_line_size=LONGEST_FIELD,
+        max_field_size=LONGEST_FIELD,
     )
 
 

@@ -9,12 +9,11 @@ whether anything was sent.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,7 +27,8 @@ from latchpin.outbound.connections import open_client
 from latchpin.outbound.decoding import ACCEPTED_ENCODINGS, Decoder, open_decoder
 from latchpin.outbound.exchange_state import ExchangeState, explaining, following
 from latchpin.outbound.failure import Failure
-from latchpin.outbound.messages import Answer, Outgoing
+from latchpin.outbound.messages import Answer, Outgoing, within
+from latchpin.outbound.posting import Posted, Posts
 from latchpin.outbound.tls import build_ssl_context
 
 __all__ = ["DEFAULT_SIZE", "GuardedSession", "open_session"]
@@ -51,6 +51,7 @@ class GuardedSession:
     ) -> None:
         self._pooled = pooled
         self._fresh = fresh
+        self._posts = Posts(pooled)
         self._private = private
         self._observers = observers
 
@@ -74,21 +75,9 @@ class GuardedSession:
     async def _send(self, outgoing: Outgoing) -> Answer:
         exchange = ExchangeState()
         url = _check_url(outgoing.url, private=self._private)
-        session = self._fresh if outgoing.fresh else self._pooled
-        request = partial(
-            session.request,
-            outgoing.method,
-            url,
-            headers=_build_headers(outgoing),
-            data=outgoing.body or None,
-            allow_redirects=False,
-        )
         with following(exchange), explaining(outgoing.budget, exchange):
-            if outgoing.deadline is None:
-                response = await request()
-            else:
-                async with asyncio.timeout_at(outgoing.deadline):
-                    response = await request()
+            async with within(outgoing.deadline):
+                response = await self._request(url, outgoing)
         try:
             _check_status(response.status)
             decoder = _open_decoder(response, outgoing)
@@ -96,6 +85,13 @@ class GuardedSession:
             response.close()
             raise
         return Answer(response, outgoing, decoder)
+
+    async def _request(self, url: yarl.URL, outgoing: Outgoing) -> aiohttp.ClientResponse | Posted:
+        headers, body = _build_headers(outgoing), outgoing.body
+        if outgoing.raw and not outgoing.fresh and outgoing.method == "POST" and isinstance(body, bytes):
+            return await self._posts.send(url, headers, body)
+        session = self._fresh if outgoing.fresh else self._pooled
+        return await session.request(outgoing.method, url, headers=headers, data=body or None, allow_redirects=False)
 
 
 @lru_cache(maxsize=1024)
@@ -168,7 +164,7 @@ def _build_headers(outgoing: Outgoing) -> CIMultiDict[str]:
     return headers
 
 
-def _open_decoder(response: aiohttp.ClientResponse, outgoing: Outgoing) -> Decoder:
+def _open_decoder(response: aiohttp.ClientResponse | Posted, outgoing: Outgoing) -> Decoder:
     if outgoing.raw:
         return Decoder(outgoing.budget)
     with explaining(outgoing.budget, ExchangeState(sent=True)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -12,8 +13,9 @@ import aiohttp
 
 from latchpin.outbound.decoding import ByteBudget, Decoder
 from latchpin.outbound.exchange_state import ExchangeState, explaining
+from latchpin.outbound.posting import Posted
 
-__all__ = ["Answer", "Outgoing"]
+__all__ = ["Answer", "Outgoing", "within"]
 
 _log = logging.getLogger("latchpin.outbound")
 
@@ -50,10 +52,18 @@ class Outgoing:
     raw: bool = False
 
 
+_UNLIMITED: AbstractAsyncContextManager[object] = nullcontext()
+
+
+def within(deadline: float | None) -> AbstractAsyncContextManager[object]:
+    """Raise TimeoutError in the body at ``deadline``, in the event loop's time; None: never."""
+    return _UNLIMITED if deadline is None else asyncio.timeout_at(deadline)
+
+
 class Answer:
     """An answer whose head has come; its body is read by iterating, once. Whoever got it closes it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, outgoing: Outgoing, decoder: Decoder) -> None:
+    def __init__(self, response: aiohttp.ClientResponse | Posted, outgoing: Outgoing, decoder: Decoder) -> None:
         self._response = response
         self._outgoing = outgoing
         self._decoder = decoder
