@@ -103,6 +103,22 @@ async def test_a_program_that_opens_links_is_asked_to(gateway: InnerGateway, sto
     assert text_in(again) == ALICE
 
 
+async def test_a_program_with_sessions_that_opens_links_is_told_which(
+    gateway: InnerGateway, stock: StockClient, browser: Browser
+):
+    page = await ask(stock, browser)
+    page = await browser.open(BASE + links(page)["Go on without them"])
+    program = await program_of(gateway, stock, page)
+    program.era, program.capabilities = "sessions", {"elicitation": {"url": {}}}
+    error = (await program.call("mail__whose"))["error"]
+    assert error["code"] == -32042
+    (link,) = error["data"]["elicitations"]
+    assert link["message"].startswith("Mail (")
+    await browser.open(link["url"])
+    await sign_in(browser)
+    assert text_in(await program.call("mail__whose")) == ALICE
+
+
 async def test_a_token_for_here_is_for_here_alone(gateway: InnerGateway, stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])

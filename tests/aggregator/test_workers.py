@@ -55,3 +55,20 @@ async def test_a_session_begins_at_one_worker_and_goes_on_at_the_other(pair: Dep
     assert {name for method, name in sessions.backstage.methods if method == "tools/call"} != {""}
     assert sessions.backstage.count("initialize") == 1
     assert modern.backstage.count("tools/list") == 1
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_call_at_one_worker_is_cancelled_by_way_of_the_other(pair: DeployedGateway):
+    with start_server("sessions") as server:
+        await pair.add(server.url, name="Slow", auth_type="none")
+        async with one_connection_to_each(pair) as (one, two):
+            here = Program(one, f"{pair.url}/mcp", "sessions")
+            await here.begin()
+            message, headers = here.message("tools/call", name="slow__wait", arguments={})
+            call = asyncio.create_task(here.send(message, headers))
+            assert await asyncio.to_thread(server.backstage.begun.wait, 60)
+            told = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": message["id"]}}
+            there = Program(two, here.url, "sessions", session=here.session)
+            assert (await there.send(told, there.headers(""))).status_code == 202
+            assert await asyncio.to_thread(server.backstage.cancelled.wait, 60)
+            call.cancel()

@@ -76,6 +76,8 @@ class McpExchanges(Protocol):
         scope: Message,
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
+        *,
+        opens_links: bool = False,
     ) -> None:
         """Serve one HTTP exchange (ASGI) as at the gateway's own endpoint, with the caller's own token.
 
@@ -89,6 +91,7 @@ class McpExchanges(Protocol):
             scope: ``method`` and ``headers`` count.
             receive: gives the request's body.
             send: takes the answer.
+            opens_links: in a session of the other endpoint's, the program said that it asks its person to open links.
         """
 
     async def admit(self, scope: Message, gateway_id: str) -> Admitted:

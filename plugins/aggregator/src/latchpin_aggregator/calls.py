@@ -68,6 +68,7 @@ class Call:
         if message.id is None:
             raise ValueError("a notification is for no one server")
         session = "" if profile is None else message.headers["mcp-session-id"]
+        asked = replace(asked, opens_links=profile is not None and profile.opens_links)
         return cls(message, message.id, caller, session, profile or NOTHING, asked)
 
 
@@ -102,6 +103,9 @@ class Calls:
             Refused: the caller is offered nothing of that name.
         """
         target = await self._targets.find(call.message, call.caller)
+        if self._targets.waits(target, call.caller):
+            await self._once(call, target, None, None if call.is_modern else name_there(call.session, call.id), None)
+            return
         era = await self._era(call, target)
         if call.is_modern:
             await self._bring(call, target, era)
@@ -181,7 +185,7 @@ class Calls:
             passed += [(key, value) for key, value in headers if key.startswith(_ARGUMENT)]
         elif modern:
             passed += build_argument_headers(target.repeated, call.message.param("arguments"))
-        version, name = ("", "") if session is None else (session.version, session.id)
+        version, name = (call.profile.version, "") if session is None else (session.version, session.id)
         era: Era = "modern" if modern else "sessions"
         return Outgoing(body, era, call.method, target.own, version, name, tuple(passed))
 

@@ -46,6 +46,11 @@ class Profile:
     def __str__(self) -> str:
         return f"{self.version} {self.letters}"
 
+    @property
+    def opens_links(self) -> bool:
+        """It asks its person to open links."""
+        return "u" in self.letters
+
     def capabilities(self) -> dict[str, Any]:
         """As ``initialize`` declares them."""
         declared: dict[str, Any] = {}

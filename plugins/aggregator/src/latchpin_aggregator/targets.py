@@ -61,6 +61,10 @@ class Targets:
         repeated = self._lists.get(gateway, caller).get(_KIND[method]).repeated.get(message.param("name"), ())
         return Target(gateway, own, [(message.params["name"], dump(own))], repeated)
 
+    def waits(self, target: Target, caller: Caller) -> bool:
+        """Whether the caller's person has to authorize the server first, as far as is known."""
+        return self._lists.get(target.gateway, caller).waits
+
     async def _completed(self, message: Message, caller: Caller) -> Target:
         reference = message.params.get("ref")
         if reference is None or not isinstance(reference.value, dict):

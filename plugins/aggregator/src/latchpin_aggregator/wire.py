@@ -85,11 +85,16 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The caller's side of an exchange (ASGI)."""
+    """The caller's side of an exchange (ASGI).
+
+    Attributes:
+        opens_links: in the session that it is part of, the program said that it asks its person to open links.
+    """
 
     scope: Scope
     receive: Receive
     send: Send
+    opens_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,8 @@ class Wire:
 
     async def pass_on(self, gateway: Gateway, caller: Caller, outgoing: Outgoing, asked: Asked) -> None:
         """Send a caller's message on, and its answer to ``asked.send``; it ends when the caller is gone."""
-        receive = receive_once(outgoing.body, asked.receive)
-        await self._exchanges.serve(gateway, caller, make_scope(asked.scope, outgoing), receive, asked.send)
+        receive, scope = receive_once(outgoing.body, asked.receive), make_scope(asked.scope, outgoing)
+        await self._exchanges.serve(gateway, caller, scope, receive, asked.send, opens_links=asked.opens_links)
 
 
 def make_scope(scope: Scope, outgoing: Outgoing) -> Scope:

@@ -60,11 +60,20 @@ class _Served:
 
     Attributes:
         judged: another endpoint has seen to who calls.
+        opens_links: as a session of that endpoint has it.
     """
 
     caller: Caller | None = None
     call: Call | None = None
     judged: bool = False
+    opens_links: bool = False
+
+    def within(self, call: Call) -> Call:
+        """The call as part of what it is served for."""
+        if not self.judged:
+            return call
+        opens_links = self.opens_links or call.terms.opens_links
+        return replace(call, signs_in=False, terms=replace(call.terms, opens_links=opens_links))
 
 
 class McpEndpoint:
@@ -95,9 +104,19 @@ class McpEndpoint:
             return
         await self._answer(scope, receive, send, _Served())
 
-    async def serve(self, gateway: Gateway, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(
+        self,
+        gateway: Gateway,
+        caller: Caller,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        opens_links: bool = False,
+    ) -> None:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
-        await self._answer(_at(scope, gateway.id), receive, send, _Served(caller, judged=True))
+        served = _Served(caller, judged=True, opens_links=opens_links)
+        await self._answer(_at(scope, gateway.id), receive, send, served)
 
     async def admit(self, scope: Scope, gateway_id: str) -> Admitted:
         """Judge a request that something else serves: see ``latchpin.contracts.McpExchanges``."""
@@ -184,7 +203,7 @@ class McpEndpoint:
         try:
             async with watch.over(inbound.gone):
                 call = await self._read(scope, caller, inbound)
-                served.call = replace(call, signs_in=False) if served.judged else call
+                served.call = served.within(call)
                 await self._pass_on(served.call, exchange)
         except (TimeoutError, LatchpinError) as exc:
             if watch.ended is None:
