@@ -99,7 +99,9 @@ def drawn(strategy: st.SearchStrategy[Case]) -> list[Case]:
 def request_of(client: httpx.AsyncClient, case: Case, accept: str) -> httpx.Request:
     parts = case.as_transport_kwargs(base_url=BASE)
     headers = {name: value for name, value in parts["headers"].items() if name.lower() not in OURS}
-    body = {"json": parts["json"]} if "json" in parts else {"content": parts.get("data")}
+    data = parts.get("data")
+    form = isinstance(data, Mapping)
+    body = {"json": parts["json"]} if "json" in parts else {"data" if form else "content": data}
     return client.build_request(
         parts["method"], parts["url"], params=parts.get("params"), headers=headers | {"accept": accept}, **body
     )

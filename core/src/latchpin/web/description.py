@@ -36,6 +36,7 @@ TAGS = [
     ("registered clients", "What authorization servers registered for this gateway."),
     ("flows", "What happened in each authorization, step by step."),
     ("metadata", "Documents that other servers and clients read."),
+    ("tokens", "The authorization server, for MCP clients themselves: OAuth 2.1."),
     ("applications", "What may use MCP servers as whom, and how that ends."),
     ("operation", "For who runs the gateway."),
 ]

@@ -22,18 +22,19 @@ from latchpin_authorization_server.metadata import PATHS
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.steps import Answered, Ask
 from latchpin_authorization_server.web.asker import address_of
+from latchpin_authorization_server.web.described import begins_device
 from latchpin_authorization_server.web.programs import NEVER_CACHED, read_form, refuse, server_of
 
 __all__ = ["PAGE", "TEMPLATES", "router", "show_answered", "show_device"]
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 PAGE = "/device"
 TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_RESOURCE = 2000
 
 
-@router.post(PATHS["device_authorization_endpoint"])
+@router.post(PATHS["device_authorization_endpoint"], **begins_device())
 async def begin(request: Request) -> Response:
     """The device authorization endpoint (RFC 8628 section 3.1).
 
@@ -80,13 +81,13 @@ def _is_plain(url: str) -> bool:
     return len(url) <= _LONGEST_RESOURCE and url.isascii() and url.isprintable()
 
 
-@router.get(PAGE)
+@router.get(PAGE, include_in_schema=False)
 async def ask_for_code(request: Request, caller: SignedInCaller) -> Response:
     """The page where a person types the code."""
     return await _show_form(request, caller)
 
 
-@router.post(PAGE)
+@router.post(PAGE, include_in_schema=False)
 async def take_code(request: Request, caller: WritingCaller, application: CurrentApplication) -> Response:
     """A person typed a code."""
     flow = Authorize(await open_server(application.services.context), application)

@@ -20,10 +20,19 @@ from latchpin_authorization_server.metadata import PATHS, build_metadata
 from latchpin_authorization_server.resources import owes_authorization
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.web.asker import address_of
+from latchpin_authorization_server.web.described import (
+    KEYS,
+    METADATA,
+    REGISTER,
+    REVOKE,
+    TOKEN,
+    UNREGISTER,
+    registration,
+)
 
 __all__ = ["NEVER_CACHED", "read_form", "refuse", "router", "server_of"]
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 NEVER_CACHED = {"cache-control": "no-store", "pragma": "no-cache"}
 _PUBLIC = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
@@ -38,9 +47,9 @@ async def server_of(request: Request) -> AuthorizationServer:
     return await open_server(services_of(request).context)
 
 
-@router.get(_WELL_KNOWN[0] + "{path:path}")
-@router.get(_WELL_KNOWN[1] + "{path:path}")
-async def show_metadata(request: Request, path: str) -> Response:
+@router.get(_WELL_KNOWN[0] + "{path:path}", **METADATA)
+@router.get(_WELL_KNOWN[1] + "{path:path}", include_in_schema=False)
+async def show_server_metadata(request: Request, path: str) -> Response:
     """The metadata of this issuer (RFC 8414), and under the name that older clients ask for."""
     settings = services_of(request).settings
     if path.rstrip("/") not in {"", settings.base_path}:  # a proxy in front may serve the prefix alone
@@ -50,14 +59,14 @@ async def show_metadata(request: Request, path: str) -> Response:
     return JSONResponse(document, headers=_PUBLIC)
 
 
-@router.get(PATHS["jwks_uri"])
+@router.get(PATHS["jwks_uri"], **KEYS)
 async def show_keys(request: Request) -> Response:
     """The keys that prove access tokens (RFC 7517)."""
     keys = await (await server_of(request)).keys.all()
     return JSONResponse({"keys": [key.public_jwk for key in keys]}, headers=_PUBLIC)
 
 
-@router.post(PATHS["token_endpoint"])
+@router.post(PATHS["token_endpoint"], **TOKEN)
 async def give_token(request: Request) -> Response:
     """The token endpoint (RFC 6749 section 3.2)."""
     server = await server_of(request)
@@ -71,7 +80,7 @@ async def give_token(request: Request) -> Response:
     return JSONResponse(answer, headers=NEVER_CACHED)
 
 
-@router.post(PATHS["revocation_endpoint"])
+@router.post(PATHS["revocation_endpoint"], **REVOKE)
 async def revoke_token(request: Request) -> Response:
     """The revocation endpoint (RFC 7009)."""
     server = await server_of(request)
@@ -82,7 +91,7 @@ async def revoke_token(request: Request) -> Response:
     return Response(status_code=200, headers=NEVER_CACHED)
 
 
-@router.post(PATHS["registration_endpoint"])
+@router.post(PATHS["registration_endpoint"], **REGISTER)
 async def register_client(request: Request) -> Response:
     """Dynamic Client Registration (RFC 7591)."""
     server = await server_of(request)
@@ -96,7 +105,7 @@ async def register_client(request: Request) -> Response:
     return JSONResponse(_tell(registered, server), status_code=201, headers=NEVER_CACHED)
 
 
-@router.get(_MANAGEMENT)
+@router.get(_MANAGEMENT, **registration("Read a registration"))
 async def read_registration(request: Request, client_id: str) -> Response:
     """What a client registered, for itself (RFC 7592 section 2.1)."""
     server = await server_of(request)
@@ -107,7 +116,7 @@ async def read_registration(request: Request, client_id: str) -> Response:
     return JSONResponse(_tell(registered, server), headers=NEVER_CACHED)
 
 
-@router.put(_MANAGEMENT)
+@router.put(_MANAGEMENT, **registration("Change a registration", changes=True))
 async def change_registration(request: Request, client_id: str) -> Response:
     """A client registers otherwise (RFC 7592 section 2.2)."""
     server = await server_of(request)
@@ -120,7 +129,7 @@ async def change_registration(request: Request, client_id: str) -> Response:
     return JSONResponse(_tell(registered, server), headers=NEVER_CACHED)
 
 
-@router.delete(_MANAGEMENT)
+@router.delete(_MANAGEMENT, **UNREGISTER)
 async def delete_registration(request: Request, client_id: str) -> Response:
     """A client goes (RFC 7592 section 2.3)."""
     server = await server_of(request)
