@@ -50,12 +50,14 @@ class Backstage:
 
     Attributes:
         era: how it speaks now.
+        forgets: it does not know the sessions any more that it has begun; new ones are fine.
         methods: of the messages that came, in order, each with the id of its session.
         cancelled: set when a tool is cancelled.
         begun: set when the patient tool runs.
     """
 
     era: Era = "modern"
+    forgets: bool = False
     methods: list[tuple[str, str]] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -160,6 +162,11 @@ def of_one_era(app: App, backstage: Backstage) -> App:
         body, again = await read_all(receive)
         if scope["method"] == "POST":
             backstage.methods.append((json.loads(body).get("method", ""), headers.get(b"mcp-session-id", b"").decode()))
+        if backstage.forgets and b"mcp-session-id" in headers:
+            backstage.forgets = False
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if (headers.get(b"mcp-protocol-version") == MODERN) != (backstage.era == "modern"):
             error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "Unsupported protocol version"}}
             await send(

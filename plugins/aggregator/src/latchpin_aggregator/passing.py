@@ -11,7 +11,7 @@ from typing import Any
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.events import Event, Events
 from latchpin_aggregator.protocol import INTERNAL_ERROR, STATUSES
-from latchpin_aggregator.wire import is_events
+from latchpin_aggregator.wire import is_events, is_json
 from latchpin_aggregator.words import Words
 
 __all__ = ["Passing"]
@@ -53,6 +53,7 @@ class Passing:
         self._headers: Headers = []
         self._held: bytearray | None = None
         self._events: Events | None = None
+        self._answered = False
         self.lost = False
         self.begun = False
         self.ended = False
@@ -67,7 +68,11 @@ class Passing:
             await self._hold(self._held, body, last=last)
         elif self._events is not None:
             events = self._events.feed(body, last=last)
-            await self._give(b"".join(self._event(each) for each in events), last=last)
+            put = b"".join(self._event(each) for each in events)
+            if last and not self._answered:
+                detail = {"detail": "its answer broke off"}
+                put += f"event: message\ndata: {self._problem(detail)}\n\n".encode()
+            await self._give(put, last=last)
         else:
             await self._give(self._words.piece(body, last=last), last=last)
 
@@ -87,7 +92,8 @@ class Passing:
         self._status = message["status"]
         self._headers = [(name, value) for name, value in message.get("headers", ()) if name in _PASSED]
         events = is_events(self._headers)
-        if self._status != _OK or not (events or self._words.streams):
+        passes = events or (self._words.streams and is_json(self._headers))
+        if self._status != _OK or not passes:
             self._held = bytearray()
             return
         if events and not self._words.streams:
@@ -155,6 +161,7 @@ class Passing:
             value = json.loads(text)
             leads = isinstance(value, dict) and "method" in value
             put = self._words.lead(value, text) if leads else self._words.message(text)[0]
+            self._answered = self._answered or not leads
             if put is None:
                 return b""
             return event.raw if put == text else event.with_data(put.encode("utf-8", "surrogatepass"))

@@ -15,7 +15,18 @@ from latchpin_aggregator.events import Events
 from latchpin_aggregator.header_values import encode_value
 from latchpin_aggregator.protocol import MODERN, NAMED_BY, Era
 
-__all__ = ["Answer", "Asked", "Head", "Outgoing", "Unavailable", "Wire", "is_events", "make_scope", "receive_once"]
+__all__ = [
+    "Answer",
+    "Asked",
+    "Head",
+    "Outgoing",
+    "Unavailable",
+    "Wire",
+    "is_events",
+    "is_json",
+    "make_scope",
+    "receive_once",
+]
 
 MOST_BYTES = 8_388_608
 """Of an answer that is held as a whole."""
@@ -234,6 +245,11 @@ def _message(head: Head, body: bytes) -> str | None:
         if b'"result"' in text or b'"error"' in text:
             return text.decode("utf-8", "replace")
     return None
+
+
+def is_json(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether header fields say that the body is JSON."""
+    return any(name == b"content-type" and value.startswith(b"application/json") for name, value in fields)
 
 
 def is_events(fields: Iterable[tuple[bytes, bytes]]) -> bool:
