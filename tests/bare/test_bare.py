@@ -11,7 +11,7 @@ import pytest
 from latchpin.commands.command_line import COMMANDS
 
 from tests.providers.servers import DemoProvider, start_demo_provider
-from tests.servers import GatewayBackend, run_latchpin
+from tests.servers import GatewayBackend, latchpin_command, run_latchpin
 from tests.support.gateway_process import (
     ADMIN,
     ALICE,
@@ -27,7 +27,7 @@ from tests.support.gateway_process import (
 
 @pytest.fixture
 def deployed(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
-    with deploy_gateway(backend, tmp_path) as started:
+    with deploy_gateway(backend, tmp_path, executable=latchpin_command()) as started:
         yield started
 
 

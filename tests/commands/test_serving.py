@@ -30,7 +30,7 @@ def settings_of(**values):
 def test_a_port_that_is_taken_is_named_with_the_option_that_helps(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = run_latchpin("serve", "--port", port, env={"LOG_FILE": ""}, cwd=tmp_path)
+        ended = run_latchpin("serve", "--port", port, env={"LOG_FILE": ""}, cwd=tmp_path, executable=latchpin_command())
     [what, remedy] = ended.stderr.splitlines()
     assert ended.returncode == 1
     assert what == f"latchpin: configuration error: PORT {port} is in use: another program listens at 127.0.0.1"
@@ -177,7 +177,8 @@ def test_an_env_file_that_is_none_stops_the_start(tmp_path, monkeypatch, make):
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGHUP), ("2", signal.SIGHUP), ("2", signal.SIGINT)])
 def test_a_signal_ends_it_in_order(backend: GatewayBackend, tmp_path, workers, number):
-    with start_latchpin("serve", "--workers", workers, env=backend.environment, cwd=tmp_path) as process:
+    env, installed = backend.environment, latchpin_command()
+    with start_latchpin("serve", "--workers", workers, env=env, cwd=tmp_path, executable=installed) as process:
         process.wait_for_output("Serving at ")
         process.wait_for_output("Application startup complete", times=int(workers))
         process.send(number)

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
 from tests.providers import FaultSwitch
-from tests.support.gateway_process import ALICE, BOB, DeployedGateway
+from tests.servers import GatewayBackend, latchpin_command
+from tests.support.gateway_process import ALICE, BOB, DeployedGateway, deploy_gateway
+
+
+@pytest.fixture
+def deployed(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
+    """The installed command, started as its deployer does."""
+    with deploy_gateway(backend, tmp_path, executable=latchpin_command()) as started:
+        yield started
 
 
 async def test_with_a_url_only_a_user_authorizes_and_fetches_tools_that_nobody_else_has(

@@ -1,13 +1,14 @@
-"""Runs ``latchpin`` commands as processes that need not import anything: that takes longer than most of them.
+"""Starts ``latchpin`` in processes that need not import anything: that takes longer than most of what they do.
 
-One process has imported all that commands import. For each command, a copy of it (``fork``) takes the arguments, the
-environment, the folder and the three streams, and does what the installed ``latchpin`` does from there on.
+One process has imported all that the core and the plugins import. For each start, a copy of it (``fork``) takes the
+arguments, the environment, the folder and the streams, and does what the installed ``latchpin`` does from there on.
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -15,43 +16,97 @@ import json
 import os
 import pkgutil
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _LONGEST = 1 << 17
+_NUMBER = "i"
+_LOCK = threading.Lock()
 
 
-def run_forked(
-    arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float, stdin: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, as ``subprocess.run`` would."""
-    request = json.dumps({"arguments": arguments, "env": dict(env), "cwd": str(cwd)}).encode()
-    ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given.write(stdin.encode())
-        given.seek(0)
-        with theirs:
-            socket.send_fds(_server(), [request], [theirs.fileno(), given.fileno(), out.fileno(), err.fileno()])
-        ours.settimeout(timeout)
+class ForkedLatchpin:
+    """One such process, as ``subprocess.Popen`` has it.
+
+    Attributes:
+        args: the command line.
+        pid: the process id.
+        returncode: the exit status; None while nobody has seen it end.
+        stdout: what it writes, where that is ``PIPE``.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        stdin: IO[Any] | int,
+        stdout: IO[Any] | int,
+        stderr: IO[Any] | int,
+        start_new_session: bool = False,
+        errors: str = "strict",
+        **_: Any,
+    ) -> None:
+        self.args = list(args)
+        self.returncode: int | None = None
+        self.stdout: IO[str] | None = None
+        self._seen = threading.Lock()
+        self._answer, theirs = socket.socketpair()
+        self._answer_number = self._answer.fileno()
+        with contextlib.ExitStack() as given, theirs:
+            if stdin == subprocess.DEVNULL:
+                stdin = given.enter_context(Path(os.devnull).open())
+            if stdout == subprocess.PIPE:
+                ours, written = os.pipe()
+                self.stdout = os.fdopen(ours, errors=errors)
+                stdout = given.enter_context(os.fdopen(written, "w"))
+            streams = [stdin, stdout, stdout if stderr == subprocess.STDOUT else stderr]
+            request = {"arguments": self.args[1:], "env": dict(env), "cwd": str(cwd), "session": start_new_session}
+            numbers = [each if isinstance(each, int) else each.fileno() for each in streams]
+            with _LOCK:
+                socket.send_fds(_server(), [json.dumps(request).encode()], [theirs.fileno(), *numbers])
+        self.pid = self._number()
+
+    def poll(self) -> int | None:
+        """The exit status, if it has ended."""
         try:
-            status = array.array("i", ours.recv(4))
-        except TimeoutError:
-            raise subprocess.TimeoutExpired(["latchpin", *arguments], timeout) from None
-        texts = [_text(stream) for stream in (out, err)]
-    return subprocess.CompletedProcess(["latchpin", *arguments], status[0], *texts)
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
 
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
 
-def _text(stream: Any) -> str:
-    stream.seek(0)
-    return str(stream.read().decode(errors="replace"))
+        Raises:
+            subprocess.TimeoutExpired: it still runs after ``timeout`` seconds.
+        """
+        if self.returncode is None:
+            ends = select.poll()
+            ends.register(self._answer_number, select.POLLIN)
+            if not ends.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        with self._seen:
+            if self.returncode is None:
+                with self._answer:
+                    self.returncode = self._number()
+            return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to it, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _number(self) -> int:
+        return array.array(_NUMBER, self._answer.recv(4))[0]
 
 
 @functools.cache
@@ -64,6 +119,9 @@ def _server() -> socket.socket:
     atexit.register(process.wait)
     atexit.register(ours.close)
     return ours
+
+
+# What follows is done in the process that forks, and in its copies.
 
 
 _RUN_WHEN_IMPORTED = re.compile(r"\.(__main__|asgi|migrations\..*)$")
@@ -79,8 +137,8 @@ def _import_all() -> None:
     gc.freeze()
 
 
-def _wait_for_a_command(channel: socket.socket) -> None:
-    """Return in a copy of this process, which has become that of one command; in this process, never."""
+def _wait_for_a_start(channel: socket.socket) -> None:
+    """Return in a copy of this process, which has become the one that was asked for; in this process, never."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a copy that watches ended
     while True:
         request, streams, _, _ = socket.recv_fds(channel, _LONGEST, 4)
@@ -89,32 +147,41 @@ def _wait_for_a_command(channel: socket.socket) -> None:
         if os.fork() == 0:
             channel.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if (command := os.fork()) == 0:
+            if (started := os.fork()) == 0:
                 return _become(json.loads(request), streams)
-            _, status = os.waitpid(command, 0)
-            os.write(streams[0], array.array("i", [os.waitstatus_to_exitcode(status)]).tobytes())
+            for stream in streams[1:]:
+                os.close(stream)
+            _, status = os.waitpid(started, 0)
+            _tell(streams[0], os.waitstatus_to_exitcode(status))
             os._exit(0)
         for stream in streams:
             os.close(stream)
 
 
-def _become(command: Mapping[str, Any], streams: Sequence[int]) -> None:
-    os.close(streams[0])
+def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
+    if request["session"]:
+        os.setsid()
+    _tell(streams[0], os.getpid())
     for number, stream in enumerate(streams[1:]):
         os.dup2(stream, number)
+    for stream in streams:
         os.close(stream)
-    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115  to the end
+    sys.stdin, sys.stdout = open(0), open(1, "w", buffering=1)  # noqa: SIM115  to the end
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
     os.environ.clear()
-    os.environ.update(command["env"])
+    os.environ.update(request["env"])
     time.tzset()
-    os.chdir(command["cwd"])
-    sys.argv = ["latchpin", *command["arguments"]]
+    os.chdir(request["cwd"])
+    sys.argv = ["latchpin", *request["arguments"]]
+
+
+def _tell(answer: int, number: int) -> None:
+    os.write(answer, array.array(_NUMBER, [number]).tobytes())
 
 
 if __name__ == "__main__":
     _import_all()
-    _wait_for_a_command(socket.socket(fileno=int(sys.argv[1])))
+    _wait_for_a_start(socket.socket(fileno=int(sys.argv[1])))
     from latchpin.commands.main import main
 
     main()

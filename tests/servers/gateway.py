@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from tests.servers.forking import run_forked
+from tests.servers.forking import ForkedLatchpin
 from tests.servers.processes import DEADLINE, HOST, Reservation, ServerProcess
 
 __all__ = ["LatchpinProcess", "latchpin_command", "run_latchpin", "start_latchpin"]
@@ -74,6 +77,11 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return inherited | {"PYTHONUNBUFFERED": "1"} | dict(settings)
 
 
+def how_to_start(env: Mapping[str, str], executable: str | None) -> Callable[..., Any]:
+    """As ``subprocess.Popen`` does, or from what has imported everything: unless an executable or modules are named."""
+    return ForkedLatchpin if executable is None and "PYTHONPATH" not in env else subprocess.Popen
+
+
 def run_latchpin(
     *arguments: str,
     env: Mapping[str, str],
@@ -82,23 +90,26 @@ def run_latchpin(
     stdin: str = "",
     executable: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; output and error apart, nothing raised for its exit status.
-
-    A gateway starts as it does for its deployer, and so does what another installation runs or other modules change.
-    All others are done by a process that has imported everything.
-    """
-    if executable is None and "PYTHONPATH" not in env and arguments[:1] not in [("serve",), ("demo",)]:
-        return run_forked(arguments, env=clean_environment(env), cwd=cwd, timeout=timeout, stdin=stdin)
-    return subprocess.run(
-        [executable or latchpin_command(), *arguments],
-        env=clean_environment(env),
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    """Run a command to its end; output and error apart, nothing raised for its exit status."""
+    with (
+        tempfile.TemporaryFile("w+") as given,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        command = [executable or latchpin_command(), *arguments]
+        streams = {"stdin": given, "stdout": out, "stderr": err}
+        process = how_to_start(env, executable)(command, env=clean_environment(env), cwd=cwd, **streams)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, status, out.read(), err.read())
 
 
 @contextlib.contextmanager
@@ -120,13 +131,14 @@ def start_latchpin(
         cwd: the working folder, where ``.env``, the SQLite file and logs are.
         ready: wait for ``/health`` first; without, the caller watches ``output`` or ``wait``.
         timeout: seconds until it must be ready.
-        executable: another installation's ``latchpin``.
+        executable: another installation's ``latchpin``, or this one's, to start it as its deployer does.
     """
     with Reservation() as reservation:
         port = int(env.get("PORT", reservation.port))
         settings = {"PORT": str(port), "BASE_URL": f"http://{HOST}:{port}", **env}
         command = [executable or latchpin_command(), *(arguments or ("serve",))]
-        with LatchpinProcess(command, env=clean_environment(settings), cwd=cwd) as process:
+        start = how_to_start(env, executable)
+        with LatchpinProcess(command, env=clean_environment(settings), cwd=cwd, start=start) as process:
             process.port, process.base_url = port, settings["BASE_URL"]
             if ready:
                 process.wait_until_healthy(timeout=timeout)

@@ -95,6 +95,7 @@ class ServerProcess:
         user: start it as this user (only when we are root).
         stop_signal: what asks it to end.
         folder: removed if the test process dies before it ends the server.
+        start: starts it, as ``subprocess.Popen`` does.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class ServerProcess:
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         folder: Path | None = None,
+        start: Callable[..., Any] = subprocess.Popen,
     ) -> None:
         self.command = list(command)
         self._stop_signal = stop_signal
@@ -113,7 +115,7 @@ class ServerProcess:
         self._changed = threading.Condition()
         self._closed = False
         self._finished = False
-        self._process: subprocess.Popen[str] = subprocess.Popen(
+        self._process: subprocess.Popen[str] = start(
             self.command,
             env=None if env is None else dict(env),
             cwd=cwd,

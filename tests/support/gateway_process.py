@@ -117,12 +117,12 @@ def create_schema(environment: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def deploy_gateway(
-    backend: GatewayBackend, folder: Path, *arguments: str, **settings: str
+    backend: GatewayBackend, folder: Path, *arguments: str, executable: str | None = None, **settings: str
 ) -> Iterator[DeployedGateway]:
-    """Serve a gateway on ``backend``; ``settings`` come on top."""
+    """Serve a gateway on ``backend``; ``settings`` come on top. ``executable`` is as in ``start_latchpin``."""
     env: Mapping[str, str] = settings_of(backend) | settings
     create_schema(env)
-    with start_latchpin(*arguments, env=env, cwd=folder) as process:
+    with start_latchpin(*arguments, env=env, cwd=folder, executable=executable) as process:
         yield DeployedGateway(process, folder)
 
 
