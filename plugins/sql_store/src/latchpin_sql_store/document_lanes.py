@@ -20,6 +20,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, 
 from latchpin_sql_store.columns import pack_object, unpack_object
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.faults import Unstorable
+from latchpin_sql_store.rows import one_or_many
 from latchpin_sql_store.tables import document_fields, documents
 from latchpin_sql_store.write_queue import Outcomes
 
@@ -179,11 +180,11 @@ def _carry_out(connection: Connection, held: Mapping[Place, RowMapping], changes
     for of, ids in _by_collection(changed):
         connection.execute(_DELETE_FIELDS, {"of": of, "wanted": ids})
     if new:
-        connection.execute(_INSERT, new)
+        connection.execute(_INSERT, one_or_many(new))
     if changed:
-        connection.execute(_UPDATE, [_changed(place, changes[place].stored) for place in changed])
+        connection.execute(_UPDATE, one_or_many([_changed(place, changes[place].stored) for place in changed]))
     if fields := [row for _, write in ordered for row in write.fields]:
-        connection.execute(_INSERT_FIELDS, fields)
+        connection.execute(_INSERT_FIELDS, one_or_many(fields))
 
 
 def _by_collection(places: Iterable[Place]) -> Iterable[tuple[str, list[str]]]:

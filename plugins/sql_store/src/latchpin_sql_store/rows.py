@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping, Table
 
-__all__ = ["from_row", "to_row"]
+__all__ = ["from_row", "one_or_many", "to_row"]
 
 RecordT = TypeVar("RecordT")
 
@@ -19,3 +20,8 @@ def to_row(table: Table, record: object) -> dict[str, Any]:
 def from_row(kind: type[RecordT], table: Table, row: RowMapping) -> RecordT:
     """Read what ``to_row`` wrote."""
     return kind(**{column.key: row[column] for column in table.columns})
+
+
+def one_or_many(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | Sequence[dict[str, Any]]:
+    """Rows as a statement is given them: one by itself, because drivers make several trips of what may be many."""
+    return rows[0] if len(rows) == 1 else rows

@@ -24,6 +24,7 @@ from latchpin_sql_store.database import Database
 from latchpin_sql_store.document_lanes import DocumentLanes
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.origin import ORIGIN, read_facts
+from latchpin_sql_store.rows import one_or_many
 from latchpin_sql_store.tables import states
 from latchpin_sql_store.write_queue import Outcomes
 
@@ -121,7 +122,7 @@ class SqlStates:
         # In their order too: two processes that put the same states the other way round would wait in a circle.
         new = sorted((item.pending for item in items if isinstance(item, _Put)), key=lambda each: each.key.state)
         if new:
-            connection.execute(_INSERT, [_to_row(pending) for pending in new])
+            connection.execute(_INSERT, one_or_many([_to_row(pending) for pending in new]))
         keys = sorted({item.key.state for item in items if isinstance(item, _Consume)})
         if not keys:
             return [None] * len(items)
