@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -90,8 +90,12 @@ class Answer:
         """The headers as bytes: a server may send what no text encoding holds."""
         return list(self._raw)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the decoded body in pieces.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the decoded body in pieces; see ``pieces``."""
+        return self.pieces()
+
+    async def pieces(self, came: Callable[[], None] = lambda: None) -> AsyncIterator[bytes]:
+        """Give the decoded body in pieces; ``came`` is called when something of it came.
 
         Raises:
             Failure: ``sent`` is true in every case.
@@ -99,6 +103,7 @@ class Answer:
         content, deadline = self._response.content, self._outgoing.deadline
         with explaining(self._outgoing.budget, ExchangeState(sent=True)):
             while raw := await (content.readany() if deadline is None else self._read(deadline)):
+                came()
                 for piece in self._decoder.feed(raw):
                     yield piece
             self._decoder.finish()

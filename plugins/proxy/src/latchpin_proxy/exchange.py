@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from latchpin.sdk.outbound import Answer, Failure, explain_failure, host_of
@@ -69,7 +69,8 @@ class Exchange:
         headers = _with_session(headers, answer.status, terms)
         try:
             try:
-                headers, body = await inspect(headers, self._moving(answer), terms, self._share)
+                self._watch.moved()
+                headers, body = await inspect(headers, answer.pieces(self._watch.moved), terms, self._share)
             except Failure as exc:
                 raise explain_failure(exc, request.gateway.url) from exc
             if not request.inbound.whole:
@@ -106,12 +107,6 @@ class Exchange:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._watch.idle):  # the caller may be what does not move
                     await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _moving(self, answer: Answer) -> AsyncIterator[bytes]:
-        self._watch.moved()
-        async for piece in answer:
-            self._watch.moved()
-            yield piece
 
 
 def _with_session(headers: list[Field], status: int, terms: Terms) -> list[Field]:
