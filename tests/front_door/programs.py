@@ -14,8 +14,7 @@ from pathlib import Path
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.front_door.clients import Failed, RealClient, text_of
-from tests.front_door.person import Person, open_desk
+from tests.front_door.clients import Failed, Person, RealClient, open_desk, text_of
 from tests.servers.gateway import clean_environment
 from tests.servers.processes import HOST, Reservation
 from tests.servers.programs import Node

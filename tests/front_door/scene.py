@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.front_door.clients import REDIRECT_URI, Failed, RealClient
+from tests.front_door.clients import REDIRECT_URI, Failed, Person, RealClient
 from tests.front_door.conftest import PEOPLE, Behind
-from tests.front_door.person import Person
 from tests.support.gateway_process import USER_HEADER, DeployedGateway
 
 __all__ = ["PEOPLE", "Opener", "prove_the_whole_way"]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.front_door.person import Person, open_desk
+from tests.front_door.clients import Person, open_desk
 from tests.providers import FaultSwitch
 from tests.servers.gateway import clean_environment
 from tests.support.gateway_process import DeployedGateway

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.front_door.person import Person
+from tests.front_door.clients import Person
 from tests.providers import FaultSwitch
 from tests.servers.processes import HOST, Reservation
 from tests.servers.programs import Node

@@ -14,7 +14,8 @@ from latchpin.settings import load, masked
 from latchpin_redis_store.settings import RedisSettings
 from latchpin_testing import MovedClock, samples
 
-from tests.redis_store.opened import opened, relay_to
+from tests.redis_store.test_layout import opened
+from tests.support.http_servers import relay_to
 
 NOW = MovedClock()()
 

@@ -8,7 +8,8 @@ from latchpin.errors import BackendUnavailable
 from latchpin_redis_store import connection
 from latchpin_testing import MovedClock, samples
 
-from tests.redis_store.opened import opened, relay_to
+from tests.redis_store.test_layout import opened
+from tests.support.http_servers import relay_to
 
 NOW = MovedClock()()
 AT_MOST = 60.0  # seconds: the two that are promised, and many for a busy machine; see the first test

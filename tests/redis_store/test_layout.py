@@ -3,15 +3,29 @@
 import json
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from latchpin.errors import BackendUnavailable
 from latchpin.model import CollectionSpec, StateKey
-from latchpin_testing import MovedClock, samples
+from latchpin_redis_store import plugin
+from latchpin_redis_store.settings import RedisSettings
+from latchpin_testing import MovedClock, SuiteContext, samples
 from redis.asyncio import Redis
 
-from tests.redis_store.opened import opened
+
+@asynccontextmanager
+async def opened(url, *, clock=None, **settings):
+    """The state store and the record store, on one connection."""
+    values = RedisSettings(redis_url=url, **settings)
+    states, records = plugin.latchpin_state_store(), plugin.latchpin_record_store()
+    async with (
+        SuiteContext(clock or MovedClock()) as context,
+        states.open(values, context) as state_store,
+        records.open(values, context) as record_store,
+    ):
+        yield state_store, record_store
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from latchpin_redis_store import connection, document_scripts, scripts
 from latchpin_testing import MovedClock, samples
 from redis.asyncio import Redis
 
-from tests.redis_store.opened import opened
+from tests.redis_store.test_layout import opened
 
 NOW = MovedClock()()
 SOON = NOW + timedelta(minutes=5)

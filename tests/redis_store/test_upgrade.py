@@ -16,7 +16,7 @@ from latchpin_testing.sealing import SuiteSigner
 from redis.asyncio import Redis
 
 from tests.records.stores import Pieces, sample_flow
-from tests.redis_store.opened import opened
+from tests.redis_store.test_layout import opened
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -360,3 +360,25 @@ def endless(head: bytes, piece: bytes, kind: str) -> Write:
             await writer.drain()
 
     return write
+
+
+# A relay before a real server.
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def relay_to(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """A connection handler that passes everything on to a server on this machine."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer), return_exceptions=True)
+        for each in (writer, there_writer):
+            each.close()
+
+    return handle

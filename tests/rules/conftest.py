@@ -1,22 +1,26 @@
-"""What a rule is: a check against a whole gateway, and how the gateway is made to work without the rule."""
+"""What a rule is: a check against a whole gateway, and how the gateway is made to work without the rule.
+
+Each rule is kept; and where it is taken out of the gateway, its check sees it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
+from latchpin.activity.logs import tear_down_logging
 from latchpin.errors import AuthorizationRequired, UpstreamError
 from latchpin.model import Caller, Gateway
 from latchpin_demo.browser import Browser, Page
 
-from tests.providers import FaultSwitch, sign_in
-from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
+from tests.providers import FaultSwitch, sign_in, start_fault_switch
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway, open_gateway
 
-__all__ = ["GatewayUnderTest", "Rule", "RuleBroken", "demand"]
-
+NEEDS = ("latchpin_dcr", "latchpin_memory_store")
 CALLBACK = f"{BASE}/oauth/callback"
 
 
@@ -102,3 +106,27 @@ class Rule:
     check: Callable[[GatewayUnderTest], Awaitable[None]]
     remove: Callable[[pytest.MonkeyPatch], None]
     settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextlib.asynccontextmanager
+async def open_for(rule: Rule, environment: pytest.MonkeyPatch) -> AsyncIterator[GatewayUnderTest]:
+    for name, value in rule.settings.items():
+        environment.setenv(name, value)
+    with start_fault_switch() as switch:
+        async with open_gateway() as gateway:
+            yield GatewayUnderTest(gateway, switch)
+    tear_down_logging()
+
+
+async def keep(rule: Rule, environment: pytest.MonkeyPatch) -> None:
+    """The gateway keeps the rule."""
+    async with open_for(rule, environment) as tested:
+        await rule.check(tested)
+
+
+async def miss(rule: Rule, environment: pytest.MonkeyPatch) -> None:
+    """Without the rule, its check fails."""
+    rule.remove(environment)
+    async with open_for(rule, environment) as tested:
+        with pytest.raises(RuleBroken):
+            await rule.check(tested)

@@ -12,10 +12,8 @@ from latchpin.model import Caller
 from latchpin_memory_store.states import MemoryStateStore
 
 from tests.providers import faults
-from tests.rules.rule import CALLBACK, GatewayUnderTest, Rule, demand, succeeded
+from tests.rules.conftest import CALLBACK, GatewayUnderTest, Rule, demand, keep, miss, succeeded
 from tests.support.gateway_in_process import ADMIN, BASE
-
-__all__ = ["RULES"]
 
 EVIL = "https://evil.example"
 
@@ -292,3 +290,15 @@ RULES = (
     Rule("resource metadata speaks for the MCP server", metadata_of_another_resource, without_matching_resource),
     Rule("another issuer than the pinned one is not followed", issuer_moves, without_pin),
 )
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+@every_rule
+async def test_the_rule_is_kept(rule: Rule, environment: pytest.MonkeyPatch):
+    await keep(rule, environment)
+
+
+@every_rule
+async def test_without_the_rule_its_check_fails(rule: Rule, environment: pytest.MonkeyPatch):
+    await miss(rule, environment)

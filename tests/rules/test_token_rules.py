@@ -10,10 +10,8 @@ import pytest
 from latchpin.model import Caller
 
 from tests.providers import faults
-from tests.rules.rule import GatewayUnderTest, Rule, demand
+from tests.rules.conftest import GatewayUnderTest, Rule, demand, keep, miss
 from tests.support.gateway_in_process import ALICE, BASE
-
-__all__ = ["RULES"]
 
 BOB = "bob@example.com"
 HOUR = {"hours": 1.01}
@@ -328,3 +326,15 @@ RULES = (
     Rule("a gateway is for its allowed users", allowed_users, without_allowed_users),
     Rule("administrators alone write gateways", administrators_write, without_administrators),
 )
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+@every_rule
+async def test_the_rule_is_kept(rule: Rule, environment: pytest.MonkeyPatch):
+    await keep(rule, environment)
+
+
+@every_rule
+async def test_without_the_rule_its_check_fails(rule: Rule, environment: pytest.MonkeyPatch):
+    await miss(rule, environment)
