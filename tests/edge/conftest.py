@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import secrets
 import shutil
-import signal
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +44,29 @@ class Edge:
     asked_at: str
     environment: dict[str, str]
     folder: Path
+    nginx: ServerProcess = field(init=False)
 
     @property
     def output(self) -> Path:
         return self.folder / "nginx.conf"
 
-    def asked(self, gateway_id: str) -> int:
+    async def asked(self, gateway_id: str) -> int:
         """How often the data plane asked which token goes up."""
-        return self.gateway.log.count(f" GET /edge/token/{gateway_id} ")
+        return (await self._log()).count(f" GET /edge/token/{gateway_id} ")
 
-    def proxied(self, gateway_id: str) -> int:
+    async def proxied(self, gateway_id: str) -> int:
         """How many calls the proxy served."""
-        return self.gateway.log.count(f" POST /gateways/{gateway_id}/mcp ")
+        return (await self._log()).count(f" POST /gateways/{gateway_id}/mcp ")
+
+    async def _log(self) -> str:
+        """The gateway's log, with all that was done so far: lines are written in order, and not at once."""
+        mark = f"/mark-{secrets.token_hex(8)}"
+        async with self.gateway.api() as client:
+            await client.get(mark)
+        async with asyncio.timeout(DEADLINE):
+            while mark not in (log := self.gateway.log):  # noqa: ASYNC110  another process writes it
+                await asyncio.sleep(TICK)
+        return log
 
     @contextlib.asynccontextmanager
     async def client(self, email: str = ALICE, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
@@ -74,9 +84,9 @@ class Edge:
 
     async def until_native(self, gateway_id: str) -> None:
         """Wait until the data plane was told of a gateway: then it asks, even for a caller whom nobody knows."""
-        before = self.asked(gateway_id)
+        before = await self.asked(gateway_id)
         async with asyncio.timeout(DEADLINE):
-            while self.asked(gateway_id) == before:
+            while await self.asked(gateway_id) == before:
                 await self.call(gateway_id, authorization="Bearer nobody")
                 await asyncio.sleep(TICK)
 
@@ -130,7 +140,7 @@ def start_edge(folder: Path, **settings: str) -> Iterator[Edge]:
         edge = Edge(gateway, url, f"http://127.0.0.1:{aside.port}", environment, folder)
         stack.enter_context(watching(edge))
         command = [wheel(), "-c", str(edge.output), "-p", str(folder), "-g", "daemon off;"]
-        stack.enter_context(ServerProcess(command, env=clean_environment({}), cwd=folder, stop_signal=signal.SIGTERM))
+        edge.nginx = stack.enter_context(ServerProcess(command, env=clean_environment({}), cwd=folder))
         yield edge
 
 

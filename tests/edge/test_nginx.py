@@ -29,17 +29,17 @@ def sent(switch: FaultSwitch) -> list[str]:
 async def test_a_call_goes_straight_up_with_the_callers_own_token(edge: Edge, fault_switch: FaultSwitch):
     gateway = await edge.add(fault_switch.provider.mcp_url, ALICE)
     fault_switch.forget()
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     answer = await edge.call(gateway)
     assert answer.status_code == 200
     assert '"3"' in answer.text or "3" in answer.text
     [authorization] = sent(fault_switch)
     assert authorization.startswith("Bearer ")
     assert edge.gateway.bearer(ALICE).partition(".")[0] not in authorization
-    asked = edge.asked(gateway)
+    asked = await edge.asked(gateway)
     await edge.call(gateway)
-    assert edge.asked(gateway) == asked, "the answer was not kept"
-    assert edge.proxied(gateway) == proxied, "the proxy served it"
+    assert await edge.asked(gateway) == asked, "the answer was not kept"
+    assert await edge.proxied(gateway) == proxied, "the proxy served it"
 
 
 async def test_fields_that_are_not_named_stay_on_their_side(edge: Edge, scripted: ScriptedServer):
@@ -59,7 +59,7 @@ async def test_fields_that_are_not_named_stay_on_their_side(edge: Edge, scripted
 
     scripted.script = script
     gateway = await edge.add(scripted.url + "?tenant=1", auth_type="none")
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     async with edge.client() as client:
         answer = await client.post(
             f"/gateways/{gateway}/mcp?secret=1",
@@ -74,7 +74,7 @@ async def test_fields_that_are_not_named_stay_on_their_side(edge: Edge, scripted
             },
         )
     assert answer.content == ANSWER
-    assert edge.proxied(gateway) == proxied
+    assert await edge.proxied(gateway) == proxied
     assert not {"set-cookie", "access-control-allow-origin", "mcp-session-id", "x-accel-redirect"} & set(answer.headers)
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-own"] == "kept"
@@ -104,13 +104,13 @@ async def test_an_event_is_there_when_the_server_sent_it(edge: Edge, scripted: S
 
     scripted.script = script
     gateway = await edge.add(scripted.url, auth_type="none")
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     async with edge.client() as client, client.stream("POST", f"/gateways/{gateway}/mcp", content=CALL) as answer:
         pieces = answer.aiter_bytes()
         assert await anext(pieces) == b"data: 1\n\n"
         seen.set()
         assert b"".join([piece async for piece in pieces]) == b"data: 2\n\n"
-    assert edge.proxied(gateway) == proxied
+    assert await edge.proxied(gateway) == proxied
 
 
 async def test_a_token_that_is_refused_is_renewed_and_the_call_sent_again(edge: Edge, fault_switch: FaultSwitch):
@@ -223,9 +223,9 @@ async def test_a_cookie_opens_nothing(edge: Edge, scripted: ScriptedServer):
 )
 async def test_calls_of_tools_that_name_nothing_else_are_native(edge: Edge, body: bytes, native: bool, request):
     gateway, _ = await open_gateway(edge, request)
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     await edge.call(gateway, content=body)
-    assert (edge.proxied(gateway) == proxied) == native
+    assert (await edge.proxied(gateway) == proxied) == native
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ async def test_calls_of_tools_that_name_nothing_else_are_native(edge: Edge, body
 )
 async def test_a_request_that_says_something_else_of_itself_is_the_proxys(edge: Edge, field, request):
     gateway, _ = await open_gateway(edge, request)
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     await edge.call(gateway, **field)
-    assert edge.proxied(gateway) == proxied + 1
+    assert await edge.proxied(gateway) == proxied + 1
 
 
 async def open_gateway(edge: Edge, request) -> tuple[str, ScriptedServer]:
@@ -259,9 +259,9 @@ async def test_a_session_is_its_owners_and_goes_up_by_the_servers_name(edge: Edg
     scripted.script = script
     gateway = await edge.add(scripted.url, auth_type="none")
     quiet = await begin_session(edge, gateway, {})
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     answer = await edge.call(gateway, mcp_session_id=quiet)
-    assert edge.proxied(gateway) == proxied
+    assert await edge.proxied(gateway) == proxied
     assert answer.headers["mcp-session-id"] == quiet
     assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
     for wrong, email in ((quiet, BOB), ("session-1", ALICE)):
@@ -279,9 +279,9 @@ async def test_where_a_person_may_be_asked_the_proxy_listens(edge: Edge, scripte
     scripted.script = script
     gateway = await edge.add(scripted.url, auth_type="none")
     asking = await begin_session(edge, gateway, {"elicitation": capability})
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     assert (await edge.call(gateway, mcp_session_id=asking)).status_code == 200
-    assert edge.proxied(gateway) == proxied + 1
+    assert await edge.proxied(gateway) == proxied + 1
     assert scripted.arrived[-1].all("mcp-session-id") == ["session-1"]
 
 
@@ -289,9 +289,9 @@ async def test_a_server_without_sessions_is_asked_by_the_proxy_for_a_program_tha
     scripted.script = answer_json
     gateway = await edge.add(scripted.url, auth_type="none")
     asking = await begin_session(edge, gateway, {"elicitation": {"form": {}}})
-    proxied = edge.proxied(gateway)
+    proxied = await edge.proxied(gateway)
     assert (await edge.call(gateway, mcp_session_id=asking)).status_code == 200
-    assert edge.proxied(gateway) == proxied + 1
+    assert await edge.proxied(gateway) == proxied + 1
     assert scripted.arrived[-1].all("mcp-session-id") == []
 
 

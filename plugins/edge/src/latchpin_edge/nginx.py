@@ -13,6 +13,7 @@ Status codes from 595 are our own jumps. ``Cache-Control`` of the answer to the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
@@ -30,6 +31,8 @@ LARGEST_BODY = 99_999
 _TO_PROXY, _CROWDED = 596, 598
 _FALLS = (300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 415, 421, 426, 511)
 """What an MCP server answers that did nothing: the proxy asks it again, and knows what to do about it."""
+_PLAIN = re.compile(r"[A-Za-z0-9._~/-]+")
+"""A path in which nothing has to be escaped."""
 _IGNORED = (
     *(f"X-Accel-{name}" for name in ("Redirect", "Expires", "Limit-Rate", "Buffering", "Charset")),
     *("Expires", "Cache-Control", "Set-Cookie", "Vary"),
@@ -37,6 +40,23 @@ _IGNORED = (
 _NOT_GRANTED = (404, 405, 408, 409, 413, 414, 421, 429, 431, 500, 502, 503, 504)
 # A member's name may be written with escapes; then, too, the proxy reads it.
 _OF_INTEREST = r'"(?:requestState|inputResponses|taskIds?|task)"|related-task|"elicitation"|\\u00[2-7]|[\x00]'
+_TOLD = (
+    "request_method",
+    "http_sec_fetch_site",
+    "http_content_encoding",
+    "http_mcp_method",
+    "content_length",
+    "latchpin_origin",
+    "http_content_type",
+    "http_authorization",
+    "latchpin_named",
+)
+"""Each on a line of ``_FIELDS``: no header field can have two."""
+_FIELDS = (
+    r"^POST\n(?:same-origin|none)?\n(?:identity)?\n(?:tools/call)?\n[0-9]{1,5}\n1\n"
+    r"(?i:application/json[ \t]*(?:;[ \t]*charset=utf-8[ \t]*)?)\n(?:(?i:bearer) [A-Za-z0-9._~+/-]+=*\n[01]|\n1)$"
+)
+_APART = r"\n"
 _CALL = r'^\s*+\{\s*+(?=")(?s:.*?)"method"\s*+:\s*+"tools/call"'
 
 
@@ -97,21 +117,12 @@ def _maps(plan: Plan) -> Iterator[str]:
     named = [f"1 $http_{plan.user_header.replace('-', '_')};"] if plan.user_header else []
     yield from _block("map $latchpin_front $latchpin_user", ['default "";', *named])
     yield from _block("map $latchpin_user $latchpin_named", ["default 1;", '"" 0;'])
-    bearer = ["default 0;", '"" $latchpin_named;', r'"~*^bearer [A-Za-z0-9._~+/-]+=*$" 1;']
-    yield from _block("map $http_authorization $latchpin_bearer", bearer)
     # The end of a token tells callers apart; a key that is too long would come into the log.
-    end = ["default $http_authorization;", '"~^(?s:.*)(?<latchpin_last>.{64})$" $latchpin_last;']
+    end = ["default $http_authorization;", '"~^(?s:.*+)(?<=(?<latchpin_last>.{64}))" $latchpin_last;']
     yield from _block("map $http_authorization $latchpin_end", end)
     yield from _block("map $http_origin $latchpin_origin", ["default 0;", '"" 1;', f"{_quoted(plan.origin)} 1;"])
-    yield from _block("map $http_sec_fetch_site $latchpin_site", ["default 0;", '"" 1;', "same-origin 1;", "none 1;"])
-    kind = r'"~*^application/json\s*(?:;\s*charset=utf-8\s*)?$" 1;'
-    yield from _block("map $http_content_type $latchpin_type", ["default 0;", kind])
-    yield from _block("map $http_content_encoding $latchpin_coding", ["default 0;", '"" 1;', "identity 1;"])
-    yield from _block("map $content_length $latchpin_length", ["default 0;", '"~^[0-9]{1,5}$" 1;'])
-    yield from _block("map $http_mcp_method $latchpin_method", ["default 0;", '"" 1;', "tools/call 1;"])
-    told = ("bearer", "origin", "site", "type", "coding", "length", "method")
-    key = "$request_method " + "".join(f"$latchpin_{name}" for name in told)
-    yield from _block(f'map "{key}" $latchpin_first', ["default proxy;", f'"POST {"1" * len(told)}" native;'])
+    fields = _APART.join(f"${name}" for name in _TOLD)
+    yield from _block(f'map "{fields}" $latchpin_first', ["default proxy;", f"{_quoted('~' + _FIELDS)} native;"])
     body = ["default proxy;", f"{_quoted('~' + _OF_INTEREST)} proxy;", f"{_quoted('~' + _CALL)} native;"]
     yield from _block("map $request_body $latchpin_body", body)
 
@@ -145,8 +156,8 @@ def _native_locations(plan: Plan) -> Iterator[str]:
     for way in plan.ways:
         yield from _block(f"location = {_quoted(f'{plan.base_path}/gateways/{way.gateway_id}/mcp')}", _first(plan, way))
         yield from _block(f"location @edge_{way.gateway_id}", _native(plan, way))
+        yield from _block(f"location = {_question_place(way)}", _question(plan, way))
     yield from _block("location = /.latchpin/read", ["internal;", "return 204;"])
-    yield from _block("location = /.latchpin/token", _question(plan))
     yield from _block("location @latchpin_refused", ["return 403;"])
     crowded = _told(plan, HTTPStatus.TOO_MANY_REQUESTS, "too-many-exchanges", "Too many exchanges at once")
     yield from _block("location @latchpin_crowded", crowded)
@@ -157,9 +168,6 @@ def _native_locations(plan: Plan) -> Iterator[str]:
 
 def _first(plan: Plan, way: Way) -> Iterator[str]:
     """The caller's request: what its fields tell, and its body read into memory, which ``mirror`` does."""
-    yield f"set $latchpin_gateway {way.gateway_id};"
-    yield f"set $latchpin_url {_quoted(way.url)};"
-    yield f"set $latchpin_target {_quoted(way.target)};"
     yield f"if ($latchpin_first = proxy) {{ return {_TO_PROXY}; }}"
     yield f"limit_conn latchpin_callers {plan.limits.per_user};"
     yield "mirror /.latchpin/read;"
@@ -172,10 +180,10 @@ def _first(plan: Plan, way: Way) -> Iterator[str]:
 
 def _native(plan: Plan, way: Way) -> Iterator[str]:
     yield f"if ($latchpin_body = proxy) {{ return {_TO_PROXY}; }}"
-    yield "auth_request /.latchpin/token;"
+    yield f"auth_request {_question_place(way)};"
     yield "auth_request_set $latchpin_authorization $upstream_http_x_upstream_authorization;"
     yield "auth_request_set $latchpin_session $upstream_http_x_upstream_session;"
-    yield f"proxy_pass {'https' if way.secure else 'http'}://edge_{way.gateway_id}$latchpin_target;"
+    yield from _pass_to(way)
     yield "proxy_pass_request_headers off;"
     yield f"proxy_set_header Host {_quoted(way.authority)};"
     yield 'proxy_set_header Connection "";'
@@ -206,25 +214,39 @@ def _native(plan: Plan, way: Way) -> Iterator[str]:
     yield "error_page 504 = @latchpin_504;"
 
 
-def _question(plan: Plan) -> Iterator[str]:
+def _pass_to(way: Way) -> Iterator[str]:
+    """Where it goes. A named place takes no path, so it is written over the request's, or put in from a variable."""
+    server = f"{'https' if way.secure else 'http'}://edge_{way.gateway_id}"
+    if _PLAIN.fullmatch(way.target):
+        yield f'rewrite ^ "{way.target}?" break;'
+        yield f"proxy_pass {server};"
+        return
+    yield f"set $latchpin_target {_quoted(way.target)};"
+    yield f"proxy_pass {server}$latchpin_target;"
+
+
+def _question_place(way: Way) -> str:
+    return f"/.latchpin/token/{way.gateway_id}"
+
+
+def _question(plan: Plan, way: Way) -> Iterator[str]:
     yield "internal;"
-    yield "proxy_pass http://latchpin_edge/edge/token/$latchpin_gateway;"
+    yield f"proxy_pass http://latchpin_edge/edge/token/{way.gateway_id};"
     yield "proxy_pass_request_body off;"
     yield f"proxy_set_header Host {_quoted(plan.origin.partition('://')[2])};"
     for name in ("Connection", "Content-Length", "Cookie"):
         yield f'proxy_set_header {name} "";'
     yield f"proxy_set_header X-Edge-Secret {_quoted(plan.secret)};"
     yield "proxy_set_header X-Edge-Peer $remote_addr;"
-    yield "proxy_set_header X-Edge-Url $latchpin_url;"
+    yield f"proxy_set_header X-Edge-Url {_quoted(way.url)};"
     if plan.user_header:
         yield f"proxy_set_header {plan.user_header} $latchpin_user;"
     yield f"proxy_read_timeout {ASK_SECONDS}s;"
     yield "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Buffering Expires Set-Cookie Vary;"
     if plan.cache_seconds:
-        names = ("latchpin_gateway", "latchpin_url", "http_authorization", "latchpin_user", "http_mcp_session_id")
-        apart = r"\n"  # which no header field can have
+        key = (way.gateway_id, way.url, "$http_authorization", "$latchpin_user", "$http_mcp_session_id")
         yield "proxy_cache latchpin_tokens;"
-        yield f'proxy_cache_key "{apart.join(f"${name}" for name in names)}";'
+        yield f'proxy_cache_key "{_APART.join(key)}";'
         yield "proxy_cache_methods GET HEAD POST;"
         yield "proxy_cache_use_stale off;"
     yield "proxy_intercept_errors on;"
@@ -271,11 +293,11 @@ def _indented(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A word in quotes. A ``$`` would begin a variable and cannot be written otherwise, so none comes this far.
+    """A word in quotes. Outside of a pattern (``~``), a ``$`` would begin a variable, so none comes this far.
 
     Raises:
         ValueError: there is one, or a control character.
     """
-    if not text.isprintable() or "$" in text:
+    if not text.isprintable() or ("$" in text and not text.startswith("~")):
         raise ValueError("a text cannot be written into a configuration")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
