@@ -75,7 +75,7 @@ def native(name: str, server: str, **settings: str) -> Iterator[Way]:
     with tempfile.TemporaryDirectory() as folder, start_edge(Path(folder), LOG_LEVEL="INFO", **settings) as edge:
         gateway = asyncio.run(add_gateway(edge, server))
         headers = {"authorization": f"Bearer {edge.gateway.bearer(ALICE)}"}
-        pids = [edge.nginx.pid, edge.gateway.process.pid]
+        pids = [edge.program.pid, edge.gateway.process.pid]
         yield Way(name, f"{edge.url}/gateways/{gateway}/mcp", headers, pids)
 
 

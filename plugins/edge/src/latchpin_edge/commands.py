@@ -55,13 +55,13 @@ def config(  # noqa: PLR0917  options
     for detour in plan.detours:
         say(f"{detour.gateway_id} is served by the proxy: {detour.reason}")
     if judge:
-        make_folder(plan.folder, owner=worker_ids())
+        make_folder(plan.folder, owner=worker_ids(kind))
         wrong = check(kind, find_program(kind, program), text)
         if wrong is not None:
             raise SettingsError(f"{kind.value} refuses the configuration: {wrong[:2000]}", remedy="Report this.")
         say(f"{kind.value} takes it")
     if output is not None:
-        make_folder(plan.folder, owner=worker_ids())
+        make_folder(plan.folder, owner=worker_ids(kind))
         write(output, text)
     elif not judge:
         sys.stdout.write(text)

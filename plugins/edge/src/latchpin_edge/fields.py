@@ -6,7 +6,7 @@ MCP server needs is named in EDGE_HEADERS.
 
 from __future__ import annotations
 
-__all__ = ["ALWAYS", "HIDDEN", "PASSING", "STRICT_TRANSPORT"]
+__all__ = ["ALWAYS", "FALLS", "HIDDEN", "PASSING", "STRICT_TRANSPORT"]
 
 PASSING = (
     "accept",
@@ -112,3 +112,6 @@ ALWAYS = (
 )
 """What each answer has; the policy is stricter than that of the gateway's pages, since none is among them."""
 STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
+
+FALLS = (300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 415, 421, 426, 511)
+"""What an MCP server answers that did nothing: the proxy asks it again, and knows what to do about it."""

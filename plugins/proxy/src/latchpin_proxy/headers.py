@@ -70,6 +70,8 @@ _CALLERS_PREFIXES = (
     b"x-ssl-client-",
     b"ssl-client-",
     b"x-envoy-",
+    b"x-edge-",
+    b"x-latchpin-",
     b"proxy-",
     b"sec-",
     b"cf-",
