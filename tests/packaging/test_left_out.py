@@ -5,19 +5,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from latchpin.plugins.elsewhere import ELSEWHERE
 
 from tests.providers.servers import DemoProvider, start_demo_provider
-from tests.servers import GatewayBackend
-from tests.servers.gateway import clean_environment
+from tests.servers import GatewayBackend, run_latchpin
 from tests.servers.selection import ROOT, Distribution, plugins
 from tests.support.gateway_process import (
     ADMIN,
@@ -30,7 +26,6 @@ from tests.support.gateway_process import (
 )
 
 WITHOUT = ROOT / "tests" / "packaging" / "without"
-COMMANDS = WITHOUT / "several_commands.py"
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
@@ -122,36 +117,17 @@ async def refusal(deployed: DeployedGateway, provider: DemoProvider) -> str:
 @pytest.mark.parametrize("left_out", PLUGINS, ids=by_name)
 def test_its_commands_and_its_store_are_asked_for(left_out: Distribution, tmp_path: Path):
     brings, env = ELSEWHERE[left_out.name], {**environment(left_out), "AUTH_ENCRYPTION_SECRET": SECRET}
-    commands: list[tuple[list[str], dict[str, str]]] = [([command, "--once"], {}) for command in brings.commands]
-    if brings.store:
-        commands.append((["serve"], {"CACHE_TYPE": brings.store}))
-    listed, *asked = run_each([(["plugins", "--json"], MEMORY), *commands], env, tmp_path)
-    names = {each["distribution"] for each in json.loads(listed["out"])}
+    listed = run_latchpin("plugins", "--json", env=env | MEMORY, cwd=tmp_path)
+    names = {each["distribution"] for each in json.loads(listed.stdout)}
     assert names & {each.name for each in PLUGINS}
     assert left_out.name not in names
-    assert len(asked) == len(commands)
+    asked = [run_latchpin(command, "--once", env=env, cwd=tmp_path) for command in brings.commands]
+    if brings.store:
+        asked.append(run_latchpin("serve", env=env | {"CACHE_TYPE": brings.store}, cwd=tmp_path))
     for ended in asked:
-        assert ended["code"] == 1, ended
-        assert left_out.name in ended["err"]
-        assert "Traceback" not in ended["err"]
-
-
-def run_each(
-    commands: Sequence[tuple[Sequence[str], Mapping[str, str]]], env: Mapping[str, str], folder: Path
-) -> list[dict[str, Any]]:
-    """How each command ended, all in one process: one each would take most of the time to begin."""
-    ended = subprocess.run(
-        [sys.executable, COMMANDS, json.dumps(commands)],
-        env=clean_environment(env),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    found: list[dict[str, Any]] = json.loads(ended.stdout)
-    return found
+        assert ended.returncode == 1, ended
+        assert left_out.name in ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 def test_each_is_missed_somewhere():

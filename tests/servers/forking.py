@@ -129,12 +129,26 @@ _RUN_WHEN_IMPORTED = re.compile(r"\.(__main__|asgi|migrations\..*)$")
 
 def _import_all() -> None:
     """Import each module of the core and of the plugins that are installed, and with them what those import."""
-    packages = {"latchpin", *(point.value.partition(".")[0] for point in entry_points(group="latchpin"))}
-    for package in sorted(packages):
+    for package in sorted(_packages()):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not _RUN_WHEN_IMPORTED.search(module.name):
                 importlib.import_module(module.name)
     gc.freeze()
+
+
+def _packages() -> set[str]:
+    return {"latchpin", *(point.value.partition(".")[0] for point in entry_points(group="latchpin"))}
+
+
+def _forget_ours(folders: str) -> None:
+    """Be as if only what others wrote had been imported, and ``folders`` been on PYTHONPATH from the start."""
+    ours = _packages()
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
+    sys.path[:0] = folders.split(os.pathsep)
+    importlib.invalidate_caches()
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("sitecustomize")
 
 
 def _wait_for_a_start(channel: socket.socket) -> None:
@@ -173,6 +187,8 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
     time.tzset()
     os.chdir(request["cwd"])
     sys.argv = ["latchpin", *request["arguments"]]
+    if "PYTHONPATH" in os.environ:
+        _forget_ours(os.environ["PYTHONPATH"])
 
 
 def _tell(answer: int, number: int) -> None:

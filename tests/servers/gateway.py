@@ -77,11 +77,6 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return inherited | {"PYTHONUNBUFFERED": "1"} | dict(settings)
 
 
-def how_to_start(env: Mapping[str, str], executable: str | None) -> Callable[..., Any]:
-    """As ``subprocess.Popen`` does, or from what has imported everything: unless an executable or modules are named."""
-    return ForkedLatchpin if executable is None and "PYTHONPATH" not in env else subprocess.Popen
-
-
 def run_latchpin(
     *arguments: str,
     env: Mapping[str, str],
@@ -90,7 +85,10 @@ def run_latchpin(
     stdin: str = "",
     executable: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; output and error apart, nothing raised for its exit status."""
+    """Run a command to its end; output and error apart, nothing raised for its exit status.
+
+    What it takes is as in ``start_latchpin``.
+    """
     with (
         tempfile.TemporaryFile("w+") as given,
         tempfile.TemporaryFile("w+") as out,
@@ -100,7 +98,8 @@ def run_latchpin(
         given.seek(0)
         command = [executable or latchpin_command(), *arguments]
         streams = {"stdin": given, "stdout": out, "stderr": err}
-        process = how_to_start(env, executable)(command, env=clean_environment(env), cwd=cwd, **streams)
+        start: Callable[..., Any] = subprocess.Popen if executable else ForkedLatchpin
+        process = start(command, env=clean_environment(env), cwd=cwd, **streams)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -137,7 +136,7 @@ def start_latchpin(
         port = int(env.get("PORT", reservation.port))
         settings = {"PORT": str(port), "BASE_URL": f"http://{HOST}:{port}", **env}
         command = [executable or latchpin_command(), *(arguments or ("serve",))]
-        start = how_to_start(env, executable)
+        start = subprocess.Popen if executable else ForkedLatchpin
         with LatchpinProcess(command, env=clean_environment(settings), cwd=cwd, start=start) as process:
             process.port, process.base_url = port, settings["BASE_URL"]
             if ready:
