@@ -9,9 +9,9 @@ import sys
 import time
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
+from latchpin.activity.access_lines import JoiningFile, JoiningStream
 from latchpin.activity.recorder import current_flow
 from latchpin.settings.core import CoreSettings
 
@@ -46,7 +46,7 @@ class TextFormatter(_WrittenOnce):
 
     def __init__(self) -> None:
         super().__init__(_TEXT)
-        self._second = (0, "")
+        self._second = (-1, "")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002  as above
         """Write the time; what is the same within a second is written once."""
@@ -99,7 +99,7 @@ class _Ours(logging.Filter):
         return record.levelno >= (logging.INFO if record.name == "uvicorn.error" else logging.WARNING)
 
 
-class _PrivateFile(WatchedFileHandler):
+class _PrivateFile(JoiningFile):
     """A log file that is made for its owner's eyes only; one that is there keeps its mode."""
 
     def _open(self) -> TextIOWrapper:
@@ -113,7 +113,7 @@ def _open_private(path: str, flags: int) -> int:
 
 def set_up_logging(settings: CoreSettings) -> None:
     """Install the handlers for this process; a log file that cannot be written is a warning, not a failure."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [JoiningStream(sys.stderr)]
     complaint = ""
     if settings.log_file:
         try:

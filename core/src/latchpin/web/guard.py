@@ -16,7 +16,9 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
+from latchpin.activity.access_lines import access_lines
 from latchpin.activity.observers import Observers
+from latchpin.activity.recorder import current_flow
 from latchpin.contracts import Operation
 from latchpin.errors import LatchpinError
 from latchpin.settings.core import CoreSettings
@@ -30,7 +32,6 @@ from latchpin.web.traces import known_trace, log_failure, one_line, trace_of
 __all__ = ["Guard", "install_guard"]
 
 _log = logging.getLogger("latchpin.web")
-_access = logging.getLogger("latchpin.access")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -128,8 +129,8 @@ class Guard:
                 raise
             await self._refuse(LatchpinError(), scope, receive, guarded_send)
         finally:
-            if _access.isEnabledFor(logging.INFO):
-                self._write_access_line(scope, status, self._timer() - began)
+            if access_lines.wanted:
+                _write_access_line(scope, status, self._timer() - began)
         return status
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, body: RequestBody) -> None:
@@ -191,20 +192,6 @@ class Guard:
             extra={trace.member: trace.id},
         )
 
-    def _write_access_line(self, scope: Scope, status: int, seconds: float) -> None:
-        trace = known_trace(scope)
-        client = scope.get("client")
-        _access.info(
-            "%s %s %s %s %.1fms%s",
-            client[0] if client else "-",
-            scope["method"],
-            _shown_path(scope),
-            status,
-            seconds * 1000,
-            f" {trace.kind} {trace.id}" if trace else "",
-            extra={trace.member: trace.id} if trace else {},
-        )
-
 
 def _is_last(body: RequestBody, scope: Scope) -> bool:
     """Whether an answer that begins now must be the connection's last: much of the body may still be to come."""
@@ -238,6 +225,17 @@ def _route(scope: Scope) -> str:
         before, slash, after = path.rpartition(f"/{value}")
         path = f"{before}/{{{name}}}{after}" if slash else path
     return path
+
+
+def _write_access_line(scope: Scope, status: int, seconds: float) -> None:
+    trace, client = known_trace(scope), scope.get("client")
+    belongs, extra = "", {}
+    if trace is not None:
+        belongs, extra = f" {trace.kind} {trace.id}", {trace.member: trace.id}
+    if (flow := current_flow()) is not None:
+        extra.setdefault("flow_id", flow)
+    address = client[0] if client else "-"
+    access_lines.tell((address, scope["method"], _shown_path(scope), status, seconds * 1000, belongs), extra)
 
 
 def _shown_path(scope: Scope) -> str:
