@@ -33,7 +33,11 @@ async def test_others_are_served_while_many_tokens_are_opened():
     records = SimpleNamespace(tokens=SimpleNamespace(list=listed), gateways=SimpleNamespace(list=gateways))
     health = SimpleNamespace(health=lambda _: TokenHealth("valid", authorized=True))
     service = ConnectionService(
-        SimpleNamespace(records=records, kept=None, tools=None, activity=None, clock=None), SimpleNamespace(), health
+        SimpleNamespace(
+            records=records, kept=None, tools=None, activity=None, clock=None, context=SimpleNamespace(endings=None)
+        ),
+        SimpleNamespace(),
+        health,
     )
     others = asyncio.create_task(serve_others())
     try:
