@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -217,8 +216,7 @@ class Served:
     """An application as this server serves it.
 
     While it runs, its access lines are written together. Requests begin in turns, except where somebody asks for its
-    health. Once it has started, the garbage collector passes over what there is by then, which stays: to look through
-    all of it takes a tenth of a second each time.
+    health.
     """
 
     def __init__(self, app: App) -> None:
@@ -228,21 +226,11 @@ class Served:
         """Serve one ASGI scope."""
         if scope["type"] != "http":
             with access_lines.gathered():
-                await self._app(scope, receive, _settling(send))
+                await self._app(scope, receive, send)
             return
         if not scope["path"].endswith(URGENT):
             await turn(new=True)
         await self._app(scope, receive, send)
-
-
-def _settling(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    async def settling_send(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            gc.collect()
-            gc.freeze()
-        await send(message)
-
-    return settling_send
 
 
 class OnlyHealth:
