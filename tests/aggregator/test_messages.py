@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, request_body
 from latchpin_aggregator.header_values import decode_value, encode_value
 from latchpin_aggregator.message import Message, Refused, parse_message
-from latchpin_aggregator.parts import read_elements, read_members, read_value, replace_parts
+from latchpin_aggregator.parts import (
+    TwiceError,
+    read_elements,
+    read_members,
+    read_object,
+    read_value,
+    replace_parts,
+)
 from mcp.shared.inbound import (
     InboundModernRoute,
     classify_inbound_request,
@@ -64,6 +71,15 @@ TWICE = [
     (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', -32700),
     (b'{"jsonrpc":"2.0","id":1,"params":' + b"[" * 100_000 + b"]" * 100_000 + b"}", -32700),
     (b"", -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping",}', -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method" "ping"}', -32700),
+    (b'{"jsonrpc":"2.0" "id":1,"method":"ping"}', -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping"', -32700),
+    (b'{,"jsonrpc":"2.0","id":1,"method":"ping"}', -32700),
+    (b'{jsonrpc:"2.0","id":1,"method":"ping"}', -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping"]', -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping","x":[1,]}', -32700),
+    (b"{", -32700),
     (b"1", -32600),
     (b'{"id":1,"method":"ping"}', -32600),
     (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', -32600),
@@ -257,3 +273,24 @@ def test_an_answer_that_cannot_be_read_is_not_put_in_other_words(text: str):
         answer_for_modern(text, method="tools/call", id=1)
     with pytest.raises(ValueError, match=r"."):
         answer_for_sessions(text, id=1)
+
+
+fragments = st.sampled_from(["{", "}", "[", "]", ",", ":", '"a"', '"b"', "1", " ", "null", '"', "\n", "tru", "-"])
+
+
+@given(st.lists(fragments, max_size=14).map("".join))
+def test_what_is_json_here_is_json_everywhere(text: str):
+    try:
+        expected: Any = json.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            read_object(text)
+        return
+    try:
+        found = read_object(text)
+    except TwiceError:
+        return
+    if found is None:
+        assert not isinstance(expected, dict)
+        return
+    assert {name: part.value for name, part in found[1].items()} == expected

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from latchpin_aggregator.header_values import decode_value
-from latchpin_aggregator.parts import Part, read_members, read_value
+from latchpin_aggregator.parts import Part, TwiceError, read_members, read_object
 from latchpin_aggregator.protocol import (
     CAPABILITIES,
     HEADER_MISMATCH,
@@ -107,9 +107,8 @@ def parse_message(body: bytes, fields: Fields) -> Message:
         Refused: it is no single message, or can be read in two ways.
     """
     headers = _headers(fields)
-    text, whole = _read(body, headers)
+    text, whole, members = _read(body, headers)
     try:
-        members = read_members(text, whole)
         params = _object(text, members.get("params"), "params")
         meta = _object(text, params.get("_meta"), "params._meta")
     except ValueError as exc:
@@ -134,19 +133,21 @@ def _headers(fields: Fields) -> dict[str, str]:
     return headers
 
 
-def _read(body: bytes, headers: Mapping[str, str]) -> tuple[str, Part]:
+def _read(body: bytes, headers: Mapping[str, str]) -> tuple[str, Part, Mapping[str, Part]]:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Refused(INVALID_REQUEST, f"the Content-Type of a message is {MEDIA_TYPE}", status=415)
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise Refused(INVALID_REQUEST, "the body has a Content-Encoding; messages are sent without one", status=415)
     try:
         text = body.decode("utf-8")
-        whole = read_value(text)
+        found = read_object(text)
+    except TwiceError as exc:
+        raise Refused(INVALID_REQUEST, f"the message cannot be served: {exc}") from None
     except (ValueError, RecursionError):
         raise Refused(PARSE_ERROR, "the body is not JSON in UTF-8") from None
-    if not isinstance(whole.value, dict):
+    if found is None:
         raise Refused(INVALID_REQUEST, "the body is not one message: each is sent by itself")
-    return text, whole
+    return text, *found
 
 
 def _object(text: str, part: Part | None, name: str) -> Mapping[str, Part]:

@@ -22,6 +22,7 @@ class Slugs:
 
     def __init__(self, application: Application) -> None:
         self._gateways = application.gateways
+        self._access = application.access
         self._documents: Collection = application.services.context.collection(SLUGS)
         self._by_gateway: Bounded[str, str] = Bounded(_MOST)
         self._by_slug: Bounded[str, str] = Bounded(_MOST)
@@ -52,7 +53,7 @@ class Slugs:
 
     async def _get(self, gateway_id: str, caller: Caller) -> Gateway | None:
         try:
-            return await self._gateways.get(gateway_id, caller)
+            return (await self._access.get(gateway_id, caller)).gateway
         except NotFound:
             return None
 
