@@ -18,9 +18,10 @@ from latchpin.sdk.web import HotRoute
 from latchpin.web.dispatch import Dispatcher, GuardedApp
 from latchpin.web.guard import install_guard
 from latchpin.web.handlers import install_errors
+from latchpin.web.limits import MAX_BODY_BYTES
 from starlette.exceptions import HTTPException
 
-from tests.support.gateway_in_process import ALICE, USER_HEADER, InnerGateway, open_gateway
+from tests.support.gateway_in_process import ALICE, USER_HEADER, InnerGateway, connect, open_gateway
 from tests.web.conftest import settings_of
 
 pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store", "latchpin_proxy")
@@ -144,6 +145,21 @@ async def test_every_answer_is_the_same_both_ways(environment, provider, caplog,
     assert {200, 302, 303, 307, 400, 401, 403, 404, 405, 414, 425} <= statuses
     routes = {facts["route"] for _, _, _, _, [(_, _, facts)] in hot}
     assert {"/health", "/oauth/authorize/{gateway_id}", "/oauth/callback", "/gateways/{gateway_id}/mcp"} <= routes
+
+
+@pytest.mark.usefixtures("both_ways")
+async def test_an_exchange_is_the_same_both_ways(environment, provider):
+    """More than the guard lets other bodies have, so that it streams; and an answer that is one."""
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {"padding": "x" * MAX_BODY_BYTES}}}
+    async with open_gateway() as gateway:
+        connected = await connect(gateway, provider)
+        program = await connected.bearer() | {"Accept": "application/json, text/event-stream"}
+        async with gateway.client(None, **program) as client:
+            answer = await client.post(f"{ORIGIN}/gateways/{connected.id}/mcp", json=asked)
+    tear_down_logging()
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert '"result":{}' in answer.text.replace(" ", "")
 
 
 # -- what is hot, and what is not ----------------------------------------------------------------------
