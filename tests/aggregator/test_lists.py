@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -208,3 +210,42 @@ async def test_names_that_nobody_offers_do_not_keep_a_server_busy(
     for number in range(5):
         assert "error" in await alice.call(f"open__nothing_{number}")
     assert server.backstage.count("tools/list") == asked
+
+
+async def test_what_one_person_meets_hides_no_server_from_others(gateway: InnerGateway, alice: Program):
+    """A server that fails for her serves him."""
+
+    async def script(scope: Any, receive: Any, send: Any) -> None:
+        message = json.loads(await read(receive))
+        if message["method"] == "server/discover" and not served:
+            served.append(True)
+            await reply(send, 503, [("content-type", "text/plain")], b"not for her")
+            return
+        tools = [{"name": "a", "inputSchema": {"type": "object"}}]
+        results = {"server/discover": {"supportedVersions": ["2026-07-28"]}, "tools/list": {"tools": tools}}
+        found = results.get(message["method"])
+        answer = {"result": found} if found else {"error": {"code": -32601, "message": "no"}}
+        body = json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}).encode()
+        await reply(send, 200, [("content-type", "application/json")], body)
+
+    served: list[bool] = []
+    with start_scripted(script) as scripted:
+        await gateway.add(scripted.url, name="Odd", auth_type="none")
+        assert set(await alice.tools()) == {"latchpin_connect"}
+        async with gateway.client(BOB) as http:
+            assert set(await Program(http, f"{BASE}/mcp").tools()) == {"odd__a"}
+
+
+async def test_a_connection_that_nobody_gets_is_tried_once_for_all(gateway: InnerGateway, alice: Program, dead: str):
+    await gateway.add(dead, name="Dead", auth_type="none")
+    logged: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("latchpin").addHandler(handler)
+    try:
+        await alice.tools()
+        async with gateway.client(BOB) as http:
+            assert "latchpin_connect" in await Program(http, f"{BASE}/mcp").tools()
+    finally:
+        logging.getLogger("latchpin").removeHandler(handler)
+    assert len([line for line in logged if "could not be reached" in line]) == 1

@@ -61,6 +61,7 @@ class Lists:
         self._slugs = slugs
         self._documents: Collection = application.services.context.collection(LISTS)
         self._known: Bounded[Key, Kept] = Bounded(_MOST)
+        self._down: Bounded[tuple[str, str], tuple[datetime, str]] = Bounded(_MOST)
         self._renewed_at: Bounded[Key, datetime] = Bounded(_MOST)
         self._renewing: dict[Key, asyncio.Task[None]] = {}
 
@@ -148,6 +149,8 @@ class Lists:
         try:
             kept = await self._ask(gateway, caller)
         except Unavailable as exc:
+            if exc.unreachable:
+                self._note_down(gateway, exc.reason)
             kept = self._failed(before, exc.reason, waits=exc.waits)
         except LatchpinError as exc:
             kept = self._failed(before, exc.public, waits=False)
@@ -157,6 +160,9 @@ class Lists:
     async def _ask(self, gateway: Gateway, caller: Caller) -> Kept:
         if await self._application.must_authorize(gateway, caller):
             raise Unavailable("it needs your authorization", waits=True)
+        down = self._down.get((gateway.id, gateway.url))
+        if down is not None and self._clock() < down[0]:
+            raise Unavailable(down[1], unreachable=True)  # somebody has just found that out
         slug = await self._slugs.of(gateway)
         try:
             async with asyncio.timeout(self._settings.one_endpoint_list_timeout):
@@ -165,6 +171,13 @@ class Lists:
             raise Unavailable("it did not answer in time") from None
         holds = self._settings.one_endpoint_fresh_seconds if fetched.holds is None else max(fetched.holds, 1.0)
         return Kept(fetched.entries, self._clock() + min(timedelta(seconds=holds), LONGEST))
+
+    def _note_down(self, gateway: Gateway, reason: str) -> None:
+        """Spare others the wait for a connection that nobody gets. What one person alone meets is no reason to."""
+        key = (gateway.id, gateway.url)
+        down = self._down.get(key)
+        if down is None or self._clock() >= down[0]:
+            self._down[key] = (self._clock() + AGAIN, reason)
 
     def _failed(self, before: Kept | None, reason: str, *, waits: bool) -> Kept:
         """What was listed before stays, unless the person's authorization is gone."""

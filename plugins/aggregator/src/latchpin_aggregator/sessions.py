@@ -46,6 +46,7 @@ class Sessions:
     """Opens sessions and keeps them."""
 
     def __init__(self, application: Application, wire: Wire, eras: Eras, *, seconds: float) -> None:
+        self._access = application.access
         self._eras = eras
         self._documents: Collection = application.services.context.collection(KEPT)
         self._clock = application.services.clock
@@ -60,7 +61,7 @@ class Sessions:
         Raises:
             Unavailable: the server opens none now.
         """
-        key = _key(gateway, caller, profile)
+        key = await self._key(gateway, caller, profile)
         known = self._known.get(key)
         if known is None:
             known = await self._opening.run(key, lambda: self._find(key, gateway, caller, profile))
@@ -68,12 +69,12 @@ class Sessions:
 
     async def known(self, gateway: Gateway, caller: Caller, profile: Profile) -> ServerSession | None:
         """The caller's session, if there is one."""
-        key = _key(gateway, caller, profile)
+        key = await self._key(gateway, caller, profile)
         return self._known.get(key) or await self._load(key)
 
     async def forget(self, gateway: Gateway, caller: Caller, profile: Profile, session: ServerSession) -> None:
         """Open another when it is next asked for, unless somebody has done so: the server does not know this one."""
-        key = _key(gateway, caller, profile)
+        key = await self._key(gateway, caller, profile)
         if self._known.get(key) == session:
             del self._known[key]
         held = await self._documents.get(key)
@@ -83,6 +84,13 @@ class Sessions:
     async def close(self) -> None:
         """Let what is being opened end."""
         await self._opening.close()
+
+    async def _key(self, gateway: Gateway, caller: Caller, profile: Profile) -> str:
+        """By what a session is kept. A person who connects another account goes on in no session of the earlier one."""
+        token = (await self._access.get(gateway.id, caller)).token
+        account = "" if token is None else f"{token.stored.id} {token.stored.user_id}"
+        text = "\n".join((gateway.id, gateway.url, caller.email, account, str(profile)))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     async def _find(self, key: str, gateway: Gateway, caller: Caller, profile: Profile) -> ServerSession:
         session = await self._load(key)
@@ -128,8 +136,3 @@ class Sessions:
         held = await self._documents.get(key)
         with contextlib.suppress(RecordConflict):  # another worker has opened one, too: each keeps to its own
             await self._documents.put(replace(document, revision=0 if held is None else held.revision))
-
-
-def _key(gateway: Gateway, caller: Caller, profile: Profile) -> str:
-    text = "\n".join((gateway.id, gateway.url, caller.email, str(profile)))
-    return hashlib.sha256(text.encode()).hexdigest()

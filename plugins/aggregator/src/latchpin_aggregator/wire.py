@@ -32,7 +32,8 @@ MOST_BYTES = 8_388_608
 """Of an answer that is held as a whole."""
 AUTHORIZE_FIRST = -32010
 """What the proxy says where a person has to authorize first, to who can do nothing about it."""
-_OK, _FIRST_ERROR = 200, 300
+UNREACHABLE = "provider-unreachable"
+"""The cause that the proxy names where there is no connection."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,10 +47,12 @@ class Unavailable(Exception):
         reason: in one sentence, for people.
         waits: for the caller's person, who has to authorize it.
         answered: the server itself did, in a way that is of no use.
+        unreachable: nobody gets a connection to it, whoever asks.
     """
 
-    def __init__(self, reason: str, *, waits: bool = False, answered: bool = False) -> None:
+    def __init__(self, reason: str, *, waits: bool = False, answered: bool = False, unreachable: bool = False) -> None:
         super().__init__(reason)
+        self.unreachable = unreachable
         self.reason = reason
         self.waits = waits
         self.answered = answered
@@ -142,7 +145,7 @@ class Answer:
         try:
             value = json.loads(self.message or "")
         except (ValueError, RecursionError):
-            raise Unavailable(self._problem(), answered=self.came_from_server) from None
+            raise self._problem() from None
         if not isinstance(value, dict):
             raise Unavailable("it does not answer as an MCP server", answered=True)
         error = value.get("error")
@@ -150,13 +153,15 @@ class Answer:
             raise Unavailable("it needs your authorization", waits=True)
         return value
 
-    def _problem(self) -> str:
+    def _problem(self) -> Unavailable:
         """Why there is no answer, as the proxy or the server has it."""
         try:
             problem = json.loads(self.body)
-            return str(problem["detail"])[:500]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return f"it answers HTTP {self.head.status}, and not as an MCP server"
+            reason, unreachable = str(problem["detail"])[:500], problem.get("cause") == UNREACHABLE
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            reason, unreachable = f"it answers HTTP {self.head.status}, and not as an MCP server", False
+        answered = self.came_from_server
+        return Unavailable(reason, answered=answered, unreachable=unreachable and not answered)
 
     @property
     def came_from_server(self) -> bool:
