@@ -29,6 +29,7 @@ def demo(
         int | None, typer.Option(help="The gateway's port; 4444, or a free one, if not given.", min=1, max=65_535)
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Play the person and the client too, then stop.")] = False,
+    edge: Annotated[bool, typer.Option("--edge", help="Put nginx in front, as latchpin-edge configures it.")] = False,
 ) -> None:
     """Start an authorization server, two protected MCP servers and the gateway here, and give one URL for both.
 
@@ -40,7 +41,7 @@ def demo(
     # the SDK would set up its own output otherwise; the demo's servers have nothing to say to people
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        told = run(until_told(_run(folder, port, once=once)))
+        told = run(until_told(_run(folder, port, once=once, edge=edge)))
     except StepFailed as failure:
         err.print(f"[bold red]failed[/] {escape(failure.step)}", highlight=False, soft_wrap=True)
         err.print(f"  {escape(failure.reason)}", highlight=False, soft_wrap=True)
@@ -50,13 +51,13 @@ def demo(
         raise typer.Exit(_INTERRUPTED if once else 0)
 
 
-async def _run(folder: Path, port: int | None, *, once: bool) -> None:
+async def _run(folder: Path, port: int | None, *, once: bool, edge: bool) -> None:
     from latchpin_demo.environment import open_stage  # noqa: PLC0415
     from latchpin_demo.steps import Steps  # noqa: PLC0415
 
     steps = Steps(_tell)
     out.print("[bold]Latchpin demo[/]: everything on this machine, forgotten when it stops")
-    async with open_stage(steps, folder=folder, port=port) as stage:
+    async with open_stage(steps, folder=folder, port=port, edge=edge) as stage:
         if once:
             await _play(stage, steps)
         else:

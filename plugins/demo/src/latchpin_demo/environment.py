@@ -44,6 +44,7 @@ class DemoEnvironment:
         application: the gateway's services over the same database, opened in this process.
         process: the gateway.
         folder: where settings, database and log are.
+        edge: nginx is in front.
     """
 
     base_url: str
@@ -54,6 +55,7 @@ class DemoEnvironment:
     application: Application
     process: GatewayProcess
     folder: Path
+    edge: bool = False
 
 
 def choose_port(wanted: int | None) -> int:
@@ -76,6 +78,11 @@ def choose_port(wanted: int | None) -> int:
         return _probe(0)
 
 
+def choose_port_behind() -> int:
+    """A free port, for what people do not open."""
+    return _probe(0)
+
+
 def _probe(port: int) -> int:
     with bind("127.0.0.1", port) as listener:
         found: int = listener.getsockname()[1]
@@ -93,8 +100,10 @@ def _answers(host: str, port: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIterator[DemoEnvironment]:
-    """Start everything, and stop it when the block ends.
+async def open_stage(
+    steps: Steps, *, folder: Path, port: int | None, edge: bool = False
+) -> AsyncIterator[DemoEnvironment]:
+    """Start everything, and stop it when the block ends; with ``edge``, nginx in front too.
 
     Raises:
         StepFailed: names what did not start, and why.
@@ -105,14 +114,16 @@ async def open_stage(steps: Steps, *, folder: Path, port: int | None) -> AsyncIt
             stack.enter_context(entered(claimed, settings_models(Plugins())))
             found.append(str(claimed))
         issuer, mcp_url, other_url = await _start_servers(steps, stack)
-        base_url, process = await _start_gateway(steps, stack, claimed, port)
+        base_url, place, process = await _start_gateway(steps, stack, claimed, port, edge=edge)
         with steps.step("Register the MCP servers as gateways") as found:
             application = await stack.enter_async_context(opened())
-            gateway_id = await _add_gateway(application, base_url, GATEWAY_NAME, mcp_url)
-            await _add_gateway(application, base_url, OTHER_NAME, other_url)
+            gateway_id = await _add_gateway(application, place, GATEWAY_NAME, mcp_url)
+            await _add_gateway(application, place, OTHER_NAME, other_url)
             found.append(f"{GATEWAY_NAME}, id {gateway_id}, and {OTHER_NAME}")
+        if edge:
+            await _start_edge(steps, stack, base_url)
         endpoint = f"{base_url}/mcp"  # the demo needs the plugin that serves it
-        yield DemoEnvironment(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed)
+        yield DemoEnvironment(base_url, gateway_id, issuer, mcp_url, endpoint, application, process, claimed, edge)
 
 
 async def _start_servers(steps: Steps, stack: contextlib.AsyncExitStack) -> tuple[str, str, str]:
@@ -132,11 +143,13 @@ async def _start_servers(steps: Steps, stack: contextlib.AsyncExitStack) -> tupl
 
 
 async def _start_gateway(
-    steps: Steps, stack: contextlib.AsyncExitStack, folder: Path, wanted: int | None
-) -> tuple[str, GatewayProcess]:
+    steps: Steps, stack: contextlib.AsyncExitStack, folder: Path, wanted: int | None, *, edge: bool
+) -> tuple[str, str, GatewayProcess]:
+    """BASE_URL, where the gateway itself is reached, and its process."""
     with steps.step("Start the gateway") as found:
-        port = choose_port(wanted)
-        base_url = f"http://localhost:{port}"
+        front = choose_port(wanted)
+        port = choose_port_behind() if edge else front
+        base_url, place = f"http://localhost:{front}", f"http://127.0.0.1:{port}"
         settings = {
             "AUTH_ENCRYPTION_SECRET": secrets.token_urlsafe(48),
             "BASE_URL": base_url,
@@ -148,13 +161,25 @@ async def _start_gateway(
             "ADMIN_EMAILS": ADMINISTRATOR,
             "LOG_LEVEL": "DEBUG",
         }
+        if edge:
+            settings |= {"EDGE_SECRET": secrets.token_urlsafe(32), "EDGE_LISTEN": f"127.0.0.1:{choose_port_behind()}"}
         write_settings(folder, settings)
         process = await stack.enter_async_context(serving_gateway())
-        await process.wait_until_healthy(base_url)
-        found.append(base_url)
-        if wanted is None and port != _CUSTOMARY_PORT:
+        await process.wait_until_healthy(place)
+        found.append(place if edge else base_url)
+        if wanted is None and front != _CUSTOMARY_PORT:
             found.append(f"(port {_CUSTOMARY_PORT} is in use)")
-    return base_url, process
+    return base_url, place, process
+
+
+async def _start_edge(steps: Steps, stack: contextlib.AsyncExitStack, base_url: str) -> None:
+    """nginx, and what tells it of gateways that somebody adds."""
+    with steps.step("Start nginx in front") as found:
+        listen = base_url.removeprefix("http://").replace("localhost", "127.0.0.1")
+        arguments = ("edge", "watch", "nginx", "--output", "nginx.conf", "--listen", listen, "--start")
+        edge = await stack.enter_async_context(serving_gateway(*arguments))
+        await edge.wait_until_healthy(base_url)
+        found.append(f"{base_url}, as nginx.conf says")
 
 
 async def _add_gateway(application: Application, base_url: str, name: str, mcp_url: str) -> str:

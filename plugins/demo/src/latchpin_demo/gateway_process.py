@@ -78,13 +78,13 @@ class GatewayProcess:
 
 
 @contextlib.asynccontextmanager
-async def serving_gateway() -> AsyncIterator[GatewayProcess]:
-    """Run ``latchpin serve`` with the working folder's settings until the block ends."""
+async def serving_gateway(*arguments: str) -> AsyncIterator[GatewayProcess]:
+    """Run ``latchpin serve``, or what ``arguments`` say, with the working folder's settings until the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "latchpin",
-        "serve",
+        *(arguments or ("serve",)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,10 @@ async def walk(stage: DemoEnvironment, steps: Steps) -> list[str]:
         with steps.step("Exchange the code for a token") as found:
             token = await client.redeem(came_back)
             found.append("for this endpoint alone")
-    return await _use(stage.endpoint, token, steps)
+    tools = await _use(stage.endpoint, token, steps)
+    if stage.edge:
+        await _call_by_nginx(stage, steps)
+    return tools
 
 
 async def _introduce(client: StockClient, steps: Steps) -> None:
@@ -104,6 +108,22 @@ async def _use(endpoint: str, token: str, steps: Steps) -> list[str]:
             raise LookupError(f"{OTHER_NAME} should wait for an authorization, and this was said: {said[:200]}")
         found.append(OTHER_NAME)
     return tools
+
+
+async def _call_by_nginx(stage: DemoEnvironment, steps: Steps) -> None:
+    """Call a tool at one server's endpoint, which nginx does by itself, and see in the log that nobody else did."""
+    with steps.step("Call it by nginx alone") as found:
+        path = f"/gateways/{stage.gateway_id}/mcp"
+        lifetime = timedelta(minutes=5)
+        bearer = await stage.application.signed_tokens.create_bearer(ADMINISTRATOR, admin=True, lifetime=lifetime)
+        headers = {"authorization": f"Bearer {bearer}", "accept": "application/json, text/event-stream"}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "who_am_i", "arguments": {}}}
+        async with httpx.AsyncClient(trust_env=False, timeout=20, headers=headers) as http:
+            answer = await http.post(stage.base_url + path, json=call)
+        log = (stage.folder / "logs" / "mcpgateway.log").read_text(encoding="utf-8")
+        if ADMINISTRATOR not in answer.text or f" POST {path} " in log:
+            raise LookupError(f"HTTP {answer.status_code}, and it should have been nginx's own: {answer.text[:200]}")
+        found.append(f"{ADMINISTRATOR}; the gateway was asked for the token, and saw no call")
 
 
 def _text_of(result: CallToolResult) -> str:

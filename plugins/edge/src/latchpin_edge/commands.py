@@ -77,11 +77,12 @@ def watch(  # noqa: PLR0917  options
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.2, max=3600)] = (
         EVERY_SECONDS
     ),
+    start: Annotated[bool, typer.Option("--start", help="Run the data plane, too, and end it with this.")] = False,
     program: ProgramOption = None,
 ) -> None:
     """Write the configuration, and anew whenever gateways or their addresses change; tell the data plane each time."""
     front = parse_front(listen, certificate, key)
-    run(_watch(Watch(kind, front, output, find_program(kind, program)), every))
+    run(_watch(Watch(kind, front, output, find_program(kind, program)), every, start=start))
 
 
 @app.command()
@@ -96,9 +97,9 @@ async def _plan(front: Front) -> Plan:
         return await find_plan(application, front)
 
 
-async def _watch(watching: Watch, every: float) -> None:
+async def _watch(watching: Watch, every: float, *, start: bool) -> None:
     async with opened() as application:
-        await until_told(watching.run(application, every))
+        await until_told(watching.run(application, every, start=start))
 
 
 def parse_front(listen: str, certificate: Path | None, key: Path | None) -> Front:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import os
@@ -15,7 +16,7 @@ from latchpin.errors import SettingsError
 
 from latchpin_edge.kinds import Kind
 
-__all__ = ["check", "find_in_wheel", "find_program", "reload_nginx", "write"]
+__all__ = ["check", "find_in_wheel", "find_program", "reload_nginx", "run_program", "write"]
 
 CHECK_SECONDS = 60
 
@@ -84,6 +85,23 @@ def write(path: Path, text: str) -> None:
     except OSError as exc:
         text = f"{path} cannot be written: {exc.strerror}"
         raise SettingsError(text, remedy="Name a file in a folder that this user may write.") from exc
+
+
+async def run_program(kind: Kind, program: str, output: Path) -> None:
+    """Run the data plane with what was written; cancelled, it ends it.
+
+    Raises:
+        SettingsError: it ended by itself.
+    """
+    options = ["--disable-hot-restart"] if kind is Kind.ENVOY else ["-p", str(output.parent), "-g", "daemon off;"]
+    process = await asyncio.create_subprocess_exec(program, "-c", str(output), *options)
+    try:
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    raise SettingsError(f"{kind.value} ended with {code}", remedy="Read what it said before that.")
 
 
 def reload_nginx(pid_file: Path) -> bool:

@@ -14,7 +14,7 @@ from latchpin.sdk.gateway import Application
 from latchpin_edge.folder import make_folder
 from latchpin_edge.kinds import Kind, render, render_files, worker_ids
 from latchpin_edge.plan import Front, Plan, find_plan
-from latchpin_edge.running import check, reload_nginx, write
+from latchpin_edge.running import check, reload_nginx, run_program, write
 from latchpin_edge.ways import Resolve, Way, look_up
 
 __all__ = ["Watch", "keep_addresses"]
@@ -40,14 +40,29 @@ class Watch:
     written: Plan | None = field(default=None, repr=False)
     _refused: str = field(default="", repr=False)
 
-    async def run(self, application: Application, every: float) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            try:
-                await self.look(application)
-            except LatchpinError as exc:
-                _log.warning("The data plane's configuration stays as it is: %s", exc.in_full)
-            await asyncio.sleep(every)
+    async def run(self, application: Application, every: float, *, start: bool = False) -> None:
+        """Look again and again, until cancelled; with ``start``, run the data plane as soon as it can read something.
+
+        Raises:
+            SettingsError: the data plane that was started has ended.
+        """
+        running: asyncio.Task[None] | None = None
+        try:
+            while True:
+                try:
+                    await self.look(application)
+                except LatchpinError as exc:
+                    _log.warning("The data plane's configuration stays as it is: %s", exc.in_full)
+                if start and running is None and self.written is not None:
+                    running = asyncio.create_task(run_program(self.kind, self.program, self.output.resolve()))
+                if running is None:
+                    await asyncio.sleep(every)
+                elif (await asyncio.wait({running}, timeout=every))[0]:
+                    return await running
+        finally:
+            if running is not None:
+                running.cancel()
+                await asyncio.wait({running})
 
     async def look(self, application: Application) -> bool:
         """Look once; say whether something was written.

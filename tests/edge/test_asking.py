@@ -1,0 +1,96 @@
+"""The question by itself: who may ask, where, and how long an answer holds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from latchpin_edge.asking import TokenQuestion
+from latchpin_edge.settings import EdgeSettings, parse_listen
+
+from tests.edge.conftest import EDGE_SECRET, Edge, watching
+from tests.edge.test_calls import answer_json
+from tests.providers import FaultSwitch
+from tests.proxy.conftest import ScriptedServer
+from tests.support.gateway_process import ALICE, BOB
+
+
+async def test_it_gives_what_goes_up_and_for_how_long(edge: Edge, fault_switch: FaultSwitch):
+    url = fault_switch.provider.mcp_url
+    gateway = await edge.add(url, ALICE)
+    answer = await edge.ask(gateway)
+    assert answer.status_code == 200
+    assert answer.headers["x-upstream-authorization"].startswith("Bearer ")
+    assert answer.headers["x-upstream-url"] == url
+    assert answer.headers["cache-control"] == "max-age=20"
+    assert answer.content == b""
+    assert "set-cookie" not in answer.headers
+
+
+async def test_it_holds_no_longer_than_the_callers_own_proof(edge: Edge, scripted: ScriptedServer):
+    gateway = await edge.add(scripted.url, auth_type="none")
+    soon = edge.gateway.bearer(ALICE, exp=int(time.time()) + 10)
+    answer = await edge.ask(gateway, authorization=f"Bearer {soon}")
+    assert 0 < int(answer.headers["cache-control"].removeprefix("max-age=")) <= 10
+
+
+def test_it_holds_no_longer_than_the_token():
+    question, now = TokenQuestion(), datetime(2030, 1, 1, tzinfo=UTC)
+    question._settings = EdgeSettings(edge_cache_seconds=20)
+    question._application = SimpleNamespace(services=SimpleNamespace(clock=lambda: now))
+    assert question._seconds([None, now + timedelta(seconds=15.9)]) == 15
+    assert question._seconds([None, now - timedelta(seconds=1)]) == 0
+    assert question._seconds([now + timedelta(hours=1), None]) == 20
+
+
+async def test_nobody_may_ask_without_the_secret_or_elsewhere(edge: Edge, scripted: ScriptedServer):
+    gateway = await edge.add(scripted.url, auth_type="none")
+    path = f"/edge/token/{gateway}"
+    bearer = {"authorization": f"Bearer {edge.gateway.bearer(ALICE)}"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for headers in ([], [("x-edge-secret", EDGE_SECRET[:-1])], [("x-edge-secret", EDGE_SECRET)] * 2):
+            asked = await client.get(edge.asked_at + path, headers=[*bearer.items(), *headers])
+            assert asked.status_code == 404, headers
+        for place in (edge.gateway.url, edge.url):
+            asked = await client.get(place + path, headers={**bearer, "x-edge-secret": EDGE_SECRET})
+            assert asked.status_code == 404, place
+        assert (await client.get(f"{edge.asked_at}/health")).status_code == 404
+
+
+async def test_it_answers_as_the_endpoint_does(edge: Edge, fault_switch: FaultSwitch):
+    gateway = await edge.add(fault_switch.provider.mcp_url, ALICE, allowed_users=[ALICE])
+    unknown = await edge.ask(gateway, authorization="Bearer nobody")
+    assert unknown.status_code == 401
+    assert 'error="invalid_token"' in unknown.headers["www-authenticate"]
+    assert unknown.headers["cache-control"] == "no-store"
+    assert (await edge.ask(gateway, BOB)).status_code == 404
+    assert (await edge.ask(gateway, origin="https://evil.example")).status_code == 403
+    assert (await edge.ask("0" * 32)).status_code == 404
+
+
+async def test_another_url_than_the_gateways_gets_no_token(edge: Edge, fault_switch: FaultSwitch):
+    gateway = await edge.add(fault_switch.provider.mcp_url, ALICE)
+    answer = await edge.ask(gateway, x_edge_url="http://127.0.0.1:1/mcp")
+    assert (answer.status_code, answer.json()["cause"]) == (403, "use-the-proxy")
+    assert "x-upstream-authorization" not in answer.headers
+
+
+async def test_with_a_wrong_secret_calls_go_by_the_proxy_and_the_log_says_so(edge: Edge, scripted: ScriptedServer):
+    scripted.script = answer_json
+    gateway = await edge.add(scripted.url, auth_type="none")
+    wrong = replace(edge, environment={**edge.environment, "EDGE_SECRET": "not-the-secret-of-the-gateway"})
+    with watching(wrong):
+        proxied = await edge.proxied(gateway)
+        while await edge.proxied(gateway) == proxied:
+            assert (await edge.call(gateway)).status_code == 200
+    assert "without EDGE_SECRET" in edge.gateway.log
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0:4445", "example.com:1", "127.0.0.1", "unix:relative", "127.0.0.1:0", ""])
+def test_it_listens_on_this_machine_alone(value: str):
+    with pytest.raises(ValueError, match="must"):
+        parse_listen(value)

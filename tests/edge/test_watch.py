@@ -1,0 +1,79 @@
+"""`latchpin edge`: what it prints, and a running data plane that hears of gateways that come, change and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.edge.conftest import EDGE_SECRET, TICK, Edge, wheel
+from tests.edge.test_calls import answer_json
+from tests.proxy.conftest import start_scripted
+from tests.servers import run_latchpin
+from tests.servers.processes import DEADLINE
+from tests.support.gateway_process import ADMIN
+
+
+async def test_a_gateway_that_is_added_changed_and_removed(edge: Edge):
+    with start_scripted(answer_json) as first, start_scripted(answer_json) as second:
+        gateway = await edge.add(first.url, auth_type="none")
+        assert (await edge.call(gateway)).status_code == 200
+        assert len(first.arrived) == 1
+        async with edge.gateway.api(ADMIN) as admin:
+            found = (await admin.get(f"/gateways/{gateway}")).json()
+            changed = {"url": second.url, "revision": found["revision"]}
+            assert (await admin.put(f"/gateways/{gateway}", json=changed)).status_code == 200
+        async with asyncio.timeout(DEADLINE):
+            while not second.arrived:
+                assert (await edge.call(gateway)).status_code == 200, "not a moment without"
+        before, proxied = len(first.arrived), -1
+        async with asyncio.timeout(DEADLINE):
+            while proxied != await edge.proxied(gateway):  # until a call was native
+                proxied = await edge.proxied(gateway)
+                assert (await edge.call(gateway)).status_code == 200
+        assert len(first.arrived) == before
+        async with edge.gateway.api(ADMIN) as admin:
+            assert (await admin.delete(f"/gateways/{gateway}")).status_code in {200, 204}
+        async with asyncio.timeout(DEADLINE):
+            while (answer := await edge.call(gateway)).status_code != 404:  # noqa: ASYNC110
+                await asyncio.sleep(TICK)
+        assert answer.json()["cause"] == "not-found"
+        async with asyncio.timeout(DEADLINE):
+            while gateway in "".join(path.read_text() for path in edge.folder.glob(f"{edge.output.stem}*")):  # noqa: ASYNC110
+                await asyncio.sleep(TICK)
+        assert (await edge.call(gateway)).status_code == 404
+
+
+async def test_what_is_printed_is_taken_and_what_is_written_is_for_its_owner_alone(edge: Edge):
+    with start_scripted() as scripted:
+        gateway = await edge.add(scripted.url, auth_type="none")
+        kind = edge.kind.value
+        printed = run_latchpin("edge", "config", kind, env=edge.environment, cwd=edge.folder)
+        assert printed.returncode == 0, printed.stderr
+        assert gateway in printed.stdout
+        assert EDGE_SECRET in printed.stdout
+        options = ("--check", "--output", "written", "--program", wheel(edge.kind))
+        checked = run_latchpin("edge", "config", kind, *options, env=edge.environment, cwd=edge.folder)
+        assert checked.returncode == 0, checked.stderr
+        assert f"{kind} takes it" in checked.stderr
+        assert (edge.folder / "written").read_text() == printed.stdout
+        assert (edge.folder / "written").stat().st_mode & 0o777 == 0o600
+        if kind == "envoy":
+            json.loads(printed.stdout)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"EDGE_SECRET": ""}, "EDGE_SECRET is not set"),
+        ({"PORT": "0"}, "PORT is 0"),
+        ({"EDGE_FOLDER": "/etc"}, "the folder /etc"),
+    ],
+)
+async def test_what_is_missing_is_named(edge: Edge, settings: dict[str, str], said: str):
+    environment = {**edge.environment, **settings}
+    ended = run_latchpin("edge", "config", "nginx", "--check", env=environment, cwd=edge.folder)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
