@@ -12,8 +12,7 @@ from latchpin.model import Caller
 from latchpin_aggregator.names import Names
 from latchpin_aggregator.telling import name_question
 
-from tests.aggregator.conftest import ERAS, Era, Server, start_server
-from tests.aggregator.programs import Program, text_in
+from tests.aggregator.conftest import ERAS, Era, Program, Server, start_server, text_in
 from tests.proxy.conftest import ScriptedServer, read, reply, start_scripted
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 

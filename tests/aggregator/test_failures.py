@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.aggregator.conftest import ERAS, start_server
-from tests.aggregator.programs import Program, text_in
+from tests.aggregator.conftest import ERAS, Program, start_server, text_in
 from tests.proxy.conftest import read, reply, start_scripted
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
 

@@ -14,8 +14,7 @@ import httpx
 import pytest
 from latchpin_aggregator.eras import ERAS as ERAS_KEPT
 
-from tests.aggregator.conftest import ERAS, Era, Server, start_server
-from tests.aggregator.programs import Program, text_in
+from tests.aggregator.conftest import ERAS, Era, Program, Server, start_server, text_in
 from tests.providers import sign_in, start_sdk_provider
 from tests.proxy.conftest import read, reply, start_scripted
 from tests.support.gateway_in_process import ALICE, BASE, InnerGateway

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from latchpin_demo.browser import Browser, Page
 
-from tests.aggregator.programs import Program, text_in
+from tests.aggregator.conftest import Program, text_in
 from tests.authorization_server.conftest import REDIRECT_URI, StockClient, answer_of
 from tests.providers import FaultSwitch, sign_in
 from tests.providers.servers import start_sdk_provider

@@ -11,8 +11,7 @@ import httpx
 import pytest
 from mcp.client.subscriptions import ToolsListChanged
 
-from tests.aggregator.conftest import Server, connected, start_gateway
-from tests.aggregator.programs import Program
+from tests.aggregator.conftest import Program, Server, connected, start_gateway
 from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 

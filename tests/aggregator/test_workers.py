@@ -10,8 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.aggregator.conftest import ERAS, Era, Server, start_server
-from tests.aggregator.programs import Program, text_in
+from tests.aggregator.conftest import ERAS, Era, Program, Server, start_server, text_in
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, PATIENCE, DeployedGateway, start_pair
 

@@ -6,6 +6,7 @@ A gateway answers as the server behind it does. So what counts is that nothing c
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.conformance.bearer import start_bearer
-from tests.servers.processes import HOST, Reservation, ServerProcess
+from tests.servers.processes import HOST, Reservation, ServerProcess, serve_asgi
 from tests.servers.programs import Node
 
 __all__ = ["DIFFERS", "Served", "judge_served", "parse_marks", "render_served", "run_serving"]
@@ -144,3 +147,50 @@ def _cell(served: Served | None) -> str:
         return f"pass ({served.through[0]})"
     direct, through = (f"{passed} of {passed + failed}" for passed, failed in (served.direct, served.through))
     return f"{through} in both" if direct == through else f"{through}; {direct} at the server"
+
+
+# What the suite has no option for: a server in front of an endpoint that adds a token to each request.
+
+
+_OURS = frozenset({"authorization", "content-length", "transfer-encoding", "connection"})
+_THEIRS = frozenset({"transfer-encoding", "connection"})
+
+
+class _Bearer:
+    """Passes on what comes, with the token. Who addresses this server rightly addresses the endpoint rightly."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._token = token
+        self._http = httpx.AsyncClient(trust_env=False, timeout=None)  # streams last as long as they like
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        headers = self._headers(request, "{}:{}".format(*scope["server"]))
+        passed = self._http.build_request(request.method, self._url, headers=headers, content=await request.body())
+        answer = await self._http.send(passed, stream=True)
+        try:
+            kept = {name: value for name, value in answer.headers.items() if name not in _THEIRS}
+            streamed = StreamingResponse(answer.aiter_raw(), answer.status_code, kept)
+            await streamed(scope, receive, send)
+        finally:
+            await answer.aclose()
+
+    def _headers(self, request: Request, here: str) -> list[tuple[str, str]]:
+        there = httpx.URL(self._url).netloc.decode()
+        passed = [
+            (name, value.strip().replace(here, there) if name in {"host", "origin"} else value.strip())
+            for name, value in request.headers.items()
+            if name not in _OURS
+        ]
+        return [*passed, ("authorization", f"Bearer {self._token}")]
+
+
+@contextmanager
+def start_bearer(url: str, token: str) -> Iterator[str]:
+    """Serve it in front of ``url``; give where it is."""
+    app: ASGIApp = _Bearer(url, token)
+    with socket.create_server((HOST, 0)) as listener, serve_asgi(app, sock=listener):
+        yield f"http://{HOST}:{listener.getsockname()[1]}/mcp"

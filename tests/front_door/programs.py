@@ -28,7 +28,27 @@ PACKAGES = {
     "mcp-remote": "0.15.1",
 }
 """What npm installs of them, with the versions that the documentation names."""
-_FASTMCP = Path(__file__).with_name("fastmcp_client.py")
+_FASTMCP = """
+import asyncio
+import json
+import sys
+
+from fastmcp import Client
+
+async def main() -> None:
+    async with Client(sys.argv[1], auth="oauth") as client:
+        while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
+            try:
+                result = await client.call_tool(line, {})
+                said = {"text": "".join(getattr(part, "text", "") for part in result.content)}
+            except Exception as exc:
+                said = {"error": f"{type(exc).__name__}: {exc}"}
+            sys.stdout.write(json.dumps(said) + "\\n")
+            sys.stdout.flush()
+
+asyncio.run(main())
+"""
+"""FastMCP's client with ``auth="oauth"`` alone. Calls the tool that each line names, and prints a line each."""
 _TYPESCRIPT = Path(__file__).with_name("typescript_client.mjs")
 _INSPECTOR = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 _MCP_REMOTE = "mcp-remote/dist/proxy.js"
@@ -52,7 +72,7 @@ class Programs:
 
     def fastmcp(self, url: str, person: Person) -> AbstractAsyncContextManager[RealClient]:
         """FastMCP's client with ``auth="oauth"``."""
-        return self._open_lines([sys.executable, str(_FASTMCP), url], person)
+        return self._open_lines([sys.executable, "-c", _FASTMCP, url], person)
 
     def typescript(self, url: str, person: Person, *, package: str) -> AbstractAsyncContextManager[RealClient]:
         """The official TypeScript SDK's client: ``sdk`` is its first version, ``client`` its second."""

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.front_door.clients import open_python_sdk
-from tests.front_door.conftest import Behind
-from tests.front_door.scene import prove_the_whole_way
+from tests.front_door.conftest import Behind, prove_the_whole_way
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import DeployedGateway, deploy_gateway, start_pair
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.front_door.clients import open_python_sdk
-from tests.front_door.conftest import Behind, behind
-from tests.front_door.scene import prove_the_whole_way
+from tests.front_door.conftest import Behind, behind, prove_the_whole_way
 from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, complete_on_the_other, start_pair

@@ -8,9 +8,16 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.metrics.conftest import TOKEN
 from tests.providers import faults
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE
+
+TOKEN = "a-token-for-prometheus"
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    environment.setenv("METRICS_TOKEN", TOKEN)
+    return environment
 
 
 async def read(gateway, *, headers=None, user=None):

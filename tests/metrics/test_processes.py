@@ -12,7 +12,7 @@ from latchpin_metrics.plugin import latchpin_observers
 from latchpin_metrics.settings import MetricsSettings
 from latchpin_testing import SuiteContext
 
-from tests.metrics.conftest import TOKEN
+from tests.metrics.test_metrics import TOKEN
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import deploy_gateway, one_browser_on_each
 

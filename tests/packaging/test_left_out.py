@@ -14,7 +14,7 @@ from latchpin.plugins.elsewhere import ELSEWHERE
 
 from tests.providers.servers import DemoProvider, start_demo_provider
 from tests.servers import GatewayBackend, run_latchpin
-from tests.servers.selection import ROOT, Distribution, plugins
+from tests.servers.selection import Distribution, plugins
 from tests.support.gateway_process import (
     ADMIN,
     SECRET,
@@ -25,7 +25,6 @@ from tests.support.gateway_process import (
     walk_whole_flow,
 )
 
-WITHOUT = ROOT / "tests" / "packaging" / "without"
 PLUGINS = [each for each in plugins() if each.entry_points]
 ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
@@ -67,7 +66,7 @@ def name_of(requirement: str) -> str:
 
 def environment(left_out: Distribution) -> Mapping[str, str]:
     hidden = " ".join(sorted(with_dependents(left_out)))
-    return {"PYTHONPATH": str(WITHOUT), "HIDDEN_PACKAGES": hidden}
+    return {"HIDDEN_PACKAGES": hidden}
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import Distribution, MetadataPathFinder, entry_points
 from pathlib import Path
 from typing import IO, Any
 
@@ -140,15 +140,25 @@ def _packages() -> set[str]:
     return {"latchpin", *(point.value.partition(".")[0] for point in entry_points(group="latchpin"))}
 
 
-def _forget_ours(folders: str) -> None:
-    """Be as if only what others wrote had been imported, and ``folders`` been on PYTHONPATH from the start."""
+def _begin_anew(folders: str, hidden: frozenset[str]) -> None:
+    """Be as if only what others wrote had been imported.
+
+    Args:
+        folders: what would be on PYTHONPATH.
+        hidden: packages that are not found, neither to be imported nor by their entry points.
+    """
     ours = _packages()
     for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
         del sys.modules[name]
-    sys.path[:0] = folders.split(os.pathsep)
+    sys.path[:] = [each for each in sys.path if not any(Path(each, name).is_dir() for name in hidden)]
+    sys.path[:0] = filter(None, folders.split(os.pathsep))
     importlib.invalidate_caches()
-    with contextlib.suppress(ModuleNotFoundError):
-        importlib.import_module("sitecustomize")
+    find: Any = MetadataPathFinder.find_distributions
+
+    def find_others(*context: Any) -> Iterator[Distribution]:
+        return (each for each in find(*context) if each.name.replace("-", "_") not in hidden)
+
+    MetadataPathFinder.find_distributions = find_others  # type: ignore[assignment,method-assign]
 
 
 def _wait_for_a_start(channel: socket.socket) -> None:
@@ -187,8 +197,9 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
     time.tzset()
     os.chdir(request["cwd"])
     sys.argv = ["latchpin", *request["arguments"]]
-    if "PYTHONPATH" in os.environ:
-        _forget_ours(os.environ["PYTHONPATH"])
+    folders, hidden = os.environ.get("PYTHONPATH", ""), frozenset(os.environ.get("HIDDEN_PACKAGES", "").split())
+    if folders or hidden:
+        _begin_anew(folders, hidden)
 
 
 def _tell(answer: int, number: int) -> None:

@@ -5,6 +5,7 @@ Imports stand inside the fixtures: a run that asks for none of these needs none 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ async def gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[InnerGateway
 
     from tests.support.gateway_in_process import open_gateway
 
+    if metrics := sys.modules.get("latchpin_metrics.meters"):
+        metrics.meters.cache_clear()  # counts of its own
     async with open_gateway() as opened:
         yield opened
     tear_down_logging()
