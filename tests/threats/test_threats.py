@@ -506,6 +506,7 @@ def test_28_a_server_speaks_in_the_gateways_name():
         "aggregator/test_attacks.py",
         "test_a_hostile_server_speaks_in_nobody_elses_name",
         "test_a_slug_is_never_the_gateways_own",
+        "test_why_a_server_is_missing_is_told_in_no_words_of_its_own",
     )
     proven_by("aggregator/test_in_the_middle.py", "test_a_server_with_sessions_asks_the_person")
 

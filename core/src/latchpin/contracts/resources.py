@@ -78,7 +78,7 @@ class McpExchanges(Protocol):
         send: Callable[[Message], Awaitable[None]],
         *,
         opens_links: bool = False,
-    ) -> None:
+    ) -> bool:
         """Serve one HTTP exchange (ASGI) as at the gateway's own endpoint, with the caller's own token.
 
         What the server names is bound to the caller, what it says is judged, and it is told nothing of how the caller
@@ -92,6 +92,9 @@ class McpExchanges(Protocol):
             receive: gives the request's body.
             send: takes the answer.
             opens_links: in a session of the other endpoint's, the program said that it asks its person to open links.
+
+        Returns:
+            Whether it is the server that answered. Else it was answered here, and says why in this gateway's own words.
         """
 
     async def admit(self, scope: Message, gateway_id: str) -> Admitted:

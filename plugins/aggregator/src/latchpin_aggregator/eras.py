@@ -56,7 +56,7 @@ class Eras:
             return known
         body = compose(_DISCOVER, {"_meta": envelope()}, id="discover")
         answer = await self._wire.ask(gateway, caller, Outgoing(body, "modern", _DISCOVER), seconds=self._seconds)
-        if answer.message is None and answer.came_from_server:
+        if answer.message is None and answer.from_server:
             return "sessions"
         result = answer.value().get("result")
         versions = result.get("supportedVersions") if isinstance(result, dict) else None

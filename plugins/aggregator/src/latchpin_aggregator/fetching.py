@@ -109,7 +109,9 @@ class Fetching:
         if isinstance(error, dict):
             if error.get("code") == METHOD_NOT_FOUND:
                 return None
-            raise Unavailable(f"it answers {method} with the error {error.get('code')!a}", answered=True)
+            code = error.get("code")
+            which = f"the error {code}" if isinstance(code, int) else "an error"
+            raise Unavailable(f"it answers {method} with {which}", answered=True)
         return answer
 
 

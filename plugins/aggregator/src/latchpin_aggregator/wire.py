@@ -125,11 +125,13 @@ class Answer:
 
     Attributes:
         message: the JSON-RPC answer's text; None where none came.
+        from_server: the server answered; else the proxy says why not, in words of this gateway's.
     """
 
     head: Head
     body: bytes = field(repr=False)
     message: str | None = field(repr=False)
+    from_server: bool = True
 
     @property
     def session(self) -> str:
@@ -146,27 +148,22 @@ class Answer:
             value = json.loads(self.message or "")
         except (ValueError, RecursionError):
             raise self._problem() from None
-        if not isinstance(value, dict):
-            raise Unavailable("it does not answer as an MCP server", answered=True)
+        if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+            raise self._problem()
         error = value.get("error")
-        if isinstance(error, dict) and error.get("code") == AUTHORIZE_FIRST:
+        if not self.from_server and isinstance(error, dict) and error.get("code") == AUTHORIZE_FIRST:
             raise Unavailable("it needs your authorization", waits=True)
         return value
 
     def _problem(self) -> Unavailable:
-        """Why there is no answer, as the proxy or the server has it."""
+        """Why there is no answer. A server's own words are not repeated: they would look like the gateway's."""
+        if self.from_server:
+            return Unavailable(f"it answers HTTP {self.head.status}, and not as an MCP server", answered=True)
         try:
             problem = json.loads(self.body)
-            reason, unreachable = str(problem["detail"])[:500], problem.get("cause") == UNREACHABLE
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            reason, unreachable = f"it answers HTTP {self.head.status}, and not as an MCP server", False
-        answered = self.came_from_server
-        return Unavailable(reason, answered=answered, unreachable=unreachable and not answered)
-
-    @property
-    def came_from_server(self) -> bool:
-        """Whether the server answered at all: the proxy says so by a problem document where it did not."""
-        return not self.head.headers.get(b"content-type", b"").startswith(b"application/problem+json")
+            return Unavailable(str(problem["detail"])[:500], unreachable=problem.get("cause") == UNREACHABLE)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return Unavailable("it cannot be asked")
 
 
 class Wire:
@@ -185,10 +182,11 @@ class Wire:
         scope = make_scope({}, outgoing)
         try:
             async with asyncio.timeout(seconds):
-                await self._exchanges.serve(gateway, caller, scope, receive_once(outgoing.body, None), collecting.send)
+                receive = receive_once(outgoing.body, None)
+                from_server = await self._exchanges.serve(gateway, caller, scope, receive, collecting.send)
         except TimeoutError:
             raise Unavailable(f"it did not answer within {seconds:g} seconds") from None
-        return collecting.answer()
+        return collecting.answer(from_server=from_server)
 
     async def pass_on(self, gateway: Gateway, caller: Caller, outgoing: Outgoing, asked: Asked) -> None:
         """Send a caller's message on, and its answer to ``asked.send``; it ends when the caller is gone."""
@@ -234,17 +232,15 @@ class _Collecting:
         if len(self._body) > MOST_BYTES:
             raise Unavailable(f"it answers more than {MOST_BYTES:,} bytes")
 
-    def answer(self) -> Answer:
+    def answer(self, *, from_server: bool) -> Answer:
         if self._head is None:
             raise Unavailable("it did not answer")
         body = bytes(self._body)
-        return Answer(self._head, body, _message(self._head, body))
+        return Answer(self._head, body, _message(self._head, body), from_server)
 
 
 def _message(head: Head, body: bytes) -> str | None:
     """The JSON-RPC answer in a body: the last message of an event stream that is one."""
-    if head.headers.get(b"content-type", b"").startswith(b"application/problem+json"):
-        return None
     texts = [event.data for event in Events().feed(body, last=True)] if is_events(head.headers.items()) else [body]
     for text in reversed(texts):
         if b'"result"' in text or b'"error"' in text:

@@ -113,10 +113,10 @@ class McpEndpoint:
         send: Send,
         *,
         opens_links: bool = False,
-    ) -> None:
+    ) -> bool:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
         served = _Served(caller, judged=True, opens_links=opens_links)
-        await self._answer(_at(scope, gateway.id), receive, send, served)
+        return await self._answer(_at(scope, gateway.id), receive, send, served)
 
     async def admit(self, scope: Scope, gateway_id: str) -> Admitted:
         """Judge a request that something else serves: see ``latchpin.contracts.McpExchanges``."""
@@ -136,7 +136,8 @@ class McpEndpoint:
         """The link by which ``caller`` authorizes ``gateway``."""
         return link_for(self._core.base_url, gateway.id, await self._bindings.of(gateway, caller))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, served: _Served) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, served: _Served) -> bool:
+        """Answer a request; False: it was not passed on, or the server did not answer."""
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
         try:
@@ -151,6 +152,8 @@ class McpEndpoint:
             headers = {} if inbound.whole else dict(LAST)
             answer = await self._refusing.answer(exc, scope, served.caller, call, headers)
             await answer(scope, receive, send)
+            return False
+        return True
 
     async def _with_body(self, error: LatchpinError, inbound: Inbound, call: Call | None) -> Call | None:
         """The call with its body, where that was too large to be held: it is answered in the words of what it asks."""
