@@ -6,7 +6,7 @@ import pytest
 from latchpin.errors import LatchpinError
 
 from tests.causes.conftest import Deployment, Row
-from tests.causes.page import ROWS
+from tests.causes.test_page import ROWS
 
 pytestmark = [pytest.mark.needs("latchpin_dcr"), pytest.mark.slow]
 

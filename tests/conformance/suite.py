@@ -42,7 +42,36 @@ REFUSED_AS: Mapping[str, str] = {
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
 _OTHER_SIDE = Path(__file__).with_name("endpoint.md")
 """What the page says of the gateway as an authorization server; tests/node holds it."""
-_DRIVER = Path(__file__).with_name("driver.py")
+_DRIVER = """
+import json
+import os
+import socket
+import sys
+
+def main() -> int:
+    scenario = {
+        "url": sys.argv[-1],
+        "name": os.environ["MCP_CONFORMANCE_SCENARIO"],
+        "context": json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}")),
+        "version": os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "2025-11-25"),
+    }
+    with socket.socket(socket.AF_UNIX) as line, line.makefile("rw") as talk:
+        line.connect(os.environ["LATCHPIN_PERSON"])
+        talk.write(json.dumps(scenario) + "\\n")
+        talk.flush()
+        refusal = json.loads(talk.readline())
+    if refusal is None:
+        return 0
+    sys.stderr.write(f"{refusal}\\n")
+    return 1
+
+sys.exit(main())
+"""
+"""What the suite starts for each scenario: it hands it to the person who waits (``client.py``), and ends as told.
+
+The suite gives the URL as the last argument and the rest in the environment. Standard library only, since it starts
+dozens at once. The exit status is 0 if the work was done, 1 if the gateway refused.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +112,9 @@ def run_suite(node: Node, program: Path, run: Run, settings: Mapping[str, str], 
     Raises:
         RuntimeError: the suite did not run at all.
     """
-    command = [str(program), "client", "--command", f"{sys.executable} {_DRIVER}", *run.arguments]
+    driver = output / "driver.py"
+    driver.write_text(_DRIVER)
+    command = [str(program), "client", "--command", f"{sys.executable} {driver}", *run.arguments]
     command += ["--timeout", str(TIMEOUT_MS), "--output-dir", str(output)]
     done = subprocess.run(
         command, env=node.environment(settings), capture_output=True, text=True, errors="replace", check=False

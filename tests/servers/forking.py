@@ -106,7 +106,9 @@ class ForkedLatchpin:
             os.kill(self.pid, number)
 
     def _number(self) -> int:
-        return array.array(_NUMBER, self._answer.recv(4))[0]
+        told = self._answer.recv(4)
+        assert told, "the process that forks is gone; its output says why"
+        return array.array(_NUMBER, told)[0]
 
 
 @functools.cache
@@ -132,7 +134,8 @@ def _import_all() -> None:
     for package in sorted(_packages()):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not _RUN_WHEN_IMPORTED.search(module.name):
-                importlib.import_module(module.name)
+                with contextlib.suppress(ModuleNotFoundError):  # of an extra that is not installed here
+                    importlib.import_module(module.name)
     gc.freeze()
 
 
