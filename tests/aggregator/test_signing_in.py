@@ -103,6 +103,25 @@ async def test_a_program_that_opens_links_is_asked_to(gateway: InnerGateway, sto
     assert text_in(again) == ALICE
 
 
+async def test_the_tool_asks_for_each_that_waits(gateway: InnerGateway, stock: StockClient, browser: Browser):
+    page = await ask(stock, browser)
+    page = await browser.open(BASE + links(page)["Go on without them"])
+    program = await program_of(gateway, stock, page)
+    program.capabilities = {"elicitation": {"url": {}}}
+    asked = (await program.call("latchpin_connect"))["result"]
+    assert asked["resultType"] == "input_required"
+    assert set(asked["inputRequests"]) == {"files", "mail"}
+    mail = asked["inputRequests"]["mail"]["params"]
+    assert mail["message"].startswith("Mail (")
+    await browser.open(mail["url"])
+    await sign_in(browser)
+    answers = {"mail": {"action": "accept"}, "files": {"action": "decline"}}
+    again = await program.ask("tools/call", name="latchpin_connect", arguments={}, inputResponses=answers)
+    assert again["result"]["resultType"] == "complete"
+    assert "Files (files) waits" in text_in(again)
+    assert "Mail" not in text_in(again)
+
+
 async def test_a_program_with_sessions_that_opens_links_is_told_which(
     gateway: InnerGateway, stock: StockClient, browser: Browser
 ):

@@ -152,7 +152,7 @@ class OneEndpoint:
             await self._lists.offers(caller, wait=0)
             return self._answering.discover(message)
         if method == "tools/call":
-            return answer_text(message, dump(_complete(message, await self._connecting.call(caller))))
+            return answer_text(message, dump(await self._connecting.call(message, caller)))
         if method == "ping" and profile is not None:
             return answer_text(message, "{}")
         if method == "logging/setLevel" and profile is not None:
@@ -179,10 +179,6 @@ class OneEndpoint:
 
 def _is_own(message: Message) -> bool:
     return message.method == "tools/call" and message.param("name") == CONNECT
-
-
-def _complete(message: Message, result: dict[str, Any]) -> dict[str, Any]:
-    return result | ({"resultType": "complete"} if message.era == "modern" else {})
 
 
 def _refusal(exc: Refused) -> str:
