@@ -17,6 +17,7 @@ from latchpin.gateways import access
 from latchpin.gateways.access import KEPT
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway, RegisteredClient
+from latchpin.workers.batching import Batcher
 from latchpin_admin_cli.taking_back import take_back
 
 from tests.support.gateway_in_process import ADMIN, ALICE, MovedClock
@@ -211,6 +212,20 @@ async def test_one_trip_a_second_serves_a_caller(here, gateway, clock, monkeypat
     clock.advance(seconds=1)
     await seen_by(here, gateway)
     assert asked == ["gateways", "tokens"] * 2
+
+
+async def test_a_store_gives_gateway_and_token_in_one_trip(here, gateway, monkeypatch):
+    await here.access.read(gateway.id, CALLER)  # the use of the connection is noted
+    trips: list[int] = []
+    send = Batcher._send_batch
+
+    async def counted(batcher, batch):
+        trips.append(len(batch))
+        await send(batcher, batch)
+
+    monkeypatch.setattr(Batcher, "_send_batch", counted)
+    await here.access.read(gateway.id, CALLER)
+    assert trips == [2]
 
 
 async def test_the_gateways_own_token_is_dropped_for_everybody_when_it_is_renewed(here, server, origin):

@@ -158,6 +158,9 @@ class RecordStore(Protocol):
 
     Deleting a gateway takes its tokens and clients along, and nothing comes after it: a token or client of a gateway
     that is gone is refused.
+
+    For a program's call ``gateways.get`` and ``tokens.get`` are asked at the same moment. A store that sends together
+    what is asked together (``latchpin.sdk.stores.Batcher``) answers both in one trip.
     """
 
     @property
