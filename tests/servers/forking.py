@@ -166,7 +166,7 @@ def _begin_anew(folders: str, hidden: frozenset[str]) -> None:
 
 def _wait_for_a_start(channel: socket.socket) -> None:
     """Return in a copy of this process, which has become the one that was asked for; in this process, never."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a copy that watches ended
+    signal.signal(signal.SIGCHLD, _count_time_of_the_ended)
     while True:
         request, streams, _, _ = socket.recv_fds(channel, _LONGEST, 4)
         if not request:
@@ -183,6 +183,13 @@ def _wait_for_a_start(channel: socket.socket) -> None:
             os._exit(0)
         for stream in streams:
             os.close(stream)
+
+
+def _count_time_of_the_ended(*_: Any) -> None:
+    """Wait for each copy that has watched to the end, so that its time is found where ours is looked up."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
