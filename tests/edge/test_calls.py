@@ -328,8 +328,13 @@ async def test_a_server_that_is_away_is_told_as_a_problem(edge: Edge):
     assert (answer.status_code, answer.json()["cause"]) == (502, "provider-unreachable")
 
 
-async def test_no_token_is_in_the_log_of_nginx(edge: Edge, fault_switch: FaultSwitch):
+async def test_no_token_and_no_query_is_in_the_data_planes_log(edge: Edge, fault_switch: FaultSwitch):
     gateway = await edge.add(fault_switch.provider.mcp_url, ALICE)
-    await edge.call(gateway)
-    # the fixture's nginx logs to its standard error, which the process keeps
-    assert "Bearer" not in edge.gateway.log
+    long = "x" * 1000
+    for bearer in (edge.gateway.bearer(ALICE), edge.gateway.bearer(ALICE, more=long)):
+        assert (await edge.call(gateway, authorization=f"Bearer {bearer}")).status_code == 200
+    async with httpx.AsyncClient(base_url=edge.url, trust_env=False) as browser:
+        await browser.get("/oauth/callback?code=a-secret-code&state=x")
+    authorization = sent(fault_switch)[-1]
+    for secret in (bearer, authorization.partition(" ")[2], "a-secret-code", long):
+        assert secret not in edge.program.output
