@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -144,8 +144,11 @@ class McpEndpoint:
             if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
                 raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
             caller = served.caller = served.caller or await self._caller(scope)
-            with self._counted(caller.email):
+            self._begin(caller.email)
+            try:
                 await self._serve(scope, caller, inbound, Exchange(send, inbound.watch, self._room), served)
+            finally:
+                self._end(caller.email)
         except LatchpinError as exc:
             call = await self._with_body(exc, inbound, served.call)
             await inbound.skip(SKIPPED)
@@ -181,18 +184,17 @@ class McpEndpoint:
         if self._under_way[email] >= self._settings.proxy_max_exchanges_per_user:
             raise TooManyExchanges(f"{self._settings.proxy_max_exchanges_per_user} of yours are under way")
 
-    @contextlib.contextmanager
-    def _counted(self, email: str) -> Iterator[None]:
+    def _begin(self, email: str) -> None:
+        """Count one more; raises TooManyExchanges."""
         self._check_room(email)
         self._under_way[email] += 1
         self._in_all += 1
-        try:
-            yield
-        finally:
-            self._in_all -= 1
-            self._under_way[email] -= 1
-            if not self._under_way[email]:
-                del self._under_way[email]
+
+    def _end(self, email: str) -> None:
+        self._in_all -= 1
+        self._under_way[email] -= 1
+        if not self._under_way[email]:
+            del self._under_way[email]
 
     # -- the exchange -------------------------------------------------------------------------------------
 
