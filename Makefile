@@ -2,7 +2,7 @@
 # Each target sets up what it needs in .venv, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev serve test check lint type unit format docs example env setup tools clean
+.PHONY: help demo dev serve test check lint type unit format docs env setup tools clean
 
 ARGS ?=
 WORKERS ?=
@@ -79,11 +79,8 @@ clean: ## remove .venv and .tox
 	create_env_file(pathlib.Path(".env.example").read_text(), pathlib.Path(".env"), secret=secrets.token_urlsafe(48))'
 	@echo "made .env with a secret of its own"
 
-docs: $(VENV)/.tools-installed ## write the generated parts of the documentation anew
+docs: $(VENV)/.tools-installed ## write the generated parts of the documentation, and .env.example, anew
 	$(BIN)/python -m tests.docs.write
-
-example: $(VENV)/.tools-installed ## write .env.example anew from the settings models
-	$(BIN)/python -m tests.workspace.env_example
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "Latchpin needs Python 3.11 or newer with pip; none was found" >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation anew: ``python -m tests.docs.write``.
+"""Writes the generated parts of the documentation, and ``.env.example``, anew: ``python -m tests.docs.write``.
 
 A page holds such a part between two comments; what stands between them is replaced::
 
@@ -12,10 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from tests.docs import interfaces, reference
-from tests.docs.checks import pages
+from latchpin.plugins.host import Plugins
+from latchpin.plugins.known_settings import settings_models
+from latchpin_admin_cli.env_example import write_example
+from pydantic_settings import BaseSettings
 
-__all__ = ["filled"]
+from tests.docs import interfaces, reference
+from tests.docs.checks import ROOT, pages
+
+__all__ = ["EXAMPLE", "filled", "our_models"]
 
 PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
     "assertion-causes": reference.assertion_causes,
@@ -59,6 +64,15 @@ def _written(match: re.Match[str]) -> str:
     return f"<!-- generated: {match[1]} -->\n\n{lines}\n\n<!-- end -->"
 
 
+EXAMPLE = ROOT / ".env.example"
+
+
+def our_models() -> dict[str, type[BaseSettings]]:
+    """The settings models of this repository's distributions, whatever else is installed beside them."""
+    return {name: model for name, model in settings_models(Plugins()).items() if name.startswith("latchpin")}
+
+
 if __name__ == "__main__":
+    EXAMPLE.write_text(write_example(our_models()), encoding="utf-8")
     for page in pages():
         page.path.write_text(filled(page.text), encoding="utf-8")

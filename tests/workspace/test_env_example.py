@@ -10,14 +10,14 @@ from latchpin.settings import Settings
 from latchpin_admin_cli.env_example import create_env_file, write_example
 from pydantic import Field
 
+from tests.docs.write import EXAMPLE, our_models
 from tests.servers import run_latchpin
-from tests.workspace.env_example import EXAMPLE, our_models
 
 
 def test_the_example_in_the_repository_is_up_to_date():
     names = {"latchpin", "latchpin-sql-store", "latchpin-redis-store", "latchpin-dcr"}
     assert names <= set(our_models()), "the plugins that have settings must be installed"
-    assert EXAMPLE.read_text() == write_example(our_models()), "write it anew: make example"
+    assert EXAMPLE.read_text() == write_example(our_models()), "write it anew: make docs"
 
 
 def test_the_command_prints_it_too(tmp_path: Path):
