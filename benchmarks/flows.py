@@ -116,6 +116,7 @@ def _serving(target: Callable[[int], None]) -> Iterator[tuple[str, int]]:
         process = multiprocessing.get_context("spawn").Process(target=target, args=(port,), daemon=True)
         process.start()
         try:
+            _wait_for(f"http://127.0.0.1:{port}")
             yield f"http://127.0.0.1:{port}", process.pid or 0
         finally:
             process.terminate()
@@ -131,9 +132,8 @@ def token_endpoint() -> Iterator[str]:
 @contextlib.contextmanager
 def bare_application() -> Iterator[tuple[str, int]]:
     """A bare ASGI application that answers 302: its URL and its process."""
-    with _serving(_serve_bare) as (url, pid):
-        _wait_for(url)
-        yield url, pid
+    with _serving(_serve_bare) as bare:
+        yield bare
 
 
 def _wait_for(url: str) -> None:
