@@ -27,7 +27,7 @@ from benchmarks.flows import (
     token_endpoint,
 )
 from benchmarks.side_by_side import Way, bare_server, compare, serving
-from tests.servers import LatchpinProcess, run_latchpin, start_latchpin
+from tests.servers import LatchpinProcess, latchpin_command, run_latchpin, start_latchpin
 
 AT_ONCE = 16
 
@@ -48,7 +48,7 @@ def gateway_on(store: str) -> Iterator[LatchpinProcess]:
         }
         if store == "postgres":
             run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder)) as process:
+        with start_latchpin(env=env, cwd=Path(folder), executable=latchpin_command()) as process:
             yield process
 
 

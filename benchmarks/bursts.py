@@ -33,7 +33,7 @@ import httpx
 from benchmarks.flows import HEADER
 from benchmarks.proxy import ADMIN, CALL, JWT_KEY, SECRET, bearer, mcp_server
 from benchmarks.proxy import add_gateway as add_server
-from tests.servers import PostgresServer, RedisServer, run_latchpin, start_latchpin
+from tests.servers import PostgresServer, RedisServer, latchpin_command, run_latchpin, start_latchpin
 
 PAUSE_SECONDS = 5.0
 HEALTH_SECONDS = 0.1
@@ -237,7 +237,7 @@ def measure(name: str, options: argparse.Namespace) -> None:
         }
         if name != "redis":
             run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder)) as process, busy(options.busy):
+        with start_latchpin(env=env, cwd=Path(folder), executable=latchpin_command()) as process, busy(options.busy):
             base = process.base_url
             gateways = {
                 "calls": add_server(base, upstream),

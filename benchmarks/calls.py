@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.flows import backend_environment
 from benchmarks.proxy import ADMIN, JWT_KEY, SECRET, add_gateway, bearer
 from benchmarks.side_by_side import Cost, Way, compare, serving
-from tests.servers import Reservation, ServerProcess, run_latchpin, start_latchpin
+from tests.servers import Reservation, ServerProcess, latchpin_command, run_latchpin, start_latchpin
 
 DIRECT = "the server itself"
 NGINX = "nginx"
@@ -130,7 +130,7 @@ def through_latchpin(store: str, server: str) -> Iterator[tuple[str, int, dict[s
         }
         if store == "postgres":
             run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder)) as process:
+        with start_latchpin(env=env, cwd=Path(folder), executable=latchpin_command()) as process:
             gateway = add_gateway(process.base_url, server)
             yield f"{process.base_url}/gateways/{gateway}/mcp", process.pid, bearer(process.base_url)
 

@@ -62,7 +62,7 @@ def ready(backend: str, folder: Path, environment: Mapping[str, str]) -> Iterato
         with serving(make_bare) as (_, pid):
             yield pid
     else:
-        with start_latchpin(env=KEYS | environment, cwd=folder) as process:
+        with start_latchpin(env=KEYS | environment, cwd=folder, executable=latchpin_command()) as process:
             yield process.pid
 
 
