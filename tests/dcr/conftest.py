@@ -40,11 +40,15 @@ class RegistrationServer:
         self.forgotten: list[tuple[str, str]] = []
         self.answer: Answer | None = None
         self.forget_status = 204
+        self.clients: dict[str, dict] = {}
+        self.updates: list[dict] = []
+        self.answer_update: Answer | None = None
         self._lock = threading.Lock()
         self.app = Starlette(
             routes=[
                 Route("/register", self._register, methods=["POST"]),
                 Route("/register/{client_id}", self._forget, methods=["DELETE"]),
+                Route("/register/{client_id}", self._update, methods=["PUT"]),
             ]
         )
 
@@ -59,6 +63,7 @@ class RegistrationServer:
         }
         if wishes["token_endpoint_auth_method"] != "none":
             reply |= {"client_secret": f"secret-{number}", "client_secret_expires_at": 0}
+        self.clients[reply["client_id"]] = dict(reply)
         return reply
 
     async def _register(self, request: Request) -> Response:
@@ -70,6 +75,28 @@ class RegistrationServer:
         if isinstance(body, bytes):
             return Response(body, status, media_type="text/html")
         return JSONResponse(body, status)
+
+    async def _update(self, request: Request) -> Response:
+        """As RFC 7592 section 2.2 wants it; each update takes the token and the secret that came before away."""
+        assert request.headers["content-type"] == "application/json"
+        wishes, client = await request.json(), self.clients[request.path_params["client_id"]]
+        with self._lock:
+            if request.headers["authorization"] != f"Bearer {client['registration_access_token']}":
+                return JSONResponse({"error": "invalid_token"}, 401)
+            assert (wishes["client_id"], wishes.get("client_secret")) == (
+                client["client_id"],
+                client.get("client_secret"),
+            )
+            assert not [name for name in wishes if name.startswith("registration_") or name.endswith("_at")]
+            self.updates.append(wishes)
+            if self.answer_update is not None:
+                status, body = self.answer_update(wishes)
+                return JSONResponse(body, status)
+            number = len(self.updates)
+            client |= wishes | {"registration_access_token": f"manage-again-{number}"}
+            if "client_secret" in client:
+                client["client_secret"] = f"secret-again-{number}"
+            return JSONResponse(client)
 
     async def _forget(self, request: Request) -> Response:
         self.forgotten.append((request.path_params["client_id"], request.headers["authorization"]))

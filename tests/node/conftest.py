@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +22,12 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conformance import suite
 from tests.front_door import programs
-from tests.front_door.conftest import Behind
+from tests.front_door.conftest import SCOPE_TO_WRITE, Behind
 from tests.proxy.conftest import start_proxy
 from tests.servers import serve_asgi
 from tests.servers.processes import HOST, Reservation, ServerProcess
@@ -85,7 +88,7 @@ class OidcProvider:
         httpx.get(f"{self.issuer}/end-grants", trust_env=False, timeout=60).raise_for_status()
 
     def told(self, event: str = "") -> list[dict[str, Any]]:
-        """What it did so far: ``registered``, ``granted``, ``refused``, ``revoked``, ``forgotten``; or all."""
+        """What it did: ``registered``, ``changed``, ``granted``, ``refused``, ``revoked``, ``forgotten``; or all."""
         mark = uuid.uuid4().hex
         httpx.get(f"{self.issuer}/told/{mark}", trust_env=False, timeout=60).raise_for_status()
         self.process.wait_for_output(mark)
@@ -199,7 +202,7 @@ class _Introspection(TokenVerifier):
 
 
 @contextlib.contextmanager
-def serve_protected(listener: socket.socket, issuer: str) -> Iterator[str]:
+def serve_protected(listener: socket.socket, issuer: str, wants: _Wants | None = None) -> Iterator[str]:
     """Serve it on ``listener`` and give its endpoint; its metadata names ``issuer``."""
     url = f"{url_of(listener)}/mcp"
     auth = AuthSettings.model_validate(
@@ -213,8 +216,32 @@ def serve_protected(listener: socket.socket, issuer: str) -> Iterator[str]:
     verifier = _Introspection(issuer, url)
     server: MCPServer[None] = MCPServer("protected", token_verifier=verifier, auth=auth, log_level="WARNING")
     server.tool()(whose)
-    with serve_asgi(server.streamable_http_app(), sock=listener):
+    app = server.streamable_http_app()
+    with serve_asgi(app if wants is None else wants.before(app), sock=listener):
         yield url
+
+
+class _Wants:
+    """Answers one message, once it is told to, that it wants ``SCOPE_TO_WRITE`` too."""
+
+    def __init__(self) -> None:
+        self._more = threading.Semaphore(0)
+
+    def more(self) -> None:
+        """For the next message."""
+        self._more.release()
+
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """Stand before the server; the stream that some clients keep open besides is let through."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["method"] == "POST" and self._more.acquire(blocking=False):
+                challenge = f'Bearer error="insufficient_scope", scope="{SCOPE_TO_WRITE}"'
+                await Response(status_code=403, headers={"WWW-Authenticate": challenge})(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return answer
 
 
 def whose() -> str:
@@ -231,10 +258,19 @@ def certified_behind(node: Node, packages: Path) -> Iterator[Behind]:
     """Serve both."""
     with bind() as listener:
         resource = f"{url_of(listener)}/mcp"
-        setup = Setup(clients=[RESOURCE_SERVER], scopes=(SCOPE,), resource=resource, registration=True)
+        scopes, wants = (SCOPE, SCOPE_TO_WRITE), _Wants()
+        setup = Setup(clients=[RESOURCE_SERVER], scopes=scopes, resource=resource, registration=True)
         with (
             start_oidc_provider(node, packages, setup) as provider,
-            serve_protected(listener, provider.issuer) as mcp_url,
+            serve_protected(listener, provider.issuer, wants) as mcp_url,
         ):
             both = "Sign-in"  # the title of all its pages
-            yield Behind(mcp_url, tool="whose", sign_in=both, consent=both, end_tokens=provider.end_grants)
+            yield Behind(
+                mcp_url,
+                tool="whose",
+                sign_in=both,
+                consent=both,
+                end_tokens=provider.end_grants,
+                want_more=wants.more,
+                gave_more=lambda: sum(SCOPE_TO_WRITE in (given["scope"] or "") for given in provider.told("granted")),
+            )

@@ -43,6 +43,7 @@ const provider = new Provider(setup.issuer, {
 provider.InvalidTarget = (await import("oidc-provider")).errors.InvalidTarget;
 
 provider.on("registration_create.success", (ctx, client) => tell("registered", { client: client.clientId }));
+provider.on("registration_update.success", (ctx, client) => tell("changed", { client: client.clientId }));
 provider.on("registration_delete.success", (ctx, client) => tell("forgotten", { client: client.clientId }));
 const grants = new Set();
 provider.on("grant.success", (ctx) => {
@@ -50,10 +51,11 @@ provider.on("grant.success", (ctx) => {
   if (token?.grantId) grants.add(token.grantId);
   tell("granted", {
     grant: ctx.oidc.params.grant_type, client: ctx.oidc.client.clientId, resource: ctx.oidc.params.resource ?? null,
+    scope: token?.scope ?? null,
   });
 });
 provider.on("grant.revoked", (ctx, id) => tell("revoked", {}));
-for (const name of ["authorization.error", "grant.error", "registration_create.error", "server_error"]) {
+for (const name of ["authorization.error", "grant.error", "registration_create.error", "registration_update.error", "server_error"]) {
   provider.on(name, (ctx, error) => tell("refused", { at: name, error: error.message, why: error.error_description }));
 }
 

@@ -11,14 +11,11 @@ import pytest
 
 from tests.front_door.clients import open_python_sdk
 from tests.front_door.conftest import Behind, Opener, prove_the_whole_way
-from tests.front_door.conftest import behind as demo
 from tests.front_door.programs import Programs
 from tests.node.conftest import certified_behind
 from tests.servers import GatewayBackend
 from tests.servers.programs import Node
 from tests.support.gateway_process import DeployedGateway, deploy_gateway, start_pair
-
-__all__ = ["demo"]
 
 CLIENTS: dict[str, Callable[[Programs], Opener]] = {
     "Python SDK": lambda programs: open_python_sdk,
@@ -56,17 +53,10 @@ def workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def certified(node: Node, packages: Path) -> Iterator[Behind]:
+def behind(node: Node, packages: Path) -> Iterator[Behind]:
+    """The certified server, which lets a client ask only for the scopes that it is registered with."""
     with certified_behind(node, packages) as started:
         yield started
-
-
-@pytest.fixture
-def behind(request: pytest.FixtureRequest) -> Behind:
-    """The certified server; on SQLite the demo's, which can be made to want more scopes."""
-    name = "demo" if request.node.callspec.params["workers"] == "sqlite" else "certified"
-    started: Behind = request.getfixturevalue(name)
-    return started
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Which client acts for a gateway at an authorization server: entered, computed, or registered once and kept.
 
 Registrars are asked in the order of their rank. What one of them registers is kept, until it is dropped or deleted.
+Where more scopes are wanted than it has, the server is asked to add them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from datetime import timedelta
 from latchpin.clients.kept import KeptClients
 from latchpin.clients.options import RegistrationOptions, list_ways
 from latchpin.clients.registrations import Registrations
+from latchpin.clients.rows import ClientRows
 from latchpin.clients.secrets import open_configured_secret
+from latchpin.clients.widening import Widening
 from latchpin.contracts import (
     Cipher,
     ClientRegistrar,
@@ -89,11 +92,12 @@ class ClientDirectory:
         self._records = records
         self._marks = kept
         self._cipher = cipher
-        self._kept = KeptClients(records, cipher, clock, registrars)
+        self._rows = ClientRows(records.clients, kept, clock)
+        self._kept = KeptClients(self._rows, cipher, clock, registrars)
         self._registrars = registrars
         self._clock = clock
         self._redirect_uri = redirect_uri
-        self._registrations = Registrations(self._kept, leases, pauses)
+        self._registrations = Registrations(self._kept, Widening(self._kept, kept, pauses, clock), leases, pauses)
         self._computed: Bounded[str, _Computed] = Bounded(_MOST_REMEMBERED)
 
     async def client_id_for(
@@ -190,11 +194,11 @@ class ClientDirectory:
 
         With ``client_id`` only that one: two who are told ``invalid_client`` at once drop it once.
         """
-        kept = await self._records.clients.get(gateway_id, issuer)
+        kept = await self._rows.get(gateway_id, issuer)
         if kept is None or (client_id is not None and kept.client_id != client_id):
             return False
         _log.warning("DCR: the client registered for gateway %s at %s is not used any more", gateway_id, issuer)
-        return await self._records.clients.delete(kept.id)
+        return await self._rows.delete(kept)
 
     async def reregister(self, refused: TokenRefused, gateway_id: str, issuer: str | None, client_id: str) -> bool:
         """After ``invalid_client``: drop a registered client, so that the next ``client_for`` registers anew.
@@ -207,7 +211,7 @@ class ClientDirectory:
         """
         if refused.error != INVALID_CLIENT:
             return False
-        kept = await self._records.clients.get(gateway_id, issuer) if issuer is not None else None
+        kept = await self._rows.get(gateway_id, issuer) if issuer is not None else None
         place = f"{gateway_id}\n{issuer}".encode()
         mark = f"healed:client:{hashlib.sha256(place).hexdigest()}"
         if kept is None or issuer is None or kept.client_id != client_id:
@@ -231,7 +235,7 @@ class ClientDirectory:
             raise Conflict(
                 f"{len(found)} registered clients have that client_id: {ids}", remedy="Delete by one of those ids."
             )
-        if not found or not await self._records.clients.delete(found[0].id):
+        if not found or not await self._rows.delete(found[0]):
             raise NotFound(
                 "no registered client has that id or client_id", remedy="GET /oauth/registered-clients lists them."
             )

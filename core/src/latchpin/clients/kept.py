@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
+from latchpin.clients.rows import ClientRows
 from latchpin.clients.secrets import open_registered_secret, open_registration_token, seal_client
-from latchpin.contracts import Cipher, ClientRegistrar, Clock, Keeps, RecordStore, Registration, RegistrationRequest
-from latchpin.errors import RecordConflict
+from latchpin.contracts import Cipher, ClientRegistrar, Clock, Keeps, Registration, RegistrationRequest
+from latchpin.errors import RecordConflict, RegistrationFailed
 from latchpin.model import ClientCredentials, RegisteredClient
 
 __all__ = ["KeptClients"]
@@ -16,10 +17,8 @@ __all__ = ["KeptClients"]
 class KeptClients:
     """Reads and writes registered clients, their secrets sealed."""
 
-    def __init__(
-        self, records: RecordStore, cipher: Cipher, clock: Clock, registrars: Sequence[ClientRegistrar]
-    ) -> None:
-        self._records = records.clients
+    def __init__(self, rows: ClientRows, cipher: Cipher, clock: Clock, registrars: Sequence[ClientRegistrar]) -> None:
+        self._rows = rows
         self._cipher = cipher
         self._clock = clock
         self._registrars = registrars
@@ -31,7 +30,7 @@ class KeptClients:
 
         ``deleted`` are looked through where none is kept: they were until a moment ago.
         """
-        kept = await self._records.get(gateway_id, issuer) if issuer is not None else None
+        kept = await self._rows.get(gateway_id, issuer) if issuer is not None else None
         kept = kept or next((client for client in deleted if client.issuer == issuer), None)
         return kept if kept is not None and self._lives(kept) else None
 
@@ -49,6 +48,10 @@ class KeptClients:
         secret = open_registered_secret(client, self._cipher)
         return ClientCredentials(client.client_id, secret, client.token_endpoint_auth_method)
 
+    def open_token(self, client: RegisteredClient) -> str | None:
+        """The token that manages the registration, None if there is none or it does not open."""
+        return open_registration_token(client, self._cipher)
+
     async def keep(self, request: RegistrationRequest, registration: Registration) -> RegisteredClient:
         """Keep a registration in place of one that does not fit; give what is kept in the end.
 
@@ -58,11 +61,11 @@ class KeptClients:
             RecordConflict: another one is kept now, and it does not fit either.
         """
         client = seal_client(request, registration, self._cipher, id=secrets.token_hex(16), now=self._clock())
-        stale = await self._records.get(client.gateway_id, client.issuer)
+        stale = await self._rows.get(client.gateway_id, client.issuer)
         if stale is not None and not (self._lives(stale) and _fits(stale, request)):
-            await self._records.delete(stale.id)
+            await self._rows.delete(stale)
         try:
-            await self._records.put(client)
+            await self._rows.put(client)
         except RecordConflict:
             await self.forget(client)
             kept = await self.fitting(request)
@@ -73,12 +76,29 @@ class KeptClients:
             await self.forget(stale)
         return client
 
+    async def replace(
+        self, client: RegisteredClient, request: RegistrationRequest, registration: Registration
+    ) -> RegisteredClient:
+        """Keep what the server changed of a client in place of what was kept of it.
+
+        Raises:
+            RegistrationFailed: the client was deleted meanwhile; the server is asked to forget it.
+        """
+        changed = seal_client(request, registration, self._cipher, id=client.id, now=client.created_at)
+        if not await self._rows.replace(client, changed):
+            await self.forget(changed)
+            raise RegistrationFailed(
+                f"The client {client.client_id} was deleted while {client.issuer} added scopes to it.",
+                remedy="Try again: it is then registered anew.",
+            )
+        return changed
+
     async def forget(self, client: RegisteredClient) -> str:
         """Ask the server to forget the client (RFC 7592); return what it said."""
         registrar = next((one for one in self._registrars if one.keeps is Keeps.REGISTERED), None)
         if registrar is None:
             return "No installed plugin can ask the server to forget it."
-        return await registrar.forget(client, open_registration_token(client, self._cipher))
+        return await registrar.forget(client, self.open_token(client))
 
     def _lives(self, client: RegisteredClient) -> bool:
         return client.is_active and (client.expires_at is None or client.expires_at > self._clock())

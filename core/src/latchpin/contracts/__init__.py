@@ -23,6 +23,7 @@ from latchpin.contracts.resources import Admitted, McpExchanges, McpServers, Pro
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
+    ClientUpdates,
     Keeps,
     Registration,
     RegistrationRequest,
@@ -50,6 +51,7 @@ __all__ = [
     "ClientAuthentication",
     "ClientRecords",
     "ClientRegistrar",
+    "ClientUpdates",
     "Clock",
     "Collection",
     "Command",

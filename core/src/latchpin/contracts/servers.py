@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from latchpin.model import ClientCredentials, Gateway, RegisteredClient, Reply, ServerMetadata
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClientAuthentication",
     "ClientRegistrar",
+    "ClientUpdates",
     "Keeps",
     "Registration",
     "RegistrationRequest",
@@ -112,6 +113,29 @@ class ClientRegistrar(Protocol):
 
     async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:
         """Ask the server to forget ``client`` (RFC 7592 section 2.3); return a sentence on what it said."""
+
+
+@runtime_checkable
+class ClientUpdates(Protocol):
+    """A registrar that can change what it registered. Optional: without it a client keeps the scopes it began with."""
+
+    async def update(
+        self,
+        client: RegisteredClient,
+        request: RegistrationRequest,
+        *,
+        client_secret: str | None,
+        registration_access_token: str,
+    ) -> Registration:
+        """Ask the server to let ``client`` have the scopes of ``request`` (RFC 7592 section 2.2).
+
+        The client_id stays. What the server's answer leaves out is as it was: it is given as it stands now, secret and
+        registration access token included.
+
+        Raises:
+            RegistrationFailed: the server refused, or answered what cannot be used; the client is used on as it is.
+            UpstreamError: the server could not be asked.
+        """
 
 
 @dataclass(frozen=True, slots=True)

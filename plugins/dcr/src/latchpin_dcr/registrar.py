@@ -1,17 +1,18 @@
-"""Registers and forgets clients at authorization servers (RFC 7591, RFC 7592)."""
+"""Registers, changes and forgets clients at authorization servers (RFC 7591, RFC 7592)."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from latchpin.contracts import Clock, Keeps, Registration, RegistrationRequest, Upstream
 from latchpin.errors import IssuerMissing, LatchpinError, RegistrationFailed, RegistrationUnsupported, UpstreamError
 from latchpin.model import ClientCredentials, RegisteredClient, Reply
 
-from latchpin_dcr.registration import build_metadata
-from latchpin_dcr.reply import parse_management, parse_registration
+from latchpin_dcr.registration import ClientMetadata, build_metadata, keep_agreed
+from latchpin_dcr.reply import parse_management, parse_registration, parse_update
 from latchpin_dcr.settings import DcrSettings
 
 __all__ = ["DynamicRegistrar"]
@@ -19,6 +20,8 @@ __all__ = ["DynamicRegistrar"]
 _log = logging.getLogger("latchpin.dcr")
 
 LABEL = "Dynamic Client Registration"
+
+_JSON = {"content-type": "application/json", "accept": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,44 @@ class DynamicRegistrar:
         )
         return registration
 
+    async def update(
+        self,
+        client: RegisteredClient,
+        request: RegistrationRequest,
+        *,
+        client_secret: str | None,
+        registration_access_token: str,
+    ) -> Registration:
+        """Ask the server to let ``client`` have the scopes of ``request`` (RFC 7592 section 2.2).
+
+        Raises:
+            RegistrationFailed: the client is not managed, registering is switched off by now, or the server refused.
+            UpstreamError: the server could not be asked.
+        """
+        obstacle = self.obstacle(request)
+        if obstacle is not None or client.registration_client_uri is None:
+            raise RegistrationFailed(f"The client is not changed: {obstacle or 'the server offers no way to it'}.")
+        own = ClientCredentials(client.client_id, client_secret, client.token_endpoint_auth_method)
+        before = Registration(
+            credentials=own,
+            redirect_uris=client.redirect_uris,
+            grant_types=client.grant_types,
+            scope=client.scope,
+            registration_client_uri=client.registration_client_uri,
+            registration_access_token=registration_access_token,
+            secret_expires_at=client.expires_at,
+        )
+        wanted = self._metadata(replace(request, auth_method=client.token_endpoint_auth_method))
+        metadata = keep_agreed(wanted, client)
+        headers = {**_JSON, "authorization": f"Bearer {registration_access_token}"}
+        uri = client.registration_client_uri
+        reply = await self.upstream.send("PUT", uri, headers=headers, body=metadata.encode(own))
+        answer = parse_update(reply, metadata, before, issuer=client.issuer, now=self.clock())
+        self._pass_over("changed a client", client.issuer, answer.passed_over)
+        told = (client.issuer, client.client_id, client.gateway_id, answer.registration.scope)
+        _log.info("DCR: %s changed the client %s of gateway %s; its scopes are now: %s", *told)
+        return answer.registration
+
     async def forget(self, client: RegisteredClient, registration_access_token: str | None) -> str:
         """Ask the server to forget ``client`` (RFC 7592 section 2.3), and say what it answered."""
         if client.registration_client_uri is None or registration_access_token is None:
@@ -114,23 +155,28 @@ class DynamicRegistrar:
         return server.registration_endpoint
 
     async def _register(self, request: RegistrationRequest, endpoint: str) -> Registration:
-        metadata = build_metadata(
-            request,
-            default_method=self.settings.dcr_token_endpoint_auth_method,
-            default_scopes=self.settings.dcr_default_scopes,
-            name_template=self.settings.dcr_client_name_template,
-        )
-        headers = {"content-type": "application/json", "accept": "application/json"}
-        reply = await self.upstream.send("POST", endpoint, headers=headers, body=metadata.encode())
+        metadata = self._metadata(request)
+        reply = await self.upstream.send("POST", endpoint, headers=_JSON, body=metadata.encode())
         issuer = request.server.issuer
         try:
             answer = parse_registration(reply, metadata, issuer=issuer, now=self.clock())
         except RegistrationFailed:
             await self._give_back(reply, issuer, request.gateway.id)
             raise
-        if answer.passed_over:
-            _log.warning("DCR: %s registered with %s", issuer, "; ".join(answer.passed_over))
+        self._pass_over("registered", issuer, answer.passed_over)
         return answer.registration
+
+    def _metadata(self, request: RegistrationRequest) -> ClientMetadata:
+        return build_metadata(
+            request,
+            default_method=self.settings.dcr_token_endpoint_auth_method,
+            default_scopes=self.settings.dcr_default_scopes,
+            name_template=self.settings.dcr_client_name_template,
+        )
+
+    def _pass_over(self, what: str, issuer: str | None, odd: Sequence[str]) -> None:
+        if odd:
+            _log.warning("DCR: %s %s with %s", issuer, what, "; ".join(odd))
 
     async def _give_back(self, reply: Reply, issuer: str | None, gateway_id: str) -> None:
         """Delete a client that was registered and cannot be used: nobody would know of it."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from latchpin.contracts import RegistrationRequest
 from latchpin.errors import RegistrationFailed
+from latchpin.model import ClientCredentials, RegisteredClient
 from latchpin.sdk.oauth import plain_code
 from latchpin.sdk.urls import is_loopback_host
 
-__all__ = ["METHODS", "ClientMetadata", "build_metadata"]
+__all__ = ["METHODS", "ClientMetadata", "build_metadata", "keep_agreed"]
 
 METHODS = ("client_secret_basic", "client_secret_post", "none")  # those that need no key of ours
 _NAME_LIMIT = 120
@@ -30,9 +31,11 @@ class ClientMetadata:
     client_name: str
     scope: str
 
-    def encode(self) -> bytes:
-        """The request's body; empty members are left out."""
+    def encode(self, client: ClientCredentials | None = None) -> bytes:
+        """The request's body; empty members are left out. ``client`` is the one whose metadata is to change."""
         members = {
+            "client_id": client.client_id if client else None,
+            "client_secret": client.client_secret if client else None,
             "redirect_uris": self.redirect_uris,
             "grant_types": self.grant_types,
             "response_types": self.response_types,
@@ -72,6 +75,15 @@ def build_metadata(
         token_endpoint_auth_method=_method(request, default_method, public=not for_itself),
         client_name=_client_name(name_template, request.gateway.name),
         scope=" ".join(scopes),
+    )
+
+
+def keep_agreed(metadata: ClientMetadata, client: RegisteredClient) -> ClientMetadata:
+    """What is asked for in an update: an update replaces all metadata, so what was agreed on is sent again."""
+    return replace(
+        metadata,
+        redirect_uris=tuple(dict.fromkeys((*metadata.redirect_uris, *client.redirect_uris))),
+        grant_types=tuple(dict.fromkeys((*metadata.grant_types[:1], *client.grant_types))),
     )
 
 

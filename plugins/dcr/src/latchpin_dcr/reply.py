@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -22,7 +22,7 @@ from latchpin.sdk.urls import is_loopback_host, split_origin
 
 from latchpin_dcr.registration import METHODS, ClientMetadata
 
-__all__ = ["Management", "Registered", "parse_management", "parse_registration"]
+__all__ = ["Management", "Registered", "parse_management", "parse_registration", "parse_update"]
 
 _VISIBLE = re.compile(r"[\x20-\x7E]{1,8192}")
 _BODY_LIMIT = 256 * 1024
@@ -101,6 +101,47 @@ def parse_registration(reply: Reply, asked: ClientMetadata, *, issuer: str | Non
         secret_expires_at=_expiry(document, host, now, odd) if method != "none" else None,
     )
     return Registered(registration, tuple(odd))
+
+
+def parse_update(
+    reply: Reply, asked: ClientMetadata, before: Registration, *, issuer: str | None, now: datetime
+) -> Registered:
+    """Parse the server's answer to an update of a client (RFC 7592 section 2.2) as strictly as to a registration.
+
+    What it leaves out is as ``before``: servers need not repeat a secret or a registration access token.
+
+    Raises:
+        RegistrationRefused: the server refused, or answered with another client or something that we cannot use.
+    """
+    document = _object_of(reply) if _succeeded(reply) else None
+    if document is not None and "error" not in document:
+        said = {name: value for name, value in document.items() if value is not None}
+        reply = replace(reply, body=json.dumps(_members(before, said) | said, ensure_ascii=False).encode())
+    registered = parse_registration(reply, asked, issuer=issuer, now=now)
+    host = urlsplit(reply.url).hostname or "the server"
+    if registered.registration.credentials.client_id != before.credentials.client_id:
+        raise _unusable(host, "another client_id")
+    if before.credentials.client_secret is not None and document and _is_unusable_secret(document):
+        raise _unusable(host, "a client_secret that cannot be read")
+    return registered
+
+
+def _members(before: Registration, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What an update's answer may leave out. The end of a secret's life says nothing of another secret's."""
+    secret, end = before.credentials.client_secret, before.secret_expires_at
+    same = said.get("client_secret", secret) == secret
+    members = {
+        "client_id": before.credentials.client_id,
+        "client_secret": secret,
+        "client_secret_expires_at": end.timestamp() if end is not None and same else None,
+        "registration_client_uri": before.registration_client_uri,
+        "registration_access_token": before.registration_access_token,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _is_unusable_secret(document: Mapping[str, Any]) -> bool:
+    return document.get("client_secret") is not None and _text(document, "client_secret", []) is None
 
 
 def parse_management(reply: Reply, issuer: str | None) -> Management | None:

@@ -101,6 +101,9 @@ class ClientRules(OpenedBackend):
         anew = samples.registered_client(clock(), gateway_id=gateway.id)
         await store.clients.put(anew)
         await gives(store.clients.get(gateway.id, anew.issuer), anew, "after a deletion a new client can be put")
+        await store.clients.delete(other.id)
+        await store.clients.put(other)
+        await gives(store.clients.get(gateway.id, other.issuer), other, "a deleted client can be put again")
 
     async def test_clients_put_by_many(self, store: RecordStore, clock: MovedClock) -> None:
         """Eight registrations at once for one gateway and issuer: one is kept."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from latchpin.contracts import ClientRegistrar, Keeps, Registration, RegistrationRequest, Upstream
+from latchpin.contracts import ClientRegistrar, ClientUpdates, Keeps, Registration, RegistrationRequest, Upstream
 from latchpin.errors import LatchpinError, UpstreamUnreachable
 from latchpin.model import ClientCredentials, Reply, ServerMetadata
 
@@ -148,6 +148,25 @@ class RegistrarContract:
             if registrar.keeps is Keeps.FETCHED and registrar.obstacle(request_of_nothing) is None:
                 asked = registrar.register(request_of_nothing)
                 await refused(asked, LatchpinError, "what keeps the client is silent: register raises")
+
+    async def test_updating_gives_a_registration_or_says_why(
+        self, registrar: ClientRegistrar, request_of_nothing: RegistrationRequest
+    ) -> None:
+        """Nobody answers: ``update``, which is optional, raises one of Latchpin's errors, and shows no secret."""
+        if not isinstance(registrar, ClientUpdates):
+            return
+        holds(registrar.keeps is Keeps.REGISTERED, "only a registrar that says Keeps.REGISTERED has a method 'update'")
+        client = samples.registered_client(MovedClock()(), issuer=ISSUER)
+        try:
+            answer: object = await registrar.update(
+                client, request_of_nothing, client_secret=SECRET, registration_access_token=SECRET
+            )
+        except LatchpinError as exc:
+            holds(SECRET not in f"{exc} {exc.hint} {exc.public}", "an error shows no secret")
+        except Exception as exc:
+            raise AssertionError(f"contract broken: update raises LatchpinError only; {found(exc)}") from exc
+        else:
+            holds(isinstance(answer, Registration), "update gives a Registration", found(answer))
 
     async def test_forgetting_never_fails(self, registrar: ClientRegistrar) -> None:
         """It returns a sentence for the administrator, whatever the server does, and no secret in it."""
