@@ -89,7 +89,7 @@ class ClientRegistrar(Protocol):
     """One way to a client_id. Registrars are asked in the order of their rank; the first answer counts.
 
     A registrar only talks to the server. What it registers the core keeps, and makes sure that of many first users
-    only one registers.
+    only one registers. A registrar that can change what it registered has the method of ``ClientUpdates`` besides.
     """
 
     @property
