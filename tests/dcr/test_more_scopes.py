@@ -59,6 +59,7 @@ async def test_what_the_answer_leaves_out_is_as_before(directories, metadata, se
     before = await kept(directories)
     assert await client_for(directories, metadata, "a", "b") == first
     after = await kept(directories)
+    assert after.scope == "a b"
     assert after.expires_at == before.expires_at
     assert after.registration_client_uri == before.registration_client_uri
     await directories.directory().delete("client-1")
