@@ -34,7 +34,7 @@ class Behind:
         sign_in: the title of the page at which it asks who somebody is.
         consent: the title of the page at which it asks what the gateway may do.
         end_tokens: it takes none of its tokens any more.
-        want_more: it wants ``SCOPE_TO_WRITE`` too for the next message; None where it never does.
+        want_more: it wants ``SCOPE_TO_WRITE`` too for the next message.
         gave_more: how many tokens it gave with that.
     """
 
@@ -43,8 +43,8 @@ class Behind:
     sign_in: str
     consent: str
     end_tokens: Callable[[], None]
-    want_more: Callable[[], None] | None = None
-    gave_more: Callable[[], int] = lambda: 0
+    want_more: Callable[[], None]
+    gave_more: Callable[[], int]
 
 
 def demo_behind(switch: FaultSwitch) -> Behind:
@@ -115,7 +115,6 @@ class Scene:
 
     async def want_more_scopes(self) -> None:
         """The server behind wants one scope more for the next message."""
-        assert self.behind.want_more is not None
         self.behind.want_more()
 
     async def disconnect(self) -> None:
@@ -142,10 +141,9 @@ async def prove_the_whole_way(deployed: DeployedGateway, behind: Behind, connect
     ):
         await _get_in(scene, client)
         await _mend(scene, client, Scene.end_token_upstream)
-        if behind.want_more is not None:
-            given = behind.gave_more()
-            await _mend(scene, client, Scene.want_more_scopes)
-            assert behind.gave_more() > given
+        given = behind.gave_more()
+        await _mend(scene, client, Scene.want_more_scopes)
+        assert behind.gave_more() > given
         await _mend(scene, client, Scene.disconnect)
         await scene.offboard()
         await _see_the_end(scene, client)
