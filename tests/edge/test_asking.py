@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from latchpin.errors import SettingsError
 from latchpin_edge.asking import TokenQuestion
-from latchpin_edge.settings import EdgeSettings, parse_listen
+from latchpin_edge.listening import bind, socket_paths
+from latchpin_edge.settings import EdgeSettings, Listen, parse_listen
 
 from tests.edge.conftest import EDGE_SECRET, Edge, watching
 from tests.edge.test_calls import answer_json
 from tests.providers import FaultSwitch
 from tests.proxy.conftest import ScriptedServer
+from tests.servers import Reservation
 from tests.support.gateway_process import ALICE, BOB
 
 
@@ -94,3 +98,23 @@ async def test_with_a_wrong_secret_calls_go_by_the_proxy_and_the_log_says_so(edg
 def test_it_listens_on_this_machine_alone(value: str):
     with pytest.raises(ValueError, match="must"):
         parse_listen(value)
+
+
+def test_a_socket_that_was_left_makes_room_and_one_that_is_used_does_not(tmp_path: Path):
+    listen = Listen(path=str(tmp_path / "a.sock"))
+    bind(listen, workers=1).close()
+    with bind(listen, workers=1) as used:
+        assert (tmp_path / "a.sock").stat().st_mode & 0o777 == 0o600
+        used.listen()
+        with pytest.raises(SettingsError, match="EDGE_LISTEN"):
+            bind(listen, workers=1)
+    assert socket_paths(listen, 2) == [f"{listen.path}.1", f"{listen.path}.2"]
+
+
+def test_one_worker_has_its_address_alone():
+    with Reservation() as reserved:
+        listen = Listen(host="127.0.0.1", port=reserved.port)
+        with bind(listen, workers=1) as alone:
+            alone.listen()
+            with pytest.raises(SettingsError, match="EDGE_LISTEN"):
+                bind(listen, workers=1)
