@@ -10,9 +10,9 @@ from latchpin.serving.listening import Served
 from latchpin.workers.batching import Batcher
 from latchpin.workers.shared_tasks import SharedTasks
 from latchpin.workers.store_deadline import store_deadline
-from latchpin.workers.turns import AT_ONCE, turn
+from latchpin.workers.turns import LEAST, LONG, MOST, SHORT, Rounds, turn
 
-MANY = 10 * AT_ONCE
+MANY = 10 * MOST
 
 
 async def most_in_a_round(waits: Callable[[], Awaitable[object]]) -> int:
@@ -54,22 +54,40 @@ async def _wait_for_ever() -> None:
 
 
 async def test_few_go_on_in_each_round():
-    assert await most_in_a_round(turn) <= AT_ONCE
+    assert await most_in_a_round(turn) <= MOST
 
 
 @pytest.mark.parametrize("send", [_send, _fail])
 async def test_those_whom_one_batch_answers_go_on_in_turns(send):
     batcher: Batcher[int, int] = Batcher(send)
-    assert await most_in_a_round(lambda: batcher.submit(1)) <= AT_ONCE
+    assert await most_in_a_round(lambda: batcher.submit(1)) <= MOST
 
 
 async def test_those_who_wait_for_one_task_go_on_in_turns():
     tasks: SharedTasks[str, Sequence[int]] = SharedTasks()
-    assert await most_in_a_round(lambda: tasks.run("one", lambda: _send([1]))) <= AT_ONCE
+    assert await most_in_a_round(lambda: tasks.run("one", lambda: _send([1]))) <= MOST
 
 
 async def test_those_who_are_told_that_a_store_is_away_go_on_in_turns():
-    assert await most_in_a_round(_wait_for_ever) <= AT_ONCE
+    assert await most_in_a_round(_wait_for_ever) <= MOST
+
+
+async def test_more_go_on_at_once_where_rounds_are_short_and_fewer_where_they_are_long():
+    rounds = Rounds(asyncio.get_running_loop())
+    counts = []
+    for seconds in (*[SHORT / 2] * 4, (SHORT + LONG) / 2, *[LONG * 2] * 4):
+        while rounds.free():
+            pass
+        rounds.end(seconds)
+        counts.append(rounds.at_once)
+    assert counts == [16, 32, 64, 64, 64, 32, 16, 8, 8]
+
+
+async def test_a_round_with_room_left_is_enough():
+    rounds = Rounds(asyncio.get_running_loop())
+    rounds.free()
+    rounds.end(0)
+    assert rounds.at_once == LEAST
 
 
 async def test_what_was_begun_goes_on_before_what_begins():
@@ -80,18 +98,18 @@ async def test_what_was_begun_goes_on_before_what_begins():
         order.append(name)
 
     await asyncio.gather(
-        *(go("first", new=True) for _ in range(AT_ONCE)),
-        *(go("new", new=True) for _ in range(AT_ONCE)),
-        *(go("begun", new=False) for _ in range(AT_ONCE)),
+        *(go("first", new=True) for _ in range(LEAST)),
+        *(go("new", new=True) for _ in range(LEAST)),
+        *(go("begun", new=False) for _ in range(LEAST)),
     )
-    assert order == ["first"] * AT_ONCE + ["begun"] * AT_ONCE + ["new"] * AT_ONCE
+    assert order == ["first"] * LEAST + ["begun"] * LEAST + ["new"] * LEAST
 
 
 async def test_who_leaves_while_waiting_takes_no_turn_from_anybody():
     tasks = [asyncio.create_task(turn()) for _ in range(MANY)]
-    asyncio.get_running_loop().call_soon(lambda: [each.cancel() for each in tasks[AT_ONCE:-1]])
+    asyncio.get_running_loop().call_soon(lambda: [each.cancel() for each in tasks[LEAST:-1]])
     done = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(each) for each in done] == [type(None)] * AT_ONCE + [asyncio.CancelledError] * (MANY - AT_ONCE - 1) + [
+    assert [type(each) for each in done] == [type(None)] * LEAST + [asyncio.CancelledError] * (MANY - LEAST - 1) + [
         type(None)
     ]
 
@@ -106,4 +124,4 @@ async def test_who_asks_for_the_health_is_served_before_those_who_came_earlier()
     paths = ["/gateways"] * MANY + ["/health", "/prefix/ready"]
     await asyncio.gather(*(application({"type": "http", "path": path}, None, None) for path in paths))
     assert sorted(served) == sorted(paths)
-    assert max(served.index("/health"), served.index("/prefix/ready")) <= AT_ONCE + 1
+    assert max(served.index("/health"), served.index("/prefix/ready")) <= MOST + 1

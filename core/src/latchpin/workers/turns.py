@@ -11,10 +11,14 @@ import asyncio
 from collections import deque
 from weakref import WeakKeyDictionary
 
-__all__ = ["AT_ONCE", "turn"]
+__all__ = ["LEAST", "MOST", "Rounds", "turn"]
 
-AT_ONCE = 8
-"""How many go on in one round. Each takes a millisecond or less until it next waits for something."""
+LEAST = 8
+"""How many go on in one round, however long they take: a millisecond or less each, until they next wait."""
+MOST = 64
+"""How many go on where they take little: what goes on together also reaches a store in one batch."""
+SHORT, LONG = 0.004, 0.012
+"""In seconds: after a full round that took less than ``SHORT`` twice as many go on, after ``LONG`` half as many."""
 
 
 async def turn(*, new: bool = False) -> None:
@@ -26,26 +30,41 @@ async def turn(*, new: bool = False) -> None:
     loop = asyncio.get_running_loop()
     rounds = _ROUNDS.get(loop)
     if rounds is None:
-        rounds = _ROUNDS[loop] = _Rounds(loop)
+        rounds = _ROUNDS[loop] = Rounds(loop)
     if not rounds.free():
         await rounds.later(new=new)
 
 
-class _Rounds:
-    """The rounds of one event loop, and who waits for the next one."""
+class Rounds:
+    """The rounds of one event loop, and who waits for the next one.
+
+    Attributes:
+        at_once: how many may go on in this round.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.at_once = LEAST
         self._loop = loop
+        self._began = loop.time()
         self._gone_on = 0
         self._begun: deque[asyncio.Future[None]] = deque()
         self._new: deque[asyncio.Future[None]] = deque()
 
     def free(self) -> bool:
         """Count one more in this round, if there is room and nobody waits."""
-        if self._gone_on >= AT_ONCE or self._begun or self._new:
+        if self._gone_on >= self.at_once or self._begun or self._new:
             return False
+        if not self._gone_on:
+            self._began = self._loop.time()
         self._count(1)
         return True
+
+    def end(self, seconds: float) -> None:
+        """Let as many go on in the next round as fits one that took ``seconds``."""
+        if seconds > LONG:
+            self.at_once = max(LEAST, self.at_once // 2)
+        elif seconds < SHORT and self._gone_on >= self.at_once:
+            self.at_once = min(MOST, self.at_once * 2)
 
     def later(self, *, new: bool) -> asyncio.Future[None]:
         """What is done in a later round. Somebody went on in this one, so there is a next."""
@@ -59,8 +78,10 @@ class _Rounds:
         self._gone_on += more
 
     def _begin(self) -> None:
-        self._gone_on = gone_on = 0
-        while gone_on < AT_ONCE and (waiting := self._begun or self._new):
+        now = self._loop.time()
+        self.end(now - self._began)
+        self._began, self._gone_on, gone_on = now, 0, 0
+        while gone_on < self.at_once and (waiting := self._begun or self._new):
             waited_for = waiting.popleft()
             if not waited_for.done():  # else its task was cancelled
                 waited_for.set_result(None)
@@ -69,4 +90,4 @@ class _Rounds:
             self._count(gone_on)
 
 
-_ROUNDS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rounds] = WeakKeyDictionary()
+_ROUNDS: WeakKeyDictionary[asyncio.AbstractEventLoop, Rounds] = WeakKeyDictionary()
