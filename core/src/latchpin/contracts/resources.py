@@ -29,6 +29,11 @@ class ProtectedResource:
     gateways: tuple[Gateway, ...] = field(repr=False)
     aggregate: bool = False
 
+    @property
+    def gateway(self) -> Gateway | None:
+        """The one whose own endpoint it is; None for an endpoint of several, or of all."""
+        return self.gateways[0] if len(self.gateways) == 1 and not self.aggregate else None
+
 
 @dataclass(frozen=True, slots=True)
 class ProtectedResources:

@@ -27,9 +27,13 @@ def slugs_for(name: str) -> Iterable[str]:
     """
     stem = _OTHERS.sub("-", name.lower()).strip("-")
     stem = stem if _SLUG.match(stem) else f"server-{stem}".strip("-")
-    for number in count(1):
-        end = "" if number == 1 else f"-{number}"
-        yield stem[: LONGEST_SLUG - len(end)].rstrip("-") + end
+    first = stem[:LONGEST_SLUG].rstrip("-")
+    yield first
+    for number in count(2):
+        end = f"-{number}"
+        slug = stem[: LONGEST_SLUG - len(end)].rstrip("-") + end
+        if slug != first:  # a name may end like that by itself
+            yield slug
 
 
 def expose_name(slug: str, name: str) -> str:

@@ -14,6 +14,4 @@ async def owes_authorization(application: Application, resource: ProtectedResour
 
     Where several stand behind it, the others are of use all the same.
     """
-    if resource.aggregate or len(resource.gateways) != 1:
-        return False
-    return await application.owes_authorization(resource.gateways[0], caller)
+    return resource.gateway is not None and await application.owes_authorization(resource.gateway, caller)

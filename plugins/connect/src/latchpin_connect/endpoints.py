@@ -19,5 +19,4 @@ def choose_endpoint(endpoints: Sequence[ProtectedResource], gateway_id: str) -> 
     """The endpoint of that gateway alone; where none is named that of all servers, else the first; None: no such."""
     if not gateway_id:
         return next((each for each in endpoints if each.aggregate), endpoints[0] if endpoints else None)
-    own = [each for each in endpoints if not each.aggregate]
-    return next((each for each in own if [gateway.id for gateway in each.gateways] == [gateway_id]), None)
+    return next((each for each in endpoints if each.gateway is not None and each.gateway.id == gateway_id), None)

@@ -93,7 +93,7 @@ async def _endpoint_of(application: Application, which: str, owner: Caller) -> s
     """The URL of a gateway's MCP endpoint, which ``owner`` may use."""
     gateway = await find_gateway(application, which)
     for resource in await application.list_resources(owner):
-        if [each.id for each in resource.gateways] == [gateway.id]:
+        if resource.gateway is not None and resource.gateway.id == gateway.id:
             return resource.url
     raise InvalidRequest(
         f"{owner.email} may not use the gateway {gateway.name}, or no plugin serves it to MCP clients",
