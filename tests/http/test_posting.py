@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,28 @@ async def test_a_second_answer_that_nobody_asked_for_is_nobodys(session: Guarded
     async with answering(answer(b"first") + answer(b"smuggled"), answer(b"second")) as server:
         assert await read(await session.send(outgoing(server.url))) == b"first"
         assert await read(await session.send(outgoing(server.url))) == b"second"
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_an_answer_that_comes_while_nobody_asks_is_nobodys(session: GuardedSession, method: str):
+    """Else it were the next caller's, whose own answer were the one's after them."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def reply(writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(answer(b"answer %d" % len(writers)))
+
+    async with serve(reply) as server:
+        assert await read(await session.send(outgoing(server.url))) == b"answer 1"
+        writers[0].write(answer(b"smuggled"))
+        [[(kept, _)]] = session._pooled.connector._conns.values()
+        async with asyncio.timeout(60):
+            while not kept.should_close:
+                await asyncio.sleep(0)
+        for number in (2, 3):
+            found = await session.send(replace(outgoing(server.url, body=b""), method=method))
+            assert await read(found) == b"answer %d" % number
+    assert len(server.connections) == 2
 
 
 async def test_a_connection_on_which_a_body_is_still_under_way_serves_nobody_else(session: GuardedSession):

@@ -17,18 +17,34 @@ from latchpin.outbound.posting import LONGEST_FIELD
 __all__ = ["open_client"]
 
 
+_TRIES = 100
+"""More connections than are usually kept for one host. Each that is not given out is closed, so a new one comes."""
+
+
 class _RefusedAddress(OSError):
     """The socket factory's refusal; the next address of the name, if there is one, is tried."""
 
 
 class _NotingConnector(aiohttp.TCPConnector):
-    """Notes that a request has got its connection and is written next; aiohttp's tracing costs a tenth of a request."""
+    """Notes that a request has got its connection and is written next; aiohttp's tracing costs a tenth of a request.
+
+    It gives out no connection on which something came that nobody had asked for. aiohttp would take it for the answer
+    to the next request, and each answer from then on for that to the request behind it, which is another caller's.
+    """
 
     async def connect(self, *given: Any, **named: Any) -> Connection:  # noqa: ANN401  aiohttp's
-        """Connect, as ``aiohttp.BaseConnector`` does."""
-        connection = await super().connect(*given, **named)
-        note_sent()
-        return connection
+        """Connect, as ``aiohttp.BaseConnector`` does.
+
+        Raises:
+            aiohttp.ClientConnectionError: also where the server speaks first on every connection.
+        """
+        for _ in range(_TRIES):
+            connection = await super().connect(*given, **named)
+            if connection.protocol is None or not connection.protocol.should_close:
+                note_sent()
+                return connection
+            connection.close()
+        raise aiohttp.ClientConnectionError("it speaks before it is asked")
 
 
 def open_client(
