@@ -10,10 +10,15 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from latchpin.contracts import Admitted
 from latchpin.errors import SettingsError
+from latchpin.model import Caller
+from latchpin.sdk.gateway import Access
 from latchpin_edge.asking import TokenQuestion
+from latchpin_edge.errors import UseTheProxy
 from latchpin_edge.listening import bind, socket_paths
 from latchpin_edge.settings import EdgeSettings, Listen, parse_listen
+from latchpin_testing import samples
 
 from tests.edge.conftest import EDGE_SECRET, Edge, watching
 from tests.edge.test_calls import answer_json
@@ -81,6 +86,22 @@ async def test_another_url_than_the_gateways_gets_no_token(edge: Edge, fault_swi
     answer = await edge.ask(gateway, x_edge_url="http://127.0.0.1:1/mcp")
     assert (answer.status_code, answer.json()["cause"]) == (403, "use-the-proxy")
     assert "x-upstream-authorization" not in answer.headers
+
+
+async def test_a_token_is_not_given_for_a_url_that_was_read_before_it():
+    """Between two reads an administrator entered another URL, and somebody authorized there."""
+    before, caller = samples.gateway(datetime(2030, 1, 1, tzinfo=UTC), auth_type="oauth"), Caller(ALICE)
+    now = Access(replace(before, url="https://new.example.com/mcp", revision=before.revision + 1), token=None)
+    question = TokenQuestion()
+    question._settings = EdgeSettings()
+
+    async def get(gateway_id: str, asked_for: Caller) -> Access:
+        assert (gateway_id, asked_for) == (before.id, caller)
+        return now
+
+    question._application = SimpleNamespace(access=SimpleNamespace(get=get))
+    with pytest.raises(UseTheProxy, match="was changed"):
+        await question._grant(Admitted(caller, before, None, asks_nothing=True))
 
 
 async def test_with_a_wrong_secret_calls_go_by_the_proxy_and_the_log_says_so(edge: Edge, scripted: ScriptedServer):

@@ -209,7 +209,7 @@ async def test_an_answer_that_comes_while_nobody_asks_is_nobodys(session: Guarde
         writers[0].write(answer(b"smuggled"))
         [[(kept, _)]] = session._pooled.connector._conns.values()
         async with asyncio.timeout(60):
-            while not kept.should_close:
+            while not kept.should_close:  # noqa: ASYNC110  nothing says when it has come
                 await asyncio.sleep(0)
         for number in (2, 3):
             found = await session.send(replace(outgoing(server.url, body=b""), method=method))

@@ -16,8 +16,9 @@ from latchpin.identity.proxy import ProxyIdentity
 from latchpin.identity.session import SessionIdentity
 from latchpin.model import Caller
 from latchpin_authorization_server.grants.grant import Grant
-from latchpin_authorization_server.identity import AccessTokenIdentity
+from latchpin_authorization_server.identity import AccessTokenIdentity, Standing
 from latchpin_authorization_server.personal_tokens.identity import PersonalTokenIdentity
+from latchpin_authorization_server.personal_tokens.token import parse_token
 from latchpin_authorization_server.server import open_server
 from latchpin_testing import MovedClock
 
@@ -197,6 +198,39 @@ async def test_a_token_for_one_endpoint_is_not_remembered_for_another(gateway: I
     assert await opens(gateway, entries[0], token)
     assert not await opens(gateway, entries[1], token)
     assert await opens(gateway, entries[0], token)
+
+
+async def test_a_personal_token_that_ends_while_it_is_read_is_not_remembered(gateway, monkeypatch):
+    gateway.clock.stop()
+    tokens = (await open_server(gateway.application.services.context)).personal_tokens
+    token, text = await tokens.create(ALICE, name="Report", actor=ALICE)
+    presented = parse_token(text)
+    assert presented is not None
+    get = tokens._records.get
+
+    async def read_before_its_end(token_id: str) -> Any:
+        found = await get(token_id)
+        monkeypatch.undo()
+        await tokens.end(token.id, Caller(ALICE))
+        return found
+
+    monkeypatch.setattr(tokens._records, "get", read_before_its_end)
+    assert await tokens.find(presented) is not None
+    assert await tokens.find(presented) is None
+
+
+async def test_what_ends_while_the_store_is_asked_stands_no_longer(clock: MovedClock, endings: Endings):
+    stored = {"grant"}
+
+    async def read_before_its_end(name: str) -> bool:
+        found = name in stored
+        stored.discard(name)
+        standing.forget(name)
+        return found
+
+    standing = Standing(read_before_its_end, clock, endings)
+    assert await standing.stands("grant")
+    assert not await standing.stands("grant")
 
 
 # -- the memory by itself --------------------------------------------------------------------------------

@@ -45,14 +45,15 @@ class Standing:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        now = self._clock()
+        now, ended = self._clock(), self._endings.count
         seen = self._seen.get(name)
         if seen is not None and seen <= now < seen + REMEMBERED:
             return True
         if not await self._ask(name):
             self._seen.pop(name, None)
             return False
-        self._seen[name] = now
+        if ended == self._endings.count:  # else it may have ended here since the store was asked
+            self._seen[name] = now
         return True
 
     def forget(self, name: str) -> None:

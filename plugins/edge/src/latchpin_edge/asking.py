@@ -127,6 +127,8 @@ class TokenQuestion:
         headers, ends = {"x-upstream-url": gateway.url}, [caller.expires_at]
         if gateway.auth_type == "oauth":
             access = await self._application.access.get(gateway.id, caller)
+            if access.gateway.revision != gateway.revision:  # the token may be another server's by now
+                raise UseTheProxy("the gateway was changed since its URL was read")
             token = access.token or await self._application.tokens.token_for(gateway, caller)
             if token.proof is not None:
                 raise UseTheProxy("the token is bound to a key, so each request needs a proof of its own")

@@ -147,24 +147,29 @@ class PersonalTokens:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        now = self._server.clock()
+        now, ended = self._server.clock(), self._server.endings.count
         token, seen_at = self._seen.get(presented.id, (None, now))
         if token is None or not seen_at <= now < seen_at + REMEMBERED:
             token = await self._records.get(presented.id)
             if token is None:
                 self._seen.pop(presented.id, None)
                 return None
-            self._seen[presented.id] = (token, now)
+            self._see(token, now, ended)
         return token if token.has_secret(presented.secret) and now < token.expires_at else None
 
     async def note_use(self, token: PersonalToken) -> None:
         """Remember that it was used; written at most once an hour."""
-        now = self._server.clock()
+        now, ended = self._server.clock(), self._server.endings.count
         if token.used_at is not None and now - token.used_at < USE_NOTED_EVERY:
             return
         with suppress(RecordConflict):  # another worker notes it at the same moment, or it was ended
             written = await self._records.put(replace(token, used_at=now))
-            self._seen[token.id] = (written, now)
+            self._see(written, now, ended)
+
+    def _see(self, token: PersonalToken, now: datetime, ended: int) -> None:
+        """Remember what stood at ``now``, when this worker had ended so much: not what it may have ended since."""
+        if ended == self._server.endings.count:
+            self._seen[token.id] = (token, now)
 
     async def _end(self, token: PersonalToken, actor: str) -> None:
         ended = await self._records.delete(token.id)
