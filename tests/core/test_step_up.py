@@ -52,6 +52,15 @@ async def test_the_union_of_earlier_and_missing_scopes_is_wanted(notes, token):
     assert await wanted(notes, token) == ("a", "b", "c", "d")
 
 
+async def test_what_one_worker_notes_the_next_request_at_another_asks_for(kept, clock, token):
+    here, there = StepUp(kept, clock), StepUp(kept, clock)
+    assert await wanted(here, token) == ()
+    await there.note(token, ["c"], operation="one")
+    assert await wanted(here, token) == ("a", "b", "c")
+    await there.note(token, ["d"], operation="two")
+    assert await wanted(here, token) == ("a", "b", "c", "d")
+
+
 async def test_it_is_nobody_elses(notes, token):
     await notes.note(token, ["c"], operation="one")
     assert await notes.wanted(token.gateway_id, "other@example.com", token.issuer) == ()

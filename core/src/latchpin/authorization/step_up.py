@@ -18,7 +18,6 @@ from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
 from latchpin.oauth.scopes import MOST_SCOPES, is_scope
-from latchpin.workers.few_notes import FewNotes
 
 __all__ = ["MOST_STEPS", "StepUp"]
 
@@ -51,11 +50,17 @@ class StepUp:
     def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
-        self._notes = FewNotes(kept, PREFIX)
 
     async def wanted(self, gateway_id: str, email: str, issuer: str | None) -> tuple[str, ...]:
-        """The scopes that ``email``'s next authorization at this issuer asks for besides its usual ones."""
-        note = _parse(await self._notes.get(_name(gateway_id, email)))
+        """The scopes that ``email``'s next authorization at this issuer asks for besides its usual ones.
+
+        The store is asked each time. A client that was told to authorize opens the browser within milliseconds, often
+        at another worker than the one that noted the scopes; without them the user would consent for nothing.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        note = _parse(await self._kept.get(_name(gateway_id, email)))
         return tuple(note.scopes) if note is not None and note.issuer == issuer else ()
 
     async def note(self, refused: StoredToken, scopes: Sequence[str], *, operation: str) -> bool:
@@ -84,12 +89,9 @@ class StepUp:
     async def _replace(self, name: str, old: str | None, new: str) -> bool:
         if old == new:
             return True
-        try:
-            if old is not None and await self._kept.take(name, value=old) is None:
-                return False
-            return await self._kept.put(name, new, expires_at=self._clock() + LIFETIME) == new
-        finally:
-            self._notes.changed()
+        if old is not None and await self._kept.take(name, value=old) is None:
+            return False
+        return await self._kept.put(name, new, expires_at=self._clock() + LIFETIME) == new
 
 
 def _count(note: _Note, refused: StoredToken, operation: str) -> bool:

@@ -11,7 +11,7 @@ from latchpin.workers.shared_tasks import SharedTasks
 __all__ = ["FewNotes"]
 
 RECENT_SECONDS = 0.25
-"""So old an answer may be: whoever was told to go to another worker is not there yet."""
+"""So old an answer may be: what another worker wrote less long ago may be missing."""
 MOST = 1_000
 MANY_SECONDS = 60.0
 """Where there are more, each is looked for by itself for so long."""
@@ -20,7 +20,8 @@ MANY_SECONDS = 60.0
 class FewNotes:
     """The kept values whose names begin with ``prefix``.
 
-    What another worker writes is seen within ``RECENT_SECONDS``; what this one writes at once, if it says so.
+    What another worker writes is seen within ``RECENT_SECONDS``; what this one writes at once, if it says so. This is
+    not for notes that somebody acts on at another worker at once.
 
     Args:
         kept: where they are.
