@@ -247,7 +247,7 @@ def dump(backend: GatewayBackend, server: Any) -> bytes:
         path = Path(backend.environment["DATABASE_URL"].partition("///")[2])
         return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
     if backend.name == "redis":
-        return b"".join(file.read_bytes() for file in server._folder.rglob("*") if file.is_file())
+        return b"".join(file.read_bytes() for file in server.folder.rglob("*") if file.is_file())
     url = backend.environment["DATABASE_URL"]
     rows = [
         row
