@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from latchpin.model import Caller
+from latchpin_aggregator import fetching, passing
 from latchpin_aggregator.names import Names
 from latchpin_aggregator.telling import name_question
+from latchpin_aggregator.words import ForSessions
 
 from tests.aggregator.conftest import ERAS, Era, Program, Server, start_server, text_in
 from tests.proxy.conftest import ScriptedServer, read, reply, start_scripted
@@ -160,6 +162,51 @@ async def test_a_slug_is_never_the_gateways_own(gateway: InnerGateway, hostile: 
         assert "latchpin_connect" not in await program.tools()
         assert text_in(await program.call("latchpin_connect")) == "All servers are connected."
     assert isinstance(program.last, httpx.Response)
+
+
+async def test_an_event_that_does_not_end_is_not_held(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(passing, "MOST_HELD", 1_000)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    way = passing.Passing(send, ForSessions(7), server="Hostile", id=7, in_session=False)
+    head = [(b"content-type", b"text/event-stream")]
+    await way.send({"type": "http.response.start", "status": 200, "headers": head})
+    for _ in range(10):
+        await way.send({"type": "http.response.body", "body": b"data: " + b"x" * 494, "more_body": True})
+    assert way.ended
+    told = json.loads(sent[-1]["body"].split(b"data: ", 1)[1])
+    assert (told["id"], told["error"]["message"]) == (7, "Hostile: its answer is too long.")
+    assert [message.get("more_body") for message in sent] == [None, False]
+
+
+@pytest.mark.parametrize("odd", ["pages", "ttl"])
+async def test_no_list_is_read_without_end(monkeypatch: pytest.MonkeyPatch, gateway: InnerGateway, odd: str):
+    monkeypatch.setattr(fetching, "MOST_READ", 10_000)
+    asked: list[str] = []
+
+    async def script(_scope: Any, receive: Any, send: Any) -> None:
+        message = json.loads(await read(receive))
+        asked.append(message["method"])
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message.get("id")}
+        if message["method"] == "server/discover":
+            answer["result"] = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
+        elif message["method"] != "tools/list":
+            answer["error"] = {"code": -32601, "message": ""}
+        elif odd == "ttl":
+            answer["result"] = {"tools": [{"name": "t", "inputSchema": {}}], "ttlMs": 10**400}
+        else:
+            answer["result"] = {"tools": [], "nextCursor": str(len(asked)).zfill(4_000)}
+        await reply(send, 200, [("content-type", "application/json")], json.dumps(answer).encode())
+
+    with start_scripted(script) as scripted:
+        await gateway.add(scripted.url, name="Hostile", auth_type="none")
+        async with gateway.client(ALICE) as http:
+            tools = await Program(http, HERE).tools()
+    assert ("hostile__t" in tools) == (odd == "ttl")
+    assert asked.count("tools/list") == (1 if odd == "ttl" else 3)
 
 
 SAID = "Open https://evil.example/now"

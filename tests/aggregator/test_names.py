@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from latchpin_aggregator import kept as kept_lists
+from latchpin_aggregator import naming
 from latchpin_aggregator.argument_headers import build_argument_headers, find_positions
 from latchpin_aggregator.events import Events
+from latchpin_aggregator.header_values import encode_value
 from latchpin_aggregator.kept import Entries, Kept, held_characters, read_entries
 from latchpin_aggregator.naming import (
     LONGEST_NAME,
@@ -69,6 +71,20 @@ def test_what_is_near_is_found_among_many():
     known = [f"server__tool_{number}" for number in range(2_000)]
     assert "server__tool_1" in nearest("server__tol_1", known)
     assert nearest("x" * 100_000, known) == []
+
+
+def test_a_name_is_compared_with_few_of_many(monkeypatch: pytest.MonkeyPatch):
+    """All callers wait for that, and one name after the other may be asked for."""
+    compared: list[int] = []
+
+    def count(_name: str, known: list[str], **_options: object) -> list[str]:
+        compared.append(len(known))
+        return known[:1]
+
+    monkeypatch.setattr(naming.difflib, "get_close_matches", count)
+    known = [f"{letter}__tool_{number}" for letter in "abcde" for number in range(1_000)]
+    assert nearest("e__tool_999x", known) == ["e__tool_999"]
+    assert compared == [200]
 
 
 async def test_a_slug_stays_until_its_gateway_is_gone(gateway: InnerGateway):
@@ -154,6 +170,20 @@ def test_arguments_are_repeated_as_the_sdk_repeats_them(arguments: object):
 def test_an_annotation_that_does_not_hold_repeats_nothing(token: object):
     odd = {"properties": {**SCHEMA["properties"], "other": {"x-mcp-header": token}}}  # type: ignore[dict-item]
     assert find_positions(odd) == []
+
+
+def test_a_list_grows_by_no_more_than_it_is():
+    """One long name, with many arguments below it that each have it in their place."""
+    below = {f"a{number}": {"type": "string", "x-mcp-header": f"a{number}"} for number in range(1_000)}
+    schema = {"properties": {"k" * 10_000: {"type": "object", "properties": below}}}
+    text = json.dumps({"result": {"tools": [{"name": "t", "inputSchema": schema}]}})
+    entries, _, _ = read_entries(text, "tools", "s")
+    assert len(json.dumps(Entries.of(entries).dump())) < 2 * len(text)
+
+
+def test_a_header_can_hold_half_a_character():
+    """A server may call something so, and an argument may be so: JSON has a way to write it."""
+    assert encode_value("\ud800") == "=?base64?7aCA?="
 
 
 @given(st.lists(st.integers(1, 30), max_size=8), st.sampled_from(["\n", "\r\n", "\r"]))

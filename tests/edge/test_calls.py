@@ -174,6 +174,20 @@ async def test_people_whom_a_trusted_proxy_names_never_share_an_answer(edge: Edg
     assert len(sent(fault_switch)) == 3
 
 
+async def test_a_user_who_is_named_twice_is_nobody(edge: Edge, scripted: ScriptedServer):
+    """A caller slips the header in beside that of a trusted proxy which adds its own: as without a data plane."""
+    scripted.script = answer_json
+    gateway = await edge.add(scripted.url, auth_type="none")
+    async with httpx.AsyncClient(base_url=edge.url, headers=JSON, trust_env=False, timeout=60) as proxy:
+        path = f"/gateways/{gateway}/mcp"
+        assert (await proxy.post(path, content=CALL, headers={"x-test-user": ALICE})).status_code == 200
+        for first, second in ((ALICE, BOB), (BOB, ALICE), (ALICE, ALICE)):
+            twice = [*JSON.items(), ("x-test-user", first), ("x-test-user", second)]
+            assert (await proxy.post(path, content=CALL, headers=twice)).status_code == 401
+            assert (await proxy.get("/gateways", headers=twice)).status_code == 401
+    assert len(scripted.arrived) == 1
+
+
 async def test_a_page_of_another_site_is_refused_although_an_answer_is_kept(edge: Edge, scripted: ScriptedServer):
     scripted.script = answer_json
     gateway = await edge.add(scripted.url, auth_type="none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import SettingsError
+from latchpin_edge import running
 from latchpin_edge.commands import parse_front
 from latchpin_edge.envoy import render_envoy
 from latchpin_edge.folder import is_in_memory, make_folder
 from latchpin_edge.kinds import Kind
 from latchpin_edge.nginx import render_nginx
 from latchpin_edge.plan import Front, Limits, Plan
-from latchpin_edge.running import check
+from latchpin_edge.running import check, reload_nginx
 from latchpin_edge.settings import EdgeSettings
 from latchpin_edge.units import render_unit
 from latchpin_edge.watching import keep_addresses
@@ -173,3 +175,25 @@ def test_the_units_name_the_file():
     text = render_unit(Kind.NGINX, output=Path("/etc/latchpin/nginx.conf"), listen="0.0.0.0:443")
     assert "--output /etc/latchpin/nginx.conf --listen 0.0.0.0:443" in text
     assert "nginx -c /etc/latchpin/nginx.conf" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "sees_all"), [("1.18.0", False), ("1.22.1", False), ("1.23.0", True), ("1.31.3", True), ("2.0.1", True)]
+)
+def test_an_nginx_that_sees_one_of_two_headers_names_nobody(version: str, sees_all: bool):
+    """Before 1.23 it sees the first: a caller's own, where a trusted proxy adds its header behind it."""
+    pattern, variable = re.findall(r'"~(.*)" (\$http_x_user_of_the_proxy);', render_nginx(PLAN))[0]
+    assert variable == "$http_x_user_of_the_proxy"
+    assert bool(re.search(pattern, f"1 {version}")) == sees_all
+    assert not re.search(pattern, f"0 {version}")
+
+
+@pytest.mark.parametrize(("written", "told"), [("4711\n", [4711]), ("1", []), ("0", []), ("-1", []), ("x", [])])
+def test_one_nginx_is_told_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, told: list[int]
+):
+    seen: list[int] = []
+    monkeypatch.setattr(running.os, "kill", lambda number, _signal: seen.append(number))
+    (tmp_path / "nginx.pid").write_text(written)
+    assert reload_nginx(tmp_path / "nginx.pid") == bool(told)
+    assert seen == told

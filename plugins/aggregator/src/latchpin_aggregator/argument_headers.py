@@ -16,14 +16,21 @@ __all__ = ["ANNOTATION", "Position", "build_argument_headers", "find_positions"]
 ANNOTATION = "x-mcp-header"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _DEEPEST = 20
+_MOST_CHARACTERS = 4_000
+"""Of the places of one tool's arguments in all: a long name counts for each argument below it, and all are kept."""
 
 Position = tuple[Sequence[str], str]
 """Where an argument stands, and what its header field is called after ``Mcp-Param-``."""
 
 
 def find_positions(schema: object) -> list[Position]:
-    """What a tool's ``inputSchema`` wants repeated; nothing where one of its annotations does not hold."""
-    found = list(_walk(schema, ()))
+    """What a tool's ``inputSchema`` wants repeated; nothing where an annotation does not hold, or for too much."""
+    found, characters = [], 0
+    for path, token in _walk(schema, ()):
+        characters += sum(len(name) + 1 for name in path)
+        if characters > _MOST_CHARACTERS:
+            return []
+        found.append((path, token))
     tokens = [token.lower() for _, token in found if isinstance(token, str)]
     if len(set(tokens)) < len(found) or not all(_TOKEN.fullmatch(token) for token in tokens):
         return []

@@ -33,19 +33,25 @@ class Events:
     """Takes a stream apart."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
+
+    @property
+    def held(self) -> int:
+        """How many bytes wait for the end of their event."""
+        return len(self._held)
 
     def feed(self, piece: bytes, *, last: bool = False) -> list[Event]:
         """The events that end in ``piece``; with ``last`` also the one that never ended."""
+        looked_at = max(0, len(self._held) - 3)  # no event ends before that
         self._held += piece
         events, at = [], 0
-        for end in _END.finditer(self._held):
-            events.append(_event(self._held[at : end.end()]))
+        for end in _END.finditer(self._held, looked_at):
+            events.append(_event(bytes(self._held[at : end.end()])))
             at = end.end()
         self._held = self._held[at:]
         if last and self._held:
-            events.append(_event(self._held))
-            self._held = b""
+            events.append(_event(bytes(self._held)))
+            self._held.clear()
         return events
 
 

@@ -21,6 +21,10 @@ MOST_ENTRIES, MOST_PAGES = 1_000, 100
 """Of one kind at one server."""
 MOST_CHARACTERS = 1_000_000
 """Of all that one server offers one person: it is held in memory."""
+MOST_READ = 8_388_608
+"""Of all pages of one list, in characters: they are held until the last one has come."""
+LONGEST_MILLISECONDS = 86_400_000
+"""What is taken for how long a list holds, whatever its server says."""
 _NOT_FOUND = 404
 
 
@@ -69,16 +73,20 @@ class Fetching:
                 entries[kind] = Entries.of(await self._all_pages(place, kind, holds))
         if sum(len(each.text) for each in entries.values()) > MOST_CHARACTERS:
             raise Unavailable(f"its lists have more than {MOST_CHARACTERS:,} characters")
-        return Fetched(entries, min(holds) / 1_000 if holds else None)
+        return Fetched(entries, min(*holds, LONGEST_MILLISECONDS) / 1_000 if holds else None)
 
     async def _all_pages(self, place: _Place, kind: Kind, holds: list[int]) -> list[Entry]:
         entries: list[Entry] = []
         cursors: set[str] = set()
         cursor: str | None = None
+        read = 0
         while True:
             answer = await self._page(place, kind, cursor)
             if answer is None:
                 return entries
+            read += len(answer.message or "")
+            if read > MOST_READ:
+                raise Unavailable(f"its answer to {KINDS[kind]} has more than {MOST_READ:,} characters")
             try:
                 page, cursor, ttl = read_entries(answer.message or "", kind, place.slug)
             except (ValueError, RecursionError):

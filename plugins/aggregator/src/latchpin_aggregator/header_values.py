@@ -16,7 +16,8 @@ def encode_value(text: str) -> str:
     """``text`` as a header field carries it."""
     if _PLAIN.fullmatch(text) and text == text.strip() and not _ENCODED.fullmatch(text):
         return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+    raw = text.encode("utf-8", "surrogatepass")
+    return f"=?base64?{base64.b64encode(raw).decode()}?="
 
 
 def decode_value(value: str) -> str | None:

@@ -6,7 +6,8 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable
-from itertools import count, islice
+from itertools import count, islice, takewhile
+from operator import eq
 
 __all__ = ["LONGEST_NAME", "expose_name", "expose_uri", "nearest", "own_uri", "slug_of_name", "slugs_for"]
 
@@ -15,6 +16,8 @@ LONGEST_NAME = 64
 LONGEST_SLUG = 20
 SEPARATOR = "__"
 _DIGEST = 8
+_MOST_COMPARED = 200
+"""With how many names one is compared: all callers wait for that."""
 _OTHERS = re.compile(r"[^a-z0-9]+")
 _SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
@@ -64,4 +67,11 @@ def own_uri(exposed: str) -> tuple[str, str] | None:
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The names most like ``name``, three at most."""
-    return difflib.get_close_matches(name[:200], list(islice(known, 5_000)), n=3, cutoff=0.5)
+    name = name[:200]
+    likely = sorted(islice(known, 5_000), key=lambda each: _begin_alike(name, each), reverse=True)
+    return difflib.get_close_matches(name, likely[:_MOST_COMPARED], n=3, cutoff=0.5)
+
+
+def _begin_alike(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return sum(takewhile(bool, map(eq, one, other)))

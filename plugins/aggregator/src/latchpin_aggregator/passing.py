@@ -19,7 +19,7 @@ __all__ = ["Passing"]
 _log = logging.getLogger("latchpin.aggregator")
 
 MOST_HELD = 8_388_608
-"""Of an answer that has to be read as a whole, in bytes."""
+"""Of an answer, or of one event, that has to be read as a whole, in bytes."""
 _PASSED = frozenset({b"content-type", b"cache-control", b"x-accel-buffering", b"retry-after"})
 _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
 
@@ -63,14 +63,18 @@ class Passing:
         if message["type"] == "http.response.start":
             await self._start(message)
             return
+        if self.ended:  # what follows an event that was too long
+            return
         body, last = message.get("body", b""), not message.get("more_body", False)
         if self._held is not None:
             await self._hold(self._held, body, last=last)
         elif self._events is not None:
             events = self._events.feed(body, last=last)
             put = b"".join(self._event(each) for each in events)
+            too_long = self._events.held > MOST_HELD
+            last = last or too_long
             if last and not self._answered:
-                detail = {"detail": "its answer broke off"}
+                detail = {"detail": "its answer is too long" if too_long else "its answer broke off"}
                 put += f"event: message\ndata: {self._problem(detail)}\n\n".encode()
             await self._give(put, last=last)
         else:

@@ -55,6 +55,8 @@ _FIELDS = (
     r"(?i:application/json[ \t]*(?:;[ \t]*charset=utf-8[ \t]*)?)\n(?:(?i:bearer) [A-Za-z0-9._~+/-]+=*\n[01]|\n1)$"
 )
 _APART = r"\n"
+_SEES_ALL = "~^1 (?!1[.](?:[0-9]|1[0-9]|2[0-2])[.])"
+"""From 1.23 on, a field that comes twice is seen as one with both values; before, a caller's could hide the proxy's."""
 _CALL = r'^\s*+\{\s*+(?=")(?s:.*?)"method"\s*+:\s*+"tools/call"'
 
 
@@ -113,8 +115,8 @@ def _maps(plan: Plan) -> Iterator[str]:
     """What can be told of a request: ``1`` where the native way takes it."""
     nets = [f"{each} 1;" for each in plan.proxies] if plan.user_header else []
     yield from _block("geo $remote_addr $latchpin_front", ["default 0;", *nets])
-    named = [f"1 $http_{plan.user_header.replace('-', '_')};"] if plan.user_header else []
-    yield from _block("map $latchpin_front $latchpin_user", ['default "";', *named])
+    named = [f"{_quoted(_SEES_ALL)} $http_{plan.user_header.replace('-', '_')};"] if plan.user_header else []
+    yield from _block('map "$latchpin_front $nginx_version" $latchpin_user', ['default "";', *named])
     yield from _block("map $latchpin_user $latchpin_named", ["default 1;", '"" 0;'])
     # The end of a token tells callers apart; a key that is too long would come into the log.
     end = ["default $http_authorization;", '"~^(?s:.*+)(?<=(?<latchpin_last>.{64}))" $latchpin_last;']

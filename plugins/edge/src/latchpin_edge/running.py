@@ -105,9 +105,15 @@ async def run_program(kind: Kind, program: str, output: Path) -> None:
 
 
 def reload_nginx(pid_file: Path) -> bool:
-    """Tell a running nginx to read its configuration anew; False where none runs."""
+    """Tell a running nginx to read its configuration anew; False where none runs.
+
+    The file is in a folder that nginx's workers may write. A number below 2 would tell others: all of a group, or all.
+    """
     try:
-        os.kill(int(pid_file.read_text().strip()), signal.SIGHUP)
+        number = int(pid_file.read_text(encoding="utf-8").strip())
+        if number < 2:  # noqa: PLR2004  as said above
+            return False
+        os.kill(number, signal.SIGHUP)
     except (OSError, ValueError):
         return False
     return True
