@@ -232,6 +232,13 @@ async def test_a_cookie_opens_nothing(edge: Edge, scripted: ScriptedServer):
         (b'{"method":"tools/call","params":{"request\\u0053tate":"x"}}', False),
         (b'{"method":"tools/call","params":{"task":{}}}', False),
         (b'{"method":"tools/call","params":{"_meta":{"x":{"elicitation":{}}}}}', False),
+        (b'{"method":"tasks/list","params":{"_meta":{"method":"tools/call"}}}', False),  # it could list everybody's
+        (b'{"params":{"_meta":{"method":"tools/call"}},"method":"tasks/list"}', False),
+        (b'{"method":"tools/call","id":1,"method":"tasks/list"}', False),
+        (b'{"method":"tools/call","id":1,"Method":"tasks\\/list"}', False),
+        (b'{"id":1,"result":{"method":"tools/call"}}', False),
+        (b'{"\\"method":"tools/call","id":1,"result":{}}', False),
+        (b'{"jsonrpc":"2.0","id":"\\\\","method":"tools/call"}', True),
         (b'[{"method":"tools/call"}]', False),
         ('{"method":"tools/call"}'.encode("utf-16-le"), False),
         (b'{"id":1,"x":"\0","method":"tools/call"}', False),

@@ -35,9 +35,13 @@ local function fields_allow(headers)
   return USER_HEADER ~= "" and headers:get(USER_HEADER) ~= nil
 end
 
--- What the body tells: a call of a tool, and nothing that the proxy has to read.
+-- What the body tells: a call of a tool, and nothing that the proxy has to read. Its method is the message's own, so it
+-- stands before anything nested, and no other does.
 local function body_allows(text)
-  if not text:find('^%s*{%s*"') or not text:find('"method"%s*:%s*"tools/call"') then return false end
+  local own = text:match('^%s*{%s*("[^{}%[%]]*)')
+  if not own or not (" " .. own):find('[^\\]"method"%s*:%s*"tools/call"') then return false end
+  local _, first = text:find('"method"', 1, true)
+  if text:find('"method"', first + 1, true) or text:find('"tasks\\?/') then return false end
   if text:find("\0", 1, true) or text:find("\\u00[2-7]") then return false end
   for _, word in ipairs({'"requestState"', '"inputResponses"', '"taskId"', '"taskIds"', '"task"', 'related-task', '"elicitation"'}) do
     if text:find(word, 1, true) then return false end

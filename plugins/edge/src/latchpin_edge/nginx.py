@@ -36,8 +36,11 @@ _IGNORED = (
     *("Expires", "Cache-Control", "Set-Cookie", "Vary"),
 )
 _NOT_GRANTED = (404, 405, 408, 409, 413, 414, 421, 429, 431, 500, 502, 503, 504)
-# A member's name may be written with escapes; then, too, the proxy reads it.
-_OF_INTEREST = r'"(?:requestState|inputResponses|taskIds?|task)"|related-task|"elicitation"|\\u00[2-7]|[\x00]'
+# A member's name may be written with escapes, and the method twice; then, too, the proxy reads it.
+_OF_INTEREST = (
+    r'"method"(?s:.*?)"method"|"tasks\\?/|"(?:requestState|inputResponses|taskIds?|task)"|related-task|"elicitation"'
+    r"|\\u00[2-7]|[\x00]"
+)
 _TOLD = (
     "request_method",
     "http_sec_fetch_site",
@@ -57,7 +60,8 @@ _FIELDS = (
 _APART = r"\n"
 _SEES_ALL = "~^1 (?!1[.](?:[0-9]|1[0-9]|2[0-2])[.])"
 """From 1.23 on, a field that comes twice is seen as one with both values; before, a caller's could hide the proxy's."""
-_CALL = r'^\s*+\{\s*+(?=")(?s:.*?)"method"\s*+:\s*+"tools/call"'
+_CALL = r'^\s*+\{\s*+(?=")[^{}\[\]]*?(?<!\\)"method"\s*+:\s*+"tools/call"'
+"""The message's own method: nothing nested stands before it."""
 
 
 def render_nginx(plan: Plan, *, user: str = "") -> str:
@@ -169,7 +173,7 @@ def _native_locations(plan: Plan) -> Iterator[str]:
 
 def _first(plan: Plan, way: Way) -> Iterator[str]:
     """The caller's request: what its fields tell, and its body read into memory, which ``mirror`` does."""
-    yield f"if ($latchpin_first = proxy) {{ return {_TO_PROXY}; }}"
+    yield f"if ($latchpin_first != native) {{ return {_TO_PROXY}; }}"
     yield f"limit_conn latchpin_callers {plan.limits.per_user};"
     yield "mirror /.latchpin/read;"
     yield "mirror_request_body on;"
@@ -180,7 +184,7 @@ def _first(plan: Plan, way: Way) -> Iterator[str]:
 
 
 def _native(plan: Plan, way: Way) -> Iterator[str]:
-    yield f"if ($latchpin_body = proxy) {{ return {_TO_PROXY}; }}"
+    yield f"if ($latchpin_body != native) {{ return {_TO_PROXY}; }}"
     yield f"auth_request {_question_place(way)};"
     yield "auth_request_set $latchpin_authorization $upstream_http_x_upstream_authorization;"
     yield "auth_request_set $latchpin_session $upstream_http_x_upstream_session;"
