@@ -12,9 +12,11 @@ from typing import Any
 import latchpin
 import pytest
 from latchpin import contracts, errors, model
+from latchpin.model import facts
 
 VOCABULARY = (latchpin, contracts, errors, model)
-NAMES = {errors.LatchpinError.__name__: errors.LatchpinError}
+NAMES = {name: getattr(module, name) for module in (contracts, model, errors) for name in module.__all__} | vars(facts)
+"""What a contract names without importing it where nobody looks."""
 
 
 def exported() -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Response
 from latchpin.sdk.web import Document, problems
 from pydantic import Field
 
@@ -156,6 +157,7 @@ REVOKE: dict[str, Any] = {
     "summary": "End what a token stands for",
     "responses": {200: {"description": "It has ended, if it was the client's."}, **_failures(400, 401, 503)},
     "response_model": None,
+    "response_class": Response,
     "openapi_extra": _form("token", **_PROOF, token_type_hint="Not looked at."),  # noqa: S106
 }
 _METADATA_OF_CLIENT = _takes(
