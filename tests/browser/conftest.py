@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from latchpin_demo.authorization_server import PASSWORD, USERS
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.servers import Reservation, ServerProcess, latchpin_command, run_latchpin
 from tests.servers.gateway import clean_environment
@@ -31,7 +31,7 @@ class RunningDemo:
         folder: the demo's own, where `latchpin` commands work on its gateway.
         origin: the gateway's.
         issuer: the authorization server's.
-        gateway_id: of the demo's one entry.
+        gateway_id: of the first of the demo's two gateways, "Demo tools".
         link: the printed login link, unused.
     """
 
@@ -89,6 +89,11 @@ def press(page: Page, name: str) -> None:
     """Press the one button or link of that name."""
     exact = re.compile(rf"^{re.escape(name)}$")
     page.get_by_role("button", name=exact).or_(page.get_by_role("link", name=exact)).click()
+
+
+def card_of(page: Page, name: str) -> Locator:
+    """The card of the gateway of that name, in a list of several."""
+    return page.locator("li.card", has=page.get_by_role("heading", name=name, exact=True))
 
 
 def arrive_at(page: Page, place: str) -> None:

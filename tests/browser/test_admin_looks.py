@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.appearance import focus_contrast, grave_findings, low_contrasts, small_targets, tab_to, too_wide
-from tests.browser.conftest import SUCCESS, allow, press
+from tests.browser.conftest import SUCCESS, allow, card_of, press
 
 ADMIN = "looker@example.com"
 NAME = "Demo tools"
@@ -110,13 +110,14 @@ def test_by_keyboard_alone(visit, demo):
     page.goto(f"{demo.origin}/admin/my-connections")
     for name in ("Skip to the content", "Admin Panel"):
         assert focus_contrast(tab_to(page, name)) >= 3
-    if page.get_by_text("Not connected").is_visible():
+    status = card_of(page, NAME).locator(".status")
+    if status.inner_text() == "Not connected":
         page.wait_for_load_state()
         with page.context.expect_page() as opening:
             assert focus_contrast(tab_to(page, "Authorize " + NAME)) >= 3
             page.keyboard.press("Enter")
         allow(opening.value)
-    expect(page.locator(".status")).to_have_text("Connected")
+    expect(status).to_have_text("Connected")
     assert focus_contrast(tab_to(page, f"Fetch Tools of {NAME}", most=60)) >= 3
     page.keyboard.press("Enter")
     expect(page.locator(".lead")).to_contain_text("Successfully fetched")
@@ -131,4 +132,4 @@ def test_by_keyboard_alone(visit, demo):
     page.keyboard.press("Enter")
     said = page.locator(".said")
     expect(said).to_be_focused()
-    expect(page.locator(".status")).to_have_text("Not connected")
+    expect(status).to_have_text("Not connected")

@@ -3,11 +3,12 @@
 import itertools
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SUCCESS, allow, open_gateways, press, sign_in_at_provider, slow_server
+from tests.browser.conftest import SUCCESS, allow, card_of, open_gateways, press, sign_in_at_provider, slow_server
 
 ADMIN = "boss@example.com"
 SOMEBODY = "walker@example.com"
@@ -72,7 +73,7 @@ def test_the_window_tells_its_own_origin_alone_and_offers_to_close(visit, demo, 
     assert window.evaluate("window.opener") is None  # nothing that another page could be reached by
     allow(window)
     expect(window).to_have_title(SUCCESS)
-    expect(page.locator(".status")).to_have_text("Connected")
+    expect(card_of(page, NAME).locator(".status")).to_have_text("Connected")
     message = {"outcome": "connected", "gateway": demo.gateway_id}
     assert page.evaluate("heard") == [{"origin": demo.origin, "data": message}]
     expect(page.get_by_role("status")).to_have_text(f"{NAME}: Connected")
@@ -88,10 +89,10 @@ def test_a_failure_in_the_window_is_shown_there_and_told(visit, demo, watch):
     press(window, "Deny")
     expect(window.get_by_role("heading", level=1)).to_contain_text("refused")
     expect(page.get_by_role("status")).to_have_text(FAILED)
-    entry = page.locator("li.mine", has_text=NAME)
+    entry = card_of(page, NAME)
     expect(entry.locator(".failed")).to_have_text(FAILED)  # where the person left it, and to be seen
     expect(entry.get_by_role("link", name=f"Authorize again: {NAME}")).to_have_text("Authorize again")
-    expect(page.locator(".status")).to_have_text("Not connected")
+    expect(entry.locator(".status")).to_have_text("Not connected")
     expect(window.get_by_role("button", name="Close this window")).to_be_visible()
 
 
@@ -111,7 +112,7 @@ def test_authorizing_again_from_the_failure_mends_both_windows(visit, demo, watc
     press(window, "Authorize again")
     press(window, "Allow")
     expect(window).to_have_title(SUCCESS)
-    expect(page.locator(".status")).to_have_text("Connected")
+    expect(card_of(page, NAME).locator(".status")).to_have_text("Connected")
     expect(page.locator(".failed")).to_have_count(0)
     expect(page.get_by_role("link", name=f"Reconnect {NAME}")).to_have_text("Reconnect")
 
@@ -157,7 +158,7 @@ def test_what_a_message_says_is_not_believed(visit, demo):
             }""",
             demo.gateway_id,
         )
-    expect(page.locator(".status")).to_have_text("Not connected")
+    expect(card_of(page, NAME).locator(".status")).to_have_text("Not connected")
 
 
 def test_the_pages_around_an_authorization_keep_their_opener_policy(visit, demo):
@@ -249,8 +250,24 @@ def test_finding_and_ending_the_connections_of_somebody_who_leaves(visit, demo, 
     expect(rows).to_have_count(2)  # the heading's, and one
     expect(page).to_have_url(re.compile(f"user={leaving[:8]}"))
     page.get_by_label("User").fill(leaving)
+    page.get_by_label("Gateway").select_option("Demo library")
+    expect(page.get_by_text("No connection matches that.")).to_be_visible()
+    page.get_by_label("Gateway").select_option("All")
+    expect(rows).to_have_count(2)
+    page.get_by_label("User").fill(leaving)
+    page.get_by_label("Gateway").select_option("Demo library")
+    expect(page.get_by_text("No connection matches that.")).to_be_visible()
+    page.get_by_label("Gateway").select_option("All")
+    expect(rows).to_have_count(2)
+    page.get_by_label("User").fill(leaving[:-1])
+    expect(page.get_by_role("link", name=f"Disconnect everything of {leaving}")).to_have_count(0)
+    page.get_by_label("User").fill(leaving)
+    expect(page.get_by_role("link", name=f"Disconnect everything of {leaving}")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     press(page, f"Disconnect everything of {leaving}")
     expect(page.locator(".lead")).to_contain_text("This ends 1 connection")
+    assert "/admin/connections" not in asked  # leaving the field filters nothing anew, under what is being pressed
     press(page, f"Disconnect everything of {leaving}")
     expect(page.locator(".step")).to_contain_text(["revoked the token", "The sessions and"])
     expect(page.locator("#outcome")).to_have_text(f"{leaving} is disconnected from 1 gateway.")

@@ -9,7 +9,7 @@ from latchpin_demo.authorization_server import PASSWORD
 from playwright.sync_api import expect
 
 from tests.browser.appearance import Colour, contrast, focus_contrast, low_contrasts, small_targets, tab_to, too_wide
-from tests.browser.conftest import ACCOUNT, SUCCESS, connect, press
+from tests.browser.conftest import ACCOUNT, SUCCESS, card_of, connect, press
 
 SOMEBODY = "somebody@example.com"
 LONG_URL = "https://a-very-long-host-name-for-a-small-telephone.example.com/" + "unbroken" * 12 + "/mcp"
@@ -55,7 +55,7 @@ def test_by_keyboard_alone(visit, demo):
     page.keyboard.press("Enter")
     expect(page.locator(".tools li").first).to_be_visible()
     follow_by_keyboard(page, "Disconnect Demo tools")
-    expect(page.get_by_text("Not connected")).to_be_visible()
+    expect(card_of(page, "Demo tools").get_by_text("Not connected")).to_be_visible()
 
 
 def test_the_first_tab_skips_to_the_content(visit, demo):

@@ -11,6 +11,7 @@ from tests.browser.conftest import (
     allow,
     arrive_at,
     authorize,
+    card_of,
     connect,
     open_gateways,
     press,
@@ -27,7 +28,7 @@ def test_the_walk_of_the_demo(visit, demo):
     sign_in(page, demo.link)
     expect(page).to_have_url(f"{demo.origin}/admin/gateways")
     open_gateways(page, demo.origin)
-    expect(page.get_by_text("Not connected")).to_be_visible()
+    expect(page.get_by_text("Not connected")).to_have_count(2)
     authorize(page)
     arrive_at(page, demo.issuer)
     assert page.evaluate("document.referrer") == ""
@@ -44,13 +45,14 @@ def test_the_walk_of_the_demo(visit, demo):
     expect(page.locator(".tools code")).to_have_text(TOOLS)
 
     page.get_by_role("main").get_by_role("link", name="Gateways").click()
-    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    expect(card_of(page, "Demo tools").get_by_text("Connected", exact=True)).to_be_visible()
+    expect(card_of(page, "Demo library").get_by_text("Not connected")).to_be_visible()
     page.get_by_text("3 tools").click()
     expect(page.locator(".tools li").first).to_be_visible()
     expect(page.locator(".tools code")).to_have_text(TOOLS)
 
     press(page, "Disconnect Demo tools")
-    expect(page.get_by_text("Not connected")).to_be_visible()
+    expect(page.get_by_text("Not connected")).to_have_count(2)
     expect(page.get_by_role("button", name="Disconnect")).to_have_count(0)
 
 
@@ -72,7 +74,9 @@ def test_the_cores_pages_authorize_in_a_window_too(visit, demo, watch, path):
     press(window, "Allow")
     expect(window).to_have_title(SUCCESS)
     expect(page.locator(".failed")).to_have_count(0)
-    expect(page.get_by_role("link", name=re.compile("^Authorize"))).to_have_count(0)  # the page has asked anew
+    links = page.get_by_role("link", name=re.compile("^Authorize"))
+    expect(links).to_have_count(1)  # the page has asked anew, and the other gateway is left
+    expect(links).to_have_accessible_name("Authorize Demo library")
 
 
 def test_without_javascript(visit, demo):
