@@ -249,18 +249,10 @@ def test_finding_and_ending_the_connections_of_somebody_who_leaves(visit, demo, 
     page.get_by_label("User").press_sequentially(leaving[:8])
     expect(rows).to_have_count(2)  # the heading's, and one
     expect(page).to_have_url(re.compile(f"user={leaving[:8]}"))
-    page.get_by_label("User").fill(leaving)
     page.get_by_label("Gateway").select_option("Demo library")
     expect(page.get_by_text("No connection matches that.")).to_be_visible()
     page.get_by_label("Gateway").select_option("All")
     expect(rows).to_have_count(2)
-    page.get_by_label("User").fill(leaving)
-    page.get_by_label("Gateway").select_option("Demo library")
-    expect(page.get_by_text("No connection matches that.")).to_be_visible()
-    page.get_by_label("Gateway").select_option("All")
-    expect(rows).to_have_count(2)
-    page.get_by_label("User").fill(leaving[:-1])
-    expect(page.get_by_role("link", name=f"Disconnect everything of {leaving}")).to_have_count(0)
     page.get_by_label("User").fill(leaving)
     expect(page.get_by_role("link", name=f"Disconnect everything of {leaving}")).to_be_visible()
     asked: list[str] = []
