@@ -79,12 +79,11 @@ class Watch:
 
     def _write(self, plan: Plan) -> None:
         text = render(self.kind, plan)
-        if text == self._refused:
-            return
         make_folder(plan.folder, owner=worker_ids(self.kind))
         if (wrong := check(self.kind, self.program, text)) is not None:
+            if text != self._refused:  # said once, and tried again at the next look: a busy machine refuses too
+                say(f"{self.kind.value} refuses the new configuration, so the old one stays: {wrong[:2000]}")
             self._refused = text
-            say(f"{self.kind.value} refuses the new configuration, so the old one stays: {wrong[:2000]}")
             return
         for path, part in render_files(self.kind, plan, self.output.resolve()):
             if not path.exists() or path.read_text(encoding="utf-8") != part:
