@@ -200,6 +200,14 @@ def test_events_are_found_however_they_are_cut(cuts: list[int], end: str):
     assert b"".join(event.raw for event in found) == raw
 
 
+def test_an_event_can_get_data_of_several_lines():
+    """JSON that its server wrote over several lines stays so when a name in it changes."""
+    (event,) = Events().feed(b'id: 1\ndata: {\ndata:  "id": 1}\n\n')
+    changed = event.with_data(event.data.replace(b"1", b"2"))
+    assert changed == b'id: 1\ndata: {\ndata:  "id": 2}\n\n'
+    assert [each.data for each in Events().feed(changed)] == [b'{\n "id": 2}']
+
+
 @given(st.lists(st.integers(1, 20), max_size=8))
 def test_an_id_is_renamed_however_it_is_cut(cuts: list[int]):
     there = "latchpin-0123456789abcdef"

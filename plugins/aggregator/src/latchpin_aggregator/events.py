@@ -24,9 +24,10 @@ class Event:
     data: bytes
 
     def with_data(self, data: bytes) -> bytes:
-        """The event as it came, with other data on one line."""
+        """The event as it came, with other data."""
         others = [line for line in _LINE.split(self.raw) if line and line.partition(b":")[0] != b"data"]
-        return b"".join(line + b"\n" for line in (*others, b"data: " + data)) + b"\n"
+        lines = [b"data: " + line for line in _LINE.split(data)]
+        return b"".join(line + b"\n" for line in (*others, *lines)) + b"\n"
 
 
 class Events:
