@@ -25,6 +25,7 @@ from latchpin_aggregator.naming import (
     slugs_for,
 )
 from latchpin_aggregator.slugs import Slugs
+from latchpin_aggregator.wire import is_events, is_json
 from latchpin_aggregator.words import Renamed
 from mcp.shared.inbound import mcp_param_headers
 
@@ -198,6 +199,12 @@ def test_events_are_found_however_they_are_cut(cuts: list[int], end: str):
     found = [event for piece in pieces for event in events.feed(piece)] + events.feed(raw[at:], last=True)
     assert [event.data for event in found if event.data] == [b'{\n"a": 1}', b"last", b"cut"]
     assert b"".join(event.raw for event in found) == raw
+
+
+def test_a_media_type_is_known_in_upper_and_lower_case():
+    assert is_events([(b"content-type", b"Text/Event-Stream")])
+    assert is_json([(b"content-type", b"Application/JSON; charset=utf-8")])
+    assert not is_json([(b"content-type", b"text/html")])
 
 
 def test_an_event_can_get_data_of_several_lines():

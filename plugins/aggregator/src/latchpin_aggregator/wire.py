@@ -250,9 +250,14 @@ def _message(head: Head, body: bytes) -> str | None:
 
 def is_json(fields: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether header fields say that the body is JSON."""
-    return any(name == b"content-type" and value.startswith(b"application/json") for name, value in fields)
+    return _is(b"application/json", fields)
 
 
 def is_events(fields: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether header fields say that the body is an event stream."""
-    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in fields)
+    return _is(b"text/event-stream", fields)
+
+
+def _is(kind: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Media types are the same in upper and lower case (RFC 9110 section 8.3.1)."""
+    return any(name == b"content-type" and value.lower().startswith(kind) for name, value in fields)
