@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from latchpin import __version__
 from latchpin.model import Caller
 
 from latchpin_aggregator.connecting import CONNECT, Connecting
-from latchpin_aggregator.envelopes import dump
+from latchpin_aggregator.envelopes import dump, own_implementation
 from latchpin_aggregator.kept import KINDS, Kind
 from latchpin_aggregator.lists import Lists, Offer
 from latchpin_aggregator.message import Message, Refused
@@ -48,7 +47,7 @@ class Answering:
         result = {
             "protocolVersion": profile.version,
             "capabilities": _CAPABILITIES,
-            "serverInfo": _server_info(),
+            "serverInfo": own_implementation(),
             "instructions": _INSTRUCTIONS,
         }
         return answer_text(message, dump(result))
@@ -60,7 +59,7 @@ class Answering:
             "supportedVersions": [MODERN, *reversed(SESSIONS)],
             "capabilities": _CAPABILITIES,
             "instructions": _INSTRUCTIONS,
-            "_meta": {_SERVER_INFO: _server_info()},
+            "_meta": {_SERVER_INFO: own_implementation()},
             "ttlMs": 0,
             "cacheScope": "private",
         }
@@ -86,10 +85,6 @@ class Answering:
     def _holds(self, offers: Sequence[Offer]) -> int:
         """For how many milliseconds the whole holds: until the first part of it is renewed, but a second at least."""
         return max(1_000, min((self._lists.milliseconds_left(kept) for _, _, kept in offers), default=60_000))
-
-
-def _server_info() -> dict[str, str]:
-    return {"name": "latchpin", "title": "Latchpin", "version": __version__}
 
 
 def answer_text(message: Message, result: str) -> str:

@@ -12,7 +12,15 @@ from latchpin_aggregator.message import Message
 from latchpin_aggregator.parts import Part, read_members, read_value, replace_parts
 from latchpin_aggregator.protocol import CAPABILITIES, CLIENT_INFO, ENVELOPE, LOG_LEVEL, MODERN, VERSION
 
-__all__ = ["answer_for_modern", "answer_for_sessions", "client_info", "compose", "dump", "envelope", "request_body"]
+__all__ = [
+    "answer_for_modern",
+    "answer_for_sessions",
+    "compose",
+    "dump",
+    "envelope",
+    "own_implementation",
+    "request_body",
+]
 
 _MODERN_ONLY = ("resultType", "ttlMs", "cacheScope")
 _CACHED = frozenset({"resources/read"})
@@ -24,8 +32,8 @@ def dump(value: Any) -> str:  # noqa: ANN401  any JSON
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def client_info() -> dict[str, str]:
-    """What servers are told of us as their client."""
+def own_implementation() -> dict[str, str]:
+    """What servers and programs are told of us (MCP, ``Implementation``)."""
     return {"name": "latchpin", "title": "Latchpin", "version": __version__}
 
 
@@ -35,7 +43,7 @@ def envelope(level: str | None = None) -> dict[str, Any]:
     Args:
         level: from which on log messages are wanted; None: none are.
     """
-    said = {VERSION: MODERN, CAPABILITIES: {}, CLIENT_INFO: client_info()}
+    said = {VERSION: MODERN, CAPABILITIES: {}, CLIENT_INFO: own_implementation()}
     return said if level is None else said | {LOG_LEVEL: level}
 
 

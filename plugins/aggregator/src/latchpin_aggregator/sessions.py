@@ -13,7 +13,7 @@ from latchpin.model import Caller, CollectionSpec, Document, Gateway
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.workers import Bounded, SharedTasks
 
-from latchpin_aggregator.envelopes import client_info, compose
+from latchpin_aggregator.envelopes import compose, own_implementation
 from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.profiles import Profile
 from latchpin_aggregator.protocol import SESSIONS
@@ -114,7 +114,7 @@ class Sessions:
         params = {
             "protocolVersion": profile.version,
             "capabilities": profile.capabilities(),
-            "clientInfo": client_info(),
+            "clientInfo": own_implementation(),
         }
         asked = Outgoing(compose("initialize", params, id="initialize"), "sessions", "initialize")
         answer = await self._wire.ask(gateway, caller, asked, seconds=self._seconds)
