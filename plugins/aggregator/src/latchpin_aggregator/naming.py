@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from itertools import count, islice, takewhile
 from operator import eq
 
-__all__ = ["LONGEST_NAME", "expose_name", "expose_uri", "nearest", "own_uri", "slug_of_name", "slugs_for"]
+__all__ = [
+    "LONGEST_NAME",
+    "expose_name",
+    "expose_uri",
+    "guess_own_name",
+    "nearest",
+    "own_uri",
+    "slug_of_name",
+    "slugs_for",
+]
 
 LONGEST_NAME = 64
 """Of a tool or prompt, with its slug: what the strictest clients take."""
@@ -52,6 +61,11 @@ def slug_of_name(exposed: str) -> str | None:
     """Whose tool or prompt it is; None where the name is none of ours."""
     slug, separator, _ = exposed.partition(SEPARATOR)
     return slug if separator and _SLUG.fullmatch(slug) else None
+
+
+def guess_own_name(exposed: str) -> str | None:
+    """What the server calls a tool or prompt that no list says; None where the name may end in its hash."""
+    return exposed.partition(SEPARATOR)[2] if len(exposed) < LONGEST_NAME else None
 
 
 def expose_uri(slug: str, uri: str) -> str:

@@ -12,7 +12,7 @@ from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind
 from latchpin_aggregator.lists import Lists
 from latchpin_aggregator.message import Message, Refused
-from latchpin_aggregator.naming import LONGEST_NAME, nearest, own_uri, slug_of_name
+from latchpin_aggregator.naming import guess_own_name, nearest, own_uri, slug_of_name
 from latchpin_aggregator.parts import Part, read_members
 from latchpin_aggregator.protocol import INVALID_PARAMS, RESOURCE_NOT_FOUND
 from latchpin_aggregator.slugs import Slugs
@@ -97,9 +97,7 @@ class Targets:
         if own is None and kept.listed:
             kept = await self._lists.of(gateway, caller, renewed=True)
             own = kept.get(kind).own.get(name)
-        if own is not None or kept.listed or len(name) >= LONGEST_NAME:
-            return own
-        return name.partition("__")[2]
+        return own if own is not None or kept.listed else guess_own_name(name)
 
     async def _unknown(self, message: Message, name: str, kind: Kind, caller: Caller) -> Refused:
         offers = await self._lists.offers(caller, wait=0)
