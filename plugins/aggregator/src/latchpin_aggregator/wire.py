@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latchpin.contracts import McpExchanges
+from latchpin.errors import UpstreamUnreachable
 from latchpin.model import Caller, Gateway
 
 from latchpin_aggregator.events import Events
@@ -32,8 +33,6 @@ MOST_BYTES = 8_388_608
 """Of an answer that is held as a whole."""
 AUTHORIZE_FIRST = -32010
 """What the proxy says where a person has to authorize first, to who can do nothing about it."""
-UNREACHABLE = "provider-unreachable"
-"""The cause that the proxy names where there is no connection."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -161,7 +160,7 @@ class Answer:
             return Unavailable(f"it answers HTTP {self.head.status}, and not as an MCP server", answered=True)
         try:
             problem = json.loads(self.body)
-            return Unavailable(str(problem["detail"])[:500], unreachable=problem.get("cause") == UNREACHABLE)
+            return Unavailable(str(problem["detail"])[:500], unreachable=problem.get("cause") == UpstreamUnreachable.code)
         except (ValueError, KeyError, TypeError, RecursionError):
             return Unavailable("it cannot be asked")
 
