@@ -160,7 +160,8 @@ class Answer:
             return Unavailable(f"it answers HTTP {self.head.status}, and not as an MCP server", answered=True)
         try:
             problem = json.loads(self.body)
-            return Unavailable(str(problem["detail"])[:500], unreachable=problem.get("cause") == UpstreamUnreachable.code)
+            unreachable = problem.get("cause") == UpstreamUnreachable.code
+            return Unavailable(str(problem["detail"])[:500], unreachable=unreachable)
         except (ValueError, KeyError, TypeError, RecursionError):
             return Unavailable("it cannot be asked")
 
