@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 
 import pytest
+from latchpin_edge.kinds import Kind
 
 from tests.edge.conftest import EDGE_SECRET, TICK, Edge, wheel
 from tests.edge.test_calls import answer_json
@@ -43,6 +46,27 @@ async def test_a_gateway_that_is_added_changed_and_removed(edge: Edge):
             while gateway in "".join(path.read_text() for path in edge.folder.glob(f"{edge.output.stem}*")):  # noqa: ASYNC110
                 await asyncio.sleep(TICK)
         assert (await edge.call(gateway)).status_code == 404
+
+
+async def test_a_data_plane_that_stood_still_meanwhile_reads_all_of_it(edge: Edge):
+    """It hears of several files at once then, in an order of its own."""
+    with start_scripted(answer_json) as scripted:
+        await edge.add(scripted.url, auth_type="none")
+        os.kill(edge.program.pid, signal.SIGSTOP)
+        try:
+            gateway = await edge.gateway.add(scripted.url, auth_type="none")
+            await until_written(edge, gateway)
+        finally:
+            os.kill(edge.program.pid, signal.SIGCONT)
+        await edge.until_native(gateway)
+
+
+async def until_written(edge: Edge, gateway: str) -> None:
+    """Wait until each file that names gateways names this one."""
+    names = ["envoy.clusters.json", "envoy.listeners.json"] if edge.kind is Kind.ENVOY else [edge.output.name]
+    async with asyncio.timeout(DEADLINE):
+        while not all(gateway in (edge.folder / name).read_text() for name in names):  # noqa: ASYNC110
+            await asyncio.sleep(TICK)
 
 
 async def test_what_is_printed_is_taken_and_what_is_written_is_for_its_owner_alone(edge: Edge):

@@ -171,7 +171,8 @@ def _manager(name: str, filters: list[Json], routes: Json, more: Mapping[str, Js
         "@type": f"{_API}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "codec_type": "AUTO",
-        "route_config": {"name": name, **routes},
+        # Envoy may read the listeners first, whatever was written first: refused then, they would not be read again.
+        "route_config": {"name": name, "validate_clusters": False, **routes},
         "http_filters": filters,
         "use_remote_address": False,
         "skip_xff_append": True,
