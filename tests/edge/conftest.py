@@ -46,6 +46,7 @@ class Edge:
     folder: Path
     kind: Kind
     program: ServerProcess = field(init=False)
+    watch: LatchpinProcess = field(init=False)
 
     @property
     def output(self) -> Path:
@@ -139,7 +140,7 @@ def start_edge(folder: Path, kind: Kind = Kind.NGINX, **settings: str) -> Iterat
             "LOG_FILE": "",
         }
         edge = Edge(gateway, url, f"http://127.0.0.1:{aside.port}", environment, folder, kind)
-        stack.enter_context(watching(edge))
+        edge.watch = stack.enter_context(watching(edge))
         command = [wheel(kind), "-c", str(edge.output)]
         if kind is Kind.ENVOY:
             command += ["--disable-hot-restart", "--concurrency", "1", "-l", "warn"]

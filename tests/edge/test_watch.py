@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from latchpin_edge.kinds import Kind
 
-from tests.edge.conftest import EDGE_SECRET, TICK, Edge, wheel
+from tests.edge.conftest import EDGE_SECRET, TICK, Edge, start_edge, wheel
 from tests.edge.test_calls import answer_json
 from tests.proxy.conftest import start_scripted
 from tests.servers import run_latchpin
@@ -58,6 +59,20 @@ async def test_a_data_plane_that_stood_still_meanwhile_reads_all_of_it(edge: Edg
             await until_written(edge, gateway)
         finally:
             os.kill(edge.program.pid, signal.SIGCONT)
+        await edge.until_native(gateway)
+
+
+async def test_nginx_that_cannot_be_told_yet_is_told_later(tmp_path: Path):
+    """While it starts it has read its configuration, and nobody knows yet where it can be told."""
+    with start_edge(tmp_path) as edge, start_scripted(answer_json) as scripted:
+        await edge.add(scripted.url, auth_type="none")
+        pid_file = Path(edge.environment["EDGE_FOLDER"]) / "nginx.pid"
+        hidden = pid_file.rename(pid_file.with_suffix(".hidden"))
+        untold = "no data plane runs yet"
+        before = edge.watch.output.count(untold)
+        gateway = await edge.gateway.add(scripted.url, auth_type="none")
+        await asyncio.to_thread(edge.watch.wait_for_output, untold, times=before + 1)
+        hidden.rename(pid_file)
         await edge.until_native(gateway)
 
 

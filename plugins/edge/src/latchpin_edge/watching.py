@@ -30,6 +30,7 @@ class Watch:
         output: the file that it reads.
         program: judges what is to be written.
         written: what was written last.
+        told: whether the data plane was told of it.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class Watch:
     program: str
     resolve: Resolve = look_up
     written: Plan | None = field(default=None, repr=False)
+    told: bool = False
     _refused: str = field(default="", repr=False)
 
     async def run(self, application: Application, every: float, *, start: bool = False) -> None:
@@ -73,6 +75,8 @@ class Watch:
         plan = await find_plan(application, self.front, resolve=self.resolve)
         plan = keep_addresses(plan, self.written)
         if plan == self.written:
+            if not self.told:  # it may have read what stood there before, and only now say where it can be told
+                self.told = self._tell(plan)
             return False
         await asyncio.to_thread(self._write, plan)
         return True
@@ -88,9 +92,12 @@ class Watch:
         for path, part in render_files(self.kind, plan, self.output.resolve()):
             if not path.exists() or path.read_text(encoding="utf-8") != part:
                 write(path, part)
-        told = self.kind is Kind.ENVOY or reload_nginx(plan.folder / "nginx.pid")
-        self.written = plan
-        say(f"Wrote {self.output} for {len(plan.ways)} gateways{'' if told else ', and no data plane runs yet'}")
+        self.written, self.told = plan, self._tell(plan)
+        say(f"Wrote {self.output} for {len(plan.ways)} gateways{'' if self.told else ', and no data plane runs yet'}")
+
+    def _tell(self, plan: Plan) -> bool:
+        """Say to the data plane that there is something new; Envoy sees that by itself."""
+        return self.kind is Kind.ENVOY or reload_nginx(plan.folder / "nginx.pid")
 
 
 def keep_addresses(plan: Plan, written: Plan | None) -> Plan:
