@@ -282,14 +282,15 @@ async def test_a_write_that_failed_may_have_happened(here, gateway, monkeypatch)
     assert len(here.access) == 0
 
 
-async def test_only_so_many_are_kept_and_the_oldest_goes_first(here, gateway, clock, monkeypatch):
+async def test_only_so_many_are_kept_and_the_oldest_goes_first(settings, here, gateway, clock, monkeypatch):
     monkeypatch.setattr(access, "MOST_KEPT", 3)
     for number in range(5):
         await put_token(here, gateway, f"user{number}@example.com", refresh_token=f"u{number}.0", age=timedelta(0))
-    for number in range(5):
-        await seen_by(here, gateway, Caller(f"user{number}@example.com"))
-    assert len(here.access) == 3
-    assert (gateway.id, "user2@example.com") in here.access._entries
+    async with open_application(settings, clock) as small:
+        for number in range(5):
+            await seen_by(small, gateway, Caller(f"user{number}@example.com"))
+        assert len(small.access) == 3
+        assert (gateway.id, "user2@example.com") in small.access._entries
 
 
 async def test_open_tokens_leave_the_memory_when_they_are_too_old_also_if_nobody_asks(here, gateway, clock):

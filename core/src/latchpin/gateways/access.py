@@ -23,6 +23,7 @@ from latchpin.model import CLIENT_ITSELF, Caller, Gateway
 from latchpin.oauth.lifetime import fresh_until
 from latchpin.services import Services
 from latchpin.tokens.service import TokenService, UsableToken
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["KEPT", "MOST_KEPT", "Access", "AccessCache"]
 
@@ -67,7 +68,7 @@ class AccessCache:
         self._writes = services.writes
         self._clock = services.clock
         self._tokens = tokens
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: Bounded[Key, _Entry] = Bounded(MOST_KEPT)
         self._timer: asyncio.TimerHandle | None = None
         services.writes.listen(self._drop)
 
@@ -120,8 +121,6 @@ class AccessCache:
         if access.token is not None:
             until = min(until, fresh_until(access.token.stored))
         self._entries.pop(key, None)  # so that the oldest is the first
-        while len(self._entries) >= MOST_KEPT:
-            del self._entries[next(iter(self._entries))]
         self._entries[key] = _Entry(access, now, until)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(KEPT.total_seconds(), self._sweep)
