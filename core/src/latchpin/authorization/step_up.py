@@ -25,7 +25,6 @@ MOST_STEPS = 3
 """How many authorizations of a user may fail to please one operation, the first one included: then it is refused."""
 LIFETIME = timedelta(hours=1)
 """How long a note stands after its last change."""
-PREFIX = "step-up:"
 MOST_OPERATIONS = 50
 _ATTEMPTS = 5
 
@@ -111,7 +110,7 @@ def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
 
 def _name(gateway_id: str, email: str) -> str:
     # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
-    return f"{PREFIX}{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"step-up:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
 
 
 def _format(note: _Note) -> str:
