@@ -85,9 +85,8 @@ class GatewayRegistry:
         """
         caller, now = caller or _LOCAL, self._clock()
         gateway, read_at = self._recent.get(gateway_id, (None, now))
-        if (
-            gateway is not None and read_at <= now < read_at + RECENT and may_use(gateway, caller)
-        ):  # clocks are set back
+        recent = read_at <= now < read_at + RECENT  # a clock may be set back
+        if gateway is not None and recent and may_use(gateway, caller):
             return gateway
         written = self._written
         gateway = await self.get(gateway_id, caller)
