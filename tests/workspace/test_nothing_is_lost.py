@@ -14,7 +14,7 @@ SOURCES = sorted(path for folder in ("core/src", "plugins") for path in (ROOT / 
 ASKS_ONLY = {
     "core/src/latchpin/identity/jwks.py",
     "core/src/latchpin/servers/directory.py",
-    "core/src/latchpin/workers/few_notes.py",
+    "core/src/latchpin/workers/pauses.py",
     "plugins/oidc_login/src/latchpin_oidc_login/discovery.py",
 }
 """They share tasks that only read: whatever is lost of them is asked again."""

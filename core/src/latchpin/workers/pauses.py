@@ -9,11 +9,14 @@ from typing import Literal
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import BackendUnavailable, UpstreamBusy, UpstreamError
-from latchpin.workers.few_notes import FewNotes
+from latchpin.workers.bounded import Bounded
+from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["Pauses"]
 
-PREFIX = "pause:"
+RECENT = timedelta(seconds=0.25)
+"""So long a worker goes on without asking the store again: nearly always there is no pause."""
+_MOST_REMEMBERED = 10_000
 
 Purpose = Literal["token", "registration"]
 _PURPOSES: tuple[Purpose, ...] = ("token", "registration")
@@ -21,6 +24,8 @@ _PURPOSES: tuple[Purpose, ...] = ("token", "registration")
 
 class Pauses:
     """Keeps pauses, one for each gateway and purpose, until they are over.
+
+    What another worker begins or lifts is seen within ``RECENT``, what this one does at once.
 
     Args:
         kept: where, for all workers.
@@ -30,7 +35,9 @@ class Pauses:
     def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
-        self._notes = FewNotes(kept, PREFIX)
+        self._remembered: Bounded[str, tuple[datetime, str | None]] = Bounded(_MOST_REMEMBERED)
+        self._changes = 0
+        self._reading: SharedTasks[tuple[str, int], str | None] = SharedTasks()
 
     async def check(self, purpose: Purpose, gateway_id: str) -> None:
         """Go on only if no pause stands.
@@ -39,7 +46,7 @@ class Pauses:
             UpstreamBusy: one does; ``retry_after`` is what is left of it, in seconds.
             BackendUnavailable: the store cannot be asked.
         """
-        text = await self._notes.get(_name(purpose, gateway_id))
+        text = await self._get(_name(purpose, gateway_id))
         if text is None or (until := datetime.fromisoformat(text)) <= self._clock():
             return
         left = int((until - self._clock()).total_seconds()) + 1
@@ -52,7 +59,7 @@ class Pauses:
         until = self._clock() + timedelta(seconds=exc.retry_after)
         with suppress(BackendUnavailable):
             await self._kept.put(_name(purpose, gateway_id), until.isoformat(), expires_at=until)
-        self._notes.changed()
+        self._forget()
 
     @asynccontextmanager
     async def respected(self, purpose: Purpose, gateway_id: str) -> AsyncIterator[None]:
@@ -73,8 +80,28 @@ class Pauses:
         with suppress(BackendUnavailable):
             for purpose in _PURPOSES:
                 await self._kept.take(_name(purpose, gateway_id))
-        self._notes.changed()
+        self._forget()
+
+    async def _get(self, name: str) -> str | None:
+        """The end of a pause; those who ask at once read it once."""
+        now = self._clock()
+        read_at, text = self._remembered.get(name, (None, None))
+        if read_at is not None and read_at <= now < read_at + RECENT:  # a clock may be set back
+            return text
+        return await self._reading.run((name, self._changes), lambda: self._read(name))
+
+    async def _read(self, name: str) -> str | None:
+        changes, now = self._changes, self._clock()
+        text = await self._kept.get(name)
+        if changes == self._changes:
+            self._remembered[name] = (now, text)
+        return text
+
+    def _forget(self) -> None:
+        """This worker changed a pause: what was read before holds no more."""
+        self._changes += 1
+        self._remembered.clear()
 
 
 def _name(purpose: Purpose, gateway_id: str) -> str:
-    return f"{PREFIX}{purpose}:{gateway_id}"
+    return f"pause:{purpose}:{gateway_id}"
