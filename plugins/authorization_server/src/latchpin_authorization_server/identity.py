@@ -14,7 +14,7 @@ from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.tokens.access_tokens import AccessToken, AccessTokens
 
-__all__ = ["VIA_SERVICE", "AccessTokenIdentity", "Standing"]
+__all__ = ["REMEMBERED", "VIA_SERVICE", "AccessTokenIdentity", "Standing"]
 
 VIA_SERVICE = "service"
 """How a service came: it got its token by itself, and has nobody to send through a sign-in."""

@@ -13,12 +13,13 @@ from latchpin.model import Caller
 from latchpin.sdk.workers import Bounded
 
 from latchpin_authorization_server.facts import PERSONAL_TOKEN_ENDED, PERSONAL_TOKEN_MADE
+from latchpin_authorization_server.identity import REMEMBERED
 from latchpin_authorization_server.personal_tokens.records import PersonalTokenRecords
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, PresentedToken, make_token
+from latchpin_authorization_server.shown_text import one_line
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.server import AuthorizationServer
-from latchpin_authorization_server.shown_text import one_line
 
 __all__ = ["DEFAULT_DAYS", "MOST", "PersonalTokens"]
 
@@ -27,8 +28,6 @@ DEFAULT_DAYS = 90
 MOST = 50
 """Of one person."""
 LISTED = 10_000
-REMEMBERED = timedelta(seconds=0.5)
-"""How long a worker goes on without asking the store again; see ``latchpin_authorization_server.identity``."""
 USE_NOTED_EVERY = timedelta(hours=1)
 
 _LONGEST_NAME = 80
