@@ -3,7 +3,8 @@
 A contract is a small ``Protocol``: a plugin implements it without importing a base class. Every
 implementation passes the suite that ``latchpin_testing`` ships for it, unchanged. Stores see sealed
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
-``PostToken`` is how a grant asks another token endpoint.
+``PostToken`` is how a grant asks another token endpoint. ``AUTHORIZE_FIRST`` is the code of the error by which
+``McpExchanges`` tell that a person has to authorize a server first.
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context
@@ -19,7 +20,14 @@ from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
-from latchpin.contracts.resources import Admitted, McpExchanges, McpServers, ProtectedResource, ProtectedResources
+from latchpin.contracts.resources import (
+    AUTHORIZE_FIRST,
+    Admitted,
+    McpExchanges,
+    McpServers,
+    ProtectedResource,
+    ProtectedResources,
+)
 from latchpin.contracts.servers import (
     ClientAuthentication,
     ClientRegistrar,
@@ -40,6 +48,7 @@ from latchpin.contracts.stores import (
 )
 
 __all__ = [
+    "AUTHORIZE_FIRST",
     "Admitted",
     "AssertionSource",
     "Backend",

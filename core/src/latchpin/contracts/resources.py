@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from latchpin.errors import LatchpinError
     from latchpin.model import Caller, Gateway
 
-__all__ = ["Admitted", "McpExchanges", "McpServers", "ProtectedResource", "ProtectedResources"]
+__all__ = [
+    "AUTHORIZE_FIRST",
+    "Admitted",
+    "McpExchanges",
+    "McpServers",
+    "ProtectedResource",
+    "ProtectedResources",
+]
+
+AUTHORIZE_FIRST: Final = -32010
+"""The code of the JSON-RPC error by which programs are told that their person has to authorize a server first, where
+they have no other way to be told. From the range that is left to implementations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +98,8 @@ class McpExchanges(Protocol):
         """Serve one HTTP exchange (ASGI) as at the gateway's own endpoint, with the caller's own token.
 
         What the server names is bound to the caller, what it says is judged, and it is told nothing of how the caller
-        signed in. What a person has to authorize first is told in the words of MCP, never with a challenge: where the
-        exchange is part of another endpoint's, signing in anew does not help.
+        signed in. What a person has to authorize first is told in the words of MCP (``AUTHORIZE_FIRST`` is the error's
+        code), never with a challenge: where the exchange is part of another endpoint's, signing in anew does not help.
 
         Args:
             gateway: whose server; the caller may use it.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from latchpin.contracts import McpExchanges
+from latchpin.contracts import AUTHORIZE_FIRST, McpExchanges
 from latchpin.errors import UpstreamUnreachable
 from latchpin.model import Caller, Gateway
 
@@ -31,8 +31,6 @@ __all__ = [
 
 MOST_BYTES = 8_388_608
 """Of an answer that is held as a whole."""
-AUTHORIZE_FIRST = -32010
-"""What the proxy says where a person has to authorize first, to who can do nothing about it."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

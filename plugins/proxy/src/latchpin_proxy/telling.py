@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from latchpin.contracts import AUTHORIZE_FIRST
+
 from latchpin_proxy.asked import INTERACTIVE, Asked
 from latchpin_proxy.resuming import QUESTION
 
 __all__ = [
-    "AUTHORIZE_FIRST",
     "INVALID_PARAMS",
     "Way",
     "build_asking",
@@ -19,8 +20,6 @@ __all__ = [
     "choose",
 ]
 
-AUTHORIZE_FIRST = -32010
-"""An error of our own, from the range that is left to implementations."""
 INVALID_PARAMS = -32602
 _OPEN_LINKS_FIRST = -32042
 
