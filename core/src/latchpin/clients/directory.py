@@ -43,8 +43,6 @@ _log = logging.getLogger("latchpin.clients")
 
 HEALING = timedelta(hours=1)
 """For how long after a client was dropped for ``invalid_client`` its successor is kept whatever happens."""
-
-
 _MOST_REMEMBERED = 10_000
 
 

@@ -16,7 +16,6 @@ from latchpin.outbound.posting import LONGEST_FIELD
 
 __all__ = ["open_client"]
 
-
 _TRIES = 100
 """More connections than are usually kept for one host. Each that is not given out is closed, so a new one comes."""
 

@@ -22,7 +22,7 @@ class ExchangeState:
 
 
 # A socket factory is told nothing but the address, and a connector not whose request it connects.
-_followed: ContextVar[ExchangeState | None] = ContextVar("latchpin_passage", default=None)
+_followed: ContextVar[ExchangeState | None] = ContextVar("latchpin_exchange", default=None)
 
 
 class following:  # noqa: N801  reads as what it does; a generator would cost several times as much a request
