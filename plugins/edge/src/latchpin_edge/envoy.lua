@@ -1,4 +1,4 @@
--- Filled in by envoy.py: PASSING, HIDDEN, ALWAYS, FALLS, PLACES, SECRET, HOST, ORIGIN, USER_HEADER.
+-- Filled in by envoy_script.py: PASSING, HIDDEN, ALWAYS, FALLS, PLACES, SECRET, HOST, ORIGIN, USER_HEADER.
 
 local MOST_KEPT = 10000
 local kept, count = {}, 0

@@ -159,7 +159,7 @@ def _server(plan: Plan) -> Iterator[str]:
 
 def _native_locations(plan: Plan) -> Iterator[str]:
     for way in plan.ways:
-        yield from _block(f"location = {_quoted(f'{plan.base_path}/gateways/{way.gateway_id}/mcp')}", _first(plan, way))
+        yield from _block(f"location = {_quoted(plan.path_of(way))}", _first(plan, way))
         yield from _block(f"location @edge_{way.gateway_id}", _native(plan, way))
         yield from _block(f"location = {_question_place(way)}", _question(plan, way))
     yield from _block("location = /.latchpin/read", ["internal;", "return 204;"])
@@ -238,7 +238,7 @@ def _question(plan: Plan, way: Way) -> Iterator[str]:
     yield "internal;"
     yield f"proxy_pass http://latchpin_edge/edge/token/{way.gateway_id};"
     yield "proxy_pass_request_body off;"
-    yield f"proxy_set_header Host {_quoted(plan.origin.partition('://')[2])};"
+    yield f"proxy_set_header Host {_quoted(plan.host)};"
     for name in ("Connection", "Content-Length", "Cookie"):
         yield f'proxy_set_header {name} "";'
     yield f"proxy_set_header X-Edge-Secret {_quoted(plan.secret)};"

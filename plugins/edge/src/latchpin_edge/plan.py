@@ -98,6 +98,15 @@ class Plan:
         """Whether callers come by https."""
         return self.base_url.startswith("https:")
 
+    @property
+    def host(self) -> str:
+        """The origin's host, with the port where it has one."""
+        return self.origin.partition("://")[2]
+
+    def path_of(self, way: Way) -> str:
+        """Where callers reach a gateway's MCP endpoint."""
+        return f"{self.base_path}/gateways/{way.gateway_id}/mcp"
+
 
 async def find_plan(application: Application, front: Front, *, resolve: Resolve = look_up) -> Plan:
     """Put the plan together.
