@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
-from latchpin_edge.fields import ALWAYS, FALLS, HIDDEN, PASSING, STRICT_TRANSPORT
+from latchpin_edge.fields import FALLS, HIDDEN, PASSING, always
 from latchpin_edge.plan import Plan
 
 __all__ = ["script"]
@@ -20,7 +20,6 @@ def script(plan: Plan) -> str:
         ValueError: one has a character that cannot be written there.
     """
     passing = (*PASSING, *plan.headers, "content-length")
-    always = {**dict(ALWAYS), **(dict([STRICT_TRANSPORT]) if plan.secure else {})}
     places = {
         plan.path_of(way): {"id": way.gateway_id, "url": way.url, "target": way.target, "host": way.authority}
         for way in plan.ways
@@ -29,7 +28,7 @@ def script(plan: Plan) -> str:
         "PASSING": dict.fromkeys(passing, True),
         "HIDDEN": dict.fromkeys(HIDDEN, True),
         "PREFIXES": list(_PREFIXES),
-        "ALWAYS": always,
+        "ALWAYS": always(secure=plan.secure),
         "FALLS": {str(status): True for status in FALLS},
         "PLACES": places,
         "SECRET": plan.secret,

@@ -6,7 +6,7 @@ MCP server needs is named in EDGE_HEADERS.
 
 from __future__ import annotations
 
-__all__ = ["ALWAYS", "FALLS", "HIDDEN", "PASSING", "STRICT_TRANSPORT"]
+__all__ = ["FALLS", "HIDDEN", "PASSING", "always"]
 
 PASSING = (
     "accept",
@@ -102,7 +102,7 @@ HIDDEN = (
 )
 """Of an answer's."""
 
-ALWAYS = (
+_ALWAYS = (
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -111,7 +111,12 @@ ALWAYS = (
     ("cache-control", "no-store"),
 )
 """What each answer has; the policy is stricter than that of the gateway's pages, since none is among them."""
-STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
+_STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
 
 FALLS = (300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 415, 421, 426, 511)
 """What an MCP server answers that did nothing: the proxy asks it again, and knows what to do about it."""
+
+
+def always(*, secure: bool) -> dict[str, str]:
+    """What each answer has, by names in lower case; ``secure`` is whether callers come by https. Pure."""
+    return dict([*_ALWAYS, *([_STRICT_TRANSPORT] if secure else [])])

@@ -17,7 +17,9 @@ import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
-from latchpin_edge.fields import ALWAYS, FALLS, HIDDEN, PASSING, STRICT_TRANSPORT
+from latchpin_edge.fields import FALLS, HIDDEN, PASSING, always
+from latchpin_edge.nginx_maps import maps
+from latchpin_edge.nginx_words import APART, block, indented, quoted
 from latchpin_edge.plan import Plan
 from latchpin_edge.ways import Way
 
@@ -26,8 +28,6 @@ __all__ = ["render_nginx"]
 CONNECT_SECONDS = 10
 ASK_SECONDS = 60
 """A token may have to be renewed meanwhile."""
-LARGEST_BODY = 99_999
-"""What is looked at, in bytes: five digits."""
 _TO_PROXY, _CROWDED = 596, 598
 _PLAIN = re.compile(r"[A-Za-z0-9._~/-]+")
 """A path in which nothing has to be escaped."""
@@ -36,32 +36,6 @@ _IGNORED = (
     *("Expires", "Cache-Control", "Set-Cookie", "Vary"),
 )
 _NOT_GRANTED = (404, 405, 408, 409, 413, 414, 421, 429, 431, 500, 502, 503, 504)
-# A member's name may be written with escapes, and the method twice; then, too, the proxy reads it.
-_OF_INTEREST = (
-    r'"method"(?s:.*?)"method"|"tasks\\?/|"(?:requestState|inputResponses|taskIds?|task)"|related-task|"elicitation"'
-    r"|\\u00[2-7]|[\x00]"
-)
-_TOLD = (
-    "request_method",
-    "http_sec_fetch_site",
-    "http_content_encoding",
-    "http_mcp_method",
-    "content_length",
-    "latchpin_origin",
-    "http_content_type",
-    "http_authorization",
-    "latchpin_named",
-)
-"""Each on a line of ``_FIELDS``: no header field can have two."""
-_FIELDS = (
-    r"^POST\n(?:same-origin|none)?\n(?:identity)?\n(?:tools/call)?\n[0-9]{1,5}\n1\n"
-    r"(?i:application/json[ \t]*(?:;[ \t]*charset=utf-8[ \t]*)?)\n(?:(?i:bearer) [A-Za-z0-9._~+/-]+=*\n[01]|\n1)$"
-)
-_APART = r"\n"
-_SEES_ALL = "~^1 (?!1[.](?:[0-9]|1[0-9]|2[0-2])[.])"
-"""From 1.23 on, a field that comes twice is seen as one with both values; before, a caller's could hide the proxy's."""
-_CALL = r'^\s*+\{\s*+(?=")[^{}\[\]]*?(?<!\\)"method"\s*+:\s*+"tools/call"'
-"""The message's own method: nothing nested stands before it."""
 
 
 def render_nginx(plan: Plan, *, user: str = "") -> str:
@@ -76,12 +50,12 @@ def render_nginx(plan: Plan, *, user: str = "") -> str:
         "# EDGE_SECRET is in it: nobody but the user who starts nginx may read this file.",
         *([f"user {user};"] if user else []),
         "worker_processes auto;",
-        f"pid {_quoted(f'{plan.folder}/nginx.pid')};",
+        f"pid {quoted(f'{plan.folder}/nginx.pid')};",
         "error_log stderr warn;",
         "pcre_jit on;",
         "events { worker_connections 4096; }",
         "http {",
-        *_indented(_http(plan)),
+        *indented(_http(plan)),
         "}",
     ]
     return "\n".join(lines) + "\n"
@@ -93,9 +67,9 @@ def _http(plan: Plan) -> Iterator[str]:
     yield "default_type application/octet-stream;"
     yield "request_pool_size 16k;"
     for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
-        yield f"{name}_temp_path {_quoted(f'{plan.folder}/{name}')};"
+        yield f"{name}_temp_path {quoted(f'{plan.folder}/{name}')};"
     if plan.cache_seconds:
-        folder, unused = _quoted(f"{plan.folder}/tokens"), max(plan.cache_seconds, 10)
+        folder, unused = quoted(f"{plan.folder}/tokens"), max(plan.cache_seconds, 10)
         yield (
             f"proxy_cache_path {folder} levels=1:2 keys_zone=latchpin_tokens:10m inactive={unused}s max_size=256m "
             "use_temp_path=off;"
@@ -104,32 +78,15 @@ def _http(plan: Plan) -> Iterator[str]:
         yield "open_file_cache_valid 1s;"
     yield 'limit_conn_zone "$latchpin_end$latchpin_user" zone=latchpin_callers:10m;'
     yield f"limit_conn_status {_CROWDED};"
-    yield from _maps(plan)
+    yield from maps(plan)
     yield from _upstream("latchpin", [plan.gateway])
     yield from _upstream("latchpin_edge", [f"unix:{each}" if each.startswith("/") else each for each in plan.asked])
     for way in plan.ways:
         hosts = [f"[{each}]" if ":" in each else each for each in way.addresses]
         yield from _upstream(f"edge_{way.gateway_id}", [f"{host}:{way.port}" for host in hosts])
     yield "server {"
-    yield from _indented(_server(plan))
+    yield from indented(_server(plan))
     yield "}"
-
-
-def _maps(plan: Plan) -> Iterator[str]:
-    """What can be told of a request: ``1`` where the native way takes it."""
-    nets = [f"{each} 1;" for each in plan.proxies] if plan.user_header else []
-    yield from _block("geo $remote_addr $latchpin_front", ["default 0;", *nets])
-    named = [f"{_quoted(_SEES_ALL)} $http_{plan.user_header.replace('-', '_')};"] if plan.user_header else []
-    yield from _block('map "$latchpin_front $nginx_version" $latchpin_user', ['default "";', *named])
-    yield from _block("map $latchpin_user $latchpin_named", ["default 1;", '"" 0;'])
-    # The end of a token tells callers apart; a key that is too long would come into the log.
-    end = ["default $http_authorization;", '"~^(?s:.*+)(?<=(?<latchpin_last>.{64}))" $latchpin_last;']
-    yield from _block("map $http_authorization $latchpin_end", end)
-    yield from _block("map $http_origin $latchpin_origin", ["default 0;", '"" 1;', f"{_quoted(plan.origin)} 1;"])
-    fields = _APART.join(f"${name}" for name in _TOLD)
-    yield from _block(f'map "{fields}" $latchpin_first', ["default proxy;", f"{_quoted('~' + _FIELDS)} native;"])
-    body = ["default proxy;", f"{_quoted('~' + _OF_INTEREST)} proxy;", f"{_quoted('~' + _CALL)} native;"]
-    yield from _block("map $request_body $latchpin_body", body)
 
 
 def _server(plan: Plan) -> Iterator[str]:
@@ -137,8 +94,8 @@ def _server(plan: Plan) -> Iterator[str]:
     host = f"[{front.host}]" if ":" in front.host else front.host
     yield f"listen {host}:{front.port}{' ssl' if front.certificate else ''};"
     if front.certificate:
-        yield f"ssl_certificate {_quoted(str(front.certificate))};"
-        yield f"ssl_certificate_key {_quoted(str(front.key or front.certificate))};"
+        yield f"ssl_certificate {quoted(str(front.certificate))};"
+        yield f"ssl_certificate_key {quoted(str(front.key or front.certificate))};"
         yield "ssl_protocols TLSv1.2 TLSv1.3;"
         yield "ssl_session_cache shared:latchpin_tls:10m;"
     yield "server_name _;"
@@ -151,24 +108,24 @@ def _server(plan: Plan) -> Iterator[str]:
     yield f"proxy_connect_timeout {CONNECT_SECONDS}s;"
     if plan.ways:
         yield from _native_locations(plan)
-    yield from _block(f"location ^~ {_quoted(f'{plan.base_path}/edge/')}", ["return 404;"])
-    yield from _block("location @latchpin_mcp", _gateway(plan))
+    yield from block(f"location ^~ {quoted(f'{plan.base_path}/edge/')}", ["return 404;"])
+    yield from block("location @latchpin_mcp", _gateway(plan))
     quiet = ["error_log stderr emerg;"]  # else a line of the log could hold a query, with a code in it
-    yield from _block("location /", [*quiet, *_gateway(plan)])
+    yield from block("location /", [*quiet, *_gateway(plan)])
 
 
 def _native_locations(plan: Plan) -> Iterator[str]:
     for way in plan.ways:
-        yield from _block(f"location = {_quoted(plan.path_of(way))}", _first(plan, way))
-        yield from _block(f"location @edge_{way.gateway_id}", _native(plan, way))
-        yield from _block(f"location = {_question_place(way)}", _question(plan, way))
-    yield from _block("location = /.latchpin/read", ["internal;", "return 204;"])
-    yield from _block("location @latchpin_refused", ["return 403;"])
+        yield from block(f"location = {quoted(plan.path_of(way))}", _first(plan, way))
+        yield from block(f"location @edge_{way.gateway_id}", _native(plan, way))
+        yield from block(f"location = {_question_place(way)}", _question(plan, way))
+    yield from block("location = /.latchpin/read", ["internal;", "return 204;"])
+    yield from block("location @latchpin_refused", ["return 403;"])
     crowded = _told(plan, HTTPStatus.TOO_MANY_REQUESTS, "too-many-exchanges", "Too many exchanges at once")
-    yield from _block("location @latchpin_crowded", crowded)
+    yield from block("location @latchpin_crowded", crowded)
     for status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):
         slug = "provider-unreachable" if status == HTTPStatus.BAD_GATEWAY else "provider-timeout"
-        yield from _block(f"location @latchpin_{status.value}", _told(plan, status, slug, "The MCP server is away"))
+        yield from block(f"location @latchpin_{status.value}", _told(plan, status, slug, "The MCP server is away"))
 
 
 def _first(plan: Plan, way: Way) -> Iterator[str]:
@@ -190,7 +147,7 @@ def _native(plan: Plan, way: Way) -> Iterator[str]:
     yield "auth_request_set $latchpin_session $upstream_http_x_upstream_session;"
     yield from _pass_to(way)
     yield "proxy_pass_request_headers off;"
-    yield f"proxy_set_header Host {_quoted(way.authority)};"
+    yield f"proxy_set_header Host {quoted(way.authority)};"
     yield 'proxy_set_header Connection "";'
     yield "proxy_set_header Authorization $latchpin_authorization;"
     yield "proxy_set_header Mcp-Session-Id $latchpin_session;"
@@ -198,10 +155,10 @@ def _native(plan: Plan, way: Way) -> Iterator[str]:
         yield f"proxy_set_header {name} $http_{name.replace('-', '_')};"
     if way.secure:
         yield "proxy_ssl_server_name on;"
-        yield f"proxy_ssl_name {_quoted(way.host)};"
+        yield f"proxy_ssl_name {quoted(way.host)};"
         yield "proxy_ssl_verify on;"
         yield "proxy_ssl_verify_depth 5;"
-        yield f"proxy_ssl_trusted_certificate {_quoted(plan.roots)};"
+        yield f"proxy_ssl_trusted_certificate {quoted(plan.roots)};"
         yield "proxy_ssl_protocols TLSv1.2 TLSv1.3;"
     yield "proxy_buffering off;"
     yield "proxy_next_upstream error;"
@@ -211,8 +168,8 @@ def _native(plan: Plan, way: Way) -> Iterator[str]:
     for name in HIDDEN:
         yield f"proxy_hide_header {name};"
     yield "add_header Mcp-Session-Id $http_mcp_session_id always;"
-    for name, value in (*ALWAYS, *([STRICT_TRANSPORT] if plan.secure else [])):
-        yield f"add_header {name} {_quoted(value)} always;"
+    for name, value in always(secure=plan.secure).items():
+        yield f"add_header {name} {quoted(value)} always;"
     yield "proxy_intercept_errors on;"
     yield f"error_page {' '.join(map(str, FALLS))} {_TO_PROXY} = @latchpin_mcp;"
     yield "error_page 502 = @latchpin_502;"
@@ -226,7 +183,7 @@ def _pass_to(way: Way) -> Iterator[str]:
         yield f'rewrite ^ "{way.target}?" break;'
         yield f"proxy_pass {server};"
         return
-    yield f"set $latchpin_target {_quoted(way.target)};"
+    yield f"set $latchpin_target {quoted(way.target)};"
     yield f"proxy_pass {server}$latchpin_target;"
 
 
@@ -238,12 +195,12 @@ def _question(plan: Plan, way: Way) -> Iterator[str]:
     yield "internal;"
     yield f"proxy_pass http://latchpin_edge/edge/token/{way.gateway_id};"
     yield "proxy_pass_request_body off;"
-    yield f"proxy_set_header Host {_quoted(plan.host)};"
+    yield f"proxy_set_header Host {quoted(plan.host)};"
     for name in ("Connection", "Content-Length", "Cookie"):
         yield f'proxy_set_header {name} "";'
-    yield f"proxy_set_header X-Edge-Secret {_quoted(plan.secret)};"
+    yield f"proxy_set_header X-Edge-Secret {quoted(plan.secret)};"
     yield "proxy_set_header X-Edge-Peer $remote_addr;"
-    yield f"proxy_set_header X-Edge-Url {_quoted(way.url)};"
+    yield f"proxy_set_header X-Edge-Url {quoted(way.url)};"
     if plan.user_header:
         yield f"proxy_set_header {plan.user_header} $latchpin_user;"
     yield f"proxy_read_timeout {ASK_SECONDS}s;"
@@ -251,7 +208,7 @@ def _question(plan: Plan, way: Way) -> Iterator[str]:
     if plan.cache_seconds:
         key = (way.gateway_id, way.url, "$http_authorization", "$latchpin_user", "$http_mcp_session_id")
         yield "proxy_cache latchpin_tokens;"
-        yield f'proxy_cache_key "{_APART.join(key)}";'
+        yield f'proxy_cache_key "{APART.join(key)}";'
         yield "proxy_cache_methods GET HEAD POST;"
         yield "proxy_cache_use_stale off;"
     yield "proxy_intercept_errors on;"
@@ -280,29 +237,8 @@ def _told(plan: Plan, status: int, slug: str, title: str) -> Iterator[str]:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         yield "add_header retry-after 30 always;"
     yield "add_header cache-control no-store always;"
-    yield f"return {int(status)} {_quoted(document)};"
+    yield f"return {int(status)} {quoted(document)};"
 
 
 def _upstream(name: str, servers: Iterable[str]) -> Iterator[str]:
-    return _block(f"upstream {name}", [*(f"server {each};" for each in servers), "keepalive 64;"])
-
-
-def _block(head: str, lines: Iterable[str]) -> Iterator[str]:
-    yield f"{head} {{"
-    yield from _indented(lines)
-    yield "}"
-
-
-def _indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"  {line}" for line in lines)
-
-
-def _quoted(text: str) -> str:
-    """A word in quotes. Outside of a pattern (``~``), a ``$`` would begin a variable, so none comes this far.
-
-    Raises:
-        ValueError: there is one, or a control character.
-    """
-    if not text.isprintable() or ("$" in text and not text.startswith("~")):
-        raise ValueError("a text cannot be written into a configuration")
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return block(f"upstream {name}", [*(f"server {each};" for each in servers), "keepalive 64;"])
