@@ -15,19 +15,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.flows import ADMIN as ADMINISTRATOR
 from benchmarks.flows import (
     HEADER,
-    JWT_KEY,
-    SECRET,
     add_gateway,
     backend_environment,
     cpu_seconds,
     drive,
+    serve_gateway,
     token_endpoint,
 )
 from benchmarks.side_by_side import Way, bare_server, compare, serving
-from tests.servers import LatchpinProcess, latchpin_command, run_latchpin, start_latchpin
+from tests.servers import LatchpinProcess
 
 AT_ONCE = 16
 
@@ -35,20 +33,8 @@ AT_ONCE = 16
 @contextlib.contextmanager
 def gateway_on(store: str) -> Iterator[LatchpinProcess]:
     with tempfile.TemporaryDirectory() as folder, backend_environment(store, Path(folder)) as environment:
-        env = environment | {
-            "AUTH_ENCRYPTION_SECRET": SECRET,
-            "JWT_SECRET_KEY": JWT_KEY,
-            "ADMIN_EMAILS": ADMINISTRATOR,
-            "TRUSTED_USER_HEADER": HEADER,
-            "TRUSTED_PROXIES": "127.0.0.1",
-            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-            "MAX_PENDING": "1000000",
-            "MAX_PENDING_PER_USER": "1000000",
-            "LOG_LEVEL": "WARNING",
-        }
-        if store == "postgres":
-            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder), executable=latchpin_command()) as process:
+        settings = {"MAX_PENDING": "1000000", "MAX_PENDING_PER_USER": "1000000"}
+        with serve_gateway(environment, Path(folder), **settings) as process:
             yield process
 
 

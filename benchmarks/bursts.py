@@ -30,10 +30,10 @@ from typing import Any
 import aiohttp
 import httpx
 
-from benchmarks.flows import HEADER
-from benchmarks.proxy import ADMIN, CALL, JWT_KEY, SECRET, bearer, mcp_server
+from benchmarks.flows import HEADER, serve_gateway
+from benchmarks.proxy import CALL, bearer, mcp_server
 from benchmarks.proxy import add_gateway as add_server
-from tests.servers import PostgresServer, RedisServer, latchpin_command, run_latchpin, start_latchpin
+from tests.servers import PostgresServer, RedisServer
 
 PAUSE_SECONDS = 5.0
 HEALTH_SECONDS = 0.1
@@ -225,19 +225,8 @@ def measure(name: str, options: argparse.Namespace) -> None:
         mcp_server() as upstream,
         mcp_server() as bare,
     ):
-        env = environment | {
-            "AUTH_ENCRYPTION_SECRET": SECRET,
-            "JWT_SECRET_KEY": JWT_KEY,
-            "ADMIN_EMAILS": ADMIN,
-            "TRUSTED_USER_HEADER": HEADER,
-            "TRUSTED_PROXIES": "127.0.0.1",
-            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-            "LOG_LEVEL": "WARNING",
-            "WORKERS": str(options.workers),
-        }
-        if name != "redis":
-            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder), executable=latchpin_command()) as process, busy(options.busy):
+        served = serve_gateway(environment, Path(folder), WORKERS=str(options.workers))
+        with served as process, busy(options.busy):
             base = process.base_url
             gateways = {
                 "calls": add_server(base, upstream),

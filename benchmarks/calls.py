@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.flows import backend_environment
-from benchmarks.proxy import ADMIN, JWT_KEY, SECRET, add_gateway, bearer
+from benchmarks.flows import backend_environment, serve_gateway
+from benchmarks.proxy import add_gateway, bearer
 from benchmarks.side_by_side import Cost, Way, compare, serving
-from tests.servers import Reservation, ServerProcess, latchpin_command, run_latchpin, start_latchpin
+from tests.servers import Reservation, ServerProcess
 
 DIRECT = "the server itself"
 NGINX = "nginx"
@@ -120,19 +120,13 @@ def through_nginx(program: str, server: str) -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def through_latchpin(store: str, server: str) -> Iterator[tuple[str, int, dict[str, str]]]:
-    with tempfile.TemporaryDirectory() as folder, backend_environment(store, Path(folder)) as environment:
-        env = environment | {
-            "AUTH_ENCRYPTION_SECRET": SECRET,
-            "JWT_SECRET_KEY": JWT_KEY,
-            "ADMIN_EMAILS": ADMIN,
-            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-            "LOG_LEVEL": "INFO",
-        }
-        if store == "postgres":
-            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder), executable=latchpin_command()) as process:
-            gateway = add_gateway(process.base_url, server)
-            yield f"{process.base_url}/gateways/{gateway}/mcp", process.pid, bearer(process.base_url)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        backend_environment(store, Path(folder)) as environment,
+        serve_gateway(environment, Path(folder), LOG_LEVEL="INFO") as process,
+    ):
+        gateway = add_gateway(process.base_url, server)
+        yield f"{process.base_url}/gateways/{gateway}/mcp", process.pid, bearer(process.base_url)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ import aiohttp
 
 from benchmarks.proxy import CALL, mcp_server
 from tests.edge.conftest import Edge, start_edge, wheel
-from tests.servers import Reservation, ServerProcess
+from tests.servers import Reservation, ServerProcess, latchpin_command
 from tests.servers.gateway import clean_environment
 from tests.support.gateway_process import ALICE
 
@@ -72,7 +72,11 @@ def plain_nginx(server: str) -> Iterator[Way]:
 
 @contextlib.contextmanager
 def native(name: str, server: str, **settings: str) -> Iterator[Way]:
-    with tempfile.TemporaryDirectory() as folder, start_edge(Path(folder), LOG_LEVEL="INFO", **settings) as edge:
+    settings = {"LOG_LEVEL": "INFO", **settings}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_edge(Path(folder), executable=latchpin_command(), **settings) as edge,
+    ):
         gateway = asyncio.run(add_gateway(edge, server))
         headers = {"authorization": f"Bearer {edge.gateway.bearer(ALICE)}"}
         pids = [edge.program.pid, edge.gateway.process.pid]

@@ -35,8 +35,7 @@ import aiohttp
 import jwt
 import uvicorn
 
-from benchmarks.flows import ADMIN, JWT_KEY, SECRET, add_gateway, backend_environment
-from tests.servers import run_latchpin, start_latchpin
+from benchmarks.flows import JWT_KEY, add_gateway, backend_environment, serve_gateway
 from tests.servers.gateway import LatchpinProcess
 from tests.servers.processes import Reservation
 
@@ -318,18 +317,9 @@ def measure(name: str, arguments: argparse.Namespace) -> Crowd:
         backend_environment(name, Path(folder)) as environment,
         provider() as origin,
     ):
-        env = environment | {
-            "AUTH_ENCRYPTION_SECRET": SECRET,
-            "JWT_SECRET_KEY": JWT_KEY,
-            "ADMIN_EMAILS": ADMIN,
-            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-            "OAUTH_REQUEST_TIMEOUT": "20",
-            "MAX_PENDING": "1000000",
-            "LOG_LEVEL": "INFO",
-        }
-        if name == "postgres":
-            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin("serve", "--workers", str(arguments.workers), env=env, cwd=Path(folder)) as process:
+        command = ("serve", "--workers", str(arguments.workers))
+        settings = {"OAUTH_REQUEST_TIMEOUT": "20", "MAX_PENDING": "1000000", "LOG_LEVEL": "INFO"}
+        with serve_gateway(environment, Path(folder), *command, **settings) as process:
             process.wait_for_output("Application startup complete", times=arguments.workers)
             return asyncio.run(run(process, origin, arguments))
 

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
-import multiprocessing
-import os
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
-import uvicorn
 
-from benchmarks.proxy import JWT_KEY, SECRET, bearer
-from tests.servers import LatchpinProcess, start_latchpin
-from tests.servers.processes import Reservation
+from benchmarks.flows import cpu_seconds, serve_gateway
+from benchmarks.proxy import bearer
+from benchmarks.side_by_side import serving
+from tests.servers import LatchpinProcess
 
 VERSION = "2026-07-28"
 META = {"io.modelcontextprotocol/protocolVersion": VERSION, "io.modelcontextprotocol/clientCapabilities": {}}
@@ -41,7 +38,6 @@ RESULTS = {
     "tools/list": {"tools": TOOLS, "ttlMs": 600_000, "cacheScope": "private"},
     "tools/call": {"resultType": "complete", "content": [{"type": "text", "text": "3"}]},
 }
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 async def _server(_scope, receive, send):
@@ -59,31 +55,8 @@ async def _server(_scope, receive, send):
     await send({"type": "http.response.body", "body": text})
 
 
-def _serve(port: int) -> None:
-    uvicorn.run(_server, port=port, log_level="critical", access_log=False, lifespan="off", ws="none")
-
-
-@contextlib.contextmanager
-def mcp_server() -> Iterator[str]:
-    with Reservation() as reservation:
-        process = multiprocessing.get_context("spawn").Process(target=_serve, args=(reservation.port,), daemon=True)
-        process.start()
-        try:
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    httpx.post(f"http://127.0.0.1:{reservation.port}/mcp", trust_env=False)
-                    break
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{reservation.port}/mcp"
-        finally:
-            process.terminate()
-            process.join()
-
-
-def cpu_seconds(process: LatchpinProcess) -> float:
-    """User and system time of the serving process."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def make_server() -> Any:
+    return _server
 
 
 def message(method: str, **params: object) -> tuple[bytes, dict[str, str]]:
@@ -115,9 +88,9 @@ async def measure(process: LatchpinProcess, own: str, arguments: argparse.Namesp
     async with aiohttp.ClientSession(headers=bearer(process.base_url)) as client:
         listing = message("tools/list")
         await ask(client, here, *listing)
-        before = cpu_seconds(process)
+        before = cpu_seconds(process.pid)
         times = sorted([await ask(client, here, *listing) for _ in range(arguments.lists)])
-        cpu = (cpu_seconds(process) - before) / arguments.lists
+        cpu = (cpu_seconds(process.pid) - before) / arguments.lists
         print(
             f"tools/list of {arguments.servers} x {len(TOOLS)}, {arguments.dead} dead: "
             f"p50 {times[len(times) // 2] * 1e3:.1f} ms, p99 {times[len(times) * 99 // 100] * 1e3:.1f} ms, "
@@ -128,10 +101,10 @@ async def measure(process: LatchpinProcess, own: str, arguments: argparse.Namesp
         spent = dict.fromkeys(ways, 0.0)
         for _ in range(arguments.rounds):
             for name, (url, asked) in ways.items():
-                before = cpu_seconds(process)
+                before = cpu_seconds(process.pid)
                 for _ in range(arguments.calls):
                     await ask(client, url, *asked)
-                spent[name] += cpu_seconds(process) - before
+                spent[name] += cpu_seconds(process.pid) - before
         for name, seconds in spent.items():
             each = seconds / arguments.rounds / arguments.calls
             print(f"a call at {name:<8} endpoint: CPU {each * 1e6:.0f} us")
@@ -152,20 +125,13 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=6)
     arguments = parser.parse_args()
-    settings = {
-        "CACHE_TYPE": "database",
-        "DATABASE_URL": "sqlite:///./one-endpoint.db",
-        "AUTH_ENCRYPTION_SECRET": SECRET,
-        "JWT_SECRET_KEY": JWT_KEY,
-        "ADMIN_EMAILS": "admin@example.com",
-        "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-        "LOG_LEVEL": "WARNING",
-    }
+    environment = {"CACHE_TYPE": "database", "DATABASE_URL": "sqlite:///./one-endpoint.db"}
     with (
         tempfile.TemporaryDirectory() as folder,
-        mcp_server() as url,
-        start_latchpin(env=settings, cwd=Path(folder)) as process,
+        serving(make_server) as (server, _),
+        serve_gateway(environment, Path(folder)) as process,
     ):
+        url = f"{server}/mcp"
         places = [url] * (arguments.servers - arguments.dead) + ["http://127.0.0.1:1/mcp"] * arguments.dead
         ids = [add(process.base_url, f"Server {number}", place) for number, place in enumerate(places)]
         asyncio.run(measure(process, f"{process.base_url}/gateways/{ids[0]}/mcp", arguments))

@@ -11,25 +11,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
 import jwt
-import uvicorn
 
-from tests.servers import LatchpinProcess, start_latchpin
-from tests.servers.processes import Reservation
+from benchmarks.flows import ADMIN, JWT_KEY, serve_gateway
+from benchmarks.side_by_side import serving
+from tests.servers import LatchpinProcess
 
-SECRET = "a-secret-of-the-benchmark-with-at-least-32-bytes"
-JWT_KEY = "a-key-of-the-benchmark-for-bearer-tokens-40-c"
-ADMIN = "admin@example.com"
 PIECE = b" " * 65_536
 CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":2}}}'
 RESULT = b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"3"}]}}\n\n'
@@ -65,26 +62,14 @@ async def _answer(send, body, kind):
     await send({"type": "http.response.body", "body": body})
 
 
-def _serve(port: int) -> None:
-    uvicorn.run(_server, port=port, log_level="critical", access_log=False, lifespan="off", ws="none")
+def make_server() -> Any:
+    return _server
 
 
 @contextlib.contextmanager
 def mcp_server() -> Iterator[str]:
-    with Reservation() as reservation:
-        port = reservation.port
-        process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port,), daemon=True)
-        process.start()
-        try:
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    httpx.post(f"http://127.0.0.1:{port}/mcp", trust_env=False)
-                    break
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.join()
+    with serving(make_server) as (url, _):
+        yield url
 
 
 def resident_mb(process: LatchpinProcess) -> float:
@@ -199,21 +184,17 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--calls", type=int, default=2000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, mcp_server() as server:
-        env = {
-            "AUTH_ENCRYPTION_SECRET": SECRET,
-            "JWT_SECRET_KEY": JWT_KEY,
-            "ADMIN_EMAILS": ADMIN,
-            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-            "LOG_LEVEL": "INFO",
-        }
-        with start_latchpin(env=env, cwd=Path(folder)) as process:
-            gateway = add_gateway(process.base_url, server)
-            ways = [
-                Way("direct", f"{server}/mcp", {}),
-                Way("proxied", f"{process.base_url}/gateways/{gateway}/mcp", bearer(process.base_url)),
-            ]
-            asyncio.run(measure(process, ways, options.calls, int(options.gigabytes * 1e9)))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mcp_server() as server,
+        serve_gateway({}, Path(folder), LOG_LEVEL="INFO") as process,
+    ):
+        gateway = add_gateway(process.base_url, server)
+        ways = [
+            Way("direct", f"{server}/mcp", {}),
+            Way("proxied", f"{process.base_url}/gateways/{gateway}/mcp", bearer(process.base_url)),
+        ]
+        asyncio.run(measure(process, ways, options.calls, int(options.gigabytes * 1e9)))
 
 
 if __name__ == "__main__":

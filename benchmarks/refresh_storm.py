@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.flows import backend_environment
-from tests.servers import GatewayBackend
+from tests.servers import GatewayBackend, latchpin_command
 from tests.token_refresh.conftest import call_at_once
 
 
@@ -30,7 +30,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, backend_environment(name, Path(folder)) as environment:
             backend = GatewayBackend(name, environment, shared=True, label=name)
             outcome = asyncio.run(
-                call_at_once(backend, Path(folder), callers=arguments.callers, workers=arguments.workers)
+                call_at_once(
+                    backend,
+                    Path(folder),
+                    callers=arguments.callers,
+                    workers=arguments.workers,
+                    executable=latchpin_command(),
+                )
             )
         print(outcome.row(), flush=True)
         if outcome.statuses.keys() != {200}:

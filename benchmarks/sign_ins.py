@@ -35,9 +35,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from latchpin_demo.browser import Browser
 
-from benchmarks.flows import ADMIN, HEADER, JWT_KEY, SECRET, backend_environment, cpu_seconds
+from benchmarks.flows import ADMIN, HEADER, JWT_KEY, backend_environment, cpu_seconds, serve_gateway
 from tests.node.conftest import Setup, answer_pages, start_oidc_provider
-from tests.servers import RedisServer, Reservation, ServerProcess, run_latchpin, start_latchpin
+from tests.servers import RedisServer, Reservation, ServerProcess
 from tests.servers.gateway import clean_environment
 from tests.servers.processes import HOST
 from tests.servers.programs import find_node, install_packages
@@ -130,20 +130,9 @@ def gateway(backend: str) -> Iterator[Server]:
     with (
         tempfile.TemporaryDirectory() as folder,
         backend_environment(backend, Path(folder)) as environment,
+        serve_gateway(environment, Path(folder)) as process,
     ):
-        env = environment | {
-            "AUTH_ENCRYPTION_SECRET": SECRET,
-            "JWT_SECRET_KEY": JWT_KEY,
-            "ADMIN_EMAILS": ADMIN,
-            "TRUSTED_USER_HEADER": HEADER,
-            "TRUSTED_PROXIES": "127.0.0.1",
-            "OAUTH_ALLOW_PRIVATE_NETWORKS": "true",
-            "LOG_LEVEL": "WARNING",
-        }
-        if backend in {"sqlite", "postgres"}:
-            run_latchpin("db", "upgrade", env=env, cwd=Path(folder))
-        with start_latchpin(env=env, cwd=Path(folder)) as process:
-            yield asyncio.run(_ready_gateway(backend, process.base_url, process.pid))
+        yield asyncio.run(_ready_gateway(backend, process.base_url, process.pid))
 
 
 async def _ready_gateway(backend: str, base: str, pid: int) -> Server:

@@ -116,8 +116,10 @@ def wheel(kind: Kind = Kind.NGINX) -> str:
 
 
 @contextlib.contextmanager
-def start_edge(folder: Path, kind: Kind = Kind.NGINX, **settings: str) -> Iterator[Edge]:
-    """Serve a gateway, watch it, and run the data plane; ``settings`` come on top."""
+def start_edge(
+    folder: Path, kind: Kind = Kind.NGINX, *, executable: str | None = None, **settings: str
+) -> Iterator[Edge]:
+    """Serve a gateway, watch it, and run the data plane; the rest is as in ``deploy_gateway``."""
     kept = Path("/dev/shm") / f"latchpin-edge-test-{secrets.token_hex(8)}"
     with Reservation() as front, Reservation() as aside, contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, kept, ignore_errors=True)
@@ -131,7 +133,7 @@ def start_edge(folder: Path, kind: Kind = Kind.NGINX, **settings: str) -> Iterat
             **settings,
         }
         backend = GatewayBackend("sqlite", own, shared=True, label="SQLite")
-        gateway = stack.enter_context(deploy_gateway(backend, folder))
+        gateway = stack.enter_context(deploy_gateway(backend, folder, executable=executable))
         url = f"http://127.0.0.1:{front.port}"
         environment = {
             **settings_of(backend),

@@ -345,11 +345,17 @@ def _upstream() -> Iterator[str]:
         ours.close()
 
 
-async def call_at_once(backend: GatewayBackend, folder: Path, *, callers: int = 1000, workers: int = 2) -> Outcome:
-    """Let them all call through a gateway on ``backend``, whose store is empty."""
+async def call_at_once(
+    backend: GatewayBackend, folder: Path, *, callers: int = 1000, workers: int = 2, executable: str | None = None
+) -> Outcome:
+    """Let them all call through a gateway on ``backend``, whose store is empty.
+
+    ``executable`` is as in ``start_latchpin``.
+    """
     most = {"PROXY_MAX_EXCHANGES": "100000", "PROXY_MAX_EXCHANGES_PER_USER": "100000", "LOG_LEVEL": "INFO"}
     most["OAUTH_REQUEST_TIMEOUT"] = str(PATIENCE)  # the answer is held until the last caller has asked
-    with _upstream() as origin, deploy_gateway(backend, folder, "serve", "--workers", str(workers), **most) as deployed:
+    served = deploy_gateway(backend, folder, "serve", "--workers", str(workers), executable=executable, **most)
+    with _upstream() as origin, served as deployed:
         deployed.process.wait_for_output("Application startup complete", times=workers)  # or one would serve them all
         async with open_application(settings_of(backend) | {"BASE_URL": deployed.url}) as application:
             gateway = await add_gateway(application, origin)
