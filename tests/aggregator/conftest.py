@@ -24,6 +24,7 @@ from mcp_types import Completion, CompletionArgument
 from pydantic import BaseModel, Field
 
 from tests.providers.clients import Age
+from tests.providers.faults import read_ahead
 from tests.servers import GatewayBackend, serve_asgi
 from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
 
@@ -160,7 +161,7 @@ def of_one_era(app: App, backstage: Backstage) -> App:
             await app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        body, again = await read_all(receive)
+        body, again = await read_ahead(receive)
         if scope["method"] == "POST":
             backstage.methods.append((json.loads(body).get("method", ""), headers.get(b"mcp-session-id", b"").decode()))
         if backstage.forgets and b"mcp-session-id" in headers:
@@ -178,25 +179,6 @@ def of_one_era(app: App, backstage: Backstage) -> App:
         await app(scope, again, send)
 
     return serve
-
-
-async def read_all(receive: Any) -> tuple[bytes, Any]:
-    """The body, and a ``receive`` that gives it again."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message["type"] == "http.request" and message.get("more_body", False)
-    given = False
-
-    async def again() -> Any:
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return body, again
 
 
 @contextlib.contextmanager

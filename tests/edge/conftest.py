@@ -16,8 +16,6 @@ import pytest
 from latchpin_edge.kinds import Kind
 from latchpin_edge.running import find_in_wheel
 
-from tests.providers import FaultSwitch, start_fault_switch
-from tests.proxy.conftest import ScriptedServer, start_scripted
 from tests.servers import GatewayBackend, LatchpinProcess, Reservation, ServerProcess, latchpin_command
 from tests.servers.gateway import clean_environment
 from tests.servers.processes import DEADLINE
@@ -180,15 +178,3 @@ def uncached(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
     """It asks for each call."""
     with start_edge(Path(tmp_path_factory.mktemp("uncached")), request.param, EDGE_CACHE_SECONDS="0") as started:
         yield started
-
-
-@pytest.fixture
-def fault_switch() -> Iterator[FaultSwitch]:
-    with start_fault_switch() as switch:
-        yield switch
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedServer]:
-    with start_scripted() as server:
-        yield server

@@ -325,7 +325,7 @@ class FaultSwitch:
         if scope["method"] == "POST" and scope["path"].endswith("/consent"):
             endpoint = "consent"
         app = self._mcp_app if endpoint in {"mcp", "resource-metadata"} else self._app
-        body, replay = await _tee(receive)
+        body, replay = await read_ahead(receive)
         with self._lock:
             self._asked.append(_describe(endpoint, scope, body))
             fault = self._take(endpoint, scope["method"])
@@ -353,7 +353,7 @@ def _describe(endpoint: str, scope: Scope, body: bytes) -> Asked:
     return Asked(endpoint, scope["method"], scope["path"], query, headers, body)
 
 
-async def _tee(receive: Receive) -> tuple[bytes, Receive]:
+async def read_ahead(receive: Receive) -> tuple[bytes, Receive]:
     """The whole body, and a ``receive`` that gives it once more before it listens on."""
     body, more = b"", True
     while more:

@@ -16,7 +16,6 @@ from latchpin_demo.loopback import bind, url_of
 from mcp.server.mcpserver import MCPServer
 from starlette.types import Receive, Scope, Send
 
-from tests.providers import FaultSwitch, start_fault_switch
 from tests.servers import GatewayBackend, serve_asgi
 from tests.support.gateway_process import ALICE, DeployedGateway, deploy_gateway
 
@@ -39,18 +38,6 @@ async def open_endpoint(proxy: DeployedGateway, scripted: ScriptedServer) -> str
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]:
     with start_proxy(Path(tmp_path_factory.mktemp("gateway"))) as deployed:
         yield deployed
-
-
-@pytest.fixture
-def fault_switch() -> Iterator[FaultSwitch]:
-    with start_fault_switch() as switch:
-        yield switch
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedServer]:
-    with start_scripted() as server:
-        yield server
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.providers import FaultSwitch, PlainClient
     from tests.providers.servers import DemoProvider
+    from tests.proxy.conftest import ScriptedServer
     from tests.servers import GatewayBackend
     from tests.servers.databases import MariadbServer
     from tests.support.gateway_in_process import Connected, InnerGateway
@@ -88,6 +89,15 @@ def provider() -> Iterator[FaultSwitch]:
 @pytest.fixture
 def fault_switch(provider: FaultSwitch) -> FaultSwitch:
     return provider
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    """An MCP server that answers what a test tells it to."""
+    from tests.proxy.conftest import start_scripted
+
+    with start_scripted() as server:
+        yield server
 
 
 @pytest.fixture

@@ -265,6 +265,27 @@ def settings(backend: GatewayBackend, tmp_path) -> dict[str, str]:
     return found
 
 
+@pytest.fixture
+def still(clock: MovedClock) -> MovedClock:
+    """The same clock, which only a test moves from here on."""
+    clock.stop()
+    return clock
+
+
+@pytest.fixture
+async def here(settings: dict[str, str], still: MovedClock) -> AsyncIterator[Application]:
+    """A worker."""
+    async with open_application(settings, still) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def there(settings: dict[str, str], still: MovedClock) -> AsyncIterator[Application]:
+    """Another, on the same store and at the same time."""
+    async with open_application(settings, still) as opened:
+        yield opened
+
+
 # Many agents whose token expired call at the same moment, through two workers of a real gateway.
 
 

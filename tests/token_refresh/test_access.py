@@ -6,7 +6,7 @@ Two workers on one store; the clock is moved, and stands still otherwise.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ from latchpin.model import CLIENT_ITSELF, Caller, Gateway, RegisteredClient
 from latchpin.workers.batching import Batcher
 from latchpin_admin_cli.taking_back import take_back
 
-from tests.support.gateway_in_process import ADMIN, ALICE, MovedClock
+from tests.support.gateway_in_process import ADMIN, ALICE
 from tests.token_refresh.conftest import add_gateway, open_application, put_token
 
 pytestmark = pytest.mark.backends("sqlite", "redis")
@@ -28,25 +28,6 @@ pytestmark = pytest.mark.backends("sqlite", "redis")
 BOB = "bob@example.com"
 CALLER, ROOT = Caller(ALICE), Caller(ADMIN, is_admin=True, via="local")
 ALMOST = KEPT - timedelta(milliseconds=1)
-
-
-@pytest.fixture
-def clock() -> MovedClock:
-    clock = MovedClock()
-    clock.stop()
-    return clock
-
-
-@pytest.fixture
-async def here(settings: dict[str, str], clock: MovedClock) -> AsyncIterator[Application]:
-    async with open_application(settings, clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def there(settings: dict[str, str], clock: MovedClock) -> AsyncIterator[Application]:
-    async with open_application(settings, clock) as opened:
-        yield opened
 
 
 @pytest.fixture

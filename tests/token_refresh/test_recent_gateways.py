@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -12,32 +11,13 @@ from latchpin.errors import NotFound
 from latchpin.gateways.registry import RECENT, parse_gateway_body
 from latchpin.model import Caller, Gateway
 
-from tests.support.gateway_in_process import ADMIN, ALICE, MovedClock
-from tests.token_refresh.conftest import add_gateway, open_application, put_token
+from tests.support.gateway_in_process import ADMIN, ALICE
+from tests.token_refresh.conftest import add_gateway, put_token
 
 pytestmark = pytest.mark.backends("sqlite", "redis")
 
 CALLER, ROOT = Caller(ALICE), Caller(ADMIN, is_admin=True, via="local")
 ALMOST = RECENT - timedelta(milliseconds=1)
-
-
-@pytest.fixture
-def clock() -> MovedClock:
-    clock = MovedClock()
-    clock.stop()
-    return clock
-
-
-@pytest.fixture
-async def here(settings: dict[str, str], clock: MovedClock) -> AsyncIterator[Application]:
-    async with open_application(settings, clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def there(settings: dict[str, str], clock: MovedClock) -> AsyncIterator[Application]:
-    async with open_application(settings, clock) as opened:
-        yield opened
 
 
 @pytest.fixture
