@@ -61,7 +61,8 @@ class Burst:
     def row(self) -> str:
         wanted = WANTED[self.what]
         served, failed = self.first[wanted], self.callers - self.last[wanted]
-        health, bare = max(self.healths) * 1000, max(self.bare) * 1000
+        unseen = float("nan")  # a burst may be over before it was looked at
+        health, bare = max(self.healths, default=unseen) * 1000, max(self.bare, default=unseen) * 1000
         later = "" if self.later is None else f"{self.later * 1000:.0f}"
         cells = (self.backend, self.what, self.callers, served, self.callers - served - failed, failed)
         return f"| {' | '.join(map(str, cells))} | {self.seconds:.1f} | {health:.0f} | {bare:.0f} | {later} |"
