@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from latchpin.serving import listening
-from latchpin.serving.listening import BoundedConnection, ServerConfig, fit_descriptors
+from latchpin.serving.listening import ServerConfig, fit_descriptors
 
 from tests.servers import start_latchpin
 from tests.servers.gateway import latchpin_command
@@ -59,7 +59,7 @@ def serve(app):
 
         def start(**options):
             options = {"config_class": FourPlaces, "timeout_keep_alive": 75, **options}
-            url = stack.enter_context(serve_asgi(app, lifespan="off", http=BoundedConnection, **options))
+            url = stack.enter_context(serve_asgi(app, lifespan="off", **options))
             parts = urlsplit(url)
 
             def connect():

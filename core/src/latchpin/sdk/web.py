@@ -30,7 +30,8 @@ A route that cannot use these arguments asks by itself: ``application_of``, ``se
 which proxies say whom they forward. ``StreamingRoute`` is a route that limits its bodies itself. ``HotRoute`` is one
 that is served ahead of the framework: for what every agent asks all the time; a class of both is both.
 
-An MCP endpoint: ``require_program`` says who calls it, and ``build_challenge`` tells a program where its metadata are.
+An MCP endpoint: ``make_mcp_router`` makes its router; ``require_program`` says who
+calls it, and ``build_challenge`` tells a program where its metadata are.
 
 ``serve_aside`` serves an application on sockets of a plugin's own, beside the gateway's.
 """
@@ -55,6 +56,7 @@ from latchpin.web.frame import frame, frame_for_anybody, mcp_url_of
 from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
 from latchpin.web.limits import StreamingRoute
+from latchpin.web.mcp_router import make_mcp_router
 from latchpin.web.moments import TimeShown
 from latchpin.web.protected import build_challenge, require_program
 from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
@@ -83,9 +85,10 @@ __all__ = [
     "check_gateway_id",
     "frame",
     "frame_for_anybody",
-    "read_header",
+    "make_mcp_router",
     "mcp_url_of",
     "problems",
+    "read_header",
     "render",
     "render_text",
     "require_admin",

@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from latchpin.serving.listening import KEEP_ALIVE_SECONDS, BoundedConnection, ServerConfig
+from latchpin.serving.listening import ServerConfig
 
 __all__ = ["serve_aside"]
 
@@ -30,18 +30,7 @@ async def serve_aside(app: App, sockets: Sequence[socket.socket]) -> AsyncIterat
         app: answers.
         sockets: bound already; they need not listen yet.
     """
-    config = ServerConfig(
-        app,
-        http=BoundedConnection,
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        proxy_headers=False,  # or any peer could name any address
-        server_header=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    config = ServerConfig(app, lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
     server = _Server(config)
     task = asyncio.create_task(server.serve(list(sockets)))
     begun = asyncio.create_task(server.listens.wait())

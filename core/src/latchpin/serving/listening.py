@@ -50,9 +50,25 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class ServerConfig(uvicorn.Config):
-    """uvicorn's configuration, with the number of connections that one process takes."""
+    """uvicorn's configuration, with what all sockets of the gateway have in common.
+
+    Attributes:
+        max_connections: how many one process takes.
+    """
 
     max_connections: int = 2048
+
+    def __init__(self, app: Any, **options: Any) -> None:  # noqa: ANN401  what uvicorn takes
+        house: dict[str, Any] = {
+            "http": BoundedConnection,
+            "ws": "none",
+            "access_log": False,  # uvicorn's prints the callback's query; ours does not
+            "proxy_headers": False,  # or any peer could name any address
+            "server_header": False,
+            "log_config": None,
+            "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        }
+        super().__init__(app, **house | options)
 
     def load(self) -> None:
         """Load the application, to be served as ``Served`` says."""

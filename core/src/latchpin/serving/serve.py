@@ -22,7 +22,7 @@ from latchpin.errors import SettingsError
 from latchpin.plugins.hookspecs import SERVING_HOOKS
 from latchpin.plugins.host import Plugins
 from latchpin.serving.binding import bind, url_of
-from latchpin.serving.listening import KEEP_ALIVE_SECONDS, BoundedConnection, ServerConfig, fit_descriptors
+from latchpin.serving.listening import ServerConfig, fit_descriptors
 from latchpin.settings.core import CoreSettings, is_loopback_host
 from latchpin.workers.numbers import announce_worker, which_worker
 
@@ -72,14 +72,7 @@ def serve(settings: CoreSettings, plugins: Plugins) -> int:
         APPLICATION,
         workers=settings.workers,
         loop="auto",
-        http=BoundedConnection,
-        ws="none",
         lifespan="on",
-        access_log=False,  # uvicorn's prints the callback's query; ours does not
-        proxy_headers=False,  # or any peer could name any address
-        server_header=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=10,
         timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )

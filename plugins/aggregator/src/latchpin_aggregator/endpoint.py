@@ -39,9 +39,8 @@ from latchpin_aggregator.under_way import UnderWay
 from latchpin_aggregator.watching import Watching
 from latchpin_aggregator.wire import Asked, Wire
 
-__all__ = ["METHODS", "OneEndpoint", "open_endpoint"]
+__all__ = ["OneEndpoint", "open_endpoint"]
 
-METHODS = ("POST", "GET", "DELETE")
 _PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _ALLOWED = {"allow": "POST, GET"}
 _JSON = [(b"content-type", b"application/json")]
@@ -84,8 +83,6 @@ class OneEndpoint:
         caller: Caller | None = None
         message: Message | None = None
         try:
-            if scope["method"] not in METHODS:
-                raise HTTPException(405, headers=_ALLOWED)
             caller = await require_program(scope, self._core, PATH)
             if scope["method"] != "POST":
                 await self._listen(caller, Asked(scope, receive, send))

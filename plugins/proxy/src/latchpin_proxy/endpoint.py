@@ -20,7 +20,6 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import Failure, GuardedSession, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, require_program
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.bindings import Bindings
@@ -39,14 +38,13 @@ from latchpin_proxy.settings import ProxySettings
 from latchpin_proxy.visitors import is_visitor, show_endpoint
 from latchpin_proxy.waiting import wait_for_person
 
-__all__ = ["METHODS", "McpEndpoint", "open_endpoint"]
+__all__ = ["McpEndpoint", "open_endpoint"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-METHODS = ("POST", "GET", "DELETE")
 CONNECT_TIMEOUT = 10.0
 ANSWERED = 4_194_304
 """How large a body may be that is not held, and is read all the same to say what its caller has to do, in bytes."""
@@ -141,8 +139,6 @@ class McpEndpoint:
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
         try:
-            if scope["method"] not in METHODS:  # the framework lets HEAD in wherever GET is
-                raise HTTPException(405, headers={"allow": ", ".join(METHODS)})
             caller = served.caller = served.caller or await self._caller(scope)
             self._begin(caller.email)
             try:

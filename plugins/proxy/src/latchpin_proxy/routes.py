@@ -5,26 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from latchpin.sdk.gateway import Application
 from latchpin.sdk.sign_in import not_in_advance
-from latchpin.sdk.web import (
-    CurrentApplication,
-    GatewayId,
-    HotRoute,
-    SignedInPerson,
-    StreamingRoute,
-)
+from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInPerson, make_mcp_router
 
 from latchpin_proxy.bindings import Bindings
-from latchpin_proxy.endpoint import METHODS, McpEndpoint, Receive, Scope, Send, open_endpoint
+from latchpin_proxy.endpoint import McpEndpoint, open_endpoint
 from latchpin_proxy.resource import LINK, PATH, check_link
 
 __all__ = ["make_router"]
-
-
-class _McpRoute(StreamingRoute, HotRoute):
-    """What every MCP message passes."""
 
 
 @not_in_advance
@@ -39,26 +30,13 @@ async def follow_link(
     return RedirectResponse(services.settings.authorize_url(gateway_id), 303)
 
 
-class _Place:
-    """Where the endpoint is reached, from the application's start on."""
-
-    _endpoint: McpEndpoint
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Open the endpoint."""
-        self._endpoint = await open_endpoint(app.state.application)
-        yield
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        await self._endpoint(scope, receive, send)
+@contextlib.asynccontextmanager
+async def _open(application: Application) -> AsyncIterator[McpEndpoint]:
+    yield await open_endpoint(application)
 
 
 def make_router() -> APIRouter:
-    """A router of its own for each application: it opens the endpoint's way out, and closes it."""
-    place = _Place()
-    router = APIRouter(lifespan=place.lifespan)
-    router.routes.append(_McpRoute(PATH, place, methods=METHODS))
+    """A router of its own for each application."""
+    router = make_mcp_router(PATH, _open)
     router.add_api_route(LINK, follow_link, methods=["GET"], include_in_schema=False)
     return router
