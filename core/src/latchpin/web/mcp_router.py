@@ -29,7 +29,10 @@ class _McpRoute(StreamingRoute, HotRoute):
 
 
 class _Opened:
-    """An ASGI application that is there from the gateway's start on."""
+    """Answer a program's MCP message.
+
+    The application that does is there from the gateway's start on.
+    """
 
     _app: App
 
