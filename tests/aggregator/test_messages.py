@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, request_body
-from latchpin_aggregator.header_values import decode_value, encode_value
-from latchpin_aggregator.message import Message, Refused, parse_message
-from latchpin_aggregator.parts import (
+from latchpin.sdk.mcp import (
+    Message,
+    Refused,
     TwiceError,
+    decode_value,
+    encode_value,
+    parse_message,
     read_elements,
     read_members,
     read_object,
     read_value,
     replace_parts,
 )
+from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, request_body
 from mcp.shared.inbound import (
     InboundModernRoute,
     classify_inbound_request,

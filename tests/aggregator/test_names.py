@@ -9,11 +9,11 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from latchpin.sdk.mcp import encode_value
 from latchpin_aggregator import kept as kept_lists
 from latchpin_aggregator import naming
 from latchpin_aggregator.argument_headers import build_argument_headers, find_positions
 from latchpin_aggregator.events import Events
-from latchpin_aggregator.header_values import encode_value
 from latchpin_aggregator.kept import Entries, Kept, held_characters, read_entries
 from latchpin_aggregator.naming import (
     LONGEST_NAME,

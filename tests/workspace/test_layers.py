@@ -12,7 +12,7 @@ import pytest
 CORE = Path(__file__).resolve().parents[2] / "core" / "src" / "latchpin"
 
 LAYERS = (
-    "errors model",
+    "errors mcp model",
     "contracts settings",
     "oauth plugins records",
     "workers",

@@ -18,6 +18,7 @@ PUBLISHED = (
     "latchpin.sdk.settings",
     "latchpin.sdk.hooks",
     "latchpin.sdk.urls",
+    "latchpin.sdk.mcp",
     "latchpin.sdk.oauth",
     "latchpin.sdk.outbound",
     "latchpin.sdk.identity",

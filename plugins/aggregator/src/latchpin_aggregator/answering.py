@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from latchpin.model import Caller
+from latchpin.sdk.mcp import INVALID_PARAMS, MODERN, SESSIONS, Message, Refused
 
 from latchpin_aggregator.connecting import CONNECT, Connecting
 from latchpin_aggregator.envelopes import dump, own_implementation
 from latchpin_aggregator.kept import KINDS, Kind
 from latchpin_aggregator.lists import Lists, Offer
-from latchpin_aggregator.message import Message, Refused
 from latchpin_aggregator.profiles import Profile
-from latchpin_aggregator.protocol import INVALID_PARAMS, MODERN, SESSIONS
 
 __all__ = ["LISTED", "Answering", "answer_text"]
 

@@ -9,17 +9,16 @@ from functools import partial
 
 from latchpin.model import Caller
 from latchpin.sdk.keys import Binder
+from latchpin.sdk.mcp import LOG_LEVEL, Era, Message
 from starlette.requests import ClientDisconnect
 
 from latchpin_aggregator.argument_headers import build_argument_headers
 from latchpin_aggregator.envelopes import request_body
 from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.levels import Levels
-from latchpin_aggregator.message import Message
 from latchpin_aggregator.names import Names
 from latchpin_aggregator.passing import Passing
 from latchpin_aggregator.profiles import NOTHING, Profile
-from latchpin_aggregator.protocol import LOG_LEVEL, Era
 from latchpin_aggregator.sessions import ServerSession, Sessions
 from latchpin_aggregator.targets import Target, Targets
 from latchpin_aggregator.telling import Telling, name_question

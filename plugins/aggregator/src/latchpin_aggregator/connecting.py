@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from latchpin.contracts import McpExchanges
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.mcp import CAPABILITIES, Message
 from latchpin.sdk.outbound import host_of
 
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.lists import Lists
-from latchpin_aggregator.message import Message
-from latchpin_aggregator.protocol import CAPABILITIES
 
 __all__ = ["CONNECT", "Connecting"]
 

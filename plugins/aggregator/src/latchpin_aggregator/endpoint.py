@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from latchpin.errors import LatchpinError, NotFound, NotSignedIn
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.mcp import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Message, Refused, parse_message
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import answer_program, build_challenge, read_header, require_program
 from starlette.exceptions import HTTPException
@@ -23,11 +24,9 @@ from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.fetching import Fetching
 from latchpin_aggregator.levels import LEVELS, Levels
 from latchpin_aggregator.lists import Lists
-from latchpin_aggregator.message import Message, Refused, parse_message
 from latchpin_aggregator.names import Names
 from latchpin_aggregator.own_sessions import OwnSessions
 from latchpin_aggregator.profiles import Profile
-from latchpin_aggregator.protocol import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from latchpin_aggregator.reading import read_body
 from latchpin_aggregator.resource import PATH
 from latchpin_aggregator.sessions import Sessions

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from latchpin import __version__
-
-from latchpin_aggregator.message import Message
-from latchpin_aggregator.parts import Part, read_members, read_value, replace_parts
-from latchpin_aggregator.protocol import CAPABILITIES, CLIENT_INFO, ENVELOPE, LOG_LEVEL, MODERN, VERSION
+from latchpin.sdk.mcp import (
+    CAPABILITIES,
+    CLIENT_INFO,
+    ENVELOPE,
+    LOG_LEVEL,
+    MODERN,
+    VERSION,
+    Message,
+    Part,
+    read_members,
+    read_value,
+    replace_parts,
+)
 
 __all__ = [
     "answer_for_modern",

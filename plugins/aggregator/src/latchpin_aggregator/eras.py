@@ -9,10 +9,10 @@ from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import Caller, CollectionSpec, Document, Gateway
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.mcp import MODERN, Era
 from latchpin.sdk.workers import Bounded
 
 from latchpin_aggregator.envelopes import compose, envelope
-from latchpin_aggregator.protocol import MODERN, Era
 from latchpin_aggregator.wire import Outgoing, Wire
 
 __all__ = ["ERAS", "Eras"]

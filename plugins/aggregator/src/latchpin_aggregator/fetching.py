@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.mcp import METHOD_NOT_FOUND
 
 from latchpin_aggregator.envelopes import compose, envelope
 from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.kept import KINDS, Entries, Entry, Kind, read_entries
 from latchpin_aggregator.profiles import NOTHING
-from latchpin_aggregator.protocol import METHOD_NOT_FOUND
 from latchpin_aggregator.sessions import ServerSession, Sessions
 from latchpin_aggregator.wire import Answer, Outgoing, Unavailable, Wire
 

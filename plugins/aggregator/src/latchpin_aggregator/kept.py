@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from latchpin.sdk.mcp import read_elements, read_members, read_value, replace_parts
+
 from latchpin_aggregator.argument_headers import ANNOTATION, Position, find_positions
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.naming import expose_name, expose_uri
-from latchpin_aggregator.parts import read_elements, read_members, read_value, replace_parts
 
 __all__ = ["KINDS", "Entries", "Entry", "Kept", "Kind", "held_characters", "read_entries"]
 

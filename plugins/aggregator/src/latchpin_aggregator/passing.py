@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
+from latchpin.sdk.mcp import INTERNAL_ERROR, STATUSES
+
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.events import Event, Events
-from latchpin_aggregator.protocol import INTERNAL_ERROR, STATUSES
 from latchpin_aggregator.wire import is_events, is_json
 from latchpin_aggregator.words import Words
 

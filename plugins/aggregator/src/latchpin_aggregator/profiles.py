@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from latchpin_aggregator.protocol import SESSIONS
+from latchpin.sdk.mcp import SESSIONS
 
 __all__ = ["NOTHING", "Profile"]
 

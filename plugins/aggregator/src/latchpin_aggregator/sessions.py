@@ -11,12 +11,12 @@ from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
 from latchpin.model import Caller, CollectionSpec, Document, Gateway
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.mcp import SESSIONS
 from latchpin.sdk.workers import Bounded, SharedTasks
 
 from latchpin_aggregator.envelopes import compose, own_implementation
 from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.profiles import Profile
-from latchpin_aggregator.protocol import SESSIONS
 from latchpin_aggregator.wire import Outgoing, Unavailable, Wire
 
 __all__ = ["KEPT", "ServerSession", "Sessions"]

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.mcp import INVALID_PARAMS, RESOURCE_NOT_FOUND, Message, Part, Refused, read_members
 
 from latchpin_aggregator.argument_headers import Position
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind
 from latchpin_aggregator.lists import Lists
-from latchpin_aggregator.message import Message, Refused
 from latchpin_aggregator.naming import guess_own_name, nearest, own_uri, slug_of_name
-from latchpin_aggregator.parts import Part, read_members
-from latchpin_aggregator.protocol import INVALID_PARAMS, RESOURCE_NOT_FOUND
 from latchpin_aggregator.slugs import Slugs
 
 __all__ = ["Target", "Targets"]

@@ -10,11 +10,10 @@ from latchpin.errors import InvalidRequest
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.keys import Binder, NotBound
+from latchpin.sdk.mcp import Message, replace_parts
 
 from latchpin_aggregator.envelopes import compose, dump
-from latchpin_aggregator.message import Message
 from latchpin_aggregator.names import Names
-from latchpin_aggregator.parts import replace_parts
 from latchpin_aggregator.profiles import Profile
 from latchpin_aggregator.sessions import ServerSession, Sessions
 from latchpin_aggregator.under_way import UnderWay, name_there

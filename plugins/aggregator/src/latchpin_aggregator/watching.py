@@ -15,12 +15,11 @@ from typing import Any, Final
 
 from latchpin.errors import CallerError
 from latchpin.model import Caller
+from latchpin.sdk.mcp import INVALID_PARAMS, Message, Refused
 
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind
 from latchpin_aggregator.lists import Lists
-from latchpin_aggregator.message import Message, Refused
-from latchpin_aggregator.protocol import INVALID_PARAMS
 from latchpin_aggregator.wire import Asked
 
 __all__ = ["TooManyStreams", "Watching"]

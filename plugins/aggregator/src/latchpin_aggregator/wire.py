@@ -11,10 +11,9 @@ from typing import Any
 from latchpin.contracts import AUTHORIZE_FIRST, McpExchanges
 from latchpin.errors import UpstreamUnreachable
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.mcp import MODERN, NAMED_BY, Era, encode_value
 
 from latchpin_aggregator.events import Events
-from latchpin_aggregator.header_values import encode_value
-from latchpin_aggregator.protocol import MODERN, NAMED_BY, Era
 
 __all__ = [
     "Answer",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from latchpin.sdk.mcp import read_members, read_value, replace_parts
+
 from latchpin_aggregator.envelopes import answer_for_modern, answer_for_sessions, dump
-from latchpin_aggregator.parts import read_members, read_value, replace_parts
 
 __all__ = ["AsItIs", "Asking", "ForModern", "ForSessions", "Renamed", "Words"]
 

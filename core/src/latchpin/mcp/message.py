@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from latchpin_aggregator.header_values import decode_value
-from latchpin_aggregator.parts import Part, TwiceError, read_members, read_object
-from latchpin_aggregator.protocol import (
+from latchpin.mcp.header_values import decode_value
+from latchpin.mcp.parts import Part, TwiceError, read_members, read_object
+from latchpin.mcp.protocol import (
     CAPABILITIES,
     HEADER_MISMATCH,
     INVALID_PARAMS,
