@@ -17,9 +17,10 @@ from dotenv.parser import parse_stream
 from pydantic import AliasChoices, SecretStr, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from latchpin.errors import SettingsError
+from latchpin.settings.secret_files import SecretFiles, field_variables, file_variables, is_secret
 
 __all__ = ["Settings", "is_wished", "load", "mask", "masked", "near_misses", "old_names", "renamed", "variables"]
 
@@ -33,12 +34,25 @@ class Settings(BaseSettings):
 
     A field's upper-cased name is its variable. Unknown keys in ``.env`` are ignored (``near_misses`` warns
     about typing errors). An empty value means the field's default, unless the field says that empty has a
-    meaning of its own (``json_schema_extra={"empty": True}``).
+    meaning of its own (``json_schema_extra={"empty": True}``). A secret may stand in a file that ``NAME_FILE`` names.
     """
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE, env_file_encoding=ENV_ENCODING, extra="ignore", frozen=True, populate_by_name=True
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment before ``.env``, and of each what its files hold."""
+        places = tuple(each.env_vars for each in (env_settings, dotenv_settings) if isinstance(each, EnvSettingsSource))
+        return init_settings, SecretFiles(settings_cls, places), env_settings, dotenv_settings, file_secret_settings
 
     @model_validator(mode="before")
     @classmethod
@@ -107,13 +121,12 @@ def _unreadable(text: str, remedy: str) -> SettingsError:
 
 
 def variables(model: type[BaseSettings]) -> list[str]:
-    """The names of the variables that ``model`` reads, in field order, aliases included."""
-    names: list[str] = []
-    for name, field in model.model_fields.items():
-        alias = field.validation_alias
-        choices = getattr(alias, "choices", None) or ([alias] if alias else [name])
-        names += [str(choice).upper() for choice in choices]
-    return names
+    """The names of the variables that ``model`` reads, in field order, aliases and files of secrets included."""
+    return [
+        variable
+        for name, field in model.model_fields.items()
+        for variable in (*field_variables(name, field), *file_variables(name, field))
+    ]
 
 
 class Renamed(TypedDict):
@@ -233,10 +246,7 @@ def _explain(model: type[BaseSettings], error: ErrorDetails) -> str:
     if error["type"] == "missing":  # what pydantic calls the input is then all that stands around it, secrets as well
         return f"{'.'.join([name, *location[1:]])} is not set, and it has no default"
     field = model.model_fields.get(location[0].lower())
-    secret = field is not None and "Secret" in repr(field.annotation)
+    secret = field is not None and is_secret(name, field)
     secret = secret or any(_PASSWORD.search(part) for part in location[1:])
-    held = "**********" if secret or name in _URLS_WITH_PASSWORDS else repr(mask(error.get("input")))[:100]
+    held = "**********" if secret else repr(mask(error.get("input")))[:100]
     return f"{name} holds {held}: {error['msg'].removeprefix('Value error, ')}"
-
-
-_URLS_WITH_PASSWORDS = frozenset({"DATABASE_URL", "REDIS_URL"})
