@@ -27,13 +27,14 @@ def test_settings(document):
 
 
 def test_further_names_of_settings(document):
-    """One sentence says that each DCR variable is read with a prefix too, one which have files, one table the renamed."""
+    """One sentence says that each DCR variable is read with a prefix too, one which have files, a table the old ones."""
     assert "`NAME_FILE`" in document("settings.md").text
     assert "`MCPGATEWAY_`" in document("settings.md").section("Dynamic Client Registration")
     known = {name for name in interfaces.known_settings() if name.startswith("DCR_")}
     assert "## Earlier names" in document("settings.md").text
-    names = {name for name in interfaces.setting_aliases() if not name.endswith("_FILE")}
-    assert names == {f"MCPGATEWAY_{name}" for name in known} | earlier().keys()
+    read = interfaces.setting_aliases()
+    files = {f"{name}_FILE" for name in interfaces.known_settings().keys() | read}
+    assert read - files == {f"MCPGATEWAY_{name}" for name in known} | earlier().keys()
 
 
 def test_hooks(document):
