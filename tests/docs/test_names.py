@@ -27,7 +27,7 @@ def test_settings(document):
 
 
 def test_further_names_of_settings(document):
-    """One sentence says that each DCR variable is read with a prefix too, one which have files, a table the old ones."""
+    """One sentence says that each DCR variable has a prefix too, one that secrets have files, a table the old names."""
     assert "`NAME_FILE`" in document("settings.md").text
     assert "`MCPGATEWAY_`" in document("settings.md").section("Dynamic Client Registration")
     known = {name for name in interfaces.known_settings() if name.startswith("DCR_")}
