@@ -32,7 +32,7 @@ class ProtectedResource:
         url: identifies it: what clients send as ``resource`` (RFC 8707), and the ``aud`` of the tokens that they get.
         name: what people read.
         gateways: whose MCP servers stand behind it.
-        aggregate: they are all that the person may use, however many that are now, and not one gateway's own endpoint.
+        aggregate: it serves what the person may use of several, however many those are now, and is not one's own.
     """
 
     url: str

@@ -30,7 +30,7 @@ from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
 
-__all__ = ["GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
+__all__ = ["AllowedUsers", "GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 
 _SHOWN = 80
 
@@ -113,6 +113,8 @@ Issuer = Annotated[Text, AfterValidator(_check_issuer), Field(json_schema_extra=
 Scope = Annotated[str, Field(strict=True, max_length=LONGEST_SCOPE), AfterValidator(_check_scope)]
 User = Annotated[str, Field(strict=True, max_length=320), AfterValidator(_check_user)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=16_384)]
+AllowedUsers = Annotated[list[User], BeforeValidator(_words), Field(max_length=1000)]
+"""Who may use something, as a list or as words with blanks or commas between them."""
 Param = Annotated[str, Field(strict=True, max_length=1024)]
 
 
@@ -167,7 +169,7 @@ class GatewayBody(_Body):
     name: Annotated[str, Field(strict=True, max_length=200), AfterValidator(_check_name)] | None = None
     url: Url | None = None
     auth_type: Literal["oauth", "none"] | None = None
-    allowed_users: Annotated[list[User], BeforeValidator(_words), Field(max_length=1000)] | None = None
+    allowed_users: AllowedUsers | None = None
     oauth_config: OAuthConfigBody | None = None
     pinned_issuer: Issuer | None = Field(None, description="The issuer to trust; null forgets it.")
     revision: Annotated[int, Field(strict=True, ge=1)] | None = Field(

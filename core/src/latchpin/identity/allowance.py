@@ -1,16 +1,28 @@
-"""Who may use which gateway."""
+"""Who may use what: a gateway, or whatever else has such a list of people."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from latchpin.model import Caller, Gateway
 
-__all__ = ["may_use"]
+__all__ = ["is_allowed", "may_use"]
 
 
 def may_use(gateway: Gateway, caller: Caller) -> bool:
     """Whether the caller may know of the gateway: administrators always, others as ``allowed_users`` says."""
-    if caller.is_admin or not gateway.allowed_users:
+    return is_allowed(caller, gateway.allowed_users)
+
+
+def is_allowed(caller: Caller, allowed_users: Collection[str]) -> bool:
+    """Whether a list of people lets the caller in: administrators always, and everybody where it is empty.
+
+    Args:
+        caller: who asks.
+        allowed_users: as ``AllowedUsers`` reads them.
+    """
+    if caller.is_admin or not allowed_users:
         return True
     email = caller.email.lower()
     domain = email.rpartition("@")[2]
-    return email in gateway.allowed_users or f"*@{domain}" in gateway.allowed_users
+    return email in allowed_users or f"*@{domain}" in allowed_users

@@ -35,23 +35,25 @@ that ``clients`` has. ``Removed`` is a gateway that is gone, and ``Revocation`` 
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
 ``describe_gateway`` shows it without secrets. ``find_named`` finds gateways as people name them: by id, by name, or by
-the first digits of an id. ``may_use`` says whether a caller may know of a gateway, ``needs_browser`` whether only a
-person in a browser gets a token; ``subject_of`` says on whose word one comes else, and ``require_grant`` insists that
-its grant is offered. ``open_configured_secret`` opens a secret of a gateway's entry, ``open_registered_secret`` a
-registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id`` whether a text has the form of a
-gateway's or a flow's id.
+the first digits of an id. ``may_use`` says whether a caller may know of a gateway; ``is_allowed`` says the same of
+whatever else has such a list of people, which ``AllowedUsers`` reads, as a type of pydantic's. ``needs_browser`` says
+whether only a person in a browser gets a token; ``subject_of`` says on whose word one comes else, and ``require_grant``
+insists that its grant is offered. ``open_configured_secret`` opens a secret of a gateway's entry,
+``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id``
+whether a text has the form of a gateway's or a flow's id.
 """
 
 from latchpin.application import Application
 from latchpin.clients.options import RegistrationOptions
 from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.gateways.access import Access, AccessCache
+from latchpin.gateways.body import AllowedUsers
 from latchpin.gateways.connections import Connection
 from latchpin.gateways.endpoint import mcp_endpoint
 from latchpin.gateways.named import find_named
 from latchpin.gateways.registry import describe_gateway, parse_gateway_body
 from latchpin.gateways.removal import Removed
-from latchpin.identity.allowance import may_use
+from latchpin.identity.allowance import is_allowed, may_use
 from latchpin.model.ids import is_id
 from latchpin.oauth.status import TokenHealth, TokenStatus
 from latchpin.servers.found import FoundServer, Step
@@ -63,6 +65,7 @@ from latchpin.tokens.service import UsableToken
 __all__ = [
     "Access",
     "AccessCache",
+    "AllowedUsers",
     "Application",
     "Connection",
     "FoundServer",
@@ -79,6 +82,7 @@ __all__ = [
     "may_use",
     "mcp_endpoint",
     "find_named",
+    "is_allowed",
     "needs_browser",
     "open_configured_secret",
     "open_registered_secret",

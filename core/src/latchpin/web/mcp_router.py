@@ -52,15 +52,18 @@ class _Opened:
         await self._app(scope, *others)
 
 
-def make_mcp_router(path: str, open_app: Callable[[Application], AbstractAsyncContextManager[App]]) -> APIRouter:
+def make_mcp_router(
+    path: str, open_app: Callable[[Application], AbstractAsyncContextManager[App]], *more: str
+) -> APIRouter:
     """A router for ``latchpin_routes``: one for each application.
 
     Args:
         path: as Starlette has it; it begins with a fixed segment.
         open_app: gives the plain ASGI application that answers POST, GET and DELETE there, for as long as the gateway
             runs. Other methods are answered with 405.
+        more: further paths of the same application.
     """
     opened = _Opened(open_app)
     router = APIRouter(lifespan=opened.lifespan)
-    router.routes.append(_McpRoute(path, opened, methods=_METHODS))
+    router.routes += [_McpRoute(each, opened, methods=_METHODS) for each in (path, *more)]
     return router
