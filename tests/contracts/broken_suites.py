@@ -143,12 +143,12 @@ class RacyTokens(MemoryRecordStore):
         put = self.tokens.put
 
         async def slow_put(token, *, replacing):
-            stored = self.tokens.rows.get((token.gateway_id, token.app_user_email))
+            stored = self.tokens.rows.get((token.gateway_id, token.app_user_email, token.label))
             if (stored and (stored.id, stored.revision)) != (replacing and (replacing.id, replacing.revision)):
                 await put(token, replacing=replacing)
             self.gateways.require(token.gateway_id)
             await asyncio.sleep(0)
-            self.tokens.rows[token.gateway_id, token.app_user_email] = token
+            self.tokens.rows[token.gateway_id, token.app_user_email, token.label] = token
 
         self.tokens.put = slow_put
 
@@ -160,11 +160,11 @@ class RevisionOnly(MemoryRecordStore):
         super().__init__(clock)
 
         async def put(token, *, replacing):
-            stored = self.tokens.rows.get((token.gateway_id, token.app_user_email))
+            stored = self.tokens.rows.get((token.gateway_id, token.app_user_email, token.label))
             if (stored and stored.revision) != (replacing and replacing.revision):
                 raise RecordConflict
             self.gateways.require(token.gateway_id)
-            self.tokens.rows[token.gateway_id, token.app_user_email] = token
+            self.tokens.rows[token.gateway_id, token.app_user_email, token.label] = token
 
         self.tokens.put = put
 
@@ -175,6 +175,20 @@ class Unrelated(MemoryRecordStore):
     def __init__(self, clock):
         super().__init__(clock)
         self.gateways.require = lambda gateway_id: None
+
+
+class Unlabelled(MemoryRecordStore):
+    """Lists of a person the one token that there was before labels."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        listed = self.tokens.list
+
+        async def list_one(*, gateway_id=None, app_user_email=None, label=None):
+            wanted = "" if label is None and app_user_email is not None else label
+            return await listed(gateway_id=gateway_id, app_user_email=app_user_email, label=wanted)
+
+        self.tokens.list = list_one
 
 
 class Undue(MemoryRecordStore):
@@ -389,6 +403,10 @@ class TestUnrelated(Records):
 
 class TestMiscounting(Records):
     kind = Miscounting
+
+
+class TestUnlabelled(Records):
+    kind = Unlabelled
 
 
 class TestUndue(Records):

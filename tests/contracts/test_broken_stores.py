@@ -54,6 +54,7 @@ def failures(tmp_path_factory):
         ("TestBlindfolded", {"test_no_secret_in_the_stored_bytes"}),
         ("TestRacyTokens", {"test_token_swapped_by_many", "test_first_token_put_by_many"}),
         ("TestUnrelated", {"test_nothing_comes_after_a_gateway_is_deleted"}),
+        ("TestUnlabelled", {"test_tokens_are_kept_by_label"}),
         ("TestUndue", {"test_due_tokens_are_found_soonest_first"}),
         ("TestMiscounting", {"test_tokens_are_counted_by_status"}),
         ("TestRevisionOnly", {"test_token_swap_after_deletion_and_recreation"}),

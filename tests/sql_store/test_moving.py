@@ -28,10 +28,10 @@ HOUR = timedelta(hours=1)
 ADA = "\u65e5" * 240 + "@example.com"  # 252 characters, and more bytes than an index field may have
 
 
-def old_schema(url: str) -> None:
+def old_schema(url: str, revision: str = "0004") -> None:
     config = alembic_config()
     config.attributes["url"] = parse_url(url)
-    command.upgrade(config, "0004")
+    command.upgrade(config, revision)
 
 
 def put(connection: sa.Connection, table: str, **values: object) -> None:
@@ -92,3 +92,36 @@ async def test_what_was_kept_is_there_after_the_upgrade(request, fixture):
         check_chain(entries, SuiteSigner())
         clock.advance(HOUR)
         assert await pieces.kept.list("") == {"lasting": "a value"}
+
+
+FOREIGN = {"user_id": "sub", "client_id": "c", "access_token": "sealed", "token_type": "Bearer", "scopes": "[]"}
+"""What a token of an instance of the version before holds besides its place."""
+
+
+@pytest.mark.parametrize("fixture", ["sqlite_url", "database_url", "mariadb_url"])
+async def test_the_version_before_goes_on_beside_labels_and_shared_connections(request, fixture):
+    """Its rows are found after the upgrade, and what it writes then is found too."""
+    url = request.getfixturevalue(fixture)
+    gateway_id, times = samples.new_id(), {"created_at": NOW, "updated_at": NOW}
+    row = {"gateway_id": gateway_id, **FOREIGN, "revision": 1, "expires_at": NOW + HOUR, **times}
+    old_schema(url, "0005")
+    engine = build_engine(parse_url(url), "migrate")
+    with engine.begin() as connection:
+        gateway = {"id": gateway_id, "name": "one", "url": "https://mcp.example.com", "auth_type": "none"}
+        put(connection, "gateways", **gateway, allowed_users="[]", revision=1, **times)
+        put(connection, "oauth_tokens", id="1", app_user_email=ADA, **row)
+    assert upgrade_database(url)[0] == "0005"
+    with engine.begin() as connection:
+        put(connection, "oauth_tokens", id="2", app_user_email="bob@example.com", **row)
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+        put(connection, "oauth_tokens", id="3", app_user_email="bob@example.com", **row)
+    engine.dispose()
+    settings = SqlSettings(database_url=url)
+    async with SuiteContext() as context, plugin.latchpin_record_store().open(settings, context) as store:
+        found = await store.gateways.get(gateway_id)
+        assert (found.connection, found.api_key) == ("own", None)
+        assert [token.id for token in await store.tokens.list(gateway_id=gateway_id, label="")] == ["1", "2"]
+        work = replace(await store.tokens.get(gateway_id, ADA), id="4", label="work")
+        await store.tokens.put(work, replacing=None)
+        await store.gateways.delete(gateway_id)
+        assert await store.tokens.list() == [], "the rebuilt table still belongs to its gateway"

@@ -121,10 +121,10 @@ class _ObservedTokens:
         self.delete = tokens.delete
         self.delete_all = tokens.delete_all
 
-    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
         """Get."""
         with self._observers.watch(Operation("store", "tokens.get")):
-            return await self._tokens.get(gateway_id, app_user_email)
+            return await self._tokens.get(gateway_id, app_user_email, label)
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Put."""

@@ -81,9 +81,12 @@ class GatewayRecords(Protocol):
 
 
 class TokenRecords(Protocol):
-    """Users' tokens, at most one for each gateway and user."""
+    """Users' tokens, at most one for each gateway, user and label.
 
-    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+    A label is at most 40 characters without control characters and without blanks around it; ``""`` is one like others.
+    """
+
+    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
         """Look. None if there is none."""
 
     async def list_due(self, now: datetime, *, limit: int) -> list[StoredToken]:
@@ -92,7 +95,9 @@ class TokenRecords(Protocol):
         It is asked every few seconds, so it must not read all tokens where there are many.
         """
 
-    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+    async def list(
+        self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None
+    ) -> list[StoredToken]:
         """Those that match every given filter, oldest first."""
 
     async def count(self, now: datetime) -> Mapping[str, int]:
@@ -111,7 +116,7 @@ class TokenRecords(Protocol):
             RecordConflict: something else is stored now, or the gateway is gone; read again.
         """
 
-    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+    async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
         """Remove one. False if there was none."""
 
     async def delete_all(self, gateway_id: str) -> int:

@@ -6,7 +6,8 @@ value is left out when it is printed.
 
 Some names are words or numbers of others: ``AuthType`` and ``JWT_BEARER`` (a grant) are a gateway's,
 ``NO_PROFILE`` is what its ``provider`` says to have none,
-``CLIENT_ITSELF`` is the owner of a token that is the gateway's own, ``VIA_ACCESS_TOKEN`` is how a caller came whose
+``CLIENT_ITSELF`` is the owner of a token that is the gateway's own and ``COMPANY`` of one that all share,
+``ConnectionKind`` says which a gateway has, ``VIA_ACCESS_TOKEN`` is how a caller came whose
 program runs OAuth itself, ``ID_INDEX`` is the index that each collection has.
 ``AuditEvent`` are the audit log's. Of a flow's history: ``StepName``, ``StepOutcome``, ``FlowOutcome``, ``Phase`` (what
 was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many are kept).
@@ -21,20 +22,31 @@ if TYPE_CHECKING:
     from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
     from latchpin.model.document import ID_INDEX, CollectionSpec, Document, Span, index_time
     from latchpin.model.facts import Fact, FactKind, OwnFact
-    from latchpin.model.gateway import JWT_BEARER, AuthType, Gateway, IdentityProvider, OAuthConfig
+    from latchpin.model.gateway import (
+        JWT_BEARER,
+        ApiKeyConfig,
+        AuthType,
+        ConnectionKind,
+        Gateway,
+        IdentityProvider,
+        OAuthConfig,
+    )
     from latchpin.model.pending import PendingAuthorization, StateKey
     from latchpin.model.person import VIA_ACCESS_TOKEN, Caller, Evidence, IdentityAssertion
-    from latchpin.model.records import CLIENT_ITSELF, RegisteredClient, StoredToken, StoredTool, ToolChanges
+    from latchpin.model.records import CLIENT_ITSELF, COMPANY, RegisteredClient, StoredToken, StoredTool, ToolChanges
     from latchpin.model.sealed import Sealed
     from latchpin.model.server_profile import NO_PROFILE, ServerProfile
     from latchpin.model.step_names import Phase, StepName
 
 __all__ = [
+    "ApiKeyConfig",
     "AuthType",
     "CLIENT_ITSELF",
+    "COMPANY",
     "Caller",
     "ClientCredentials",
     "CollectionSpec",
+    "ConnectionKind",
     "Document",
     "Evidence",
     "Fact",
@@ -69,10 +81,18 @@ _MODULES = {
     "answers": ("ClientCredentials", "Reply", "ServerMetadata", "TokenGrant"),
     "document": ("ID_INDEX", "CollectionSpec", "Document", "Span", "index_time"),
     "facts": ("Fact", "FactKind", "OwnFact"),
-    "gateway": ("JWT_BEARER", "AuthType", "Gateway", "IdentityProvider", "OAuthConfig"),
+    "gateway": (
+        "JWT_BEARER",
+        "ApiKeyConfig",
+        "AuthType",
+        "ConnectionKind",
+        "Gateway",
+        "IdentityProvider",
+        "OAuthConfig",
+    ),
     "pending": ("PendingAuthorization", "StateKey"),
     "person": ("VIA_ACCESS_TOKEN", "Caller", "Evidence", "IdentityAssertion"),
-    "records": ("CLIENT_ITSELF", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"),
+    "records": ("CLIENT_ITSELF", "COMPANY", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"),
     "sealed": ("Sealed",),
     "server_profile": ("NO_PROFILE", "ServerProfile"),
     "step_names": ("Phase", "StepName"),

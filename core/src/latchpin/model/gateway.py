@@ -9,7 +9,16 @@ from typing import Literal
 
 from latchpin.model.sealed import Sealed
 
-__all__ = ["OAUTH_SECRETS", "AuthType", "Gateway", "IdentityProvider", "JWT_BEARER", "OAuthConfig"]
+__all__ = [
+    "OAUTH_SECRETS",
+    "ApiKeyConfig",
+    "AuthType",
+    "ConnectionKind",
+    "Gateway",
+    "IdentityProvider",
+    "JWT_BEARER",
+    "OAuthConfig",
+]
 
 OAUTH_SECRETS = ("client_secret", "assertion", "identity_provider_client_secret")
 """The fields of an ``OAuthConfig`` that go in and never come out."""
@@ -18,6 +27,9 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 """The grant that redeems a signed assertion (RFC 7523 section 2.1)."""
 
 AuthType = Literal["oauth", "none"]
+
+ConnectionKind = Literal["own", "shared"]
+"""Whose account is used: each person's own, or one that an administrator connects for all whom the gateway allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,14 @@ class OAuthConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKeyConfig:
+    """How an API key is shown to a server that takes one: in which header, after which prefix (``"Bearer "``)."""
+
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityProvider:
     """A company's identity provider, and this gateway's client there, with its secret open. Never stored."""
 
@@ -79,6 +99,8 @@ class Gateway:
         oauth: present exactly if ``auth_type`` is ``oauth``.
         pinned_issuer: the issuer found on first use; a different one later is not followed silently.
         revision: starts at 1 and grows by one with every change.
+        connection: whose account is used at the server.
+        api_key: present exactly if the server takes an API key.
     """
 
     id: str
@@ -91,3 +113,5 @@ class Gateway:
     revision: int
     created_at: datetime
     updated_at: datetime
+    connection: ConnectionKind = "own"
+    api_key: ApiKeyConfig | None = None

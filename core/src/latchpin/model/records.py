@@ -9,20 +9,23 @@ from typing import Any
 
 from latchpin.model.sealed import Sealed
 
-__all__ = ["CLIENT_ITSELF", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"]
+__all__ = ["CLIENT_ITSELF", "COMPANY", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"]
 
 CLIENT_ITSELF = "(client)"
 """Stands in ``app_user_email`` for a token that belongs to the gateway, not to a person."""
 
+COMPANY = "(company)"
+"""Stands there for a token that an administrator got for everybody whom the gateway allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """One user's tokens for one gateway, sealed. Unique by ``gateway_id`` and ``app_user_email``.
+    """One account's tokens for one gateway, sealed. Unique by ``gateway_id``, ``app_user_email`` and ``label``.
 
     Attributes:
         id: 32 hexadecimal digits; a new authorization after a disconnect gets a new one.
         user_id: the provider's ``sub``, else the address.
-        app_user_email: whose token this is at this gateway, or ``CLIENT_ITSELF``.
+        app_user_email: whose token this is at this gateway, ``CLIENT_ITSELF`` or ``COMPANY``.
         issuer: who issued it; with ``resource`` it binds the token to where it may be sent.
         client_id: the client it was issued to.
         revision: 1 at first, one more with every write; see ``TokenRecords.put``.
@@ -30,6 +33,7 @@ class StoredToken:
         refresh_begun_at: a refresh was begun and its outcome is not known yet.
         renew_at: from when on it is renewed in the background, where that is switched on; None: never.
         flow_id: the authorization that it came from, None where a client got it for itself.
+        label: tells several accounts of one person at one server apart; ``""``: the first, which has no name.
     """
 
     id: str
@@ -51,6 +55,7 @@ class StoredToken:
     updated_at: datetime
     renew_at: datetime | None = None
     flow_id: str | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

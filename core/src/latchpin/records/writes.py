@@ -73,9 +73,9 @@ class _NotedTokens:
         with self._noted(token.gateway_id, token.app_user_email):
             await self._tokens.put(token, replacing=replacing)
 
-    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+    async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
         with self._noted(gateway_id, app_user_email):
-            return await self._tokens.delete(gateway_id, app_user_email)
+            return await self._tokens.delete(gateway_id, app_user_email, label)
 
     async def delete_all(self, gateway_id: str) -> int:
         with self._noted(gateway_id):

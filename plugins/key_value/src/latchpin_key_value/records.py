@@ -87,12 +87,16 @@ class _Tokens(_Records[StoredToken]):
         super().__init__(store, "token", StoredToken)
         self._gateways = gateways
 
-    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
-        return (await self._held(name_of("token", gateway_id, app_user_email)))[0]
+    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
+        return (await self._held(_place(gateway_id, app_user_email, label)))[0]
 
-    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+    async def list(
+        self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None
+    ) -> list[StoredToken]:
         found = await self._all(*([] if gateway_id is None else [gateway_id]))
-        return [token for token in found if app_user_email in {None, token.app_user_email}]
+        return [
+            token for token in found if app_user_email in {None, token.app_user_email} and label in {None, token.label}
+        ]
 
     async def list_due(self, now: datetime, *, limit: int) -> builtins.list[StoredToken]:
         begin, _ = prefix_of("due")
@@ -112,7 +116,7 @@ class _Tokens(_Records[StoredToken]):
         return Counter(status_of(token, now) for token in await self._all())
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
-        place = name_of("token", token.gateway_id, token.app_user_email)
+        place = _place(token.gateway_id, token.app_user_email, token.label)
         refusal = f"the token for gateway {token.gateway_id} changed since it was read"
         held, text = await self._held(place)
         if _version(held) != _version(replacing):
@@ -125,23 +129,29 @@ class _Tokens(_Records[StoredToken]):
             await remove(self._store, str(before))
         await self._keep(token)
 
-    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
-        place = name_of("token", gateway_id, app_user_email)
+    async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
+        place = _place(gateway_id, app_user_email, label)
         held, _ = await self._held(place)
         if held is not None and (due := _due(held)) is not None:
             await remove(self._store, due)
         return await remove(self._store, place)
 
     async def delete_all(self, gateway_id: str) -> int:
-        return sum([await self.delete(gateway_id, token.app_user_email) for token in await self._all(gateway_id)])
+        tokens = await self._all(gateway_id)
+        return sum([await self.delete(gateway_id, token.app_user_email, token.label) for token in tokens])
 
     async def _keep(self, token: StoredToken) -> None:
         """A gateway that was deleted meanwhile did not take this token along."""
         try:
             await self._gateways.require(token.gateway_id)
         except RecordConflict:
-            await self.delete(token.gateway_id, token.app_user_email)
+            await self.delete(token.gateway_id, token.app_user_email, token.label)
             raise
+
+
+def _place(gateway_id: str, app_user_email: str, label: str) -> str:
+    """The key of a token; one without a label lies where it lay before there were labels."""
+    return name_of("token", gateway_id, app_user_email, *([label] if label else []))
 
 
 def _due(token: StoredToken) -> str | None:

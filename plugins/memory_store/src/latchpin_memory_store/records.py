@@ -57,16 +57,19 @@ class _Gateways:
 class _Tokens:
     def __init__(self, gateways: _Gateways) -> None:
         self._gateways = gateways
-        self.rows: dict[tuple[str, str], StoredToken] = {}
+        self.rows: dict[tuple[str, str, str], StoredToken] = {}
 
-    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
-        return self.rows.get((gateway_id, app_user_email))
+    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
+        return self.rows.get((gateway_id, app_user_email, label))
 
-    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+    async def list(
+        self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None
+    ) -> list[StoredToken]:
+        wanted = (gateway_id, app_user_email, label)
         matching = [
             token
-            for token in self.rows.values()
-            if gateway_id in {None, token.gateway_id} and app_user_email in {None, token.app_user_email}
+            for place, token in self.rows.items()
+            if all(want in {None, part} for want, part in zip(wanted, place, strict=True))
         ]
         return sorted(matching, key=lambda token: token.created_at)
 
@@ -80,15 +83,15 @@ class _Tokens:
         return Counter(status_of(token, now) for token in self.rows.values())
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
-        place = (token.gateway_id, token.app_user_email)
+        place = (token.gateway_id, token.app_user_email, token.label)
         stored = self.rows.get(place)
         if _version(stored) != _version(replacing):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
         self._gateways.require(token.gateway_id)
         self.rows[place] = token
 
-    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
-        return self.rows.pop((gateway_id, app_user_email), None) is not None
+    async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
+        return self.rows.pop((gateway_id, app_user_email, label), None) is not None
 
     async def delete_all(self, gateway_id: str) -> int:
         return self.drop(gateway_id)

@@ -3,20 +3,22 @@
     latchpin:gateways               id to gateway
     latchpin:clients                id to client
     latchpin:{gateway}:issuers      issuer to the id of the client there
-    latchpin:{gateway}:tokens       address to token
-    latchpin:renewals               gateway and address of each token that is to be renewed, sorted by when
+    latchpin:{gateway}:tokens       account to token
+    latchpin:{gateway}:labelled     the accounts that have a label, in the order of their text
+    latchpin:renewals               gateway and account of each token that is to be renewed, sorted by when
     latchpin:token-ends, -near      the same of each token that can be used, by its end and by when that is near
     latchpin:token-spent            the same of each token that only a new authorization replaces
     latchpin:{documents.name}:...   a collection: see collections.py
 
-The braces are hash tags: what belongs to one gateway lies together.
+The braces are hash tags: what belongs to one gateway lies together. An account is an address; with a label, the
+address, a line break and the label.
 """
 
 from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from latchpin.contracts import Clock
@@ -60,8 +62,16 @@ def _below(gateway_id: str, kind: str) -> str:
     return f"latchpin:{{{gateway_id}}}:{kind}"
 
 
-def _due_name(gateway_id: str, app_user_email: str) -> str:
-    return f"{gateway_id}:{app_user_email}"
+def _account(app_user_email: str, label: str) -> str:
+    return f"{app_user_email}\n{label}" if label else app_user_email
+
+
+def _account_of(token: StoredToken) -> str:
+    return _account(token.app_user_email, token.label)
+
+
+def _due_name(gateway_id: str, account: str) -> str:
+    return f"{gateway_id}:{account}"
 
 
 def _ms(moment: datetime) -> int:
@@ -112,8 +122,8 @@ class RedisGateways:
 
     async def delete(self, gateway_id: str) -> bool:
         """Remove it with everything below it, in one step."""
-        below = [_below(gateway_id, kind) for kind in ("issuers", "tokens")]
-        keys = [GATEWAYS, below[0], CLIENTS, below[1], RENEWALS, *COUNTED]
+        issuers, tokens, labelled = (_below(gateway_id, kind) for kind in ("issuers", "tokens", "labelled"))
+        keys = [GATEWAYS, issuers, CLIENTS, tokens, labelled, RENEWALS, *COUNTED]
         return bool(await self._run(DELETE_GATEWAY, keys, gateway_id))
 
 
@@ -125,27 +135,43 @@ class RedisTokens:
         self._run = commands.run
         self._ask_all = commands.ask_all
 
-    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
         """Look."""
-        text = await self._ask("HGET", _below(gateway_id, "tokens"), app_user_email)
+        text = await self._ask("HGET", _below(gateway_id, "tokens"), _account(app_user_email, label))
         return None if text is None else _tokens.load(text)
 
-    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+    async def list(
+        self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None
+    ) -> list[StoredToken]:
         """Those that match, oldest first; without a gateway, all gateways are asked at once."""
         ids = [id_.decode() for id_ in await self._ask("HKEYS", GATEWAYS)] if gateway_id is None else [gateway_id]
-        keys = [_below(id_, "tokens") for id_ in ids]
+        asked: builtins.list[tuple[str, ...]]
         if app_user_email is None:
-            groups = await self._ask_all([("HVALS", key) for key in keys])
+            asked = [("HVALS", _below(id_, "tokens")) for id_ in ids]
+        elif label is None:
+            asked = await self._accounts_of(ids, app_user_email)
         else:
-            groups = await self._ask_all([("HMGET", key, app_user_email) for key in keys])
+            asked = [("HMGET", _below(id_, "tokens"), _account(app_user_email, label)) for id_ in ids]
+        groups = await self._ask_all(asked)
         found = [_tokens.load(text) for group in groups for text in group if text is not None]
-        return sorted(found, key=lambda token: (token.created_at, token.id))
+        matching = [token for token in found if label in {None, token.label}]
+        return sorted(matching, key=lambda token: (token.created_at, token.id))
+
+    async def _accounts_of(self, gateway_ids: Sequence[str], app_user_email: str) -> builtins.list[tuple[str, ...]]:
+        """What to ask for all of a person's tokens at these gateways."""
+        within = (f"[{app_user_email}\n", f"({app_user_email}\v")  # the character after the line break
+        groups = await self._ask_all([("ZRANGEBYLEX", _below(id_, "labelled"), *within) for id_ in gateway_ids])
+        return [
+            ("HMGET", _below(id_, "tokens"), app_user_email, *(account.decode() for account in group))
+            for id_, group in zip(gateway_ids, groups, strict=True)
+        ]
 
     async def list_due(self, now: datetime, *, limit: int) -> builtins.list[StoredToken]:
         """Those that are due, the earliest first; one that is written meanwhile may be missing."""
         names = await self._ask("ZRANGEBYSCORE", RENEWALS, "-inf", _ms(now), "LIMIT", 0, limit)
         places = [name.decode().partition(":") for name in names]
-        texts = await self._ask_all([("HGET", _below(gateway_id, "tokens"), email) for gateway_id, _, email in places])
+        asked = [("HGET", _below(gateway_id, "tokens"), account) for gateway_id, _, account in places]
+        texts = await self._ask_all(asked)
         found = [_tokens.load(text) for text in texts if text is not None]
         return [token for token in found if token.renew_at is not None and token.renew_at <= now]
 
@@ -161,29 +187,31 @@ class RedisTokens:
     async def index(self, token: StoredToken) -> None:
         """List a token among those that are counted, if it still is what is stored."""
         keys = (_below(token.gateway_id, "tokens"), *COUNTED)
-        name = _due_name(token.gateway_id, token.app_user_email)
-        await self._run(
-            INDEX_TOKEN, keys, token.app_user_email, begins(token.id, token.revision), name, *_places(token)
-        )
+        account = _account_of(token)
+        name = _due_name(token.gateway_id, account)
+        await self._run(INDEX_TOKEN, keys, account, begins(token.id, token.revision), name, *_places(token))
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap by id and revision. Raises RecordConflict if something else is stored."""
-        text = _tokens.dump(token, token.id, token.revision)
+        text, account = _tokens.dump(token, token.id, token.revision), _account_of(token)
         before = "" if replacing is None else begins(replacing.id, replacing.revision)
-        keys = (_below(token.gateway_id, "tokens"), RENEWALS, GATEWAYS, *COUNTED)
-        due = (_due_name(token.gateway_id, token.app_user_email), "" if token.renew_at is None else _ms(token.renew_at))
-        values = (token.app_user_email, before, text, *due, token.gateway_id, *_places(token))
+        keys = (_below(token.gateway_id, "tokens"), RENEWALS, GATEWAYS, *COUNTED, _below(token.gateway_id, "labelled"))
+        due = (_due_name(token.gateway_id, account), "" if token.renew_at is None else _ms(token.renew_at))
+        labelled = 0 if token.label else ""
+        values = (account, before, text, *due, token.gateway_id, *_places(token), labelled)
         if not await self._run(SWAP_DUE, keys, *values):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read, or it is gone")
 
-    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+    async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
         """Remove one."""
-        keys, name = (_below(gateway_id, "tokens"), RENEWALS, *COUNTED), _due_name(gateway_id, app_user_email)
-        return bool(await self._run(DELETE_DUE, keys, app_user_email, name))
+        account = _account(app_user_email, label)
+        keys = (_below(gateway_id, "tokens"), _below(gateway_id, "labelled"), RENEWALS, *COUNTED)
+        return bool(await self._run(DELETE_DUE, keys, account, _due_name(gateway_id, account)))
 
     async def delete_all(self, gateway_id: str) -> int:
         """Remove every user's."""
-        return int(await self._run(DELETE_ALL, [_below(gateway_id, "tokens"), RENEWALS, *COUNTED], gateway_id))
+        keys = (_below(gateway_id, "tokens"), _below(gateway_id, "labelled"), RENEWALS, *COUNTED)
+        return int(await self._run(DELETE_ALL, keys, gateway_id))
 
 
 class RedisClients:

@@ -78,11 +78,13 @@ if ARGV[2] ~= '' and (not held or string.sub(held, 1, #ARGV[2]) ~= ARGV[2]) then
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 place(KEYS[2], ARGV[5], ARGV[4])
 for i = 4, 6 do place(KEYS[i], ARGV[3 + i], ARGV[4]) end
+place(KEYS[7], ARGV[10], ARGV[1])
 return 1
 """
 )
-"""KEYS: a gateway's tokens, what is due, gateways, then those by which tokens are counted. ARGV: as SWAP's, then its
-name there, when in ms or '', the gateway's id, and its place in each of the last three or ''. 1 if written."""
+"""KEYS: a gateway's tokens, what is due, gateways, those by which tokens are counted, and its labelled accounts. ARGV:
+as SWAP's, then its name there, when in ms or '', the gateway's id, its place in each of the three, and 0 if it has a
+label, or ''. 1 if written."""
 
 INDEX_TOKEN = in_time(
     _PLACE
@@ -97,31 +99,35 @@ return 1
 name there, and its place in each or ''. 1 if it is still that token."""
 
 DELETE_DUE = in_time("""
-for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[2]) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+for i = 3, #KEYS do redis.call('ZREM', KEYS[i], ARGV[2]) end
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """)
-"""KEYS: a gateway's tokens, and what tokens are listed in. ARGV: field, its name there. 1 if it was there."""
+"""KEYS: a gateway's tokens, its labelled accounts, and what tokens are listed in. ARGV: field, its name there. 1 if it
+was there."""
 
 DELETE_GATEWAY = in_time("""
 local there = redis.call('HDEL', KEYS[1], ARGV[1])
 for _, user in ipairs(redis.call('HKEYS', KEYS[4])) do
-  for i = 5, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1] .. ':' .. user) end
+  for i = 6, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1] .. ':' .. user) end
 end
 for _, id in ipairs(redis.call('HVALS', KEYS[2])) do redis.call('HDEL', KEYS[3], id) end
-redis.call('DEL', KEYS[2], KEYS[4])
+redis.call('DEL', KEYS[2], KEYS[4], KEYS[5])
 return there
 """)
-"""KEYS: gateways, its issuers, clients, its tokens, and what tokens are listed in. ARGV: its id. 1 if it was there."""
+"""KEYS: gateways, its issuers, clients, its tokens, its labelled accounts, and what tokens are listed in. ARGV: its
+id. 1 if it was there."""
 
 DELETE_ALL = in_time("""
 local count = redis.call('HLEN', KEYS[1])
 for _, user in ipairs(redis.call('HKEYS', KEYS[1])) do
-  for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1] .. ':' .. user) end
+  for i = 3, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1] .. ':' .. user) end
 end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[2])
 return count
 """)
-"""KEYS: a gateway's tokens, and what tokens are listed in. ARGV: the gateway's id. Gives how many there were."""
+"""KEYS: a gateway's tokens, its labelled accounts, and what tokens are listed in. ARGV: the gateway's id. Gives how
+many there were."""
 
 PUT_CLIENT = in_time("""
 if redis.call('HEXISTS', KEYS[3], ARGV[4]) == 0 then return 0 end

@@ -8,11 +8,21 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from latchpin.model import OAuthConfig
+from latchpin.model import ApiKeyConfig, OAuthConfig
 from sqlalchemy import DateTime, Dialect, String, Text, types
 from sqlalchemy.dialects import mysql
 
-__all__ = ["Ascii", "Exact", "LongText", "OAuthMembers", "UtcTime", "WordList", "pack_object", "unpack_object"]
+__all__ = [
+    "ApiKeyMembers",
+    "Ascii",
+    "Exact",
+    "LongText",
+    "OAuthMembers",
+    "UtcTime",
+    "WordList",
+    "pack_object",
+    "unpack_object",
+]
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one each time
@@ -149,3 +159,18 @@ class OAuthMembers(types.TypeDecorator[OAuthConfig]):
             return None
         members = unpack_object(value)
         return OAuthConfig(**members | {"scopes": tuple(members["scopes"])})
+
+
+class ApiKeyMembers(types.TypeDecorator[ApiKeyConfig]):
+    """How an API key is shown to a server, as one JSON object."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: ApiKeyConfig | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write every member."""
+        return None if value is None else pack_object({"header": value.header, "prefix": value.prefix})
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> ApiKeyConfig | None:  # noqa: ARG002
+        """Read them."""
+        return None if value is None else ApiKeyConfig(**unpack_object(value))

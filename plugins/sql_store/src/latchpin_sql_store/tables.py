@@ -25,12 +25,14 @@ from sqlalchemy import (
     true,
 )
 
-from latchpin_sql_store.columns import Ascii, Exact, LongText, OAuthMembers, UtcTime, WordList
+from latchpin_sql_store.columns import ApiKeyMembers, Ascii, Exact, LongText, OAuthMembers, UtcTime, WordList
 
 __all__ = ["clients", "document_fields", "documents", "gateways", "metadata", "states", "tokens"]
 
 EMAIL = String(320)
 ISSUER = String(700)
+LABEL = Exact(160)
+"""Forty characters, each of four bytes at most."""
 
 metadata = MetaData(
     naming_convention={
@@ -88,6 +90,8 @@ gateways = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("connection", String(16), nullable=False, server_default="own"),
+    Column("api_key", ApiKeyMembers),
     **_ON_MYSQL,
 )
 
@@ -113,7 +117,8 @@ tokens = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("renew_at", UtcTime, index=True),
     Column("flow_id", Ascii(64)),
-    UniqueConstraint("gateway_id", "app_user_email"),
+    Column("label", LABEL, nullable=False, server_default=""),
+    UniqueConstraint("gateway_id", "app_user_email", "label", name="uq_oauth_tokens_account"),
     **_ON_MYSQL,
 )
 

@@ -20,9 +20,13 @@ from latchpin_sql_store.tables import tokens
 
 __all__ = ["SqlTokens"]
 
-_OWNER = and_(tokens.c.gateway_id == bindparam("of_gateway"), tokens.c.app_user_email == bindparam("of_user"))
-_GET = select(tokens).where(_OWNER)
-_DELETE = delete(tokens).where(_OWNER)
+_ACCOUNT = and_(
+    tokens.c.gateway_id == bindparam("of_gateway"),
+    tokens.c.app_user_email == bindparam("of_user"),
+    tokens.c.label == bindparam("of_label"),
+)
+_GET = select(tokens).where(_ACCOUNT)
+_DELETE = delete(tokens).where(_ACCOUNT)
 _DELETE_ALL = delete(tokens).where(tokens.c.gateway_id == bindparam("of_gateway"))
 _DUE = (
     select(tokens)
@@ -44,7 +48,7 @@ _ENDING = select(tokens.c.expires_at, tokens.c.updated_at).where(
 _INSERT = insert(tokens)
 _REPLACE = (
     update(tokens)
-    .where(_OWNER, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
+    .where(_ACCOUNT, tokens.c.id == bindparam("seen_id"), tokens.c.revision == bindparam("seen"))
     .values({column.name: bindparam(f"new_{column.name}") for column in tokens.columns})
 )
 
@@ -55,22 +59,27 @@ class SqlTokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, gateway_id: str, app_user_email: str) -> StoredToken | None:
+    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
         """Look."""
+        account = _account(gateway_id, app_user_email, label)
 
         def run(connection: Connection) -> StoredToken | None:
-            row = connection.execute(_GET, _owner(gateway_id, app_user_email)).mappings().first()
+            row = connection.execute(_GET, account).mappings().first()
             return None if row is None else from_row(StoredToken, tokens, row)
 
-        return await self._database.read(run, absent=None, same=("token", gateway_id, app_user_email))
+        return await self._database.read(run, absent=None, same=("token", gateway_id, app_user_email, label))
 
-    async def list(self, *, gateway_id: str | None = None, app_user_email: str | None = None) -> list[StoredToken]:
+    async def list(
+        self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None
+    ) -> list[StoredToken]:
         """Those that match, oldest first."""
         statement = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
         if gateway_id is not None:
             statement = statement.where(tokens.c.gateway_id == gateway_id)
         if app_user_email is not None:
             statement = statement.where(tokens.c.app_user_email == app_user_email)
+        if label is not None:
+            statement = statement.where(tokens.c.label == label)
 
         def run(connection: Connection) -> list[StoredToken]:
             return [from_row(StoredToken, tokens, row) for row in connection.execute(statement).mappings()]
@@ -103,26 +112,26 @@ class SqlTokens:
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         """Compare and swap."""
         row = to_row(tokens, token)
+        place = (token.gateway_id, token.app_user_email, token.label)
         if replacing is None:
-            await self._database.write(
-                token.gateway_id, token.app_user_email, run=lambda connection: connection.execute(_INSERT, row)
-            )
+            await self._database.write(*place, run=lambda connection: connection.execute(_INSERT, row))
             return
         values = {f"new_{name}": value for name, value in row.items()}
-        values |= _owner(token.gateway_id, token.app_user_email)
+        values |= _account(*place)
         values |= {"seen_id": replacing.id, "seen": replacing.revision}
 
         def run(connection: Connection) -> None:
             if not connection.execute(_REPLACE, values).rowcount:
                 raise RecordConflict("the token was replaced or deleted meanwhile")
 
-        await self._database.write(token.gateway_id, token.app_user_email, run=run)
+        await self._database.write(*place, run=run)
 
-    async def delete(self, gateway_id: str, app_user_email: str) -> bool:
+    async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
         """Remove one."""
-        owner = _owner(gateway_id, app_user_email)
+        place = (gateway_id, app_user_email, label)
+        account = _account(*place)
         return await self._database.write(
-            gateway_id, app_user_email, run=lambda connection: bool(connection.execute(_DELETE, owner).rowcount)
+            *place, run=lambda connection: bool(connection.execute(_DELETE, account).rowcount)
         )
 
     async def delete_all(self, gateway_id: str) -> int:
@@ -133,5 +142,5 @@ class SqlTokens:
         )
 
 
-def _owner(gateway_id: str, app_user_email: str) -> dict[str, Any]:
-    return {"of_gateway": gateway_id, "of_user": app_user_email}
+def _account(gateway_id: str, app_user_email: str, label: str) -> dict[str, Any]:
+    return {"of_gateway": gateway_id, "of_user": app_user_email, "of_label": label}

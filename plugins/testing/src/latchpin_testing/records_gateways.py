@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from latchpin.contracts import RecordStore
 from latchpin.errors import RecordConflict
-from latchpin.model import OAuthConfig
+from latchpin.model import ApiKeyConfig, OAuthConfig
 
 from latchpin_testing import samples
 from latchpin_testing.clock import MovedClock
@@ -27,7 +27,8 @@ class GatewayRecordRules(OpenedBackend):
         full = samples.gateway(clock())
         bare = samples.gateway(clock(), auth_type="none", oauth=None, allowed_users=(), pinned_issuer=None)
         plain = samples.gateway(clock(), oauth=OAuthConfig())
-        for gateway in (full, bare, plain):
+        shared = samples.gateway(clock(), connection="shared", api_key=ApiKeyConfig(header="X-Key", prefix="Key "))
+        for gateway in (full, bare, plain, shared):
             await store.gateways.put(gateway)
             await gives(store.gateways.get(gateway.id), gateway, "get gives exactly what was put")
 

@@ -38,7 +38,7 @@ async def _token(store: RecordStore, clock: MovedClock) -> StoredToken:
 
 @pytest.mark.asyncio
 class TokenRules(OpenedBackend):
-    """At most one token for each gateway and user, written by compare and swap."""
+    """At most one token for each gateway, user and label, written by compare and swap."""
 
     async def test_token_round_trip(self, store: RecordStore, clock: MovedClock) -> None:
         """Every field survives, the filled-in ones and the absent ones."""
@@ -97,6 +97,44 @@ class TokenRules(OpenedBackend):
         await gives(store.tokens.delete_all(token.gateway_id), 2, "delete_all says how many there were")
         await gives(store.tokens.delete_all(token.gateway_id), 0, "delete_all of nothing says 0")
         await gives(store.tokens.list(gateway_id=token.gateway_id), [], "delete_all removes every user's token")
+
+    async def test_tokens_are_kept_by_label(self, store: RecordStore, clock: MovedClock) -> None:
+        """Two accounts of one person, each with its own token: neither is found, written or deleted for the other."""
+        first = await _token(store, clock)
+        token = next_revision(first)
+        await store.tokens.put(token, replacing=first)
+        labels = ["work", "Work", "at home: \u65e5\u672c\u8a9e/50%"]
+        made = {
+            label: samples.stored_token(clock() + timedelta(minutes=age), gateway_id=token.gateway_id, label=label)
+            for age, label in enumerate(labels, 1)
+        }
+        of = (token.gateway_id, token.app_user_email)
+        for label, other in made.items():
+            await gives(store.tokens.get(*of, label), None, "a token of another label is not found")
+            await store.tokens.put(other, replacing=None)
+            await gives(store.tokens.get(*of, label), other, "a token is found by its label")
+        await gives(store.tokens.get(*of), token, "without a label, the token without one is meant")
+        everything = [token, *made.values()]
+        await gives(store.tokens.list(app_user_email=of[1]), everything, "a person's tokens are listed with all labels")
+        await gives(store.tokens.list(gateway_id=of[0]), everything, "a gateway's tokens are listed with all labels")
+        await gives(store.tokens.list(label="work"), [made["work"]], "tokens are listed by label")
+        await gives(store.tokens.list(app_user_email=of[1], label=""), [token], "an empty label is a filter too")
+        swapped = next_revision(made["work"], needs_reauth=True)
+        rule = "a swap compares the token of its own label"
+        await refused(store.tokens.put(swapped, replacing=token), RecordConflict, rule)
+        await store.tokens.put(swapped, replacing=made["work"])
+        due = {each.id for each in await store.tokens.list_due(clock() + timedelta(days=1), limit=9)}
+        same(due, {each.id for each in everything}, "what is due is found whatever its label")
+        await gives(store.tokens.delete(*of, "work"), True, "deleting by label says True")
+        await gives(store.tokens.delete(*of, "work"), False, "deleting by label removed it")
+        rest = [token, made["Work"], made[labels[2]]]
+        await gives(store.tokens.list(app_user_email=of[1]), rest, "deleting one label leaves the others")
+        await gives(store.tokens.delete_all(of[0]), 3, "delete_all removes every label")
+        same(sum((await store.tokens.count(clock())).values()), 0, "delete_all leaves nothing to count")
+        await store.tokens.put(made["work"], replacing=None)
+        await store.gateways.delete(of[0])
+        await gives(store.tokens.get(*of, "work"), None, "a deleted gateway takes every label along")
+        await gives(store.tokens.list_due(clock() + timedelta(days=1), limit=9), [], "and leaves nothing due")
 
     # -- compare and swap -----------------------------------------------------------------------------
 
