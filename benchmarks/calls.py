@@ -1,10 +1,10 @@
 """MCP calls by several ways to one server, in turn: ``python -m benchmarks.calls [--stores sqlite,redis]``.
 
 The server asked directly, nginx as a plain reverse proxy (where it is on PATH), one worker of ``latchpin serve`` on
-each store, and FastMCP's proxy (where it is installed). Asked are a call with a small answer, the list of 40 tools,
-and a call that is answered with 1 MB of events, with 1, 16 and 64 under way. Printed is the CPU of the way's processes
-for a call, as a multiple of nginx's (of the server's own, where there is no nginx), and what the way adds to the time
-that a direct answer takes.
+each store, FastMCP's proxy (where it is installed), and ContextForge (where ``python -m benchmarks.contextforge``
+installed it). Asked are a call with a small answer, the list of 40 tools, and a call that is answered with 1 MB of
+events, with 1, 16 and 64 under way. Printed is the CPU of the way's processes for a call, as a multiple of nginx's (of
+the server's own, where there is no nginx), and what the way adds to the time that a direct answer takes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import importlib.util
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import contextforge
 from benchmarks.flows import backend_environment, serve_gateway
 from benchmarks.proxy import add_gateway, bearer
 from benchmarks.side_by_side import Cost, Way, compare, serving
@@ -33,11 +35,12 @@ def _message(method: str, **params: Any) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
 
 
-ASKED = {
-    "a small call": _message("tools/call", name="add", arguments={"a": 1, "b": 2}),
-    "the list of 40 tools": _message("tools/list"),
-    "1 MB of events": _message("tools/call", name="events", arguments={}),
+ASKED: dict[str, tuple[str, dict[str, Any]]] = {
+    "a small call": ("add", {"a": 1, "b": 2}),
+    "the list of 40 tools": ("", {}),
+    "1 MB of events": ("events", {}),
 }
+"""The tool that is called, and with what; no tool: they are listed."""
 TOOL = {
     "description": "What it does, in a sentence or two.",
     "inputSchema": {"type": "object", "properties": {"a": {}}},
@@ -130,8 +133,8 @@ def through_latchpin(store: str, server: str) -> Iterator[tuple[str, int, dict[s
 
 
 @contextlib.contextmanager
-def all_ways(stores: list[str]) -> Iterator[list[Way]]:
-    """Each way, to be asked a small call."""
+def all_ways(stores: list[str]) -> Iterator[list[tuple[Way, Mapping[str, str]]]]:
+    """Each way, with the names that it gives to the server's tools where they are others."""
     with contextlib.ExitStack() as stack:
         server, pid = stack.enter_context(serving(make_server))
         ways = [Way(DIRECT, f"{server}/mcp", [pid])]
@@ -144,7 +147,18 @@ def all_ways(stores: list[str]) -> Iterator[list[Way]]:
         if importlib.util.find_spec("fastmcp") is not None:
             url, pid = stack.enter_context(serving(make_fastmcp, server))
             ways.append(Way("FastMCP's proxy", f"{url}/mcp", [pid]))
-        yield ways
+        named: list[tuple[Way, Mapping[str, str]]] = [(way, {}) for way in ways]
+        if contextforge.program() is not None:
+            there = stack.enter_context(contextforge.virtual_server([f"{server}/mcp"]))
+            names = {tool: name for (_, tool), name in there.tools.items()}
+            named.append((Way("ContextForge", there.url, [there.pid], there.headers), names))
+        yield named
+
+
+def _asking(way: Way, names: Mapping[str, str], tool: str, arguments: dict[str, Any]) -> Way:
+    sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    call = _message("tools/call", name=names.get(tool, tool), arguments=arguments)
+    return replace(way, headers=way.headers | sent, body=call if tool else _message("tools/list"))
 
 
 HEAD = "| asked | at once | way | CPU | adds to p50, ms | to p99, ms |\n|---|---|---|---|---|---|"
@@ -165,12 +179,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     print(HEAD)
     with all_ways(options.stores.split(",")) as ways:
-        for asked, body in ASKED.items():
+        for asked, (tool, arguments) in ASKED.items():
             for at_once in map(int, options.at_once.split(",")):
-                asking = [Way(each.name, each.url, each.processes, each.headers | sent, body) for each in ways]
+                asking = [_asking(*way, tool, arguments) for way in ways]
                 work = compare(asking, at_once=at_once, seconds=options.seconds, rounds=options.rounds)
                 for row in rows(asked, at_once, asyncio.run(work)):
                     print(row, flush=True)
