@@ -10,7 +10,7 @@ import httpx
 import pytest
 from latchpin.model import Caller
 from latchpin_aggregator import fetching, passing
-from latchpin_aggregator.names import Names
+from latchpin_aggregator.names import Names, open_keys
 from latchpin_aggregator.telling import name_question
 from latchpin_aggregator.words import ForSessions
 
@@ -65,7 +65,7 @@ async def test_without_a_session_nothing_is_served_that_needs_one(alice: Program
 async def test_a_question_is_answered_by_who_was_asked(gateway: InnerGateway, alice: Program, server: Server):
     gateway_id = await gateway.add(server.url, name="Open", auth_type="none")
     services = gateway.application.services
-    names = Names(gateway.application)
+    names = Names(open_keys(gateway.application), "/mcp")
     place = await services.records.gateways.get(gateway_id)
     assert place is not None
     hers = name_question(await names.of(Caller(ALICE, is_admin=False, via="test")), place, 7)

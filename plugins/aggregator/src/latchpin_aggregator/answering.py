@@ -12,6 +12,7 @@ from latchpin_aggregator.connecting import CONNECT, Connecting
 from latchpin_aggregator.envelopes import dump, own_implementation
 from latchpin_aggregator.kept import KINDS, Kind
 from latchpin_aggregator.lists import Lists, Offer
+from latchpin_aggregator.offers import Offers
 from latchpin_aggregator.profiles import Profile
 
 __all__ = ["LISTED", "Answering", "answer_text"]
@@ -37,8 +38,9 @@ _INSTRUCTIONS = (
 class Answering:
     """Answers what is asked of the endpoint itself."""
 
-    def __init__(self, lists: Lists, connecting: Connecting) -> None:
+    def __init__(self, lists: Lists, offers: Offers, connecting: Connecting) -> None:
         self._lists = lists
+        self._offers = offers
         self._connecting = connecting
 
     def initialize(self, message: Message, profile: Profile) -> str:
@@ -72,7 +74,7 @@ class Answering:
         """
         if message.param("cursor") is not None:
             raise Refused(INVALID_PARAMS, "no list here has a second page", id=message.id)
-        offers = await self._lists.offers(caller)
+        offers = await self._offers.get(caller)
         texts = [kept.get(kind).text for _, _, kept in offers]
         if kind == "tools" and any(not kept.listed for _, _, kept in offers):
             texts.append(self._connecting.tool())

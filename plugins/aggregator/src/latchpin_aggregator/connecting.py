@@ -11,7 +11,7 @@ from latchpin.sdk.mcp import CAPABILITIES, Message
 from latchpin.sdk.outbound import host_of
 
 from latchpin_aggregator.envelopes import dump
-from latchpin_aggregator.lists import Lists
+from latchpin_aggregator.offers import Offers
 
 __all__ = ["CONNECT", "Connecting"]
 
@@ -34,8 +34,8 @@ _DEFINITION = dump(_TOOL)
 class Connecting:
     """Offers the tool."""
 
-    def __init__(self, lists: Lists, exchanges: McpExchanges) -> None:
-        self._lists = lists
+    def __init__(self, offers: Offers, exchanges: McpExchanges) -> None:
+        self._offers = offers
         self._exchanges = exchanges
 
     def tool(self) -> str:
@@ -44,7 +44,7 @@ class Connecting:
 
     async def call(self, message: Message, caller: Caller) -> dict[str, Any]:
         """Its result; a program that asks its person to open links is asked to, once."""
-        offers = await self._lists.offers(caller)
+        offers = await self._offers.get(caller)
         links = {slug: await self._exchanges.link_for(gateway, caller) for gateway, slug, kept in offers if kept.waits}
         if links and _may_be_asked(message):
             waiting = [(gateway, slug) for gateway, slug, _ in offers if slug in links]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import Response
-from latchpin.errors import LatchpinError, NotFound, NotSignedIn
+from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.mcp import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Message, Refused, parse_message
-from latchpin.sdk.settings import load
 from latchpin.sdk.web import answer_program, build_challenge, read_header, require_program
 from starlette.exceptions import HTTPException
 
@@ -20,25 +18,18 @@ from latchpin_aggregator.answering import LISTED, Answering, answer_text
 from latchpin_aggregator.calls import Call, Calls
 from latchpin_aggregator.connecting import CONNECT, Connecting
 from latchpin_aggregator.envelopes import dump
-from latchpin_aggregator.eras import Eras
-from latchpin_aggregator.fetching import Fetching
 from latchpin_aggregator.levels import LEVELS, Levels
-from latchpin_aggregator.lists import Lists
-from latchpin_aggregator.names import Names
+from latchpin_aggregator.offers import Offers
 from latchpin_aggregator.own_sessions import OwnSessions
 from latchpin_aggregator.profiles import Profile
 from latchpin_aggregator.reading import read_body
-from latchpin_aggregator.resource import PATH
-from latchpin_aggregator.sessions import Sessions
+from latchpin_aggregator.selection import Selection
 from latchpin_aggregator.settings import AggregatorSettings
-from latchpin_aggregator.slugs import Slugs
-from latchpin_aggregator.targets import Targets
 from latchpin_aggregator.telling import Telling
-from latchpin_aggregator.under_way import UnderWay
 from latchpin_aggregator.watching import Watching
-from latchpin_aggregator.wire import Asked, Wire
+from latchpin_aggregator.wire import Asked
 
-__all__ = ["OneEndpoint", "open_endpoint"]
+__all__ = ["OneEndpoint"]
 
 _PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _ALLOWED = {"allow": "POST, GET"}
@@ -50,15 +41,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class OneEndpoint:
-    """``/mcp``."""
+    """One URL for several servers: for those that ``selection`` shows."""
 
     def __init__(
         self,
         application: Application,
         settings: AggregatorSettings,
+        selection: Selection,
         *,
         own_sessions: OwnSessions,
-        lists: Lists,
+        offers: Offers,
         answering: Answering,
         connecting: Connecting,
         calls: Calls,
@@ -68,8 +60,9 @@ class OneEndpoint:
     ) -> None:
         self._core = application.services.settings
         self._settings = settings
+        self._selection = selection
         self._own_sessions = own_sessions
-        self._lists = lists
+        self._offers = offers
         self._answering = answering
         self._connecting = connecting
         self._calls = calls
@@ -82,7 +75,9 @@ class OneEndpoint:
         caller: Caller | None = None
         message: Message | None = None
         try:
-            caller = await require_program(scope, self._core, PATH)
+            caller = await require_program(scope, self._core, self._selection.path)
+            if not await self._selection.is_for(caller):
+                raise HTTPException(404)
             if scope["method"] != "POST":
                 await self._listen(caller, Asked(scope, receive, send))
                 return
@@ -124,7 +119,7 @@ class OneEndpoint:
         """Begin a session, and have the lists ready when they are asked for."""
         profile = Profile.of({name: part.value for name, part in message.params.items()})
         name = await self._own_sessions.begin(caller, profile)
-        await self._lists.offers(caller, wait=0)
+        await self._offers.get(caller, wait=0)
         await _answer(self._answering.initialize(message, profile), send, more=[(b"mcp-session-id", name.encode())])
 
     async def _profile(self, message: Message, caller: Caller) -> Profile | None:
@@ -145,7 +140,7 @@ class OneEndpoint:
         if (kind := LISTED.get(method)) is not None:
             return await self._answering.list(message, kind, caller)
         if method == "server/discover" and message.era == "modern":
-            await self._lists.offers(caller, wait=0)
+            await self._offers.get(caller, wait=0)
             return self._answering.discover(message)
         if method == "tools/call":
             return answer_text(message, dump(await self._connecting.call(message, caller)))
@@ -169,7 +164,7 @@ class OneEndpoint:
             refused = isinstance(error, NotSignedIn) and bool(read_header(scope, b"authorization"))
             again = caller is not None and caller.via == VIA_ACCESS_TOKEN
             parameters = {"error": "invalid_token"} if refused or again else {}
-            headers["www-authenticate"] = build_challenge(self._core.base_url, PATH, **parameters)
+            headers["www-authenticate"] = build_challenge(self._core.base_url, self._selection.path, **parameters)
         return answer_program(scope, error, base_url=self._core.base_url, headers=headers)
 
 
@@ -195,52 +190,3 @@ async def _answer(text: str, send: Send, *, status: int = 200, more: list[tuple[
     headers = [*_JSON, (b"content-length", str(len(body)).encode()), *(more or ())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-@contextlib.asynccontextmanager
-async def open_endpoint(application: Application) -> AsyncIterator[OneEndpoint]:
-    """The endpoint of a running gateway.
-
-    Raises:
-        NotFound: nothing that is installed leads to MCP servers.
-    """
-    ways = application.services.mcp_servers
-    if not ways:
-        raise NotFound("no installed plugin leads to MCP servers", remedy="Install latchpin-proxy with pip.")
-    exchanges = await ways[0].open(application)
-    settings = load(AggregatorSettings)
-    seconds = settings.one_endpoint_list_timeout
-    wire = Wire(exchanges)
-    slugs = Slugs(application)
-    eras = Eras(application, wire, seconds=seconds)
-    sessions = Sessions(application, wire, eras, seconds=seconds)
-    lists = Lists(application, settings, Fetching(wire, eras, sessions, seconds=seconds), slugs)
-    connecting = Connecting(lists, exchanges)
-    names, levels, under_way = Names(application), Levels(), UnderWay()
-    telling = Telling(application, wire, sessions, names=names, under_way=under_way, seconds=seconds)
-    calls = Calls(
-        wire,
-        eras=eras,
-        sessions=sessions,
-        targets=Targets(lists, slugs),
-        telling=telling,
-        names=names,
-        levels=levels,
-        under_way=under_way,
-    )
-    try:
-        yield OneEndpoint(
-            application,
-            settings,
-            own_sessions=OwnSessions(names),
-            lists=lists,
-            answering=Answering(lists, connecting),
-            connecting=connecting,
-            calls=calls,
-            telling=telling,
-            levels=levels,
-            watching=Watching(lists, seconds=settings.one_endpoint_look_seconds),
-        )
-    finally:
-        await lists.close()
-        await sessions.close()

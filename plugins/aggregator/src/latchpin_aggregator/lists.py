@@ -65,14 +65,14 @@ class Lists:
         self._renewed_at: Bounded[Key, datetime] = Bounded(_MOST)
         self._renewing: dict[Key, asyncio.Task[None]] = {}
 
-    async def offers(self, caller: Caller, *, wait: float | None = None) -> list[Offer]:
-        """What every server offers the caller that they may use, oldest gateway first.
+    async def offers(self, gateways: Sequence[Gateway], caller: Caller, *, wait: float | None = None) -> list[Offer]:
+        """What the servers of these gateways offer the caller, in their order.
 
         Args:
-            caller: whose.
+            gateways: whose; the caller may use them.
+            caller: on whose behalf.
             wait: how many seconds to wait for what was never asked for; the setting's if None.
         """
-        gateways = await self._application.gateways.list(caller)
         missing = [gateway for gateway in gateways if not await self._ready(gateway, caller)]
         if missing:
             await self._first(missing, caller, self._settings.one_endpoint_first_wait if wait is None else wait)

@@ -1,32 +1,55 @@
-"""The one endpoint as what clients can get tokens for."""
+"""The endpoints as what clients can get tokens for: that for all servers, and those of sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from latchpin.contracts import ProtectedResource
-from latchpin.model import Caller
+from latchpin.errors import NotFound
+from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
 
-__all__ = ["PATH", "find_resource", "list_resources", "names_endpoint"]
+from latchpin_aggregator.selection import PATH, slug_of_path
+from latchpin_aggregator.sets.directory import open_sets
+from latchpin_aggregator.sets.gateway_set import GatewaySet
 
-PATH = "/mcp"
+__all__ = ["find_resource", "list_resources", "names_endpoint"]
+
 NAME = "All servers"
 
 
 def names_endpoint(path: str) -> bool:
-    """Whether a path below BASE_URL is the endpoint's."""
-    return path == PATH
+    """Whether a path below BASE_URL is that of an endpoint, whether or not its set exists."""
+    return path == PATH or slug_of_path(path) is not None
 
 
 async def find_resource(application: Application, url: str, caller: Caller) -> ProtectedResource | None:
-    """The endpoint, if that is its URL; behind it stand the servers that the caller may use."""
-    if url != application.services.settings.base_url + PATH:
+    """The endpoint of exactly that URL; behind it stand the servers that the caller may use there."""
+    base_url = application.services.settings.base_url
+    path = url.removeprefix(base_url)
+    slug = slug_of_path(path)
+    if base_url + path != url or (slug is None and path != PATH):
         return None
-    return ProtectedResource(url, NAME, tuple(await application.gateways.list(caller)), aggregate=True)
+    if slug is None:
+        return _everything(base_url, await application.gateways.list(caller))
+    try:
+        found = await (await open_sets(application)).get(slug, caller)
+    except NotFound:
+        return None
+    return _one_set(base_url, found, await application.gateways.list(caller))
 
 
 async def list_resources(application: Application, caller: Caller) -> Sequence[ProtectedResource]:
-    """The endpoint, where the caller may use any server."""
-    found = await find_resource(application, application.services.settings.base_url + PATH, caller)
-    return [found] if found is not None and found.gateways else []
+    """The endpoint for all servers, and those of sets, each where the caller may use any server there."""
+    base_url, gateways = application.services.settings.base_url, await application.gateways.list(caller)
+    sets = await (await open_sets(application)).list(caller)
+    offered = [_everything(base_url, gateways), *(_one_set(base_url, each, gateways) for each in sets)]
+    return [each for each in offered if each.gateways]
+
+
+def _everything(base_url: str, gateways: Sequence[Gateway]) -> ProtectedResource:
+    return ProtectedResource(base_url + PATH, NAME, tuple(gateways), aggregate=True)
+
+
+def _one_set(base_url: str, found: GatewaySet, gateways: Sequence[Gateway]) -> ProtectedResource:
+    return ProtectedResource(base_url + found.path, found.name, tuple(found.among(gateways)), aggregate=True)

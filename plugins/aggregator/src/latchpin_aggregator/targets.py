@@ -13,6 +13,8 @@ from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind
 from latchpin_aggregator.lists import Lists
 from latchpin_aggregator.naming import guess_own_name, nearest, own_uri, slug_of_name
+from latchpin_aggregator.offers import Offers
+from latchpin_aggregator.selection import Selection
 from latchpin_aggregator.slugs import Slugs
 
 __all__ = ["Target", "Targets"]
@@ -39,9 +41,11 @@ class Target:
 class Targets:
     """Finds servers by the names that clients have."""
 
-    def __init__(self, lists: Lists, slugs: Slugs) -> None:
+    def __init__(self, lists: Lists, offers: Offers, slugs: Slugs, selection: Selection) -> None:
         self._lists = lists
+        self._offers = offers
         self._slugs = slugs
+        self._selection = selection
 
     async def find(self, message: Message, caller: Caller) -> Target:
         """Where a request goes.
@@ -82,11 +86,16 @@ class Targets:
         if not isinstance(name, str):
             raise Refused(INVALID_PARAMS, f"{message.method} names nothing", id=message.id)
         slug = slug_of_name(name)
-        gateway = None if slug is None else await self._slugs.gateway_of(slug, caller)
+        gateway = None if slug is None else await self._shown(slug, caller)
         own = None if gateway is None else await self._own(gateway, name, kind, caller)
         if gateway is None or own is None:
             raise await self._unknown(message, name, kind, caller)
         return gateway, own
+
+    async def _shown(self, slug: str, caller: Caller) -> Gateway | None:
+        """The gateway of that slug, if it is shown here."""
+        gateway = await self._slugs.gateway_of(slug, caller)
+        return gateway if gateway is not None and await self._selection.has(gateway, caller) else None
 
     async def _own(self, gateway: Gateway, name: str, kind: Kind, caller: Caller) -> str | None:
         """What the server calls it; where it could not be asked for its lists, what it would be."""
@@ -98,7 +107,7 @@ class Targets:
         return own if own is not None or kept.listed else guess_own_name(name)
 
     async def _unknown(self, message: Message, name: str, kind: Kind, caller: Caller) -> Refused:
-        offers = await self._lists.offers(caller, wait=0)
+        offers = await self._offers.get(caller, wait=0)
         near = nearest(name, [each for _, _, kept in offers for each in kept.get(kind).own])
         text = f"there is no {kind[:-1]} {name[:200]!a} here"
         if near:
@@ -110,10 +119,10 @@ class Targets:
         if not isinstance(uri, str):
             raise Refused(INVALID_PARAMS, f"{message.method} names no resource", id=message.id)
         named = own_uri(uri)
-        gateway = None if named is None else await self._slugs.gateway_of(named[0], caller)
+        gateway = None if named is None else await self._shown(named[0], caller)
         if named is not None and gateway is not None:
             return gateway, named[1]
-        offers = await self._lists.offers(caller, wait=0)
+        offers = await self._offers.get(caller, wait=0)
         found = [each for each, _, kept in offers if uri in kept.get("resources").own.values()]
         if len(found) == 1:  # a link in some server's answer, which has its own words
             return found[0], uri

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from latchpin.errors import InvalidRequest
+from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.keys import Binder, NotBound
@@ -15,6 +15,7 @@ from latchpin.sdk.mcp import Message, replace_parts
 from latchpin_aggregator.envelopes import compose, dump
 from latchpin_aggregator.names import Names
 from latchpin_aggregator.profiles import Profile
+from latchpin_aggregator.selection import Selection
 from latchpin_aggregator.sessions import ServerSession, Sessions
 from latchpin_aggregator.under_way import UnderWay, name_there
 from latchpin_aggregator.wire import Outgoing, Unavailable, Wire
@@ -35,6 +36,7 @@ class Telling:
     """Passes it on.
 
     Args:
+        selection: which servers may have asked, and are told.
         seconds: how long a server may take to hear it.
     """
 
@@ -44,6 +46,7 @@ class Telling:
         wire: Wire,
         sessions: Sessions,
         *,
+        selection: Selection,
         names: Names,
         under_way: UnderWay,
         seconds: float,
@@ -51,6 +54,7 @@ class Telling:
         self._gateways = application.gateways
         self._wire = wire
         self._sessions = sessions
+        self._selection = selection
         self._names = names
         self._under_way = under_way
         self._seconds = seconds
@@ -84,6 +88,8 @@ class Telling:
         except (NotBound, ValueError):
             raise InvalidRequest("the message answers a question that you were not asked here") from None
         gateway = await self._gateways.get(gateway_id, caller)
+        if not await self._selection.has(gateway, caller):
+            raise NotFound("the server that asked is not shown here any more")
         body = replace_parts(message.text, message.whole, [(message.members["id"], dump(there))]).encode()
         try:
             session = await self._sessions.of(gateway, caller, profile)
@@ -101,7 +107,7 @@ class Telling:
         await self._tell_all(body, _CANCELLED, caller, await self._open(caller, profile))
 
     async def _open(self, caller: Caller, profile: Profile) -> list[tuple[Gateway, ServerSession]]:
-        gateways = await self._gateways.list(caller)
+        gateways = await self._selection.list(caller)
         found = [(each, await self._sessions.known(each, caller, profile)) for each in gateways]
         return [(gateway, session) for gateway, session in found if session is not None]
 

@@ -19,7 +19,7 @@ from latchpin.sdk.mcp import INVALID_PARAMS, Message, Refused
 
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.kept import Kind
-from latchpin_aggregator.lists import Lists
+from latchpin_aggregator.offers import Offers
 from latchpin_aggregator.wire import Asked
 
 __all__ = ["TooManyStreams", "Watching"]
@@ -76,13 +76,15 @@ class Watching:
     """Watches lists on behalf of programs.
 
     Args:
+        offers: what is watched.
+        streams: how many each person has open, at all endpoints.
         seconds: between two looks.
     """
 
-    def __init__(self, lists: Lists, *, seconds: float) -> None:
-        self._lists = lists
+    def __init__(self, offers: Offers, streams: Counter[str], *, seconds: float) -> None:
+        self._offers = offers
+        self._open = streams
         self._seconds = seconds
-        self._open: Counter[str] = Counter()
 
     async def serve_session(self, caller: Caller, asked: Asked) -> None:
         """Serve the stream of a program with sessions.
@@ -153,7 +155,7 @@ class Watching:
 
     async def _state(self, caller: Caller) -> State:
         """What the lists hold: equal to what it was before as long as nothing changed."""
-        offers = await self._lists.offers(caller, wait=0)
+        offers = await self._offers.get(caller, wait=0)
         state: dict[str, object] = {
             subject: [(gateway.id, [kept.get(kind) for kind in kinds]) for gateway, _, kept in offers]
             for subject, kinds in _TOLD.items()
