@@ -1,4 +1,4 @@
-"""Names that one endpoint gives to one person's programs: sealed, so that they are nobody else's, and hold there only."""
+"""Names that one endpoint gives to one person's programs: sealed, so that they are nobody else's and hold only here."""
 
 from __future__ import annotations
 
