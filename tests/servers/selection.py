@@ -122,7 +122,9 @@ OPTIONAL = frozenset(
 )
 """What a test file may import at its top although not every cell has it installed."""
 
-SEPARATE = frozenset({"api", "bare", "browser", "conformance", "docs", "mariadb", "node", "packaging", "workspace"})
+SEPARATE = frozenset(
+    {"api", "bare", "browser", "conformance", "deploy", "docs", "mariadb", "node", "packaging", "workspace"}
+)
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 
 INSTALLING = frozenset({"conformance", "node", "packaging", "workspace"})
