@@ -121,7 +121,7 @@ class _ObservedTokens:
         self.delete = tokens.delete
         self.delete_all = tokens.delete_all
 
-    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
+    async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
         """Get."""
         with self._observers.watch(Operation("store", "tokens.get")):
             return await self._tokens.get(gateway_id, app_user_email, label)

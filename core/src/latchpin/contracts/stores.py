@@ -86,8 +86,12 @@ class TokenRecords(Protocol):
     A label is at most 40 characters without control characters and without blanks around it; ``""`` is one like others.
     """
 
-    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
-        """Look. None if there is none."""
+    async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
+        """Look. None if there is none.
+
+        With None for ``label``: the one that ``latchpin.sdk.stores.default_of`` chooses of that user's there. Programs
+        wait for this, so it takes no more trips than the other where there is one token.
+        """
 
     async def list_due(self, now: datetime, *, limit: int) -> list[StoredToken]:
         """Those whose ``renew_at`` is not after ``now``, the earliest first, at most ``limit``.

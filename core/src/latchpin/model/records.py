@@ -33,7 +33,9 @@ class StoredToken:
         refresh_begun_at: a refresh was begun and its outcome is not known yet.
         renew_at: from when on it is renewed in the background, where that is switched on; None: never.
         flow_id: the authorization that it came from, None where a client got it for itself.
-        label: tells several accounts of one person at one server apart; ``""``: the first, which has no name.
+        label: tells several accounts of one person at one server apart; ``""``: the one that has no name.
+        chosen_at: when its owner made it the one that serves where none is named. The last that was chosen counts.
+        connected_by: the address of the administrator who connected what belongs to ``COMPANY``, else None.
     """
 
     id: str
@@ -56,6 +58,8 @@ class StoredToken:
     renew_at: datetime | None = None
     flow_id: str | None = None
     label: str = ""
+    chosen_at: datetime | None = None
+    connected_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

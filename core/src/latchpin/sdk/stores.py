@@ -10,6 +10,8 @@ did not get on does not count. It gives a ``StoreDeadline``, which says what is 
 A record store counts tokens by what they are good for: ``status_of`` judges one, ``status_of_times`` the times alone,
 ``near_expiry_from`` is the moment from which on one is near its end, at most ``NEAR_EXPIRY_AT_MOST`` before it.
 
+``default_of`` says which of one person's tokens at one gateway serves where no label is named.
+
 Who keeps many documents at once puts them with ``put_all``, which costs a database a few statements in all.
 
 The distribution ``latchpin-key-value`` makes a whole store of three methods.
@@ -17,6 +19,7 @@ The distribution ``latchpin-key-value`` makes a whole store of three methods.
 
 from latchpin.oauth.status import NEAR_EXPIRY_AT_MOST, near_expiry_from, status_of, status_of_times
 from latchpin.records.bulk import put_all
+from latchpin.tokens.accounts import default_of
 from latchpin.workers.batching import Batcher
 from latchpin.workers.store_deadline import StoreDeadline, store_deadline
 
@@ -24,6 +27,7 @@ __all__ = [
     "NEAR_EXPIRY_AT_MOST",
     "Batcher",
     "StoreDeadline",
+    "default_of",
     "near_expiry_from",
     "put_all",
     "status_of",

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken, index_time
-from latchpin.sdk.stores import status_of
+from latchpin.sdk.stores import default_of, status_of
 from pydantic import TypeAdapter
 
 from latchpin_key_value.contract import KeyValue, name_of, prefix_of, remove
@@ -87,8 +87,13 @@ class _Tokens(_Records[StoredToken]):
         super().__init__(store, "token", StoredToken)
         self._gateways = gateways
 
-    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
-        return (await self._held(_place(gateway_id, app_user_email, label)))[0]
+    async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
+        if label is not None:
+            return (await self._held(_place(gateway_id, app_user_email, label)))[0]
+        place = _place(gateway_id, app_user_email, "")
+        found = await self._store.scan(place, prefix_of("token", gateway_id, app_user_email)[1])
+        tokens = (self._json.validate_json(text) for _, text in found)
+        return default_of(token for token in tokens if token.app_user_email == app_user_email)
 
     async def list(
         self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None

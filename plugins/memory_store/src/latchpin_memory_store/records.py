@@ -11,7 +11,7 @@ from datetime import datetime
 from latchpin.contracts import Clock
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
-from latchpin.sdk.stores import status_of
+from latchpin.sdk.stores import default_of, status_of
 
 from latchpin_memory_store.collections import MemoryCollection
 
@@ -58,9 +58,15 @@ class _Tokens:
     def __init__(self, gateways: _Gateways) -> None:
         self._gateways = gateways
         self.rows: dict[tuple[str, str, str], StoredToken] = {}
+        self._labels: dict[tuple[str, str], set[str]] = {}
+        """What labels there are, of those who have any."""
 
-    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
-        return self.rows.get((gateway_id, app_user_email, label))
+    async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
+        if label is not None:
+            return self.rows.get((gateway_id, app_user_email, label))
+        labels = ("", *self._labels.get((gateway_id, app_user_email), ()))
+        found = (self.rows.get((gateway_id, app_user_email, each)) for each in labels)
+        return default_of(token for token in found if token is not None)
 
     async def list(
         self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None
@@ -89,9 +95,18 @@ class _Tokens:
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
         self._gateways.require(token.gateway_id)
         self.rows[place] = token
+        if token.label:
+            self._labels.setdefault(place[:2], set()).add(token.label)
 
     async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
+        self._forget((gateway_id, app_user_email), label)
         return self.rows.pop((gateway_id, app_user_email, label), None) is not None
+
+    def _forget(self, owner: tuple[str, str], label: str) -> None:
+        if owner in self._labels:
+            self._labels[owner].discard(label)
+            if not self._labels[owner]:
+                del self._labels[owner]
 
     async def delete_all(self, gateway_id: str) -> int:
         return self.drop(gateway_id)
@@ -100,6 +115,7 @@ class _Tokens:
         places = [place for place in self.rows if place[0] == gateway_id]
         for place in places:
             del self.rows[place]
+            self._forget(place[:2], place[2])
         return len(places)
 
 

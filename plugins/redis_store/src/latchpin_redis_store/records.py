@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from latchpin.contracts import Clock
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import CollectionSpec, Gateway, RegisteredClient, StoredToken
-from latchpin.sdk.stores import near_expiry_from
+from latchpin.sdk.stores import default_of, near_expiry_from
 
 from latchpin_redis_store.codec import RecordCodec, begins
 from latchpin_redis_store.collections import RedisCollection
@@ -35,6 +35,7 @@ from latchpin_redis_store.scripts import (
     DELETE_CLIENT,
     DELETE_DUE,
     DELETE_GATEWAY,
+    GET_ACCOUNTS,
     INDEX_TOKEN,
     PUT,
     PUT_CLIENT,
@@ -68,6 +69,11 @@ def _account(app_user_email: str, label: str) -> str:
 
 def _account_of(token: StoredToken) -> str:
     return _account(token.app_user_email, token.label)
+
+
+def _labelled(app_user_email: str) -> tuple[str, str]:
+    """The span of a person's accounts that have a label, for ZRANGEBYLEX."""
+    return f"[{app_user_email}\n", f"({app_user_email}\v"  # the character after the line break
 
 
 def _due_name(gateway_id: str, account: str) -> str:
@@ -135,8 +141,12 @@ class RedisTokens:
         self._run = commands.run
         self._ask_all = commands.ask_all
 
-    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
+    async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
         """Look."""
+        if label is None:
+            keys = (_below(gateway_id, "tokens"), _below(gateway_id, "labelled"))
+            texts = await self._run(GET_ACCOUNTS, keys, app_user_email, *_labelled(app_user_email))
+            return default_of([_tokens.load(text) for text in texts if text is not None])
         text = await self._ask("HGET", _below(gateway_id, "tokens"), _account(app_user_email, label))
         return None if text is None else _tokens.load(text)
 
@@ -159,7 +169,7 @@ class RedisTokens:
 
     async def _accounts_of(self, gateway_ids: Sequence[str], app_user_email: str) -> builtins.list[tuple[str, ...]]:
         """What to ask for all of a person's tokens at these gateways."""
-        within = (f"[{app_user_email}\n", f"({app_user_email}\v")  # the character after the line break
+        within = _labelled(app_user_email)
         groups = await self._ask_all([("ZRANGEBYLEX", _below(id_, "labelled"), *within) for id_ in gateway_ids])
         return [
             ("HMGET", _below(id_, "tokens"), app_user_email, *(account.decode() for account in group))

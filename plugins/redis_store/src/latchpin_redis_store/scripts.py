@@ -86,6 +86,11 @@ return 1
 as SWAP's, then its name there, when in ms or '', the gateway's id, its place in each of the three, and 0 if it has a
 label, or ''. 1 if written."""
 
+GET_ACCOUNTS = in_time("""
+return redis.call('HMGET', KEYS[1], ARGV[1], unpack(redis.call('ZRANGEBYLEX', KEYS[2], ARGV[2], ARGV[3])))
+""")
+"""KEYS: a gateway's tokens, its labelled accounts. ARGV: a person, the span of theirs. Gives all of that person's."""
+
 INDEX_TOKEN = in_time(
     _PLACE
     + """

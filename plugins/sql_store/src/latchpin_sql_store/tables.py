@@ -118,6 +118,8 @@ tokens = Table(
     Column("renew_at", UtcTime, index=True),
     Column("flow_id", Ascii(64)),
     Column("label", LABEL, nullable=False, server_default=""),
+    Column("chosen_at", UtcTime),
+    Column("connected_by", EMAIL),
     UniqueConstraint("gateway_id", "app_user_email", "label", name="uq_oauth_tokens_account"),
     **_ON_MYSQL,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
-from latchpin.sdk.stores import NEAR_EXPIRY_AT_MOST, status_of_times
+from latchpin.sdk.stores import NEAR_EXPIRY_AT_MOST, default_of, status_of_times
 from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, select, update
 
 from latchpin_sql_store.columns import UtcTime
@@ -20,11 +20,9 @@ from latchpin_sql_store.tables import tokens
 
 __all__ = ["SqlTokens"]
 
-_ACCOUNT = and_(
-    tokens.c.gateway_id == bindparam("of_gateway"),
-    tokens.c.app_user_email == bindparam("of_user"),
-    tokens.c.label == bindparam("of_label"),
-)
+_OWNER = and_(tokens.c.gateway_id == bindparam("of_gateway"), tokens.c.app_user_email == bindparam("of_user"))
+_ACCOUNT = and_(_OWNER, tokens.c.label == bindparam("of_label"))
+_GET_OWNER = select(tokens).where(_OWNER)
 _GET = select(tokens).where(_ACCOUNT)
 _DELETE = delete(tokens).where(_ACCOUNT)
 _DELETE_ALL = delete(tokens).where(tokens.c.gateway_id == bindparam("of_gateway"))
@@ -59,15 +57,17 @@ class SqlTokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, gateway_id: str, app_user_email: str, label: str = "") -> StoredToken | None:
+    async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
         """Look."""
-        account = _account(gateway_id, app_user_email, label)
+        owner = {"of_gateway": gateway_id, "of_user": app_user_email}
+        account, question = (owner, _GET_OWNER) if label is None else (owner | {"of_label": label}, _GET)
 
         def run(connection: Connection) -> StoredToken | None:
-            row = connection.execute(_GET, account).mappings().first()
-            return None if row is None else from_row(StoredToken, tokens, row)
+            rows = connection.execute(question, account).mappings()
+            return default_of([from_row(StoredToken, tokens, row) for row in rows])
 
-        return await self._database.read(run, absent=None, same=("token", gateway_id, app_user_email, label))
+        same = ("token", gateway_id, app_user_email, *([] if label is None else [label]))
+        return await self._database.read(run, absent=None, same=same)
 
     async def list(
         self, *, gateway_id: str | None = None, app_user_email: str | None = None, label: str | None = None

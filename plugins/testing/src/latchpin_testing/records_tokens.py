@@ -136,6 +136,30 @@ class TokenRules(OpenedBackend):
         await gives(store.tokens.get(*of, "work"), None, "a deleted gateway takes every label along")
         await gives(store.tokens.list_due(clock() + timedelta(days=1), limit=9), [], "and leaves nothing due")
 
+    async def test_which_account_serves_where_none_is_named(self, store: RecordStore, clock: MovedClock) -> None:
+        """The one chosen last; before there is one, that without a label; before there is one, the oldest."""
+        gateway, other = await _gateway(store, clock), await _gateway(store, clock)
+        similar = samples.stored_token(clock(), gateway_id=gateway.id, app_user_email="ada@example.com.au")
+        await store.tokens.put(similar, replacing=None)
+        elsewhere = samples.stored_token(clock(), gateway_id=other.id, label="work", chosen_at=clock())
+        await store.tokens.put(elsewhere, replacing=None)
+        of = (gateway.id, elsewhere.app_user_email)
+        await gives(store.tokens.get(*of, None), None, "another person's and another gateway's token do not serve")
+        made: dict[str, StoredToken] = {}
+        for age, label in enumerate(["work", "home", ""]):
+            at = clock() + timedelta(minutes=age)
+            made[label] = samples.stored_token(at, gateway_id=gateway.id, label=label, connected_by="eve@example.com")
+            await store.tokens.put(made[label], replacing=None)
+            expected = made["work"] if label else made[""]
+            await gives(store.tokens.get(*of, None), expected, "the one without a label serves, else the oldest")
+        for minute, label in enumerate(["work", "", "home"], 1):
+            chosen = next_revision(made[label], chosen_at=clock() + timedelta(minutes=minute))
+            await store.tokens.put(chosen, replacing=made[label])
+            await gives(store.tokens.get(*of, None), chosen, "the account chosen last serves where none is named")
+        await store.tokens.delete(*of, "home")
+        seen = await store.tokens.get(*of, None)
+        same(seen and seen.label, "", "after it is gone, the one chosen before it")
+
     # -- compare and swap -----------------------------------------------------------------------------
 
     async def test_token_swap(self, store: RecordStore, clock: MovedClock) -> None:

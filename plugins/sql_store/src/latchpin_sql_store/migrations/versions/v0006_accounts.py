@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from latchpin_sql_store.columns import Exact
+from latchpin_sql_store.columns import Exact, UtcTime
 
 revision = "0006"
 down_revision = "0005"
@@ -27,6 +27,8 @@ def upgrade() -> None:
     op.add_column("gateways", sa.Column("api_key", sa.Text))
     with op.batch_alter_table("oauth_tokens") as tokens:
         tokens.add_column(sa.Column("label", Exact(160), nullable=False, server_default=""))
+        tokens.add_column(sa.Column("chosen_at", UtcTime))
+        tokens.add_column(sa.Column("connected_by", sa.String(320)))
         tokens.create_unique_constraint(NOW, ["gateway_id", "app_user_email", "label"])
         tokens.drop_constraint(BEFORE, type_="unique")
 
@@ -36,6 +38,7 @@ def downgrade() -> None:
     with op.batch_alter_table("oauth_tokens") as tokens:
         tokens.create_unique_constraint(BEFORE, ["gateway_id", "app_user_email"])
         tokens.drop_constraint(NOW, type_="unique")
-        tokens.drop_column("label")
+        for name in ("connected_by", "chosen_at", "label"):
+            tokens.drop_column(name)
     op.drop_column("gateways", "api_key")
     op.drop_column("gateways", "connection")
