@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -287,6 +288,33 @@ async def test_a_kept_id_token_vouches_for_its_person_until_it_expires(
         assert await vouched(gateway, "ada@example.com", "https://login.other.example") is None
         gateway.clock.advance(seconds=301)
         assert await vouched(gateway, "ada@example.com", provider.issuer) is None
+
+
+async def test_the_groups_of_a_sign_in_count_for_the_persons_programs_for_some_days(
+    company: pytest.MonkeyPatch, provider: LyingProvider
+):
+    """A token of the gateway's own says nothing of groups: what the provider said last is remembered."""
+    company.setenv("OIDC_LOGIN_GROUPS_DAYS", "2")
+    provider.claims["groups"] = ["Staff of Köln", "all"]
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        application, ada = gateway.application, Caller("ada@example.com")
+        await SignInFlow(gateway, provider).sign_in(browser)
+        assert (await application.with_groups(ada)).groups == {"Staff%20of%20Köln", "all"}
+        assert (await application.with_groups(Caller("eve@example.com"))).groups == frozenset()
+        gateway_id = await gateway.add("https://mcp.example.com/mcp", allowed_users="group:all")
+        token = await application.signed_tokens.create_bearer(ada.email, False, timedelta(days=9))
+        async with gateway.client(None, Authorization=f"Bearer {token}") as program:
+            assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == 200
+            provider.claims["groups"] = []
+            await SignInFlow(gateway, provider).sign_in_again(browser)
+            gateway.clock.advance(seconds=1)
+            assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == 404
+            provider.claims["groups"] = "all"
+            await SignInFlow(gateway, provider).sign_in_again(browser)
+            gateway.clock.advance(seconds=1)
+            assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == 200
+            gateway.clock.advance(days=2)
+            assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == 404
 
 
 async def test_a_sign_in_that_failed_names_itself_and_no_flow_that_could_be_looked_at(flow: SignInFlow, log):

@@ -106,6 +106,7 @@ async def open_gateway(
             records=records,
             cipher=cipher,
             identities=[*identities, a, b, c],
+            groups={},
             activity=Activity(clock),
             context=context,
             sign_ins=sign_ins,

@@ -23,6 +23,7 @@ from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
 from latchpin.gateways.tools.toolbox import Toolbox
 from latchpin.identity.assertion_store import AssertionStore
+from latchpin.identity.groups import with_groups
 from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import Caller, Gateway
@@ -139,6 +140,14 @@ class Application:
         """Note that ``caller`` was asked to authorize ``gateway`` and does without."""
         stored = await self.services.records.tokens.get(gateway.id, caller.email)
         await self.refusals.decline(gateway.id, caller.email, stored)
+
+    async def with_groups(self, caller: Caller) -> Caller:
+        """The caller in all their groups, for who speaks of somebody whom no request proved.
+
+        Raises:
+            BackendUnavailable: they cannot be said.
+        """
+        return await with_groups(self.services.groups, caller)
 
     async def list_resources(self, caller: Caller) -> list[ProtectedResource]:
         """The MCP endpoints that the caller may use, of every plugin, in the order in which people see them."""

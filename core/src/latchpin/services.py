@@ -19,6 +19,7 @@ from latchpin.contracts import (
     Context,
     Gauge,
     Grant,
+    Groups,
     Identity,
     KeyValueRecords,
     McpServers,
@@ -54,6 +55,7 @@ class Services:
         leases, pauses: what workers agree on through ``kept``.
         registrars: in the order of their rank.
         identities: in the order of their rank.
+        groups: ways to know in which groups people are, by their names.
         observers: watch how long things take.
         activity: is told what happened.
         sign_ins: those that are set up.
@@ -91,6 +93,7 @@ class Services:
     observers: Observers = field(default_factory=Observers)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
+    groups: Mapping[str, Groups] = field(default_factory=dict)
     grants: Mapping[str, Grant] = field(default_factory=dict)
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)

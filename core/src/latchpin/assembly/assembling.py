@@ -118,6 +118,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         upstream=context.upstream,
         registrars=await context.open_each(hookspecs.CLIENT_REGISTRAR),
         identities=await context.open_each(hookspecs.IDENTITY),
+        groups=await context.open_named(hookspecs.GROUPS),
         observers=context.observers,
         sign_ins=_sign_ins(plugins),
         grants=await context.open_named(hookspecs.GRANTS),

@@ -18,7 +18,7 @@ from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, Gran
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
-from latchpin.contracts.people import AssertionSource, Identity, SignIn, SignInOffer
+from latchpin.contracts.people import AssertionSource, Groups, Identity, SignIn, SignInOffer
 from latchpin.contracts.readers import EventListener, Recorder, Teller
 from latchpin.contracts.resources import (
     AUTHORIZE_FIRST,
@@ -77,6 +77,7 @@ __all__ = [
     "GrantParameters",
     "GrantRequest",
     "GrantSubject",
+    "Groups",
     "Identity",
     "Instance",
     "Keeps",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from latchpin.contracts.servers import Upstream
     from latchpin.model import Caller, Evidence, IdentityAssertion, IdentityProvider
 
-__all__ = ["AssertionSource", "Identity", "SignIn", "SignInOffer"]
+__all__ = ["AssertionSource", "Groups", "Identity", "SignIn", "SignInOffer"]
 
 SettingsT = TypeVar("SettingsT", bound="BaseSettings")
 
@@ -82,6 +82,20 @@ class SignInOffer(Generic[SettingsT]):
     settings: type[SettingsT]
     needs: str
     describe: Callable[[SettingsT], SignIn | None]
+
+
+class Groups(Protocol):
+    """One way to know in which groups people are. All are asked, and whom one of them names is in the group."""
+
+    async def of(self, caller: Caller) -> frozenset[str]:
+        """The groups of ``caller.email``, each as ``latchpin.model.write_group`` writes it; of a stranger none.
+
+        Asked for each request whose sender is not remembered, so it remembers what it reads; half a second at most, so
+        that a change counts everywhere within a second. ``caller.groups`` are those that the request itself proves.
+
+        Raises:
+            BackendUnavailable: it cannot be said; the request is refused.
+        """
 
 
 class AssertionSource(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
+from latchpin.model import GROUP, write_group
 from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.model.urls import check_url
 from latchpin.oauth.authorize import check_extra_parameters
@@ -68,10 +70,20 @@ def _check_redirect_uri(value: str) -> str:
 
 
 def _check_user(value: str) -> str:
-    text = value.strip().lower()
+    text = value.strip()
+    if text.startswith(GROUP):
+        return _check_group(text)
+    text = text.lower()
     if not re.fullmatch(r"(\*|[^\s@*,]+)@[^\s@*,]+", text):
-        raise ValueError("must be an address (ann@example.com) or a whole domain (*@example.com)")
+        raise ValueError("must be an address (a@example.com), a whole domain (*@example.com) or a group (group:staff)")
     return text
+
+
+def _check_group(text: str) -> str:
+    name = unquote(text.removeprefix(GROUP))
+    if write_group(name) is None or "\ufffd" in name:
+        raise ValueError("must have a group's name behind 'group:', with %20 for a blank in it")
+    return f"{GROUP}{write_group(name)}"
 
 
 def _check_scope(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from latchpin.model import Caller, Gateway
+from latchpin.model import GROUP, Caller, Gateway
 
 __all__ = ["is_allowed", "may_use"]
 
@@ -25,4 +25,6 @@ def is_allowed(caller: Caller, allowed_users: Collection[str]) -> bool:
         return True
     email = caller.email.lower()
     domain = email.rpartition("@")[2]
-    return email in allowed_users or f"*@{domain}" in allowed_users
+    if (email in allowed_users and not email.startswith(GROUP)) or f"*@{domain}" in allowed_users:
+        return True
+    return bool(caller.groups) and any(GROUP + name in allowed_users for name in caller.groups)

@@ -16,7 +16,7 @@ from latchpin.identity.jwts import decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.presented import BEARER, parse_authorization
 from latchpin.identity.revocations import SessionRevocations
 from latchpin.identity.signed_tokens import ADMIN_CLAIM, SignedTokens
-from latchpin.model import Caller, Evidence, IdentityAssertion
+from latchpin.model import Caller, Evidence, IdentityAssertion, read_groups
 from latchpin.oauth.assertions import read_expiry, type_of
 
 __all__ = ["BearerIdentity"]
@@ -31,6 +31,7 @@ class BearerIdentity:
     Args:
         signed_tokens: knows issuer, audience and our own keys.
         email_claim: JWT_EMAIL_CLAIM.
+        groups_claim: JWT_GROUPS_CLAIM.
         key_set: the published keys; None where tokens are our own.
         clock: judges the times.
         revocations: knows whose tokens of our own were ended.
@@ -44,12 +45,14 @@ class BearerIdentity:
         signed_tokens: SignedTokens,
         *,
         email_claim: str,
+        groups_claim: str | None,
         key_set: KeySet | None,
         clock: Clock,
         revocations: SessionRevocations,
     ) -> None:
         self._signed_tokens = signed_tokens
         self._email_claim = email_claim
+        self._groups_claim = groups_claim
         self._key_set = key_set
         self._clock = clock
         self._revocations = revocations
@@ -81,6 +84,7 @@ class BearerIdentity:
             assertion=self._assertion(token),
             proves_intent=True,
             expires_at=datetime.fromtimestamp(claims["exp"] + self._leeway, UTC),
+            groups=frozenset() if self._groups_claim is None else read_groups(claims.get(self._groups_claim)),
         )
 
     async def _check_not_ended(self, email: str, issued_at: object) -> None:

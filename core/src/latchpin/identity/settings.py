@@ -18,6 +18,7 @@ class BearerSettings(Settings):
     jwt_issuer: str | None = Field(None, description="Required iss of callers' bearer tokens.")
     jwt_audience: str | None = Field(None, description="Required aud of callers' bearer tokens.")
     jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
+    jwt_groups_claim: str | None = Field(None, description="Claim that lists the caller's groups.")
 
 
 class TrustedProxySettings(Settings):

@@ -27,6 +27,7 @@ async def open_bearer(settings: BearerSettings, context: Context) -> AsyncIterat
     yield BearerIdentity(
         _signed_tokens(settings, context),
         email_claim=settings.jwt_email_claim,
+        groups_claim=settings.jwt_groups_claim,
         key_set=KeySet(url, upstream=await context.trusted(url), clock=context.clock) if url else None,
         clock=context.clock,
         revocations=SessionRevocations(context.kept, context.clock, context.endings),

@@ -6,6 +6,8 @@ value is left out when it is printed.
 
 Some names are words or numbers of others: ``AuthType`` and ``JWT_BEARER`` (a grant) are a gateway's,
 ``NO_PROFILE`` is what its ``provider`` says to have none,
+``GROUP`` is what stands before a group's name in ``allowed_users``; ``write_group`` writes such a name and
+``read_groups`` those of a claim,
 ``CLIENT_ITSELF`` is the owner of a token that is the gateway's own and ``COMPANY`` of one that all share,
 ``ConnectionKind`` says which a gateway has, ``VIA_ACCESS_TOKEN`` is how a caller came whose
 program runs OAuth itself, ``ID_INDEX`` is the index that each collection has.
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         IdentityProvider,
         OAuthConfig,
     )
+    from latchpin.model.groups import GROUP, read_groups, write_group
     from latchpin.model.pending import PendingAuthorization, StateKey
     from latchpin.model.person import VIA_ACCESS_TOKEN, Caller, Evidence, IdentityAssertion
     from latchpin.model.records import CLIENT_ITSELF, COMPANY, RegisteredClient, StoredToken, StoredTool, ToolChanges
@@ -51,6 +54,7 @@ __all__ = [
     "Evidence",
     "Fact",
     "FactKind",
+    "GROUP",
     "Gateway",
     "ID_INDEX",
     "IdentityAssertion",
@@ -75,6 +79,8 @@ __all__ = [
     "ToolChanges",
     "VIA_ACCESS_TOKEN",
     "index_time",
+    "read_groups",
+    "write_group",
 ]
 
 _MODULES = {
@@ -90,6 +96,7 @@ _MODULES = {
         "IdentityProvider",
         "OAuthConfig",
     ),
+    "groups": ("GROUP", "read_groups", "write_group"),
     "pending": ("PendingAuthorization", "StateKey"),
     "person": ("VIA_ACCESS_TOKEN", "Caller", "Evidence", "IdentityAssertion"),
     "records": ("CLIENT_ITSELF", "COMPANY", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"),

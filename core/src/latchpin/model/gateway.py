@@ -95,7 +95,7 @@ class Gateway:
     Attributes:
         id: 32 hexadecimal digits.
         url: the MCP server's endpoint.
-        allowed_users: addresses or ``*@domain``; empty means everyone who is signed in.
+        allowed_users: addresses, ``*@domain`` or ``group:name``; empty means everyone who is signed in.
         oauth: present exactly if ``auth_type`` is ``oauth``.
         pinned_issuer: the issuer found on first use; a different one later is not followed silently.
         revision: starts at 1 and grows by one with every change.

@@ -41,6 +41,7 @@ class Caller:
             browser send this proof: a header that the program adds. Forms then need no token. False for what a
             browser sends by itself (a cookie, HTTP Basic, a client certificate) and for what a proxy adds.
         expires_at: when what came proves nothing any more; None where it does not say.
+        groups: those that the person is in, each written as ``latchpin.model.write_group`` writes it.
     """
 
     email: str
@@ -50,6 +51,7 @@ class Caller:
     assertion: IdentityAssertion | None = field(default=None, repr=False, compare=False)
     proves_intent: bool = False
     expires_at: datetime | None = field(default=None, compare=False)
+    groups: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from latchpin.contracts import (
     EventListener,
     Gauge,
     Grant,
+    Groups,
     Identity,
     McpServers,
     NavigationEntry,
@@ -145,6 +146,13 @@ IDENTITY = BackendHook(
     "latchpin_identity",
     "Offer ways to know callers; two answers that disagree are refused.",
     contract=Identity,
+    used="all are asked",
+)
+GROUPS = BackendHook(
+    "latchpin_groups",
+    "Offer ways to know in which groups people are: a gateway's ``allowed_users`` and rules name them.",
+    contract=Groups,
+    may_be_none=True,
     used="all are asked",
 )
 SIGN_INS: Hook[SignInOffer[Any]] = Hook(

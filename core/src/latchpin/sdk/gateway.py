@@ -20,6 +20,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
   what only a call finds out about that, and gives it a name, which ``latest_refusal`` repeats;
   ``decline_authorization`` is told that a person does without, and ``owes_authorization`` says whether somebody was
   told to authorize and has not done so.
+- ``with_groups``: somebody whom no request proved, in all their groups.
 - ``list_resources`` and ``find_resource``: the MCP endpoints that plugins serve, as a caller may use them.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
 - ``close``: who opened it lets it end what is under way.

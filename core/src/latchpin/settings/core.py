@@ -137,6 +137,9 @@ class CoreSettings(Settings):
     jwt_issuer: str | None = Field(None, description="The iss that bearer tokens must have; empty: BASE_URL.")
     jwt_audience: str | None = Field(None, description="The aud that bearer tokens must have; empty: BASE_URL.")
     jwt_email_claim: str = Field("email", description="Claim that holds the caller's address.")
+    jwt_groups_claim: str | None = Field(
+        None, description="Claim that lists the caller's groups, such as groups; empty: none is read."
+    )
     admin_emails: Words = Field((), description="Addresses of administrators, however they sign in.")
     session_lifetime_seconds: int = Field(
         43_200, ge=60, le=86_400 * 30, description="How long a sign-in in a browser lasts, in seconds."

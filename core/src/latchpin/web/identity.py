@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from latchpin.contracts import Identity
 from latchpin.errors import Forbidden, InvalidRequest, NotSignedIn
+from latchpin.identity.groups import with_groups
 from latchpin.identity.presented import Presented, parse_authorization
 from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.revocations import ended_at
@@ -146,14 +147,20 @@ async def _remembered_or_asked(request: Request) -> Caller | None:
     proven: ProvenCallers = request.app.state.application.proven_callers
     key = proven.key_of(request.scope["headers"], request.scope.get(_RESOURCE))
     if key is None:
-        return await _identify(services_of(request), evidence_of(request))
+        return await _ask(request)
     caller = proven.find(key)
     if caller is None:
         asked = proven.begin()
-        caller = await _identify(services_of(request), evidence_of(request))
+        caller = await _ask(request)
         if caller is not None:
             proven.remember(key, caller, asked)
     return caller
+
+
+async def _ask(request: Request) -> Caller | None:
+    services = services_of(request)
+    caller = await _identify(services, evidence_of(request))
+    return caller if caller is None or not services.groups else await with_groups(services.groups, caller)
 
 
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:
@@ -183,7 +190,15 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
     is_admin = any(caller.is_admin for caller in found) or first.email in services.settings.admin_emails
     proves_intent = any(caller.proves_intent for caller in found)
     expires_at = min((caller.expires_at for caller in found if caller.expires_at is not None), default=None)
-    return replace(first, is_admin=is_admin, assertion=assertion, proves_intent=proves_intent, expires_at=expires_at)
+    groups = frozenset().union(*(caller.groups for caller in found))
+    return replace(
+        first,
+        is_admin=is_admin,
+        assertion=assertion,
+        proves_intent=proves_intent,
+        expires_at=expires_at,
+        groups=groups,
+    )
 
 
 def _asked(identities: Sequence[Identity], presented: Presented | None) -> Sequence[Identity]:

@@ -46,7 +46,9 @@ def add(  # noqa: PLR0917  typer passes them by name
     url: Annotated[str, typer.Argument(help="The MCP server's URL.")],
     name: Annotated[str | None, typer.Option(help="A name; by default the URL's host and path.")] = None,
     auth: Annotated[str, typer.Option(help="oauth or none.")] = "oauth",
-    allow: Annotated[list[str] | None, typer.Option(help="Who may use it: address or *@domain; repeatable.")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Who may use it: address, *@domain or group:name; repeatable.")
+    ] = None,
     config: Annotated[str, typer.Option(help='oauth_config as JSON, e.g. \'{"issuer": "..."}\'.')] = "{}",
     no_discover: Annotated[bool, typer.Option("--no-discover", help="Do not ask the servers now.")] = False,
     as_json: Json = False,

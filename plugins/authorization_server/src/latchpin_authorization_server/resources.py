@@ -6,7 +6,12 @@ from latchpin.contracts import ProtectedResource
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
-__all__ = ["owes_authorization"]
+__all__ = ["find_for_person", "owes_authorization"]
+
+
+async def find_for_person(application: Application, url: str, caller: Caller) -> ProtectedResource | None:
+    """The MCP endpoint of exactly that URL that a person may use of whom the request tells the address alone."""
+    return await application.find_resource(url, await application.with_groups(caller))
 
 
 async def owes_authorization(application: Application, resource: ProtectedResource, caller: Caller) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchpin.errors import InvalidRequest
+from latchpin.model import read_groups
 from latchpin.sdk.identity import parse_email
 
 from latchpin_oidc_login.errors import NotAdmitted
@@ -25,17 +26,20 @@ class Person:
 
     Attributes:
         is_admin: by a group; ADMIN_EMAILS counts besides.
+        groups: as ``latchpin.model.write_group`` writes them.
     """
 
     email: str
     is_admin: bool
+    groups: frozenset[str] = frozenset()
 
 
 def lacks_claims(claims: Mapping[str, Any], settings: OidcLoginSettings) -> bool:
     """Whether the ID token leaves something open that the userinfo endpoint may tell."""
     if settings.oidc_login_email_claim not in claims or VERIFIED not in claims:
         return True
-    return bool(settings.oidc_login_admin_groups) and settings.oidc_login_groups_claim not in claims
+    wanted = settings.oidc_login_admin_groups or settings.oidc_login_groups_days
+    return bool(wanted) and settings.oidc_login_groups_claim not in claims
 
 
 def read_person(claims: Mapping[str, Any], userinfo: Mapping[str, Any], settings: OidcLoginSettings) -> Person:
@@ -60,8 +64,9 @@ def read_person(claims: Mapping[str, Any], userinfo: Mapping[str, Any], settings
     except InvalidRequest as exc:
         raise NotAdmitted(f"the claim '{name}': {exc.detail}") from exc
     _check_domain(email, settings)
-    groups = _read_groups(claims if settings.oidc_login_groups_claim in claims else userinfo, settings)
-    return Person(email, is_admin=not groups.isdisjoint(settings.oidc_login_admin_groups))
+    value = (claims if settings.oidc_login_groups_claim in claims else userinfo).get(settings.oidc_login_groups_claim)
+    is_admin = not _read_names(value).isdisjoint(settings.oidc_login_admin_groups)
+    return Person(email, is_admin, read_groups(value))
 
 
 def _check_verified(source: Mapping[str, Any], settings: OidcLoginSettings) -> None:
@@ -89,7 +94,6 @@ def _check_domain(email: str, settings: OidcLoginSettings) -> None:
         raise NotAdmitted("addresses of your domain are not admitted")
 
 
-def _read_groups(source: Mapping[str, Any], settings: OidcLoginSettings) -> frozenset[str]:
-    value = source.get(settings.oidc_login_groups_claim)
+def _read_names(value: object) -> frozenset[str]:
     values = value if isinstance(value, list) else [value]
     return frozenset(item for item in values if isinstance(item, str))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import Check, CheckContext, Finding, SignIn, SignInOffer
+from latchpin.contracts import Backend, Check, CheckContext, Context, Finding, Groups, SignIn, SignInOffer
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from latchpin_oidc_login.settings import OidcLoginSettings
 
-__all__ = ["latchpin_checks", "latchpin_routes", "latchpin_sign_ins"]
+__all__ = ["latchpin_checks", "latchpin_groups", "latchpin_routes", "latchpin_sign_ins"]
 
 BEGIN = "/login/oidc"
 SIGN_OUT = "/login/oidc/sign-out"
@@ -31,6 +32,22 @@ def _describe(settings: OidcLoginSettings) -> SignIn | None:
         signs_out=SignOut(settings.oidc_login_issuer or "").offered,
         names_administrators=bool(settings.oidc_login_admin_groups),
     )
+
+
+@asynccontextmanager
+async def _open_groups(settings: OidcLoginSettings, context: Context) -> AsyncIterator[Groups | None]:
+    from latchpin_oidc_login.groups import KEPT_GROUPS, OidcGroups  # noqa: PLC0415  loaded when asked for
+
+    kept = settings.configured and settings.oidc_login_groups_days
+    yield OidcGroups(context.collection(KEPT_GROUPS), context.clock) if kept else None
+
+
+@latchpin.hookimpl
+def latchpin_groups() -> Sequence[Backend[OidcLoginSettings, Groups | None]]:
+    """Offer the groups that the provider named at sign-ins."""
+    from latchpin_oidc_login.settings import OidcLoginSettings  # noqa: PLC0415  loaded when asked for
+
+    return [Backend("oidc", "the provider's groups", OidcLoginSettings, _open_groups)]
 
 
 @latchpin.hookimpl

@@ -38,6 +38,9 @@ class OidcLoginSettings(latchpin.Settings):
     )
     oidc_login_allowed_domains: Words = Field((), description="Domains of addresses that may sign in; empty: all.")
     oidc_login_groups_claim: str = Field("groups", min_length=1, description="Claim that lists the person's groups.")
+    oidc_login_groups_days: int = Field(
+        0, ge=0, le=365, description="Days for which the groups named at a sign-in count; 0: they are not kept."
+    )
     oidc_login_admin_groups: Words = Field((), description="Groups whose members are administrators.")
     oidc_login_session_seconds: int | None = Field(
         None, ge=60, le=86_400 * 30, description="How long a sign-in lasts; at most SESSION_LIFETIME_SECONDS."

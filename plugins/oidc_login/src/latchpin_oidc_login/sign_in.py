@@ -21,6 +21,7 @@ from latchpin.sdk.oauth import AuthorizationRequest, CallbackParameters, build_a
 from latchpin_oidc_login.answer import parse_answer, read_code
 from latchpin_oidc_login.discovery import Discovery
 from latchpin_oidc_login.errors import StateInvalid, explain
+from latchpin_oidc_login.groups import keep_groups
 from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person
 from latchpin_oidc_login.redemption import CodeRedemption, Redeemed
@@ -178,7 +179,10 @@ class OidcSignIn:
             raise explain(exc) from exc
 
     async def _keep(self, redeemed: Redeemed) -> None:
-        """Put the ID token where core looks for it, if that is wanted (enterprise-managed authorization)."""
+        """Put the ID token where core looks for it, and the groups where they are looked for, if that is wanted."""
+        if self._settings.oidc_login_groups_days:
+            person, lifetime = redeemed.person, timedelta(days=self._settings.oidc_login_groups_days)
+            await keep_groups(self._services.context, person.email, person.groups, lifetime=lifetime)
         if self._settings.oidc_login_keep_id_token:
             client_id = self._settings.oidc_login_client_id or ""
             provider = IdentityProvider(self._issuer, None, client_id)

@@ -112,7 +112,8 @@ class RefreshAhead:
 
     async def _refresh(self, token: StoredToken, pile: _Pile) -> None:
         try:
-            gateway = await self._application.gateways.get(token.gateway_id, Caller(token.app_user_email))
+            caller = await self._application.with_groups(Caller(token.app_user_email))
+            gateway = await self._application.gateways.get(token.gateway_id, caller)
             await self._application.tokens.refresh_ahead(gateway, token)
         except (NotFound, AuthorizationRequired):  # the user may no longer use the gateway, or must authorize again
             await self._put_off(token, forever=True)

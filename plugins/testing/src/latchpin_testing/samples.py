@@ -82,7 +82,7 @@ def gateway(now: datetime, **changes: Any) -> Gateway:  # noqa: ANN401  any fiel
         name="Weather",
         url="https://mcp.example.com/mcp",
         auth_type="oauth",
-        allowed_users=("ada@example.com", "*@example.org"),
+        allowed_users=("ada@example.com", "*@example.org", "group:Staff%20of%20Köln"),
         oauth=OAuthConfig(
             grant_type="authorization_code",
             client_id="client-7",

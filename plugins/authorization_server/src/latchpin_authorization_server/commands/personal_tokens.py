@@ -92,7 +92,7 @@ def end(token_id: Annotated[str, typer.Argument(help="Its id, as 'latchpin perso
 async def _endpoint_of(application: Application, which: str, owner: Caller) -> str:
     """The URL of a gateway's MCP endpoint, which ``owner`` may use."""
     gateway = await find_gateway(application, which)
-    for resource in await application.list_resources(owner):
+    for resource in await application.list_resources(await application.with_groups(owner)):
         if resource.gateway is not None and resource.gateway.id == gateway.id:
             return resource.url
     raise InvalidRequest(

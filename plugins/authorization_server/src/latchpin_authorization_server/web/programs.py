@@ -17,7 +17,7 @@ from latchpin_authorization_server.clients.registration import Registered
 from latchpin_authorization_server.errors import OAuthError
 from latchpin_authorization_server.grants.requests import only_values
 from latchpin_authorization_server.metadata import PATHS, build_metadata
-from latchpin_authorization_server.resources import owes_authorization
+from latchpin_authorization_server.resources import find_for_person, owes_authorization
 from latchpin_authorization_server.server import AuthorizationServer, open_server
 from latchpin_authorization_server.web.asker import address_of
 from latchpin_authorization_server.web.described import (
@@ -73,7 +73,7 @@ async def give_token(request: Request) -> Response:
     try:
         form = await read_form(request)
         application = application_of(request)
-        find, owes = application.find_resource, partial(owes_authorization, application)
+        find, owes = partial(find_for_person, application), partial(owes_authorization, application)
         answer = await server.token_endpoint.answer(request.headers.get("authorization"), form, find, owes)
     except OAuthError as exc:
         return refuse(exc)
