@@ -1,4 +1,4 @@
-"""The suite's ``server`` scenarios: once at the reference server, once at the gateway's endpoint in front of it.
+"""The suite's ``server`` scenarios: at the reference server, at the gateway's endpoint in front of it, at the one endpoint.
 
 A gateway answers as the server behind it does. So what counts is that nothing comes out otherwise through it.
 """
@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.conformance.renaming import Renaming
 from tests.servers.processes import HOST, Reservation, ServerProcess, serve_asgi
 from tests.servers.programs import Node
 
@@ -26,16 +28,28 @@ __all__ = ["DIFFERS", "Served", "judge_served", "parse_marks", "render_served", 
 
 REVISIONS = ("2025-11-25", "2026-07-28")
 ROOT = Path(__file__).parents[2]
-DIFFERS: dict[str, str] = {}
-"""The scenarios that come out otherwise through the gateway, each with the reason."""
+SLUG = "reference"
+"""Of the reference server at the one endpoint."""
+
+Place = Literal["its own", "the one"]
+"""An endpoint of the gateway's."""
+
+Marks = dict[str, tuple[int, int]]
+"""How many checks passed and did not, by scenario."""
+
+DIFFERS: dict[tuple[Place, str], str] = {}
+"""The scenarios that come out worse at an endpoint than at the server, each with the reason."""
 
 _ABOUT = """## As a server, before a reference server
 
 The suite's `server` scenarios, once at a server with all that they ask for (`tests/conformance/reference.py`, on the
-official Python SDK), once at the gateway's endpoint in front of it. The suite has no option for a token, so a small
-server of the tests adds one on the way. The part fails if anything comes out worse through the gateway.
+official Python SDK), once at the gateway's own endpoint in front of it, and once at the [one endpoint](one-endpoint.md).
+The suite has no option for a token, so a small server of the tests adds one on the way. The suite calls things by fixed
+names, which begin with the server's slug at the one endpoint: there the same small server puts the slug before what a
+request names, and takes it from what a list names (`tests/conformance/renaming.py`). Nothing else is changed. The part
+fails if anything comes out worse through the gateway and is not explained below.
 
-Each scenario by revision: the number of checks that passed in both places, or how many of how many.
+Each scenario by endpoint and revision: the number of checks that passed there and at the server, or how many of how many.
 """
 
 
@@ -44,10 +58,12 @@ class Served:
     """One scenario.
 
     Attributes:
+        place: the endpoint.
         direct: how many checks passed and failed at the server itself.
         through: the same through the gateway.
     """
 
+    place: Place
     revision: str
     scenario: str
     direct: tuple[int, int]
@@ -66,19 +82,21 @@ def run_serving(node: Node, program: Path, base_url: str, bearer: Callable[[], s
     """
     with _start_reference() as server:
         headers = {"authorization": f"Bearer {bearer()}"}
-        entry = {"url": server, "auth_type": "none"}
+        entry = {"name": SLUG, "url": server, "auth_type": "none"}
         made = httpx.post(f"{base_url}/gateways", json=entry, headers=headers, trust_env=False, timeout=60)
-        endpoint = f"{base_url}/gateways/{made.raise_for_status().json()['id']}/mcp"
-        with start_bearer(endpoint, bearer()) as through:
-            return [
-                served
-                for revision in REVISIONS
-                for served in _pair(
-                    revision,
-                    _run(node, program, revision, server, output / f"direct-{revision}"),
-                    _run(node, program, revision, through, output / f"through-{revision}"),
-                )
-            ]
+        own = f"{base_url}/gateways/{made.raise_for_status().json()['id']}/mcp"
+        with (
+            start_bearer(own, bearer()) as its_own,
+            start_bearer(f"{base_url}/mcp", bearer(), Renaming(SLUG)) as the_one,
+        ):
+            places: dict[Place, str] = {"its own": its_own, "the one": the_one}
+            served = []
+            for revision in REVISIONS:
+                direct = _run(node, program, revision, server, output / f"direct-{revision}")
+                for place, url in places.items():
+                    folder = output / f"{place.replace(' ', '-')}-{revision}"
+                    served += _pair(place, revision, direct, _run(node, program, revision, url, folder))
+            return served
 
 
 @contextmanager
@@ -90,7 +108,7 @@ def _start_reference() -> Iterator[str]:
             yield f"http://{HOST}:{reserved.port}/mcp"
 
 
-def _run(node: Node, program: Path, revision: str, url: str, output: Path) -> dict[str, tuple[int, int]]:
+def _run(node: Node, program: Path, revision: str, url: str, output: Path) -> Marks:
     command = [str(program), "server", "--url", url, "--requirements", revision, "--output-dir", str(output)]
     output.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -102,41 +120,51 @@ def _run(node: Node, program: Path, revision: str, url: str, output: Path) -> di
     return marks
 
 
-def parse_marks(said: str) -> dict[str, tuple[int, int]]:
+def parse_marks(said: str) -> Marks:
     """How many checks passed and did not, by scenario, from the suite's summary."""
     summary = said.partition("=== SUMMARY ===")[2].partition("\nTotal:")[0]
     found = re.findall(r"^[✓✗] (\S+): (\d+) passed, (\d+) failed(?:, (\d+) warnings?)?", summary, re.MULTILINE)
     return {name: (int(passed), int(failed) + int(warned or 0)) for name, passed, failed, warned in found}
 
 
-def _pair(revision: str, direct: dict[str, tuple[int, int]], through: dict[str, tuple[int, int]]) -> list[Served]:
+def _pair(place: Place, revision: str, direct: Marks, through: Marks) -> list[Served]:
     none = (0, 1)
-    return [Served(revision, name, direct.get(name, none), through.get(name, none)) for name in {**direct, **through}]
+    return [
+        Served(place, revision, name, direct.get(name, none), through.get(name, none)) for name in {**direct, **through}
+    ]
 
 
 def judge_served(served: Sequence[Served]) -> list[str]:
     """What speaks against these results, a line each: what the gateway spoils, and reasons that hold no more."""
-    spoiled = {each.scenario for each in served if each.through[1] > each.direct[1]}
-    lines = [f"server {name} comes out worse through the gateway" for name in sorted(spoiled - DIFFERS.keys())]
-    return lines + [f"server {name} is said to differ, and does not" for name in sorted(DIFFERS.keys() - spoiled)]
+    spoiled = {(each.place, each.scenario) for each in served if each.through[1] > each.direct[1]}
+    lines = [
+        f"server {name} comes out worse at {place} endpoint than at the server"
+        for place, name in sorted(spoiled - DIFFERS.keys())
+    ]
+    return lines + [
+        f"server {name} is said to differ at {place} endpoint, and does not"
+        for place, name in sorted(DIFFERS.keys() - spoiled)
+    ]
 
 
 def render_served(served: Sequence[Served]) -> str:
     """The part of the page about them."""
+    columns = list(dict.fromkeys((each.place, each.revision) for each in served))
     lines = [
         _ABOUT,
-        f"| scenario | {' | '.join(REVISIONS)} |",
-        "|---" * (len(REVISIONS) + 1) + "|",
+        f"| scenario | {' | '.join(f'{place}, {revision}' for place, revision in sorted(columns))} |",
+        "|---" * (len(columns) + 1) + "|",
     ]
-    by_place = {(each.scenario, each.revision): each for each in served}
+    by_place = {(each.scenario, each.place, each.revision): each for each in served}
     for scenario in sorted({each.scenario for each in served}):
-        cells = [_cell(by_place.get((scenario, revision))) for revision in REVISIONS]
+        cells = [_cell(by_place.get((scenario, *column))) for column in sorted(columns)]
         lines.append(f"| `{scenario}` | {' | '.join(cells)} |")
     lines += [
         "",
         "What does not pass at the server itself is no matter of the gateway: the SDK has no `tasks`, an extension.",
     ]
-    lines += ["", *(f"- `{name}`: {reason}" for name, reason in DIFFERS.items())] if DIFFERS else []
+    if DIFFERS:
+        lines += ["", *(f"- `{name}` at {place} endpoint: {reason}" for (place, name), reason in DIFFERS.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -154,14 +182,16 @@ def _cell(served: Served | None) -> str:
 
 _OURS = frozenset({"authorization", "content-length", "transfer-encoding", "connection"})
 _THEIRS = frozenset({"transfer-encoding", "connection"})
+_OF_BYTES = frozenset({"content-length", "content-encoding"})
 
 
 class _Bearer:
     """Passes on what comes, with the token. Who addresses this server rightly addresses the endpoint rightly."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, renaming: Renaming | None) -> None:
         self._url = url
         self._token = token
+        self._renaming = renaming
         self._http = httpx.AsyncClient(trust_env=False, timeout=None)  # streams last as long as they like
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,10 +199,19 @@ class _Bearer:
             return
         request = Request(scope, receive)
         headers = self._headers(request, "{}:{}".format(*scope["server"]))
-        passed = self._http.build_request(request.method, self._url, headers=headers, content=await request.body())
+        body = await request.body()
+        if self._renaming is not None:
+            headers = [(name, self._renaming.header(name, value)) for name, value in headers]
+            body = self._renaming.request(body)
+        passed = self._http.build_request(request.method, self._url, headers=headers, content=body)
         answer = await self._http.send(passed, stream=True)
         try:
             kept = {name: value for name, value in answer.headers.items() if name not in _THEIRS}
+            if self._renaming is not None and kept.get("content-type") == "application/json":  # as all lists are there
+                whole = self._renaming.answer(await answer.aread())
+                kept = {name: value for name, value in kept.items() if name not in _OF_BYTES}
+                await Response(whole, answer.status_code, kept)(scope, receive, send)
+                return
             streamed = StreamingResponse(answer.aiter_raw(), answer.status_code, kept)
             await streamed(scope, receive, send)
         finally:
@@ -189,8 +228,8 @@ class _Bearer:
 
 
 @contextmanager
-def start_bearer(url: str, token: str) -> Iterator[str]:
+def start_bearer(url: str, token: str, renaming: Renaming | None = None) -> Iterator[str]:
     """Serve it in front of ``url``; give where it is."""
-    app: ASGIApp = _Bearer(url, token)
+    app: ASGIApp = _Bearer(url, token, renaming)
     with socket.create_server((HOST, 0)) as listener, serve_asgi(app, sock=listener):
         yield f"http://{HOST}:{listener.getsockname()[1]}/mcp"

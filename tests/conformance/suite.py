@@ -314,6 +314,9 @@ def run_all(
         start_latchpin(env=settings_of_gateway(key), cwd=Path(place)) as gateway,
         open_desk(Path(place) / "person", gateway.base_url, partial(bearer_for, gateway.base_url, key)),
     ):
+        if serves:  # before the scenarios of the other parts leave their servers' gateways behind
+            bearer = partial(bearer_for, gateway.base_url, key, None)
+            served = run_serving(node, program, gateway.base_url, bearer, output)
         for run in runs:
             folder = output / run.name.replace(" ", "-")
             folder.mkdir(parents=True, exist_ok=True)
@@ -321,9 +324,6 @@ def run_all(
             sys.stdout.write(f"{run.name}: {sum(each.passed for each in found)} of {len(found)} pass\n")
             sys.stdout.flush()
             results += found
-        if serves:
-            bearer = partial(bearer_for, gateway.base_url, key, None)
-            served = run_serving(node, program, gateway.base_url, bearer, output)
         (output / "gateway.log").write_text(gateway.output)
     return results, served
 
