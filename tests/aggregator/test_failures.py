@@ -43,6 +43,18 @@ async def test_many_calls_at_once_share_one_session(gateway: InnerGateway, alice
         assert server.backstage.count("initialize") == 1
 
 
+async def test_a_server_without_sessions_is_asked_for_one_again_after_a_while(gateway: InnerGateway):
+    """There it could ask the person something: that is worth a try, but not with every call."""
+    async with gateway.client(ALICE) as http:
+        alice = Program(http, f"{BASE}/mcp", "sessions", {"elicitation": {}})
+        with start_server("modern", json_response=True) as server:
+            await gateway.add(server.url, name="Open", auth_type="none")
+            for tries in (1, 1, 2):
+                assert text_in(await alice.call("open__shout", text="hi")) == "HI!"
+                assert server.backstage.count("initialize") == tries
+                gateway.clock.advance(minutes=31)
+
+
 ODD: dict[str, tuple[int, tuple[str, str], bytes]] = {
     "html": (200, ("content-type", "text/html"), b"<html>"),
     "not JSON": (200, JSON, b"{"),

@@ -18,6 +18,7 @@ import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
 
 __all__ = ["build_reference"]
 
@@ -65,7 +66,8 @@ async def _progresses(ctx: ServerRequestContext[Any], params: types.CallToolRequ
 async def _samples(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> Result:
     asked = {"method": "sampling/createMessage", "params": _sampling(str((params.arguments or {}).get("prompt")), 100)}
     request = types.CreateMessageRequest.model_validate(asked)
-    answer = await ctx.session.send_request(request, types.CreateMessageResult)
+    within = ServerMessageMetadata(related_request_id=ctx.request_id)
+    answer = await ctx.session.send_request(request, types.CreateMessageResult, metadata=within)
     return _text(f"LLM response: {getattr(answer.content, 'text', answer.content)}")
 
 

@@ -1,4 +1,4 @@
-"""The suite's ``server`` scenarios: at the reference server, at the gateway's endpoint in front of it, at the one endpoint.
+"""The suite's ``server`` scenarios: at the reference server, and at both endpoints of the gateway in front of it.
 
 A gateway answers as the server behind it does. So what counts is that nothing comes out otherwise through it.
 """
@@ -37,19 +37,23 @@ Place = Literal["its own", "the one"]
 Marks = dict[str, tuple[int, int]]
 """How many checks passed and did not, by scenario."""
 
-DIFFERS: dict[tuple[Place, str], str] = {}
+_SUBSCRIBES = "subscriptions to single resources are not served there, and it does not say that they are"
+DIFFERS: dict[tuple[Place, str], str] = {
+    ("the one", "resources-subscribe"): _SUBSCRIBES,
+    ("the one", "resources-unsubscribe"): _SUBSCRIBES,
+}
 """The scenarios that come out worse at an endpoint than at the server, each with the reason."""
 
 _ABOUT = """## As a server, before a reference server
 
 The suite's `server` scenarios, once at a server with all that they ask for (`tests/conformance/reference.py`, on the
-official Python SDK), once at the gateway's own endpoint in front of it, and once at the [one endpoint](one-endpoint.md).
-The suite has no option for a token, so a small server of the tests adds one on the way. The suite calls things by fixed
-names, which begin with the server's slug at the one endpoint: there the same small server puts the slug before what a
-request names, and takes it from what a list names (`tests/conformance/renaming.py`). Nothing else is changed. The part
-fails if anything comes out worse through the gateway and is not explained below.
+official Python SDK), once at the gateway's own endpoint in front of it, and once at the [one
+endpoint](one-endpoint.md). The suite has no option for a token, so a small server of the tests adds one on the way. The
+suite calls things by fixed names, which begin with the server's slug at the one endpoint: there the same small server
+puts the slug before what a request names, and takes it from what a list names (`tests/conformance/renaming.py`). It
+changes nothing else. The part fails if anything comes out worse through the gateway and is not explained below.
 
-Each scenario by endpoint and revision: the number of checks that passed there and at the server, or how many of how many.
+Each scenario by endpoint and revision: how many checks passed there and at the server, or how many of how many.
 """
 
 

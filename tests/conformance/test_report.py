@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.serving import DIFFERS, Served, judge_served, parse_marks, render_served
+from tests.conformance import serving
+from tests.conformance.renaming import Renaming
+from tests.conformance.serving import Served, judge_served, parse_marks, render_served
 from tests.conformance.suite import (
     REFUSED_AS,
     Result,
@@ -104,16 +106,45 @@ Total: 9 passed, 0 failed, 1 warnings
 def test_what_comes_out_worse_through_the_gateway_speaks_against_it(monkeypatch):
     assert parse_marks(SERVED) == {"ping": (2, 0), "caching": (7, 1)}
     assert parse_marks("it crashed") == {}
-    same, worse = Served("2026-07-28", "ping", (1, 1), (1, 1)), Served("2026-07-28", "caching", (8, 0), (7, 1))
+    monkeypatch.setattr(serving, "DIFFERS", {})
+    same = Served("the one", "2026-07-28", "ping", (1, 1), (1, 1))
+    worse = Served("its own", "2026-07-28", "caching", (8, 0), (7, 1))
     assert judge_served([same]) == []
     assert "caching" in judge_served([same, worse])[0]
-    monkeypatch.setitem(DIFFERS, "caching", "because")
+    monkeypatch.setitem(serving.DIFFERS, ("its own", "caching"), "because")
     assert judge_served([same, worse]) == []
     assert "caching" in judge_served([same])[0]
     page = render_served([same, worse])
-    assert "| `caching` |  | 7 of 8; 8 of 8 at the server |" in page
+    assert "| `caching` | 7 of 8; 8 of 8 at the server |  |" in page
     assert "| `ping` |  | 1 of 2 in both |" in page
-    assert "- `caching`: because" in page
+    assert "- `caching` at its own endpoint: because" in page
+
+
+def test_names_change_on_the_way_to_the_one_endpoint_and_nothing_else():
+    renaming = Renaming("s")
+    asked = {"method": "tools/call", "params": {"name": "a", "arguments": {"name": "a"}}}
+    assert json.loads(renaming.request(json.dumps(asked).encode()))["params"] == {
+        "name": "s__a",
+        "arguments": {"name": "a"},
+    }
+    completed = {"method": "completion/complete", "params": {"ref": {"type": "ref/resource", "uri": "x://a"}}}
+    assert json.loads(renaming.request(json.dumps(completed).encode()))["params"]["ref"]["uri"] == "s+x://a"
+    assert renaming.header("mcp-name", "a") == "s__a"
+    assert renaming.header("mcp-name", "=?base64?YQ=?=") == "=?base64?YQ=?=", "what is wrong stays so"
+    assert renaming.header("mcp-method", "a") == "a"
+    listed = {"result": {"tools": [{"name": "s__a"}], "resources": [{"name": "s__a", "uri": "s+x://a"}]}}
+    assert json.loads(renaming.answer(json.dumps(listed).encode()))["result"] == {
+        "tools": [{"name": "a"}],
+        "resources": [{"name": "s__a", "uri": "x://a"}],
+    }
+    for body in (
+        b"",
+        b"[]",
+        b'{"method": "ping" }',
+        b'{"result": [] }',
+        b'{"method":"tools/call","params":{"name":7} }',
+    ):
+        assert renaming.request(body) == renaming.answer(body) == body
 
 
 def test_the_table_counts_what_is_scored():

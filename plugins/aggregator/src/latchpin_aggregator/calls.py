@@ -125,17 +125,20 @@ class Calls:
             await ending[-1].end()
 
     async def _bring(self, call: Call, target: Target, era: Era, ending: list[Passing] | None = None) -> None:
-        if era == "modern":
+        session = await (self._session if era == "sessions" else self._session_to_be_asked_in)(call, target)
+        if era == "modern" and session is None:
             await self._once(call, target, None, None, ending)
             return
         there = name_there(call.session, call.id) if call.session else f"latchpin-{secrets.token_hex(16)}"
-        for _ in range(2):
-            session = await self._session(call, target)
-            passing = await self._once(call, target, session, there, ending)
-            if not passing.lost or session is None:
-                return
-            await self._sessions.forget(target.gateway, call.caller, call.profile, session)
-        await passing.give_up()
+        passing = await self._once(call, target, session, there, ending)
+        if not passing.lost or session is None:
+            return
+        await self._sessions.forget(target.gateway, call.caller, call.profile, session)
+        again = await self._session(call, target)
+        passing = await self._once(call, target, again, there, ending)
+        if passing.lost and again is not None:
+            await self._sessions.forget(target.gateway, call.caller, call.profile, again)
+            await passing.give_up()
 
     async def _era(self, call: Call, target: Target) -> Era:
         """How the server speaks; as the caller does where it does not say so now: it says why to the call itself."""
@@ -149,6 +152,17 @@ class Calls:
         try:
             return await self._sessions.of(target.gateway, call.caller, call.profile)
         except Unavailable:
+            return None
+
+    async def _session_to_be_asked_in(self, call: Call, target: Target) -> ServerSession | None:
+        """A session at a server of 2026-07-28 that has them too: there it can ask what the caller's program answers."""
+        if not call.profile.letters or not self._eras.may_have_sessions(target.gateway):
+            return None
+        try:
+            return await self._sessions.of(target.gateway, call.caller, call.profile)
+        except Unavailable as exc:
+            if exc.answered:
+                self._eras.note_alone(target.gateway)
             return None
 
     async def _once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
@@ -20,6 +21,8 @@ __all__ = ["ERAS", "Eras"]
 ERAS = CollectionSpec("aggregator_eras")
 """A document for each gateway, good for the URL that it names."""
 _MOST = 10_000
+_ALONE_FOR = timedelta(hours=1)
+"""For how long a server that opens no session is not asked for one again: it may only have been out of order."""
 _DISCOVER = "server/discover"
 
 
@@ -30,7 +33,9 @@ class Eras:
         self._documents: Collection = application.services.context.collection(ERAS)
         self._wire = wire
         self._seconds = seconds
+        self._clock = application.services.clock
         self._known: Bounded[tuple[str, str], Era] = Bounded(_MOST)
+        self._alone: Bounded[tuple[str, str], datetime] = Bounded(_MOST)
 
     async def known(self, gateway: Gateway) -> Era | None:
         """How the server speaks; None: nobody has found it out yet."""
@@ -64,6 +69,15 @@ class Eras:
             return "sessions"
         await self.keep(gateway, "modern")
         return "modern"
+
+    def may_have_sessions(self, gateway: Gateway) -> bool:
+        """Whether a server of 2026-07-28 may speak the other way too, as those of the official SDKs do."""
+        until = self._alone.get((gateway.id, gateway.url))
+        return until is None or until <= self._clock()
+
+    def note_alone(self, gateway: Gateway) -> None:
+        """A server of 2026-07-28 has no sessions: it is not asked for one again at once."""
+        self._alone[gateway.id, gateway.url] = self._clock() + _ALONE_FOR
 
     async def forget(self, gateway: Gateway) -> None:
         """Find it out anew when it is next asked for: the server does not speak like that any more."""

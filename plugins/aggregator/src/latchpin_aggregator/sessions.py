@@ -96,7 +96,8 @@ class Sessions:
         session = await self._load(key)
         if session is None:
             session = await self._open(gateway, caller, profile)
-            await self._eras.keep(gateway, "sessions")
+            if await self._eras.known(gateway) is None:
+                await self._eras.keep(gateway, "sessions")
             await self._keep(key, gateway, session)
             self._known[key] = session
         return session

@@ -148,7 +148,10 @@ class Answer:
             raise self._problem()
         error = value.get("error")
         if not self.from_server and isinstance(error, dict) and error.get("code") == AUTHORIZE_FIRST:
-            raise Unavailable("it needs your authorization", waits=True)
+            problem = error["data"]
+            if "authorize_url" in problem:
+                raise Unavailable("it needs your authorization", waits=True)
+            raise Unavailable(str(problem["detail"])[:500].rstrip("."))  # no authorization of a person's would help
         return value
 
     def _problem(self) -> Unavailable:
