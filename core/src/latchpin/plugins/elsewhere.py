@@ -48,7 +48,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-api-docs": Brings(paths=r"/docs(/.*)?"),
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
-    "latchpin-aggregator": Brings(paths=r"/mcp"),
+    "latchpin-aggregator": Brings(commands=("sets",), paths=r"/mcp(/[^/]+)?|/sets(/[^/]+)?|/admin/sets(/.*)?"),
     "latchpin-edge": Brings(commands=("edge",), paths=r"/edge/token/[^/]+", settings=("EDGE_SECRET",)),
     "latchpin-authorization-server": Brings(
         commands=("applications", "personal-tokens", "login", "logout"),

@@ -1,18 +1,26 @@
-"""What Latchpin finds: the one endpoint, and its settings."""
+"""What Latchpin finds: the one endpoint and those of sets, what is to be said of sets, and the settings."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import ProtectedResources
+from latchpin.contracts import Check, Command, NavigationEntry, ProtectedResources
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from latchpin_aggregator.settings import AggregatorSettings
 
-__all__ = ["latchpin_protected_resources", "latchpin_routes", "latchpin_settings"]
+__all__ = [
+    "latchpin_checks",
+    "latchpin_commands",
+    "latchpin_navigation",
+    "latchpin_protected_resources",
+    "latchpin_routes",
+    "latchpin_settings",
+]
 
 
 @latchpin.hookimpl
@@ -25,15 +33,37 @@ def latchpin_settings() -> list[type[AggregatorSettings]]:
 
 @latchpin.hookimpl
 def latchpin_routes() -> list[APIRouter]:
-    """Offer the endpoint."""
+    """Offer the endpoints, and what is done with sets."""
     from latchpin_aggregator.routes import make_router  # noqa: PLC0415  FastAPI is not loaded by commands
+    from latchpin_aggregator.sets import pages, routes  # noqa: PLC0415  as above
 
-    return [make_router()]
+    return [make_router(), routes.router, pages.router]
 
 
 @latchpin.hookimpl
 def latchpin_protected_resources() -> list[ProtectedResources]:
-    """Name the endpoint, so that clients can get tokens for it."""
+    """Name the endpoints, so that clients can get tokens for them."""
     from latchpin_aggregator.resource import find_resource, list_resources, names_endpoint  # noqa: PLC0415  as above
 
     return [ProtectedResources(names_endpoint, find_resource, list_resources)]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to the sets."""
+    about = "Several servers behind one URL, for a team or a task."
+    return [NavigationEntry("Sets", "/admin/sets", about, group="gateways", rank=20)]
+
+
+@latchpin.hookimpl
+def latchpin_commands() -> Sequence[Command]:
+    """Add ``latchpin sets``."""
+    return [Command("sets", "Sets of gateways, each behind a URL of its own.", "latchpin_aggregator.sets.commands:app")]
+
+
+@latchpin.hookimpl
+def latchpin_checks() -> Sequence[Check]:
+    """Say which sets have nothing in them."""
+    from latchpin_aggregator.sets.checks import check_sets  # noqa: PLC0415  loaded when asked for
+
+    return [Check("sets", "MCP servers", "the sets of gateways", check_sets)]

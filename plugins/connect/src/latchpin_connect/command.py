@@ -38,6 +38,9 @@ def show_config(
     gateway: Annotated[
         str, typer.Option("--gateway", help="Which gateway: its id, its first digits, or its name.")
     ] = "",
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="Which endpoint instead: its URL or its path, as in /mcp/dev.")
+    ] = "",
     *,
     as_json: Json = False,
 ) -> None:
@@ -46,8 +49,8 @@ def show_config(
     if program is None:
         known = ", ".join(each.key for each in PROGRAMS)
         raise InvalidRequest(f"no client is called {client!r}", remedy=f"Use one of {known}.")
-    endpoint, signs_in = run(_find_endpoint(gateway))
-    snippets = program.build(short_name(endpoint.name), endpoint.url)
+    found, signs_in = run(_find_endpoint(gateway, endpoint))
+    snippets = program.build(short_name(found.name), found.url)
     if as_json:
         print_json([{"kind": each.kind, "label": each.label, "text": each.text} for each in snippets])
         return
@@ -57,7 +60,7 @@ def show_config(
     _tell_next(program, signs_in=signs_in)
 
 
-async def _find_endpoint(gateway: str) -> tuple[ProtectedResource, bool]:
+async def _find_endpoint(gateway: str, endpoint: str) -> tuple[ProtectedResource, bool]:
     """The endpoint that is meant, and whether clients are signed in here."""
     from latchpin_connect.endpoints import (  # noqa: PLC0415  all of the gateway
         choose_endpoint,
@@ -68,13 +71,17 @@ async def _find_endpoint(gateway: str) -> tuple[ProtectedResource, bool]:
         endpoints = await application.list_resources(OPERATOR)
         if not endpoints:
             raise NotFound("there is no MCP endpoint", remedy="Add a gateway: latchpin gateways add, or in the pages.")
-        if not gateway and len(endpoints) > 1 and not any(each.aggregate for each in endpoints):
+        if gateway and endpoint:
+            raise InvalidRequest("--gateway and --endpoint name two endpoints", remedy="Use one of them.")
+        if not (gateway or endpoint) and len(endpoints) > 1 and not any(each.aggregate for each in endpoints):
             names = ", ".join(each.name for each in endpoints[:10])
             raise InvalidRequest(f"there are several gateways: {names}", remedy="Name one with --gateway.")
         gateway_id = (await find_gateway(application, gateway)).id if gateway else ""
-        found = choose_endpoint(endpoints, gateway_id)
+        url = application.services.settings.base_url + endpoint if endpoint.startswith("/") else endpoint
+        found = choose_endpoint(endpoints, gateway_id, url)
         if found is None:
-            raise NotFound("that gateway has no MCP endpoint")
+            what = "there is no such MCP endpoint" if endpoint else "that gateway has no MCP endpoint"
+            raise NotFound(what, remedy="The page /connect lists them all.")
         return found, signs_clients_in(application)
 
 

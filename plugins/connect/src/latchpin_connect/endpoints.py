@@ -15,8 +15,18 @@ def signs_clients_in(application: Application) -> bool:
     return any(getattr(identity, "issuer", None) for identity in application.services.identities)
 
 
-def choose_endpoint(endpoints: Sequence[ProtectedResource], gateway_id: str) -> ProtectedResource | None:
-    """The endpoint of that gateway alone; where none is named that of all servers, else the first; None: no such."""
-    if not gateway_id:
-        return next((each for each in endpoints if each.aggregate), endpoints[0] if endpoints else None)
-    return next((each for each in endpoints if each.gateway is not None and each.gateway.id == gateway_id), None)
+def choose_endpoint(
+    endpoints: Sequence[ProtectedResource], gateway_id: str = "", url: str = ""
+) -> ProtectedResource | None:
+    """The endpoint that is meant; None: no such.
+
+    Args:
+        endpoints: those that there are.
+        gateway_id: whose own endpoint; ``""`` where no gateway is named.
+        url: of exactly that URL; ``""`` where none is named. With neither, that of all servers, else the first.
+    """
+    if url:
+        return next((each for each in endpoints if each.url == url), None)
+    if gateway_id:
+        return next((each for each in endpoints if each.gateway is not None and each.gateway.id == gateway_id), None)
+    return next((each for each in endpoints if each.aggregate), endpoints[0] if endpoints else None)

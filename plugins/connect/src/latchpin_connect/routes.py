@@ -20,11 +20,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @router.get("/connect")
 async def show(
-    request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: str = ""
+    request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: str = "", endpoint: str = ""
 ) -> Response:
-    """What to enter where, for one endpoint; the others are linked to."""
-    endpoints = await application.list_resources(caller)
-    chosen = choose_endpoint(endpoints, gateway_id)
+    """What to enter where, for one endpoint; the others are linked to.
+
+    ``gateway_id`` means that gateway's own, ``endpoint`` is the path of any below BASE_URL.
+    """
+    endpoints, base_url = await application.list_resources(caller), application.services.settings.base_url
+    chosen = choose_endpoint(endpoints, gateway_id, endpoint and base_url + endpoint)
     name = short_name(chosen.name) if chosen else ""
     ways = [(program, program.build(name, chosen.url)) for program in PROGRAMS] if chosen else []
     return render(
@@ -33,6 +36,7 @@ async def show(
         title="Connect a client",
         headers=WITH_SCRIPTS,
         endpoints=endpoints,
+        base_url=base_url,
         chosen=chosen,
         ways=ways,
         signs_in=signs_clients_in(application),
