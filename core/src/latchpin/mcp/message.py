@@ -1,7 +1,8 @@
 """A caller's message, judged once: what is decided by it, and the text that goes on. Pure.
 
-What software might read in two ways is refused: several messages at once, a member that comes twice, another media
-type or encoding, a header field that says something else than the body does.
+What software might read in two ways is refused: several messages at once, a member that comes twice or whose name is
+only written otherwise than one that counts, a number that is not the same everywhere, another media type or encoding, a
+header field that says something else than the body does.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from latchpin.mcp.protocol import (
 __all__ = ["Message", "Refused", "parse_message"]
 
 MEDIA_TYPE = "application/json"
+_COUNTED = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_COUNTED_PARAMS = frozenset({"name", "uri", "_meta"})
+_MOST_EXACT = 2**53 - 1
+"""The highest whole number, up or down, that is the same in all software (RFC 8259 section 6)."""
 _ONCE = ("content-type", "content-encoding", "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id")
 
 Fields = Iterable[tuple[bytes, bytes]]
@@ -108,11 +113,13 @@ def parse_message(body: bytes, fields: Fields) -> Message:
     """
     headers = _headers(fields)
     text, whole, members = _read(body, headers)
+    _check_spelling(members, _COUNTED)
     try:
         params = _object(text, members.get("params"), "params")
         meta = _object(text, params.get("_meta"), "params._meta")
     except ValueError as exc:
         raise Refused(INVALID_REQUEST, f"the message cannot be served: {exc}") from None
+    _check_spelling(params, _COUNTED_PARAMS)
     message_id, method = _id(members), _method(members)
     version = headers.get("mcp-protocol-version", "")
     era: Era = "sessions" if version in {"", *SESSIONS} else "modern"
@@ -158,6 +165,13 @@ def _object(text: str, part: Part | None, name: str) -> Mapping[str, Part]:
     raise Refused(INVALID_REQUEST, f"{name} is no object")
 
 
+def _check_spelling(members: Mapping[str, Part], counted: frozenset[str]) -> None:
+    """Some software takes ``Method`` for ``method``, Go's standard library for one."""
+    for name in members:
+        if name not in counted and name.casefold() in counted:
+            raise Refused(INVALID_REQUEST, f"the message cannot be served: {name[:20]!a} is no {name.casefold()}")
+
+
 def _id(members: Mapping[str, Part]) -> str | int | None:
     if members.get("jsonrpc") is None or members["jsonrpc"].value != "2.0":
         raise Refused(INVALID_REQUEST, 'the message does not say "jsonrpc": "2.0"')
@@ -166,6 +180,8 @@ def _id(members: Mapping[str, Part]) -> str | int | None:
     value = members["id"].value
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise Refused(INVALID_REQUEST, "the message's id is neither text nor a whole number")
+    if isinstance(value, int) and abs(value) > _MOST_EXACT:
+        raise Refused(INVALID_REQUEST, "the message's id is a number that not all software can tell from others")
     return value
 
 
