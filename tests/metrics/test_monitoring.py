@@ -27,7 +27,7 @@ def families(environment):
 
 
 def named(text):
-    found = set(re.findall(r"\blatchpin_[a-z_]+", text))
+    found = set(re.findall(r"\b(?:latchpin|mcp_server)_[a-z_]+", text))
     return {name[: -len(suffix)] if (suffix := _suffix(name)) else name for name in found}
 
 
@@ -63,7 +63,7 @@ def test_an_expression_asks_for_labels_and_values_that_there_are(expression: str
     for name in module.Meters.__slots__:
         meter = getattr(module.meters(), name)
         labels |= set(getattr(getattr(meter, "_metric", meter), "_labelnames", ()))
-    asked = re.findall(r"(\w+)=~?\"", expression)
+    asked = re.findall(r"(\w+)!?=~?\"", expression)
     asked += [name.strip() for names in re.findall(r"by \(([^)]*)\)", expression) for name in names.split(",")]
     assert set(asked) <= labels
     values = {"begun", "completed", "failed", "refreshed", "spent", *get_args(TokenStatus)}
@@ -74,7 +74,7 @@ def test_an_expression_asks_for_labels_and_values_that_there_are(expression: str
 def test_two_sides_of_a_comparison_have_the_same_labels(expression: str):
     """Prometheus compares series with one set of labels; a sum has none, so a bare metric beside it never matches."""
     if "sum(" in expression:
-        assert re.findall(r"(?<!\()\blatchpin_\w+", expression) == []
+        assert re.findall(r"(?<!\()\b(?:latchpin|mcp_server)_\w+", expression) == []
 
 
 def test_the_observer_of_traces_is_not_loaded_unless_it_is_wanted():

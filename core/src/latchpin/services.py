@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latchpin.activity.activity import Activity
+from latchpin.activity.calls import CallObservers
 from latchpin.activity.observers import Observers
 from latchpin.contracts import (
     AssertionSource,
@@ -57,6 +58,7 @@ class Services:
         identities: in the order of their rank.
         groups: ways to know in which groups people are, by their names.
         observers: watch how long things take.
+        calls: are told of MCP calls.
         activity: is told what happened.
         sign_ins: those that are set up.
         providers: what real providers need beyond the standard, the deployer's first.
@@ -91,6 +93,7 @@ class Services:
     authentications: Mapping[str, ClientAuthentication]
     activity: Activity
     observers: Observers = field(default_factory=Observers)
+    calls: CallObservers = field(default_factory=CallObservers)
     sign_ins: Sequence[SignIn] = ()
     providers: Sequence[ServerProfile] = ()
     groups: Mapping[str, Groups] = field(default_factory=dict)

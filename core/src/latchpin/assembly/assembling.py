@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from latchpin.activity.activity import Activity
+from latchpin.activity.calls import CallObservers
 from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
 from latchpin.assembly.clock import utc_now
 from latchpin.assembly.looking import Looking
@@ -120,6 +121,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         identities=await context.open_each(hookspecs.IDENTITY),
         groups=await context.open_named(hookspecs.GROUPS),
         observers=context.observers,
+        calls=CallObservers(await context.open_told(hookspecs.CALL_OBSERVERS)),
         sign_ins=_sign_ins(plugins),
         grants=await context.open_named(hookspecs.GRANTS),
         assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),

@@ -4,11 +4,12 @@ A contract is a small ``Protocol``: a plugin implements it without importing a b
 implementation passes the suite that ``latchpin_testing`` ships for it, unchanged. Stores see sealed
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
 ``PostToken`` is how a grant asks another token endpoint. ``AUTHORIZE_FIRST`` is the code of the error by which
-``McpExchanges`` tell that a person has to authorize a server first.
+``McpExchanges`` tell that a person has to authorize a server first. ``CallOutcome`` is what became of an ``McpCall``.
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context
 from latchpin.contracts.background import BackgroundTask, Every
+from latchpin.contracts.calls import CallObserver, CallOutcome, McpCall
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import BulkCollection, Collection
 from latchpin.contracts.commands import Command
@@ -54,6 +55,8 @@ __all__ = [
     "Backend",
     "BackgroundTask",
     "BulkCollection",
+    "CallObserver",
+    "CallOutcome",
     "Check",
     "CheckContext",
     "Cipher",
@@ -83,6 +86,7 @@ __all__ = [
     "Keeps",
     "KeyValueRecords",
     "Keys",
+    "McpCall",
     "McpExchanges",
     "McpServers",
     "NavigationEntry",

@@ -20,6 +20,7 @@ from latchpin.contracts import (
     AssertionSource,
     Backend,
     BackgroundTask,
+    CallObserver,
     Check,
     Cipher,
     ClientAuthentication,
@@ -190,6 +191,13 @@ OBSERVERS = BackendHook(
     contract=Observer,
     may_be_none=True,
     used="all watch",
+)
+CALL_OBSERVERS = BackendHook(
+    "latchpin_call_observers",
+    "Offer observers of MCP calls: who calls what at which server, and what becomes of it.",
+    contract=CallObserver,
+    may_be_none=True,
+    used="all are told",
 )
 BACKGROUND_TASKS: BackendHook[BackgroundTask[Any]] = BackendHook(
     "latchpin_background_tasks",

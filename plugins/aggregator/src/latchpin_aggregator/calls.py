@@ -102,6 +102,8 @@ class Calls:
             Refused: the caller is offered nothing of that name.
         """
         target = await self._targets.find(call.message, call.caller)
+        if call.asked.watched is not None:
+            call.asked.watched.found(target.gateway, target.own)
         if self._targets.waits(target, call.caller):
             await self._once(call, target, None, None if call.is_modern else name_there(call.session, call.id), None)
             return
@@ -121,8 +123,11 @@ class Calls:
         except ClientDisconnect:
             if not running.cancelled.is_set():
                 raise
-        if running.cancelled.is_set() and ending:
-            await ending[-1].end()
+        if running.cancelled.is_set():
+            if call.asked.watched is not None:
+                call.asked.watched.mark("cancelled")
+            if ending:
+                await ending[-1].end()
 
     async def _bring(self, call: Call, target: Target, era: Era, ending: list[Passing] | None = None) -> None:
         session = await (self._session if era == "sessions" else self._session_to_be_asked_in)(call, target)

@@ -7,8 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import Response
+from latchpin.contracts import McpCall
 from latchpin.errors import LatchpinError, NotSignedIn
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
+from latchpin.sdk.calls import WatchedCall
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.mcp import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Message, Refused, parse_message
 from latchpin.sdk.web import answer_program, build_challenge, read_header, require_program
@@ -33,6 +35,7 @@ __all__ = ["OneEndpoint"]
 
 _PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _ALLOWED = {"allow": "POST, GET"}
+_ABOUT = (b"mcp-protocol-version", b"mcp-session-id")
 _JSON = [(b"content-type", b"application/json")]
 
 Scope = MutableMapping[str, Any]
@@ -59,6 +62,7 @@ class OneEndpoint:
         watching: Watching,
     ) -> None:
         self._core = application.services.settings
+        self._observers = application.services.calls
         self._settings = settings
         self._selection = selection
         self._own_sessions = own_sessions
@@ -74,6 +78,7 @@ class OneEndpoint:
         """Serve one request."""
         caller: Caller | None = None
         message: Message | None = None
+        watched: WatchedCall | None = None
         try:
             caller = await require_program(scope, self._core, self._selection.path)
             if not await self._selection.is_for(caller):
@@ -81,13 +86,28 @@ class OneEndpoint:
             if scope["method"] != "POST":
                 await self._listen(caller, Asked(scope, receive, send))
                 return
+            if self._observers:
+                watched = self._watch(caller, scope, send)
+                receive, send = watched.noting(receive), watched.send
             body = await read_body(receive, most=self._settings.one_endpoint_max_request_bytes)
+            if watched is not None:
+                watched.read(body)
             message = parse_message(body, scope["headers"])
-            await self._serve(message, caller, Asked(scope, receive, send))
+            await self._serve(message, caller, Asked(scope, receive, send, watched=watched))
         except Refused as exc:
+            _mark(watched, str(exc.code))
             await _answer(_refusal(exc), send, status=_status(exc, message))
         except LatchpinError as exc:
+            _mark(watched, exc.code)
             await self._problem(exc, scope, caller)(scope, receive, send)
+        finally:
+            if watched is not None:
+                await watched.end()
+
+    def _watch(self, caller: Caller, scope: Scope, send: Send) -> WatchedCall:
+        version, session = (read_header(scope, name).decode("latin-1") for name in _ABOUT)
+        call = McpCall("server", caller, self._selection.path, version=version, session=session)
+        return self._observers.watch(call, send)
 
     async def _serve(self, message: Message, caller: Caller, asked: Asked) -> None:
         send = asked.send
@@ -166,6 +186,11 @@ class OneEndpoint:
             parameters = {"error": "invalid_token"} if refused or again else {}
             headers["www-authenticate"] = build_challenge(self._core.base_url, self._selection.path, **parameters)
         return answer_program(scope, error, base_url=self._core.base_url, headers=headers)
+
+
+def _mark(watched: WatchedCall | None, code: str) -> None:
+    if watched is not None:
+        watched.mark("refused", code)
 
 
 def _is_own(message: Message) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from latchpin.contracts import AUTHORIZE_FIRST, McpExchanges
 from latchpin.errors import UpstreamUnreachable
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.calls import WatchedCall
 from latchpin.sdk.mcp import MODERN, NAMED_BY, Era, encode_value
 
 from latchpin_aggregator.events import Events
@@ -99,12 +100,14 @@ class Asked:
 
     Attributes:
         opens_links: in the session that it is part of, the program said that it asks its person to open links.
+        watched: the call, as those are told of it who have to know; None: nobody has to.
     """
 
     scope: Scope
     receive: Receive
     send: Send
     opens_links: bool = False
+    watched: WatchedCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class AccessTokenIdentity:
             raise NotSignedIn(f"the access token was refused: {why}") from exc
         await self._check_stands(token)
         via = VIA_ACCESS_TOKEN if token.grant_id else VIA_SERVICE
-        return Caller(token.email, via=via, proves_intent=True, expires_at=token.expires_at)
+        return Caller(token.email, via=via, proves_intent=True, expires_at=token.expires_at, client=token.client_id)
 
     async def _check_stands(self, token: AccessToken) -> None:
         if token.grant_id:

@@ -28,6 +28,21 @@ _log = logging.getLogger("latchpin.metrics")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client reads it when it is imported."""
 
+CALL_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""The buckets of ``mcp.server.operation.duration`` (OpenTelemetry's semantic conventions for MCP)."""
+CALL_LABELS = (
+    "mcp_method_name",
+    "gen_ai_operation_name",
+    "gen_ai_tool_name",
+    "gen_ai_prompt_name",
+    "error_type",
+    "rpc_response_status_code",
+    "mcp_protocol_version",
+    "network_transport",
+    "network_protocol_name",
+)
+"""Its attributes, as Prometheus writes them."""
+
 EVERY = 1.0
 """Seconds after which what a worker counted is in the folder that it shares with others."""
 
@@ -63,10 +78,11 @@ class Meters:
     requests: Tallies
     upstream: Tallies
     store: Tallies
+    calls: Tallies
 
     def hand_on(self) -> None:
         """Let Prometheus' client know all that was observed."""
-        for each in (self.steps, self.requests, self.upstream, self.store):
+        for each in (self.steps, self.requests, self.upstream, self.store, self.calls):
             each.hand_on()
 
 
@@ -91,6 +107,16 @@ def meters() -> Meters:
         requests=_seconds(Histogram, "request", "Requests to the gateway.", ["method", "route", "status"], own),
         upstream=_seconds(Histogram, "upstream", "Requests to other servers.", ["method", "host", "outcome"], own),
         store=_seconds(Histogram, "store", "Calls of the stores.", ["operation", "outcome"], own),
+        calls=Tallies(
+            Histogram(
+                "mcp_server_operation_duration_seconds",
+                "MCP requests and notifications, from when they came until their answers had ended.",
+                CALL_LABELS,
+                registry=own,
+                buckets=CALL_SECONDS,
+            ),
+            CALL_SECONDS,
+        ),
     )
     if folder is not None:
         MultiProcessCollector(made.registry)  # type: ignore[no-untyped-call]

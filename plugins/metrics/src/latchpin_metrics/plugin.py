@@ -6,19 +6,23 @@ import errno
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import EventListener, Observer
+from latchpin.contracts import CallObserver, EventListener, Observer
 from latchpin.errors import SettingsError
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from opentelemetry.sdk.trace import TracerProvider
 
     from latchpin_metrics.settings import MetricsSettings
 
-__all__ = ["latchpin_event_listeners", "latchpin_observers", "latchpin_routes"]
+__all__ = ["latchpin_call_observers", "latchpin_event_listeners", "latchpin_observers", "latchpin_routes"]
+
+_PROVIDER = "latchpin_metrics provider"
 
 
 @asynccontextmanager
@@ -52,10 +56,36 @@ def _make_folder(folder: Path) -> None:
 
 @asynccontextmanager
 async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[Observer | None]:
-    """Set the SDK up as the OTEL_* variables say; at the end what waits is sent."""
     if not settings.tracing:
         yield None
         return
+    provider = await context.shared(_PROVIDER, partial(_open_provider, context))
+    from latchpin_metrics.tracing import TracingObserver  # noqa: PLC0415  loaded when selected
+
+    yield TracingObserver(provider, trusting=settings.trust_traceparent)
+
+
+@asynccontextmanager
+async def _open_call_spans(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[CallObserver | None]:
+    if not settings.tracing:
+        yield None
+        return
+    provider = await context.shared(_PROVIDER, partial(_open_provider, context))
+    from latchpin_metrics.call_spans import TracingCalls  # noqa: PLC0415  loaded when selected
+
+    yield TracingCalls(provider, trusting=settings.trust_traceparent)
+
+
+@asynccontextmanager
+async def _open_call_counting(settings: MetricsSettings, context: latchpin.Context) -> AsyncIterator[CallObserver]:  # noqa: ARG001
+    from latchpin_metrics.calls import CountingCalls  # noqa: PLC0415  loaded when asked for
+
+    yield CountingCalls(settings.metrics_tools)
+
+
+@asynccontextmanager
+async def _open_provider(context: latchpin.Context) -> AsyncIterator[TracerProvider]:
+    """Set the SDK up as the OTEL_* variables say; at the end what waits is sent."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  loaded when selected
@@ -66,13 +96,11 @@ async def _open_tracing(settings: MetricsSettings, context: latchpin.Context) ->
         raise SettingsError(text, public=text, remedy="Run: pip install 'latchpin-metrics[tracing]'") from exc
     import asyncio  # noqa: PLC0415
 
-    from latchpin_metrics.tracing import TracingObserver  # noqa: PLC0415
-
     about = {"service.name": "latchpin", "service.instance.id": context.instance_id}
     provider = TracerProvider(resource=Resource.create(about))  # OTEL_SERVICE_NAME and the like come first
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     try:
-        yield TracingObserver(provider, trusting=settings.trust_traceparent)
+        yield provider
     finally:
         await asyncio.to_thread(provider.shutdown)
 
@@ -100,6 +128,17 @@ def latchpin_observers() -> Sequence[latchpin.Backend[MetricsSettings, Observer 
     return [
         latchpin.Backend("metrics", "Prometheus", MetricsSettings, _open_counting, rank=200),
         latchpin.Backend("tracing", "OpenTelemetry", MetricsSettings, _open_tracing, rank=100),
+    ]
+
+
+@latchpin.hookimpl
+def latchpin_call_observers() -> Sequence[latchpin.Backend[MetricsSettings, CallObserver | None]]:
+    """Count MCP calls; and trace them, with TRACING."""
+    from latchpin_metrics.settings import MetricsSettings  # noqa: PLC0415  loaded when asked for
+
+    return [
+        latchpin.Backend("metrics", "Prometheus", MetricsSettings, _open_call_counting, rank=200),
+        latchpin.Backend("tracing", "OpenTelemetry", MetricsSettings, _open_call_spans, rank=100),
     ]
 
 

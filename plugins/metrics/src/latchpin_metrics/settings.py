@@ -19,6 +19,9 @@ class MetricsSettings(latchpin.Settings):
     metrics_folder: str | None = Field(
         None, description="Folder in which all workers of one instance count together; by itself with WORKERS over 1."
     )
+    metrics_tools: int = Field(
+        200, ge=0, le=10_000, description="How many tools, and prompts, have a label of their own; others share one."
+    )
     tracing: bool = Field(False, description="Send OpenTelemetry traces, to where the OTEL_* variables say.")
     trust_traceparent: bool = Field(
         False, description="Continue the traces that callers name; only where none but your own can reach the gateway."

@@ -6,6 +6,7 @@ What it buys: a call of the gateway is observed some five times, at 3 us each; h
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,19 +21,20 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 class Tally:
     """What one child of a histogram has not been told yet."""
 
-    __slots__ = ("_child", "_counts", "_total")
+    __slots__ = ("_bounds", "_child", "_counts", "_total")
 
-    def __init__(self, child: Histogram) -> None:
+    def __init__(self, child: Histogram, bounds: Sequence[float]) -> None:
         self._child = child
+        self._bounds = bounds
         self._begin()
 
     def _begin(self) -> None:
-        self._counts = [0] * (len(SECONDS) + 1)
+        self._counts = [0] * (len(self._bounds) + 1)
         self._total = 0.0
 
     def observe(self, seconds: float) -> None:
         """Add one."""
-        self._counts[bisect_left(SECONDS, seconds)] += 1
+        self._counts[bisect_left(self._bounds, seconds)] += 1
         self._total += seconds
 
     def hand_on(self) -> None:
@@ -47,15 +49,16 @@ class Tally:
 
 
 class Tallies(dict[tuple[str, ...], Tally]):
-    """Those of one histogram, by their labels."""
+    """Those of one histogram, by their labels; ``bounds`` are its buckets'."""
 
-    def __init__(self, metric: Histogram) -> None:
+    def __init__(self, metric: Histogram, bounds: Sequence[float] = SECONDS) -> None:
         super().__init__()
         self._metric = metric
+        self._bounds = bounds
 
     def __missing__(self, labels: tuple[str, ...]) -> Tally:
         """Make one."""
-        tally = self[labels] = Tally(self._metric.labels(*labels))
+        tally = self[labels] = Tally(self._metric.labels(*labels), self._bounds)
         return tally
 
     def hand_on(self) -> None:

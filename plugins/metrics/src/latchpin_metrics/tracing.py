@@ -19,9 +19,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-__all__ = ["TracingObserver"]
+__all__ = ["W3C", "TracingObserver", "link_to"]
 
-_W3C = TraceContextTextMapPropagator()
+W3C = TraceContextTextMapPropagator()
 _KINDS = {"request": SpanKind.SERVER, "upstream": SpanKind.CLIENT, "store": SpanKind.CLIENT}
 _SERVER_ERROR = "5"
 
@@ -38,13 +38,13 @@ class TracingObserver:
         parent: Context | None = None
         links: list[Link] = []
         if operation.kind == "request":
-            parent = _W3C.extract(operation.carried, Context())
+            parent = W3C.extract(operation.carried, Context())
             if not self._trusting:
-                parent, links = Context(), _links(parent)
+                parent, links = Context(), link_to(parent)
         span = self._tracer.start_span(operation.name, context=parent, kind=_KINDS[operation.kind], links=links)
         token = current.attach(trace.set_span_in_context(span))
         if operation.kind == "upstream":
-            _W3C.inject(operation.carried)
+            W3C.inject(operation.carried)
 
         def end() -> None:
             current.detach(token)
@@ -53,8 +53,8 @@ class TracingObserver:
         return end
 
 
-def _links(callers: Context) -> list[Link]:
-    """To the caller's span by its ids alone; its ``tracestate`` may hold any text."""
+def link_to(callers: Context) -> list[Link]:
+    """A link to the caller's span by its ids alone; its ``tracestate`` may hold any text."""
     named = trace.get_current_span(callers).get_span_context()
     return [Link(SpanContext(named.trace_id, named.span_id, is_remote=True))] if named.is_valid else []
 

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from fastapi.responses import Response
-from latchpin.contracts import Admitted
+from latchpin.contracts import Admitted, CallOutcome, McpCall
 from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
+from latchpin.sdk.calls import CallObservers, WatchedCall
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import Failure, GuardedSession, host_of, open_session
 from latchpin.sdk.settings import load
@@ -24,6 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.call import Call, open_call
+from latchpin_proxy.carrying import carry
 from latchpin_proxy.completing import make_look
 from latchpin_proxy.errors import NameNotYours, TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
@@ -52,19 +54,47 @@ SKIPPED = 8_388_608
 """How much of a refused request's body is still read, in bytes; beyond it the connection ends."""
 
 
+_WITHOUT_MESSAGE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""Methods of requests that are no calls."""
+
+
 @dataclass(slots=True)
 class _Served:
     """What is known of a request so far.
 
     Attributes:
-        judged: another endpoint has seen to who calls.
+        judged: another endpoint has seen to who calls, and to who is told of it.
         opens_links: as a session of that endpoint has it.
+        watched: the call as it came, for those who are told of calls.
+        followed: the call as it goes on, for those who follow it.
     """
 
     caller: Caller | None = None
     call: Call | None = None
     judged: bool = False
     opens_links: bool = False
+    watched: WatchedCall | None = None
+    followed: WatchedCall | None = None
+
+    def watch(self, calls: CallObservers, caller: Caller, scope: Scope, send: Send) -> Send:
+        """Let those who want to know watch the answer; return what takes it in their place."""
+        if not self.judged:
+            path = endpoint_path(scope["path_params"]["gateway_id"])
+            self.watched = calls.watch(_call_of("server", caller, scope, path), send)
+        return send if self.watched is None else self.watched.send
+
+    def follow(self, calls: CallObservers, caller: Caller, scope: Scope, send: Send) -> Send:
+        """The same for those who want to know how it goes on."""
+        self.followed = calls.watch(_call_of("client", caller, scope, ""), send)
+        return self.followed.send
+
+    async def end(self, outcome: CallOutcome, error: str = "") -> None:
+        """Say what became of it, where its answer does not; it does not go on any more."""
+        if self.watched is not None:
+            self.watched.mark(outcome, error)
+        if self.followed is not None:
+            self.followed.mark(outcome, error)
+            await self.followed.end()
 
     def within(self, call: Call) -> Call:
         """The call as part of what it is served for."""
@@ -90,6 +120,7 @@ class McpEndpoint:
         self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
         self._refusing = Refusing(application)
         self._relay = Relay(application, session)
+        self._calls = application.services.calls
         self._under_way: Counter[str] = Counter()
         self._in_all = 0
         self._room = Room()
@@ -100,7 +131,12 @@ class McpEndpoint:
             page = await show_endpoint(scope, self._core.base_url)
             await page(scope, receive, send)
             return
-        await self._answer(scope, receive, send, _Served())
+        served = _Served()
+        try:
+            await self._answer(scope, receive, send, served)
+        finally:
+            if served.watched is not None:
+                await served.watched.end()
 
     async def serve(
         self,
@@ -140,18 +176,28 @@ class McpEndpoint:
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
         try:
             caller = served.caller = served.caller or await self._caller(scope)
+            if tells := bool(self._calls) and scope["method"] not in _WITHOUT_MESSAGE:
+                send = served.watch(self._calls, caller, scope, send)
             self._begin(caller.email)
+            given = served.follow(self._calls, caller, scope, send) if tells and self._calls.follows else send
             try:
-                await self._serve(scope, caller, inbound, Exchange(send, inbound.watch, self._room), served)
+                await self._serve(scope, caller, inbound, Exchange(given, inbound.watch, self._room), served)
             finally:
                 self._end(caller.email)
+        except ClientDisconnect:
+            await served.end("cancelled")
+            raise
         except LatchpinError as exc:
+            await served.end("refused", exc.code)
             call = await self._with_body(exc, inbound, served.call)
             await inbound.skip(SKIPPED)
             headers = {} if inbound.whole else dict(LAST)
             answer = await self._refusing.answer(exc, scope, served.caller, call, headers)
             await answer(scope, receive, send)
             return False
+        finally:
+            if served.followed is not None:
+                await served.followed.end()
         return True
 
     async def _with_body(self, error: LatchpinError, inbound: Inbound, call: Call | None) -> Call | None:
@@ -203,9 +249,9 @@ class McpEndpoint:
         watch = inbound.watch
         try:
             async with watch.over(inbound.gone):
-                call = await self._read(scope, caller, inbound)
+                call = await self._read(scope, caller, inbound, served.watched)
                 served.call = served.within(call)
-                await self._pass_on(served.call, exchange)
+                await self._pass_on(served.call, exchange, served)
         except (TimeoutError, LatchpinError) as exc:
             if watch.ended is None:
                 raise
@@ -213,6 +259,8 @@ class McpEndpoint:
                 await self._give_up(inbound, exchange, served.call)
             elif not exchange.begun:
                 raise ClientDisconnect from exc
+            else:
+                await served.end("cancelled")
 
     async def _give_up(self, inbound: Inbound, exchange: Exchange, call: Call | None) -> None:
         """After nothing moved for too long; whoever was waited for is named.
@@ -227,10 +275,14 @@ class McpEndpoint:
             raise UpstreamTimeout(f"{host_of(call.request.gateway.url)}: no answer within {idle}", sent=True)
         await exchange.break_off(f"nothing moved for {idle}", call.request)
 
-    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound) -> Call:
+    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound, watched: WatchedCall | None) -> Call:
         body = await inbound.hold(self._settings.proxy_held_bytes)
+        if watched is not None:
+            watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
         gateway = access.gateway
+        if watched is not None:
+            watched.found(gateway, None)
         binder = await self._bindings.of(gateway, caller)
         fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
@@ -241,20 +293,43 @@ class McpEndpoint:
             exc.body = body
             raise
 
-    async def _pass_on(self, call: Call, exchange: Exchange) -> None:
+    async def _pass_on(self, call: Call, exchange: Exchange, served: _Served) -> None:
         request = call.request
         if call.resumed is not None:
             seconds = self._settings.proxy_authorization_wait
             await wait_for_person(self._application, request, call.resumed, seconds=seconds)
             access = await self._application.access.read(request.gateway.id, request.caller)
             request = replace(request, access=access)
+        if served.followed is not None:
+            request = _followed(request, served.followed)
         answer = await self._relay.open(request)
+        if served.watched is not None:
+            served.watched.call.request_bytes = request.inbound.seen
         try:
             listens = request.method == "GET" and call.can_open_links
             look = make_look(self._application, call) if listens else None
             await exchange.send(answer, request, call.terms, look=look)
         finally:
             answer.close()
+
+
+def _call_of(side: Literal["server", "client"], caller: Caller, scope: Scope, path: str) -> McpCall:
+    call = McpCall(side, caller, path)
+    for name, value in scope["headers"]:
+        if name == b"mcp-protocol-version":
+            call.version = value.decode("latin-1")
+        elif name == b"mcp-session-id":
+            call.session = value.decode("latin-1")
+    return call
+
+
+def _followed(request: McpRequest, followed: WatchedCall) -> McpRequest:
+    """The request with what those who follow it let travel along."""
+    followed.found(request.gateway, None)
+    followed.read(request.body)
+    if request.body is None or not followed.call.carried:
+        return request
+    return replace(request, body=carry(request.body, followed.call.carried))
 
 
 def _at(scope: Scope, gateway_id: str) -> Scope:

@@ -29,6 +29,7 @@ class Inbound:
     Attributes:
         watch: watches over the exchange with this caller.
         whole: the body has been read to its end.
+        seen: how much of it has come, in bytes.
         awaited: its next piece is waited for.
         failure: why ``pieces`` ended early, for whoever only sees that the request could not be sent.
     """
@@ -36,7 +37,7 @@ class Inbound:
     def __init__(self, receive: Receive, *, limit: int, idle: float) -> None:
         self._receive = receive
         self._limit = limit
-        self._seen = 0
+        self.seen = 0
         self._ahead: list[bytes] = []
         self._ended: asyncio.Event | None = None
         self._given = False
@@ -78,9 +79,9 @@ class Inbound:
 
     async def skip(self, most: int) -> None:
         """Read on and throw away, up to ``most`` bytes: who is still sending may not see an answer before that."""
-        enough = self._seen + most
+        enough = self.seen + most
         with contextlib.suppress(LatchpinError, ClientDisconnect, TimeoutError):
-            while not self.whole and self._seen < enough:
+            while not self.whole and self.seen < enough:
                 async with asyncio.timeout(self.watch.idle):
                     await self._next()
 
@@ -128,8 +129,8 @@ class Inbound:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         piece: bytes = message.get("body", b"")
-        self._seen += len(piece)
-        if self._seen > self._limit:
+        self.seen += len(piece)
+        if self.seen > self._limit:
             raise RequestTooLarge(f"the body has more than {self._limit} bytes (PROXY_MAX_REQUEST_BYTES)")
         if not message.get("more_body", False):
             self.whole = True
