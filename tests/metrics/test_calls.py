@@ -159,7 +159,7 @@ async def test_a_call_is_a_span_on_each_side_in_one_trace_and_the_server_gets_it
     }
     assert client.attributes["server.address"] == "127.0.0.1"
     context = f"00-{client.context.trace_id:032x}-{client.context.span_id:016x}-{client.context.trace_flags:02x}"
-    kept = b'{"baggage": "for=the-server","other": [1.0, 1e400],"traceparent":"' + context.encode() + b'"}'
+    kept = b'{"baggage":"for=the-server","other":[1.0, 1e400],"traceparent":"' + context.encode() + b'"}'
     before, after = BODY.split(b'{"traceparent"')[0], b"}}"
     assert bodies == [before + kept + after]
     assert "hunter2" not in str([dict(each.attributes) for each in spans().values()])
@@ -186,7 +186,7 @@ PUT = b'"_meta":{"traceparent":"00-1"}'
     ("before", "after"),
     [
         (b'{"jsonrpc":"2.0","id":1,"method":"ping"', b"}"),
-        (b' {"method" : "ping","params":{', b' } , "n": 1e400}'),
+        (b'{"method" : "ping","params":{', b' } , "n": 1e400}'),
         (b'{"method":"tools/list","params":{', b'"cursor":"\xc3\xa9"},"id":1}'),
     ],
 )
