@@ -205,6 +205,7 @@ def test_all_other_bytes_of_a_message_pass_as_they_came(before, after):
         b'{"method":"ping","params":{},"params":{}}',
         b'{"method":"ping","params":{"_meta":{"a":1,"a":2}}}',
         b'{"method":"ping","params":[]}',
+        b'{"method":"ping","params":7}',
         b'{"method":"ping"',
         b'{7:1,"method":"ping"}',
         b'[{"method":"ping"}]',

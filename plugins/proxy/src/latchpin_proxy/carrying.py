@@ -22,7 +22,7 @@ def carry(body: bytes, carried: Mapping[str, str]) -> bytes:
             return body
         whole, members = found
         return replace_parts(text, whole, [_change(text, whole, members, carried)]).encode()
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return body
 
 
@@ -41,7 +41,7 @@ def _change(text: str, whole: Part, members: Mapping[str, Part], carried: Mappin
 
 def _members(text: str, part: Part) -> Mapping[str, Part]:
     if not isinstance(part.value, dict):
-        raise ValueError("it is no object")
+        raise TypeError("it is no object")
     return read_members(text, part)
 
 
