@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from latchpin.errors import SettingsError
+from latchpin.sdk.settings import CoreSettings
 from latchpin_edge import running
 from latchpin_edge.commands import parse_front
 from latchpin_edge.envoy import render_envoy
@@ -50,7 +51,7 @@ PLAN = Plan(
 
 
 async def find(
-    url: str, addresses: Sequence[str], *, private: bool = False, dpop: bool = False, **settings
+    url: str, addresses: Sequence[str], *, private: bool = False, dpop: bool = False, proxy: str = "", **settings
 ) -> Way | Detour:
     async def resolve(_host: str, _port: int) -> Sequence[str]:
         if not addresses:
@@ -60,7 +61,8 @@ async def find(
     gateway = samples.gateway(datetime(2030, 1, 1, tzinfo=UTC), id=ID, url=url)
     assert gateway.oauth is not None
     gateway = replace(gateway, oauth=replace(gateway.oauth, dpop=dpop))
-    [found] = await find_ways([gateway], EdgeSettings(**settings), allow_private=private, resolve=resolve)
+    core = CoreSettings(_env_file=None, oauth_allow_private_networks=private, outbound_proxy=proxy)
+    [found] = await find_ways([gateway], EdgeSettings(**settings), core, resolve=resolve)
     return found
 
 
@@ -103,6 +105,12 @@ async def test_a_gateway_whose_tokens_are_bound_to_a_key_is_the_proxys():
     found = await find("https://mcp.example.com/", ["192.88.98.1"], dpop=True)
     assert isinstance(found, Detour)
     assert "proof" in found.reason
+
+
+async def test_where_requests_leave_through_a_proxy_the_data_plane_takes_none():
+    found = await find("https://mcp.example.com/", ["192.88.98.1"], proxy="http://proxy.example.com:3128")
+    assert isinstance(found, Detour)
+    assert "OUTBOUND_PROXY" in found.reason
 
 
 def test_addresses_stay_while_most_of_them_are_the_hosts():

@@ -26,7 +26,7 @@ __all__ = [
 class Upstream(Protocol):
     """The one guarded way to other servers: checked addresses, a total deadline, capped bodies.
 
-    It follows no redirects, keeps no cookies and reads no proxy settings.
+    It follows no redirects and keeps no cookies. It goes through the proxy of OUTBOUND_PROXY where that is set.
     """
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Reply:

@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.connector import Connection
 
 from latchpin.outbound.addresses import refusal
-from latchpin.outbound.exchange_state import note_refused, note_sent
+from latchpin.outbound.exchange_state import is_proxied, note_refused, note_sent
 from latchpin.outbound.posting import LONGEST_FIELD
 
 __all__ = ["open_client"]
@@ -91,7 +91,7 @@ def open_client(
 def _open_guarded_socket(info: Any) -> socket.socket:  # noqa: ANN401  aiohttp's AddrInfoType is not public
     """Make the socket for one address, or refuse; the address given here is the one connected to."""
     family, kind, protocol, _, address = info
-    reason = refusal(str(address[0]))
+    reason = None if is_proxied() else refusal(str(address[0]))
     if reason is not None:
         note_refused(f"{address[0]} is {reason}")
         raise _RefusedAddress(f"{address[0]} is {reason}")

@@ -10,14 +10,21 @@ import aiohttp
 from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget
 from latchpin.outbound.failure import Failure, explain
 
-__all__ = ["ExchangeState", "explaining", "following", "note_refused", "note_sent"]
+__all__ = ["ExchangeState", "explaining", "following", "is_proxied", "note_refused", "note_sent"]
 
 
 @dataclass(slots=True)
 class ExchangeState:
-    """What is seen of one request on its way."""
+    """What is seen of one request on its way.
+
+    Attributes:
+        sent: a connection is there for it, and it is written next.
+        refused: the addresses that were refused, each with its reason.
+        proxied: it leaves through a proxy: who is connected to is the proxy, which the deployer named.
+    """
 
     sent: bool = False
+    proxied: bool = False
     refused: list[str] = field(default_factory=list)
 
 
@@ -47,6 +54,12 @@ def note_sent() -> None:
     exchange = _followed.get()
     if exchange is not None:
         exchange.sent = True
+
+
+def is_proxied() -> bool:
+    """Whether the request that is followed leaves through a proxy."""
+    exchange = _followed.get()
+    return exchange is not None and exchange.proxied
 
 
 def note_refused(reason: str) -> None:

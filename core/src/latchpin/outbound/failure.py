@@ -33,6 +33,8 @@ _REASONS: tuple[tuple[type[Exception], FailureKind, str], ...] = (
     # The first that fits counts, so the narrow ones come first.
     (aiohttp.InvalidURL, "url", "its host is not a name or a canonical address"),
     (aiohttp.ClientSSLError, "tls", "TLS failed: {}"),
+    (aiohttp.ClientProxyConnectionError, "connect", "no connection to the proxy of OUTBOUND_PROXY: {}"),
+    (aiohttp.ClientHttpProxyError, "connect", "the proxy of OUTBOUND_PROXY let nothing through: {}"),
     (aiohttp.ClientConnectorDNSError, "connect", "its name cannot be resolved"),
     (aiohttp.ClientConnectorError, "connect", "no connection: {}"),
     (aiohttp.ServerDisconnectedError, "broken", "it closed the connection without an answer"),
@@ -59,6 +61,8 @@ def explain(exc: Exception, *, refused: Sequence[str], sent: bool) -> Failure:
 
 def _reason_of(exc: BaseException) -> str:
     """What the system or OpenSSL says, without file names, addresses and line numbers."""
+    if isinstance(exc, aiohttp.ClientHttpProxyError):
+        return f"status {exc.status}"
     inner = getattr(exc, "certificate_error", None) or getattr(exc, "os_error", None)
     for name in ("verify_message", "reason"):
         if isinstance(text := getattr(inner, name, None), str) and text:

@@ -1,10 +1,10 @@
 """The one way out of the gateway: a guarded HTTP session over aiohttp.
 
-What it holds on to, whoever asks: the address connected to is the address that was checked (in the socket
-factory, which sees every connect, IP literals and each address of a name alike); https only; no redirects, no
-cookies, no proxy settings or passwords from the environment; a deadline over the whole exchange, so that a
-server that drips one byte a second does not hold us; bodies capped before and after decoding. Failures say
-whether anything was sent.
+What it holds on to, for everybody: the address connected to is the address that was checked (in the socket factory,
+which sees every connect, IP literals and each address of a name alike), or, where requests leave through the company's
+proxy, what that is asked for was; https only; no redirects, no cookies, no passwords from the environment; a deadline
+over the whole exchange, so that a server that drips one byte a second does not hold us; bodies capped before and after
+decoding. Failures say whether anything was sent.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from latchpin.activity.observers import Observers
 from latchpin.contracts.observers import Operation
 from latchpin.outbound.connections import open_client
 from latchpin.outbound.decoding import ACCEPTED_ENCODINGS, Decoder, open_decoder
+from latchpin.outbound.egress import NO_EGRESS, Egress, EgressProxy
 from latchpin.outbound.exchange_state import ExchangeState, explaining, following
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.messages import Answer, Outgoing, within
@@ -47,11 +48,20 @@ class GuardedSession:
     """Sends requests under the guard. Made by ``open_session``."""
 
     def __init__(
-        self, pooled: aiohttp.ClientSession, fresh: aiohttp.ClientSession, *, private: bool, observers: Observers
+        self,
+        pooled: aiohttp.ClientSession,
+        fresh: aiohttp.ClientSession,
+        *,
+        private: bool,
+        observers: Observers,
+        egress: Egress = NO_EGRESS,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         self._pooled = pooled
         self._fresh = fresh
-        self._posts = Posts(pooled)
+        self._egress = egress
+        self._resolver = resolver
+        self._posts = Posts(pooled, egress)
         self._private = private
         self._observers = observers
 
@@ -75,9 +85,13 @@ class GuardedSession:
     async def _send(self, outgoing: Outgoing) -> Answer:
         exchange = ExchangeState()
         url = _check_url(outgoing.url, private=self._private)
+        proxy = self._egress.proxy_for(url)
+        exchange.proxied = proxy is not None
         with following(exchange), explaining(outgoing.budget, exchange):
             async with within(outgoing.deadline):
-                response = await self._request(url, outgoing)
+                if proxy is not None and not self._private:
+                    await self._egress.judge(url, self._resolver)
+                response = await self._request(url, outgoing, proxy)
         try:
             _check_status(response.status)
             decoder = _open_decoder(response, outgoing)
@@ -86,12 +100,26 @@ class GuardedSession:
             raise
         return Answer(response, outgoing, decoder)
 
-    async def _request(self, url: yarl.URL, outgoing: Outgoing) -> aiohttp.ClientResponse | Posted:
+    async def _request(
+        self, url: yarl.URL, outgoing: Outgoing, proxy: EgressProxy | None
+    ) -> aiohttp.ClientResponse | Posted:
         headers, body = _build_headers(outgoing), outgoing.body
-        if outgoing.raw and not outgoing.fresh and outgoing.method == "POST" and isinstance(body, bytes):
+        tunnels = proxy is None or url.scheme == "https"
+        if tunnels and outgoing.raw and not outgoing.fresh and outgoing.method == "POST" and isinstance(body, bytes):
             return await self._posts.send(url, headers, body)
         session = self._fresh if outgoing.fresh else self._pooled
-        return await session.request(outgoing.method, url, headers=headers, data=body or None, allow_redirects=False)
+        through, fields = (None, None) if proxy is None else (proxy.url, proxy.fields)
+        if fields and not tunnels:
+            headers.update(fields)
+        return await session.request(
+            outgoing.method,
+            url,
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+            proxy=through,
+            proxy_headers=fields,
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -124,6 +152,7 @@ async def open_session(
     connections_per_host: int = 50,
     connect_timeout: float | None = None,
     observers: Observers | None = None,
+    egress: Egress = NO_EGRESS,
 ) -> AsyncIterator[GuardedSession]:
     """Open the session, once for the process; leaving closes every connection.
 
@@ -134,6 +163,7 @@ async def open_session(
         connections_per_host: the same for one host and port.
         connect_timeout: seconds for one connection to come about; None: only the request's deadline counts.
         observers: watch each request, and may let headers travel with it.
+        egress: which requests leave through a proxy, as ``find_egress`` says; none if left out.
     """
     context = build_ssl_context(os.environ)
     async with AsyncExitStack() as stack:
@@ -152,7 +182,14 @@ async def open_session(
             for fresh in (False, True)
         ]
         watching = Observers() if observers is None else observers
-        yield GuardedSession(pooled, alone, private=allow_private_networks, observers=watching)
+        yield GuardedSession(
+            pooled,
+            alone,
+            private=allow_private_networks,
+            observers=watching,
+            egress=egress,
+            resolver=resolver,
+        )
 
 
 def _build_headers(outgoing: Outgoing) -> CIMultiDict[str]:

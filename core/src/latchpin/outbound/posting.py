@@ -17,6 +17,7 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from multidict import CIMultiDict
 
+from latchpin.outbound.egress import Egress
 from latchpin.outbound.failure import Failure
 from latchpin.workers.bounded import Bounded
 
@@ -70,10 +71,12 @@ class Posts:
 
     Args:
         session: whose connections are used.
+        egress: says which leave through a proxy; these are to be https, so that the proxy does not read them.
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, egress: Egress) -> None:
         self._session = session
+        self._egress = egress
         self._targets: Bounded[yarl.URL, _Target] = Bounded(_MOST_TARGETS)
 
     async def send(self, url: yarl.URL, headers: CIMultiDict[str], body: bytes) -> Posted:
@@ -99,7 +102,13 @@ class Posts:
 
     def _prepare(self, url: yarl.URL) -> _Target:
         loop = asyncio.get_running_loop()
-        place = aiohttp.ClientRequest("POST", url, loop=loop, session=self._session)
+        proxy = self._egress.proxy_for(url)
+        through, fields = (None, None) if proxy is None else (proxy.url, CIMultiDict(proxy.fields) or None)
+        if fields is not None:  # aiohttp would add it at the first connection, and know that one by other fields then
+            fields["Host"] = url.raw_authority
+        place = aiohttp.ClientRequest(
+            "POST", url, loop=loop, session=self._session, proxy=through, proxy_headers=fields
+        )
         return _Target(place, (f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {place.headers['Host']}"))
 
 

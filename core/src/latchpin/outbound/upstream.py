@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver
 from latchpin.activity.observers import Observers
 from latchpin.errors import AddressRefused, UpstreamError, UpstreamTimeout, UpstreamUnreachable, UpstreamUnreadable
 from latchpin.model import Reply
+from latchpin.outbound.egress import find_egress
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import DEFAULT_SIZE, GuardedSession, open_session
 from latchpin.outbound.transports import DEADLINE, FRESH, GuardedTransport, failure_of
@@ -188,7 +189,7 @@ async def open_upstream(
     """Open the way out, once for the process; leaving closes every connection.
 
     Args:
-        settings: OAUTH_REQUEST_TIMEOUT, OAUTH_MAX_RETRIES and OAUTH_ALLOW_PRIVATE_NETWORKS are read.
+        settings: OAUTH_REQUEST_TIMEOUT, OAUTH_MAX_RETRIES, OAUTH_ALLOW_PRIVATE_NETWORKS and OUTBOUND_PROXY are read.
         size: how large one reply may be, in bytes.
         sleep: how to pause between retries.
         resolver: how names become addresses; the system's way if None.
@@ -197,5 +198,8 @@ async def open_upstream(
     """
     timeout = settings.oauth_request_timeout
     private = settings.oauth_allow_private_networks if private is None else private
-    async with open_session(allow_private_networks=private, resolver=resolver, observers=observers) as session:
+    way = open_session(
+        allow_private_networks=private, resolver=resolver, observers=observers, egress=find_egress(settings)
+    )
+    async with way as session:
         yield HttpUpstream(session, size=size, timeout=timeout, retries=settings.oauth_max_retries, sleep=sleep)

@@ -8,6 +8,9 @@ and ``host_of`` names the server for people. ``ByteBudget`` says how much may co
     async with open_session() as session:
         answer = await session.send(Outgoing("GET", url, (), b"", deadline, ByteBudget(1_000_000)))
 
+What leaves the company does so through the proxy of OUTBOUND_PROXY where ``open_session`` is given
+``egress=find_egress(settings)``.
+
 ``open_decoder`` decodes a body that came undecoded; it raises ``BodyTooLarge`` or ``BodyUndecodable``.
 
 For another program that connects in the gateway's place: ``refusal`` says why an address is not connected to, None if
@@ -19,6 +22,7 @@ everywhere: it is followed within one origin, at most ``MOST_REDIRECTS`` times.
 
 from latchpin.outbound.addresses import refusal
 from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
+from latchpin.outbound.egress import find_egress
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession, open_session
 from latchpin.outbound.messages import Answer, Outgoing
@@ -37,6 +41,7 @@ __all__ = [
     "Outgoing",
     "explain_failure",
     "explain_redirect",
+    "find_egress",
     "find_roots",
     "follow_redirect",
     "host_of",

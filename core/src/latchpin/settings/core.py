@@ -20,6 +20,9 @@ __all__ = ["CoreSettings", "Words", "is_loopback_host"]
 DEFAULT_SECRET = "my-test-salt"  # noqa: S105  the published default, refused off loopback
 MINIMUM_SECRET_BYTES = 32
 HIGHEST_PORT = 65_535
+ENVIRONMENT = "environment"
+"""What OUTBOUND_PROXY says where the variables of other programs hold: HTTPS_PROXY, NO_PROXY and their like."""
+_PROXY = re.compile(r"https?://(?:[^\s/?#@]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::\d{1,5})?/?")
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 section 5.1."""
 
@@ -102,6 +105,13 @@ class CoreSettings(Settings):
     oauth_allow_private_networks: bool = Field(
         False, description="Allow MCP and authorization servers at http, loopback and private addresses."
     )
+    outbound_proxy: SecretStr = Field(
+        SecretStr(""),
+        description="Proxy through which requests leave: its URL, or environment: HTTPS_PROXY and NO_PROXY hold.",
+    )
+    outbound_proxy_looks_up: bool = Field(
+        False, description="Let the proxy be asked for names that cannot be looked up here; its rules then protect you."
+    )
     oauth_scope_ceiling: Words = Field((), description="The only scopes that may ever be asked for; empty: any.")
     oauth_follow_issuer_change: bool = Field(
         False,
@@ -173,6 +183,14 @@ class CoreSettings(Settings):
         if "/" in bare or (bare.count(":") == 1):
             raise ValueError("must be an address or a name alone, without scheme and port; PORT has the port")
         return bare
+
+    @field_validator("outbound_proxy")
+    @classmethod
+    def _check_outbound_proxy(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text not in {"", ENVIRONMENT} and not is_proxy_url(text):
+            raise ValueError("must be environment, or an http or https URL without a path, as in http://proxy:3128")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -268,3 +286,8 @@ class CoreSettings(Settings):
     def authorize_url(self, gateway_id: str) -> str:
         """Where a browser gets a token for this gateway."""
         return f"{self.base_url}/oauth/authorize/{gateway_id}"
+
+
+def is_proxy_url(text: str) -> bool:
+    """Whether it names an HTTP proxy: http or https, a host, no path; a user name and password may be there."""
+    return _PROXY.fullmatch(text) is not None

@@ -114,7 +114,7 @@ class TokenQuestion:
 
     def _check_native(self, admitted: Admitted, configured: str) -> None:
         gateway = admitted.gateway
-        reason = detour_of(gateway, self._settings, allow_private=self._core.oauth_allow_private_networks)
+        reason = detour_of(gateway, self._settings, self._core)
         if reason is None and configured not in {"", gateway.url}:
             reason = "the data plane was configured for another URL of this gateway"
         if reason is None and not admitted.asks_nothing:

@@ -21,9 +21,8 @@ async def check_ways(context: CheckContext) -> Sequence[Finding]:
     if context.records is None:
         return []
     gateways = await context.records.gateways.list()
-    allow_private = core.oauth_allow_private_networks
     resolve = _take_as_public if context.offline else look_up
-    found = await find_ways(gateways, settings, allow_private=allow_private, resolve=resolve)
+    found = await find_ways(gateways, settings, core, resolve=resolve)
     served = sum(isinstance(each, Way) for each in found)
     findings = [Finding(Severity.OK, f"The data plane may serve {served} of {len(found)} gateways")]
     return findings + [

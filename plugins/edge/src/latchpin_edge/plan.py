@@ -123,8 +123,7 @@ async def find_plan(application: Application, front: Front, *, resolve: Resolve 
     else:
         asked = socket_paths(listen, core.workers) if listen.path else [_join(listen.host, listen.port)]
     gateways = await application.services.records.gateways.list()
-    allow_private = core.oauth_allow_private_networks
-    found = await find_ways(gateways, edge, allow_private=allow_private, resolve=resolve)
+    found = await find_ways(gateways, edge, core, resolve=resolve)
     return Plan(
         front=front,
         base_url=core.base_url,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from latchpin.model import Gateway
 from latchpin.sdk.outbound import refusal
+from latchpin.sdk.settings import CoreSettings
 from latchpin.sdk.urls import split_origin, split_url
 
 from latchpin_edge.settings import EdgeSettings
@@ -61,33 +62,39 @@ class Detour:
     reason: str
 
 
-def detour_of(gateway: Gateway, settings: EdgeSettings, *, allow_private: bool) -> str | None:
+def detour_of(gateway: Gateway, settings: EdgeSettings, core: CoreSettings) -> str | None:
     """Why the proxy has to serve a gateway, as far as its entry tells; None where the data plane may. Pure."""
     if settings.edge_gateways and gateway.id not in settings.edge_gateways:
         return "EDGE_GATEWAYS does not name it"
+    if core.outbound_proxy.get_secret_value():
+        return "requests leave through the proxy of OUTBOUND_PROXY"
     if gateway.oauth is not None and gateway.oauth.dpop:
         return "its tokens are bound to a key, so each request needs a proof of its own"
-    parts = split_url(gateway.url)
+    return _url_detour(gateway.url, core)
+
+
+def _url_detour(url: str, core: CoreSettings) -> str | None:
+    parts = split_url(url)
     if parts is None:
         return "its URL cannot be read"
-    if parts.scheme != "https" and not allow_private:
+    if parts.scheme != "https" and not core.oauth_allow_private_networks:
         return "its URL is not https"
-    if not _TARGET.fullmatch(_target(gateway.url)):
+    if not _TARGET.fullmatch(_target(url)):
         return "its URL has a character that means something in a configuration"
     return None
 
 
 async def find_ways(
-    gateways: Iterable[Gateway], settings: EdgeSettings, *, allow_private: bool, resolve: Resolve
+    gateways: Iterable[Gateway], settings: EdgeSettings, core: CoreSettings, *, resolve: Resolve
 ) -> list[Way | Detour]:
     """Each gateway's way, or why the proxy serves it, in the order of their ids."""
     ordered = sorted(gateways, key=lambda gateway: gateway.id)
-    judged = (_find(each, settings, allow_private=allow_private, resolve=resolve) for each in ordered)
+    judged = (_find(each, settings, core, resolve=resolve) for each in ordered)
     return list(await asyncio.gather(*judged))
 
 
-async def _find(gateway: Gateway, settings: EdgeSettings, *, allow_private: bool, resolve: Resolve) -> Way | Detour:
-    reason = detour_of(gateway, settings, allow_private=allow_private)
+async def _find(gateway: Gateway, settings: EdgeSettings, core: CoreSettings, *, resolve: Resolve) -> Way | Detour:
+    reason = detour_of(gateway, settings, core)
     if reason is not None:
         return Detour(gateway.id, reason)
     origin = split_origin(gateway.url)
@@ -98,7 +105,7 @@ async def _find(gateway: Gateway, settings: EdgeSettings, *, allow_private: bool
         found = await resolve(host, port)
     except OSError:
         return Detour(gateway.id, "its host has no address")
-    allowed = [each for each in found if allow_private or refusal(each) is None]
+    allowed = [each for each in found if core.oauth_allow_private_networks or refusal(each) is None]
     if not allowed:
         return Detour(gateway.id, f"its host has no public address: {found[0]} is {refusal(found[0])}")
     return Way(

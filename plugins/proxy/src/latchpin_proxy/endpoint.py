@@ -18,7 +18,7 @@ from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.calls import CallObservers, WatchedCall
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.outbound import Failure, GuardedSession, host_of, open_session
+from latchpin.sdk.outbound import Failure, GuardedSession, find_egress, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, require_program
 from starlette.requests import ClientDisconnect
@@ -350,6 +350,7 @@ async def _opened(application: Application) -> AsyncIterator[McpEndpoint]:
         connections=0,
         connections_per_host=0,
         connect_timeout=CONNECT_TIMEOUT,
+        egress=find_egress(application.services.settings),
         observers=application.services.observers,
     ) as session:
         yield McpEndpoint(application, session)
