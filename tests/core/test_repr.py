@@ -8,6 +8,7 @@ from latchpin.model import ClientCredentials, Evidence, Reply, ServerMetadata, S
 from latchpin.oauth.authorize import AuthorizationRequest
 from latchpin.oauth.callback import CallbackParameters
 from latchpin.oauth.token_request import TokenRequest
+from latchpin.outbound.credential import Credential
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.messages import Outgoing
 from latchpin.tokens.service import UsableToken
@@ -32,7 +33,7 @@ VALUES = [
     TokenRequestParts(HEADERS, {"client_secret": SECRET}),
     TokenRequest("https://as.example/token", HEADERS, SECRET.encode()),
     TokenGrant(SECRET, "Bearer", START, SECRET),
-    UsableToken(SECRET, stored_token(START)),
+    UsableToken(Credential(SECRET), stored_token(START)),
     AuthorizationRequest("https://as.example/a", "client", "https://gw/cb", SECRET, "challenge", "S256"),
     CallbackParameters(SECRET, SECRET),
 ]

@@ -66,7 +66,7 @@ def test_what_holds(body):
         ({"name": "  "}, "name holds '  ': must have a visible character"),
         ({"name": "a\x00b"}, "no control characters"),
         ({"name": "n" * 201}, "at most 200"),
-        ({"auth_type": "basic"}, "auth_type holds 'basic': Input should be 'oauth' or 'none'"),
+        ({"auth_type": "basic"}, "auth_type holds 'basic': Input should be 'oauth', 'api_key' or 'none'"),
         ({"allowed_users": ["ann"]}, "allowed_users.0 holds 'ann': must be an address"),
         ({"allowed_users": ["*"]}, "must be an address"),
         ({"allowed_users": ["a*b@x", "*@"]}, "allowed_users.1 holds '*@'"),

@@ -109,6 +109,7 @@ OWN = frozenset(
         "GET /flows/{flow_id}",
         "GET /gateways",
         "GET /gateways/{gateway_id}",
+        "GET /gateways/{gateway_id}/key",
         "GET /gateways/{gateway_id}/mcp",
         "GET /gateways/{gateway_id}/tools",
         "GET /mcp",
@@ -129,6 +130,7 @@ OWN = frozenset(
         "POST /admin/my-connections/{gateway_id}/disconnect",
         "POST /applications/end",
         "POST /device",
+        "POST /gateways/{gateway_id}/key",
         "POST /gateways/{gateway_id}/mcp",
         "POST /mcp",
         "POST /mcp/{slug}",
@@ -138,6 +140,7 @@ OWN = frozenset(
         "POST /oauth2/personal-tokens",
         "POST /personal-tokens",
         "POST /personal-tokens/end",
+        "PUT /gateways/{gateway_id}/key",
         "PUT /oauth/identity-assertion/{gateway_id}",
     }
 )
@@ -146,9 +149,10 @@ OWN = frozenset(
 LEADING = {
     "GET /oauth2/authorize": frozenset({400}),
     "GET /oauth/authorize/{gateway_id}/for/{person}": frozenset({303}),
+    "GET /gateways/{gateway_id}/key": frozenset({303}),
 }
-"""Of ``OWN``: what they answer, beside 401, to who is not signed in. Both are told to browsers by a client: the first
-says that the client is unknown before anybody signs in, the second sends to the sign-in whatever asks."""
+"""Of ``OWN``: what they answer, beside 401, to who is not signed in. All are told to browsers by a client: the first
+says that the client is unknown before anybody signs in, the others send to the sign-in whatever asks."""
 
 FOR_ALL = frozenset(
     {

@@ -21,6 +21,7 @@ from latchpin.errors import (
     UpstreamUnreadable,
 )
 from latchpin.gateways.tools.sdk import MOST_BYTES, list_tools
+from latchpin.outbound.credential import Credential
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.mcp_transport import Conversation
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
@@ -36,7 +37,7 @@ async def upstream() -> AsyncIterator[HttpUpstream]:
 
 async def ask(upstream: HttpUpstream, fake: Fake, *, within: float = 5) -> list[dict[str, Any]]:
     async with fake.serve() as url:
-        return (await list_tools(upstream, url, "token-of-alice", within=within)).tools
+        return (await list_tools(upstream, url, Credential("token-of-alice"), within=within)).tools
 
 
 async def test_every_page_and_what_the_server_said_word_for_word(upstream: HttpUpstream) -> None:
@@ -321,7 +322,7 @@ async def test_the_token_stays_with_its_origin(upstream: HttpUpstream) -> None:
 async def test_the_transport_itself_keeps_to_one_origin(upstream: HttpUpstream) -> None:
     async with serve(writing(answer())) as ours, serve(writing(answer())) as other:
         deadline = asyncio.get_running_loop().time() + 5
-        talk = Conversation(ours.url, deadline, ByteBudget(1_000), access_token="token-of-alice")
+        talk = Conversation(ours.url, deadline, ByteBudget(1_000), credential=Credential("token-of-alice"))
         async with upstream.open_mcp_client(talk) as http:
             await http.get(f"{ours.url}/mcp", headers={"Authorization": "Bearer foreign"})
             with pytest.raises(httpx2.RemoteProtocolError, match="another origin"):
@@ -345,7 +346,7 @@ async def test_a_dead_server(upstream: HttpUpstream) -> None:
 async def test_a_private_address() -> None:
     async with open_upstream(settings(private=False)) as guarded:
         with pytest.raises(AddressRefused, match="loopback"):
-            await list_tools(guarded, "https://127.0.0.1:1/mcp", "t")
+            await list_tools(guarded, "https://127.0.0.1:1/mcp", Credential("t"))
 
 
 async def test_our_own_cancellation_is_not_an_error_of_theirs(upstream: HttpUpstream) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from latchpin.errors import AccessRefused
 from latchpin.gateways.tools.sdk import list_tools
+from latchpin.outbound.credential import Credential
 from latchpin.outbound.upstream import HttpUpstream, open_upstream
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
@@ -92,7 +93,7 @@ async def upstream() -> AsyncIterator[HttpUpstream]:
 
 async def test_list(server: str, upstream: HttpUpstream, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    tools = (await list_tools(upstream, server, "good-token")).tools
+    tools = (await list_tools(upstream, server, Credential("good-token"))).tools
     assert [found["name"] for found in tools] == ["add", "fail"]
     assert tools[0]["description"] == "Adds two numbers."
     assert tools[0]["inputSchema"]["required"] == ["a", "b"]
@@ -102,12 +103,12 @@ async def test_list(server: str, upstream: HttpUpstream, caplog: pytest.LogCaptu
 @pytest.mark.parametrize("token", [None, "revoked-token"])
 async def test_a_token_that_is_not_taken(server: str, upstream: HttpUpstream, token: str | None) -> None:
     with pytest.raises(AccessRefused) as caught:
-        await list_tools(upstream, server, token)
+        await list_tools(upstream, server, None if token is None else Credential(token))
     assert caught.value.error == "invalid_token"
     assert str(token) not in str(caught.value)
 
 
 async def test_a_token_with_too_little_scope(server: str, upstream: HttpUpstream) -> None:
     with pytest.raises(AccessRefused) as caught:
-        await list_tools(upstream, server, "narrow-token")
+        await list_tools(upstream, server, Credential("narrow-token"))
     assert caught.value.error == "insufficient_scope"

@@ -17,6 +17,7 @@ from latchpin.clients.directory import ClientDirectory, Forgotten
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.access import AccessCache
+from latchpin.gateways.api_keys import ApiKeys
 from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
@@ -72,6 +73,7 @@ class Application:
             pin=self.gateways.pin_issuer,
         )
         self.access = AccessCache(services, self.tokens)
+        self.api_keys = ApiKeys(services, self.tokens, usage)
         self.recorder = FlowRecorder(services.activity, FlowLog(services.state_backend), worker=services.instance_id)
         self.pending_authorizations = PendingAuthorizations(services)
         self.step_up = StepUp(services.kept, services.clock)
@@ -100,12 +102,12 @@ class Application:
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
 
     async def must_authorize(self, gateway: Gateway, caller: Caller) -> bool:
-        """Whether ``caller`` gets no further at ``gateway`` before they authorize it in a browser.
+        """Whether ``caller`` gets no further at ``gateway`` before they authorize it, or enter a key, in a browser.
 
         They have no token; it cannot be used or renewed; or the server refused it, or wanted more scopes than it has,
         since they authorized. Asks the stores only.
         """
-        if gateway.auth_type != "oauth" or not needs_browser(gateway):
+        if not needs_browser(gateway):
             return False
         stored = await self.services.records.tokens.get(gateway.id, caller.email)
         if stored is None or not self.tokens.health(stored).authorized:

@@ -77,7 +77,7 @@ class StartAuthorization:
         self._requests: Bounded[str, _Request] = Bounded(_MOST_REMEMBERED)
 
     async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str, return_to: str = "") -> str:
-        """Prepare an authorization and return the URL to send the browser to.
+        """Prepare an authorization and return the URL to send the browser to: of our page, for a server with keys.
 
         Args:
             gateway_id: which gateway.
@@ -93,6 +93,8 @@ class StartAuthorization:
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
         gateway = await self._gateways.get_recent(gateway_id, caller)
+        if gateway.auth_type == "api_key":
+            return self._services.settings.key_url(gateway_id, return_to)
         _check_authorizes(gateway)
         span.name(flow_id, gateway.id, caller.email)
         with span:

@@ -8,6 +8,7 @@
     │   ├── CsrfRefused             403
     │   ├── NotFound                404
     │   ├── InvalidRequest          400
+    │   │   └── KeyRefused          400
     │   ├── RequestTooLarge         413
     │   ├── Conflict                409
     │   ├── TooManyPending          429
@@ -95,6 +96,7 @@ from latchpin.errors.caller import (
     Forbidden,
     IdentityAssertionRequired,
     InvalidRequest,
+    KeyRefused,
     NotFound,
     NotSignedIn,
     RequestTooLarge,
@@ -152,6 +154,7 @@ __all__ = [
     "GatewayMismatch",
     "IdentityAssertionRequired",
     "InvalidRequest",
+    "KeyRefused",
     "IssuerMismatch",
     "IssuerMissing",
     "LatchpinError",

@@ -13,6 +13,7 @@ __all__ = [
     "Forbidden",
     "IdentityAssertionRequired",
     "InvalidRequest",
+    "KeyRefused",
     "NotFound",
     "NotSignedIn",
     "RequestTooLarge",
@@ -59,6 +60,12 @@ class InvalidRequest(CallerError):
     """The request cannot be understood or makes no sense for this gateway."""
 
     cause = caller.INVALID_REQUEST
+
+
+class KeyRefused(InvalidRequest):
+    """An API key was tried before it was to be kept, and the MCP server did not take it."""
+
+    cause = caller.KEY_REFUSED
 
 
 class RequestTooLarge(CallerError):

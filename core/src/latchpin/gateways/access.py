@@ -98,14 +98,14 @@ class AccessCache:
             self._records.gateways.get(gateway_id), self._records.tokens.get(gateway_id, caller.email)
         )
         gateway = check_known(found, gateway_id, caller)
-        if gateway.auth_type != "oauth":
+        if gateway.auth_type == "none":
             access = Access(gateway)
         else:
             owner = self._tokens.owner_of(gateway, caller)
             if owner != caller.email:
                 stored = await self._records.tokens.get(gateway_id, owner)
             access = Access(gateway, None if stored is None else await self._tokens.usable(gateway, stored, caller))
-        if written == self._writes.count and (access.token is not None or gateway.auth_type != "oauth"):
+        if written == self._writes.count and (access.token is not None or gateway.auth_type == "none"):
             self._keep(key, access, now)
         return access
 

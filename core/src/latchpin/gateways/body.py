@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from latchpin.errors import InvalidRequest
+from latchpin.gateways.api_key_rules import check_header, check_prefix
 from latchpin.model import GROUP, write_group
 from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.model.urls import check_url
@@ -32,7 +33,7 @@ from latchpin.oauth.authorize import check_extra_parameters
 from latchpin.oauth.scopes import LONGEST_SCOPE, is_scope
 from latchpin.settings import mask
 
-__all__ = ["AllowedUsers", "GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
+__all__ = ["AllowedUsers", "ApiKeyBody", "GatewayBody", "OAuthConfigBody", "parse_gateway_body"]
 
 _SHOWN = 80
 
@@ -175,14 +176,26 @@ class OAuthConfigBody(_Body):
     identity_provider_client_secret_set: bool | None = Field(None, description="Only read.")
 
 
+class ApiKeyBody(_Body):
+    """``api_key``. With nothing in it, keys go as bearer tokens do. The key itself is never part of an entry."""
+
+    header: Annotated[str, Field(strict=True, max_length=100), AfterValidator(check_header)] | None = Field(
+        None, description="The field that the key goes in; without one, Authorization."
+    )
+    prefix: Annotated[str, Field(strict=True, max_length=64), AfterValidator(check_prefix)] | None = Field(
+        None, description='What stands before the key there; without one, "Bearer " in Authorization, else nothing.'
+    )
+
+
 class GatewayBody(_Body):
     """The body of ``POST /gateways`` (``url`` is needed) and ``PUT /gateways/{gateway_id}``."""
 
     name: Annotated[str, Field(strict=True, max_length=200), AfterValidator(_check_name)] | None = None
     url: Url | None = None
-    auth_type: Literal["oauth", "none"] | None = None
+    auth_type: Literal["oauth", "api_key", "none"] | None = None
     allowed_users: AllowedUsers | None = None
     oauth_config: OAuthConfigBody | None = None
+    api_key: ApiKeyBody | None = None
     pinned_issuer: Issuer | None = Field(None, description="The issuer to trust; null forgets it.")
     revision: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         None, description="If given, the change holds only for that revision."
@@ -214,17 +227,20 @@ def _explain(error: ErrorDetails) -> str:
     shown = ".".join(part for part in path if part != "[key]" and not part.startswith("function-"))
     if error["type"] == "extra_forbidden":
         return f"{shown} is not a key{_near_miss(path)}"
+    held = "**********" if _may_be_secret(path) else _cut(error.get("input"))
     if error["type"] in {"model_type", "dict_type"}:
-        return f"{shown} holds {_cut(error.get('input'))}: must be a JSON object"
-    message = error["msg"].removeprefix("Value error, ")
-    if set(OAUTH_SECRETS) & set(path):
-        return f"{shown} holds **********: {message}"
-    return f"{shown} holds {_cut(error.get('input'))}: {message}"
+        return f"{shown} holds {held}: must be a JSON object"
+    return f"{shown} holds {held}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _may_be_secret(path: list[str]) -> bool:
+    """Somebody may take a key of the document for the place of the secret itself."""
+    return bool(set(OAUTH_SECRETS) & set(path)) or path[0] == "api_key"
 
 
 def _near_miss(path: list[str]) -> str:
-    model = OAuthConfigBody if len(path) > 1 else GatewayBody
-    other = GatewayBody if model is OAuthConfigBody else OAuthConfigBody
+    model = GatewayBody if len(path) == 1 else ApiKeyBody if path[0] == "api_key" else OAuthConfigBody
+    other = OAuthConfigBody if model is GatewayBody else GatewayBody
     close = difflib.get_close_matches(path[-1], model.model_fields, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]}?"

@@ -212,7 +212,7 @@ class GatewayRegistry:
     async def _record_change(self, before: Gateway, change: GatewayChange, caller: Caller) -> None:
         """Record which parts changed, by their names alone: a value may be a secret or an address."""
         after = change.gateway
-        names = ("name", "url", "auth_type", "allowed_users", "oauth", "pinned_issuer")
+        names = ("name", "url", "auth_type", "allowed_users", "oauth", "api_key", "pinned_issuer")
         parts = [name for name in names if getattr(before, name) != getattr(after, name)]
         facts = {"revision": str(after.revision), "changed": " ".join(parts)}
         if change.drops_tokens:

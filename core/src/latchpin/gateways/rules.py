@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from latchpin.contracts import Cipher, Grant
 from latchpin.errors import InvalidRequest
+from latchpin.gateways.api_key_rules import AUTHORIZATION, choose_prefix
 from latchpin.gateways.body import GatewayBody, OAuthConfigBody
 from latchpin.gateways.configured_secrets import with_secrets
 from latchpin.gateways.grant_rules import check_grant
-from latchpin.model import NO_PROFILE, Caller, Gateway, OAuthConfig
+from latchpin.model import NO_PROFILE, ApiKeyConfig, Caller, Gateway, OAuthConfig
 from latchpin.model.gateway import OAUTH_SECRETS
 
 __all__ = ["GatewayChange", "GatewayRules", "build_gateway", "change_gateway", "describe_gateway"]
 
 _NAME_LIMIT = 200
 _DEFAULTS = OAuthConfig()
+_KEY_DEFAULTS = ApiKeyConfig(AUTHORIZATION, choose_prefix(AUTHORIZATION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def change_gateway(
     A change of url, issuer, token_url or resource (or of the pinned issuer) drops the client secret, unless a
     new one comes with it, and every user's token: they were given for the old place. A new url or issuer also
     forgets the pinned issuer. A change of the identity provider drops the tokens that came on its word, and the
-    secret that was meant for it.
+    secret that was meant for it. Keys go with a change of url, header or prefix: they were tried at the old place.
 
     Raises:
         InvalidRequest: as for ``build_gateway``.
@@ -102,17 +104,37 @@ def change_gateway(
         auth_type=body.auth_type or ("oauth" if "auth_type" in given else gateway.auth_type),
         allowed_users=users,
         oauth=config,
+        api_key=None,
         revision=gateway.revision + 1,
         updated_at=now,
     )
+    if moved.auth_type != "oauth":
+        return _without_oauth(gateway, moved, body)
     moved = replace(moved, pinned_issuer=_changed_pin(gateway, moved, body))
     drops = _place_of(moved) != _place_of(gateway) or _trust_of(moved, gateway) != gateway.pinned_issuer
-    if moved.auth_type == "none":
-        return GatewayChange(replace(moved, oauth=None, pinned_issuer=None), gateway.auth_type != "none")
     config = with_secrets(config, earlier, body.oauth_config, gateway.id, cipher, moved=drops)
     check_grant(config, earlier, rules.grants)
     vouched = config.identity_provider == earlier.identity_provider
-    return GatewayChange(replace(moved, oauth=config), drops or not vouched or gateway.auth_type == "none")
+    return GatewayChange(replace(moved, oauth=config), drops or not vouched or gateway.auth_type != "oauth")
+
+
+def _without_oauth(gateway: Gateway, moved: Gateway, body: GatewayBody) -> GatewayChange:
+    """The change where the server wants a key, or nothing."""
+    config = _change_api_key(gateway.api_key, body) if moved.auth_type == "api_key" else None
+    moved = replace(moved, oauth=None, pinned_issuer=None, api_key=config)
+    drops = config is not None and (moved.url, config) != (gateway.url, gateway.api_key)
+    return GatewayChange(moved, drops or moved.auth_type != gateway.auth_type)
+
+
+def _change_api_key(earlier: ApiKeyConfig | None, body: GatewayBody) -> ApiKeyConfig:
+    """Where the key goes: another field has its own usual prefix, unless the body says one."""
+    earlier = earlier or _KEY_DEFAULTS
+    if "api_key" not in body.model_fields_set:
+        return earlier
+    given = {"header": None, "prefix": None} if body.api_key is None else body.api_key.given()
+    header = (given["header"] or AUTHORIZATION) if "header" in given else earlier.header
+    prefix = given.get("prefix", earlier.prefix if header.lower() == earlier.header.lower() else None)
+    return ApiKeyConfig(header, choose_prefix(header) if prefix is None else prefix)
 
 
 def _place_of(gateway: Gateway) -> tuple[str | None, ...]:
@@ -152,6 +174,7 @@ def describe_gateway(gateway: Gateway, caller: Caller | None = None) -> dict[str
         "auth_type": gateway.auth_type,
         "allowed_users": list(gateway.allowed_users),
         "oauth_config": None if gateway.oauth is None else _describe_config(gateway.oauth),
+        "api_key": None if gateway.api_key is None else asdict(gateway.api_key),
         "pinned_issuer": gateway.pinned_issuer,
         "revision": gateway.revision,
         "created_at": gateway.created_at.isoformat(),
@@ -180,8 +203,9 @@ def _name_of(url: str) -> str:
 
 def _refuse_contradictions(gateway: Gateway, body: GatewayBody) -> None:
     auth_type = body.auth_type or gateway.auth_type
-    if auth_type == "none" and body.oauth_config is not None and body.oauth_config.given():
-        raise InvalidRequest("oauth_config is given, and auth_type is none", remedy="Set auth_type to oauth.")
+    for name, part, wants in (("oauth_config", body.oauth_config, "oauth"), ("api_key", body.api_key, "api_key")):
+        if auth_type != wants and part is not None and part.given():
+            raise InvalidRequest(f"{name} is given, and auth_type is {auth_type}", remedy=f"Set auth_type to {wants}.")
     if body.id not in (None, gateway.id):
         raise InvalidRequest("id differs from the gateway's own", remedy="Leave id out; it is set here.")
 

@@ -1,4 +1,4 @@
-"""What ``GET /oauth/status`` says: how a gateway does OAuth, and how the caller's own token is."""
+"""What ``GET /oauth/status`` says: how a gateway does OAuth, and how the caller's own token or key is."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class GatewayStatusService:
     async def describe(self, gateway: Gateway, caller: Caller) -> dict[str, Any]:
         """One gateway's status for one caller."""
         config = gateway.oauth
+        if gateway.auth_type == "api_key":
+            return await self._describe_key(gateway, caller)
         if config is None:
             return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
         stored = await self._services.records.tokens.get(gateway.id, self._tokens.owner_of(gateway, caller))
@@ -39,6 +41,13 @@ class GatewayStatusService:
             "message": self._message(config, token),
             "user_token_status": token,
         }
+
+    async def _describe_key(self, gateway: Gateway, caller: Caller) -> dict[str, Any]:
+        """The same of a gateway whose server wants a key."""
+        stored = await self._services.records.tokens.get(gateway.id, self._tokens.owner_of(gateway, caller))
+        token = self._describe_token(stored)
+        text = "A key is kept for this gateway" if token["authorized"] else "Enter a key for this gateway to use it"
+        return {"gateway_id": gateway.id, "oauth_enabled": False, "message": text, "user_token_status": token}
 
     async def _client_id(self, gateway: Gateway, stored: StoredToken | None) -> str | None:
         """The client that got the caller's token; before that the one registered, if one is by now."""

@@ -15,6 +15,7 @@ FactName = Literal[
     "flow.step",
     "authorization.completed",
     "token.obtained",
+    "key.entered",
     "token.refreshed",
     "token.spent",
     "token.disconnected",
@@ -79,6 +80,10 @@ FACTS: Mapping[FactName, FactKind] = {
     ),
     "authorization.completed": FactKind("A user authorized; the tokens are kept.", "flow_id"),
     "token.obtained": FactKind("The gateway got a token without a browser."),
+    "key.entered": FactKind(
+        "An API key was tried at its server, and is kept.",
+        line="%(actor)s entered an API key for gateway %(gateway_id)s, user %(subject)s",
+    ),
     "token.refreshed": FactKind(
         "A user's token was renewed.", line="Refreshed the token for gateway %(gateway_id)s, user %(subject)s"
     ),

@@ -26,7 +26,7 @@ OAUTH_SECRETS = ("client_secret", "assertion", "identity_provider_client_secret"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 """The grant that redeems a signed assertion (RFC 7523 section 2.1)."""
 
-AuthType = Literal["oauth", "none"]
+AuthType = Literal["oauth", "api_key", "none"]
 
 ConnectionKind = Literal["own", "shared"]
 """Whose account is used: each person's own, or one that an administrator connects for all whom the gateway allows."""
@@ -100,7 +100,7 @@ class Gateway:
         pinned_issuer: the issuer found on first use; a different one later is not followed silently.
         revision: starts at 1 and grows by one with every change.
         connection: whose account is used at the server.
-        api_key: present exactly if the server takes an API key.
+        api_key: present exactly if ``auth_type`` is ``api_key``.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """The guarded session seen as a transport of ``httpx2``, the HTTP library of the mcp SDK.
 
 Imported only where MCP servers are spoken to, since it brings that library along. One transport serves one
-conversation: its deadline and its allowance cover every request of it, and it alone adds the access token,
+conversation: its deadline and its allowance cover every request of it, and it alone adds the access token or key,
 to nothing but the MCP server's own origin.
 """
 
@@ -16,12 +16,12 @@ import httpx2
 
 from latchpin.model import Reply
 from latchpin.oauth.pauses import choose_pause
+from latchpin.outbound.credential import Credential
 from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import GuardedSession
 from latchpin.outbound.mcp_answers import EVENTS, JSON, media_type, mend_events, mend_json, message_of
 from latchpin.outbound.messages import Answer, Outgoing
-from latchpin.outbound.proofs import TokenProof
 from latchpin.outbound.redirects import is_redirect
 from latchpin.outbound.transports import exception_name
 
@@ -61,15 +61,13 @@ class Conversation:
         url: the server's endpoint; nothing goes to another origin.
         deadline: when everything must be over, in the event loop's time.
         budget: how much all answers together may hold.
-        access_token: sent as a bearer token (RFC 6750 section 2.1), or None.
-        proof: proves the key of a token that is bound to one (RFC 9449); None: it is not.
+        credential: shown with each request; None: the server wants none.
     """
 
     url: str
     deadline: float
     budget: ByteBudget
-    access_token: str | None = field(default=None, repr=False)
-    proof: TokenProof | None = None
+    credential: Credential | None = None
     observed: Observed = field(default_factory=Observed)
 
 
@@ -104,7 +102,8 @@ class McpTransport(httpx2.AsyncBaseTransport):
     async def _send(self, request: httpx2.Request, *, probes: bool) -> Answer:
         talk, url = self._conversation, str(request.url)
         answer = await self._session.send(await self._build_outgoing(request, probes=probes))
-        if talk.proof is not None and talk.proof.wants_nonce(url, answer):  # RFC 9449 section 9
+        proof = None if talk.credential is None else talk.credential.proof
+        if proof is not None and proof.wants_nonce(url, answer):  # RFC 9449 section 9
             answer.close()
             answer = await self._session.send(await self._build_outgoing(request, probes=probes))
         if request.method == "POST":
@@ -138,12 +137,10 @@ class McpTransport(httpx2.AsyncBaseTransport):
         if _origin(request.url) != self._origin:  # the SDK's client would go on from http to https
             raise Failure("undecodable", f"it sends to {request.url.host!a}, which is another origin", sent=True)
         talk, now = self._conversation, asyncio.get_running_loop().time()
-        headers = [pair for pair in request.headers.multi_items() if pair[0].lower() != "authorization"]
-        if talk.access_token is not None:
-            if talk.proof is not None:
-                headers += await talk.proof.fields(request.method, str(request.url))
-            else:
-                headers.append(("authorization", f"Bearer {talk.access_token}"))
+        own = {"authorization"} if talk.credential is None else {"authorization", talk.credential.header}
+        headers = [pair for pair in request.headers.multi_items() if pair[0].lower() not in own]
+        if talk.credential is not None:
+            headers += await talk.credential.fields(request.method, str(request.url))
         return Outgoing(
             method=request.method,
             url=str(request.url),

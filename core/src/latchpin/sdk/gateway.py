@@ -12,6 +12,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``access``: gateway and usable token for a caller, as they were read at most a second ago: ``AccessCache``.
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
   ``revoker`` has authorization servers take tokens back.
+- ``api_keys``: keys for servers without OAuth, tried and kept.
 - ``clients``: what authorization servers registered; ``delete_client`` deletes one.
 - ``servers``: the authorization server behind a gateway.
 - ``toolbox``: an MCP server's tools as a caller sees them.
@@ -29,10 +30,11 @@ A page gets it from ``latchpin.sdk.web``, a command from ``latchpin.sdk.commands
 
     usable = await application.tokens.token_for(gateway, caller)
 
-What they give: ``UsableToken`` is an open access token, ``Access`` is that with its gateway, ``Connection`` is one
-user's at one gateway without its tokens, with its ``TokenHealth`` and, in one word, ``TokenStatus``. ``FoundServer`` is
-what ``servers`` finds, ``Step`` one request of such a search, and ``RegistrationOptions`` the ways to a client there
-that ``clients`` has. ``Removed`` is a gateway that is gone, and ``Revocation`` what a server said of one of its tokens.
+What they give: ``UsableToken`` is an open access token or API key, ``KeptKey`` says that a key works, ``Access`` is
+that with its gateway, ``Connection`` is one user's at one gateway without its tokens, with its ``TokenHealth`` and, in
+one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` one request of such a search, and
+``RegistrationOptions`` the ways to a client there that ``clients`` has. ``Removed`` is a gateway that is gone, and
+``Revocation`` what a server said of one of its tokens.
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
 ``describe_gateway`` shows it without secrets. ``find_named`` finds gateways as people name them: by id, by name, or by
@@ -48,6 +50,7 @@ from latchpin.application import Application
 from latchpin.clients.options import RegistrationOptions
 from latchpin.clients.secrets import open_configured_secret, open_registered_secret
 from latchpin.gateways.access import Access, AccessCache
+from latchpin.gateways.api_keys import KeptKey
 from latchpin.gateways.body import AllowedUsers
 from latchpin.gateways.connections import Connection
 from latchpin.gateways.endpoint import mcp_endpoint
@@ -70,6 +73,7 @@ __all__ = [
     "Application",
     "Connection",
     "FoundServer",
+    "KeptKey",
     "RegistrationOptions",
     "Removed",
     "Revocation",

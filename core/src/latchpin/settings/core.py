@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -286,6 +286,11 @@ class CoreSettings(Settings):
     def authorize_url(self, gateway_id: str) -> str:
         """Where a browser gets a token for this gateway."""
         return f"{self.base_url}/oauth/authorize/{gateway_id}"
+
+    def key_url(self, gateway_id: str, return_to: str = "") -> str:
+        """Where a person enters this gateway's API key; ``return_to`` is the path of ours to go on to afterwards."""
+        url = f"{self.base_url}/gateways/{gateway_id}/key"
+        return f"{url}?next={quote(return_to, safe='')}" if return_to else url
 
 
 def is_proxy_url(text: str) -> bool:

@@ -26,8 +26,10 @@ PinIssuer = Callable[[Gateway, str | None], Awaitable[Gateway]]
 
 
 def needs_browser(gateway: Gateway) -> bool:
-    """Whether only a person in a browser gets a token for ``gateway``."""
-    return gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code"
+    """Whether only a person in a browser gets a token for ``gateway``, or enters a key there."""
+    if gateway.oauth is None:
+        return gateway.auth_type == "api_key"
+    return gateway.oauth.grant_type == "authorization_code"
 
 
 def require_grant(services: Services, config: OAuthConfig) -> None:

@@ -25,7 +25,7 @@ from latchpin.tokens import outcomes
 from latchpin.tokens.client_grant import ClientGrant, PinIssuer, needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
-from latchpin.tokens.sealing import OpenedToken, open_token
+from latchpin.tokens.sealing import API_KEY, OpenedToken, open_token
 
 __all__ = ["Renewal", "Wanted"]
 
@@ -111,6 +111,9 @@ class Renewal:
         Raises:
             AuthorizationRequired: only the user can help.
         """
+        if wanted.gateway.auth_type == "api_key":
+            text = "no key has been entered for you yet" if stored is None else "the server no longer takes the key"
+            raise self.required(wanted.gateway, text, needs_reauth=stored is not None)
         if stored is None:
             raise self.required(wanted.gateway, "you have not authorized this gateway yet", needs_reauth=False)
         if stored.needs_reauth:
@@ -125,8 +128,10 @@ class Renewal:
         """Open a token to use it.
 
         Raises:
-            AuthorizationRequired: no key we have opens it.
+            AuthorizationRequired: no key we have opens it, or it was given for what the gateway was before.
         """
+        if not _belongs(stored, gateway):
+            raise self.required(gateway, "the gateway was changed since", needs_reauth=False)
         try:
             return open_token(self._services.cipher, stored)
         except Unsealable as exc:
@@ -232,6 +237,13 @@ class Renewal:
         count = int(await kept.take(name) or 0) + 1
         await kept.put(name, str(count), expires_at=self._services.clock() + _COUNTED_FOR)
         return count
+
+
+def _belongs(stored: StoredToken, gateway: Gateway) -> bool:
+    """Whether it was given for this gateway as it is: a change drops what there is, and may cross what comes late."""
+    if gateway.auth_type == "api_key":
+        return stored.token_type == API_KEY and stored.resource == gateway.url
+    return stored.token_type != API_KEY
 
 
 def _version(token: StoredToken) -> tuple[str, int]:

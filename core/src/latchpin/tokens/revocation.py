@@ -12,7 +12,7 @@ from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerM
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation, TokenEndpoint
-from latchpin.tokens.sealing import open_token
+from latchpin.tokens.sealing import API_KEY, open_token
 
 __all__ = ["Revoker"]
 
@@ -26,6 +26,7 @@ _CLIENT_GONE = Revocation(
     done=False,
     answer="The client that the token was issued to is gone; the token stays valid there until it expires.",
 )
+_KEY_STAYS = Revocation(done=False, answer="The key is gone here. At the server it holds until it is taken back there.")
 
 
 class Revoker:
@@ -49,6 +50,8 @@ class Revoker:
 
     async def revoke(self, gateway: Gateway, stored: StoredToken) -> Revocation:
         """Revoke one token that was just deleted here."""
+        if stored.token_type == API_KEY:
+            return _KEY_STAYS
         try:
             server, client = await self._reach(gateway)
         except Exception as exc:  # noqa: BLE001  disconnecting must work whatever is wrong upstream
@@ -69,6 +72,8 @@ class Revoker:
         answers: dict[str, Revocation] = {}
         if not tokens:
             return []
+        if gateway.auth_type == "api_key":
+            return [_KEY_STAYS] * len(tokens)
         at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def revoke(token: StoredToken) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from latchpin.contracts import Cipher
 from latchpin.model import Sealed, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import choose_renewal
 
-__all__ = ["OpenedToken", "build_token", "open_token", "place_of", "seal_grant"]
+__all__ = ["API_KEY", "OpenedToken", "build_token", "open_token", "place_of", "seal_grant"]
+
+
+API_KEY: Final = "api_key"
+"""The ``token_type`` of a key that somebody entered; its ``resource`` is the URL that it was entered for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ once.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from latchpin.clients.directory import ClientDirectory
@@ -26,6 +26,7 @@ from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredToken
 from latchpin.oauth.dpop import DPOP
 from latchpin.oauth.lifetime import is_expired
 from latchpin.oauth.status import TokenHealth, is_authorized, status_of
+from latchpin.outbound.credential import Credential
 from latchpin.outbound.proofs import TokenProof
 from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer
@@ -52,24 +53,29 @@ TRY_AGAIN = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class UsableToken:
-    """An access token, open, with the record it came from, and the proofs for one that is bound to a key.
+    """An access token or API key, open, with the record it came from.
 
-    Never stored, never logged.
+    Attributes:
+        credential: what is shown to the MCP server.
+        stored: the record.
     """
 
-    access_token: str = field(repr=False)
+    credential: Credential
     stored: StoredToken
-    proof: TokenProof | None = None
+
+    @property
+    def access_token(self) -> str:
+        """The token or key itself."""
+        return self.credential.secret
+
+    @property
+    def proof(self) -> TokenProof | None:
+        """The proofs for a token that is bound to a key; None: it is not."""
+        return self.credential.proof
 
     async def fields(self, method: str, url: str) -> tuple[tuple[str, str], ...]:
-        """The header fields that show the token in one request (RFC 6750 section 2.1, RFC 9449 section 7.1).
-
-        Raises:
-            BackendUnavailable: the key that the token is bound to cannot be read from the store.
-        """
-        if self.proof is not None:
-            return await self.proof.fields(method, url)
-        return (("authorization", f"Bearer {self.access_token}"),)
+        """The header fields of one request; raises as ``Credential.fields`` does."""
+        return await self.credential.fields(method, url)
 
 
 class TokenService:
@@ -166,9 +172,9 @@ class TokenService:
         await self._renewing.close()
 
     def _open(self, gateway: Gateway, stored: StoredToken) -> UsableToken:
-        access_token = self._renewal.open(gateway, stored).access_token
-        bound = stored.token_type == DPOP
-        return UsableToken(access_token, stored, TokenProof(self._proofs, gateway.id, access_token) if bound else None)
+        secret = self._renewal.open(gateway, stored).access_token
+        proof = TokenProof(self._proofs, gateway.id, secret) if stored.token_type == DPOP else None
+        return UsableToken(Credential(secret, proof, gateway.api_key), stored)
 
     # -- looking and ending -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from latchpin.application import Application
 from latchpin.contracts import NavigationEntry
 from latchpin.gateways.connections import Connection
 from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.tokens.client_grant import needs_browser
 from latchpin.web.routes_health import readiness
 
 __all__ = ["Overview", "fill_cards", "look_over"]
@@ -55,7 +56,7 @@ async def look_over(application: Application, caller: Caller) -> Overview:
         gateways=len(gateways),
         working=sum(each.health.authorized for each in own.values()),
         ended=tuple(each for each in gateways if each.id in own and not own[each.id].health.authorized),
-        open=tuple(each for each in gateways if _is_personal(each) and each.id not in own),
+        open=tuple(each for each in gateways if needs_browser(each) and each.id not in own),
         people=len({each.owner for each in people}) if caller.is_admin else None,
         people_ended=_count_ended(people) if caller.is_admin else None,
         ready=ready["ready"],
@@ -68,10 +69,6 @@ async def fill_cards(
 ) -> list[tuple[NavigationEntry, str]]:
     """What plugins say on the overview: each card with its number."""
     return [(each, await each.number(application, caller)) for each in entries if each.number is not None]
-
-
-def _is_personal(gateway: Gateway) -> bool:
-    return gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code"
 
 
 def _count_ended(connections: Sequence[Connection]) -> int:

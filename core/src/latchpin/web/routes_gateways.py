@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,6 +17,7 @@ from latchpin.web.dependencies import (
 )
 from latchpin.web.description import problems
 from latchpin.web.documents.gateways import GatewayDocument, GatewayList, GatewayRemoved, ToolList
+from latchpin.web.json_bodies import read_json
 from latchpin.web.schemas import whole_schema
 
 __all__ = ["router"]
@@ -116,7 +116,7 @@ async def confirm_issuer(
     request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
 ) -> dict[str, Any]:
     """Confirm that the MCP server has moved to another issuer; every user authorizes anew."""
-    document = await _read_json(request)
+    document = await read_json(request)
     issuer = document.get("issuer") if isinstance(document, dict) else None
     if not isinstance(issuer, str) or not issuer:
         raise InvalidRequest('the body must be JSON such as {"issuer": "https://as.example.com"}')
@@ -132,12 +132,4 @@ async def list_tools(caller: SignedInCaller, application: CurrentApplication, ga
 
 
 async def _read(request: Request) -> GatewayBody:
-    return parse_gateway_body(await _read_json(request))
-
-
-async def _read_json(request: Request) -> object:
-    try:
-        document: object = json.loads(await request.body())
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequest("the body is not JSON") from exc
-    return document
+    return parse_gateway_body(await read_json(request))

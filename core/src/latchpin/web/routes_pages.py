@@ -13,6 +13,7 @@ from latchpin.application import Application
 from latchpin.errors import NotFound, known_causes
 from latchpin.model import Caller, Gateway
 from latchpin.oauth.status import TokenStatus
+from latchpin.tokens.client_grant import needs_browser
 from latchpin.web import pages
 from latchpin.web.dependencies import CurrentApplication, SignedInCaller
 from latchpin.web.frame import frame, frame_for_anybody
@@ -76,7 +77,7 @@ async def show_gateways(request: Request, caller: SignedInCaller, application: C
 
 async def _row(application: Application, gateway: Gateway, caller: Caller) -> pages.GatewayRow:
     said = await application.status.describe(gateway, caller)
-    personal = said.get("grant_type") == "authorization_code"
+    personal = needs_browser(gateway)
     status, text = _status(said["user_token_status"]) if personal else ("", "")
     return pages.GatewayRow(
         id=gateway.id,

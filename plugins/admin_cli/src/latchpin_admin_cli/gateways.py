@@ -1,4 +1,4 @@
-"""``latchpin gateways``: add, list, show and remove gateways from the command line."""
+"""``latchpin gateways``: add, change, list, show and remove gateways from the command line."""
 
 from __future__ import annotations
 
@@ -27,29 +27,39 @@ from rich.markup import escape
 
 from latchpin_admin_cli.inspection import print_inspection
 
-app = typer.Typer(name="gateways", help="Add, list, show and remove gateways.", no_args_is_help=True)
+app = typer.Typer(name="gateways", help="Add, change, list, show and remove gateways.", no_args_is_help=True)
 
 STUCK = 3
 """The exit code where a gateway was added that nobody can authorize yet; 1 is a failure, 2 a command that is none."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+KeyHeader = Annotated[
+    str | None,
+    typer.Option("--api-key-header", help="With api_key: the field that keys go in; by default Authorization."),
+]
+KeyPrefix = Annotated[
+    str | None,
+    typer.Option("--api-key-prefix", help="What stands before the key there; by default 'Bearer ' in Authorization."),
+]
 Which = Annotated[str, typer.Argument(help="The gateway's id, its first digits, or its name if only one has it.")]
 
 
 @app.callback()
 def group() -> None:
-    """Add, list, show and remove gateways."""
+    """Add, change, list, show and remove gateways."""
 
 
 @app.command()
 def add(  # noqa: PLR0917  typer passes them by name
     url: Annotated[str, typer.Argument(help="The MCP server's URL.")],
     name: Annotated[str | None, typer.Option(help="A name; by default the URL's host and path.")] = None,
-    auth: Annotated[str, typer.Option(help="oauth or none.")] = "oauth",
+    auth: Annotated[str, typer.Option(help="oauth, api_key or none.")] = "oauth",
     allow: Annotated[
         list[str] | None, typer.Option(help="Who may use it: address, *@domain or group:name; repeatable.")
     ] = None,
     config: Annotated[str, typer.Option(help='oauth_config as JSON, e.g. \'{"issuer": "..."}\'.')] = "{}",
+    api_key_header: KeyHeader = None,
+    api_key_prefix: KeyPrefix = None,
     no_discover: Annotated[bool, typer.Option("--no-discover", help="Do not ask the servers now.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -64,6 +74,7 @@ def add(  # noqa: PLR0917  typer passes them by name
         document["allowed_users"] = allow
     if auth == "oauth":
         document["oauth_config"] = _parse_config(config)
+    document |= _key_place(api_key_header, api_key_prefix)
 
     async def work() -> tuple[Gateway, dict[str, Any] | None, str]:
         async with opened(*TO_SERVERS) as application:
@@ -84,6 +95,46 @@ def add(  # noqa: PLR0917  typer passes them by name
     _end_if(stuck, gateway)
     if gateway.oauth is not None and gateway.oauth.grant_type == "authorization_code":
         say(f"Authorize it in a browser: {authorize_url}")
+    elif gateway.api_key is not None:
+        say(f"Enter a key in a browser: {authorize_url}")
+        say(f"Or here: latchpin connections set-key {gateway.id} --email you@example.com")
+
+
+def _key_place(header: str | None, prefix: str | None) -> dict[str, Any]:
+    """The part of the document that says where a key goes; none where nothing was said of it."""
+    given = {name: value for name, value in (("header", header), ("prefix", prefix)) if value is not None}
+    return {"api_key": given} if given else {}
+
+
+@app.command()
+def edit(  # noqa: PLR0917  typer passes them by name
+    which: Which,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    url: Annotated[str | None, typer.Option(help="Another URL; every token and key is dropped.")] = None,
+    auth: Annotated[str | None, typer.Option(help="oauth, api_key or none.")] = None,
+    allow: Annotated[list[str] | None, typer.Option(help="Who may use it, instead; repeatable.")] = None,
+    config: Annotated[str | None, typer.Option(help="What changes of oauth_config, as JSON.")] = None,
+    api_key_header: KeyHeader = None,
+    api_key_prefix: KeyPrefix = None,
+    as_json: Json = False,
+) -> None:
+    """Change a gateway: what is not named stays. A change of where tokens or keys go drops those that are kept."""
+    given = {"name": name, "url": url, "auth_type": auth, "allowed_users": allow or None}
+    document: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if config is not None:
+        document["oauth_config"] = _parse_config(config)
+    document |= _key_place(api_key_header, api_key_prefix)
+
+    async def work() -> Gateway:
+        async with opened() as application:
+            gateway = await find_gateway(application, which)
+            return await application.gateways.change(gateway.id, parse_gateway_body(document), OPERATOR)
+
+    gateway = run(work())
+    if as_json:
+        print_json(describe_gateway(gateway))
+        return
+    say(f"Changed {gateway.name}, which is at revision {gateway.revision} now")
 
 
 def _end_if(stuck: bool, gateway: Gateway) -> None:

@@ -12,9 +12,10 @@ __all__ = ["latchpin_commands"]
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[Command]:
-    """Add ``latchpin gateways``, ``config``, ``states`` and ``break-glass``."""
+    """Add ``latchpin gateways``, ``connections``, ``config``, ``states`` and ``break-glass``."""
     return [
-        Command("gateways", "Add, list, show and remove gateways.", "latchpin_admin_cli.gateways:app"),
+        Command("gateways", "Add, change, list, show and remove gateways.", "latchpin_admin_cli.gateways:app"),
+        Command("connections", "Enter keys for servers without OAuth.", "latchpin_admin_cli.connections:app"),
         Command("config", "Show the settings.", "latchpin_admin_cli.config:app"),
         Command("states", "Look after pending authorizations.", "latchpin_admin_cli.states:app"),
         Command(

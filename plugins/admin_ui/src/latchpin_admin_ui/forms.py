@@ -55,7 +55,10 @@ SECRETS = (
 )
 PLAIN = frozenset({"issuer", "client_id", "scopes"})
 """Those of ``TEXTS`` that many enter; the others are folded away."""
-_BESIDE = frozenset({"name", "url", "auth_type", "allowed_users", "revision", "grant_type", "client_secret"})
+_BESIDE = frozenset(
+    {"name", "url", "auth_type", "allowed_users", "revision", "grant_type", "client_secret"}
+    | {"api_key_header", "api_key_prefix", "api_key_bare"}
+)
 _REVISION = re.compile(r"[0-9]{1,18}")
 _FLAGS = ("omit_resource", "assume_pkce", "dpop")
 _ANSWERS = {"yes": True, "no": False}
@@ -79,9 +82,17 @@ def parse_form(form: Mapping[str, str]) -> dict[str, Any]:
         document["revision"] = int(form["revision"])
     if form.get("forget_issuer"):
         document["pinned_issuer"] = None
-    if auth_type != "none" and "grant_type" in form:
+    if auth_type not in {"api_key", "none"} and "grant_type" in form:
         document["oauth_config"] = _parse_config(form)
+    if auth_type == "api_key" and "api_key_header" in form:
+        document["api_key"] = _parse_api_key(form)
     return document
+
+
+def _parse_api_key(form: Mapping[str, str]) -> dict[str, Any]:
+    """Where the key goes; blanks after the prefix are part of it."""
+    prefix = "" if form.get("api_key_bare") else form.get("api_key_prefix") or None
+    return {"header": form["api_key_header"].strip() or None, "prefix": prefix}
 
 
 def _parse_config(form: Mapping[str, str]) -> dict[str, Any]:
@@ -125,6 +136,9 @@ def show_gateway(gateway: Gateway) -> dict[str, str]:
         "name": gateway.name,
         "url": gateway.url,
         "auth_type": gateway.auth_type,
+        "api_key_header": "" if gateway.api_key is None else gateway.api_key.header,
+        "api_key_prefix": "" if gateway.api_key is None else gateway.api_key.prefix,
+        "api_key_bare": "on" if gateway.api_key is not None and not gateway.api_key.prefix else "",
         "allowed_users": " ".join(gateway.allowed_users),
         "revision": str(gateway.revision),
         "grant_type": config.grant_type,

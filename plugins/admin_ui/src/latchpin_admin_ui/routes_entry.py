@@ -90,7 +90,7 @@ async def _search(application: Application, draft: Gateway, tell: Tell) -> None:
         failure=None if is_open else failure,
         is_open=is_open,
         gateway=draft,
-        fields={"name": draft.name, "allowed_users": ""},
+        fields={"name": draft.name, "allowed_users": "", "auth_type": "oauth", "api_key_header": ""},
     )
 
 

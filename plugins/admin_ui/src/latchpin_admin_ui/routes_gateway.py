@@ -49,6 +49,9 @@ def _facts(application: Application, gateway: Gateway) -> list[tuple[str, str]]:
     """What an administrator entered or the gateway found out, in words."""
     users = ", ".join(gateway.allowed_users) or "everyone who is signed in"
     config = gateway.oauth
+    if gateway.api_key is not None:
+        place = f"{gateway.api_key.header}: {gateway.api_key.prefix}…"
+        return [("Who may use it", users), ("OAuth", "none: the server wants an API key"), ("Sent in", place)]
     if config is None:
         return [("Who may use it", users), ("OAuth", "none")]
     issuer = config.issuer or gateway.pinned_issuer

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
-from latchpin.sdk.gateway import Connection, TokenHealth, TokenStatus
+from latchpin.sdk.gateway import Connection, TokenHealth, TokenStatus, needs_browser
 from latchpin.sdk.web import TimeShown
 
 __all__ = ["HEALTHS", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health", "describe_server"]
@@ -24,6 +24,7 @@ _HINTS: dict[str, str] = {
     "none": "This server asks for no authorization. Fetch its tools.",
     "client_credentials": "The gateway authorizes itself here. Fetch its tools.",
     "authorization_code": "Authorize to connect your account, then fetch the tools.",
+    "api_key": "Enter a key of your account there, then fetch the tools.",
 }
 
 
@@ -59,12 +60,18 @@ def describe_health(health: TokenHealth) -> tuple[TokenStatus, str]:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """One connection in the list of all. ``itself``: the token is the gateway's own, not a person's."""
+    """One connection in the list of all.
+
+    Attributes:
+        itself: the token is the gateway's own, not a person's.
+        keyed: it is an API key, which has no end that is known here.
+    """
 
     gateway_id: str
     gateway_name: str
     owner: str
     itself: bool
+    keyed: bool
     status: TokenStatus
     status_text: str
     issuer: str | None
@@ -81,6 +88,7 @@ class ConnectionRow:
             gateway_name=connection.gateway.name,
             owner=connection.owner,
             itself=connection.owner == CLIENT_ITSELF,
+            keyed=connection.gateway.api_key is not None,
             status=status,
             status_text=text,
             issuer=connection.issuer,
@@ -95,7 +103,8 @@ class Mine:
     """One gateway as one user is, or could be, connected to it.
 
     Attributes:
-        authorizes: there is something to authorize for a person.
+        authorizes: there is something to authorize for a person, or a key to enter.
+        keyed: it is a key.
         connected: there is a token; the fields after it say more.
         works: the gateway can act with it.
         usable: the user may use the gateway; else an earlier token of theirs can be ended, and nothing more.
@@ -106,6 +115,7 @@ class Mine:
     url: str
     usable: bool
     authorizes: bool
+    keyed: bool
     connected: bool
     works: bool
     status: str
@@ -119,18 +129,19 @@ class Mine:
     @classmethod
     def of(cls, gateway: Gateway, connection: Connection | None, now: datetime, *, usable: bool = True) -> Mine:
         """``connection`` is the user's own, if there is one."""
-        grant = gateway.oauth.grant_type if gateway.oauth is not None else "none"
+        grant = gateway.oauth.grant_type if gateway.oauth is not None else gateway.auth_type
         status, text = "", "No authorization needed"
         if connection is not None:
             status, text = describe_health(connection.health)
-        elif grant == "authorization_code":
+        elif needs_browser(gateway):
             status, text = "missing", "Not connected"
         return cls(
             id=gateway.id,
             name=gateway.name,
             url=gateway.url,
             usable=usable,
-            authorizes=grant == "authorization_code",
+            authorizes=needs_browser(gateway),
+            keyed=gateway.api_key is not None,
             connected=connection is not None,
             works=connection is not None and connection.health.authorized,
             status=status,

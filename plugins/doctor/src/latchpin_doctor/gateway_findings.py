@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from latchpin.contracts import Finding, Severity
 from latchpin.errors import AuthorizationRequired, LatchpinError, RedirectMismatch
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway, OAuthConfig
+from latchpin.model import Caller, Gateway, OAuthConfig
 from latchpin.sdk.gateway import Application, Step
 from latchpin_inspection.discovered import Discovered
 from latchpin_inspection.discovering import discover
@@ -71,7 +71,11 @@ class _Look:
     add: Callable[[Finding], None]
 
     async def run(self) -> None:
-        services, gateway, config = self.application.services, self.gateway, self.gateway.oauth
+        gateway, config = self.gateway, self.gateway.oauth
+        if gateway.api_key is not None:
+            self.add(Finding(Severity.OK, f"its server wants an API key, in the field {gateway.api_key.header}"))
+            await self._tokens()
+            return
         if config is None:
             self.add(Finding(Severity.OK, "it uses no OAuth"))
             return
@@ -86,6 +90,10 @@ class _Look:
         unusable = any(each.severity is Severity.FAILURE for each in client)
         if discovered is not None and discovered.found is not None and discovered.obstacle is not None and not unusable:
             self.add(Finding.of(discovered.obstacle, "people cannot authorize", command=_show(gateway)))
+        await self._tokens()
+
+    async def _tokens(self) -> None:
+        services, gateway = self.application.services, self.gateway
         tokens = await services.records.tokens.list(gateway_id=gateway.id)
         healths = [self.application.tokens.health(each) for each in tokens]
         self.add(count_tokens(healths, authorize_url=services.settings.authorize_url(gateway.id)))
@@ -111,14 +119,18 @@ class _Look:
 
     async def _own_token(self, caller: Caller) -> Finding:
         tokens, gateway = self.application.tokens, self.gateway
-        whose = "the gateway's own token" if tokens.owner_of(gateway, caller) == CLIENT_ITSELF else "your token"
+        key = gateway.api_key is not None
+        owner, what = tokens.owner_of(gateway, caller), "key" if key else "token"
+        whose = f"your {what}" if owner == caller.email else f"the gateway's own {what}"
         try:
             token = await tokens.token_for(gateway, caller)
         except AuthorizationRequired as exc:
             why = exc.detail or "You have not authorized this gateway."
-            return Finding(Severity.SKIPPED, f"{whose} is not there", why, "Authorize.")
+            return Finding(Severity.SKIPPED, f"{whose} is not there", why, "Enter it." if key else "Authorize.")
         except LatchpinError as exc:
             return Finding.of(exc, f"{whose} cannot be had")
+        if key:
+            return Finding(Severity.OK, f"{whose} is kept", "The server took it when it was entered.")
         return Finding(Severity.OK, f"{whose} works", f"It is good until {token.stored.expires_at:%Y-%m-%d %H:%M} UTC.")
 
 

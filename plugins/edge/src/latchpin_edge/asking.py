@@ -1,4 +1,4 @@
-"""The data plane's one question: which Authorization goes up for this caller at this gateway?
+"""The data plane's one question: which token or key goes up for this caller at this gateway?
 
 The request is the caller's own, without its body. What is judged is what the MCP endpoint judges; what it would refuse
 is refused in its words. A plain ASGI application, since without a cache every call asks.
@@ -26,7 +26,7 @@ from latchpin.sdk.web import serve_aside
 from latchpin_edge.errors import UseTheProxy
 from latchpin_edge.listening import OnlyHere, bind, came_aside
 from latchpin_edge.settings import EdgeSettings, parse_listen
-from latchpin_edge.ways import detour_of
+from latchpin_edge.ways import AUTHORIZATION, detour_of, header_of
 
 __all__ = ["PATH", "TokenQuestion"]
 
@@ -37,13 +37,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 PATH = "/edge/token/{gateway_id}"
-SECRET, PEER, URL = b"x-edge-secret", b"x-edge-peer", b"x-edge-url"
+SECRET, PEER, URL, HEADER = b"x-edge-secret", b"x-edge-peer", b"x-edge-url", b"x-edge-header"
 _OURS = b"x-edge-"
 COMPLAINT_SECONDS = 60.0
 
 
 class TokenQuestion:
-    """Tell the data plane which Authorization goes up for a caller; for it alone.
+    """Tell the data plane which token or key goes up for a caller; for it alone.
 
     Usable between the two ends of ``lifespan``.
     """
@@ -92,7 +92,7 @@ class TokenQuestion:
         try:
             admitted = await self._exchanges.admit(asked, gateway_id)
             caller = admitted.caller
-            self._check_native(admitted, _field(scope, URL).decode("latin-1"))
+            self._check_native(admitted, _field(scope, URL).decode("latin-1"), _field(scope, HEADER).decode("latin-1"))
             return await self._grant(admitted)
         except LatchpinError as exc:
             return await self._exchanges.refuse(exc, asked, gateway_id, caller)
@@ -112,11 +112,13 @@ class TokenQuestion:
             self._complained = now
             _log.warning("Somebody asks for tokens without EDGE_SECRET: write the data plane's configuration anew")
 
-    def _check_native(self, admitted: Admitted, configured: str) -> None:
+    def _check_native(self, admitted: Admitted, configured: str, header: str) -> None:
         gateway = admitted.gateway
         reason = detour_of(gateway, self._settings, self._core)
         if reason is None and configured not in {"", gateway.url}:
             reason = "the data plane was configured for another URL of this gateway"
+        if reason is None and (header.lower() or AUTHORIZATION) != header_of(gateway):
+            reason = "the data plane was configured for another header field of this gateway's"
         if reason is None and not admitted.asks_nothing:
             reason = "in this session the server may ask the person something"
         if reason is not None:
@@ -125,15 +127,14 @@ class TokenQuestion:
     async def _grant(self, admitted: Admitted) -> Response:
         gateway, caller = admitted.gateway, admitted.caller
         headers, ends = {"x-upstream-url": gateway.url}, [caller.expires_at]
-        if gateway.auth_type == "oauth":
+        if gateway.auth_type != "none":
             access = await self._application.access.get(gateway.id, caller)
             if access.gateway.revision != gateway.revision:  # the token may be another server's by now
                 raise UseTheProxy("the gateway was changed since its URL was read")
             token = access.token or await self._application.tokens.token_for(gateway, caller)
             if token.proof is not None:
                 raise UseTheProxy("the token is bound to a key, so each request needs a proof of its own")
-            fields = dict(await token.fields("POST", gateway.url))
-            headers["x-upstream-authorization"] = fields["authorization"]
+            ((_, headers["x-upstream-authorization"]),) = await token.fields("POST", gateway.url)
             ends.append(token.stored.expires_at)
         if admitted.session is not None:
             headers["x-upstream-session"] = admitted.session

@@ -63,7 +63,7 @@ end
 
 local function ask(handle, place)
   local asked = {}
-  local key = { place.url }
+  local key = { place.url, place.header }
   for name, value in pairs(handle:headers()) do
     if name:sub(1, 1) ~= ":" and name ~= "content-length" and name ~= "cookie" and name ~= "connection" then
       asked[name] = value
@@ -77,7 +77,7 @@ local function ask(handle, place)
   local found = kept[key]
   if found and found.until_ms > now then return found end
   asked[":method"], asked[":path"], asked[":authority"] = "GET", "/edge/token/" .. place.id, HOST
-  asked["x-edge-secret"], asked["x-edge-url"] = SECRET, place.url
+  asked["x-edge-secret"], asked["x-edge-url"], asked["x-edge-header"] = SECRET, place.url, place.header
   local answer = handle:httpCall("latchpin_edge", asked, "", 60000)
   if answer[":status"] ~= "200" then return nil end
   found = { authorization = answer["x-upstream-authorization"], session = answer["x-upstream-session"], until_ms = 0 }
@@ -91,7 +91,7 @@ local function ask(handle, place)
   return found
 end
 
--- The listener behind it: asks which Authorization goes up, and lets nothing pass that is not named. Only what is
+-- The listener behind it: asks which token or key goes up, and lets nothing pass that is not named. Only what is
 -- granted in the end has a route; where this script fails, there is none.
 function send_up(handle)
   local place = PLACES[(handle:headers():get(":path") or ""):match("^[^?]*")]
@@ -99,13 +99,14 @@ function send_up(handle)
   local found = place and ask(handle, place)
   if not found then return end
   local headers = handle:headers()
-  local gone = {}
+  local gone, granted = {}, place.header:gsub("_", "-")
   for name, _ in pairs(headers) do
     -- without its own x-forwarded-proto Envoy finds no route; the route drops it
-    if name:sub(1, 1) ~= ":" and name ~= "x-forwarded-proto" and not PASSING[name] then table.insert(gone, name) end
+    local passes = PASSING[name] and name:gsub("_", "-") ~= granted
+    if name:sub(1, 1) ~= ":" and name ~= "x-forwarded-proto" and not passes then table.insert(gone, name) end
   end
   for _, name in ipairs(gone) do headers:remove(name) end
-  if found.authorization then headers:replace("authorization", found.authorization) end
+  if found.authorization then headers:replace(place.header, found.authorization) end
   if found.session then headers:replace("mcp-session-id", found.session) end
   headers:replace(":path", place.target)
   headers:replace(":authority", place.host)

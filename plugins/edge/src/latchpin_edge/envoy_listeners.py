@@ -57,7 +57,7 @@ def _from(networks: tuple[str, ...]) -> Json:
 
 
 def _chain(plan: Plan, lua: str, *, trusted: bool) -> Json:
-    dropped = ["x-edge-secret", "x-edge-peer", "x-edge-url", "x-edge-refused"]
+    dropped = ["x-edge-secret", "x-edge-peer", "x-edge-url", "x-edge-header", "x-edge-refused"]
     if plan.user_header and not trusted:
         dropped.append(plan.user_header)
     to_latchpin = {"cluster": "latchpin", **_times(plan.limits.idle + plan.limits.wait)}

@@ -21,7 +21,13 @@ def script(plan: Plan) -> str:
     """
     passing = (*PASSING, *plan.headers, "content-length")
     places = {
-        plan.path_of(way): {"id": way.gateway_id, "url": way.url, "target": way.target, "host": way.authority}
+        plan.path_of(way): {
+            "id": way.gateway_id,
+            "url": way.url,
+            "target": way.target,
+            "host": way.authority,
+            "header": way.header,
+        }
         for way in plan.ways
     }
     values: Mapping[str, object] = {

@@ -6,7 +6,7 @@ MCP server needs is named in EDGE_HEADERS.
 
 from __future__ import annotations
 
-__all__ = ["FALLS", "HIDDEN", "PASSING", "always"]
+__all__ = ["FALLS", "HIDDEN", "PASSING", "always", "is_same_field"]
 
 PASSING = (
     "accept",
@@ -20,7 +20,7 @@ PASSING = (
     "tracestate",
     "user-agent",
 )
-"""Of a request's. Authorization and session are put in; ``Host``, length and connection are the data plane's own."""
+"""Of a request's. Token or key and session are put in; ``Host``, length and connection are the data plane's own."""
 
 HIDDEN = (
     # what a browser would apply to our origin, and what would lead a client to another server with our token
@@ -115,6 +115,11 @@ _STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
 
 FALLS = (300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 415, 421, 426, 511)
 """What an MCP server answers that did nothing: the proxy asks it again, and knows what to do about it."""
+
+
+def is_same_field(one: str, other: str) -> bool:
+    """Whether some programs read two names as one field (RFC 3875 section 4.1.18). Pure."""
+    return one.lower().replace("_", "-") == other.lower().replace("_", "-")
 
 
 def always(*, secure: bool) -> dict[str, str]:

@@ -5,7 +5,7 @@ Only what needs no other modules than every nginx has. A call of a tool takes th
     location = /gateways/ID/mcp     what the header fields tell: else the proxy's
       mirror, which reads the body  what the body tells: else the proxy's
     @edge_ID
-      auth_request, cached          which Authorization goes up: else the proxy's
+      auth_request, cached          which token or key goes up: else the proxy's
       proxy_pass                    the MCP server; what it refuses is the proxy's
 
 Status codes from 595 are our own jumps. ``Cache-Control`` of the answer to the question says how long it holds.
@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
-from latchpin_edge.fields import FALLS, HIDDEN, PASSING, always
+from latchpin_edge.fields import FALLS, HIDDEN, PASSING, always, is_same_field
 from latchpin_edge.nginx_maps import maps
 from latchpin_edge.nginx_words import APART, block, indented, quoted
 from latchpin_edge.plan import Plan
@@ -149,9 +149,9 @@ def _native(plan: Plan, way: Way) -> Iterator[str]:
     yield "proxy_pass_request_headers off;"
     yield f"proxy_set_header Host {quoted(way.authority)};"
     yield 'proxy_set_header Connection "";'
-    yield "proxy_set_header Authorization $latchpin_authorization;"
+    yield f"proxy_set_header {way.header} $latchpin_authorization;"
     yield "proxy_set_header Mcp-Session-Id $latchpin_session;"
-    for name in dict.fromkeys((*PASSING, *plan.headers)):
+    for name in dict.fromkeys(each for each in (*PASSING, *plan.headers) if not is_same_field(each, way.header)):
         yield f"proxy_set_header {name} $http_{name.replace('-', '_')};"
     if way.secure:
         yield "proxy_ssl_server_name on;"
@@ -201,12 +201,13 @@ def _question(plan: Plan, way: Way) -> Iterator[str]:
     yield f"proxy_set_header X-Edge-Secret {quoted(plan.secret)};"
     yield "proxy_set_header X-Edge-Peer $remote_addr;"
     yield f"proxy_set_header X-Edge-Url {quoted(way.url)};"
+    yield f"proxy_set_header X-Edge-Header {way.header};"
     if plan.user_header:
         yield f"proxy_set_header {plan.user_header} $latchpin_user;"
     yield f"proxy_read_timeout {ASK_SECONDS}s;"
     yield "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Buffering Expires Set-Cookie Vary;"
     if plan.cache_seconds:
-        key = (way.gateway_id, way.url, "$http_authorization", "$latchpin_user", "$http_mcp_session_id")
+        key = (way.gateway_id, way.url, way.header, "$http_authorization", "$latchpin_user", "$http_mcp_session_id")
         yield "proxy_cache latchpin_tokens;"
         yield f'proxy_cache_key "{APART.join(key)}";'
         yield "proxy_cache_methods GET HEAD POST;"
@@ -219,7 +220,7 @@ def _gateway(plan: Plan) -> Iterator[str]:
     """The gateway itself: all that is not native, with nothing in it that only the data plane may say."""
     yield "proxy_pass http://latchpin$request_uri;"
     yield "proxy_set_header Host $http_host;"
-    for name in ("Connection", "X-Edge-Secret", "X-Edge-Peer", "X-Edge-Url"):
+    for name in ("Connection", "X-Edge-Secret", "X-Edge-Peer", "X-Edge-Url", "X-Edge-Header"):
         yield f'proxy_set_header {name} "";'
     if plan.user_header:
         yield f"proxy_set_header {plan.user_header} $latchpin_user;"

@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from latchpin.model import Gateway
 from latchpin.sdk.outbound import refusal
@@ -18,13 +19,16 @@ from latchpin.sdk.urls import split_origin, split_url
 
 from latchpin_edge.settings import EdgeSettings
 
-__all__ = ["Detour", "Resolve", "Way", "detour_of", "find_ways", "look_up"]
+__all__ = ["AUTHORIZATION", "Detour", "Resolve", "Way", "detour_of", "find_ways", "header_of", "look_up"]
+
+AUTHORIZATION: Final = "authorization"
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the IP addresses of a host; raises OSError where there are none."""
 
 _TARGET = re.compile(r"[A-Za-z0-9._~%!&()*+,=:@/?-]*")
 """What may stand in a configuration without meaning anything there."""
+_FIELD = re.compile(r"[a-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Way:
         host, port: the server's; an IPv6 address without brackets.
         target: path and query.
         addresses: those of the host that may be connected to, in order.
+        header: the field that what is granted goes in.
     """
 
     gateway_id: str
@@ -46,6 +51,7 @@ class Way:
     port: int
     target: str
     addresses: tuple[str, ...]
+    header: str = AUTHORIZATION
 
     @property
     def authority(self) -> str:
@@ -70,6 +76,8 @@ def detour_of(gateway: Gateway, settings: EdgeSettings, core: CoreSettings) -> s
         return "requests leave through the proxy of OUTBOUND_PROXY"
     if gateway.oauth is not None and gateway.oauth.dpop:
         return "its tokens are bound to a key, so each request needs a proof of its own"
+    if not _FIELD.fullmatch(header_of(gateway)):
+        return "its key goes in a field whose name means something in a configuration"
     return _url_detour(gateway.url, core)
 
 
@@ -82,6 +90,11 @@ def _url_detour(url: str, core: CoreSettings) -> str | None:
     if not _TARGET.fullmatch(_target(url)):
         return "its URL has a character that means something in a configuration"
     return None
+
+
+def header_of(gateway: Gateway) -> str:
+    """The field, in lower case, that a token or key goes in."""
+    return AUTHORIZATION if gateway.api_key is None else gateway.api_key.header.lower()
 
 
 async def find_ways(
@@ -109,7 +122,14 @@ async def _find(gateway: Gateway, settings: EdgeSettings, core: CoreSettings, *,
     if not allowed:
         return Detour(gateway.id, f"its host has no public address: {found[0]} is {refusal(found[0])}")
     return Way(
-        gateway.id, gateway.url, scheme == "https", host, port, _target(gateway.url), tuple(dict.fromkeys(allowed))
+        gateway.id,
+        gateway.url,
+        scheme == "https",
+        host,
+        port,
+        _target(gateway.url),
+        tuple(dict.fromkeys(allowed)),
+        header_of(gateway),
     )
 
 

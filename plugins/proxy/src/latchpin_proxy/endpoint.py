@@ -284,14 +284,19 @@ class McpEndpoint:
         if watched is not None:
             watched.found(gateway, None)
         binder = await self._bindings.of(gateway, caller)
-        fields = build_request_headers(scope["headers"], also_drop=self._user_header, keep_length=body is None)
+        fields = build_request_headers(scope["headers"], also_drop=self._ours(gateway), keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
-        own = gateway.auth_type == "oauth" and self._application.tokens.owner_of(gateway, caller) == caller.email
+        own = gateway.auth_type != "none" and self._application.tokens.owner_of(gateway, caller) == caller.email
         try:
             return open_call(request, binder, base_url=self._core.base_url, private=own)
         except NameNotYours as exc:
             exc.body = body
             raise
+
+    def _ours(self, gateway: Gateway) -> list[bytes]:
+        """The header fields that callers do not write: who they are, and the key that the server is shown."""
+        key = None if gateway.api_key is None else gateway.api_key.header.lower().encode()
+        return [name for name in (self._user_header, key) if name is not None]
 
     async def _pass_on(self, call: Call, exchange: Exchange, served: _Served) -> None:
         request = call.request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -140,13 +140,13 @@ _UNBUFFERED = (b"x-accel-buffering", b"no")
 
 
 def build_request_headers(
-    received: Raw, *, also_drop: bytes | None = None, keep_length: bool = False
+    received: Raw, *, also_drop: Collection[bytes] = (), keep_length: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """The caller's header fields as the MCP server gets them, without any authorization.
 
     Args:
         received: as the caller sent them, names in lower case.
-        also_drop: TRUSTED_USER_HEADER in lower case, if it is set.
+        also_drop: names in lower case of what the caller must not say here: TRUSTED_USER_HEADER, an API key's field.
         keep_length: the body streams, so its declared length has to come along.
 
     Raises:
@@ -155,7 +155,7 @@ def build_request_headers(
     fields = list(received)
     more = _named_by_connection(fields)
     if also_drop:
-        more |= {also_drop}
+        more |= {_plain(name) for name in also_drop}
     passed = [
         (name.decode("ascii"), _text(name, value))
         for name, value in fields

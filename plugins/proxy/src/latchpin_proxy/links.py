@@ -13,7 +13,9 @@ __all__ = ["REMOVED", "may_be_opened", "without_our_links"]
 REMOVED = "[link removed by the gateway]"
 _URL = re.compile(r"https?:[\\/]{2,}[^\s\"'<>`]+", re.IGNORECASE)
 _OUR_KIND = re.compile(  # no attempt goes beyond where the next one begins: a server chooses how long the text is
-    r"/oauth/authorize/[0-9a-f]{32}(?![0-9a-f])|/login/?\?(?:token=|(?:(?!/login/?\?)[^#\s])*?&token=)", re.IGNORECASE
+    r"/oauth/authorize/[0-9a-f]{32}(?![0-9a-f])|/gateways/[0-9a-f]{32}/key(?![\w-])"
+    r"|/login/?\?(?:token=|(?:(?!/login/?\?)[^#\s])*?&token=)",
+    re.IGNORECASE,
 )
 _SAME_LOOK = str.maketrans(  # digits, Cyrillic and Greek
     "01\u04565\u0430\u0441\u0435\u043e\u0440\u0445\u0443\u0455\u0458\u04bb\u0501\u04cf\u03bf\u03b1\u03bd\u0131",

@@ -168,6 +168,10 @@ def _reason(error: LatchpinError, call: Call, problem: dict[str, Any]) -> str:
         return f"{name}: {problem['detail'].rstrip('.')}. {problem['remedy']}"
     if isinstance(error, StepUpRequired):
         return f"{name} wants more rights than you have allowed."
+    if gateway.auth_type == "api_key":
+        return (
+            f"{name} no longer takes the key that was entered." if error.needs_reauth else f"{name} needs a key first."
+        )
     if error.needs_reauth:
         return f"{name} no longer takes the authorization that you gave."
     return f"{name} needs your authorization first."

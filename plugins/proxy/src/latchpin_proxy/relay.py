@@ -98,7 +98,7 @@ class Relay:
         return answer
 
     async def _token(self, request: McpRequest) -> UsableToken | None:
-        if request.access.token is not None or request.gateway.auth_type != "oauth":
+        if request.access.token is not None or request.gateway.auth_type == "none":
             return request.access.token
         return await self._application.tokens.token_for(request.gateway, request.caller)
 
@@ -186,7 +186,7 @@ class Relay:
         if token is None:
             raise ServerRefused(
                 f"{host} wants a token (HTTP 401), and this gateway's auth_type is none",
-                remedy="An administrator sets the gateway's auth_type to oauth.",
+                remedy="An administrator sets the gateway's auth_type to oauth or api_key.",
             )
         self._application.servers.forget(gateway.id)
         if not needs_browser(gateway):
@@ -203,6 +203,8 @@ class Relay:
         detail = f"{host} wants the scopes {shown!a}" if shown else f"{host} wants more scopes, and does not say which"
         if token is None or not needs_browser(request.gateway):
             raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
+        if request.gateway.auth_type == "api_key":
+            raise ServerRefused(detail, remedy="Enter another key, which the server's operator gives more rights.")
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
         url = self._application.services.settings.authorize_url(request.gateway.id)

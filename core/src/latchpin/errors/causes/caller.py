@@ -140,6 +140,20 @@ IDENTITY_ASSERTION_REQUIRED = Cause(
         "holds: no bearer token of that provider came with the call, and no ID token is kept."
     ),
 )
+KEY_REFUSED = Cause(
+    slug="key-refused",
+    fault="the person",
+    status=400,
+    title="The server does not take this key",
+    public="The MCP server did not take the key, so it was not kept.",
+    happened="{what}",
+    remedy="Check the key, and enter it once more; the server's operator says where to get one.",
+    meaning=(
+        "An API key is tried before it is kept, and the MCP server answered 401 or 403. The key is mistyped or was "
+        "taken back, or the gateway's entry names another header field or prefix than the server reads. A key that was "
+        "kept before is still there."
+    ),
+)
 
 CALLER = (
     NOT_SIGNED_IN,
@@ -153,4 +167,5 @@ CALLER = (
     TOO_MANY_PENDING,
     AUTHORIZATION_REQUIRED,
     IDENTITY_ASSERTION_REQUIRED,
+    KEY_REFUSED,
 )

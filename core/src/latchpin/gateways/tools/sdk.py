@@ -18,8 +18,8 @@ from latchpin.contracts import Upstream
 from latchpin.errors import AccessRefused, UpstreamBusy, UpstreamError, UpstreamTimeout, UpstreamUnreadable
 from latchpin.gateways.tools.listing import Listing, Sieve, list_pages, said_of
 from latchpin.oauth.challenge import Challenge, parse_challenge
+from latchpin.outbound.credential import Credential
 from latchpin.outbound.decoding import ByteBudget
-from latchpin.outbound.proofs import TokenProof
 from latchpin.outbound.redirects import explain_redirect
 from latchpin.outbound.upstream import HttpUpstream, explain_failure, host_of
 
@@ -35,20 +35,14 @@ _UNAUTHORIZED, _FORBIDDEN, _FIRST_ERROR = 401, 403, 400
 
 
 async def list_tools(
-    upstream: Upstream,
-    url: str,
-    access_token: str | None,
-    *,
-    proof: TokenProof | None = None,
-    within: float | None = None,
+    upstream: Upstream, url: str, credential: Credential | None, *, within: float | None = None
 ) -> Listing:
     """List every tool of an MCP server, all pages, in the server's order.
 
     Args:
         upstream: as ``open_upstream`` gives it.
         url: the server's streamable HTTP endpoint.
-        access_token: sent to that URL's origin only; None for servers that need none.
-        proof: proves the key of a token that is bound to one.
+        credential: shown to that URL's origin only; None for servers that want none.
         within: seconds for all of it; OAUTH_REQUEST_TIMEOUT if None.
 
     Raises:
@@ -71,8 +65,7 @@ async def list_tools(
         url=url,
         deadline=asyncio.get_running_loop().time() + seconds,
         budget=ByteBudget(MOST_BYTES),
-        access_token=access_token,
-        proof=proof,
+        credential=credential,
     )
     try:
         with anyio.fail_after(seconds):

@@ -94,7 +94,7 @@ class Toolbox:
             UpstreamError: the MCP server cannot be reached or read, or refuses.
         """
         span = self._recorder.open("fetch-tools")
-        token = await self._tokens.token_for(gateway, caller) if gateway.auth_type == "oauth" else None
+        token = None if gateway.auth_type == "none" else await self._tokens.token_for(gateway, caller)
         if token is not None and token.stored.flow_id is not None:
             span.name(token.stored.flow_id, gateway.id, caller.email)
         with span:
@@ -140,12 +140,16 @@ class Toolbox:
     async def _ask(self, gateway: Gateway, token: UsableToken | None) -> Listing:
         from latchpin.gateways.tools.sdk import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
 
-        access_token, proof = (token.access_token, token.proof) if token is not None else (None, None)
         try:
-            return await list_tools(self._services.upstream, gateway.url, access_token, proof=proof)
+            return await list_tools(self._services.upstream, gateway.url, None if token is None else token.credential)
         except UpstreamError as exc:
             exc.narrow(AT_MCP_SERVER)
-            if isinstance(exc, AccessRefused) and token is not None and needs_browser(gateway):
+            if (
+                isinstance(exc, AccessRefused)
+                and token is not None
+                and gateway.oauth is not None
+                and needs_browser(gateway)
+            ):
                 await self._want_more(exc, token.stored)
             raise
 

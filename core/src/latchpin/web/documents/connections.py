@@ -16,6 +16,7 @@ __all__ = [
     "ConnectionList",
     "Message",
     "Disconnected",
+    "KeyKept",
     "EndedConnection",
     "EverythingDisconnected",
     "AuthorizationCompleted",
@@ -36,7 +37,10 @@ class UserTokenStatus(Document):
 
 
 class GatewayStatus(Document):
-    """How a gateway does OAuth, and how the caller's token is. Without OAuth, the first two members and a message."""
+    """How a gateway does OAuth, and how the caller's token is. Without OAuth, the first two members and a message.
+
+    Where the server wants an API key, how that is too.
+    """
 
     gateway_id: Id
     oauth_enabled: bool
@@ -83,6 +87,12 @@ class Disconnected(Message):
     """A connection that has ended here."""
 
     authorization_server: str = Field(description="What the authorization server said to the revocation.")
+
+
+class KeyKept(Message):
+    """An API key that works and is kept."""
+
+    tools: int = Field(description="How many tools the server offers with it.")
 
 
 class EndedConnection(Document):

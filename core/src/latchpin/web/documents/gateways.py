@@ -10,6 +10,7 @@ from latchpin.model import AuthType
 from latchpin.web.documents.base import Document, Id, Moment
 
 __all__ = [
+    "ApiKeyPlace",
     "GatewayConfig",
     "GatewayDocument",
     "GatewayList",
@@ -51,6 +52,13 @@ class GatewayConfig(Document):
     identity_provider_client_secret_set: bool
 
 
+class ApiKeyPlace(Document):
+    """Where an API key goes, for a server without OAuth."""
+
+    header: str
+    prefix: str
+
+
 class GatewayDocument(Document):
     """A gateway, without secrets."""
 
@@ -60,6 +68,7 @@ class GatewayDocument(Document):
     auth_type: AuthType
     allowed_users: list[str] | None = Field(None, description="Left out for callers who are no administrators.")
     oauth_config: GatewayConfig | None
+    api_key: ApiKeyPlace | None
     pinned_issuer: str | None
     revision: int
     created_at: Moment

@@ -1,0 +1,175 @@
+"""Keys for servers without OAuth: entered by a person, tried at the server, and kept sealed as tokens are.
+
+Nothing says a key again: not the record, no error, no log, no page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latchpin.errors import (
+    AccessRefused,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    KeyRefused,
+    RecordConflict,
+    UpstreamError,
+    UpstreamUnreadable,
+)
+from latchpin.errors.causes.upstream import AT_MCP_SERVER
+from latchpin.gateways.api_key_rules import explain_key
+from latchpin.model import ApiKeyConfig, Caller, Gateway, StoredToken, TokenGrant
+from latchpin.oauth.token_fields import LONGEST_LIFETIME
+from latchpin.outbound.credential import Credential
+from latchpin.outbound.upstream import host_of
+from latchpin.services import Services
+from latchpin.tokens.sealing import API_KEY, build_token
+from latchpin.tokens.service import TokenService
+from latchpin.tokens.usage import Usage
+
+__all__ = ["ApiKeys", "KeptKey"]
+
+_ATTEMPTS = 5
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """A key that works and is kept.
+
+    Attributes:
+        gateway: at whose server.
+        owner: whose it is.
+        tools: how many tools the server offers with it.
+    """
+
+    gateway: Gateway
+    owner: str
+    tools: int
+
+    @property
+    def message(self) -> str:
+        """What people are told."""
+        offers = "no tools" if not self.tools else f"{self.tools} tool{'' if self.tools == 1 else 's'}"
+        return f"{host_of(self.gateway.url)} took the key, and offers {offers} with it."
+
+
+class ApiKeys:
+    """Tries and keeps keys.
+
+    Args:
+        services: the gateway's services.
+        tokens: says whose a key is.
+        usage: notes that a connection is new.
+    """
+
+    def __init__(self, services: Services, tokens: TokenService, usage: Usage) -> None:
+        self._services = services
+        self._tokens = tokens
+        self._usage = usage
+
+    async def find(self, gateway: Gateway, caller: Caller, owner: str | None = None) -> StoredToken | None:
+        """What is kept for ``caller``, or for ``owner``; None: nothing.
+
+        Raises:
+            InvalidRequest, Forbidden: as ``keep`` does.
+        """
+        return await self._services.records.tokens.get(gateway.id, self._check(gateway, caller, owner)[1])
+
+    async def keep(self, gateway: Gateway, key: str, caller: Caller, owner: str | None = None) -> KeptKey:
+        """Try a key at the gateway's server, and keep it in place of an earlier one.
+
+        Args:
+            gateway: which; the caller may use it.
+            key: as it was entered.
+            caller: who entered it.
+            owner: for whom; None: for who uses the gateway through ``caller``.
+
+        Raises:
+            InvalidRequest: the gateway wants no key, or this cannot be one.
+            Forbidden: it is for somebody else or for all, and the caller is no administrator.
+            KeyRefused: the server does not take it.
+            UpstreamError: it cannot be tried: the server is away, or is no MCP server.
+            Conflict: the gateway was changed meanwhile.
+        """
+        place, owner = self._check(gateway, caller, owner)
+        if (wrong := explain_key(key)) is not None:
+            raise InvalidRequest(wrong)
+        tools = await self._try(gateway, Credential(key, place=place))
+        await self._keep(gateway, key, owner)
+        await self._usage.note(gateway.id, owner, anew=True)
+        await self._services.activity.tell("key.entered", actor=caller.email, gateway_id=gateway.id, subject=owner)
+        return KeptKey(gateway, owner, tools)
+
+    def _check(self, gateway: Gateway, caller: Caller, owner: str | None) -> tuple[ApiKeyConfig, str]:
+        """Where the key goes, and whose it is."""
+        if gateway.api_key is None:
+            raise InvalidRequest(
+                f"gateway '{gateway.name}' wants no API key", remedy="There is nothing to enter; authorize it instead."
+            )
+        whose = self._tokens.owner_of(gateway, caller)
+        if owner is not None and gateway.connection == "shared" and owner != whose:
+            raise InvalidRequest("this gateway has one key for all whom it allows, and none of a single person's")
+        owner = whose if owner is None else owner
+        if owner != caller.email and not caller.is_admin:
+            raise Forbidden("only administrators may enter a key for somebody else, or for all whom a gateway allows")
+        return gateway.api_key, owner
+
+    async def _try(self, gateway: Gateway, credential: Credential) -> int:
+        """List the server's tools with it, as the SDK's client does; return how many there are."""
+        from latchpin.gateways.tools.sdk import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where it is used
+
+        try:
+            listing = await list_tools(self._services.upstream, gateway.url, credential)
+        except UpstreamError as exc:
+            if (status := _refused_with(exc)) is not None:
+                raise KeyRefused(f"{host_of(gateway.url)} did not take it: it answered HTTP {status}") from None
+            exc.narrow(AT_MCP_SERVER)
+            raise
+        return len(listing.tools)
+
+    async def _keep(self, gateway: Gateway, key: str, owner: str) -> None:
+        tokens = self._services.records.tokens
+        for _ in range(_ATTEMPTS):
+            earlier = await tokens.get(gateway.id, owner)
+            try:
+                await tokens.put(self._seal(gateway, key, owner, earlier), replacing=earlier)
+            except RecordConflict:
+                continue
+            return await self._check_unchanged(gateway, owner)
+        raise Conflict("the gateway was removed, or its key was being changed by others, while this one was tried")
+
+    def _seal(self, gateway: Gateway, key: str, owner: str, earlier: StoredToken | None) -> StoredToken:
+        now = self._services.clock()
+        return build_token(
+            self._services.cipher,
+            TokenGrant(key, API_KEY, now + LONGEST_LIFETIME),
+            gateway_id=gateway.id,
+            app_user_email=owner,
+            issuer=None,
+            resource=gateway.url,
+            client_id="",
+            scopes=(),
+            earlier=earlier,
+            now=now,
+        )
+
+    async def _check_unchanged(self, gateway: Gateway, owner: str) -> None:
+        """A change drops every key, but one just written may have come after it."""
+        current = await self._services.records.gateways.get(gateway.id)
+        if current is None or _place_of(current) != _place_of(gateway):
+            await self._services.records.tokens.delete(gateway.id, owner)
+            raise Conflict("the gateway was changed while the key was tried", remedy="Enter the key again.")
+
+
+def _place_of(gateway: Gateway) -> tuple[object, ...]:
+    """Where a key goes, and for whom: one that was entered for one place is kept for no other."""
+    return gateway.url, gateway.auth_type, gateway.api_key, gateway.connection
+
+
+def _refused_with(error: UpstreamError) -> int | None:
+    """The status by which a server said that it does not take the key; None: it failed in another way."""
+    if isinstance(error, AccessRefused):
+        return _UNAUTHORIZED if error.error == "invalid_token" else _FORBIDDEN
+    return _FORBIDDEN if isinstance(error, UpstreamUnreadable) and error.http_status == _FORBIDDEN else None

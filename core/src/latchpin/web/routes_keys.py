@@ -1,0 +1,127 @@
+"""Entering the API key of a server without OAuth: a page for people, and the same for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from latchpin.application import Application
+from latchpin.errors import InvalidRequest, LatchpinError
+from latchpin.identity.address import parse_email
+from latchpin.model import Caller, Gateway
+from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInPerson, WritingCaller
+from latchpin.web.description import problems
+from latchpin.web.documents.connections import KeyKept
+from latchpin.web.frame import frame, mcp_url_of
+from latchpin.web.json_bodies import read_json
+from latchpin.web.moments import TimeShown
+from latchpin.web.rendering import WITH_SCRIPTS, render
+from latchpin.web.targets import HOME, parse_target
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/gateways/{gateway_id}/key")
+
+_BLANKS = " \t\r\n"
+"""What comes along when people copy: no field of HTTP holds any of it at its ends."""
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"key": {"type": "string", "format": "password"}},
+                    "required": ["key"],
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("", include_in_schema=False)
+async def show_form(
+    request: Request, caller: SignedInPerson, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
+    """Ask for the key."""
+    gateway = await application.gateways.get(gateway_id, caller)
+    return await _show(request, caller, application, gateway, target=parse_target(request.query_params.get("next")))
+
+
+@router.post("", include_in_schema=False)
+async def enter(
+    request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
+    """Try the key and keep it, or say above the form why not; the key itself is never shown again."""
+    gateway = await application.gateways.get(gateway_id, caller)
+    form = await request.form()
+    entered, target = form.get("key"), parse_target(form.get("next"))
+    try:
+        key = entered.strip(_BLANKS) if isinstance(entered, str) else ""
+        kept = await application.api_keys.keep(gateway, key, caller)
+    except LatchpinError as exc:
+        return await _show(request, caller, application, gateway, target=target, wrong=exc)
+    return render(
+        "key_kept",
+        title="The key works",
+        headers=WITH_SCRIPTS,
+        **await frame(request, caller),
+        kept=kept,
+        next="" if target == HOME else target,
+        mcp_url=mcp_url_of(request, gateway.id),
+    )
+
+
+@router.put(
+    "",
+    tags=["connections"],
+    summary="Enter an API key",
+    response_model=KeyKept,
+    responses=problems(404, 409, 502, 504),
+    openapi_extra=_BODY,
+)
+async def put_key(
+    request: Request,
+    caller: WritingCaller,
+    application: CurrentApplication,
+    gateway_id: GatewayId,
+    user: str | None = None,
+) -> dict[str, Any]:
+    """Try a key at the MCP server, and keep it if it works. ``user`` is for administrators."""
+    gateway = await application.gateways.get(gateway_id, caller)
+    owner = None if user is None else parse_email(user)
+    kept = await application.api_keys.keep(gateway, _parse_key(await read_json(request)), caller, owner)
+    return {"success": True, "message": kept.message, "tools": kept.tools}
+
+
+async def _show(
+    request: Request,
+    caller: Caller,
+    application: Application,
+    gateway: Gateway,
+    *,
+    target: str,
+    wrong: LatchpinError | None = None,
+) -> Response:
+    stored = await application.api_keys.find(gateway, caller)
+    return render(
+        "key",
+        title=f"Enter a key: {gateway.name}",
+        status=wrong.status if wrong else 200,
+        **await frame(request, caller),
+        gateway=gateway,
+        entered=None if stored is None else TimeShown.of(stored.updated_at, application.services.clock()),
+        next="" if target == HOME else target,
+        wrong=wrong,
+    )
+
+
+def _parse_key(document: object) -> str:
+    key = document.get("key") if isinstance(document, dict) and set(document) == {"key"} else None
+    if not isinstance(key, str):
+        raise InvalidRequest('the body must be a JSON object with the key alone, such as {"key": "..."}')
+    return key
