@@ -218,13 +218,24 @@ async def alice(deployed: DeployedGateway) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def write_set(deployed: DeployedGateway, slug: str, **body: Any) -> None:
+    """Make a set, or change it."""
+    async with deployed.api() as admin:
+        answer = await admin.put(f"/sets/{slug}", json=body)
+        if answer.status_code == 404:
+            answer = await admin.post("/sets", json={"slug": slug, **body})
+    assert answer.is_success, answer.text
+
+
 @contextlib.asynccontextmanager
-async def connected(deployed: DeployedGateway, age: Age, *, email: str = ALICE, **more: Any) -> AsyncIterator[Client]:
-    """The official client at the one endpoint."""
+async def connected(
+    deployed: DeployedGateway, age: Age, *, email: str = ALICE, path: str = "/mcp", **more: Any
+) -> AsyncIterator[Client]:
+    """The official client at the one endpoint, or at a set's."""
     headers = {"Authorization": f"Bearer {deployed.bearer(email)}"}
     async with (
         httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as http,
-        Client(streamable_http_client(f"{deployed.url}/mcp", http_client=http), mode=age, **more) as client,
+        Client(streamable_http_client(f"{deployed.url}{path}", http_client=http), mode=age, **more) as client,
     ):
         yield client
 

@@ -9,7 +9,7 @@ import pytest
 from mcp.client.client import Client
 from mcp_types import PromptReference, ResourceTemplateReference, TextContent
 
-from tests.aggregator.conftest import AGES, ERAS, Era, Server, connected
+from tests.aggregator.conftest import AGES, ERAS, Era, Server, connected, write_set
 from tests.providers.clients import Age
 from tests.support.gateway_process import DeployedGateway
 
@@ -33,6 +33,17 @@ async def test_one_list_has_the_tools_of_both(both: DeployedGateway, age: Age):
         names = {tool.name for tool in (await client.list_tools()).tools}
     tools = {"shout", "climb", "wait", "fail", "confirm", "place"}
     assert names == {f"{slug}__{tool}" for slug in ERAS for tool in tools}
+
+
+@pytest.mark.parametrize("age", AGES)
+async def test_a_set_has_those_of_its_servers(both: DeployedGateway, age: Age):
+    async with both.api() as admin:
+        ids = {each["name"]: each["id"] for each in (await admin.get("/gateways")).json()["gateways"]}
+    await write_set(both, "old", gateways=[ids["Sessions"]])
+    async with connected(both, age, path="/mcp/old") as client:
+        assert {tool.name.partition("__")[0] for tool in (await client.list_tools()).tools} == {"sessions"}
+        assert text_of(await client.call_tool("sessions__shout", {"text": "hi"})) == "HI!"
+        assert [str(each.uri) for each in (await client.list_resources()).resources] == ["sessions+note://one"]
 
 
 @pytest.mark.parametrize("age", AGES)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.aggregator.conftest import ERAS, Era, Program, Server, text_in
+from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
+from tests.support.gateway_process import settings_of
 
 BOB = "bob@example.com"
 MCP = "http://127.0.0.1:1/mcp"
@@ -228,3 +233,58 @@ async def test_what_happened_is_told(gateway: InnerGateway, admin: httpx.AsyncCl
         await admin.delete(f"{SETS}/dev")
     told = [record.getMessage() for record in caplog.records if " the set dev" in record.getMessage()]
     assert told == [f"{ADMIN} {did} the set dev" for did in ("created", "changed", "removed")]
+
+
+# -- pages, commands, and what doctor says ------------------------------------------------------------------------
+
+
+async def test_people_see_their_sets_and_search_them(gateway: InnerGateway, admin: httpx.AsyncClient):
+    files = await gateway.add(MCP, name="Files")
+    await make(admin, "dev", name="Development", gateways=[files])
+    await make(admin, "sales", name="Sales <b>", description="Numbers")
+    await make(admin, "bobs", name="Bob's own", allowed_users=[BOB])
+    async with gateway.browser() as browser:
+        page = await browser.open(f"{BASE}/admin/sets")
+        assert [name in page.text for name in ("Development", "Sales &lt;b&gt;", "Bob", "Make a set")] == [1, 1, 0, 0]
+        assert f"{BASE}/mcp/dev" in page.text
+        page = await browser.open(f"{BASE}/connect?endpoint=/mcp/dev")
+        assert f"claude mcp add --transport http development {BASE}/mcp/dev" in page.text
+        assert "That one is not there" in (await browser.open(f"{BASE}/connect?endpoint=/mcp/bobs")).text
+        for wanted, found in (("FILES", "dev"), ("numbers", "sales"), ("bob", "")):
+            page = await browser.open(f"{BASE}/admin/sets?q={wanted}")
+            assert re.findall('id="set-([a-z]+)"', page.text) == ([found] if found else [])
+        for path in ("/new", "/dev/edit", "/dev/remove"):
+            assert (await browser.open(f"{BASE}/admin/sets{path}")).status == 403
+
+
+@pytest.mark.backends("sqlite")
+def test_the_commands(backend: GatewayBackend, tmp_path: Path):
+    def latchpin(*arguments: str, code: int = 0) -> str:
+        ended = run_latchpin(*arguments, env=settings_of(backend), cwd=tmp_path)
+        assert ended.returncode == code, ended.stderr
+        return ended.stderr if code else ended.stdout
+
+    def doctor() -> str:
+        return run_latchpin("doctor", "--offline", env=settings_of(backend), cwd=tmp_path).stdout
+
+    assert json.loads(latchpin("sets", "list", "--json")) == []
+    ids = [
+        json.loads(latchpin("gateways", "add", f"{MCP}/{name}", "--name", name, "--auth", "none", "--json"))["id"]
+        for name in ("One", "Two")
+    ]
+    named = ("--gateway", "Two", "--gateway", ids[0])
+    made = json.loads(latchpin("sets", "create", "dev", "--name", "Dev", *named, "--allow", "*@b.org", "--json"))
+    assert (made["gateways"], made["allowed_users"]) == (ids[::-1], ["*@b.org"])
+    assert "no gateway with the id or name 'Three'" in latchpin("sets", "create", "x", "--gateway", "Three", code=1)
+    changed = json.loads(latchpin("sets", "change", "dev", "--description", "For us", "--everybody", "--json"))
+    assert (changed["name"], changed["gateways"], changed["allowed_users"]) == ("Dev", ids[::-1], [])
+    assert made["url"] in latchpin("sets", "list")
+    assert "For us" in latchpin("sets", "show", "dev")
+    assert made["url"] in latchpin("clients", "config", "claude-code", "--endpoint", "/mcp/dev")
+    assert "there is no such MCP endpoint" in latchpin("clients", "config", "cursor", "--endpoint", "/mcp/x", code=1)
+    assert "Each set has a gateway" in doctor()
+    for name in ("One", "Two"):
+        latchpin("gateways", "remove", name, "--yes")
+    assert "The set dev has no gateway" in doctor()
+    latchpin("sets", "remove", "dev", "--yes")
+    assert "no set with this slug" in latchpin("sets", "show", "dev", code=1)

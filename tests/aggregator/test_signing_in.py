@@ -6,6 +6,9 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from latchpin.model import Caller
+from latchpin_aggregator.sets.directory import open_sets
+from latchpin_aggregator.sets.entry import parse_set_body
 from latchpin_demo.browser import Browser, Page
 
 from tests.aggregator.conftest import Program, text_in
@@ -147,6 +150,32 @@ async def test_a_token_for_here_is_for_here_alone(gateway: InnerGateway, stock: 
     elsewhere = await stock.http.post(f"{BASE}/gateways/{gateway_id}/mcp", json={})
     assert elsewhere.status_code == 401
     assert (await stock.http.get(f"{BASE}/gateways", headers={"accept": "application/json"})).status_code == 401
+
+
+async def test_a_token_for_a_set_is_for_that_set(gateway: InnerGateway, stock: StockClient, browser: Browser):
+    records = gateway.application.services.records.gateways
+    files, mail = [each.id for each in await records.list()]
+    await gateway.add("http://127.0.0.1:1/mcp", name="Elsewhere")
+    sets, admin = await open_sets(gateway.application), Caller(ALICE, is_admin=True, via="test")
+    for slug in ("post", "other"):
+        await sets.create(parse_set_body({"slug": slug, "name": slug.title(), "gateways": [mail, files]}), admin)
+    stock.mcp_url = f"{HERE}/post"
+    page = await browser.open(stock.authorization_url())
+    assert "Post" in page.text
+    page = await browser.submit(page.form(action="/oauth2/decision"), press="allow")
+    rows = [each for each in links(page) if each.startswith("Connect ")]
+    assert rows == ["Connect Mail", "Connect Files"], "a row for each server of the set, in its order"
+    await browser.open(BASE + links(page)["Connect Mail"])
+    page = await sign_in(browser)
+    page = await browser.open(BASE + links(page)["Skip Files"])
+    tokens = (await stock.redeem(answer_of(page)["code"])).raise_for_status().json()
+    stock.http.headers["authorization"] = f"Bearer {tokens['access_token']}"
+    program = Program(stock.http, stock.mcp_url)
+    assert text_in(await program.call("mail__whose")) == ALICE
+    for elsewhere in (HERE, f"{HERE}/other", f"{HERE}/nothing"):
+        assert (await stock.http.post(elsewhere, json={})).status_code == 401
+    await sets.change("post", parse_set_body({"allowed_users": ["bob@example.com"]}), admin)
+    assert (await stock.http.post(stock.mcp_url, json={})).status_code == 404
 
 
 async def test_a_token_for_a_gateway_is_not_for_here(gateway: InnerGateway, stock: StockClient, browser: Browser):

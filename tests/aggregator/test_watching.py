@@ -11,7 +11,7 @@ import httpx
 import pytest
 from mcp.client.subscriptions import ToolsListChanged
 
-from tests.aggregator.conftest import Program, Server, connected, start_gateway
+from tests.aggregator.conftest import Program, Server, connected, start_gateway, write_set
 from tests.support.gateway_process import ALICE, BOB, DeployedGateway
 
 
@@ -54,6 +54,17 @@ async def test_a_client_of_2026_subscribes(deployed: DeployedGateway, modern: Se
             await deployed.add(modern.url, name="More", auth_type="none")
             assert isinstance(await anext(aiter(subscription)), ToolsListChanged)
         assert "more__shout" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_who_listens_at_a_set_is_told_when_it_is_another(deployed: DeployedGateway, modern: Server):
+    gateway_id = await deployed.add(modern.url, name="In a set", auth_type="none")
+    await write_set(deployed, "dev", gateways=[])
+    async with connected(deployed, "2026-07-28", path="/mcp/dev") as client:
+        assert (await client.list_tools()).tools == []
+        async with client.listen(tools_list_changed=True) as subscription:
+            await write_set(deployed, "dev", gateways=[gateway_id])
+            assert isinstance(await anext(aiter(subscription)), ToolsListChanged)
+        assert "in-a-set__shout" in {tool.name for tool in (await client.list_tools()).tools}
 
 
 async def test_nobody_listens_in_anothers_session(deployed: DeployedGateway, alice: Program):

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.aggregator.conftest import ERAS, Era, Program, Server, start_server, text_in
+from tests.aggregator.conftest import ERAS, Era, Program, Server, start_server, text_in, write_set
 from tests.servers import GatewayBackend
 from tests.support.gateway_process import ALICE, PATIENCE, DeployedGateway, start_pair
 
@@ -54,6 +54,30 @@ async def test_a_session_begins_at_one_worker_and_goes_on_at_the_other(pair: Dep
     assert {name for method, name in sessions.backstage.methods if method == "tools/call"} != {""}
     assert sessions.backstage.count("initialize") == 1
     assert modern.backstage.count("tools/list") == 1
+
+
+@pytest.mark.backends("sqlite", "postgres", "redis")
+async def test_a_set_is_the_same_at_both_workers(pair: DeployedGateway):
+    with start_server("sessions") as server:
+        ids = [await pair.add(server.url, name=name, auth_type="none") for name in ("One", "Two")]
+        await write_set(pair, "dev", gateways=ids[:1])
+        async with one_connection_to_each(pair) as (one, two), asyncio.timeout(PATIENCE):
+            program = Program(one, f"{pair.url}/mcp/dev", "sessions")
+            assert {name.partition("__")[0] for name in await program.tools()} == {"one"}
+            program.http = two
+            assert text_in(await program.call("one__shout", text="hi")) == "HI!"
+            assert "error" in await program.call("two__shout", text="hi")
+            await write_set(pair, "dev", gateways=ids[1:])
+            for program.http in (one, two):
+                while "two__shout" not in await program.tools():
+                    pass  # what the other worker wrote is seen within a second
+                assert text_in(await program.call("two__shout", text="hi")) == "HI!"
+            async with pair.api() as admin:
+                assert (await admin.delete("/sets/dev")).is_success
+            message, headers = program.message("tools/list")
+            for program.http in (one, two):
+                while (await program.send(message, headers)).status_code != 404:
+                    pass  # as above
 
 
 @pytest.mark.backends("sqlite")

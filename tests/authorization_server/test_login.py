@@ -122,15 +122,20 @@ async def test_by_a_browser_on_the_same_machine(laptop: Laptop, deployed: Deploy
 
 
 @pytest.mark.needs("latchpin_aggregator")
-async def test_for_all_servers_the_gateways_own_address_is_enough(laptop: Laptop, deployed: DeployedGateway):
-    with laptop.begin(deployed.url) as process:
+@pytest.mark.parametrize(("given", "meant"), [("", "/mcp"), ("/mcp/dev", "/mcp/dev")])
+async def test_for_all_servers_the_gateways_own_address_is_enough(
+    laptop: Laptop, deployed: DeployedGateway, given: str, meant: str
+):
+    async with deployed.api() as admin:
+        assert (await admin.post("/sets", json={"slug": "dev"})).status_code in {201, 409}
+    with laptop.begin(deployed.url + given) as process:
         async with deployed.browser() as browser:
             page = await allow(browser, await browser.open(url_shown(process)))
         assert page.title == "Signed in", page.text
         assert process.wait() == 0, process.output
-    assert f"Signed in to {deployed.url}/mcp as alice@example.com" in process.output
-    laptop.url = f"{deployed.url}/mcp"
-    token, _ = laptop.run("login", "--print-token", deployed.url)
+    assert f"Signed in to {deployed.url}{meant} as alice@example.com" in process.output
+    laptop.url = f"{deployed.url}{meant}"
+    token, _ = laptop.run("login", "--print-token", deployed.url + given)
     assert await calls(laptop, token) == 200
 
 

@@ -35,6 +35,43 @@ def disconnect(page: Page) -> None:
         expect(page.locator(".said")).to_contain_text("Disconnected.")
 
 
+# -- sets -------------------------------------------------------------------------------------------------
+
+
+def test_a_set_made(visit, demo):
+    page = visit(ADMIN, admin=True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_gateways(page, demo.origin)
+    press(page, "Sets")
+    expect(page.get_by_text("There is no set yet.")).to_be_visible()
+    press(page, "Make a set")
+    page.get_by_label("Name").fill("Everyday tools")
+    page.get_by_label("Slug").fill("Every Day")
+    page.get_by_label(NAME).check()
+    press(page, "Make it")
+    expect(page.get_by_role("alert")).to_contain_text("slug: must have lower-case letters")
+    expect(page.get_by_label(NAME)).to_be_checked()
+    page.get_by_label("Slug").fill("everyday")
+    press(page, "Make it")
+    entry, url = page.locator("#set-everyday"), f"{demo.origin}/mcp/everyday"
+    expect(entry).to_contain_text(NAME)
+    press(page, "Copy the URL of Everyday tools")
+    assert page.evaluate("navigator.clipboard.readText()") == url
+    press(page, "Change Everyday tools")
+    page.get_by_label("Who may use it").fill("*@elsewhere.example")
+    press(page, "Save")
+    expect(entry).to_contain_text("*@elsewhere.example")
+    press(page, "Connect a client to Everyday tools")
+    expect(page.locator(".endpoint code")).to_have_text(url)
+    expect(page.get_by_role("link", name="Everyday tools")).to_have_attribute("aria-current", "page")
+    page.goto(f"{demo.origin}/admin/sets?q=nothing")
+    expect(page.get_by_text("No set matches.")).to_be_visible()
+    press(page, "Show all")
+    press(page, "Remove Everyday tools")
+    press(page, "Remove Everyday tools")
+    expect(page.get_by_text("There is no set yet.")).to_be_visible()
+
+
 # -- the guide's walk ---------------------------------------------------------------------------------
 
 
