@@ -101,3 +101,29 @@ async def test_steps_count_for_each_user_and_end_with_the_note(notes, token, clo
     assert not await notes.note(third, ["c"], operation="one")
     clock.advance(timedelta(hours=1, seconds=1))
     assert await notes.note(third, ["c"], operation="one")
+
+
+async def test_where_nothing_is_noted_the_store_is_not_asked_for_each_person(kept, clock, token, monkeypatch):
+    monkeypatch.setattr("latchpin.authorization.step_up.UNSEEN", 600)
+    asked: list[str] = []
+
+    async def get(name: str) -> str | None:
+        asked.append(name)
+        return await KeyValues.get(kept, name)
+
+    monkeypatch.setattr(kept, "get", get, raising=False)
+    notes = StepUp(kept, clock)
+    for number in range(20):
+        assert await notes.wanted(token.gateway_id, f"{number}@example.com", token.issuer) == ()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("minute", [0, 1, 30, 58, 59])
+async def test_a_note_is_found_for_its_hour_whenever_it_was_written(kept, clock, token, minute):
+    clock.advance(timedelta(minutes=(minute - clock().minute) % 60))
+    await StepUp(kept, clock).note(token, ["c"], operation="one")
+    for minutes in (0, 30, 29):
+        clock.advance(timedelta(minutes=minutes))
+        assert await wanted(StepUp(kept, clock), token) == ("a", "b", "c")
+    slow = StepUp(kept, lambda: clock() - timedelta(minutes=60))
+    assert await wanted(slow, token) == ("a", "b", "c")

@@ -4,29 +4,41 @@ An MCP server answers 403 ``insufficient_scope`` (RFC 6750 section 3.1) when an 
 has. What it wants is noted here, for one user at one gateway and one issuer; the authorization that the user begins
 within the hour asks for the union of it and what the token had. The scopes never travel in an authorize URL, so
 nobody can make a user ask for more than a server did.
+
+Nearly always there is no note. So a gateway at which there may be one is marked, and a worker that saw no mark looks
+again after ``UNSEEN`` only. Whoever notes something waits for longer than that before it is told to a client: a client
+that then opens the browser within milliseconds, often at another worker, finds it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
 from latchpin.oauth.scopes import MOST_SCOPES, is_scope
+from latchpin.workers.bounded import Bounded
 
-__all__ = ["MOST_STEPS", "StepUp"]
+__all__ = ["MOST_STEPS", "UNSEEN", "StepUp"]
 
 MOST_STEPS = 3
 """How many authorizations of a user may fail to please one operation, the first one included: then it is refused."""
 LIFETIME = timedelta(hours=1)
 """How long a note stands after its last change."""
+UNSEEN = 0.1
+"""Seconds that a worker may go on without having seen a mark."""
 MOST_OPERATIONS = 50
 _ATTEMPTS = 5
+_MOST_REMEMBERED = 10_000
+_SKEW = timedelta(minutes=1)
+"""So far apart the clocks of workers may be."""
+_MARKED_FOR = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -49,21 +61,34 @@ class StepUp:
     def __init__(self, kept: KeyValueRecords, clock: Clock) -> None:
         self._kept = kept
         self._clock = clock
+        self._seen: Bounded[str, tuple[float, bool]] = Bounded(_MOST_REMEMBERED)
 
     async def wanted(self, gateway_id: str, email: str, issuer: str | None) -> tuple[str, ...]:
         """The scopes that ``email``'s next authorization at this issuer asks for besides its usual ones.
 
-        The store is asked each time. A client that was told to authorize opens the browser within milliseconds, often
-        at another worker than the one that noted the scopes; without them the user would consent for nothing.
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        if not await self.may_be_noted(gateway_id):
+            return ()
+        note = _parse(await self._kept.get(_name(gateway_id, email)))
+        return tuple(note.scopes) if note is not None and note.issuer == issuer else ()
+
+    async def may_be_noted(self, gateway_id: str) -> bool:
+        """Whether there may be a note about somebody at a gateway, as it was at most ``UNSEEN`` ago.
 
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        note = _parse(await self._kept.get(_name(gateway_id, email)))
-        return tuple(note.scopes) if note is not None and note.issuer == issuer else ()
+        now = asyncio.get_running_loop().time()  # of this process, like the wait: no other clock has to agree
+        read_at, marked = self._seen.get(gateway_id, (now - UNSEEN, False))
+        if now >= read_at + UNSEEN:
+            marked = await self._kept.get(_mark(gateway_id, self._clock())) is not None
+            self._seen[gateway_id] = (now, marked)
+        return marked
 
     async def note(self, refused: StoredToken, scopes: Sequence[str], *, operation: str) -> bool:
-        """Note that ``operation`` was refused under this token for want of ``scopes``.
+        """Note that ``operation`` was refused under this token for want of ``scopes``; returns once all see it.
 
         Returns:
             Whether an authorization may help: False once three under which the operation was refused did not.
@@ -82,8 +107,17 @@ class StepUp:
             wanted = (*note.scopes, *refused.scopes, *(scope for scope in scopes if is_scope(scope)))
             note.scopes = list(dict.fromkeys(wanted))[:MOST_SCOPES]
             if await self._replace(name, text, _format(note)):
+                await self._show(refused.gateway_id)
                 return True
         raise RecordConflict("the note of a user's missing scopes kept changing while it was to be written")
+
+    async def _show(self, gateway_id: str) -> None:
+        """Mark the gateway for as long as a note that is written now stands, and wait until every worker has looked."""
+        now = self._clock()
+        times = (now - _SKEW, now, now + LIFETIME, now + LIFETIME + _SKEW)
+        for mark in sorted({_mark(gateway_id, time) for time in times}):
+            await self._kept.put(mark, "1", expires_at=now + LIFETIME + _MARKED_FOR + _SKEW)
+        await asyncio.sleep(UNSEEN * 1.2)  # more than is remembered: timers are not exact
 
     async def _replace(self, name: str, old: str | None, new: str) -> bool:
         if old == new:
@@ -111,6 +145,11 @@ def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
 def _name(gateway_id: str, email: str) -> str:
     # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
     return f"step-up:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
+
+
+def _mark(gateway_id: str, time: datetime) -> str:
+    """The name of a gateway's mark for the hour that ``time`` is in."""
+    return f"step-up:{gateway_id}:hour-{int(time.timestamp() // _MARKED_FOR.total_seconds())}"
 
 
 def _format(note: _Note) -> str:
