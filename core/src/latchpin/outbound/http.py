@@ -62,6 +62,7 @@ class GuardedSession:
         self._egress = egress
         self._resolver = resolver
         self._posts = Posts(pooled, egress)
+        self._fresh_posts = Posts(fresh, egress)
         self._private = private
         self._observers = observers
 
@@ -105,8 +106,8 @@ class GuardedSession:
     ) -> aiohttp.ClientResponse | Posted:
         headers, body = _build_headers(outgoing), outgoing.body
         tunnels = proxy is None or url.scheme == "https"
-        if tunnels and outgoing.raw and not outgoing.fresh and outgoing.method == "POST" and isinstance(body, bytes):
-            return await self._posts.send(url, headers, body)
+        if tunnels and outgoing.method == "POST" and isinstance(body, bytes):
+            return await (self._fresh_posts if outgoing.fresh else self._posts).send(url, headers, body)
         session = self._fresh if outgoing.fresh else self._pooled
         through, fields = (None, None) if proxy is None else (proxy.url, proxy.fields)
         if fields and not tunnels:

@@ -18,12 +18,11 @@ from latchpin.model import Reply
 from latchpin.oauth.pauses import choose_pause
 from latchpin.outbound.credential import Credential
 from latchpin.outbound.decoding import ByteBudget
-from latchpin.outbound.failure import Failure
+from latchpin.outbound.failure import Failure, FailureKind
 from latchpin.outbound.http import GuardedSession
 from latchpin.outbound.mcp_answers import EVENTS, JSON, media_type, mend_events, mend_json, message_of
 from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.outbound.redirects import is_redirect
-from latchpin.outbound.transports import exception_name
 
 __all__ = ["Conversation", "McpTransport", "Observed"]
 
@@ -33,6 +32,15 @@ PROBE, PROBE_SHARE = "server/discover", 0.3
 not know it, and some leave it open."""
 FAREWELL = 0.5
 """How long the end of a session may take, in seconds: by then everything is known, and nobody should wait."""
+_EXCEPTIONS: dict[FailureKind, type[httpx2.TransportError]] = {  # "timeout" is one of two
+    "address": httpx2.ConnectError,
+    "url": httpx2.UnsupportedProtocol,
+    "connect": httpx2.ConnectError,
+    "tls": httpx2.ConnectError,
+    "broken": httpx2.ReadError,
+    "too-large": httpx2.RemoteProtocolError,
+    "undecodable": httpx2.RemoteProtocolError,
+}
 
 
 @dataclass(slots=True)
@@ -159,7 +167,7 @@ class McpTransport(httpx2.AsyncBaseTransport):
     def _note(self, failure: Failure, request: httpx2.Request) -> httpx2.TransportError:
         if request.method == "POST":
             self._conversation.observed.failure = failure
-        kind: type[httpx2.TransportError] = getattr(httpx2, exception_name(failure))
+        kind = _EXCEPTIONS.get(failure.kind, httpx2.ReadTimeout if failure.sent else httpx2.ConnectTimeout)
         return kind(failure.reason, request=request)
 
 

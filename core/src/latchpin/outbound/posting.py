@@ -1,8 +1,8 @@
 """A POST whose body is whole, written at once to a connection of a session's pool.
 
-Each call of a program is one. aiohttp's own way makes a request, a payload, a writer and a task for each, which costs
-more than all that is done with it here. So its head is put together and written with its body, and aiohttp's
-connections (addresses, TLS, the pool) and its parser do the rest.
+Each call of a program is one, and each request to a token endpoint. aiohttp's own way makes a request, a payload, a
+writer and a task for each, which costs more than all that is done with it here. So its head is put together and written
+with its body, and aiohttp's connections (addresses, TLS, the pool) and its parser do the rest.
 """
 
 from __future__ import annotations

@@ -15,10 +15,11 @@ from aiohttp.abc import AbstractResolver
 from latchpin.activity.observers import Observers
 from latchpin.errors import AddressRefused, UpstreamError, UpstreamTimeout, UpstreamUnreachable, UpstreamUnreadable
 from latchpin.model import Reply
+from latchpin.outbound.decoding import ByteBudget
 from latchpin.outbound.egress import find_egress
 from latchpin.outbound.failure import Failure
 from latchpin.outbound.http import DEFAULT_SIZE, GuardedSession, open_session
-from latchpin.outbound.transports import DEADLINE, FRESH, GuardedTransport, failure_of
+from latchpin.outbound.messages import Answer, Outgoing
 from latchpin.settings.core import CoreSettings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _USER_AGENT = "latchpin"
 _ALWAYS = {"user-agent": _USER_AGENT, "accept": "application/json"}
+_SERVER_FAILED = 500
 
 
 class HttpUpstream:
@@ -46,7 +48,7 @@ class HttpUpstream:
 
     def __init__(self, session: GuardedSession, *, size: int, timeout: float, retries: int, sleep: Sleep) -> None:
         self._session = session
-        self._transport = GuardedTransport(session, deadline=timeout, size=size)
+        self._size = size
         self.timeout = timeout
         self._retries = retries
         self._sleep = sleep
@@ -98,17 +100,16 @@ class HttpUpstream:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool, fresh: bool
     ) -> Reply:
         deadline = asyncio.get_running_loop().time() + self.timeout
-        extensions = {DEADLINE: deadline, FRESH: fresh}
         last = self._retries
         for attempt in range(last + 1):
             try:
-                reply = await self._once(method, url, headers, body, extensions)
+                reply = await self._once(method, url, headers, body, deadline, fresh=fresh)
             except UpstreamUnreachable as exc:
                 final = isinstance(exc, AddressRefused | UpstreamTimeout) or (exc.sent and not repeatable)
                 if final or attempt == last:
                     raise
             else:
-                final = reply.status < httpx.codes.INTERNAL_SERVER_ERROR or "retry-after" in reply.headers
+                final = reply.status < _SERVER_FAILED or "retry-after" in reply.headers
                 if final or not repeatable or attempt == last:
                     return reply
             pause = min(FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
@@ -116,36 +117,46 @@ class HttpUpstream:
         raise AssertionError("the last attempt returns or raises")
 
     async def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, extensions: dict[str, float]
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float, *, fresh: bool
     ) -> Reply:
         try:
-            request = httpx.Request(
-                method, _parsed(url), headers={**_ALWAYS, **headers}, content=body or None, extensions=extensions
-            )
-            response = await self._transport.handle_async_request(request)
-            try:
-                content = await response.aread()
-            finally:
-                await response.aclose()
+            sent = _written(url)
         except (httpx.InvalidURL, UnicodeError) as exc:  # the latter from a host that IDNA does not know
             raise UpstreamUnreachable(f"{host_of(url)}: the URL cannot be read") from exc
-        except httpx.TransportError as exc:
-            failure = failure_of(exc)
-            if failure is None:
-                raise UpstreamUnreachable(f"{host_of(url)}: {type(exc).__name__}", sent=True) from exc
-            raise explain_failure(failure, url) from exc
-        return Reply(
-            url=_without_query(url),
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=content,
-        )
+        fields = tuple({**_ALWAYS, **headers}.items())
+        outgoing = Outgoing(method, sent, fields, body, deadline, ByteBudget(self._size), fresh=fresh)
+        try:
+            answer = await self._session.send(outgoing)
+            try:
+                content = b"".join([piece async for piece in answer])
+            finally:
+                answer.close()
+        except Failure as exc:
+            raise explain_failure(exc, url) from exc
+        return Reply(url=_without_query(url), status=answer.status, headers=_joined(answer), body=content)
 
 
 @lru_cache(maxsize=1024)
-def _parsed(url: str) -> httpx.URL:
-    """Parse a URL once: the same few endpoints are asked again and again, and httpx takes 0.2 ms for it."""
-    return httpx.URL(url)
+def _written(url: str) -> str:
+    """A URL as it is sent, whatever was entered: the same few endpoints are asked again and again."""
+    return str(httpx.URL(url))
+
+
+def _joined(answer: Answer) -> dict[str, str]:
+    """The header fields by name; those of one name in one, in their order (RFC 9110 section 5.3)."""
+    joined: dict[str, str] = {}
+    for name, raw in answer.raw_headers():
+        key, value = name.decode("latin-1"), _text(raw)
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
+
+
+def _text(value: bytes) -> str:
+    """Servers write UTF-8 into what should be ASCII, or Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _without_query(url: str) -> str:
