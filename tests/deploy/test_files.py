@@ -83,6 +83,20 @@ def test_the_image_is_built_and_runs_on_a_root_that_is_read_only():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+# -- the release ----------------------------------------------------------------------------------------------------
+
+
+def test_the_workflow_is_one_and_each_job_has_only_the_rights_that_it_needs():
+    workflow = ROOT / ".github" / "workflows" / "release.yml"
+    accepted("check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow)
+    document = yaml.safe_load(workflow.read_text())
+    assert document["permissions"] == {}
+    writers = {name for name, job in document["jobs"].items() if "write" in job["permissions"].values()}
+    assert writers == {"publish"}
+    assert document["jobs"]["publish"]["environment"] == "release"
+    assert not any("run" in step and "pip install" in step["run"] for step in document["jobs"]["publish"]["steps"])
+
+
 # -- Compose --------------------------------------------------------------------------------------------------------
 
 
