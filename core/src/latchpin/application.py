@@ -19,6 +19,7 @@ from latchpin.errors import Conflict, InvalidRequest
 from latchpin.gateways.access import AccessCache
 from latchpin.gateways.api_keys import ApiKeys
 from latchpin.gateways.connections import ConnectionService
+from latchpin.gateways.gates import Gates
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
@@ -59,6 +60,7 @@ class Application:
             redirect_uri=services.settings.redirect_uri,
         )
         self.gateways = GatewayRegistry(services)
+        self.gates = Gates(services.tool_gates, services.scope_ceilings)
         self.assertions = AssertionStore(services.kept, services.cipher)
         self.token_endpoint = TokenEndpoint(services)
         self.revoker = Revoker(services, self.servers, self.clients, self.token_endpoint)
@@ -84,6 +86,7 @@ class Application:
             self.servers,
             self.clients,
             step_up=self.step_up,
+            gates=self.gates,
             proofs=self.token_endpoint.proofs,
             pending_authorizations=self.pending_authorizations,
             recorder=self.recorder,
@@ -95,7 +98,7 @@ class Application:
             pending_authorizations=self.pending_authorizations,
             recorder=self.recorder,
         )
-        self.toolbox = Toolbox(services, self.tokens, self.recorder, note_missing=self.step_up.note)
+        self.toolbox = Toolbox(services, self.tokens, self.recorder, gates=self.gates, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.status = GatewayStatusService(services, self.tokens)

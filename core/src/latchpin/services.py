@@ -27,9 +27,11 @@ from latchpin.contracts import (
     PkceMethod,
     ProtectedResources,
     RecordStore,
+    ScopeCeilings,
     Signer,
     SignIn,
     StateStore,
+    ToolGates,
     Upstream,
 )
 from latchpin.model import CollectionSpec
@@ -68,6 +70,8 @@ class Services:
         background_tasks: by their names; a serving process runs them.
         gauges: numbers that plugins offer.
         mcp_servers: ways to the MCP servers behind gateways, in the order of their rank.
+        tool_gates: what holds tools back, by their names.
+        scope_ceilings: what limits scopes, by their names.
         protected_resources: the MCP endpoints that plugins serve.
         writes: tells what this process writes to ``records`` about gateways and tokens.
     """
@@ -102,6 +106,8 @@ class Services:
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
     gauges: Sequence[Gauge] = ()
     mcp_servers: Sequence[McpServers] = ()
+    tool_gates: Mapping[str, ToolGates] = field(default_factory=dict)
+    scope_ceilings: Mapping[str, ScopeCeilings] = field(default_factory=dict)
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)

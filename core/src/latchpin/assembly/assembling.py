@@ -131,6 +131,8 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         gauges=plugins.values(hookspecs.GAUGES),
         mcp_servers=sorted(plugins.values(hookspecs.MCP_SERVERS), key=lambda each: each.rank),
+        tool_gates=await context.open_named(hookspecs.TOOL_GATES),
+        scope_ceilings=await context.open_named(hookspecs.SCOPE_CEILINGS),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
         writes=context.writes,
     )

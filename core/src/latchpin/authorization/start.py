@@ -13,7 +13,8 @@ from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import InvalidRequest, RegistrationFailed
+from latchpin.errors import InvalidRequest, RegistrationFailed, ScopesBeyondCeiling
+from latchpin.gateways.gates import Gates
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Begun, Redirected, Stored
@@ -62,6 +63,7 @@ class StartAuthorization:
         clients: ClientDirectory,
         *,
         step_up: StepUp,
+        gates: Gates,
         proofs: DpopProofs,
         pending_authorizations: PendingAuthorizations,
         recorder: FlowRecorder,
@@ -71,6 +73,7 @@ class StartAuthorization:
         self._servers = servers
         self._clients = clients
         self._step_up = step_up
+        self._gates = gates
         self._proofs = proofs
         self._pending_authorizations = pending_authorizations
         self._recorder = recorder
@@ -103,6 +106,7 @@ class StartAuthorization:
             found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
             scopes = found.cut((*found.scopes, *wanted)) if wanted else found.scopes
+            scopes = _within(scopes, await self._gates.ceiling(gateway, caller))
             discovered = span.elapsed()
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
             with self._pending_authorizations.admission.beginning(flow_id, caller.email):
@@ -220,6 +224,17 @@ class StartAuthorization:
         if pinned is not gateway:
             found.require_pinned(gateway, pinned)
             self._servers.carry(gateway, pinned)
+
+
+def _within(scopes: tuple[str, ...], ceiling: frozenset[str] | None) -> tuple[str, ...]:
+    """The scopes that may be asked for. Raises ScopesBeyondCeiling where none is left: a server gives what it likes."""
+    if ceiling is None:
+        return scopes
+    within = tuple(scope for scope in scopes if scope in ceiling)
+    if not within:
+        named = f"it names {' '.join(scopes)[:200]}" if scopes else "it names none"
+        raise ScopesBeyondCeiling(f"no scope of this gateway is within what a rule allows here: {named}")
+    return within
 
 
 def _check_authorizes(gateway: Gateway) -> None:

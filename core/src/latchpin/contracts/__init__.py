@@ -15,6 +15,7 @@ from latchpin.contracts.collections import BulkCollection, Collection
 from latchpin.contracts.commands import Command
 from latchpin.contracts.endings import Endings
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
+from latchpin.contracts.gates import ScopeCeilings, ToolGate, ToolGates, Verdict
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
 from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
@@ -49,6 +50,10 @@ from latchpin.contracts.stores import (
 )
 
 __all__ = [
+    "ScopeCeilings",
+    "ToolGate",
+    "ToolGates",
+    "Verdict",
     "AUTHORIZE_FIRST",
     "Admitted",
     "AssertionSource",

@@ -74,12 +74,14 @@ class Admitted:
             server knows.
         asks_nothing: the caller's program said when the session began that it asks its person nothing for servers; or
             there is no session.
+        holds_back: tools are held back from the caller, so that each message has to be judged.
     """
 
     caller: Caller
     gateway: Gateway = field(repr=False)
     session: str | None = field(default=None, repr=False)
     asks_nothing: bool = True
+    holds_back: bool = False
 
 
 class McpExchanges(Protocol):
@@ -94,6 +96,7 @@ class McpExchanges(Protocol):
         send: Callable[[Message], Awaitable[None]],
         *,
         opens_links: bool = False,
+        all_tools: bool = False,
     ) -> bool:
         """Serve one HTTP exchange (ASGI) as at the gateway's own endpoint, with the caller's own token.
 
@@ -108,6 +111,8 @@ class McpExchanges(Protocol):
             receive: gives the request's body.
             send: takes the answer.
             opens_links: in a session of the other endpoint's, the program said that it asks its person to open links.
+            all_tools: lists of tools come whole: the other endpoint keeps them, and takes what a gate holds back out of
+                each answer of its own. Calls are judged all the same.
 
         Returns:
             Whether it is the server that answered. Else it was answered here, and says why in this gateway's own words.

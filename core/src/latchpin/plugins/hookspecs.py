@@ -38,9 +38,11 @@ from latchpin.contracts import (
     ProtectedResources,
     Recorder,
     RecordStore,
+    ScopeCeilings,
     Signer,
     SignInOffer,
     StateStore,
+    ToolGates,
 )
 
 if TYPE_CHECKING:
@@ -217,6 +219,20 @@ MCP_SERVERS = Hook(
     "Offer a way to the MCP servers behind gateways, for plugins that serve endpoints of their own.",
     kind=McpServers,
     used="the one of the lowest rank is taken",
+)
+TOOL_GATES = BackendHook(
+    "latchpin_tool_gates",
+    "Offer ways to hold back tools of MCP servers: they are neither listed nor called.",
+    contract=ToolGates,
+    may_be_none=True,
+    used="all are asked",
+)
+SCOPE_CEILINGS = BackendHook(
+    "latchpin_scope_ceilings",
+    "Offer limits of the scopes that authorization servers are asked for.",
+    contract=ScopeCeilings,
+    may_be_none=True,
+    used="all are asked, and all hold",
 )
 ROUTES: Hook[APIRouter] = Hook(
     "latchpin_routes",

@@ -121,6 +121,8 @@ class TokenQuestion:
             reason = "the data plane was configured for another header field of this gateway's"
         if reason is None and not admitted.asks_nothing:
             reason = "in this session the server may ask the person something"
+        if reason is None and admitted.holds_back:
+            reason = "rules hold tools back from this caller, so that each message is judged"
         if reason is not None:
             raise UseTheProxy(reason)
 

@@ -18,6 +18,7 @@ from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.calls import CallObservers, WatchedCall
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.mcp import Refused
 from latchpin.sdk.outbound import Failure, GuardedSession, find_egress, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, require_program
@@ -29,6 +30,7 @@ from latchpin_proxy.carrying import carry
 from latchpin_proxy.completing import make_look
 from latchpin_proxy.errors import NameNotYours, TooManyExchanges
 from latchpin_proxy.exchange import LAST, Exchange
+from latchpin_proxy.gating import Gating, answer_refused
 from latchpin_proxy.headers import build_request_headers
 from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.refusing import Refusing, is_told
@@ -65,6 +67,8 @@ class _Served:
     Attributes:
         judged: another endpoint has seen to who calls, and to who is told of it.
         opens_links: as a session of that endpoint has it.
+        all_tools: that endpoint takes what is held back out of lists itself.
+        share: of what may be held, what its body takes.
         watched: the call as it came, for those who are told of calls.
         followed: the call as it goes on, for those who follow it.
     """
@@ -73,6 +77,8 @@ class _Served:
     call: Call | None = None
     judged: bool = False
     opens_links: bool = False
+    all_tools: bool = False
+    share: Share | None = None
     watched: WatchedCall | None = None
     followed: WatchedCall | None = None
 
@@ -120,6 +126,7 @@ class McpEndpoint:
         self._user_header = (self._core.trusted_user_header or "").lower().encode() or None
         self._refusing = Refusing(application)
         self._relay = Relay(application, session)
+        self._gating = Gating(application, self._relay)
         self._calls = application.services.calls
         self._under_way: Counter[str] = Counter()
         self._in_all = 0
@@ -147,9 +154,10 @@ class McpEndpoint:
         send: Send,
         *,
         opens_links: bool = False,
+        all_tools: bool = False,
     ) -> bool:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
-        served = _Served(caller, judged=True, opens_links=opens_links)
+        served = _Served(caller, judged=True, opens_links=opens_links, all_tools=all_tools)
         return await self._answer(_at(scope, gateway.id), receive, send, served)
 
     async def admit(self, scope: Scope, gateway_id: str) -> Admitted:
@@ -160,7 +168,9 @@ class McpEndpoint:
         named = [(SESSION, value.decode("latin-1")) for name, value in scope["headers"] if name == SESSION.encode()]
         fields, kind = open_headers(tuple(named), await self._bindings.of(gateway, caller))
         session = next((value for _, value in fields), None)
-        return Admitted(caller, gateway, session, asks_nothing=kind in {None, "session that asks nothing"})
+        asks_nothing = kind in {None, "session that asks nothing"}
+        holds_back = await self._application.gates.of(gateway, caller) is not None
+        return Admitted(caller, gateway, session, asks_nothing=asks_nothing, holds_back=holds_back)
 
     async def refuse(self, error: LatchpinError, scope: Scope, gateway_id: str, caller: Caller | None) -> Response:
         """Answer such a request that is not served."""
@@ -184,9 +194,16 @@ class McpEndpoint:
                 await self._serve(scope, caller, inbound, Exchange(given, inbound.watch, self._room), served)
             finally:
                 self._end(caller.email)
+                if served.share is not None:
+                    served.share.hold(0)
         except ClientDisconnect:
             await served.end("cancelled")
             raise
+        except Refused as exc:
+            await served.end("refused", "held-back")
+            await inbound.skip(SKIPPED)
+            await answer_refused(exc, {} if inbound.whole else dict(LAST))(scope, receive, send)
+            return False
         except LatchpinError as exc:
             await served.end("refused", exc.code)
             call = await self._with_body(exc, inbound, served.call)
@@ -249,7 +266,7 @@ class McpEndpoint:
         watch = inbound.watch
         try:
             async with watch.over(inbound.gone):
-                call = await self._read(scope, caller, inbound, served.watched)
+                call = await self._read(scope, caller, inbound, served)
                 served.call = served.within(call)
                 await self._pass_on(served.call, exchange, served)
         except (TimeoutError, LatchpinError) as exc:
@@ -275,23 +292,38 @@ class McpEndpoint:
             raise UpstreamTimeout(f"{host_of(call.request.gateway.url)}: no answer within {idle}", sent=True)
         await exchange.break_off(f"nothing moved for {idle}", call.request)
 
-    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound, watched: WatchedCall | None) -> Call:
-        body = await inbound.hold(self._settings.proxy_held_bytes)
+    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound, served: _Served) -> Call:
+        body, watched = await inbound.hold(self._settings.proxy_held_bytes), served.watched
         if watched is not None:
             watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
         gateway = access.gateway
         if watched is not None:
             watched.found(gateway, None)
+        gate = await self._application.gates.of(gateway, caller)
+        if gate is not None and body is None:
+            body = await self._hold_more(inbound, served)
         binder = await self._bindings.of(gateway, caller)
         fields = build_request_headers(scope["headers"], also_drop=self._ours(gateway), keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
         own = gateway.auth_type != "none" and self._application.tokens.owner_of(gateway, caller) == caller.email
         try:
-            return open_call(request, binder, base_url=self._core.base_url, private=own)
+            call = open_call(request, binder, base_url=self._core.base_url, private=own)
         except NameNotYours as exc:
             exc.body = body
             raise
+        if gate is None:
+            return call
+        served.call = served.within(call)
+        return await self._gating.judge(call, gate, all_tools=served.all_tools)
+
+    async def _hold_more(self, inbound: Inbound, served: _Served) -> bytes | None:
+        """The whole of a large body, since it has to be judged; None if it is too large for that."""
+        share = served.share = Share(self._room)
+        with contextlib.suppress(Failure):  # too much is held already
+            share.hold(ANSWERED)
+            return await inbound.read_late(ANSWERED)
+        return None
 
     def _ours(self, gateway: Gateway) -> list[bytes]:
         """The header fields that callers do not write: who they are, and the key that the server is shown."""

@@ -9,6 +9,7 @@ __all__ = [
     "NonceNeeded",
     "NotYetAuthorized",
     "NotYours",
+    "ScopesNotAllowed",
     "OthersLink",
     "ServerMoved",
     "ServerRefused",
@@ -67,6 +68,15 @@ class ServerRefused(UpstreamError):
     title = "The MCP server refused"
     public = "The MCP server did not accept the request as this gateway sends it."
     remedy = "An administrator has to look at the gateway's entry."
+
+
+class ScopesNotAllowed(Forbidden):
+    """The MCP server wants scopes that a rule does not let its callers ask for."""
+
+    code = "scopes-not-allowed"
+    title = "Beyond what may be asked for"
+    public = "The MCP server wants more rights than may be asked for here."
+    remedy = "An administrator sees in the rules what may be asked for, and whether it should be more."
 
 
 class NonceNeeded(UpstreamError):

@@ -19,7 +19,7 @@ from latchpin_proxy.headers import Field, is_event_stream, is_json
 from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite
 from latchpin_proxy.room import Share
 
-__all__ = ["MOST_HELD", "Pieces", "inspect"]
+__all__ = ["MOST_HELD", "Pieces", "events_in", "inspect"]
 
 _log = logging.getLogger("latchpin.proxy")
 
@@ -65,7 +65,7 @@ async def _inspect_json(
 ) -> tuple[list[Field], bytes | Pieces]:
     held, whole = await _hold(pieces, share)
     if not whole:
-        return unframed, _unread(held, pieces)
+        return unframed, _unread(held, pieces, terms)
     body = _message(held, terms)
     return [*unframed, (b"content-length", b"%d" % len(body))], body
 
@@ -150,8 +150,8 @@ def _message(body: bytes, terms: Terms) -> bytes:
     return b"{}" if passed is None else passed
 
 
-async def _unread(held: bytes, pieces: Pieces) -> Pieces:
-    watch = _Watch()
+async def _unread(held: bytes, pieces: Pieces, terms: Terms) -> Pieces:
+    watch = _Watch(terms)
     watch.look(held, json=True)
     yield held
     async for piece in pieces:
@@ -162,13 +162,14 @@ async def _unread(held: bytes, pieces: Pieces) -> Pieces:
 class _Watch:
     """Looks at a message that passes in pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Terms) -> None:
         self._last = b""
+        self._tools = terms.tools is not None
 
     def look(self, piece: bytes, *, json: bool = False) -> None:
         """Raises Failure: there is something that has to be read."""
         seen = self._last + piece
-        if must_be_read(seen) or (json and b"\0" in seen):
+        if must_be_read(seen, tools=self._tools) or (json and b"\0" in seen):
             raise Failure("too-large", f"a message that has to be read is longer than {MOST_HELD:,} bytes", sent=True)
         self._last = seen[-LONGEST_SIGN:]
 
@@ -191,7 +192,7 @@ async def _events(pieces: Pieces, terms: Terms, share: Share) -> Pieces:
                 whole, ends = whole[ends[0] :], [end - ends[0] for end in ends[1:]]
             passing += _whole_events(whole, ends, terms)
         if len(held) > MOST_HELD or (watch is not None and held):
-            watch = watch or _Watch()
+            watch = watch or _Watch(terms)
             keep = held[-3:]  # the beginning of its end may be among them
             del held[-3:]
             watch.look(bytes(held))
@@ -214,20 +215,30 @@ def _ends(held: bytearray, added: int) -> list[int]:
     return [end.end() for end in _END.finditer(held, max(0, len(held) - added - 3))]
 
 
+def events_in(held: bytes) -> list[bytes]:
+    """The data of each event that has ended."""
+    ends = [end.end() for end in _END.finditer(held)]
+    return [_data(_LINE.split(held[begin:end].removeprefix(b"\xef\xbb\xbf"))) for begin, end in pairwise([0, *ends])]
+
+
+def _data(lines: list[bytes]) -> bytes:
+    data = [line for line in lines if line.partition(b":")[0] == b"data"]
+    return b"\n".join(line.partition(b":")[2].removeprefix(b" ") for line in data)
+
+
 def _whole_events(raw: bytes, ends: list[int], terms: Terms) -> bytes:
     """Events that came together, and where each ends: taken apart only if anything in them is of interest."""
-    if not is_of_interest(raw):
+    if not is_of_interest(raw, tools=terms.tools is not None):
         return raw
     return b"".join(_event(raw[begin:end], terms) for begin, end in pairwise([0, *ends]))
 
 
 def _event(raw: bytes, terms: Terms) -> bytes:
     """One event; nothing of it if its message is dropped."""
-    if not is_of_interest(raw):
+    if not is_of_interest(raw, tools=terms.tools is not None):
         return raw
     lines = _LINE.split(raw.removeprefix(b"\xef\xbb\xbf"))
-    data = [line for line in lines if line.partition(b":")[0] == b"data"]
-    message = b"\n".join(line.partition(b":")[2].removeprefix(b" ") for line in data)
+    message = _data(lines)
     try:
         passed = rewrite(message, terms)
     except Unreadable:

@@ -16,6 +16,7 @@ from typing import Any
 from latchpin.sdk.urls import split_url
 
 from latchpin_proxy.bindings import Binder
+from latchpin_proxy.held_back import ToolSieve
 from latchpin_proxy.links import may_be_opened, without_our_links
 
 __all__ = [
@@ -40,6 +41,7 @@ _SURE = re.compile(  # as members, or as the value that a method is; in a longer
     rb'|oauth\\?/authorize\\?/[0-9a-f]{32}|/login\\?/?\?(?:(?!/login\\?/?\?)[^"\s]){0,200}?token=',
     re.IGNORECASE,
 )
+_TOOLS = re.compile(rb'(?<!\\)"tools"')
 _NAMING = (b"requestState", b"taskIds", b"tasks", b"related-task", b"\\u00")
 _NAMES = re.compile(
     rb'(?<!\\)"(?:requestState|taskIds|tasks\\?/(?:get|result|update|cancel|list)'
@@ -67,6 +69,7 @@ class Terms:
         opens_links: the program asks its person to open links, as it said when the session began.
         asks_nothing: the program asks its person nothing, as it said when the session began.
         begins: this call begins a session of a program that asks its person something.
+        tools: lets through what the caller may know of the server's tools; None: all.
     """
 
     binder: Binder
@@ -77,10 +80,16 @@ class Terms:
     opens_links: bool = False
     asks_nothing: bool = False
     begins: bool = False
+    tools: ToolSieve | None = None
 
 
-def is_of_interest(raw: bytes) -> bool:
-    """Whether ``raw``, JSON text, has to be read. A letter that is written as an escape hides something."""
+def is_of_interest(raw: bytes, *, tools: bool = False) -> bool:
+    """Whether ``raw``, JSON text, has to be read. A letter that is written as an escape hides something.
+
+    With ``tools`` also what may be a list of tools.
+    """
+    if tools and b"tools" in raw:
+        return True
     if (  # one by one: a loop would cost as much again
         b"cacheScope" in raw
         or b"requestState" in raw
@@ -96,8 +105,10 @@ def is_of_interest(raw: bytes) -> bool:
     return b"\\u00" in raw and _ESCAPED.search(raw) is not None
 
 
-def must_be_read(raw: bytes) -> bool:
+def must_be_read(raw: bytes, *, tools: bool = False) -> bool:
     """Whether ``raw``, part of a text that is too long to be read, has a member or link that must not pass unread."""
+    if tools and _TOOLS.search(raw) is not None:
+        return True
     return is_of_interest(raw) and (_SURE.search(raw) is not None or _ESCAPED.search(raw) is not None)
 
 
@@ -117,10 +128,10 @@ def rewrite(raw: bytes, terms: Terms) -> bytes | None:
     Raises:
         Unreadable: it has to be read, and cannot be.
     """
-    if not is_of_interest(raw):
+    if not is_of_interest(raw, tools=terms.tools is not None):
         return raw
     try:
-        message = json.loads(raw.decode("utf-8-sig"))
+        message = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once if terms.tools is not None else None)
         reading = _Reading(terms)
         kept = reading.read(message)
         if not reading.changed:
@@ -161,6 +172,8 @@ class _Reading:
 
     def _read_result(self, message: dict[str, Any]) -> None:
         result = message["result"]
+        if self._terms.tools is not None and isinstance(tools := result.get("tools"), list):
+            self._set(result, "tools", self._terms.tools.keep(tools))
         if self._terms.private and result.get("cacheScope", "private") != "private":
             self._set(result, "cacheScope", "private")
         self._bind_names(result)
@@ -244,6 +257,14 @@ class _Reading:
         if holder.get(name) != value:
             holder[name] = value
             self.changed = True
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError where a member comes twice: a client may take the other one for the list."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member comes twice")
+    return members
 
 
 def _map_strings(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401  any JSON

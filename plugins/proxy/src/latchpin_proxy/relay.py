@@ -25,7 +25,15 @@ from latchpin.sdk.outbound import (
     tell_redirect,
 )
 
-from latchpin_proxy.errors import GatewayChanged, NonceNeeded, ServerMoved, ServerRefused, StepUpRequired, TokenReplaced
+from latchpin_proxy.errors import (
+    GatewayChanged,
+    NonceNeeded,
+    ScopesNotAllowed,
+    ServerMoved,
+    ServerRefused,
+    StepUpRequired,
+    TokenReplaced,
+)
 from latchpin_proxy.inbound import Inbound
 from latchpin_proxy.redirects import Redirects
 
@@ -201,6 +209,9 @@ class Relay:
         """Step-up (MCP authorization): note the scopes for the next authorization, and ask for it, three times."""
         host, shown = host_of(request.gateway.url), " ".join(scopes)[:200]
         detail = f"{host} wants the scopes {shown!a}" if shown else f"{host} wants more scopes, and does not say which"
+        ceiling = await self._application.gates.ceiling(request.gateway, request.caller)
+        if ceiling is not None and not ceiling.issuperset(scopes):
+            raise ScopesNotAllowed(f"{detail}, and a rule allows {' '.join(sorted(ceiling))[:200]!a} at most")
         if token is None or not needs_browser(request.gateway):
             raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
         if request.gateway.auth_type == "api_key":

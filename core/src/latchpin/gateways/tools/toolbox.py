@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from latchpin.activity.recorder import FlowRecorder
 from latchpin.errors import AccessRefused, TokenRefused, UpstreamError
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
+from latchpin.gateways.gates import Gates
 from latchpin.gateways.tools.listing import LeftOut, Listing
 from latchpin.model import Caller, Gateway, StoredToken, StoredTool
 from latchpin.model.flow_steps import ToolsFetched
@@ -77,8 +78,15 @@ class Toolbox:
     """Tools of gateways, by user."""
 
     def __init__(
-        self, services: Services, tokens: TokenService, recorder: FlowRecorder, *, note_missing: NoteMissing
+        self,
+        services: Services,
+        tokens: TokenService,
+        recorder: FlowRecorder,
+        *,
+        gates: Gates,
+        note_missing: NoteMissing,
     ) -> None:
+        self._gates = gates
         self._note_missing = note_missing
         self._services = services
         self._tokens = tokens
@@ -104,8 +112,10 @@ class Toolbox:
             return fetched
 
     async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
-        """Look at what was fetched before, by name."""
-        return await self._services.tools.list(gateway.id, caller.email)
+        """Look at what was fetched before, by name; without what is held back from the caller now."""
+        tools = await self._services.tools.list(gateway.id, caller.email)
+        kept = {tool["name"] for tool in await self._gates.keep(gateway, caller, [tool.definition for tool in tools])}
+        return [tool for tool in tools if tool.name in kept]
 
     async def _fetch(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Fetched:
         listing = await self._list(gateway, caller, token)
@@ -119,7 +129,8 @@ class Toolbox:
             _log.warning("The tools of gateway %s: %s", gateway.id, remark)
         flow_id = token.stored.flow_id if token is not None else None
         counts = (changes.created, changes.updated, changes.removed)
-        return Fetched(gateway, *counts, listing.tools, listing.left_out, listing.remarks, flow_id)
+        tools = [dict(tool) for tool in await self._gates.keep(gateway, caller, listing.tools)]
+        return Fetched(gateway, *counts, tools, listing.left_out, listing.remarks, flow_id)
 
     async def _list(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Listing:
         if token is None:

@@ -1,0 +1,162 @@
+"""Tools as servers listed them to each caller: what a call is judged by where its name alone does not decide.
+
+What was listed a moment ago is remembered, of those tools alone that are judged so. Of one that nobody has listed, the
+server is asked in the call's own words and session; what it does not list is held back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from latchpin.contracts import Clock
+from latchpin.errors import UpstreamUnreadable
+from latchpin.model import Caller, Gateway
+from latchpin.sdk.mcp import Message, read_members, read_value
+from latchpin.sdk.outbound import Answer, Failure, host_of
+from latchpin.sdk.workers import Bounded
+
+from latchpin_proxy.headers import is_event_stream
+from latchpin_proxy.inspection import MOST_HELD, events_in
+from latchpin_proxy.relay import McpRequest, Relay
+
+__all__ = ["Definitions"]
+
+Definition = Mapping[str, Any]
+
+HOLDS = timedelta(minutes=5)
+"""How long a definition is believed: a server may change it at any time."""
+PAUSE = timedelta(seconds=10)
+"""How long a whole list is believed where a name is missing in it: names that nobody has must not keep servers busy."""
+MOST_PAGES = 50
+ANSWER_SECONDS = 30.0
+_MOST = 2_000
+_ID = "latchpin-tools"
+_OK = 200
+_DROPPED = ("mcp-name", "accept-encoding", "last-event-id", "content-length")
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What was listed to one caller, each with when; and when the whole list was asked for here."""
+
+    tools: dict[str, tuple[datetime, Definition]] = field(default_factory=dict)
+    asked_at: datetime | None = None
+
+
+class Definitions:
+    """Knows tools as they were listed."""
+
+    def __init__(self, relay: Relay, clock: Clock) -> None:
+        self._relay = relay
+        self._clock = clock
+        self._listed: Bounded[tuple[str, str, str], _Listed] = Bounded(_MOST)
+
+    def note(self, gateway: Gateway, caller: Caller, definitions: Sequence[Definition]) -> None:
+        """They were just listed to the caller."""
+        key, now = _key(gateway, caller), self._clock()
+        listed = self._listed.get(key)
+        if listed is None:
+            listed = self._listed[key] = _Listed()
+        listed.tools |= {str(each["name"]): (now, each) for each in definitions}
+
+    async def find(self, request: McpRequest, message: Message, name: str) -> Definition | None:
+        """The tool as it is listed to who calls it; None: it is not.
+
+        Args:
+            request: the call.
+            message: the same, read.
+            name: the tool's.
+
+        Raises:
+            LatchpinError: the server cannot be asked.
+        """
+        key, now = _key(request.gateway, request.caller), self._clock()
+        listed = self._listed.get(key) or _Listed()
+        noted = listed.tools.get(name)
+        if noted is not None and noted[0] <= now < noted[0] + HOLDS:
+            return noted[1]
+        if listed.asked_at is not None and listed.asked_at <= now < listed.asked_at + PAUSE:
+            return None
+        tools = await self._ask(request, message)
+        fresh = {str(each["name"]): (now, each) for each in tools if isinstance(each.get("name"), str)}
+        self._listed[key] = _Listed(fresh, now)
+        return fresh[name][1] if name in fresh else None
+
+    async def _ask(self, request: McpRequest, message: Message) -> list[Definition]:
+        tools: list[Definition] = []
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            result = await self._page(request, message, cursor)
+            page = result.get("tools")
+            tools += [each for each in page if isinstance(each, dict)] if isinstance(page, list) else []
+            cursor = result.get("nextCursor")
+            if not isinstance(cursor, str):
+                break
+        return tools
+
+    async def _page(self, request: McpRequest, message: Message, cursor: str | None) -> Mapping[str, Any]:
+        answer = await self._relay.open(_listing(request, message, cursor))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await _result(answer)
+        except (Failure, TimeoutError, ValueError, RecursionError) as exc:
+            host = host_of(request.gateway.url)
+            raise UpstreamUnreadable(f"{host} does not list its tools, by which this call is judged") from exc
+        finally:
+            answer.close()
+
+
+def _listing(request: McpRequest, message: Message, cursor: str | None) -> McpRequest:
+    """The request for a page of the list, in the words and the session of a call."""
+    params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
+    if message.era == "modern":
+        params["_meta"] = {name: part.value for name, part in message.meta.items() if name.startswith("io.model")}
+    body = {"jsonrpc": "2.0", "id": _ID, "method": "tools/list", **({"params": params} if params else {})}
+    headers = [
+        (name, "tools/list" if name == "mcp-method" else value)
+        for name, value in request.headers
+        if name not in _DROPPED and not name.startswith("mcp-param-")
+    ]
+    headers.append(("accept-encoding", "identity"))
+    return replace(request, headers=tuple(headers), body=json.dumps(body, separators=(",", ":")).encode())
+
+
+async def _result(answer: Answer) -> Mapping[str, Any]:
+    """The result in an answer. Raises ValueError: it has none, or one that can be read in two ways."""
+    if answer.status != _OK:
+        raise ValueError(f"HTTP {answer.status}")
+    held, events = bytearray(), is_event_stream(answer.raw_headers())
+    async for piece in answer.pieces():
+        held += piece
+        if len(held) > MOST_HELD:
+            raise ValueError("too long")
+        if events:
+            for data in events_in(bytes(held)):
+                if (result := _read(data)) is not None:
+                    return result
+    if (result := None if events else _read(bytes(held))) is None:
+        raise ValueError("no result")
+    return result
+
+
+def _read(data: bytes) -> Mapping[str, Any] | None:
+    """The result, if the message is the answer to ours."""
+    text = data.decode("utf-8-sig")
+    if not text.strip():
+        return None
+    whole = read_value(text)
+    if not isinstance(whole.value, dict) or whole.value.get("id") != _ID:
+        return None
+    result = read_members(text, whole).get("result")
+    if result is None or not isinstance(result.value, dict):
+        raise ValueError("no result")
+    return dict(result.value)
+
+
+def _key(gateway: Gateway, caller: Caller) -> tuple[str, str, str]:
+    return gateway.id, gateway.url, caller.email
