@@ -40,6 +40,7 @@ ADDRESSES = {
     "latchpin-inspection": "/gateways/0123456789abcdef0123456789abcdef/discovery",
     "latchpin-metrics": "/metrics",
     "latchpin-oidc-login": "/login/oidc",
+    "latchpin-policy": "/rules",
     "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",
 }
 """An address that each of these brings."""

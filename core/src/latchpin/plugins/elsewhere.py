@@ -49,6 +49,10 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-inspection": Brings(paths=r"/gateways/[^/]+/discovery"),
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-aggregator": Brings(commands=("sets",), paths=r"/mcp(/[^/]+)?|/sets(/[^/]+)?|/admin/sets(/.*)?"),
+    "latchpin-policy": Brings(
+        commands=("rules", "groups", "access"),
+        paths=r"/rules(/[^/]+)?|/groups(/[^/]+)?|/access/explain|/admin/(rules|groups)(/.*)?",
+    ),
     "latchpin-edge": Brings(commands=("edge",), paths=r"/edge/token/[^/]+", settings=("EDGE_SECRET",)),
     "latchpin-authorization-server": Brings(
         commands=("applications", "personal-tokens", "login", "logout"),

@@ -8,9 +8,10 @@ what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``B
 
 For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For
 stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers: ``CLIENT_AUTHENTICATIONS``,
-``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS`` and
-``IDENTITY_ASSERTIONS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``.
-For MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor:
+``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``, ``SIGN_INS``,
+``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and ``SCOPE_CEILINGS``. For what happens:
+``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For MCP clients: ``PROTECTED_RESOURCES`` and
+``MCP_SERVERS``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor:
 ``CHECKS``. ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
@@ -23,6 +24,7 @@ from latchpin.plugins.hookspecs import (
     COMMANDS,
     EVENT_LISTENERS,
     GRANTS,
+    GROUPS,
     HOOKS,
     IDENTITY,
     IDENTITY_ASSERTIONS,
@@ -34,12 +36,14 @@ from latchpin.plugins.hookspecs import (
     RECORD_STORE,
     RECORDERS,
     ROUTES,
+    SCOPE_CEILINGS,
     SERVER_PROFILES,
     SETTINGS,
     SIDE_BY_SIDE,
     SIGN_INS,
     SIGNER,
     STATE_STORE,
+    TOOL_GATES,
     BackendHook,
     Hook,
 )
@@ -53,6 +57,7 @@ __all__ = [
     "COMMANDS",
     "EVENT_LISTENERS",
     "GRANTS",
+    "GROUPS",
     "HOOKS",
     "IDENTITY",
     "IDENTITY_ASSERTIONS",
@@ -64,12 +69,14 @@ __all__ = [
     "RECORDERS",
     "RECORD_STORE",
     "ROUTES",
+    "SCOPE_CEILINGS",
     "SERVER_PROFILES",
     "SETTINGS",
     "SIDE_BY_SIDE",
     "SIGNER",
     "SIGN_INS",
     "STATE_STORE",
+    "TOOL_GATES",
     "BackendHook",
     "Hook",
 ]

@@ -21,6 +21,7 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.workers import Bounded
 
 from latchpin_aggregator.fetching import Fetching
+from latchpin_aggregator.gated import Gated
 from latchpin_aggregator.kept import Kept, held_characters
 from latchpin_aggregator.settings import AggregatorSettings
 from latchpin_aggregator.slugs import Slugs
@@ -64,6 +65,7 @@ class Lists:
         self._down: Bounded[tuple[str, str], tuple[datetime, str]] = Bounded(_MOST)
         self._renewed_at: Bounded[Key, datetime] = Bounded(_MOST)
         self._renewing: dict[Key, asyncio.Task[None]] = {}
+        self._gated = Gated(application)
 
     async def offers(self, gateways: Sequence[Gateway], caller: Caller, *, wait: float | None = None) -> list[Offer]:
         """What the servers of these gateways offer the caller, in their order.
@@ -76,13 +78,17 @@ class Lists:
         missing = [gateway for gateway in gateways if not await self._ready(gateway, caller)]
         if missing:
             await self._first(missing, caller, self._settings.one_endpoint_first_wait if wait is None else wait)
-        return [(gateway, await self._slugs.of(gateway), self.get(gateway, caller)) for gateway in gateways]
+        return [(gateway, await self._slugs.of(gateway), await self._seen(gateway, caller)) for gateway in gateways]
 
     async def of(self, gateway: Gateway, caller: Caller, *, renewed: bool = False) -> Kept:
         """What one server offers, asked for where nothing is kept, or ``renewed`` says so."""
         if (renewed and self._may_renew(gateway, caller)) or not await self._ready(gateway, caller):
             await self._first([gateway], caller, self._settings.one_endpoint_list_timeout)
-        return self.get(gateway, caller)
+        return await self._seen(gateway, caller)
+
+    async def _seen(self, gateway: Gateway, caller: Caller) -> Kept:
+        """What this process remembers of it, without what is held back from the caller now."""
+        return await self._gated.of(gateway, caller, self.get(gateway, caller))
 
     def milliseconds_left(self, kept: Kept) -> int:
         """For how long it is fresh."""
@@ -103,7 +109,7 @@ class Lists:
     # -- one server's -------------------------------------------------------------------------------------
 
     def get(self, gateway: Gateway, caller: Caller) -> Kept:
-        """What this process remembers of it."""
+        """What this process remembers of it, as the server lists it."""
         return self._known.get(_key(gateway, caller)) or self._unheard()
 
     def _unheard(self) -> Kept:

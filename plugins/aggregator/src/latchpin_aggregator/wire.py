@@ -186,7 +186,8 @@ class Wire:
         try:
             async with asyncio.timeout(seconds):
                 receive = receive_once(outgoing.body, None)
-                from_server = await self._exchanges.serve(gateway, caller, scope, receive, collecting.send)
+                serve = self._exchanges.serve
+                from_server = await serve(gateway, caller, scope, receive, collecting.send, all_tools=True)
         except TimeoutError:
             raise Unavailable(f"it did not answer within {seconds:g} seconds") from None
         return collecting.answer(from_server=from_server)

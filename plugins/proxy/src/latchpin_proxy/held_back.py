@@ -88,11 +88,7 @@ def read_call(method: str, body: bytes | None, headers: Sequence[tuple[str, str]
         if body:
             raise Refused(INVALID_REQUEST, f"a {method} has no body", status=400)
         return None
-    for name, _ in headers:
-        if "_" in name and name.replace("_", "-") in _JUDGED:
-            raise Refused(
-                HEADER_MISMATCH, f"the header field {name} is not one of MCP's, and some servers read it as one"
-            )
+    _check_names(headers)
     message = parse_message(body, ((name.encode(), value.encode()) for name, value in headers))
     if message.method is None or message.method.startswith(_NOTIFICATION):
         return None
@@ -107,6 +103,13 @@ def read_call(method: str, body: bytes | None, headers: Sequence[tuple[str, str]
     if len(name) > LONGEST_NAME or not _is_plain(name):
         raise unknown_tool(message, name)
     return ToolCall(message, name)
+
+
+def _check_names(headers: Sequence[tuple[str, str]]) -> None:
+    """Refuse fields that some servers read as one of MCP's (RFC 3875 section 4.1.18), and others do not."""
+    for name, _ in headers:
+        if "_" in name and name.replace("_", "-") in _JUDGED:
+            raise Refused(HEADER_MISMATCH, f"the header field {name} is written with _ in place of -")
 
 
 def unknown_tool(message: Message, name: str) -> Refused:

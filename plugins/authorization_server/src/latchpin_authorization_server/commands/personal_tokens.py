@@ -10,6 +10,7 @@ from latchpin.errors import InvalidRequest
 from latchpin.model import Caller
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
 from latchpin.sdk.gateway import Application
+from latchpin.sdk.hooks import GROUPS
 from latchpin.sdk.identity import parse_email
 
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, describe_token
@@ -39,7 +40,7 @@ def create(
     owner = Caller(parse_email(email), via="local")
 
     async def work() -> str:
-        async with opened() as application:
+        async with opened(GROUPS) as application:
             resources = tuple([await _endpoint_of(application, which, owner) for which in gateway or ()])
             tokens = (await open_server(application.services.context)).personal_tokens
             _, text = await tokens.create(owner.email, name=name, resources=resources, days=days, actor=OPERATOR.email)

@@ -1,0 +1,31 @@
+"""What is told of what became of rules and groups, beside the gateway's own facts."""
+
+from __future__ import annotations
+
+from latchpin.sdk.activity import FactKind, OwnFact
+
+__all__ = ["FACTS", "GROUP_CHANGED", "GROUP_REMOVED", "RULE_CHANGED", "RULE_CREATED", "RULE_REMOVED"]
+
+RULE_CREATED = OwnFact(
+    "rule.created", FactKind("A rule about tools or scopes was made.", "rule", "%(actor)s made %(rule)s")
+)
+RULE_CHANGED = OwnFact(
+    "rule.changed", FactKind("A rule about tools or scopes was changed.", "rule changed", "%(actor)s changed %(rule)s")
+)
+RULE_REMOVED = OwnFact(
+    "rule.removed", FactKind("A rule about tools or scopes was removed.", "rule", "%(actor)s removed %(rule)s")
+)
+GROUP_CHANGED = OwnFact(
+    "group.changed",
+    FactKind(
+        "A group of people was made or changed.",
+        "group added removed",
+        "%(actor)s changed the group %(group)s: %(added)s added, %(removed)s removed",
+    ),
+)
+GROUP_REMOVED = OwnFact(
+    "group.removed", FactKind("A group of people was removed.", "group", "%(actor)s removed the group %(group)s")
+)
+
+FACTS = (RULE_CREATED, RULE_CHANGED, RULE_REMOVED, GROUP_CHANGED, GROUP_REMOVED)
+"""All of them, in the order of the documentation."""

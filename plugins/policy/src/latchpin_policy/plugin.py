@@ -1,0 +1,101 @@
+"""What Latchpin finds: groups, gates and ceilings, and where administrators enter them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import latchpin
+from latchpin.contracts import Backend, Command, Context, Groups, NavigationEntry, ScopeCeilings, ToolGates
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from latchpin_policy.settings import PolicySettings
+
+__all__ = [
+    "latchpin_commands",
+    "latchpin_groups",
+    "latchpin_navigation",
+    "latchpin_routes",
+    "latchpin_scope_ceilings",
+    "latchpin_tool_gates",
+]
+
+
+@asynccontextmanager
+async def _open_groups(_settings: PolicySettings, context: Context) -> AsyncIterator[Groups]:
+    from latchpin_policy.book import open_book  # noqa: PLC0415  loaded when opened
+    from latchpin_policy.holding import OwnGroups  # noqa: PLC0415  as above
+
+    yield OwnGroups(await open_book(context))
+
+
+@asynccontextmanager
+async def _open_gates(_settings: PolicySettings, context: Context) -> AsyncIterator[ToolGates]:
+    from latchpin_policy.book import open_book  # noqa: PLC0415  loaded when opened
+    from latchpin_policy.holding import RuleGates  # noqa: PLC0415  as above
+
+    yield RuleGates(await open_book(context))
+
+
+@asynccontextmanager
+async def _open_ceilings(_settings: PolicySettings, context: Context) -> AsyncIterator[ScopeCeilings]:
+    from latchpin_policy.book import open_book  # noqa: PLC0415  loaded when opened
+    from latchpin_policy.holding import Ceilings  # noqa: PLC0415  as above
+
+    yield Ceilings(await open_book(context))
+
+
+@latchpin.hookimpl
+def latchpin_groups() -> Sequence[Backend[Any, Groups]]:
+    """Offer the groups that administrators keep here."""
+    from latchpin_policy.settings import PolicySettings  # noqa: PLC0415  loaded when asked for
+
+    return [Backend("policy", "groups kept here", PolicySettings, _open_groups)]
+
+
+@latchpin.hookimpl
+def latchpin_tool_gates() -> Sequence[Backend[Any, ToolGates]]:
+    """Offer the rules about tools."""
+    from latchpin_policy.settings import PolicySettings  # noqa: PLC0415  loaded when asked for
+
+    return [Backend("rules", "rules about tools", PolicySettings, _open_gates)]
+
+
+@latchpin.hookimpl
+def latchpin_scope_ceilings() -> Sequence[Backend[Any, ScopeCeilings]]:
+    """Offer the rules about scopes."""
+    from latchpin_policy.settings import PolicySettings  # noqa: PLC0415  loaded when asked for
+
+    return [Backend("rules", "rules about scopes", PolicySettings, _open_ceilings)]
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[APIRouter]:
+    """Offer the API and the pages."""
+    from latchpin_policy import pages, routes  # noqa: PLC0415  FastAPI is not loaded by commands
+
+    return [routes.router, pages.router]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to the pages."""
+    rules = "Which tools people may use, and why."
+    groups = "Groups of people, for gateways and rules."
+    return [
+        NavigationEntry("Rules", "/admin/rules", rules, group="gateways", admin_only=True, rank=30),
+        NavigationEntry("Groups", "/admin/groups", groups, group="gateways", admin_only=True, rank=31),
+    ]
+
+
+@latchpin.hookimpl
+def latchpin_commands() -> Sequence[Command]:
+    """Add ``latchpin rules``, ``groups`` and ``access``."""
+    return [
+        Command("rules", "Rules about tools and scopes: list, add and remove.", "latchpin_policy.commands:rules"),
+        Command("groups", "Groups of people: list, show, change and remove.", "latchpin_policy.commands:groups"),
+        Command("access", "Say which rule decides who may use what.", "latchpin_policy.commands:access"),
+    ]
