@@ -21,7 +21,7 @@ from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve, Sample
 from mcp_types import CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
 from pydantic import BaseModel
 
-from tests.aggregator.conftest import ERAS, Backstage, start_server
+from tests.aggregator.conftest import ERAS, Backstage, Server, start_server
 from tests.providers import start_demo_provider, start_fault_switch
 from tests.providers.identity_provider import KeyBound, bind_tokens
 from tests.proxy.conftest import open_fastmcp_server, read, reply, start_scripted
@@ -43,20 +43,24 @@ class Group:
     Attributes:
         places: the URL of each, by slug.
         open: the slugs of those that serve everybody; each has the tool ``shout``.
-        official: what happened at the official server with the slug ``official-0``.
+        official: what happened at the official servers.
+        alike: the servers of one era, by slug.
         keys: what was proven at the server with bound tokens.
     """
 
     places: dict[str, str]
     open: list[str]
     official: Backstage
+    alike: dict[str, Server]
     keys: KeyBound
 
-    def add_to(self, deployed: DeployedGateway) -> None:
-        """Make a gateway for each."""
-        for slug, url in self.places.items():
-            auth = {} if slug in PROTECTED else {"auth_type": "none"}
-            asyncio.run(deployed.add(url, name=slug, **auth))
+    async def add_to(self, deployed: DeployedGateway) -> dict[str, str]:
+        """Make a gateway for each, and give their ids by slug."""
+        free = {"auth_type": "none"}
+        return {
+            slug: await deployed.add(url, name=slug, **({} if slug in PROTECTED else free))
+            for slug, url in self.places.items()
+        }
 
 
 # -- an official server, with all that a tool can do ---------------------------------------------------------------
@@ -145,9 +149,10 @@ def start_group() -> Iterator[Group]:
     with contextlib.ExitStack() as stack:
         fast = 2 if importlib.util.find_spec("fastmcp") else 0
         places = {f"fast-{number}": stack.enter_context(open_fastmcp_server()) for number in range(fast)}
-        places |= {f"{era}-{number}": stack.enter_context(start_server(era)).url for era in ERAS for number in range(6)}
-        alike = MANY - len(places) - len(BROKEN) - len(PROTECTED)
-        places |= {f"official-{number}": stack.enter_context(_start_official(official)) for number in range(alike)}
+        alike = {f"{era}-{number}": stack.enter_context(start_server(era)) for era in ERAS for number in range(6)}
+        places |= {slug: server.url for slug, server in alike.items()}
+        left = MANY - len(places) - len(BROKEN) - len(PROTECTED)
+        places |= {f"official-{number}": stack.enter_context(_start_official(official)) for number in range(left)}
         open_to_all = sorted(places)
         places["protected"] = stack.enter_context(start_demo_provider()).mcp_url
         switch = stack.enter_context(start_fault_switch())
@@ -158,4 +163,4 @@ def start_group() -> Iterator[Group]:
         places["refusing"] = stack.enter_context(start_scripted(_answering(403))).url
         places["unwilling"] = stack.enter_context(start_scripted(_answering(401))).url
         assert len(places) == MANY
-        yield Group(places, open_to_all, official, bind_tokens(switch))
+        yield Group(places, open_to_all, official, alike, bind_tokens(switch))

@@ -136,7 +136,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGatew
 @pytest.fixture(scope="module")
 def group(deployed: DeployedGateway) -> Iterator[Group]:
     with start_group() as started:
-        started.add_to(deployed)
+        asyncio.run(started.add_to(deployed))
         yield started
 
 

@@ -164,6 +164,22 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedGateway]
         yield deployed
 
 
+@pytest.fixture(scope="module")
+def everything(node: Node, packages: Path) -> Iterator[str]:
+    program = packages / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+    with Reservation() as reservation:
+        env = node.environment({"PORT": str(reservation.port)})
+        with ServerProcess([node.program, str(program), "streamableHttp"], env=env, cwd=packages) as process:
+            process.wait_until(lambda: _answers(reservation.port), tick=0.05, timeout=60)
+            yield f"http://{HOST}:{reservation.port}/mcp"
+
+
+def _answers(port: int) -> str | None:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        return "listening"
+    return None
+
+
 # An MCP server of the official SDK that takes oidc-provider's tokens, asking it about each (RFC 7662).
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ import pytest
 from tests.providers import start_sdk_provider
 from tests.providers.clients import Age, call_tool, list_tools
 from tests.proxy.conftest import open_fastmcp_server, open_sdk_server
-from tests.servers.processes import HOST, Reservation, ServerProcess
 from tests.servers.programs import Node
 from tests.support.gateway_process import ALICE, DeployedGateway
 
@@ -28,22 +25,6 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "sdk, stateless as in 2026": lambda: open_sdk_server(stateless=True),
     "fastmcp": open_fastmcp_server,
 }
-
-
-@pytest.fixture(scope="module")
-def everything(node: Node, packages: Path) -> Iterator[str]:
-    program = packages / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
-    with Reservation() as reservation:
-        env = node.environment({"PORT": str(reservation.port)})
-        with ServerProcess([node.program, str(program), "streamableHttp"], env=env, cwd=packages) as process:
-            process.wait_until(lambda: _answers(reservation.port), tick=0.05, timeout=60)
-            yield f"http://{HOST}:{reservation.port}/mcp"
-
-
-def _answers(port: int) -> str | None:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return "listening"
-    return None
 
 
 class TypeScript:

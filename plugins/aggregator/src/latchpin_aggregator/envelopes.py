@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latchpin import __version__
@@ -46,13 +46,14 @@ def own_implementation() -> dict[str, str]:
     return {"name": "latchpin", "title": "Latchpin", "version": __version__}
 
 
-def envelope(level: str | None = None) -> dict[str, Any]:
-    """What a request of 2026-07-28 says of us where no program stands behind it that could be asked anything.
+def envelope(level: str | None = None, *, capabilities: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a request of 2026-07-28 says of us.
 
     Args:
         level: from which on log messages are wanted; None: none are.
+        capabilities: what can be asked; None: no program stands behind it that could be asked anything.
     """
-    said = {VERSION: MODERN, CAPABILITIES: {}, CLIENT_INFO: own_implementation()}
+    said = {VERSION: MODERN, CAPABILITIES: dict(capabilities or {}), CLIENT_INFO: own_implementation()}
     return said if level is None else said | {LOG_LEVEL: level}
 
 

@@ -11,7 +11,7 @@ from latchpin.sdk.mcp import METHOD_NOT_FOUND
 from latchpin_aggregator.envelopes import compose, envelope
 from latchpin_aggregator.eras import Eras
 from latchpin_aggregator.kept import KINDS, Entries, Entry, Kind, read_entries
-from latchpin_aggregator.profiles import NOTHING
+from latchpin_aggregator.profiles import EVERYTHING
 from latchpin_aggregator.sessions import ServerSession, Sessions
 from latchpin_aggregator.wire import Answer, Outgoing, Unavailable, Wire
 
@@ -64,7 +64,7 @@ class Fetching:
 
     async def _fetch(self, gateway: Gateway, caller: Caller, slug: str) -> Fetched:
         era = await self._eras.find(gateway, caller)
-        session = None if era == "modern" else await self._sessions.of(gateway, caller, NOTHING)
+        session = None if era == "modern" else await self._sessions.of(gateway, caller, EVERYTHING)
         place = _Place(gateway, caller, slug, session)
         entries: dict[Kind, Entries] = {}
         holds: list[int] = []
@@ -105,13 +105,17 @@ class Fetching:
         method, session = KINDS[kind], place.session
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
         if session is None:
-            outgoing = Outgoing(compose(method, params | {"_meta": envelope()}, id="list"), "modern", method)
+            outgoing = Outgoing(
+                compose(method, params | {"_meta": envelope(capabilities=EVERYTHING.capabilities())}, id="list"),
+                "modern",
+                method,
+            )
         else:
             body = compose(method, params or None, id="list")
             outgoing = Outgoing(body, "sessions", method, version=session.version, session=session.id)
         answer = await self._wire.ask(place.gateway, place.caller, outgoing, seconds=self._seconds)
         if session is not None and answer.head.status == _NOT_FOUND:
-            await self._sessions.forget(place.gateway, place.caller, NOTHING, session)
+            await self._sessions.forget(place.gateway, place.caller, EVERYTHING, session)
             raise Unavailable("its session has ended", answered=True)
         error = answer.value().get("error")
         if isinstance(error, dict):

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from latchpin.sdk.mcp import SESSIONS
 
-__all__ = ["NOTHING", "Profile"]
+__all__ = ["EVERYTHING", "NOTHING", "Profile"]
 
 _LETTERS = {"f": ("elicitation", "form"), "u": ("elicitation", "url"), "s": ("sampling", None), "r": ("roots", None)}
 """Each capability, and a part of it, by a letter."""
@@ -61,7 +61,10 @@ class Profile:
 
 
 NOTHING = Profile(SESSIONS[-1])
-"""Of who cannot be asked anything: our own questions, and programs of 2026-07-28, which are asked in other ways."""
+"""Of who cannot be asked anything: programs of 2026-07-28, which are asked in other ways."""
+
+EVERYTHING = Profile(SESSIONS[-1], "".join(_LETTERS))
+"""In whose name lists are asked for: some servers offer a tool only to who can be asked what it asks."""
 
 
 def _declares(declared: Mapping[str, Any], name: str, part: str | None) -> bool:
