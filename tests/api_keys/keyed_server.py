@@ -74,7 +74,7 @@ def start_keyed(*fields: tuple[str, str], refusal: int = 401) -> Iterator[KeyedS
     server.tool()(add)
     server.tool()(say)
     with bind() as listener:
-        app = server.streamable_http_app(json_response=True)
+        app = server.streamable_http_app(json_response=True, stateless_http=True)
         keyed = KeyedServer(url_of(listener), app, set(fields), refusal)
         with serve_asgi(keyed, sock=listener):
             yield keyed

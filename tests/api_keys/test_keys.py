@@ -14,13 +14,11 @@ from tests.support.gateway_process import ADMIN, ALICE, BOB, DeployedGateway
 
 CAROL = "carol@example.com"
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1, "b": 2}}}
-HELLO = {
-    "jsonrpc": "2.0",
-    "id": 0,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+JSON = {
+    "content-type": "application/json",
+    "accept": "application/json, text/event-stream",
+    "mcp-protocol-version": "2025-11-25",
 }
-JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 
 async def put_key(
@@ -32,14 +30,8 @@ async def put_key(
 
 
 async def call(proxy: DeployedGateway, gateway: str, email: str = ALICE, **headers: str) -> httpx.Response:
-    """Call the tool in a session of its own; what cannot begin one is answered as it is."""
     async with proxy.api(email) as client:
-        url = f"/gateways/{gateway}/mcp"
-        begun = await client.post(url, json=HELLO, headers=JSON | headers)
-        if "mcp-session-id" not in begun.headers:
-            return await client.post(url, json=CALL, headers=JSON | headers)
-        more = {"mcp-session-id": begun.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
-        return await client.post(url, json=CALL, headers=JSON | more | headers)
+        return await client.post(f"/gateways/{gateway}/mcp", json=CALL, headers=JSON | headers)
 
 
 def result(answer: httpx.Response) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""API keys over the native way: in the field that the gateway names, and in no other one that was configured before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from latchpin_edge.kinds import Kind
+
+from tests.api_keys.keyed_server import start_keyed
+from tests.edge.conftest import TICK, Edge, start_edge
+from tests.servers.processes import DEADLINE
+from tests.support.gateway_process import ALICE
+
+FIRST, SECOND = "sk-first-0123456789", "sk-second-0123456789"
+
+
+@pytest.fixture(params=list(Kind))
+def passing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Edge]:
+    """It would pass callers' own fields of the key's names on."""
+    with start_edge(tmp_path, request.param, EDGE_HEADERS="X-API-Key X-Other-Key") as started:
+        yield started
+
+
+async def enter(edge: Edge, gateway: str, key: str) -> None:
+    async with edge.gateway.api(ALICE) as client:
+        answer = await client.put(f"/gateways/{gateway}/key", json={"key": key})
+    assert answer.status_code == 200, answer.text
+
+
+async def call_until_native(edge: Edge, gateway: str, **headers: str) -> None:
+    """Call until a call was not the proxy's; each has to be served."""
+    async with asyncio.timeout(DEADLINE):
+        proxied = -1
+        while proxied != (proxied := await edge.proxied(gateway)):
+            answer = await edge.call(gateway, **headers)
+            if answer.status_code != 503:  # Envoy, while it takes a configuration over
+                assert '"3"' in answer.text, answer.text
+            await asyncio.sleep(TICK)
+
+
+async def test_a_key_goes_up_in_its_own_field_alone(passing: Edge):
+    with start_keyed(("x-api-key", FIRST), ("x-other-key", f"Key {SECOND}")) as server:
+        gateway = await passing.add(server.url, auth_type="api_key", api_key={"header": "X-API-Key"})
+        await enter(passing, gateway, FIRST)
+        server.arrived.clear()
+        await call_until_native(passing, gateway, x_api_key="the caller's own", x_other_key="theirs")
+        assert server.shown("x-api-key") == {FIRST}
+        assert not server.shown("authorization")
+        async with passing.gateway.api() as admin:
+            changed = {"api_key": {"header": "X-Other-Key", "prefix": "Key "}}
+            assert (await admin.put(f"/gateways/{gateway}", json=changed)).status_code == 200
+        await enter(passing, gateway, SECOND)  # at once: the data plane may not know of the change yet
+        server.arrived.clear()
+        await call_until_native(passing, gateway, x_other_key="the caller's own")
+        assert server.shown("x-other-key") == {f"Key {SECOND}"}
+        assert not any(SECOND in value for value in server.shown("x-api-key"))
