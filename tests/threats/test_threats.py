@@ -438,6 +438,11 @@ async def test_20_entry_moved_to_another_host(gateway: InnerGateway, provider: F
         "test_leading_elsewhere_drops_secret_and_tokens",
         "test_a_token_written_during_the_change_is_dropped_too",
     )
+    proven_by(
+        "api_keys/test_keys.py",
+        "test_a_key_never_reaches_the_server_that_a_gateway_was_moved_to",
+        "test_no_redirect_takes_a_key_along",
+    )
 
 
 async def test_21_default_secret_reached_from_outside(environment):
