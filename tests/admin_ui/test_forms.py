@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latchpin.errors import InvalidRequest
 from latchpin.gateways.body import OAuthConfigBody, parse_gateway_body
-from latchpin.model import OAuthConfig
+from latchpin.model import ApiKeyConfig, OAuthConfig
 from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin_admin_ui.forms import SECRETS, has_advanced, parse_form, show_gateway, show_submitted
 from latchpin_testing import MovedClock, samples
@@ -85,6 +85,18 @@ def test_an_empty_secret_keeps_and_the_box_clears(key):
 def test_without_oauth_its_fields_count_for_nothing():
     shown = show_gateway(gateway_with(EVERYTHING))
     assert "oauth_config" not in parse_form({**shown, "auth_type": "none"})
+
+
+@pytest.mark.parametrize(
+    "place", [("Authorization", "Bearer "), ("Authorization", ""), ("X-API-Key", ""), ("X-Key", "Key ")]
+)
+def test_where_a_key_goes_there_and_back(place):
+    gateway = samples.gateway(NOW, auth_type="api_key", oauth=None, api_key=ApiKeyConfig(*place))
+    document = parse_form(show_gateway(gateway))
+    assert "oauth_config" not in document
+    assert document["api_key"] == {"header": place[0], "prefix": place[1]}
+    assert "api_key" not in parse_form({**show_gateway(gateway), "auth_type": "oauth"})
+    assert parse_form({"auth_type": "api_key", "api_key_header": ""})["api_key"] == {"header": None, "prefix": None}
 
 
 def test_the_pin_is_forgotten_on_request_only():

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 from latchpin.contracts import Severity
+from latchpin.model import Caller
 
+from tests.api_keys.keyed_server import start_keyed
 from tests.doctor.conftest import not_well, of_check, one
 from tests.doctor.test_healthy import authorize
 from tests.providers import FaultSwitch
@@ -186,3 +188,18 @@ async def test_connections_are_counted_by_how_they_are(gateway, provider: FaultS
     assert finding.detail.startswith("Connections: 1 needs reauth.")
     assert (finding.severity, finding.cause) == (Severity.WARNING, "authorization-required")
     assert finding.command == f"{BASE}/oauth/authorize/{gateway_id}"
+
+
+async def test_a_server_that_wants_a_key(gateway, diagnose):
+    with start_keyed(("x-api-key", "sk-doctor")) as server:
+        gateway_id = await gateway.add(server.url, name="keyed", auth_type="api_key", api_key={"header": "X-API-Key"})
+        report = await diagnose()
+        assert one(report, "keyed: its server wants an API key, in the field X-API-Key").severity is Severity.OK
+        assert one(report, "keyed: nobody has connected yet").severity is Severity.OK
+        application = gateway.application
+        entry = await application.gateways.get_any(gateway_id)
+        await application.api_keys.keep(entry, "sk-doctor", Caller("ann@example.com"))
+        report = await diagnose()
+        assert not_well(report) == []
+        assert "1 connection" in one(report, "keyed: 1 connection can be used").title
+    assert "sk-doctor" not in str(report)
