@@ -271,7 +271,7 @@ async def test_only_so_many_are_kept_and_the_oldest_goes_first(settings, here, g
         for number in range(5):
             await seen_by(small, gateway, Caller(f"user{number}@example.com"))
         assert len(small.access) == 3
-        assert (gateway.id, "user2@example.com") in small.access._entries
+        assert (gateway.id, "user2@example.com", None) in small.access._entries
 
 
 async def test_open_tokens_leave_the_memory_when_they_are_too_old_also_if_nobody_asks(here, gateway, clock):

@@ -28,7 +28,8 @@ from latchpin.identity.assertion_store import AssertionStore
 from latchpin.identity.groups import with_groups
 from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.signed_tokens import SignedTokens
-from latchpin.model import Caller, Gateway
+from latchpin.model import COMPANY, Caller, Gateway, StoredToken
+from latchpin.model.accounts import name_account
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
@@ -85,6 +86,7 @@ class Application:
             self.gateways,
             self.servers,
             self.clients,
+            self.tokens,
             step_up=self.step_up,
             gates=self.gates,
             proofs=self.token_endpoint.proofs,
@@ -112,7 +114,9 @@ class Application:
         """
         if not needs_browser(gateway):
             return False
-        stored = await self.services.records.tokens.get(gateway.id, caller.email)
+        if self.tokens.owner_of(gateway, caller) == COMPANY and not caller.is_admin:
+            return False  # an administrator does
+        stored = await self.tokens.stored_for(gateway, caller)
         if stored is None or not self.tokens.health(stored).authorized:
             return True
         return await self.refusals.stand(stored)
@@ -129,22 +133,31 @@ class Application:
             What they owe, and whether a program may send them there by itself: not if they declined within the hour,
             nor if the last authorization was refused as the one before was less than a minute ago.
         """
-        stored = await self.services.records.tokens.get(gateway.id, caller.email)
-        return await self.refusals.note(gateway.id, caller.email, stored, wanted=wanted)
+        stored = await self.tokens.stored_for(gateway, caller)
+        return await self.refusals.note(gateway.id, self._name(gateway, caller, stored), stored, wanted=wanted)
 
     async def latest_refusal(self, gateway: Gateway, caller: Caller) -> str | None:
         """The name of what ``caller`` was told last, as ``note_refusal`` gave it; they may have authorized since."""
-        return await self.refusals.latest(gateway.id, caller.email)
+        return await self.refusals.latest(gateway.id, await self._account(gateway, caller))
 
     async def owes_authorization(self, gateway: Gateway, caller: Caller) -> bool:
         """Whether ``caller`` was told to authorize ``gateway`` and has not done so: see ``note_refusal``."""
-        may_help = await self.refusals.may_help(gateway.id, caller.email)
+        may_help = await self.refusals.may_help(gateway.id, await self._account(gateway, caller))
         return may_help and await self.must_authorize(gateway, caller)
 
     async def decline_authorization(self, gateway: Gateway, caller: Caller) -> None:
         """Note that ``caller`` was asked to authorize ``gateway`` and does without."""
-        stored = await self.services.records.tokens.get(gateway.id, caller.email)
-        await self.refusals.decline(gateway.id, caller.email, stored)
+        stored = await self.tokens.stored_for(gateway, caller)
+        await self.refusals.decline(gateway.id, self._name(gateway, caller, stored), stored)
+
+    async def _account(self, gateway: Gateway, caller: Caller) -> str:
+        """The name of the account that is meant, which is asked for where the caller named none."""
+        asked = caller.account is None and self.tokens.owner_of(gateway, caller) == caller.email
+        return self._name(gateway, caller, await self.tokens.stored_for(gateway, caller) if asked else None)
+
+    def _name(self, gateway: Gateway, caller: Caller, stored: StoredToken | None) -> str:
+        owner, label = self.tokens.account_of(gateway, caller)
+        return name_account(owner, (label or "") if stored is None else stored.label)
 
     async def with_groups(self, caller: Caller) -> Caller:
         """The caller in all their groups, for who speaks of somebody whom no request proved.

@@ -17,9 +17,16 @@ from latchpin.authorization.diagnosis import Diagnosis
 from latchpin.authorization.patient import Patient, leading_on, unused, used_up
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.redemption import Redemption
-from latchpin.errors import CallbackMalformed, LatchpinError, StateRefused, Unsealable, VerifierLost
+from latchpin.errors import (
+    CallbackMalformed,
+    LatchpinError,
+    SharedConnectionMissing,
+    StateRefused,
+    Unsealable,
+    VerifierLost,
+)
 from latchpin.gateways.registry import GatewayRegistry
-from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
+from latchpin.model import COMPANY, Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Consumed, Returned, Verified
 from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
 from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
@@ -35,6 +42,9 @@ class Completed:
     """A finished authorization: whose account was connected to which gateway.
 
     Attributes:
+        app_user_email: who authorized.
+        shared: the account is the company's.
+        account: the label of the account, of several that the person has there; ``""``: it has none.
         return_to: the path of ours that the browser goes on to; ``""`` for the page about it.
     """
 
@@ -42,6 +52,8 @@ class Completed:
     app_user_email: str
     flow_id: str
     return_to: str = ""
+    shared: bool = False
+    account: str = ""
 
 
 class AuthorizationCallback:
@@ -83,6 +95,7 @@ class AuthorizationCallback:
 
         Raises:
             CallbackError, UpstreamError, BackendUnavailable, StateStorageDisabled.
+            SharedConnectionMissing: who is signed in is no administrator any more, and the account is the company's.
         """
         with self._recorder.open("callback") as span:
             patient = Patient(self._services, self._pending_authorizations.states())
@@ -93,6 +106,8 @@ class AuthorizationCallback:
             with leading_on(payload.return_to), unused():
                 signed_in = await patient.ask(caller)
                 check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
+                if payload.company and signed_in is not None and not signed_in.is_admin:
+                    raise SharedConnectionMissing("only an administrator may connect it")
                 verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
                 pending = await self._take(span, patient, parameters, payload, verified)
             with leading_on(payload.return_to), used_up():
@@ -163,8 +178,9 @@ class AuthorizationCallback:
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
         await self._redemption.redeem(gateway, validated, verifier, span)
-        email = pending.app_user_email
+        email, flow_id = pending.app_user_email, payload.flow_id
         await self._services.activity.tell(
-            "authorization.completed", actor=email, gateway_id=gateway.id, subject=email, flow_id=payload.flow_id
+            "authorization.completed", actor=email, gateway_id=gateway.id, subject=payload.owner, flow_id=flow_id
         )
-        return Completed(gateway, pending.app_user_email, payload.flow_id, payload.return_to)
+        shared = payload.owner == COMPANY
+        return Completed(gateway, email, flow_id, payload.return_to, shared=shared, account=payload.account)

@@ -12,7 +12,15 @@ from latchpin.activity.recorder import FlowSpan
 from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import AuthorizationRequired, NotFound, RecordConflict, TokenRefused, UpstreamBusy, UpstreamError
 from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
-from latchpin.model import ClientCredentials, Gateway, PendingAuthorization, ServerMetadata, StoredToken, TokenGrant
+from latchpin.model import (
+    COMPANY,
+    ClientCredentials,
+    Gateway,
+    PendingAuthorization,
+    ServerMetadata,
+    StoredToken,
+    TokenGrant,
+)
 from latchpin.model.flow_steps import Exchanged, TokensSealed
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.outbound.proofs import bound_of
@@ -81,37 +89,38 @@ class Redemption:
     async def redeem(
         self, gateway: Gateway, validated: ValidatedCallback, verifier: str, span: FlowSpan
     ) -> StoredToken:
-        """Exchange the code and keep what comes, in place of any earlier token of this user.
+        """Exchange the code and keep what comes, in place of any earlier token of this account.
 
         Raises:
             UpstreamError, AuthorizationRequired (the client was replaced meanwhile), BackendUnavailable.
         """
-        pending = validated.pending
-        await self._usage.note(gateway.id, pending.app_user_email, anew=True)
+        pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
+        if (owner == COMPANY) != (gateway.connection == "shared"):
+            raise self._changed(gateway)  # nobody's own account becomes the company's, nor the other way round
+        await self._usage.note(gateway.id, owner, label, anew=True)
         found = await self._servers.find(gateway)
         client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
-        async with self._in_turn(gateway.id, pending.app_user_email):
+        async with self._in_turn((gateway.id, owner, *([label] if label else []))):
             grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
             span.step(_exchanged(pending, client, grant, self._services.clock()))
             try:
-                token = await self._insist(lambda: self._keep(pending, grant))  # it cannot be asked for twice
-                await self._check_unchanged(gateway, pending.app_user_email)
+                token = await self._insist(lambda: self._keep(validated, grant))  # it cannot be asked for twice
+                await self._check_unchanged(gateway, owner, label)
             except (NotFound, AuthorizationRequired, RecordConflict):
-                await self._revoker.give_back(gateway.id, pending.app_user_email, found.metadata, client, grant)
+                await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant, label=label)
                 raise
         span.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
 
     @asynccontextmanager
-    async def _in_turn(self, gateway_id: str, email: str) -> AsyncIterator[None]:
-        """One at a time for a person and gateway, of all workers: what was issued last must be what is kept last.
+    async def _in_turn(self, place: tuple[str, ...]) -> AsyncIterator[None]:
+        """One at a time for an account, of all workers: what was issued last must be what is kept last.
 
         Some servers end a person's earlier grant with the next one. A worker that died is not waited for for long.
         """
-        place = (gateway_id, email)
         async with AsyncExitStack() as stack:
 
             async def take() -> None:
@@ -126,11 +135,11 @@ class Redemption:
         wait = self._services.settings.oauth_callback_wait_seconds
         return await insist(work, until=asyncio.get_running_loop().time() + wait)
 
-    async def _check_unchanged(self, gateway: Gateway, email: str) -> None:
+    async def _check_unchanged(self, gateway: Gateway, owner: str, label: str) -> None:
         """A change drops every token, but one just written may have come after it."""
         current = await self._services.records.gateways.get(gateway.id)
-        if current is None or (current.url, current.oauth) != (gateway.url, gateway.oauth):
-            await self._services.records.tokens.delete(gateway.id, email)
+        if current is None or _terms(current) != _terms(gateway):
+            await self._services.records.tokens.delete(gateway.id, owner, label)
             raise self._changed(gateway)
 
     async def _exchange(
@@ -172,16 +181,17 @@ class Redemption:
             authorize_url=self._services.settings.authorize_url(gateway.id),
         )
 
-    async def _keep(self, pending: PendingAuthorization, grant: TokenGrant) -> StoredToken:
+    async def _keep(self, validated: ValidatedCallback, grant: TokenGrant) -> StoredToken:
         tokens, now = self._services.records.tokens, self._services.clock()
-        gateway_id, email = pending.key.gateway_id, pending.app_user_email
+        pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
+        gateway_id = pending.key.gateway_id
         for _ in range(_ATTEMPTS):
-            earlier = await tokens.get(gateway_id, email)
+            earlier = await tokens.get(gateway_id, owner, label)
             token = build_token(
                 self._services.cipher,
                 grant,
                 gateway_id=gateway_id,
-                app_user_email=email,
+                app_user_email=owner,
                 issuer=pending.issuer,
                 resource=pending.resource,
                 client_id=pending.client_id,
@@ -189,6 +199,8 @@ class Redemption:
                 flow_id=pending.id,
                 earlier=earlier,
                 now=now,
+                label=label,
+                connected_by=pending.app_user_email if owner == COMPANY else None,
             )
             try:
                 await tokens.put(token, replacing=earlier)
@@ -197,7 +209,12 @@ class Redemption:
             return token
         if await self._services.records.gateways.get(gateway_id) is None:
             raise NotFound("the gateway was removed while you authorized")
-        raise RecordConflict(f"the token of {email} kept changing while it was to be written")
+        raise RecordConflict(f"the token of {owner} kept changing while it was to be written")
+
+
+def _terms(gateway: Gateway) -> tuple[object, ...]:
+    """What must be as it was when an authorization of the gateway ends."""
+    return gateway.url, gateway.oauth, gateway.connection
 
 
 def _exchanged(pending: PendingAuthorization, client: ClientCredentials, grant: TokenGrant, now: datetime) -> Exchanged:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.model import StoredToken
+from latchpin.model.accounts import name_account
 
 __all__ = ["MOST_WAYS", "ONCE_IN", "Refusal", "Refusals"]
 
@@ -82,27 +83,27 @@ class Refusals:
 
     async def stand(self, token: StoredToken) -> bool:
         """Whether the server refused what this authorization gave; renewing the token changes nothing about that."""
-        note = _parse(await self._kept.get(_name(token.gateway_id, token.app_user_email)))
+        note = _parse(await self._kept.get(_name(token.gateway_id, name_account(token.app_user_email, token.label))))
         return note is not None and note.authorization == _authorization(token)
 
-    async def may_help(self, gateway_id: str, email: str) -> bool:
-        """Whether something was noted of ``email``, and an authorization may help."""
-        note = _parse(await self._kept.get(_name(gateway_id, email)))
+    async def may_help(self, gateway_id: str, account: str) -> bool:
+        """Whether something was noted of an account, and an authorization may help."""
+        note = _parse(await self._kept.get(_name(gateway_id, account)))
         return note is not None and note.may_help
 
-    async def latest(self, gateway_id: str, email: str) -> str | None:
-        """The name of what ``email`` was told last, whether they have authorized since or not; None: nothing."""
-        note = _parse(await self._kept.get(_name(gateway_id, email)))
+    async def latest(self, gateway_id: str, account: str) -> str | None:
+        """The name of what the person was told last, whether they have authorized since or not; None: nothing."""
+        note = _parse(await self._kept.get(_name(gateway_id, account)))
         return None if note is None else note.name
 
     async def note(
-        self, gateway_id: str, email: str, token: StoredToken | None, *, wanted: Sequence[str] | None = None
+        self, gateway_id: str, account: str, token: StoredToken | None, *, wanted: Sequence[str] | None = None
     ) -> Refusal:
-        """Note that ``email`` got no further with ``token``, or for want of one.
+        """Note that somebody got no further with ``token``, or for want of one.
 
         Args:
             gateway_id: whose server refused.
-            email: the person.
+            account: whose and which, as ``name_account`` names it.
             token: what they have; None: nothing.
             wanted: the scopes that the server wants, which may be none that it names; None: it wants another token.
 
@@ -110,7 +111,7 @@ class Refusals:
             What they owe, and whether another authorization may help.
         """
         authorization, way, now = _authorization(token), _way(wanted), self._clock()
-        note = _parse(await self._kept.get(_name(gateway_id, email))) or _Note(authorization, now)
+        note = _parse(await self._kept.get(_name(gateway_id, account))) or _Note(authorization, now)
         if note.authorization != authorization:
             recent = {name: at for name, at in note.seen.items() if now < at + ONCE_IN}
             note = _Note(authorization, now, seen={} if authorization == _NONE else recent)
@@ -121,17 +122,17 @@ class Refusals:
         seen = {} if authorization == _NONE else {**note.seen, way: now}
         helps = way not in note.seen and len(seen) <= MOST_WAYS
         note = replace(note, told={**note.told, way: helps}, seen=seen)
-        await self._put(gateway_id, email, note, now)
+        await self._put(gateway_id, account, note, now)
         return Refusal(note.name, helps)
 
-    async def decline(self, gateway_id: str, email: str, token: StoredToken | None) -> None:
-        """Note that ``email`` was asked to authorize and does without: no program asks again by itself for an hour."""
+    async def decline(self, gateway_id: str, account: str, token: StoredToken | None) -> None:
+        """Note that somebody was asked to authorize and does without: no program asks again by itself for an hour."""
         now = self._clock()
-        await self._put(gateway_id, email, _Note(_authorization(token), now, declined=True), now)
+        await self._put(gateway_id, account, _Note(_authorization(token), now, declined=True), now)
 
-    async def _put(self, gateway_id: str, email: str, note: _Note, now: datetime) -> None:
+    async def _put(self, gateway_id: str, account: str, note: _Note, now: datetime) -> None:
         """Put it in place of an earlier one; of several who do so at once, any one's is as good."""
-        name = _name(gateway_id, email)
+        name = _name(gateway_id, account)
         await self._kept.take(name)
         await self._kept.put(name, _format(note), expires_at=now + LIFETIME)
 
@@ -151,9 +152,9 @@ def _way(wanted: Sequence[str] | None) -> str:
     return _NONE if wanted is None else hashlib.sha256(" ".join(sorted(wanted)).encode()).hexdigest()[:16]
 
 
-def _name(gateway_id: str, email: str) -> str:
+def _name(gateway_id: str, account: str) -> str:
     # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
-    return f"refusals:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"refusals:{gateway_id}:{hashlib.sha256(account.encode()).hexdigest()}"
 
 
 def _format(note: _Note) -> str:

@@ -7,16 +7,16 @@ carries out what they say.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import InvalidRequest, RegistrationFailed, ScopesBeyondCeiling
+from latchpin.errors import InvalidRequest, RegistrationFailed, ScopesBeyondCeiling, SharedConnectionMissing
 from latchpin.gateways.gates import Gates
 from latchpin.gateways.registry import GatewayRegistry
-from latchpin.model import Caller, Gateway, PendingAuthorization, StateKey
+from latchpin.model import COMPANY, Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Begun, Redirected, Stored
 from latchpin.oauth.authorize import AuthorizationLink, build_authorization_link
 from latchpin.oauth.pkce import build_verifier
@@ -28,6 +28,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.sealing import place_of
+from latchpin.tokens.service import TokenService
 from latchpin.workers.bounded import Bounded
 
 __all__ = ["StartAuthorization"]
@@ -61,6 +62,7 @@ class StartAuthorization:
         gateways: GatewayRegistry,
         servers: ServerDirectory,
         clients: ClientDirectory,
+        tokens: TokenService,
         *,
         step_up: StepUp,
         gates: Gates,
@@ -72,6 +74,7 @@ class StartAuthorization:
         self._gateways = gateways
         self._servers = servers
         self._clients = clients
+        self._tokens = tokens
         self._step_up = step_up
         self._gates = gates
         self._proofs = proofs
@@ -79,7 +82,9 @@ class StartAuthorization:
         self._recorder = recorder
         self._requests: Bounded[str, _Request] = Bounded(_MOST_REMEMBERED)
 
-    async def begin(self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str, return_to: str = "") -> str:
+    async def begin(
+        self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str, return_to: str = "", account: str = ""
+    ) -> str:
         """Prepare an authorization and return the URL to send the browser to: of our page, for a server with keys.
 
         Args:
@@ -88,23 +93,26 @@ class StartAuthorization:
             browser: the browser's cookie; only its hash leaves this process.
             flow_id: what the flow is called: 32 random hexadecimal digits.
             return_to: the path of ours that the browser goes on to afterwards, if any; at most 500 characters.
+            account: the label of the account to connect, of several that the caller has there; its form was checked.
 
         Raises:
-            StateStorageDisabled, NotFound, InvalidRequest, TooManyPending, UpstreamError, ConfigurationError,
-            BackendUnavailable.
+            StateStorageDisabled, NotFound, InvalidRequest, SharedConnectionMissing, TooManyPending, UpstreamError,
+            ConfigurationError, BackendUnavailable.
         """
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
         gateway = await self._gateways.get_recent(gateway_id, caller)
+        if gateway.auth_type != "api_key":
+            _check_authorizes(gateway)
+        owner = await self._owner(gateway, caller, account)
         if gateway.auth_type == "api_key":
-            return self._services.settings.key_url(gateway_id, return_to)
-        _check_authorizes(gateway)
+            return self._services.settings.key_url(gateway_id, return_to, account)
         span.name(flow_id, gateway.id, caller.email)
         with span:
             span.step(Begun(via=caller.via))
             found = await self._servers.find(gateway)
             found.require_scopes()
-            wanted = await self._step_up.wanted(gateway.id, caller.email, found.metadata.issuer)
+            wanted = await self._step_up.wanted(gateway.id, owner, account, found.metadata.issuer)
             scopes = found.cut((*found.scopes, *wanted)) if wanted else found.scopes
             scopes = _within(scopes, await self._gates.ceiling(gateway, caller))
             discovered = span.elapsed()
@@ -124,6 +132,8 @@ class StartAuthorization:
                     flow_id=flow_id,
                     store=await self._pending_authorizations.store_name(),
                     return_to=return_to,
+                    company="yes" if owner == COMPANY else "",
+                    account=account,
                 )
                 verifier = build_verifier(secrets.token_bytes)
                 pending = self._build_pending(
@@ -134,6 +144,21 @@ class StartAuthorization:
                 self._record(span, request, pending, discovered, registered)
             await self._pin(gateway, found)
             return url
+
+    async def _owner(self, gateway: Gateway, caller: Caller, account: str) -> str:
+        """Whose the account will be.
+
+        Raises:
+            SharedConnectionMissing: it is the company's, and the caller is no administrator.
+            InvalidRequest: there is one account for all and a label, or the caller has too many.
+            BackendUnavailable: the store cannot be asked.
+        """
+        owner, _ = self._tokens.account_of(gateway, replace(caller, account=account))
+        if owner == COMPANY and not caller.is_admin:
+            raise SharedConnectionMissing("only an administrator may connect it")
+        if account:
+            await self._tokens.check_room(gateway, owner, account)
+        return owner
 
     async def _client(self, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...]) -> tuple[str, str]:
         """Which client asks, and where the answer is to come."""

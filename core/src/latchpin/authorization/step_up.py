@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import StoredToken
+from latchpin.model.accounts import name_account
 from latchpin.oauth.scopes import MOST_SCOPES, is_scope
 from latchpin.workers.bounded import Bounded
 
@@ -63,15 +64,15 @@ class StepUp:
         self._clock = clock
         self._seen: Bounded[str, tuple[float, bool]] = Bounded(_MOST_REMEMBERED)
 
-    async def wanted(self, gateway_id: str, email: str, issuer: str | None) -> tuple[str, ...]:
-        """The scopes that ``email``'s next authorization at this issuer asks for besides its usual ones.
+    async def wanted(self, gateway_id: str, owner: str, label: str, issuer: str | None) -> tuple[str, ...]:
+        """The scopes that the next authorization of an account at this issuer asks for besides its usual ones.
 
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
         if not await self.may_be_noted(gateway_id):
             return ()
-        note = _parse(await self._kept.get(_name(gateway_id, email)))
+        note = _parse(await self._kept.get(_name(gateway_id, owner, label)))
         return tuple(note.scopes) if note is not None and note.issuer == issuer else ()
 
     async def may_be_noted(self, gateway_id: str) -> bool:
@@ -96,7 +97,7 @@ class StepUp:
         Raises:
             RecordConflict: others kept changing the note.
         """
-        name = _name(refused.gateway_id, refused.app_user_email)
+        name = _name(refused.gateway_id, refused.app_user_email, refused.label)
         for _ in range(_ATTEMPTS):
             text = await self._kept.get(name)
             note = _parse(text)
@@ -142,9 +143,9 @@ def _count(note: _Note, refused: StoredToken, operation: str) -> bool:
     return True
 
 
-def _name(gateway_id: str, email: str) -> str:
+def _name(gateway_id: str, owner: str, label: str) -> str:
     # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
-    return f"step-up:{gateway_id}:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"step-up:{gateway_id}:{hashlib.sha256(name_account(owner, label).encode()).hexdigest()}"
 
 
 def _mark(gateway_id: str, time: datetime) -> str:

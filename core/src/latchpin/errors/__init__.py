@@ -13,6 +13,7 @@
     │   ├── Conflict                409
     │   ├── TooManyPending          429
     │   ├── AuthorizationRequired   401   no usable token: authorize (again)
+    │   ├── SharedConnectionMissing 403   no usable token, and an administrator has to authorize
     │   └── IdentityAssertionRequired 401 no usable token: the identity provider has to vouch (again)
     ├── CallbackError               the callback of an authorization
     │   ├── CallbackMalformed       400
@@ -100,6 +101,7 @@ from latchpin.errors.caller import (
     NotFound,
     NotSignedIn,
     RequestTooLarge,
+    SharedConnectionMissing,
     SignInFailed,
     TooManyPending,
 )
@@ -173,6 +175,7 @@ __all__ = [
     "RegistrationRefused",
     "RegistrationUnsupported",
     "RequestTooLarge",
+    "SharedConnectionMissing",
     "SchemaOutdated",
     "ScopesBeyondCeiling",
     "SettingsError",

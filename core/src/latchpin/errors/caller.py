@@ -17,6 +17,7 @@ __all__ = [
     "NotFound",
     "NotSignedIn",
     "RequestTooLarge",
+    "SharedConnectionMissing",
     "SignInFailed",
     "TooManyPending",
 ]
@@ -101,6 +102,12 @@ class AuthorizationRequired(CallerError):
         super().__init__(detail)
         self.authorize_url = authorize_url
         self.needs_reauth = needs_reauth
+
+
+class SharedConnectionMissing(CallerError):
+    """The gateway's one account has to be connected (again), and only an administrator can do that."""
+
+    cause = caller.SHARED_CONNECTION_MISSING
 
 
 class IdentityAssertionRequired(CallerError):

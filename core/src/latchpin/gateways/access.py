@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from latchpin.gateways.registry import check_known
 from latchpin.identity.allowance import may_use
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway
 from latchpin.oauth.lifetime import fresh_until
 from latchpin.services import Services
 from latchpin.tokens.service import TokenService, UsableToken
@@ -32,7 +32,8 @@ KEPT = timedelta(seconds=1)
 MOST_KEPT = 10_000
 """How many are kept; one more takes the place of the oldest."""
 
-Key = tuple[str, str]
+Key = tuple[str, str, str | None]
+"""A gateway's id, the caller's address, and the account that they named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ class Access:
     Attributes:
         token: None where the gateway wants none, and where none serves as it is: then ``TokenService.token_for`` renews
             it, or says what is missing.
+        account: the label of the account that serves, which is the caller's default where they named none.
     """
 
     gateway: Gateway
     token: UsableToken | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +84,32 @@ class AccessCache:
 
         Raises:
             NotFound: there is no such gateway, or none that this caller may know of.
+            InvalidRequest: the caller named an account where there is one for all.
             BackendUnavailable: the store cannot be asked.
         """
-        entry = self._entries.get((gateway_id, caller.email))
+        entry = self._entries.get((gateway_id, caller.email, caller.account))
         if entry is None or not entry.read_at <= self._clock() < entry.until:  # a clock may be set back
             return await self.read(gateway_id, caller)
         return entry.access if may_use(entry.access.gateway, caller) else await self.read(gateway_id, caller)
 
     async def read(self, gateway_id: str, caller: Caller) -> Access:
         """Look in the store, for who was refused with what ``get`` gave; raises as ``get`` does."""
-        key = (gateway_id, caller.email)
+        key = (gateway_id, caller.email, caller.account)
         self._entries.pop(key, None)
         written, now = self._writes.count, self._clock()
         # The gateway first: where the store takes several trips, a token is never older than the gateway it comes with.
         found, stored = await asyncio.gather(
-            self._records.gateways.get(gateway_id), self._records.tokens.get(gateway_id, caller.email)
+            self._records.gateways.get(gateway_id), self._records.tokens.get(gateway_id, caller.email, caller.account)
         )
         gateway = check_known(found, gateway_id, caller)
         if gateway.auth_type == "none":
             access = Access(gateway)
         else:
-            owner = self._tokens.owner_of(gateway, caller)
+            owner, label = self._tokens.account_of(gateway, caller)
             if owner != caller.email:
-                stored = await self._records.tokens.get(gateway_id, owner)
-            access = Access(gateway, None if stored is None else await self._tokens.usable(gateway, stored, caller))
+                stored = await self._records.tokens.get(gateway_id, owner, label)
+            usable = None if stored is None else await self._tokens.usable(gateway, stored, caller)
+            access = Access(gateway, usable, (label or "") if stored is None else stored.label)
         if written == self._writes.count and (access.token is not None or gateway.auth_type == "none"):
             self._keep(key, access, now)
         return access
@@ -136,10 +141,11 @@ class AccessCache:
                 return
             del self._entries[key]
 
-    def _drop(self, gateway_id: str, owner: str | None) -> None:
+    def _drop(self, gateway_id: str, owner: str | None, label: str) -> None:
         """This process wrote something: what was read of it before goes."""
-        if owner is not None and owner != CLIENT_ITSELF:
-            self._entries.pop((gateway_id, owner), None)
+        if owner not in {None, CLIENT_ITSELF, COMPANY}:
+            for account in (None, label):  # it may be the default, or have been
+                self._entries.pop((gateway_id, owner, account), None)
             return
         for key in [key for key in self._entries if key[0] == gateway_id]:
             del self._entries[key]

@@ -5,7 +5,7 @@ Nothing says a key again: not the record, no error, no log, no page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latchpin.errors import (
     AccessRefused,
@@ -19,7 +19,7 @@ from latchpin.errors import (
 )
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
 from latchpin.gateways.api_key_rules import explain_key
-from latchpin.model import ApiKeyConfig, Caller, Gateway, StoredToken, TokenGrant
+from latchpin.model import COMPANY, ApiKeyConfig, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.outbound.credential import Credential
 from latchpin.outbound.upstream import host_of
@@ -42,11 +42,13 @@ class KeptKey:
         gateway: at whose server.
         owner: whose it is.
         tools: how many tools the server offers with it.
+        account: the label of the account that it is for.
     """
 
     gateway: Gateway
     owner: str
     tools: int
+    account: str = ""
 
     @property
     def message(self) -> str:
@@ -69,15 +71,21 @@ class ApiKeys:
         self._tokens = tokens
         self._usage = usage
 
-    async def find(self, gateway: Gateway, caller: Caller, owner: str | None = None) -> StoredToken | None:
-        """What is kept for ``caller``, or for ``owner``; None: nothing.
+    async def find(
+        self, gateway: Gateway, caller: Caller, owner: str | None = None, *, account: str = ""
+    ) -> StoredToken | None:
+        """What is kept for ``caller``, or for ``owner``, under that label; None: nothing.
 
         Raises:
             InvalidRequest, Forbidden: as ``keep`` does.
         """
-        return await self._services.records.tokens.get(gateway.id, self._check(gateway, caller, owner)[1])
+        return await self._services.records.tokens.get(
+            gateway.id, self._check(gateway, caller, owner, account)[1], account
+        )
 
-    async def keep(self, gateway: Gateway, key: str, caller: Caller, owner: str | None = None) -> KeptKey:
+    async def keep(
+        self, gateway: Gateway, key: str, caller: Caller, owner: str | None = None, *, account: str = ""
+    ) -> KeptKey:
         """Try a key at the gateway's server, and keep it in place of an earlier one.
 
         Args:
@@ -85,30 +93,33 @@ class ApiKeys:
             key: as it was entered.
             caller: who entered it.
             owner: for whom; None: for who uses the gateway through ``caller``.
+            account: the label of the account, of several that a person has; its form was checked.
 
         Raises:
-            InvalidRequest: the gateway wants no key, or this cannot be one.
+            InvalidRequest: the gateway wants no key, this cannot be one, or it would be one too many.
             Forbidden: it is for somebody else or for all, and the caller is no administrator.
             KeyRefused: the server does not take it.
             UpstreamError: it cannot be tried: the server is away, or is no MCP server.
             Conflict: the gateway was changed meanwhile.
         """
-        place, owner = self._check(gateway, caller, owner)
+        place, owner = self._check(gateway, caller, owner, account)
         if (wrong := explain_key(key)) is not None:
             raise InvalidRequest(wrong)
+        if account:
+            await self._tokens.check_room(gateway, owner, account)
         tools = await self._try(gateway, Credential(key, place=place))
-        await self._keep(gateway, key, owner)
-        await self._usage.note(gateway.id, owner, anew=True)
+        await self._keep(gateway, key, owner, account, caller.email)
+        await self._usage.note(gateway.id, owner, account, anew=True)
         await self._services.activity.tell("key.entered", actor=caller.email, gateway_id=gateway.id, subject=owner)
-        return KeptKey(gateway, owner, tools)
+        return KeptKey(gateway, owner, tools, account)
 
-    def _check(self, gateway: Gateway, caller: Caller, owner: str | None) -> tuple[ApiKeyConfig, str]:
+    def _check(self, gateway: Gateway, caller: Caller, owner: str | None, account: str) -> tuple[ApiKeyConfig, str]:
         """Where the key goes, and whose it is."""
         if gateway.api_key is None:
             raise InvalidRequest(
                 f"gateway '{gateway.name}' wants no API key", remedy="There is nothing to enter; authorize it instead."
             )
-        whose = self._tokens.owner_of(gateway, caller)
+        whose, _ = self._tokens.account_of(gateway, replace(caller, account=account))
         if owner is not None and gateway.connection == "shared" and owner != whose:
             raise InvalidRequest("this gateway has one key for all whom it allows, and none of a single person's")
         owner = whose if owner is None else owner
@@ -129,18 +140,21 @@ class ApiKeys:
             raise
         return len(listing.tools)
 
-    async def _keep(self, gateway: Gateway, key: str, owner: str) -> None:
+    async def _keep(self, gateway: Gateway, key: str, owner: str, account: str, by: str) -> None:
         tokens = self._services.records.tokens
         for _ in range(_ATTEMPTS):
-            earlier = await tokens.get(gateway.id, owner)
+            earlier = await tokens.get(gateway.id, owner, account)
+            sealed = replace(
+                self._seal(gateway, key, owner, account, earlier), connected_by=by if owner == COMPANY else None
+            )
             try:
-                await tokens.put(self._seal(gateway, key, owner, earlier), replacing=earlier)
+                await tokens.put(sealed, replacing=earlier)
             except RecordConflict:
                 continue
-            return await self._check_unchanged(gateway, owner)
+            return await self._check_unchanged(gateway, owner, account)
         raise Conflict("the gateway was removed, or its key was being changed by others, while this one was tried")
 
-    def _seal(self, gateway: Gateway, key: str, owner: str, earlier: StoredToken | None) -> StoredToken:
+    def _seal(self, gateway: Gateway, key: str, owner: str, account: str, earlier: StoredToken | None) -> StoredToken:
         now = self._services.clock()
         return build_token(
             self._services.cipher,
@@ -153,13 +167,14 @@ class ApiKeys:
             scopes=(),
             earlier=earlier,
             now=now,
+            label=account,
         )
 
-    async def _check_unchanged(self, gateway: Gateway, owner: str) -> None:
+    async def _check_unchanged(self, gateway: Gateway, owner: str, account: str) -> None:
         """A change drops every key, but one just written may have come after it."""
         current = await self._services.records.gateways.get(gateway.id)
         if current is None or _place_of(current) != _place_of(gateway):
-            await self._services.records.tokens.delete(gateway.id, owner)
+            await self._services.records.tokens.delete(gateway.id, owner, account)
             raise Conflict("the gateway was changed while the key was tried", remedy="Enter the key again.")
 
 

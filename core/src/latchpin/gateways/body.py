@@ -193,6 +193,10 @@ class GatewayBody(_Body):
     name: Annotated[str, Field(strict=True, max_length=200), AfterValidator(_check_name)] | None = None
     url: Url | None = None
     auth_type: Literal["oauth", "api_key", "none"] | None = None
+    connection: Literal["own", "shared"] | None = Field(
+        None,
+        description="Whose account is used: each person's own (the default), or one that an administrator connects.",
+    )
     allowed_users: AllowedUsers | None = None
     oauth_config: OAuthConfigBody | None = None
     api_key: ApiKeyBody | None = None

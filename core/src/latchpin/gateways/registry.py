@@ -189,7 +189,7 @@ class GatewayRegistry:
             return pinned
         return gateway
 
-    def _forget(self, gateway_id: str, owner: str | None) -> None:
+    def _forget(self, gateway_id: str, owner: str | None, _label: str) -> None:
         """This process wrote something of the gateway; with an ``owner``, that person's token."""
         if owner is None:
             self._written += 1
@@ -212,7 +212,7 @@ class GatewayRegistry:
     async def _record_change(self, before: Gateway, change: GatewayChange, caller: Caller) -> None:
         """Record which parts changed, by their names alone: a value may be a secret or an address."""
         after = change.gateway
-        names = ("name", "url", "auth_type", "allowed_users", "oauth", "api_key", "pinned_issuer")
+        names = ("name", "url", "auth_type", "allowed_users", "oauth", "api_key", "pinned_issuer", "connection")
         parts = [name for name in names if getattr(before, name) != getattr(after, name)]
         facts = {"revision": str(after.revision), "changed": " ".join(parts)}
         if change.drops_tokens:

@@ -87,7 +87,9 @@ def change_gateway(
     A change of url, issuer, token_url or resource (or of the pinned issuer) drops the client secret, unless a
     new one comes with it, and every user's token: they were given for the old place. A new url or issuer also
     forgets the pinned issuer. A change of the identity provider drops the tokens that came on its word, and the
-    secret that was meant for it. Keys go with a change of url, header or prefix: they were tried at the old place.
+    secret that was meant for it. Keys go with a change of url, header or prefix: they were tried at the old place. A
+    change of ``connection`` drops nothing: what people have rests, or what the company has serves nobody, until it is
+    changed back or they end it.
 
     Raises:
         InvalidRequest: as for ``build_gateway``.
@@ -103,17 +105,27 @@ def change_gateway(
         url=body.url or gateway.url,
         auth_type=body.auth_type or ("oauth" if "auth_type" in given else gateway.auth_type),
         allowed_users=users,
+        connection=body.connection or ("own" if "connection" in given else gateway.connection),
         oauth=config,
         api_key=None,
         revision=gateway.revision + 1,
         updated_at=now,
     )
+    if moved.auth_type == "none":
+        if body.connection == "shared":
+            raise InvalidRequest("connection is shared, and auth_type is none", remedy="Leave connection out.")
+        moved = replace(moved, connection="own")
     if moved.auth_type != "oauth":
         return _without_oauth(gateway, moved, body)
     moved = replace(moved, pinned_issuer=_changed_pin(gateway, moved, body))
     drops = _place_of(moved) != _place_of(gateway) or _trust_of(moved, gateway) != gateway.pinned_issuer
     config = with_secrets(config, earlier, body.oauth_config, gateway.id, cipher, moved=drops)
     check_grant(config, earlier, rules.grants)
+    if moved.connection == "shared" and config.grant_type != "authorization_code":
+        raise InvalidRequest(
+            f"connection is shared, and nobody authorizes anything with {config.grant_type}",
+            remedy="Leave connection out.",
+        )
     vouched = config.identity_provider == earlier.identity_provider
     return GatewayChange(replace(moved, oauth=config), drops or not vouched or gateway.auth_type != "oauth")
 
@@ -172,6 +184,7 @@ def describe_gateway(gateway: Gateway, caller: Caller | None = None) -> dict[str
         "name": gateway.name,
         "url": gateway.url,
         "auth_type": gateway.auth_type,
+        "connection": gateway.connection,
         "allowed_users": list(gateway.allowed_users),
         "oauth_config": None if gateway.oauth is None else _describe_config(gateway.oauth),
         "api_key": None if gateway.api_key is None else asdict(gateway.api_key),

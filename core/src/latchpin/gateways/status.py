@@ -27,7 +27,7 @@ class GatewayStatusService:
             return await self._describe_key(gateway, caller)
         if config is None:
             return {"gateway_id": gateway.id, "oauth_enabled": False, "message": "Gateway is not configured for OAuth"}
-        stored = await self._services.records.tokens.get(gateway.id, self._tokens.owner_of(gateway, caller))
+        stored = await self._tokens.stored_for(gateway, caller)
         token = self._describe_token(stored)
         return {
             "gateway_id": gateway.id,
@@ -38,16 +38,23 @@ class GatewayStatusService:
             "authorization_url": config.authorization_url,
             "redirect_uri": config.redirect_uri or self._services.settings.redirect_uri,
             "issuer": config.issuer or gateway.pinned_issuer,
-            "message": self._message(config, token),
+            "message": self._message(gateway, config, token),
+            **_whose(gateway, stored),
             "user_token_status": token,
         }
 
     async def _describe_key(self, gateway: Gateway, caller: Caller) -> dict[str, Any]:
         """The same of a gateway whose server wants a key."""
-        stored = await self._services.records.tokens.get(gateway.id, self._tokens.owner_of(gateway, caller))
+        stored = await self._tokens.stored_for(gateway, caller)
         token = self._describe_token(stored)
         text = "A key is kept for this gateway" if token["authorized"] else "Enter a key for this gateway to use it"
-        return {"gateway_id": gateway.id, "oauth_enabled": False, "message": text, "user_token_status": token}
+        return {
+            "gateway_id": gateway.id,
+            "oauth_enabled": False,
+            "message": text,
+            **_whose(gateway, stored),
+            "user_token_status": token,
+        }
 
     async def _client_id(self, gateway: Gateway, stored: StoredToken | None) -> str | None:
         """The client that got the caller's token; before that the one registered, if one is by now."""
@@ -71,14 +78,26 @@ class GatewayStatusService:
             "updated_at": stored.updated_at.isoformat(),
         }
 
-    def _message(self, config: OAuthConfig, token: dict[str, Any]) -> str:
+    def _message(self, gateway: Gateway, config: OAuthConfig, token: dict[str, Any]) -> str:
         subject = subject_of(self._services, config)
         if subject is not None:
             return subject.message
         if config.grant_type != "authorization_code":
             return " ".join(nobody_offers(config.grant_type))
+        if gateway.connection == "shared":
+            state = "is connected" if token["authorized"] else "waits for an administrator to connect it"
+            return f"This gateway has one account for all, and {state}"
         if token["authorized"]:
             return "You have authorized this gateway"
         if token["status"] == "needs_reauth":
             return "Your authorization no longer works: authorize again"
         return "Gateway configured for OAuth: authorize it to use it"
+
+
+def _whose(gateway: Gateway, stored: StoredToken | None) -> dict[str, str | None]:
+    """Whose account serves the caller."""
+    return {
+        "connection": gateway.connection,
+        "account": None if stored is None else stored.label,
+        "connected_by": None if stored is None else stored.connected_by,
+    }

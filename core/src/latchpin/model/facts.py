@@ -20,6 +20,7 @@ FactName = Literal[
     "token.spent",
     "token.disconnected",
     "token.dropped",
+    "connection.stays",
     "tokens.revoked",
     "tools.fetched",
     "gateway.created",
@@ -94,6 +95,7 @@ FACTS: Mapping[FactName, FactKind] = {
     ),
     "token.disconnected": FactKind("A person ended a connection."),
     "token.dropped": FactKind("A connection ended because nobody had used it.", "used"),
+    "connection.stays": FactKind("Everything of an administrator ended, but an account they connected for all stays."),
     "tokens.revoked": FactKind("A removed gateway's tokens were taken to its server.", "revoked not_revoked"),
     "tools.fetched": FactKind(
         "A gateway's tools were fetched for a user.",

@@ -43,6 +43,8 @@ class Caller:
         client: the program, as its proof names it: the ``client_id`` of an access token, the name of a personal one.
         expires_at: when what came proves nothing any more; None where it does not say.
         groups: those that the person is in, each written as ``latchpin.model.write_group`` writes it.
+        account: which of several accounts at the server is meant, by its label; ``""`` is the one without a label.
+            None: the person's default there.
     """
 
     email: str
@@ -54,6 +56,7 @@ class Caller:
     expires_at: datetime | None = field(default=None, compare=False)
     groups: frozenset[str] = field(default=frozenset(), repr=False)
     client: str = field(default="", compare=False)
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from latchpin.errors import (
     UserChanged,
 )
 from latchpin.errors.causes.callback import CLOCK_SKEW, STATE_EXPIRED, STATE_SECRET_CHANGED, USER_CHANGED
+from latchpin.model import COMPANY
 from latchpin.oauth import base64url
 
 __all__ = [
@@ -44,6 +45,8 @@ LEEWAY = timedelta(seconds=60)
 """How far clocks may be apart."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # json.dumps would make one each time
+_LEFT_OUT = frozenset({"return_to", "company", "account"})
+"""What a state leaves out where there is nothing to say. A version that does not know one of them refuses the state."""
 _KEY_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -62,6 +65,8 @@ class StatePayload:
         flow_id: 128 random bits that name the flow in logs and answers.
         store: names the store that it was put into; ``""`` if that has no name.
         return_to: the path of ours that the browser goes on to afterwards; ``""`` for the page about what came of it.
+        company: ``"yes"`` if the account is to be the company's, and not the user's own; else ``""``.
+        account: the label of the account that is to be connected; ``""`` for the one without a label.
     """
 
     gateway_id: str
@@ -74,6 +79,13 @@ class StatePayload:
     flow_id: str
     store: str = ""
     return_to: str = ""
+    company: str = ""
+    account: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Whose the tokens will be."""
+        return COMPANY if self.company else self.app_user_email
 
     @property
     def issued_at(self) -> datetime:
@@ -83,7 +95,7 @@ class StatePayload:
 
 def build_state(payload: StatePayload, signer: Signer) -> str:
     """Write and sign the state. ``payload.key_id`` must be the signer's."""
-    said = {name: value for name in payload.__slots__ if (value := getattr(payload, name)) or name != "return_to"}
+    said = {name: value for name in payload.__slots__ if (value := getattr(payload, name)) or name not in _LEFT_OUT}
     body = _encode(said).encode()
     return f"{base64url.encode(body)}.{base64url.encode(signer.sign(body))}"
 

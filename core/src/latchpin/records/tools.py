@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from latchpin.contracts import Clock, Collection, RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, Span, StoredTool, ToolChanges
+from latchpin.model.accounts import name_account
 
 __all__ = ["TOOLS", "ToolRecords"]
 
@@ -31,9 +32,9 @@ class ToolRecords:
         self._documents: Collection = records.collection(TOOLS)
         self._clock = clock
 
-    async def list(self, gateway_id: str, app_user_email: str) -> list[StoredTool]:
-        """One user's tools of a gateway, by name."""
-        held = await self._documents.get(_id(gateway_id, app_user_email))
+    async def list(self, gateway_id: str, app_user_email: str, label: str = "") -> list[StoredTool]:
+        """One user's tools of a gateway as one of their accounts sees them, by name."""
+        held = await self._documents.get(_id(gateway_id, app_user_email, label))
         return [
             StoredTool(
                 gateway_id,
@@ -47,7 +48,7 @@ class ToolRecords:
         ]
 
     async def replace(
-        self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]]
+        self, gateway_id: str, app_user_email: str, definitions: Mapping[str, Mapping[str, Any]], label: str = ""
     ) -> ToolChanges:
         """Make ``definitions`` (name to definition) the user's tools, atomically.
 
@@ -56,7 +57,7 @@ class ToolRecords:
         Raises:
             RecordConflict: there are definitions, and the gateway is gone; or others write all the time.
         """
-        id_, now = _id(gateway_id, app_user_email), self._clock().isoformat()
+        id_, now = _id(gateway_id, app_user_email, label), self._clock().isoformat()
         for _ in range(_TRIES):
             held = await self._documents.get(id_)
             rows, changes = _compare(_rows(held), definitions, now)
@@ -88,8 +89,8 @@ class ToolRecords:
             raise RecordConflict("somebody else was faster")
 
 
-def _id(gateway_id: str, app_user_email: str) -> str:
-    return f"{gateway_id}:{hashlib.sha256(app_user_email.encode()).hexdigest()}"
+def _id(gateway_id: str, app_user_email: str, label: str) -> str:
+    return f"{gateway_id}:{hashlib.sha256(name_account(app_user_email, label).encode()).hexdigest()}"
 
 
 def _rows(held: Document | None) -> Rows:

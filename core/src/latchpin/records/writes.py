@@ -10,8 +10,8 @@ from latchpin.model import Gateway, StoredToken
 
 __all__ = ["NotedRecords", "RecordWrites"]
 
-Listener = Callable[[str, str | None], None]
-"""Is given a gateway's id and the address of a token's owner; None: the gateway itself, or everybody's tokens."""
+Listener = Callable[[str, str | None, str], None]
+"""Is given a gateway's id, a token's owner and its label. No owner: the gateway itself, or everybody's tokens."""
 
 
 class RecordWrites:
@@ -30,14 +30,14 @@ class RecordWrites:
         self._listeners.append(listener)
 
     @contextmanager
-    def noted(self, gateway_id: str, owner: str | None = None) -> Iterator[None]:
+    def noted(self, gateway_id: str, owner: str | None = None, label: str = "") -> Iterator[None]:
         """Note the write in the body."""
         try:
             yield
         finally:
             self.count += 1
             for listener in self._listeners:
-                listener(gateway_id, owner)
+                listener(gateway_id, owner, label)
 
 
 class _NotedGateways:
@@ -70,11 +70,11 @@ class _NotedTokens:
         self.count = tokens.count
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
-        with self._noted(token.gateway_id, token.app_user_email):
+        with self._noted(token.gateway_id, token.app_user_email, token.label):
             await self._tokens.put(token, replacing=replacing)
 
     async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
-        with self._noted(gateway_id, app_user_email):
+        with self._noted(gateway_id, app_user_email, label):
             return await self._tokens.delete(gateway_id, app_user_email, label)
 
     async def delete_all(self, gateway_id: str) -> int:

@@ -17,9 +17,9 @@ Who keeps many documents at once puts them with ``put_all``, which costs a datab
 The distribution ``latchpin-key-value`` makes a whole store of three methods.
 """
 
+from latchpin.model.accounts import default_of
 from latchpin.oauth.status import NEAR_EXPIRY_AT_MOST, near_expiry_from, status_of, status_of_times
 from latchpin.records.bulk import put_all
-from latchpin.tokens.accounts import default_of
 from latchpin.workers.batching import Batcher
 from latchpin.workers.store_deadline import StoreDeadline, store_deadline
 

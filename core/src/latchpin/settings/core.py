@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -283,14 +283,18 @@ class CoreSettings(Settings):
         """The redirect URI that providers must know."""
         return f"{self.base_url}/oauth/callback"
 
-    def authorize_url(self, gateway_id: str) -> str:
-        """Where a browser gets a token for this gateway."""
-        return f"{self.base_url}/oauth/authorize/{gateway_id}"
+    def authorize_url(self, gateway_id: str, account: str = "") -> str:
+        """Where a browser gets a token for this gateway; with ``account``, for the account of that label."""
+        chosen = f"?account={quote(account, safe='')}" if account else ""
+        return f"{self.base_url}/oauth/authorize/{gateway_id}{chosen}"
 
-    def key_url(self, gateway_id: str, return_to: str = "") -> str:
-        """Where a person enters this gateway's API key; ``return_to`` is the path of ours to go on to afterwards."""
-        url = f"{self.base_url}/gateways/{gateway_id}/key"
-        return f"{url}?next={quote(return_to, safe='')}" if return_to else url
+    def key_url(self, gateway_id: str, return_to: str = "", account: str = "") -> str:
+        """Where a person enters this gateway's API key, as ``authorize_url`` has it.
+
+        ``return_to`` is the path of ours to go on to afterwards.
+        """
+        query = urlencode({name: text for name, text in (("account", account), ("next", return_to)) if text})
+        return f"{self.base_url}/gateways/{gateway_id}/key{'?' if query else ''}{query}"
 
 
 def is_proxy_url(text: str) -> bool:

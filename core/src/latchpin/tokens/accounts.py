@@ -1,46 +1,51 @@
-"""Several accounts of one person at one server: what they may be called, and which serves where none is named. Pure."""
+"""The account that a request names, of several that a person has at one server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
 
 from latchpin.errors import InvalidRequest
-from latchpin.model import StoredToken
+from latchpin.model.accounts import LONGEST_LABEL, is_label
 
-__all__ = ["LONGEST_LABEL", "MOST_ACCOUNTS", "default_of", "parse_label"]
+__all__ = ["ACCOUNT", "parse_account", "parse_label"]
 
-LONGEST_LABEL = 40
-"""Characters."""
-MOST_ACCOUNTS = 10
-"""So many accounts one person may have at one gateway."""
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-def default_of(tokens: Iterable[StoredToken]) -> StoredToken | None:
-    """Of one person's tokens at one gateway, the one that serves where none is named.
-
-    The one that was chosen last; where none was, the one without a label; where there is none, the oldest.
-    """
-    return min(tokens, key=_rank, default=None)
-
-
-def _rank(token: StoredToken) -> tuple[float, bool, datetime, str]:
-    chosen = (token.chosen_at or _NEVER) - _NEVER
-    return -chosen.total_seconds(), token.label != "", token.created_at, token.id
+ACCOUNT = "account"
+"""The parameter of a query that names it."""
 
 
 def parse_label(text: str) -> str:
-    """The label that ``text`` holds.
+    """The label that ``text`` is.
 
     Raises:
         InvalidRequest: it is none; says what is allowed.
     """
-    label = text.strip()
-    if not label or label != text or len(label) > LONGEST_LABEL or not label.isprintable():
+    if not is_label(text):
         raise InvalidRequest(
-            f"account holds {text[:LONGEST_LABEL]!a}: must be 1 to {LONGEST_LABEL} printable characters, "
-            "with none but visible ones at both ends"
+            f"{ACCOUNT} holds {text[:LONGEST_LABEL]!a}: must be 1 to {LONGEST_LABEL} printable characters, "
+            "without blanks around them"
         )
-    return label
+    return text
+
+
+def parse_account(query: bytes | str) -> str | None:
+    """The label that a query names; None if it names none.
+
+    Raises:
+        InvalidRequest: it names one that cannot be, or several.
+    """
+    if not query:
+        return None
+    text = query.decode("latin-1") if isinstance(query, bytes) else query
+    named = _values(text)
+    if len(named) > 1:
+        raise InvalidRequest(f"{ACCOUNT} is given {len(named)} times")
+    return parse_label(named[0]) if named else None
+
+
+def _values(query: str) -> Sequence[str]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as exc:
+        raise InvalidRequest("the query cannot be read") from exc
+    return [value for name, value in pairs if name == ACCOUNT]

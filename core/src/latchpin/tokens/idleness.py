@@ -69,7 +69,7 @@ class Idleness:
     async def _drop_unused(self, used: Mapping[str, str], now: datetime) -> int:
         count = 0
         for token in await self._records.tokens.list():
-            name = name_of(token.gateway_id, token.app_user_email)
+            name = name_of(token.gateway_id, token.app_user_email, token.label)
             if name not in used:
                 await self._kept.put(name, now.isoformat(), expires_at=now + 2 * self._limit)
             elif self._is_idle(used[name]):
@@ -84,7 +84,7 @@ class Idleness:
         used_at = await self._kept.get(name)
         if gateway is None or used_at is None or not self._is_idle(used_at):
             return False  # it has been used, or is gone, since the look
-        if await self._token_service.disconnect(gateway, token.app_user_email) is None:
+        if await self._token_service.disconnect(gateway, token.app_user_email, token.label) is None:
             return False
         await self._kept.take(name, value=used_at)
         subject = "" if token.app_user_email == CLIENT_ITSELF else token.app_user_email

@@ -79,7 +79,7 @@ async def _put(services: Services, renewed: StoredToken, begun: StoredToken) -> 
     try:
         await tokens.put(renewed, replacing=begun)
     except RecordConflict:
-        if await tokens.get(begun.gateway_id, begun.app_user_email) != renewed:
+        if await tokens.get(begun.gateway_id, begun.app_user_email, begun.label) != renewed:
             raise  # else an earlier try was carried out, and only its answer was lost
 
 

@@ -48,10 +48,11 @@ class Wanted:
     """Whose token is wanted, and what will not do.
 
     Attributes:
-        email: the owner's address, or ``CLIENT_ITSELF``.
+        email: the owner's address, ``CLIENT_ITSELF`` or ``COMPANY``.
         than: one newer than this is wanted; None: any that is good for a while.
         because: it is ``expiring``; the MCP server ``refused`` it; or it is ``due`` in the background.
         caller: who asks, where somebody does.
+        label: of which account; None: of the default one, for who only looks.
     """
 
     gateway: Gateway
@@ -59,6 +60,12 @@ class Wanted:
     than: StoredToken | None = None
     because: Literal["expiring", "refused", "due"] = "expiring"
     caller: Caller | None = None
+    label: str | None = ""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What its lease is called by; without a label, as workers of earlier versions call it."""
+        return (self.gateway.id, self.email, *([self.label] if self.label else []))
 
 
 class Renewal:
@@ -113,33 +120,33 @@ class Renewal:
         """
         if wanted.gateway.auth_type == "api_key":
             text = "no key has been entered for you yet" if stored is None else "the server no longer takes the key"
-            raise self.required(wanted.gateway, text, needs_reauth=stored is not None)
+            raise self.required(wanted, text, needs_reauth=stored is not None)
         if stored is None:
-            raise self.required(wanted.gateway, "you have not authorized this gateway yet", needs_reauth=False)
+            raise self.required(wanted, "you have not authorized this gateway yet", needs_reauth=False)
         if stored.needs_reauth:
-            raise self.required(wanted.gateway, "the server no longer takes your refresh token")
-        refresh_token = self.open(wanted.gateway, stored).refresh_token
+            raise self.required(wanted, "the server no longer takes your refresh token")
+        refresh_token = self.open(wanted, stored).refresh_token
         unusable = wanted.because == "refused" or is_expired(stored, self._services.clock())
         if refresh_token is None and unusable:
-            raise self.required(wanted.gateway, "your token expired, and the server gave no refresh token")
+            raise self.required(wanted, "your token expired, and the server gave no refresh token")
         return refresh_token
 
-    def open(self, gateway: Gateway, stored: StoredToken) -> OpenedToken:
+    def open(self, wanted: Wanted, stored: StoredToken) -> OpenedToken:
         """Open a token to use it.
 
         Raises:
             AuthorizationRequired: no key we have opens it, or it was given for what the gateway was before.
         """
-        if not _belongs(stored, gateway):
-            raise self.required(gateway, "the gateway was changed since", needs_reauth=False)
+        if not _belongs(stored, wanted.gateway):
+            raise self.required(wanted, "the gateway was changed since", needs_reauth=False)
         try:
             return open_token(self._services.cipher, stored)
         except Unsealable as exc:
-            raise self.required(gateway, f"your stored token cannot be opened: {exc.detail}") from exc
+            raise self.required(wanted, f"your stored token cannot be opened: {exc.detail}") from exc
 
-    def required(self, gateway: Gateway, detail: str, *, needs_reauth: bool = True) -> AuthorizationRequired:
+    def required(self, wanted: Wanted, detail: str, *, needs_reauth: bool = True) -> AuthorizationRequired:
         """Only the user can help; with ``needs_reauth``, in spite of the token that is there."""
-        url = self._services.settings.authorize_url(gateway.id)
+        url = self._services.settings.authorize_url(wanted.gateway.id, wanted.label or "")
         return AuthorizationRequired(detail, authorize_url=url, needs_reauth=needs_reauth)
 
     # -- renewing -----------------------------------------------------------------------------------------
@@ -153,17 +160,17 @@ class Renewal:
             UpstreamError: the server gave no answer that decides.
             BackendUnavailable: the store cannot be asked.
         """
-        stored = await self._tokens.get(wanted.gateway.id, wanted.email)
+        stored = await self._tokens.get(wanted.gateway.id, wanted.email, wanted.label)
         if wanted.because == "refused" and stored is not None:
             await self._check_not_again(wanted, stored)
         try:
             renewed = await self._replace(wanted, found, stored)
         except RecordConflict as exc:
-            newer = await self._tokens.get(wanted.gateway.id, wanted.email)
+            newer = await self._tokens.get(wanted.gateway.id, wanted.email, wanted.label)
             if newer is not None and self.serves(newer, replace(wanted, than=stored)):
                 return newer
             raise self.required(
-                wanted.gateway, "your token was replaced or removed while it was renewed", needs_reauth=False
+                wanted, "your token was replaced or removed while it was renewed", needs_reauth=False
             ) from exc
         if wanted.because == "refused":
             end = self._services.clock() + ONCE_IN
@@ -176,7 +183,7 @@ class Renewal:
         text = f"the MCP server refused the token before this one too, less than {ONCE_IN.seconds} seconds ago"
         if not needs_browser(wanted.gateway):
             raise AccessRefused(text, error=INVALID_TOKEN)
-        raise self.required(wanted.gateway, text)
+        raise self.required(wanted, text)
 
     async def _replace(self, wanted: Wanted, found: FoundServer, stored: StoredToken | None) -> StoredToken:
         if not needs_browser(wanted.gateway):
@@ -187,12 +194,10 @@ class Renewal:
     async def _refresh(self, wanted: Wanted, found: FoundServer, stored: StoredToken | None) -> StoredToken:
         refresh_token = self.renewable(wanted, stored)
         if stored is None or refresh_token is None:
-            raise self.required(
-                wanted.gateway, "your token was replaced while it was to be renewed", needs_reauth=False
-            )
+            raise self.required(wanted, "your token was replaced while it was to be renewed", needs_reauth=False)
         client = await self._clients.existing(wanted.gateway, found.metadata)
         if client is None or client.client_id != stored.client_id or found.metadata.issuer != stored.issuer:
-            raise self.required(wanted.gateway, "the client or server that issued your token was replaced")
+            raise self.required(wanted, "the client or server that issued your token was replaced")
         begun = await outcomes.begin(self._services, stored)
         try:
             bound = bound_of(wanted.gateway.id, found.metadata, stored)
@@ -203,12 +208,14 @@ class Renewal:
             if await self._final(wanted.gateway, found, client, begun, exc):
                 await outcomes.spend(self._services, begun)
                 text = f"the server no longer takes your refresh token: {exc.detail}"
-                raise self.required(wanted.gateway, text) from exc
+                raise self.required(wanted, text) from exc
             raise
         try:
             return await outcomes.keep(self._services, begun, grant, kept_refresh=refresh_token)
         except RecordConflict:
-            await self._revoker.give_back(wanted.gateway.id, wanted.email, found.metadata, client, grant)
+            await self._revoker.give_back(
+                wanted.gateway.id, wanted.email, found.metadata, client, grant, label=begun.label
+            )
             raise
 
     async def _final(

@@ -78,7 +78,7 @@ class Revoker:
 
         async def revoke(token: StoredToken) -> None:
             async with at_once:
-                answers[token.app_user_email] = await self._revoke_at(server, client, token)
+                answers[token.id] = await self._revoke_at(server, client, token)
 
         try:
             async with asyncio.timeout(within.total_seconds()):
@@ -90,16 +90,23 @@ class Revoker:
             pass  # who has not answered counts as not told
         except Exception as exc:  # noqa: BLE001  removing must work whatever is wrong upstream
             return [_untold(exc)] * len(tokens)
-        return [answers.get(token.app_user_email, _TOO_LATE) for token in tokens]
+        return [answers.get(token.id, _TOO_LATE) for token in tokens]
 
     async def give_back(
-        self, gateway_id: str, owner: str, server: ServerMetadata, client: ClientCredentials, grant: TokenGrant
+        self,
+        gateway_id: str,
+        owner: str,
+        server: ServerMetadata,
+        client: ClientCredentials,
+        grant: TokenGrant,
+        *,
+        label: str = "",
     ) -> None:
         """Revoke what was just issued and is not kept, since its owner was disconnected or the gateway removed.
 
         Where another token stands now, nothing is done: servers may revoke all of one consent at once.
         """
-        if await self._tokens.get(gateway_id, owner) is not None:
+        if await self._tokens.get(gateway_id, owner, label) is not None:
             return
         revocation = await self._revoke(server, client, grant.access_token, grant.refresh_token)
         _log.info("A token for gateway %s, user %s came too late to be kept: %s", gateway_id, owner, revocation.answer)

@@ -26,9 +26,9 @@ class OpenedToken:
     refresh_token: str | None = field(repr=False)
 
 
-def place_of(gateway_id: str, email: str, issuer: str | None, column: str) -> tuple[str, str, str, str]:
-    """The associated data of one sealed column."""
-    return (gateway_id, email, issuer or "", column)
+def place_of(gateway_id: str, email: str, issuer: str | None, column: str, label: str = "") -> tuple[str, ...]:
+    """The associated data of one sealed column; the number of parts tells a label from none."""
+    return (gateway_id, email, issuer or "", column, *([label] if label else []))
 
 
 def seal_grant(
@@ -63,6 +63,8 @@ def build_token(
     flow_id: str | None = None,
     earlier: StoredToken | None,
     now: datetime,
+    label: str = "",
+    connected_by: str | None = None,
 ) -> StoredToken:
     """A new token to store, bound to what it was asked for with, in place of ``earlier`` if there is one."""
     bare = StoredToken(
@@ -84,6 +86,9 @@ def build_token(
         created_at=now if earlier is None else earlier.created_at,
         updated_at=now,
         flow_id=flow_id,
+        label=label,
+        chosen_at=None if earlier is None else earlier.chosen_at,
+        connected_by=connected_by,
     )
     return seal_grant(cipher, bare, grant)
 
@@ -103,5 +108,5 @@ def open_token(cipher: Cipher, token: StoredToken) -> OpenedToken:
     )
 
 
-def _place(token: StoredToken, column: str) -> tuple[str, str, str, str]:
-    return place_of(token.gateway_id, token.app_user_email, token.issuer, column)
+def _place(token: StoredToken, column: str) -> tuple[str, ...]:
+    return place_of(token.gateway_id, token.app_user_email, token.issuer, column, token.label)

@@ -10,19 +10,24 @@ once.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import (
     AuthorizationRequired,
     IdentityAssertionRequired,
+    InvalidRequest,
     LatchpinError,
+    RecordConflict,
+    SharedConnectionMissing,
     Unsealable,
     UpstreamError,
     UpstreamTimeout,
 )
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway, StoredToken
+from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway, StoredToken
+from latchpin.model.accounts import MOST_ACCOUNTS
 from latchpin.oauth.dpop import DPOP
 from latchpin.oauth.lifetime import is_expired
 from latchpin.oauth.status import TokenHealth, is_authorized, status_of
@@ -49,6 +54,7 @@ clock, so the clocks of different machines may differ by this much."""
 
 TRY_AGAIN = timedelta(seconds=10)
 """After a refresh was begun and not decided, a token that still holds is given out for so long without another try."""
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,40 +116,96 @@ class TokenService:
         self._usage = usage
         self._renewal = Renewal(services, clients, endpoint, revoker, pin=pin)
         self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
-        self._renewing: SharedTasks[tuple[str, str, int], StoredToken] = SharedTasks()
+        self._renewing: SharedTasks[tuple[str, str, str | None, int], StoredToken] = SharedTasks()
 
     def owner_of(self, gateway: Gateway, caller: Caller) -> str:
-        """Whose token serves ``caller`` at ``gateway``: the caller's own, or the gateway's."""
+        """Whose token serves ``caller`` at ``gateway``: the caller's own, the company's, or the gateway's."""
         subject = subject_of(self._services, gateway.oauth) if gateway.oauth is not None else None
-        return caller.email if subject is None or subject.personal else CLIENT_ITSELF
+        if subject is not None:
+            return caller.email if subject.personal else CLIENT_ITSELF
+        return COMPANY if gateway.connection == "shared" else caller.email
+
+    def account_of(self, gateway: Gateway, caller: Caller) -> tuple[str, str | None]:
+        """Whose token serves ``caller``, and which of theirs by its label; None: their default there.
+
+        Raises:
+            InvalidRequest: the caller named an account where there is one for all.
+        """
+        owner = self.owner_of(gateway, caller)
+        if owner == caller.email:
+            return owner, caller.account
+        if caller.account:
+            raise InvalidRequest(
+                f"'{gateway.name}' has one account for all, and none called {caller.account!a}",
+                remedy="Leave the account out.",
+            )
+        return owner, ""
+
+    async def stored_for(self, gateway: Gateway, caller: Caller) -> StoredToken | None:
+        """The token that serves ``caller`` as it is stored, whatever it is good for; None if there is none.
+
+        Raises:
+            InvalidRequest: as ``account_of`` does.
+            BackendUnavailable: the store cannot be asked.
+        """
+        return await self._tokens.get(gateway.id, *self.account_of(gateway, caller))
+
+    async def check_room(self, gateway: Gateway, owner: str, label: str) -> None:
+        """Go on only if the owner may have an account of that label there.
+
+        Raises:
+            InvalidRequest: it would be one too many.
+            BackendUnavailable: the store cannot be asked.
+        """
+        there = await self._tokens.list(gateway_id=gateway.id, app_user_email=owner)
+        if len(there) >= MOST_ACCOUNTS and label not in {each.label for each in there}:
+            raise InvalidRequest(
+                f"{len(there)} accounts at '{gateway.name}' are connected, and that is the limit",
+                remedy="Disconnect one of them first.",
+            )
+
+    def told(self, gateway: Gateway, caller: Caller, error: AuthorizationRequired) -> LatchpinError:
+        """What ``caller`` is told instead of ``error``, where somebody else has to authorize."""
+        if self.owner_of(gateway, caller) != COMPANY or caller.is_admin:
+            return error
+        other = SharedConnectionMissing(error.detail)
+        other.__cause__ = error
+        return other
 
     # -- giving out ---------------------------------------------------------------------------------------
 
     async def token_for(self, gateway: Gateway, caller: Caller) -> UsableToken:
-        """The caller's own access token, renewed if it is about to expire.
+        """The caller's access token, renewed if it is about to expire.
 
         Raises:
             AuthorizationRequired: there is none, or it cannot be renewed.
+            SharedConnectionMissing: the same, where an administrator has to authorize for all.
+            InvalidRequest: as ``account_of`` does.
             IdentityAssertionRequired: the same, where the user's identity provider has to vouch for them.
             UpstreamError: it has expired, and the server gave no answer that decides.
             BackendUnavailable: the store cannot be asked.
         """
-        wanted = Wanted(gateway, self.owner_of(gateway, caller), caller=caller)
-        stored = await self._tokens.get(gateway.id, wanted.email)
-        if stored is None or not self._renewal.serves(stored, wanted):
-            stored = await self._newer(wanted)
-        await self._usage.note(gateway.id, wanted.email)
-        return self._open(gateway, stored)
+        owner, label = self.account_of(gateway, caller)
+        stored = await self._tokens.get(gateway.id, owner, label)
+        wanted = Wanted(gateway, owner, caller=caller, label=(label or "") if stored is None else stored.label)
+        try:
+            if stored is None or not self._renewal.serves(stored, wanted):
+                stored = await self._newer(wanted)
+            await self._usage.note(gateway.id, owner, stored.label)
+            return self._open(wanted, stored)
+        except AuthorizationRequired as exc:
+            raise self.told(gateway, caller, exc) from exc
 
     async def usable(self, gateway: Gateway, stored: StoredToken, caller: Caller) -> UsableToken | None:
         """``stored``, open, if it serves ``caller`` as it is; None: ``token_for`` renews it, or says what is wrong."""
+        wanted = Wanted(gateway, stored.app_user_email, caller=caller, label=stored.label)
         try:
-            if not self._renewal.serves(stored, Wanted(gateway, stored.app_user_email, caller=caller)):
+            if not self._renewal.serves(stored, wanted):
                 return None
-            token = self._open(gateway, stored)
+            token = self._open(wanted, stored)
         except AuthorizationRequired:
             return None
-        await self._usage.note(gateway.id, stored.app_user_email)
+        await self._usage.note(gateway.id, stored.app_user_email, stored.label)
         return token
 
     async def renew(self, gateway: Gateway, caller: Caller, refused: StoredToken) -> UsableToken:
@@ -152,27 +214,34 @@ class TokenService:
         Raises:
             AccessRefused: the gateway's own token was renewed for the same reason a moment ago.
         """
-        wanted = Wanted(gateway, self.owner_of(gateway, caller), than=refused, because="refused", caller=caller)
-        return self._open(gateway, await self._newer(wanted))
+        owner = self.owner_of(gateway, caller)
+        label = refused.label if refused.app_user_email == owner else ""
+        wanted = Wanted(gateway, owner, than=refused, because="refused", caller=caller, label=label)
+        try:
+            return self._open(wanted, await self._newer(wanted))
+        except AuthorizationRequired as exc:
+            raise self.told(gateway, caller, exc) from exc
 
     async def refresh_ahead(self, gateway: Gateway, due: StoredToken) -> None:
         """Renew a token ahead of time, unless another worker is at it; raises as ``token_for`` does."""
-        await self._newer(Wanted(gateway, due.app_user_email, than=due, because="due"))
+        await self._newer(Wanted(gateway, due.app_user_email, than=due, because="due", label=due.label))
 
-    def refused(self, gateway: Gateway, exc: LatchpinError) -> AuthorizationRequired:
-        """After the MCP server refused a fresh token too: the user authorizes again.
+    def refused(self, gateway: Gateway, caller: Caller, stored: StoredToken, exc: LatchpinError) -> LatchpinError:
+        """After the MCP server refused a fresh token too, ``stored``: what ``caller`` is told, to authorize again.
 
         It may have moved to another authorization server, so it is asked anew which one it has.
         """
         self._servers.forget(gateway.id)
-        return self._renewal.required(gateway, f"the MCP server refuses a fresh token too: {exc.detail}")
+        wanted = Wanted(gateway, stored.app_user_email, label=stored.label)
+        required = self._renewal.required(wanted, f"the MCP server refuses a fresh token too: {exc.detail}")
+        return self.told(gateway, caller, required)
 
     async def close(self) -> None:
         """Let renewals that are under way end, before the stores are closed: what a server has rotated must be kept."""
         await self._renewing.close()
 
-    def _open(self, gateway: Gateway, stored: StoredToken) -> UsableToken:
-        secret = self._renewal.open(gateway, stored).access_token
+    def _open(self, wanted: Wanted, stored: StoredToken) -> UsableToken:
+        secret, gateway = self._renewal.open(wanted, stored).access_token, wanted.gateway
         proof = TokenProof(self._proofs, gateway.id, secret) if stored.token_type == DPOP else None
         return UsableToken(Credential(secret, proof, gateway.api_key), stored)
 
@@ -188,25 +257,52 @@ class TokenService:
                 return TokenHealth("needs_reauth", authorized=False, opens=False)
         return TokenHealth(status_of(stored, now), is_authorized(stored, now))
 
-    async def disconnect(self, gateway: Gateway, email: str) -> str | None:
+    async def disconnect(self, gateway: Gateway, owner: str, label: str) -> str | None:
         """Revoke upstream where offered, and delete here. Return what the server said, None if there was no token."""
-        stored = await self._tokens.get(gateway.id, email)
+        stored = await self._tokens.get(gateway.id, owner, label)
         if stored is None:
             return None
-        await self._tokens.delete(gateway.id, email)
-        await self._services.tools.replace(gateway.id, email, {})
+        await self._tokens.delete(gateway.id, owner, label)
+        await self._services.tools.replace(gateway.id, owner, {}, label)
         # Last: it may take long, and nobody may use the token meanwhile.
         return (await self._revoker.revoke(gateway, stored)).answer
+
+    async def choose(self, gateway_id: str, email: str, label: str) -> bool:
+        """Make an account the one that serves its owner where none is named. False if there is no such account.
+
+        Under the lease of its renewal, whose outcome would else have nowhere to be kept.
+
+        Raises:
+            UpstreamTimeout: a renewal of it is under way, and does not end.
+            RecordConflict: it kept changing.
+            BackendUnavailable: the store cannot be asked.
+        """
+        place = (gateway_id, email, *([label] if label else []))
+        try:
+            async with self._services.leases.hold("refresh", place, life=LEASE_MARGIN, wait=self._life):
+                for _ in range(_ATTEMPTS):
+                    stored = await self._tokens.get(gateway_id, email, label)
+                    if stored is None:
+                        return False
+                    chosen = replace(stored, revision=stored.revision + 1, chosen_at=self._services.clock())
+                    with suppress(RecordConflict):  # somebody has authorized it anew
+                        await self._tokens.put(chosen, replacing=stored)
+                        return True
+        except TimeoutError as exc:
+            raise UpstreamTimeout(str(exc)) from exc
+        raise RecordConflict(f"the token of {email} kept changing while it was to be written")
 
     # -- renewing -----------------------------------------------------------------------------------------
 
     async def _newer(self, wanted: Wanted) -> StoredToken:
         """Those who want the same share one task; who cannot take an older token does not share with those who can."""
         than = 0 if wanted.than is None else wanted.than.revision
-        return await self._renewing.run((wanted.gateway.id, wanted.email, than), lambda: self._renew(wanted))
+        return await self._renewing.run(
+            (wanted.gateway.id, wanted.email, wanted.label, than), lambda: self._renew(wanted)
+        )
 
     async def _renew(self, wanted: Wanted) -> StoredToken:
-        stored = await self._tokens.get(wanted.gateway.id, wanted.email)
+        stored = await self._tokens.get(wanted.gateway.id, wanted.email, wanted.label)
         if stored is not None and (self._renewal.serves(stored, wanted) or self._serves_meanwhile(stored, wanted)):
             return stored
         alone = needs_browser(wanted.gateway) and self._renewal.renewable(wanted, stored) is None
@@ -223,13 +319,13 @@ class TokenService:
         """Renew under the lease, unless somebody else has."""
 
         async def renewed_meanwhile() -> StoredToken | None:
-            newer = await self._tokens.get(wanted.gateway.id, wanted.email)
+            newer = await self._tokens.get(wanted.gateway.id, wanted.email, wanted.label)
             return newer if newer is not None and self._renewal.serves(newer, wanted) else None
 
         try:
             async with self._services.leases.hold(
                 "refresh",
-                (wanted.gateway.id, wanted.email),
+                wanted.place,
                 life=self._life,
                 wait=timedelta(0) if wanted.because == "due" else self._life,
                 meanwhile=renewed_meanwhile,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from latchpin.model.accounts import LONGEST_LABEL
 from latchpin.model.ids import ID_PATTERN
+from latchpin.tokens.accounts import ACCOUNT
 from latchpin.web.description import problems, redirect
 from latchpin.web.documents.connections import AuthorizationCompleted
 from latchpin.web.schemas import whole_schema
@@ -17,6 +19,13 @@ _GATEWAY_ID: dict[str, Any] = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "pattern": ID_PATTERN},
+}
+_ACCOUNT: dict[str, Any] = {
+    "name": ACCOUNT,
+    "in": "query",
+    "required": False,
+    "description": "The label of one more account of the caller's at this server, 1 to 40 printable characters.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL},
 }
 _IN_ADVANCE = {"description": "The browser asks in advance: nothing happens until somebody really goes there."}
 _ANSWER = (
@@ -37,12 +46,12 @@ _AUTHORIZE: dict[str, Any] = {
     "summary": "Begin an authorization",
     "description": "Sends the caller's browser to the gateway's authorization server, which sends it to the callback.",
     "operationId": "authorize",
-    "parameters": [_GATEWAY_ID],
+    "parameters": [_GATEWAY_ID, _ACCOUNT],
     "security": [{"bearer": []}, {"session": []}, {"proxy": []}],
     "responses": {
         "302": redirect("To the authorization server's authorization endpoint (RFC 6749 section 4.1.1)."),
         "425": _IN_ADVANCE,
-        **_failures(404, 429, 502, 504),
+        **_failures(400, 403, 404, 429, 502, 504),
     },
 }
 

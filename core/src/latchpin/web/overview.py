@@ -9,7 +9,7 @@ from typing import Any
 from latchpin.application import Application
 from latchpin.contracts import NavigationEntry
 from latchpin.gateways.connections import Connection
-from latchpin.model import CLIENT_ITSELF, Caller, Gateway
+from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.web.routes_health import readiness
 
@@ -49,14 +49,24 @@ async def look_over(application: Application, caller: Caller) -> Overview:
     """
     gateways = await application.gateways.list(caller)
     everything = await application.connections.list(caller)
-    own = {each.gateway.id: each for each in everything if each.owner == caller.email}
-    people = [each for each in everything if each.owner != CLIENT_ITSELF]
+    own = {
+        each.gateway.id: each
+        for each in everything
+        if each.serves and each.is_default and (each.owner == caller.email or each.shared)
+    }
+    people = [each for each in everything if each.owner not in {CLIENT_ITSELF, COMPANY}]
     ready = await readiness(application.services)
     return Overview(
         gateways=len(gateways),
         working=sum(each.health.authorized for each in own.values()),
-        ended=tuple(each for each in gateways if each.id in own and not own[each.id].health.authorized),
-        open=tuple(each for each in gateways if needs_browser(each) and each.id not in own),
+        ended=tuple(
+            each
+            for each in gateways
+            if each.id in own and not own[each.id].health.authorized and _may_connect(each, caller)
+        ),
+        open=tuple(
+            each for each in gateways if needs_browser(each) and each.id not in own and _may_connect(each, caller)
+        ),
         people=len({each.owner for each in people}) if caller.is_admin else None,
         people_ended=_count_ended(people) if caller.is_admin else None,
         ready=ready["ready"],
@@ -69,6 +79,10 @@ async def fill_cards(
 ) -> list[tuple[NavigationEntry, str]]:
     """What plugins say on the overview: each card with its number."""
     return [(each, await each.number(application, caller)) for each in entries if each.number is not None]
+
+
+def _may_connect(gateway: Gateway, caller: Caller) -> bool:
+    return gateway.connection == "own" or caller.is_admin
 
 
 def _count_ended(connections: Sequence[Connection]) -> int:

@@ -44,6 +44,9 @@ class GatewayRow:
         status_text: the same for people.
         authorizes: whether there is something to authorize for a person.
         connected: whether there is a token to disconnect.
+        shared: there is one account for all.
+        connected_by: who connected that.
+        account: the label of the caller's account that serves.
     """
 
     id: str
@@ -55,6 +58,9 @@ class GatewayRow:
     authorizes: bool
     connected: bool
     tools: Sequence[ShownTool]
+    shared: bool = False
+    connected_by: str | None = None
+    account: str = ""
 
 
 def failure(
@@ -113,6 +119,8 @@ def success(
     around: Mapping[str, Any],
     email: str,
     gateway: Gateway,
+    shared: bool = False,
+    account: str = "",
     mcp_url: str | None = None,
 ) -> HTMLResponse:
     """The page after a finished authorization: whose account was connected to what, and the next step.
@@ -121,6 +129,8 @@ def success(
         around: what surrounds the page; without a ``csrf_token`` there is a link to the list instead of a form.
         email: the user of this gateway who now has the token.
         gateway: what the token is for.
+        shared: it serves all whom the gateway allows.
+        account: the label of the account, if it has one.
         mcp_url: where MCP clients reach it, if a plugin serves them.
     """
     return render(
@@ -130,6 +140,8 @@ def success(
         headers=WITH_SCRIPTS,
         email=email,
         gateway=gateway,
+        shared=shared,
+        account=account,
         mcp_url=mcp_url,
         issuer=gateway.pinned_issuer or (gateway.oauth.issuer if gateway.oauth else None),
     )

@@ -11,8 +11,9 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from latchpin.application import Application
 from latchpin.errors import InvalidRequest, NotFound
 from latchpin.identity.address import parse_email
-from latchpin.model import Caller, RegisteredClient
+from latchpin.model import COMPANY, Caller, RegisteredClient
 from latchpin.model.facts import FACTS
+from latchpin.tokens.accounts import parse_label
 from latchpin.web import pages
 from latchpin.web.dependencies import (
     AdminCaller,
@@ -29,6 +30,7 @@ from latchpin.web.documents.connections import (
     Disconnected,
     EverythingDisconnected,
     GatewayStatus,
+    Message,
     RegisteredClientDeleted,
     RegisteredClientDocument,
     RegisteredClientList,
@@ -139,7 +141,10 @@ async def delete_tokens(caller: WritingCaller, application: CurrentApplication, 
         for fact in facts
         if fact.subject == owner and fact.name not in FACTS
     ]
+    stay = await application.connections.shared_by(owner) if caller.is_admin else []
     message = f"Disconnected {owner} from {len(ended)} gateways"
+    if stay:
+        message += f"; what they connected for all stays: {', '.join(each.gateway.name for each in stay)}"
     if besides:
         message += f"; ended besides: {len(besides)}"
     return {
@@ -147,6 +152,7 @@ async def delete_tokens(caller: WritingCaller, application: CurrentApplication, 
         "message": message,
         "signed_out": caller.is_admin,
         "connections": ended,
+        "stay": [{"gateway_id": each.gateway.id, "gateway_name": each.gateway.name} for each in stay],
         "besides": besides,
     }
 
@@ -159,16 +165,41 @@ async def delete_tokens(caller: WritingCaller, application: CurrentApplication, 
     responses=problems(404),
 )
 async def delete_token(
-    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, user: str | None = None
+    caller: WritingCaller,
+    application: CurrentApplication,
+    gateway_id: GatewayId,
+    *,
+    user: str | None = None,
+    account: str | None = None,
 ) -> dict[str, Any]:
-    """Disconnect: revoke the token upstream where offered, and delete it here. ``user`` is for administrators."""
-    return await _disconnect(application, gateway_id, caller, user)
+    """Disconnect: revoke the token upstream where offered, and delete it here.
+
+    ``user`` is for administrators; ``(company)`` is the account that all share. ``account`` names one of several by its
+    label, and empty the one without a label; without it the default one ends.
+    """
+    return await _disconnect(application, gateway_id, caller, user, account)
+
+
+@router.put(
+    "/tokens/{gateway_id}/default",
+    tags=[_CONNECTIONS],
+    summary="Choose the default account at a gateway",
+    response_model=Message,
+    responses=problems(404),
+)
+async def choose_default(
+    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: str = ""
+) -> dict[str, Any]:
+    """Choose which of the caller's accounts serves where a program names none; empty: the one without a label."""
+    label = parse_label(account) if account else ""
+    await application.connections.choose(gateway_id, label, caller)
+    return {"success": True, "message": f"{label or 'The account without a label'} is the default now"}
 
 
 @router.post("/tokens/{gateway_id}/disconnect", include_in_schema=False)
 async def disconnect(caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId) -> Response:
     """The same for a form, which cannot send DELETE."""
-    await _disconnect(application, gateway_id, caller, None)
+    await _disconnect(application, gateway_id, caller, None, None)
     return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways", 303)
 
 
@@ -225,9 +256,12 @@ async def _status_or_none(application: Application, gateway_id: str, caller: Cal
     return await application.status.describe(gateway, caller)
 
 
-async def _disconnect(application: Application, gateway_id: str, caller: Caller, user: str | None) -> dict[str, Any]:
-    owner = None if user is None else parse_email(user)
-    ended = await application.connections.disconnect(gateway_id, owner, caller)
+async def _disconnect(
+    application: Application, gateway_id: str, caller: Caller, user: str | None, account: str | None
+) -> dict[str, Any]:
+    owner = user if user in {None, COMPANY} else parse_email(user)
+    label = parse_label(account) if account else account
+    ended = await application.connections.disconnect(gateway_id, owner, caller, label=label)
     return {
         "success": True,
         "message": f"Disconnected {ended.owner} from {ended.gateway.name}",

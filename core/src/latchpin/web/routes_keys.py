@@ -11,6 +11,7 @@ from latchpin.application import Application
 from latchpin.errors import InvalidRequest, LatchpinError
 from latchpin.identity.address import parse_email
 from latchpin.model import Caller, Gateway
+from latchpin.tokens.accounts import ACCOUNT, parse_account, parse_label
 from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInPerson, WritingCaller
 from latchpin.web.description import problems
 from latchpin.web.documents.connections import KeyKept
@@ -49,7 +50,8 @@ async def show_form(
 ) -> Response:
     """Ask for the key."""
     gateway = await application.gateways.get(gateway_id, caller)
-    return await _show(request, caller, application, gateway, target=parse_target(request.query_params.get("next")))
+    target, account = parse_target(request.query_params.get("next")), parse_account(request.url.query) or ""
+    return await _show(request, caller, application, gateway, target=target, account=account)
 
 
 @router.post("", include_in_schema=False)
@@ -60,11 +62,13 @@ async def enter(
     gateway = await application.gateways.get(gateway_id, caller)
     form = await request.form()
     entered, target = form.get("key"), parse_target(form.get("next"))
+    named = str(form.get(ACCOUNT, ""))
+    account = parse_label(named) if named else ""
     try:
         key = entered.strip(_BLANKS) if isinstance(entered, str) else ""
-        kept = await application.api_keys.keep(gateway, key, caller)
+        kept = await application.api_keys.keep(gateway, key, caller, account=account)
     except LatchpinError as exc:
-        return await _show(request, caller, application, gateway, target=target, wrong=exc)
+        return await _show(request, caller, application, gateway, target=target, wrong=exc, account=account)
     return render(
         "key_kept",
         title="The key works",
@@ -89,12 +93,18 @@ async def put_key(
     caller: WritingCaller,
     application: CurrentApplication,
     gateway_id: GatewayId,
+    *,
     user: str | None = None,
+    account: str | None = None,
 ) -> dict[str, Any]:
-    """Try a key at the MCP server, and keep it if it works. ``user`` is for administrators."""
+    """Try a key at the MCP server, and keep it if it works. ``user`` is for administrators.
+
+    ``account`` is the label of one more account at this server.
+    """
     gateway = await application.gateways.get(gateway_id, caller)
     owner = None if user is None else parse_email(user)
-    kept = await application.api_keys.keep(gateway, _parse_key(await read_json(request)), caller, owner)
+    key, label = _parse_key(await read_json(request)), "" if account is None else parse_label(account)
+    kept = await application.api_keys.keep(gateway, key, caller, owner, account=label)
     return {"success": True, "message": kept.message, "tools": kept.tools}
 
 
@@ -105,15 +115,17 @@ async def _show(
     gateway: Gateway,
     *,
     target: str,
+    account: str,
     wrong: LatchpinError | None = None,
 ) -> Response:
-    stored = await application.api_keys.find(gateway, caller)
+    stored = await application.api_keys.find(gateway, caller, account=account)
     return render(
         "key",
         title=f"Enter a key: {gateway.name}",
         status=wrong.status if wrong else 200,
         **await frame(request, caller),
         gateway=gateway,
+        account=account,
         entered=None if stored is None else TimeShown.of(stored.updated_at, application.services.clock()),
         next="" if target == HOME else target,
         wrong=wrong,

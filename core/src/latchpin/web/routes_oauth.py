@@ -16,8 +16,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from latchpin.authorization.callback import Completed
-from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound
+from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, SharedConnectionMissing
 from latchpin.oauth.callback import build_posted
+from latchpin.tokens.accounts import parse_account
 from latchpin.web import pages
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.dispatch import HotRoute
@@ -53,11 +54,12 @@ async def authorize(request: Request) -> Response:
     gateway_id = check_gateway_id(request.path_params["gateway_id"])
     browser = browser_cookie(request) or new_browser_cookie()
     flow_id, return_to = secrets.token_hex(16), _parse_return(request)
+    account = parse_account(request.scope["query_string"]) or ""
     try:
         url = await application_of(request).start_authorization.begin(
-            gateway_id, caller, browser=browser, flow_id=flow_id, return_to=return_to
+            gateway_id, caller, browser=browser, flow_id=flow_id, return_to=return_to, account=account
         )
-    except (NotFound, InvalidRequest):
+    except (NotFound, InvalidRequest, SharedConnectionMissing):
         raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
         exc.gateway_id, exc.return_to = gateway_id, return_to
@@ -88,6 +90,7 @@ async def callback(request: Request) -> Response:
     if completed.return_to:
         return RedirectResponse(base + completed.return_to, status_code=303)
     claims = {"gateway_id": completed.gateway.id, "email": completed.app_user_email}
+    claims |= {"company": "yes" if completed.shared else "", "account": completed.account}
     sign = partial(application.signed_tokens.sign, RESULT, claims, lifetime=RESULT_LIFETIME)
     until = asyncio.get_running_loop().time() + application.services.settings.oauth_callback_wait_seconds
     result = await insist(sign, until=until)  # all is done, and whoever did it shall not be told of a failure
@@ -114,6 +117,8 @@ async def show_success(request: Request) -> Response:
         around=await frame(request, mine) if mine else {"base": application.services.settings.base_path},
         email=str(claims["email"]),
         gateway=gateway,
+        shared=bool(claims.get("company")),
+        account=str(claims.get("account", "")),
         mcp_url=mcp_url_of(request, gateway.id),
     )
 
@@ -138,6 +143,8 @@ def _describe(completed: Completed) -> dict[str, Any]:
         "gateway_id": completed.gateway.id,
         "gateway_name": completed.gateway.name,
         "app_user_email": completed.app_user_email,
+        "account": completed.account,
+        "shared": completed.shared,
         "flow_id": completed.flow_id,
     }
 

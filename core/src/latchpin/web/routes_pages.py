@@ -62,7 +62,7 @@ async def show_gateways(request: Request, caller: SignedInCaller, application: C
     """The gateways that the caller may use, with what can be done about each; then what is left at others."""
     gateways = await application.gateways.list(caller)
     usable = {gateway.id for gateway in gateways}
-    own = await application.connections.list(caller, user=caller.email)
+    own = [each for each in await application.connections.list(caller, user=caller.email) if not each.shared]
     # One after the other: a thousand tools each, asked for at once, would keep everybody else's reads waiting.
     rows = [await _row(application, gateway, caller) for gateway in gateways]
     return render(
@@ -71,13 +71,14 @@ async def show_gateways(request: Request, caller: SignedInCaller, application: C
         headers=WITH_SCRIPTS,
         **await frame(request, caller),
         rows=rows,
-        left=[each.gateway for each in own if each.gateway.id not in usable],
+        left=list({each.gateway.id: each.gateway for each in own if each.gateway.id not in usable}.values()),
     )
 
 
 async def _row(application: Application, gateway: Gateway, caller: Caller) -> pages.GatewayRow:
     said = await application.status.describe(gateway, caller)
     personal = needs_browser(gateway)
+    shared = personal and gateway.connection == "shared"
     status, text = _status(said["user_token_status"]) if personal else ("", "")
     return pages.GatewayRow(
         id=gateway.id,
@@ -86,9 +87,12 @@ async def _row(application: Application, gateway: Gateway, caller: Caller) -> pa
         auth_type=gateway.auth_type,
         status=status,
         status_text=text,
-        authorizes=personal,
-        connected=personal and status != "missing",
+        authorizes=personal and (not shared or caller.is_admin),
+        connected=personal and status != "missing" and (not shared or caller.is_admin),
         tools=pages.shown_tools(await application.toolbox.stored(gateway, caller)),
+        shared=shared,
+        connected_by=said.get("connected_by"),
+        account=said.get("account") or "",
     )
 
 

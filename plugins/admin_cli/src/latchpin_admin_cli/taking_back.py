@@ -90,7 +90,7 @@ async def _delete(application: Application) -> list[tuple[Gateway, list[StoredTo
     await application.assertions.clear()
     for gateway, tokens in taken:
         for token in tokens:
-            await services.tools.replace(gateway.id, token.app_user_email, {})
+            await services.tools.replace(gateway.id, token.app_user_email, {}, token.label)
     return taken
 
 

@@ -9,18 +9,19 @@ from typing import Self
 
 from latchpin.contracts import Context, Signer
 from latchpin.errors import LatchpinError, RecordConflict
-from latchpin.model import CLIENT_ITSELF, Fact
+from latchpin.model import CLIENT_ITSELF, COMPANY, Fact
 from latchpin.sdk.stores import Batcher
 
 from latchpin_audit.chain import build_chain
 from latchpin_audit.entry import AuditEntry, AuditNote
-from latchpin_audit.pseudonyms import GATEWAY, Pseudonyms
+from latchpin_audit.pseudonyms import COMPANYS, GATEWAY, Pseudonyms
 from latchpin_audit.records import AUDIT, AuditRecords
 
 __all__ = ["AuditLog"]
 
 _log = logging.getLogger("latchpin.audit")
 
+_NOBODY = {CLIENT_ITSELF: GATEWAY, COMPANY: COMPANYS}
 _ATTEMPTS = 100
 _PAUSE = 0.005
 """Seconds between two tries while other workers extend the chain."""
@@ -89,7 +90,7 @@ class AuditLog:
     async def _name(self, person: str) -> str:
         if not person:
             return ""
-        return GATEWAY if person == CLIENT_ITSELF else await self.pseudonyms.of(person)
+        return _NOBODY.get(person) or await self.pseudonyms.of(person)
 
     async def _send(self, notes: Sequence[AuditNote]) -> Sequence[None]:
         rest = notes

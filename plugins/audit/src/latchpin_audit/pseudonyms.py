@@ -15,10 +15,12 @@ from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 
-__all__ = ["GATEWAY", "Pseudonyms"]
+__all__ = ["COMPANYS", "GATEWAY", "Pseudonyms"]
 
 GATEWAY = "gateway"
 """Stands for the gateway itself, which is no person."""
+COMPANYS = "company"
+"""Stands for whoever uses the account that all share."""
 
 
 class Pseudonyms:

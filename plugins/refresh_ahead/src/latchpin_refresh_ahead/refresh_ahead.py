@@ -24,7 +24,7 @@ from latchpin.errors import (
     UpstreamUnreachable,
     UpstreamUnreadable,
 )
-from latchpin.model import Caller, StoredToken
+from latchpin.model import COMPANY, Caller, Gateway, StoredToken
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
@@ -112,8 +112,7 @@ class RefreshAhead:
 
     async def _refresh(self, token: StoredToken, pile: _Pile) -> None:
         try:
-            caller = await self._application.with_groups(Caller(token.app_user_email))
-            gateway = await self._application.gateways.get(token.gateway_id, caller)
+            gateway = await self._gateway(token)
             await self._application.tokens.refresh_ahead(gateway, token)
         except (NotFound, AuthorizationRequired):  # the user may no longer use the gateway, or must authorize again
             await self._put_off(token, forever=True)
@@ -127,9 +126,25 @@ class RefreshAhead:
             _log.exception("Renewing a token of %s ahead of time failed", pile.issuer)
             await self._put_off(token)
 
+    async def _gateway(self, token: StoredToken) -> Gateway:
+        """The gateway where the token is used.
+
+        Raises:
+            NotFound: there is none, its owner may not use it, or another account is used there now.
+        """
+        gateways, shared = self._application.gateways, token.app_user_email == COMPANY
+        if shared:
+            gateway = await gateways.get_any(token.gateway_id)
+        else:
+            caller = await self._application.with_groups(Caller(token.app_user_email))
+            gateway = await gateways.get(token.gateway_id, caller)
+        if shared != (gateway.connection == "shared"):
+            raise NotFound("it rests: another account is used there now")
+        return gateway
+
     async def _put_off(self, token: StoredToken, *, forever: bool = False) -> None:
         """Let it not be due for a while; ``forever``, or if it has expired: until somebody uses it."""
-        current = await self._stored.get(token.gateway_id, token.app_user_email)
+        current = await self._stored.get(token.gateway_id, token.app_user_email, token.label)
         if current is None or current.renew_at is None:
             return
         now = self._clock()

@@ -127,6 +127,20 @@ AUTHORIZATION_REQUIRED = Cause(
     ),
     see="the-token-is-gone",
 )
+SHARED_CONNECTION_MISSING = Cause(
+    slug="shared-connection-missing",
+    fault="the administrator",
+    status=403,
+    title="An administrator connects this server",
+    public="This server is used with one account for all, which an administrator connects.",
+    happened="{what}",
+    remedy="Ask an administrator to connect it.",
+    meaning=(
+        "The gateway's connection is shared: its one account is not connected, or no longer works, and the caller is "
+        "no administrator. Nobody else can connect it, so nobody else is given a link."
+    ),
+    see="the-token-is-gone",
+)
 IDENTITY_ASSERTION_REQUIRED = Cause(
     slug="identity-assertion-required",
     fault="the person",
@@ -166,6 +180,7 @@ CALLER = (
     CONFLICT,
     TOO_MANY_PENDING,
     AUTHORIZATION_REQUIRED,
+    SHARED_CONNECTION_MISSING,
     IDENTITY_ASSERTION_REQUIRED,
     KEY_REFUSED,
 )

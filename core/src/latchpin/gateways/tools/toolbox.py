@@ -113,14 +113,22 @@ class Toolbox:
 
     async def stored(self, gateway: Gateway, caller: Caller) -> list[StoredTool]:
         """Look at what was fetched before, by name; without what is held back from the caller now."""
-        tools = await self._services.tools.list(gateway.id, caller.email)
+        tools = await self._services.tools.list(gateway.id, caller.email, await self._label(gateway, caller))
         kept = {tool["name"] for tool in await self._gates.keep(gateway, caller, [tool.definition for tool in tools])}
         return [tool for tool in tools if tool.name in kept]
+
+    async def _label(self, gateway: Gateway, caller: Caller) -> str:
+        """The label of the account that serves the caller."""
+        if caller.account is not None or gateway.auth_type == "none":
+            return caller.account or ""
+        stored = await self._tokens.stored_for(gateway, caller)
+        return "" if stored is None else stored.label
 
     async def _fetch(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Fetched:
         listing = await self._list(gateway, caller, token)
         by_name = {str(definition["name"]): definition for definition in listing.tools}
-        changes = await self._services.tools.replace(gateway.id, caller.email, by_name)
+        label = "" if token is None else token.stored.label
+        changes = await self._services.tools.replace(gateway.id, caller.email, by_name, label)
         tell = self._services.activity.tell
         await tell("tools.fetched", subject=caller.email, gateway_id=gateway.id, count=len(by_name))
         for odd in listing.left_out:
@@ -146,7 +154,7 @@ class Toolbox:
         except TokenRefused as exc:
             if exc.error != INVALID_TOKEN or not needs_browser(gateway):
                 raise
-            raise self._tokens.refused(gateway, exc) from exc
+            raise self._tokens.refused(gateway, caller, renewed.stored, exc) from exc
 
     async def _ask(self, gateway: Gateway, token: UsableToken | None) -> Listing:
         from latchpin.gateways.tools.sdk import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched

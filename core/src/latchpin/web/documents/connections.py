@@ -51,6 +51,13 @@ class GatewayStatus(Document):
     redirect_uri: str | None = None
     issuer: str | None = None
     message: str
+    connection: Literal["own", "shared"] | None = Field(
+        None, description="Whose account is used: each person's own, or one that an administrator connects for all."
+    )
+    account: str | None = Field(
+        None, description="The label of the account that serves the caller; null: there is none."
+    )
+    connected_by: str | None = Field(None, description="Who connected it, where all share it.")
     user_token_status: UserTokenStatus | None = None
 
 
@@ -67,6 +74,11 @@ class Connection(Document):
     expires_at: Moment
     created_at: Moment
     updated_at: Moment
+    account: str = Field(description="The label of the account, of several that one person has there; empty: none.")
+    default: bool = Field(description="Whether it serves its owner where a program names no account.")
+    shared: bool = Field(description="Whether it is the account that all share; app_user_email is then (company).")
+    connected_by: str | None = Field(description="Who connected it, where all share it.")
+    in_use: bool = Field(description="False: the gateway uses another account now, own or shared.")
 
 
 class ConnectionList(Document):
@@ -103,6 +115,13 @@ class EndedConnection(Document):
     authorization_server: str
 
 
+class SharedConnection(Document):
+    """An account that all share and the user connected. It stays."""
+
+    gateway_id: Id
+    gateway_name: str
+
+
 class EndedBesides(Document):
     """What a plugin ended because the user's sessions ended: an application's access, a personal token."""
 
@@ -115,6 +134,7 @@ class EverythingDisconnected(Message):
 
     signed_out: bool = Field(description="Whether the user's sessions ended too: they do where an administrator asks.")
     connections: list[EndedConnection]
+    stay: list[SharedConnection] = Field(description="What the user connected for all. An administrator ends it.")
     besides: list[EndedBesides]
 
 
@@ -124,6 +144,8 @@ class AuthorizationCompleted(Message):
     gateway_id: Id
     gateway_name: str
     app_user_email: str
+    account: str
+    shared: bool
     flow_id: Id
 
 

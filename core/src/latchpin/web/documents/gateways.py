@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from latchpin.model import AuthType
+from latchpin.model import AuthType, ConnectionKind
 from latchpin.web.documents.base import Document, Id, Moment
 
 __all__ = [
@@ -66,6 +66,7 @@ class GatewayDocument(Document):
     name: str
     url: str
     auth_type: AuthType
+    connection: ConnectionKind
     allowed_users: list[str] | None = Field(None, description="Left out for callers who are no administrators.")
     oauth_config: GatewayConfig | None
     api_key: ApiKeyPlace | None
