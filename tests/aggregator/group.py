@@ -1,8 +1,8 @@
 """Twenty-five real servers in the process of the tests, of all kinds that stand behind one endpoint.
 
 Official SDK servers as they are, which speak both eras, and such as speak one; FastMCP's where it is installed; servers
-that want their person's authorization, one of them with tokens bound to a key; one that is silent, one dead, one that
-refuses everybody with 401, one with 403.
+that want their person's authorization, one of them with tokens bound to a key; one that wants an API key; one that is
+silent, one dead, one that refuses everybody with 401, one with 403.
 """
 
 from __future__ import annotations
@@ -22,17 +22,22 @@ from mcp_types import CreateMessageResult, ListRootsResult, SamplingMessage, Tex
 from pydantic import BaseModel
 
 from tests.aggregator.conftest import ERAS, Backstage, Server, start_server
+from tests.api_keys.conftest import HEADER, KEY
+from tests.api_keys.keyed_server import start_keyed
 from tests.providers import start_demo_provider, start_fault_switch
 from tests.providers.identity_provider import KeyBound, bind_tokens
 from tests.proxy.conftest import open_fastmcp_server, read, reply, start_scripted
 from tests.servers import serve_asgi
 from tests.support.gateway_process import DeployedGateway
 
-__all__ = ["BROKEN", "PROTECTED", "Group", "start_group"]
+__all__ = ["BROKEN", "KEYED", "PROTECTED", "WAITING", "Group", "start_group"]
 
 MANY = 25
 PROTECTED = frozenset({"protected", "bound"})
 """The slugs of those that want an authorization; each has the tool ``who_am_i``."""
+KEYED = "keyed"
+"""The slug of the one that wants an API key; it has the tool ``say``."""
+WAITING = PROTECTED | {KEYED}
 BROKEN = frozenset({"silent", "dead", "refusing", "unwilling"})
 
 
@@ -56,11 +61,13 @@ class Group:
 
     async def add_to(self, deployed: DeployedGateway) -> dict[str, str]:
         """Make a gateway for each, and give their ids by slug."""
-        free = {"auth_type": "none"}
-        return {
-            slug: await deployed.add(url, name=slug, **({} if slug in PROTECTED else free))
-            for slug, url in self.places.items()
-        }
+        return {slug: await deployed.add(url, name=slug, **_auth(slug)) for slug, url in self.places.items()}
+
+
+def _auth(slug: str) -> dict[str, Any]:
+    if slug == KEYED:
+        return {"auth_type": "api_key", "api_key": {"header": HEADER}}
+    return {} if slug in PROTECTED else {"auth_type": "none"}
 
 
 # -- an official server, with all that a tool can do ---------------------------------------------------------------
@@ -151,12 +158,13 @@ def start_group() -> Iterator[Group]:
         places = {f"fast-{number}": stack.enter_context(open_fastmcp_server()) for number in range(fast)}
         alike = {f"{era}-{number}": stack.enter_context(start_server(era)) for era in ERAS for number in range(6)}
         places |= {slug: server.url for slug, server in alike.items()}
-        left = MANY - len(places) - len(BROKEN) - len(PROTECTED)
+        left = MANY - len(places) - len(BROKEN) - len(WAITING)
         places |= {f"official-{number}": stack.enter_context(_start_official(official)) for number in range(left)}
         open_to_all = sorted(places)
         places["protected"] = stack.enter_context(start_demo_provider()).mcp_url
         switch = stack.enter_context(start_fault_switch())
         places["bound"] = switch.provider.mcp_url
+        places[KEYED] = stack.enter_context(start_keyed((HEADER.lower(), KEY))).url
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         places["silent"] = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
         places["dead"] = "http://127.0.0.1:1/mcp"

@@ -14,8 +14,9 @@ import pytest
 from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
 
 from tests.aggregator.conftest import connected, start_gateway
-from tests.aggregator.group import BROKEN, PROTECTED, Group, start_group
+from tests.aggregator.group import BROKEN, KEYED, PROTECTED, WAITING, Group, start_group
 from tests.aggregator.test_both_eras import text_of
+from tests.api_keys.conftest import KEY
 from tests.providers.clients import Age
 from tests.support.gateway_process import ALICE, DeployedGateway
 
@@ -158,7 +159,7 @@ async def all_are_listed(program: Program, group: Group) -> None:
     """However late a busy machine is with some."""
     while not {f"{slug}__shout" for slug in group.open} <= (names := await program.tools()):
         assert "latchpin_connect" in names
-    assert not [name for name in names if name.partition("__")[0] in PROTECTED]
+    assert not [name for name in names if name.partition("__")[0] in WAITING]
 
 
 async def all_are_called_and_the_others_named(program: Program, group: Group) -> None:
@@ -166,7 +167,7 @@ async def all_are_called_and_the_others_named(program: Program, group: Group) ->
     assert [text_of(answer) for answer in answers] == [f"{slug.upper()}!" for slug in group.open]
     lines = text_of(await program.call("latchpin_connect")).splitlines()
     named = {line.split(" ")[1]: "Open in a browser" in line for line in lines if line.startswith("- ")}
-    assert named == dict.fromkeys(BROKEN, False) | dict.fromkeys(PROTECTED, True)
+    assert named == dict.fromkeys(BROKEN, False) | dict.fromkeys(WAITING, True)
 
 
 async def it_hears_and_answers(program: Program, person: Person, *, quiet: bool) -> None:
@@ -201,3 +202,8 @@ async def servers_are_connected_in_the_middle(program: Program, deployed: Deploy
         while f"{slug}__who_am_i" not in await program.tools():
             pass
         assert ALICE in text_of(await program.call(f"{slug}__who_am_i"))
+    async with deployed.api(email) as http:
+        assert (await http.put(f"/gateways/{ids[KEYED]}/key", json={"key": KEY})).is_success
+    while f"{KEYED}__say" not in await program.tools():
+        pass
+    assert text_of(await program.call(f"{KEYED}__say", {"text": "in"})) == "in"
