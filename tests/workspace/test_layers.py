@@ -12,6 +12,7 @@ import pytest
 CORE = Path(__file__).resolve().parents[2] / "core" / "src" / "latchpin"
 
 LAYERS = (
+    "lazily",
     "errors mcp model",
     "contracts settings",
     "oauth plugins records",

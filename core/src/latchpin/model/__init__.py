@@ -17,8 +17,9 @@ was under way), ``Facts`` (what one step may tell) and ``MOST_STEPS`` (how many 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from latchpin.lazily import finder
 
 if TYPE_CHECKING:
     from latchpin.model.answers import ClientCredentials, Reply, ServerMetadata, TokenGrant
@@ -83,33 +84,35 @@ __all__ = [
     "write_group",
 ]
 
-_MODULES = {
-    "answers": ("ClientCredentials", "Reply", "ServerMetadata", "TokenGrant"),
-    "document": ("ID_INDEX", "CollectionSpec", "Document", "Span", "index_time"),
-    "facts": ("Fact", "FactKind", "OwnFact"),
-    "gateway": (
-        "JWT_BEARER",
-        "ApiKeyConfig",
-        "AuthType",
-        "ConnectionKind",
-        "Gateway",
-        "IdentityProvider",
-        "OAuthConfig",
-    ),
-    "groups": ("GROUP", "read_groups", "write_group"),
-    "pending": ("PendingAuthorization", "StateKey"),
-    "person": ("VIA_ACCESS_TOKEN", "Caller", "Evidence", "IdentityAssertion"),
-    "records": ("CLIENT_ITSELF", "COMPANY", "RegisteredClient", "StoredToken", "StoredTool", "ToolChanges"),
-    "sealed": ("Sealed",),
-    "server_profile": ("NO_PROFILE", "ServerProfile"),
-    "step_names": ("Phase", "StepName"),
-}
-"""What is where. A module is loaded when a value of it is asked for: the list of commands has no use for any."""
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
-    for module, names in _MODULES.items():
-        if name in names:
-            globals()[name] = value = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.model.answers": ("ClientCredentials", "Reply", "ServerMetadata", "TokenGrant"),
+        "latchpin.model.document": ("ID_INDEX", "CollectionSpec", "Document", "Span", "index_time"),
+        "latchpin.model.facts": ("Fact", "FactKind", "OwnFact"),
+        "latchpin.model.gateway": (
+            "JWT_BEARER",
+            "ApiKeyConfig",
+            "AuthType",
+            "ConnectionKind",
+            "Gateway",
+            "IdentityProvider",
+            "OAuthConfig",
+        ),
+        "latchpin.model.groups": ("GROUP", "read_groups", "write_group"),
+        "latchpin.model.pending": ("PendingAuthorization", "StateKey"),
+        "latchpin.model.person": ("VIA_ACCESS_TOKEN", "Caller", "Evidence", "IdentityAssertion"),
+        "latchpin.model.records": (
+            "CLIENT_ITSELF",
+            "COMPANY",
+            "RegisteredClient",
+            "StoredToken",
+            "StoredTool",
+            "ToolChanges",
+        ),
+        "latchpin.model.sealed": ("Sealed",),
+        "latchpin.model.server_profile": ("NO_PROFILE", "ServerProfile"),
+        "latchpin.model.step_names": ("Phase", "StepName"),
+    },
+)
+"""The list of commands has no use for any of them."""

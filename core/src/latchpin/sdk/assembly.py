@@ -15,18 +15,19 @@ processes that serve on a record store::
         application = Application(services)
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from latchpin.assembly.clock import utc_now
-from latchpin.assembly.looking import Looking
-from latchpin.assembly.plugin_report import OfferRow, build_plugin_report
-from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
-from latchpin.plugins.host import Plugins
-from latchpin.plugins.known_settings import changed_settings, doubtful_settings, settings_models, shown_settings
-from latchpin.workers.instances import list_instances
+from latchpin.lazily import finder
 
 if TYPE_CHECKING:
     from latchpin.assembly.assembling import assemble
+    from latchpin.assembly.clock import utc_now
+    from latchpin.assembly.looking import Looking
+    from latchpin.assembly.plugin_report import OfferRow, build_plugin_report
+    from latchpin.assembly.selection import NO_STATE_STORE, Selection, select_stores
+    from latchpin.plugins.host import Plugins
+    from latchpin.plugins.known_settings import changed_settings, doubtful_settings, settings_models, shown_settings
+    from latchpin.workers.instances import list_instances
 
 __all__ = [
     "NO_STATE_STORE",
@@ -45,11 +46,21 @@ __all__ = [
     "utc_now",
 ]
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are anything
-    """Give ``assemble``, and load all of the gateway with it, when somebody asks: to look at settings does without."""
-    if name == "assemble":
-        from latchpin.assembly.assembling import assemble  # noqa: PLC0415  see above
-
-        return assemble
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.assembly.assembling": ("assemble",),
+        "latchpin.assembly.clock": ("utc_now",),
+        "latchpin.assembly.looking": ("Looking",),
+        "latchpin.assembly.plugin_report": ("OfferRow", "build_plugin_report"),
+        "latchpin.assembly.selection": ("NO_STATE_STORE", "Selection", "select_stores"),
+        "latchpin.plugins.host": ("Plugins",),
+        "latchpin.plugins.known_settings": (
+            "changed_settings",
+            "doubtful_settings",
+            "settings_models",
+            "shown_settings",
+        ),
+        "latchpin.workers.instances": ("list_instances",),
+    },
+)

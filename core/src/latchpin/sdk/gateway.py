@@ -47,25 +47,30 @@ insists that its grant is offered. ``open_configured_secret`` opens a secret of 
 whether a text has the form of a gateway's or a flow's id.
 """
 
-from latchpin.application import Application
-from latchpin.clients.options import RegistrationOptions
-from latchpin.clients.secrets import open_configured_secret, open_registered_secret
-from latchpin.gateways.access import Access, AccessCache
-from latchpin.gateways.api_keys import KeptKey
-from latchpin.gateways.body import AllowedUsers
-from latchpin.gateways.connections import Connection
-from latchpin.gateways.endpoint import mcp_endpoint
-from latchpin.gateways.named import find_named
-from latchpin.gateways.registry import describe_gateway, parse_gateway_body
-from latchpin.gateways.removal import Removed
-from latchpin.identity.allowance import is_allowed, may_use
-from latchpin.model.ids import is_id
-from latchpin.oauth.status import TokenHealth, TokenStatus
-from latchpin.servers.found import FoundServer, Step
-from latchpin.services import Services
-from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
-from latchpin.tokens.endpoint import Revocation
-from latchpin.tokens.service import UsableToken
+from typing import TYPE_CHECKING
+
+from latchpin.lazily import finder
+
+if TYPE_CHECKING:
+    from latchpin.application import Application
+    from latchpin.clients.options import RegistrationOptions
+    from latchpin.clients.secrets import open_configured_secret, open_registered_secret
+    from latchpin.gateways.access import Access, AccessCache
+    from latchpin.gateways.api_keys import KeptKey
+    from latchpin.gateways.body import AllowedUsers
+    from latchpin.gateways.connections import Connection
+    from latchpin.gateways.endpoint import mcp_endpoint
+    from latchpin.gateways.named import find_named
+    from latchpin.gateways.registry import describe_gateway, parse_gateway_body
+    from latchpin.gateways.removal import Removed
+    from latchpin.identity.allowance import is_allowed, may_use
+    from latchpin.model.ids import is_id
+    from latchpin.oauth.status import TokenHealth, TokenStatus
+    from latchpin.servers.found import FoundServer, Step
+    from latchpin.services import Services
+    from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
+    from latchpin.tokens.endpoint import Revocation
+    from latchpin.tokens.service import UsableToken
 
 __all__ = [
     "Access",
@@ -96,3 +101,28 @@ __all__ = [
     "require_grant",
     "subject_of",
 ]
+
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.application": ("Application",),
+        "latchpin.clients.options": ("RegistrationOptions",),
+        "latchpin.clients.secrets": ("open_configured_secret", "open_registered_secret"),
+        "latchpin.gateways.access": ("Access", "AccessCache"),
+        "latchpin.gateways.api_keys": ("KeptKey",),
+        "latchpin.gateways.body": ("AllowedUsers",),
+        "latchpin.gateways.connections": ("Connection",),
+        "latchpin.gateways.endpoint": ("mcp_endpoint",),
+        "latchpin.gateways.named": ("find_named",),
+        "latchpin.gateways.registry": ("describe_gateway", "parse_gateway_body"),
+        "latchpin.gateways.removal": ("Removed",),
+        "latchpin.identity.allowance": ("is_allowed", "may_use"),
+        "latchpin.model.ids": ("is_id",),
+        "latchpin.oauth.status": ("TokenHealth", "TokenStatus"),
+        "latchpin.servers.found": ("FoundServer", "Step"),
+        "latchpin.services": ("Services",),
+        "latchpin.tokens.client_grant": ("needs_browser", "require_grant", "subject_of"),
+        "latchpin.tokens.endpoint": ("Revocation",),
+        "latchpin.tokens.service": ("UsableToken",),
+    },
+)

@@ -15,13 +15,18 @@ keys (RFC 7517), ``parse_key_set`` reads such keys, and ``SIGNING_ALGORITHMS`` a
 ``AssertionStore`` keeps identity providers' ID tokens about people, sealed, until they expire.
 """
 
-from latchpin.identity.address import parse_email
-from latchpin.identity.assertion_store import AssertionStore
-from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet, parse_key_set
-from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
-from latchpin.identity.login import create_link
-from latchpin.identity.presented import parse_authorization
-from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of, ended_at
+from typing import TYPE_CHECKING
+
+from latchpin.lazily import finder
+
+if TYPE_CHECKING:
+    from latchpin.identity.address import parse_email
+    from latchpin.identity.assertion_store import AssertionStore
+    from latchpin.identity.jwks import SIGNING_ALGORITHMS, KeySet, parse_key_set
+    from latchpin.identity.jwts import Verifier, decode_jwt, explain_jwt, read_key_id
+    from latchpin.identity.login import create_link
+    from latchpin.identity.presented import parse_authorization
+    from latchpin.identity.revocations import EVERYBODY, SessionRevocations, end_everything_of, ended_at
 
 __all__ = [
     "EVERYBODY",
@@ -40,3 +45,16 @@ __all__ = [
     "parse_key_set",
     "read_key_id",
 ]
+
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.identity.address": ("parse_email",),
+        "latchpin.identity.assertion_store": ("AssertionStore",),
+        "latchpin.identity.jwks": ("SIGNING_ALGORITHMS", "KeySet", "parse_key_set"),
+        "latchpin.identity.jwts": ("Verifier", "decode_jwt", "explain_jwt", "read_key_id"),
+        "latchpin.identity.login": ("create_link",),
+        "latchpin.identity.presented": ("parse_authorization",),
+        "latchpin.identity.revocations": ("EVERYBODY", "SessionRevocations", "end_everything_of", "ended_at"),
+    },
+)

@@ -20,15 +20,26 @@ it may be, and ``find_roots`` names the file of the roots that TLS trusts.
 everywhere: it is followed within one origin, at most ``MOST_REDIRECTS`` times.
 """
 
-from latchpin.outbound.addresses import refusal
-from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
-from latchpin.outbound.egress import find_egress
-from latchpin.outbound.failure import Failure
-from latchpin.outbound.http import GuardedSession, open_session
-from latchpin.outbound.messages import Answer, Outgoing
-from latchpin.outbound.redirects import MOST_REDIRECTS, explain_redirect, follow_redirect, is_redirect, tell_redirect
-from latchpin.outbound.tls import find_roots
-from latchpin.outbound.upstream import explain_failure, host_of
+from typing import TYPE_CHECKING
+
+from latchpin.lazily import finder
+
+if TYPE_CHECKING:
+    from latchpin.outbound.addresses import refusal
+    from latchpin.outbound.decoding import BodyTooLarge, BodyUndecodable, ByteBudget, open_decoder
+    from latchpin.outbound.egress import find_egress
+    from latchpin.outbound.failure import Failure
+    from latchpin.outbound.http import GuardedSession, open_session
+    from latchpin.outbound.messages import Answer, Outgoing
+    from latchpin.outbound.redirects import (
+        MOST_REDIRECTS,
+        explain_redirect,
+        follow_redirect,
+        is_redirect,
+        tell_redirect,
+    )
+    from latchpin.outbound.tls import find_roots
+    from latchpin.outbound.upstream import explain_failure, host_of
 
 __all__ = [
     "MOST_REDIRECTS",
@@ -51,3 +62,24 @@ __all__ = [
     "refusal",
     "tell_redirect",
 ]
+
+__getattr__ = finder(
+    __name__,
+    {
+        "latchpin.outbound.addresses": ("refusal",),
+        "latchpin.outbound.decoding": ("BodyTooLarge", "BodyUndecodable", "ByteBudget", "open_decoder"),
+        "latchpin.outbound.egress": ("find_egress",),
+        "latchpin.outbound.failure": ("Failure",),
+        "latchpin.outbound.http": ("GuardedSession", "open_session"),
+        "latchpin.outbound.messages": ("Answer", "Outgoing"),
+        "latchpin.outbound.redirects": (
+            "MOST_REDIRECTS",
+            "explain_redirect",
+            "follow_redirect",
+            "is_redirect",
+            "tell_redirect",
+        ),
+        "latchpin.outbound.tls": ("find_roots",),
+        "latchpin.outbound.upstream": ("explain_failure", "host_of"),
+    },
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from latchpin.errors import NotFound, SettingsError
@@ -20,12 +20,13 @@ from latchpin.sdk.commands import (
     run,
     say,
 )
-from latchpin.sdk.gateway import Application, Removed, describe_gateway, mcp_endpoint, parse_gateway_body
 from latchpin.sdk.hooks import NAVIGATION
-from latchpin_inspection.discovering import discover
 from rich.markup import escape
 
 from latchpin_admin_cli.inspection import print_inspection
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application, Removed
 
 app = typer.Typer(name="gateways", help="Add, change, list, show and remove gateways.", no_args_is_help=True)
 
@@ -67,6 +68,8 @@ def add(  # noqa: PLR0917  typer passes them by name
 
     Exits with 3 if it was added and discovery cannot go on: it is kept, and nobody can authorize it yet.
     """
+    from latchpin.sdk.gateway import parse_gateway_body  # noqa: PLC0415  the help does without the gateway
+
     document: dict[str, Any] = {"url": url, "auth_type": auth}
     if name is not None:
         document["name"] = name
@@ -80,13 +83,13 @@ def add(  # noqa: PLR0917  typer passes them by name
         async with opened(*TO_SERVERS) as application:
             gateway = await application.gateways.create(parse_gateway_body(document), OPERATOR)
             wanted = gateway.oauth is not None and not no_discover
-            found = (await discover(application, gateway)).describe() if wanted else None
+            found = await _discover(application, gateway) if wanted else None
             return gateway, found, application.services.settings.authorize_url(gateway.id)
 
     gateway, found, authorize_url = run(work())
     stuck = found is not None and bool(found["why"])
     if as_json:
-        print_json(describe_gateway(gateway) | ({"discovery": found} if found is not None else {}))
+        print_json(_describe(gateway) | ({"discovery": found} if found is not None else {}))
         _end_if(stuck, gateway)
         return
     out.print(f"Added [bold]{escape(gateway.name)}[/bold] as {gateway.id}", highlight=False, soft_wrap=True)
@@ -125,6 +128,8 @@ def edit(  # noqa: PLR0917  typer passes them by name
         document["oauth_config"] = _parse_config(config)
     document |= _key_place(api_key_header, api_key_prefix)
 
+    from latchpin.sdk.gateway import parse_gateway_body  # noqa: PLC0415  as above
+
     async def work() -> Gateway:
         async with opened() as application:
             gateway = await find_gateway(application, which)
@@ -132,7 +137,7 @@ def edit(  # noqa: PLR0917  typer passes them by name
 
     gateway = run(work())
     if as_json:
-        print_json(describe_gateway(gateway))
+        print_json(_describe(gateway))
         return
     say(f"Changed {gateway.name}, which is at revision {gateway.revision} now")
 
@@ -156,7 +161,7 @@ def list_all(as_json: Json = False) -> None:
 
     gateways = run(work())
     if as_json:
-        print_json([describe_gateway(gateway) for gateway in gateways])
+        print_json(list(map(_describe, gateways)))
         return
     if not gateways:
         say("There is no gateway yet; add one with: latchpin gateways add https://mcp.example.com/mcp")
@@ -172,14 +177,14 @@ def show(which: Which, as_json: Json = False) -> None:
     async def work() -> dict[str, Any]:
         async with opened(*TO_SERVERS) as application:
             gateway = await find_gateway(application, which)
-            shown = describe_gateway(gateway)
+            shown = _describe(gateway)
             shown["redirect_uri"] = (
                 gateway.oauth and gateway.oauth.redirect_uri
             ) or application.services.settings.redirect_uri
             if url := _mcp_endpoint(application, gateway):
                 shown["mcp_endpoint"] = url
             if gateway.oauth is not None:
-                shown["discovery"] = (await discover(application, gateway)).describe()
+                shown["discovery"] = await _discover(application, gateway)
             return shown
 
     shown = run(work())
@@ -196,7 +201,21 @@ def show(which: Which, as_json: Json = False) -> None:
         print_inspection(found)
 
 
+def _describe(gateway: Gateway) -> dict[str, Any]:
+    from latchpin.sdk.gateway import describe_gateway  # noqa: PLC0415  as above
+
+    return describe_gateway(gateway)
+
+
+async def _discover(application: Application, gateway: Gateway) -> dict[str, Any]:
+    from latchpin_inspection.discovering import discover  # noqa: PLC0415  as above
+
+    return (await discover(application, gateway)).describe()
+
+
 def _mcp_endpoint(application: Application, gateway: Gateway) -> str | None:
+    from latchpin.sdk.gateway import mcp_endpoint  # noqa: PLC0415  as above
+
     entries = Plugins().values(NAVIGATION)
     return mcp_endpoint(entries, application.services.settings.base_url, gateway.id)
 
@@ -231,7 +250,7 @@ def confirm_issuer(
         )
     gateway = run(work(gateway, named))
     if as_json:
-        print_json(describe_gateway(gateway))
+        print_json(_describe(gateway))
         return
     say(f"Gateway {gateway.name} trusts the issuer {gateway.pinned_issuer} from now on")
 

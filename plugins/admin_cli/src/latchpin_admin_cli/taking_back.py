@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latchpin.errors import Forbidden
 from latchpin.model import Caller, Gateway, StoredToken
-from latchpin.sdk.gateway import Application, Revocation
 from latchpin.sdk.identity import EVERYBODY, end_everything_of
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application, Revocation
 
 __all__ = ["Broken", "take_back"]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from latchpin.contracts import ProtectedResource
 from latchpin.model import Caller
-from latchpin.sdk.gateway import Application
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["find_for_person", "owes_authorization"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from latchpin.contracts import Fix
@@ -13,10 +13,11 @@ from latchpin.errors import LatchpinError
 from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.commands import err, out, print_json, run, say
 
-from latchpin_doctor.examination import Examination, open_examination
-from latchpin_doctor.report import Report
-from latchpin_doctor.running import examine
 from latchpin_doctor.terminal import print_report
+
+if TYPE_CHECKING:
+    from latchpin_doctor.examination import Examination
+    from latchpin_doctor.report import Report
 
 app = typer.Typer()
 
@@ -55,6 +56,8 @@ class _Doctor:
 
     async def work(self) -> Report:
         """Check; with --fix, mend and check again, until nothing new can be mended."""
+        from latchpin_doctor.examination import open_examination  # noqa: PLC0415  the help does without the gateway
+
         tried: set[str] = set()
         for _ in range(ROUNDS):
             async with open_examination(Plugins(), gateway_id=self.gateway, offline=self.offline) as examination:
@@ -81,6 +84,8 @@ class _Doctor:
 
 
 async def _examine(examination: Examination) -> Report:
+    from latchpin_doctor.running import examine  # noqa: PLC0415  as above
+
     with err.status("Looking ...") as status:
         return await examine(examination, progress=lambda title: status.update(f"Looking at {title} ..."))
 

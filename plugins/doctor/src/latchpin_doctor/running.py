@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Check, Finding, Severity
 from latchpin.errors import LatchpinError
 from latchpin.sdk.assembly import Plugins
-from latchpin.sdk.gateway import Application
 from latchpin.sdk.hooks import CHECKS
 
 from latchpin_doctor.examination import Examination, look_at
 from latchpin_doctor.report import Checked, Report
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["examine", "run_checks"]
 

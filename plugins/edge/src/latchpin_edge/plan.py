@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latchpin.errors import SettingsError
 from latchpin.sdk.assembly import Plugins, settings_models
-from latchpin.sdk.gateway import Application
 from latchpin.sdk.outbound import find_roots
 from latchpin.sdk.settings import CoreSettings, load
 from latchpin.sdk.urls import origin_of
@@ -18,6 +18,9 @@ from latchpin_edge.folder import choose_folder
 from latchpin_edge.listening import socket_paths
 from latchpin_edge.settings import EdgeSettings, parse_listen
 from latchpin_edge.ways import Detour, Resolve, Way, find_ways, look_up
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["Front", "Limits", "Plan", "find_plan"]
 

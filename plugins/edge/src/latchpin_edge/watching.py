@@ -6,16 +6,19 @@ import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latchpin.errors import LatchpinError
 from latchpin.sdk.commands import say
-from latchpin.sdk.gateway import Application
 
 from latchpin_edge.folder import make_folder
 from latchpin_edge.kinds import Kind, render, render_files, worker_ids
 from latchpin_edge.plan import Front, Plan, find_plan
 from latchpin_edge.running import check, reload_nginx, run_program, write
 from latchpin_edge.ways import Resolve, Way, look_up
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["Watch", "keep_addresses"]
 

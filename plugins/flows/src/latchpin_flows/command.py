@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from latchpin.errors import BackendUnavailable, NotFound, SettingsError, known_causes
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say, until_told
-from latchpin.sdk.gateway import Application, is_id
+from latchpin.sdk.gateway import is_id
 from latchpin.sdk.settings import load
 
 from latchpin_flows.inspector import Flow, FlowInspector, open_inspector
@@ -23,6 +23,9 @@ from latchpin_flows.settings import FlowSettings
 from latchpin_flows.steps import FlowStep, dump_step, in_order
 from latchpin_flows.summaries import FlowOutcome, FlowQuery, FlowSummary
 from latchpin_flows.view import cause_of, describe_flow, describe_step, describe_summary, fact_texts, seconds_text
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 app = typer.Typer(name="flows", help="Look at authorizations, step by step.", no_args_is_help=True)
 

@@ -11,9 +11,9 @@ from latchpin.errors import SettingsError
 from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
 from latchpin.sdk.identity import parse_email
 
+from latchpin_authorization_server.commands.opening import open_server
 from latchpin_authorization_server.grants.grant import Grant
 from latchpin_authorization_server.people.applications import Applications, describe_grant
-from latchpin_authorization_server.server import open_server
 
 app = typer.Typer(
     name="applications", help="What may use MCP servers as whom: list it, and end it.", no_args_is_help=True
@@ -39,7 +39,7 @@ def list_all(
 
     async def work() -> list[Grant]:
         async with opened() as application:
-            applications = Applications(await open_server(application.services.context))
+            applications = Applications(await open_server(application))
             return await applications.list(OPERATOR, user=email, client_id=client)
 
     found = run(work())
@@ -70,7 +70,7 @@ def end(
 
     async def work() -> list[Grant]:
         async with opened() as application:
-            applications = Applications(await open_server(application.services.context))
+            applications = Applications(await open_server(application))
             if grant_id is not None:
                 return [await applications.end(grant_id, OPERATOR)]
             return await applications.end_client(client or "", parse_email(user), OPERATOR)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
 
-from latchpin_authorization_server.clients.entered import EnteredClient, KeptClients, describe_client
-from latchpin_authorization_server.clients.entry import parse_entry
-from latchpin_authorization_server.clients.records import StoredClient
-from latchpin_authorization_server.server import open_server
+from latchpin_authorization_server.commands.opening import open_server
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
+
+    from latchpin_authorization_server.clients.entered import EnteredClient, KeptClients
+    from latchpin_authorization_server.clients.records import StoredClient
 
 app = typer.Typer(name="oauth-clients", help="MCP clients: enter, list, show and delete them.", no_args_is_help=True)
 
@@ -49,15 +52,18 @@ def add(
     if public:
         entry["token_endpoint_auth_method"] = "none"  # noqa: S105  that there is none
 
+    from latchpin_authorization_server.clients.entered import KeptClients  # noqa: PLC0415  the help does without
+    from latchpin_authorization_server.clients.entry import parse_entry  # noqa: PLC0415
+
     async def work() -> EnteredClient:
         async with opened() as application:
-            server = await open_server(application.services.context)
+            server = await open_server(application)
             server.check_on()
             return await KeptClients(server).enter(parse_entry(entry), OPERATOR)
 
     entered = run(work())
     if as_json:
-        print_json(describe_client(entered.stored) | {"client_secret": entered.secret or None})
+        print_json(_describe(entered.stored) | {"client_secret": entered.secret or None})
         return
     sys.stdout.write(f"client_id      {entered.stored.client.id}\n")
     if entered.secret:
@@ -77,12 +83,12 @@ def list_all(
 
     async def work() -> list[StoredClient]:
         async with opened() as application:
-            clients = KeptClients(await open_server(application.services.context))
+            clients = await _kept_clients(application)
             return await clients.list("registered" if registered else "entered", limit=limit)
 
     found = run(work())
     if as_json:
-        print_json([describe_client(stored) for stored in found])
+        print_json(list(map(_describe, found)))
         return
     if not found:
         say("No client registered itself." if registered else "No client is entered.")
@@ -100,9 +106,9 @@ def show(client_id: ClientId, as_json: Json = False) -> None:
 
     async def work() -> StoredClient:
         async with opened() as application:
-            return await KeptClients(await open_server(application.services.context)).get(client_id)
+            return await (await _kept_clients(application)).get(client_id)
 
-    described = describe_client(run(work()))
+    described = _describe(run(work()))
     if as_json:
         print_json(described)
         return
@@ -119,17 +125,29 @@ def delete(
 
     async def look() -> StoredClient:
         async with opened() as application:
-            return await KeptClients(await open_server(application.services.context)).get(client_id)
+            return await (await _kept_clients(application)).get(client_id)
 
     async def work() -> None:
         async with opened() as application:
-            await KeptClients(await open_server(application.services.context)).delete(client_id, OPERATOR)
+            await (await _kept_clients(application)).delete(client_id, OPERATOR)
 
     name = run(look()).client.name
     if not yes:
         typer.confirm(f"Delete {name} with all that people allowed it?", abort=True, err=True)
     run(work())
     say(f"Deleted {name}")
+
+
+async def _kept_clients(application: Application) -> KeptClients:
+    from latchpin_authorization_server.clients.entered import KeptClients  # noqa: PLC0415  the help does without
+
+    return KeptClients(await open_server(application))
+
+
+def _describe(stored: StoredClient) -> dict[str, Any]:
+    from latchpin_authorization_server.clients.entered import describe_client  # noqa: PLC0415  as above
+
+    return describe_client(stored)
 
 
 def _minute(moment: datetime) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from latchpin.errors import InvalidRequest
 from latchpin.model import Caller
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
-from latchpin.sdk.gateway import Application
 from latchpin.sdk.hooks import GROUPS
 from latchpin.sdk.identity import parse_email
 
+from latchpin_authorization_server.commands.opening import open_server
 from latchpin_authorization_server.personal_tokens.token import PersonalToken, describe_token
-from latchpin_authorization_server.server import open_server
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 app = typer.Typer(
     name="personal-tokens", help="Personal access tokens, for programs that cannot sign in.", no_args_is_help=True
@@ -42,7 +44,7 @@ def create(
     async def work() -> str:
         async with opened(GROUPS) as application:
             resources = tuple([await _endpoint_of(application, which, owner) for which in gateway or ()])
-            tokens = (await open_server(application.services.context)).personal_tokens
+            tokens = (await open_server(application)).personal_tokens
             _, text = await tokens.create(owner.email, name=name, resources=resources, days=days, actor=OPERATOR.email)
             return text
 
@@ -59,7 +61,7 @@ def list_all(
 
     async def work() -> list[PersonalToken]:
         async with opened() as application:
-            return await (await open_server(application.services.context)).personal_tokens.list(OPERATOR, user=email)
+            return await (await open_server(application)).personal_tokens.list(OPERATOR, user=email)
 
     found = run(work())
     if as_json:
@@ -84,7 +86,7 @@ def end(token_id: Annotated[str, typer.Argument(help="Its id, as 'latchpin perso
 
     async def work() -> PersonalToken:
         async with opened() as application:
-            return await (await open_server(application.services.context)).personal_tokens.end(token_id, OPERATOR)
+            return await (await open_server(application)).personal_tokens.end(token_id, OPERATOR)
 
     token = run(work())
     sys.stdout.write(f"Ended: {token.name} of {token.email}\n")

@@ -6,13 +6,15 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latchpin.errors import Forbidden, NotFound
 from latchpin.model import Caller
 
 from latchpin_authorization_server.grants.grant import Grant
-from latchpin_authorization_server.server import AuthorizationServer
+
+if TYPE_CHECKING:
+    from latchpin_authorization_server.server import AuthorizationServer
 
 __all__ = ["MOST", "AllowedClient", "Applications", "describe_grant", "group_by_client"]
 
