@@ -123,6 +123,26 @@ def test_help_is_plain_and_leaves_out_no_word(monkeypatch: pytest.MonkeyPatch):
         assert [each for each in ("...\n", "\u256d") if each in said] == []
 
 
+GATEWAY = ("aiohttp", "fastapi", "latchpin.application", "latchpin.services", "sqlalchemy", "starlette")
+"""What opens or serves a gateway."""
+
+
+def test_the_help_of_no_command_loads_a_gateway():
+    loading = (
+        "import typer\nfrom latchpin.commands.command_line import build\nroot = typer.main.get_command(build())\n"
+        "for name in root.list_commands(None): root.get_command(None, name).load()"
+    )
+    loaded = modules_after(OURS_ALONE + loading)
+    assert {each.app.partition(":")[0] for each in OFFERED if each.app.startswith("latchpin")} <= set(loaded)
+    assert [name for name in GATEWAY if name in loaded] == []
+
+
+def test_to_list_plugins_loads_nothing_that_only_serves():
+    loaded = after_command("plugins", before=OURS_ALONE)
+    assert "latchpin.assembly.plugin_report" in loaded
+    assert [name for name in (*GATEWAY, "httpx") if name in loaded] == []
+
+
 @pytest.mark.needs("latchpin_connect")
 def test_a_command_that_opens_nothing_loads_no_gateway():
     loaded = after_command("clients", "list", before=OURS_ALONE)

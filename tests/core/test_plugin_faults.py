@@ -133,6 +133,7 @@ FAULTS = [
         "two plugins offer 'doctor' for latchpin_commands: ",
     ),
     ("routes", hook("latchpin_routes()", "return {'/x': print}"), "a dict, and not a fastapi.APIRouter"),
+    ("place", hook("latchpin_routes()", "return 'acme/routes.py'"), "'acme/routes.py', and a place is like package."),
     ("check", hook("latchpin_checks()", "return [print]"), "and not a latchpin.contracts.Check"),
     ("link", hook("latchpin_navigation()", "return ['/x']"), "a str, and not a latchpin.contracts.NavigationEntry"),
     ("method", hook("latchpin_pkce_methods()", "return [object()]"), "an object without name and challenge"),
@@ -177,6 +178,44 @@ async def test_what_is_wrong_is_named_alike_by_the_list_and_the_start(
     if "latchpin_commands" not in source:  # a serving process asks for no commands
         with pytest.raises(PluginError, match=r"acme-plugin 7\.2"):
             require_servable(Plugins(), CoreSettings(cache_type="memory"))
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import no_such_module", "failed in latchpin_routes: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit(3)", "failed in latchpin_routes: SystemExit: 3"),
+        ("make = None", "failed in latchpin_routes: AttributeError: "),
+        ("router = 7", "an int, and not a fastapi.APIRouter"),
+        ("def router(): return [7]", "an int, and not a fastapi.APIRouter"),
+        ("router = 'acme_routes:router'", "'acme_routes:router', where another place is named"),
+    ],
+    ids=["import", "leaves", "nothing", "no router", "makes none", "place"],
+)
+def test_what_is_named_by_its_place_is_loaded_by_what_serves_and_not_by_the_list(
+    install: Install, tmp_path: Path, monkeypatch, source: str, told: str
+):
+    (tmp_path / "acme_routes.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "acme_routes", raising=False)
+    plugins = install(hook("latchpin_routes()", "return ['acme_routes:router']"))
+    assert plugins.faults(load=False) == []
+    assert "acme_routes" not in sys.modules
+    [fault] = plugins.faults()
+    assert NAMED in fault.detail
+    assert told in fault.detail
+    with pytest.raises(PluginError) as caught:
+        require_servable(Plugins(), CoreSettings(cache_type="memory"))
+    assert caught.value.detail == fault.detail
+
+
+def test_a_place_may_hold_a_router_or_a_function_that_makes_some(install: Install, tmp_path: Path, monkeypatch):
+    made = "import fastapi\nrouter = fastapi.APIRouter()\ndef routers(): return router, router\n"
+    (tmp_path / "acme_routers.py").write_text(made)
+    monkeypatch.delitem(sys.modules, "acme_routers", raising=False)
+    plugins = install(hook("latchpin_routes()", "return ['acme_routers:router', 'acme_routers:routers']"))
+    ours = [offer.value for offer in plugins.offers(ROUTES) if offer.plugin.name == "acme"]
+    assert ours == [sys.modules["acme_routers"].router] * 3
+    assert [offer.value for offer in plugins.without([ROUTES]).offers(ROUTES)] == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import json
 
 import latchpin_sql_store  # noqa: F401  the command needs records that outlive it
 from latchpin.gateways.endpoint import mcp_endpoint
-from latchpin_proxy.plugin import latchpin_navigation, latchpin_routes
+from latchpin_proxy.plugin import latchpin_navigation
+from latchpin_proxy.routes import make_router
 
 from tests.servers import run_latchpin
 
@@ -13,9 +14,8 @@ BASE = "https://gateway.example.com/tools"
 
 def test_the_entry_names_the_route_that_is_served():
     [entry] = latchpin_navigation()
-    [router] = latchpin_routes()
     assert entry.place == "endpoint"
-    assert entry.path in {route.path for route in router.routes}
+    assert entry.path in {route.path for route in make_router().routes}
     assert mcp_endpoint([entry], BASE, "abc") == f"{BASE}/gateways/abc/mcp"
     assert mcp_endpoint([], BASE, "abc") is None
 

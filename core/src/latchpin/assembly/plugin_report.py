@@ -50,13 +50,16 @@ class PluginReport:
 
 
 def build_plugin_report(installed: Plugins) -> PluginReport:
-    """Look at what is installed, with the settings as they are read now. It never fails."""
+    """Look at what is installed, with the settings as they are read now. It never fails.
+
+    What plugins name by its place is not loaded: what is wrong there, ``latchpin doctor`` says, or the start.
+    """
     found = installed.diagnostic()
     chosen, warning = _chosen(found)
     rows = [_row(offer, chosen) for offer in found.all_offers()]
     broken = [plugin for plugin in installed.installed if plugin.error is not None]
     rows += [_row_without_offer(plugin, "(broken)", f"failed to load: {plugin.error}") for plugin in broken]
-    return PluginReport(list(dict.fromkeys(rows)), installed.faults(), warning)
+    return PluginReport(list(dict.fromkeys(rows)), installed.faults(load=False), warning)
 
 
 def _row(offer: Offer[Any], chosen: Mapping[tuple[str, str], str]) -> OfferRow:

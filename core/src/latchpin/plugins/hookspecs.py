@@ -73,6 +73,8 @@ class Hook(Generic[OfferT]):
         kind: what it returns, one or a list: a class, or a Protocol. As text where not every process may import it.
         variable: the setting that chooses one of the offers by name; ``""`` where all are used.
         used: how all are used, as ``latchpin plugins`` says it.
+        by_place: it may return ``package.module:attribute`` instead, where the thing or a function that makes one or a
+            list is: what lists plugins does without loading it.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Hook(Generic[OfferT]):
     kind: type[OfferT] | str
     variable: str = ""
     used: str = "all"
+    by_place: bool = False
 
     @property
     def words(self) -> str:
@@ -236,8 +239,10 @@ SCOPE_CEILINGS = BackendHook(
 )
 ROUTES: Hook[APIRouter] = Hook(
     "latchpin_routes",
-    "Add routes to the web application. They come after the core's own and cannot replace them.",
+    "Add routes to the web application, or say where they are: ``package.module:attribute``, a router or a function "
+    "that makes some, which a serving process loads. They come after the core's own and cannot replace them.",
     kind="fastapi.APIRouter",
+    by_place=True,
 )
 NAVIGATION = Hook(
     "latchpin_navigation",

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
+from inspect import isfunction
+from pkgutil import resolve_name
 from typing import Any, Generic, TypeVar
 
 import pluggy
@@ -61,6 +63,7 @@ class Plugins:
         self._by_module: dict[int, Plugin] = {}
         self._unloadable: list[PluginError] = []
         self._offered: dict[str, tuple[list[Offer[Any]], list[PluginError]]] = {}
+        self._loaded: dict[str, tuple[list[Offer[Any]], list[PluginError]]] = {}
         self.tolerant = False
         self.installed: list[Plugin] = []
         found = list(entry_points(group=PROJECT) if points is None else points)
@@ -93,15 +96,16 @@ class Plugins:
             self._by_module[id(module)] = plugin
         return wrong
 
-    def faults(self, hooks: Iterable[Hook[Any]] = HOOKS) -> list[PluginError]:
+    def faults(self, hooks: Iterable[Hook[Any]] = HOOKS, *, load: bool = True) -> list[PluginError]:
         """Everything that is wrong with what is installed, each naming its plugin, distribution and version.
 
         Args:
             hooks: what is offered through these is looked at.
+            load: what plugins name by its place, too.
         """
         found = [*self._unloadable, *self._misnamed()]
         for hook in hooks:
-            offers, errors = self.offers_and_errors(hook)
+            offers, errors = self.offers_and_errors(hook, load=load)
             found += [*errors, *_duplicates(offers)]
         return found
 
@@ -130,13 +134,17 @@ class Plugins:
                 faults.append(PluginError(text, remedy=remedy))
         return sorted(faults, key=lambda fault: fault.detail)
 
-    def offers(self, hook: Hook[OfferT]) -> list[Offer[OfferT]]:
+    def offers(self, hook: Hook[OfferT], *, load: bool = True) -> list[Offer[OfferT]]:
         """Everything offered through ``hook``, the built-in offers first, then by entry-point name.
+
+        Args:
+            hook: which.
+            load: what plugins name by its place, too; else it is given as that text.
 
         Raises:
             PluginError: a plugin fails in it or returns what is no offer; or two offer the same name.
         """
-        offers, errors = self.offers_and_errors(hook)
+        offers, errors = self.offers_and_errors(hook, load=load)
         if self.tolerant:
             return offers
         for error in (*errors, *_duplicates(offers)):
@@ -153,24 +161,37 @@ class Plugins:
         """The same, as if nothing were offered through ``hooks``: for a command that does not need what is."""
         found = copy.copy(self)
         found._offered = {**self._offered, **{hook.name: ([], []) for hook in hooks}}  # noqa: SLF001  its own kind
+        found._loaded = {}  # noqa: SLF001  as above
         return found
 
-    def offers_and_errors(self, hook: Hook[OfferT]) -> tuple[list[Offer[OfferT]], list[PluginError]]:
+    def offers_and_errors(
+        self, hook: Hook[OfferT], *, load: bool = True
+    ) -> tuple[list[Offer[OfferT]], list[PluginError]]:
         """What is offered through ``hook``, and what plugins failed to offer; for whoever goes on without those."""
+        offered, failed = self._named(hook)
+        if load and hook.by_place:
+            if hook.name not in self._loaded:
+                found = [each for offer in offered for each in _loaded(offer)]
+                errors = [each for each in found if isinstance(each, PluginError)]
+                self._loaded[hook.name] = [each for each in found if isinstance(each, Offer)], [*failed, *errors]
+            offered, failed = self._loaded[hook.name]
+        return list(offered), list(failed)
+
+    def _named(self, hook: Hook[Any]) -> tuple[list[Offer[Any]], list[PluginError]]:
+        """What the plugins' functions returned, places not looked at."""
         if hook.name not in self._offered:
-            offers: list[Offer[OfferT]] = []
+            offers: list[Offer[Any]] = []
             errors: list[PluginError] = []
             for implementation in getattr(self._manager.hook, hook.name).get_hookimpls():
                 found = _call(hook, implementation.function, self._by_module[id(implementation.plugin)])
                 offers += [each for each in found if isinstance(each, Offer)]
                 errors += [each for each in found if isinstance(each, PluginError)]
             self._offered[hook.name] = sorted(offers, key=lambda offer: self.installed.index(offer.plugin)), errors
-        offered, failed = self._offered[hook.name]
-        return list(offered), list(failed)
+        return self._offered[hook.name]
 
     def all_offers(self) -> list[Offer[Any]]:
-        """Everything that is offered through any hook, in the order of the hooks."""
-        return [offer for hook in HOOKS for offer in self.offers(hook)]
+        """Everything that is offered through any hook, in the order of the hooks; what is named is not loaded."""
+        return [offer for hook in HOOKS for offer in self.offers(hook, load=False)]
 
     def who_offers(self, hook: Hook[Any], name: str) -> Plugin | None:
         """The plugin that offers ``name`` through ``hook``; None if nobody does."""
@@ -219,6 +240,23 @@ def _call(hook: Hook[Any], function: Callable[[], Any], plugin: Plugin) -> Seque
     if value is None:
         return []
     return [_offer(hook, each, plugin) for each in (value if isinstance(value, list | tuple) else [value])]
+
+
+def _loaded(offer: Offer[Any]) -> Sequence[Offer[Any] | PluginError]:
+    """What is where the offer says; itself where it says no place."""
+    place = offer.value
+    if not isinstance(place, str):
+        return [offer]
+
+    def load() -> Any:  # noqa: ANN401  whatever is there
+        found = resolve_name(place)
+        return found() if isfunction(found) else found
+
+    found = _call(offer.hook, load, offer.plugin)
+    if any(isinstance(each, Offer) and isinstance(each.value, str) for each in found):
+        text = f"{offer.plugin} returned from {offer.hook.name} {place!r}, where another place is named"
+        return [PluginError(text, remedy=_repair(offer.plugin))]
+    return found
 
 
 def _offer(hook: Hook[Any], value: Any, plugin: Plugin) -> Offer[Any] | PluginError:  # noqa: ANN401  whatever a hook returned

@@ -14,6 +14,9 @@ from latchpin.plugins.hookspecs import HOOKS, PROJECT, SETTINGS, BackendHook, Ho
 __all__ = ["lacking", "misfit", "unmarked_hooks", "unnamed"]
 
 
+_PLACE = re.compile(r"[\w.]+:\w+")
+
+
 def lacking(service: object, contract: type) -> str | None:
     """Say which members of ``contract``, a Protocol, ``service`` does not have; None if it has them all."""
     missing = [name for name in vars(contract) if not name.startswith("_") and not hasattr(service, name)]
@@ -31,6 +34,8 @@ def misfit(hook: Hook[Any], value: object) -> str | None:
 
         sound = isinstance(value, type) and issubclass(value, BaseSettings)
         return None if sound else _not(value, f"a model of {hook.kind}")
+    if hook.by_place and isinstance(value, str):
+        return None if _PLACE.fullmatch(value) else f"{value!r}, and a place is like package.module:attribute"
     kind = resolve_name(hook.kind) if isinstance(hook.kind, str) else hook.kind
     if getattr(kind, "_is_protocol", False):
         return (
@@ -48,7 +53,7 @@ def _misfit_command(command: contracts.Command) -> str | None:
         return f"a Command whose name is {command.name!r}, and it must be a word in lower case"
     if not isinstance(command.about, str) or not command.about or len(command.about.splitlines()) != 1:
         return f"the Command '{command.name}' whose about is not one line"
-    if not isinstance(command.app, str) or re.fullmatch(r"[\w.]+:\w+", command.app) is None:
+    if not isinstance(command.app, str) or _PLACE.fullmatch(command.app) is None:
         return f"the Command '{command.name}' whose app is {command.app!r}, and not as package.module:attribute"
     return None
 

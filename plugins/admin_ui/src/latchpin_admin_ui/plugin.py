@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.contracts import NavigationEntry
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
 
 __all__ = ["has_doctor", "latchpin_navigation", "latchpin_routes"]
 
@@ -29,11 +25,9 @@ def has_doctor() -> bool:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the pages."""
-    from latchpin_admin_ui import routes  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return routes.routers(doctor=has_doctor())
+    return ["latchpin_admin_ui.routes:routers"]
 
 
 @latchpin.hookimpl

@@ -15,6 +15,7 @@ from latchpin_admin_ui import (
     routes_gateway,
     routes_operation,
 )
+from latchpin_admin_ui.plugin import has_doctor
 
 __all__ = ["routers"]
 
@@ -28,7 +29,7 @@ ROUTERS = (
 )
 
 
-def routers(*, doctor: bool) -> Sequence[APIRouter]:
-    """All of them; with ``doctor`` those that need ``latchpin-doctor``."""
-    with_doctor = ("routes_trial", "routes_doctor") if doctor else ()
+def routers() -> Sequence[APIRouter]:
+    """All of them; those that need ``latchpin-doctor`` where that is installed."""
+    with_doctor = ("routes_trial", "routes_doctor") if has_doctor() else ()
     return (*ROUTERS, *(importlib.import_module(f"latchpin_admin_ui.{name}").router for name in with_doctor))

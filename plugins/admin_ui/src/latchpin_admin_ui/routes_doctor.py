@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from latchpin.contracts import Severity
 from latchpin.sdk.assembly import Plugins
 from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin
-from latchpin_doctor.running import run_checks
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import show
@@ -34,6 +33,8 @@ async def run_doctor(request: Request, caller: WritingAdmin, application: Curren
     offline = bool((await request.form()).get("offline"))
 
     async def work(tell: Tell) -> None:
+        from latchpin_doctor.running import run_checks  # noqa: PLC0415  loaded when it is asked for
+
         report = await run_checks(
             application,
             plugins=plugins,

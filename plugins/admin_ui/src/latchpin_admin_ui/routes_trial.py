@@ -11,7 +11,6 @@ from latchpin.contracts import Finding, Severity
 from latchpin.model import Gateway
 from latchpin.sdk.gateway import Step
 from latchpin.sdk.web import CurrentApplication, GatewayId, WritingAdmin
-from latchpin_doctor.gateway_findings import examine_gateway
 
 from latchpin_admin_ui.growing import Tell, grow
 
@@ -35,6 +34,8 @@ async def try_out(
     request: Request, caller: WritingAdmin, application: CurrentApplication, gateway_id: GatewayId
 ) -> Response:
     """Find the server, the client and the caller's token, each step shown as it happens."""
+    from latchpin_doctor.gateway_findings import examine_gateway  # noqa: PLC0415  loaded when it is asked for
+
     gateway = await application.gateways.get(gateway_id, caller)
 
     async def work(tell: Tell) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import Check, Command, NavigationEntry, ProtectedResources
+from latchpin.contracts import Check, CheckContext, Command, Finding, NavigationEntry, ProtectedResources
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_aggregator.settings import AggregatorSettings
 
 __all__ = [
@@ -32,12 +30,10 @@ def latchpin_settings() -> list[type[AggregatorSettings]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> list[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the endpoints, and what is done with sets."""
-    from latchpin_aggregator.routes import make_router  # noqa: PLC0415  FastAPI is not loaded by commands
-    from latchpin_aggregator.sets import pages, routes  # noqa: PLC0415  as above
-
-    return [make_router(), routes.router, pages.router]
+    sets = "latchpin_aggregator.sets"
+    return ["latchpin_aggregator.routes:make_router", f"{sets}.routes:router", f"{sets}.pages:router"]
 
 
 @latchpin.hookimpl
@@ -64,6 +60,10 @@ def latchpin_commands() -> Sequence[Command]:
 @latchpin.hookimpl
 def latchpin_checks() -> Sequence[Check]:
     """Say which sets have nothing in them."""
-    from latchpin_aggregator.sets.checks import check_sets  # noqa: PLC0415  loaded when asked for
+    return [Check("sets", "MCP servers", "the sets of gateways", _check)]
 
-    return [Check("sets", "MCP servers", "the sets of gateways", check_sets)]
+
+async def _check(context: CheckContext) -> Sequence[Finding]:
+    from latchpin_aggregator.sets.checks import check_sets  # noqa: PLC0415  loaded when doctor runs
+
+    return await check_sets(context)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import NotFound
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Application
 
 from latchpin_aggregator.selection import PATH, slug_of_path
 from latchpin_aggregator.sets.directory import open_sets
 from latchpin_aggregator.sets.gateway_set import GatewaySet
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["find_resource", "list_resources", "names_endpoint"]
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import latchpin
 from latchpin.contracts import NavigationEntry
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
 
 __all__ = ["latchpin_navigation", "latchpin_routes"]
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer ``/docs``."""
-    from latchpin_api_docs.routes import router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return (router,)
+    return ["latchpin_api_docs.routes:router"]
 
 
 @latchpin.hookimpl

@@ -10,8 +10,6 @@ import latchpin
 from latchpin.contracts import Command, Identity, NavigationEntry, Recorder
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_authorization_server.settings import AuthorizationServerSettings
 
 __all__ = [
@@ -174,26 +172,9 @@ def latchpin_commands() -> Sequence[Command]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the endpoints and pages."""
     if not _is_on():
         return []
-    from latchpin_authorization_server.web import (  # noqa: PLC0415  FastAPI is not loaded by commands
-        applications,
-        client_pages,
-        clients,
-        devices,
-        people,
-        personal_tokens,
-        programs,
-    )
-
-    return [
-        programs.router,
-        people.router,
-        devices.router,
-        applications.router,
-        personal_tokens.router,
-        clients.router,
-        client_pages.router,
-    ]
+    modules = ("programs", "people", "devices", "applications", "personal_tokens", "clients", "client_pages")
+    return [f"latchpin_authorization_server.web.{each}:router" for each in modules]

@@ -11,8 +11,6 @@ import latchpin
 from latchpin.contracts import ClientRegistrar
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_cimd.settings import CimdSettings
 
 __all__ = ["latchpin_client_registrar", "latchpin_routes"]
@@ -45,8 +43,6 @@ def latchpin_client_registrar() -> latchpin.Backend[CimdSettings, ClientRegistra
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the document."""
-    from latchpin_cimd.routes import router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return (router,)
+    return ["latchpin_cimd.routes:router"]

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import Check, Command
+from latchpin.contracts import Check, CheckContext, Command, Finding
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_edge.settings import EdgeSettings
 
 __all__ = ["latchpin_checks", "latchpin_commands", "latchpin_routes", "latchpin_settings"]
@@ -25,11 +23,9 @@ def latchpin_settings() -> Sequence[type[EdgeSettings]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Answer the data plane's question."""
-    from latchpin_edge.routes import make_router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return [make_router()]
+    return ["latchpin_edge.routes:make_router"]
 
 
 @latchpin.hookimpl
@@ -41,6 +37,10 @@ def latchpin_commands() -> Sequence[Command]:
 @latchpin.hookimpl
 def latchpin_checks() -> Sequence[Check]:
     """Say which gateways the data plane serves."""
-    from latchpin_edge.checks import check_ways  # noqa: PLC0415  loaded when asked for
+    return [Check("edge", "MCP servers", "the native data plane", _check)]
 
-    return [Check("edge", "MCP servers", "the native data plane", check_ways)]
+
+async def _check(context: CheckContext) -> Sequence[Finding]:
+    from latchpin_edge.checks import check_ways  # noqa: PLC0415  loaded when doctor runs
+
+    return await check_ways(context)

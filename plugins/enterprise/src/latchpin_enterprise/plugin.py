@@ -10,8 +10,6 @@ import latchpin
 from latchpin.contracts import AssertionSource, Backend, Grant
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_enterprise.settings import EnterpriseSettings
 
 __all__ = ["latchpin_grants", "latchpin_identity_assertions", "latchpin_routes"]
@@ -60,8 +58,6 @@ def latchpin_identity_assertions() -> Sequence[Backend[Any, AssertionSource]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer where ID tokens are handed in."""
-    from latchpin_enterprise.routes import router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return (router,)
+    return ["latchpin_enterprise.routes:router"]

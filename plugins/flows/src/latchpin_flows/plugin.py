@@ -11,7 +11,6 @@ import latchpin
 from latchpin.contracts import BackgroundTask, Command, EventListener, Every, Gauge, NavigationEntry
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
     from latchpin.model import Caller
     from latchpin.sdk.gateway import Application
 
@@ -95,11 +94,9 @@ def latchpin_gauges() -> Sequence[Gauge]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the pages, which are an API too."""
-    from latchpin_flows.routes import router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return [router]
+    return ["latchpin_flows.routes:router"]
 
 
 @latchpin.hookimpl

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import latchpin
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
 
 __all__ = ["latchpin_routes"]
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer ``GET /gateways/{gateway_id}/discovery``."""
-    from latchpin_inspection.routes import router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return (router,)
+    return ["latchpin_inspection.routes:router"]

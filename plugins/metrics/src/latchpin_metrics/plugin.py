@@ -15,7 +15,6 @@ from latchpin.contracts import CallObserver, EventListener, Observer
 from latchpin.errors import SettingsError
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
     from opentelemetry.sdk.trace import TracerProvider
 
     from latchpin_metrics.settings import MetricsSettings
@@ -143,8 +142,6 @@ def latchpin_call_observers() -> Sequence[latchpin.Backend[MetricsSettings, Call
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer /metrics."""
-    from latchpin_metrics.routes import build_router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return [build_router()]
+    return ["latchpin_metrics.routes:build_router"]

@@ -10,8 +10,6 @@ import latchpin
 from latchpin.contracts import Backend, Check, CheckContext, Context, Finding, Groups, SignIn, SignInOffer
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_oidc_login.settings import OidcLoginSettings
 
 __all__ = ["latchpin_checks", "latchpin_groups", "latchpin_routes", "latchpin_sign_ins"]
@@ -59,11 +57,9 @@ def latchpin_sign_ins() -> Sequence[SignInOffer[OidcLoginSettings]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the sign-in's addresses; where nothing is set up, each answers 404."""
-    from latchpin_oidc_login.routes import build_router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return [build_router(BEGIN, SIGN_OUT)]
+    return ["latchpin_oidc_login.routes:build_router"]
 
 
 @latchpin.hookimpl

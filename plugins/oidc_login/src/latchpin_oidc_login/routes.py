@@ -21,6 +21,7 @@ from latchpin.sdk.sign_in import (
 )
 from latchpin.sdk.web import application_of
 
+from latchpin_oidc_login.plugin import BEGIN, SIGN_OUT
 from latchpin_oidc_login.settings import OidcLoginSettings
 from latchpin_oidc_login.sign_in import CALLBACK, OidcSignIn
 
@@ -29,12 +30,12 @@ __all__ = ["build_router"]
 _log = logging.getLogger("latchpin.oidc_login")
 
 
-def build_router(begin: str, sign_out: str) -> APIRouter:
-    """Make the routes; ``begin`` and ``sign_out`` are the paths that pages link to."""
+def build_router() -> APIRouter:
+    """Make the routes."""
     router = APIRouter(include_in_schema=False, lifespan=_announced)
-    router.add_api_route(begin, begin_sign_in, methods=["GET"])
+    router.add_api_route(BEGIN, begin_sign_in, methods=["GET"])
     router.add_api_route(CALLBACK, complete_sign_in, methods=["GET"])
-    router.add_api_route(sign_out, begin_sign_out, methods=["GET"])
+    router.add_api_route(SIGN_OUT, begin_sign_out, methods=["GET"])
     return router
 
 

@@ -10,8 +10,6 @@ import latchpin
 from latchpin.contracts import Backend, Command, Context, Groups, NavigationEntry, ScopeCeilings, ToolGates
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_policy.settings import PolicySettings
 
 __all__ = [
@@ -73,11 +71,9 @@ def latchpin_scope_ceilings() -> Sequence[Backend[Any, ScopeCeilings]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> Sequence[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the API and the pages."""
-    from latchpin_policy import pages, routes  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return [routes.router, pages.router]
+    return ["latchpin_policy.routes:router", "latchpin_policy.pages:router"]
 
 
 @latchpin.hookimpl

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import McpServers, NavigationEntry, ProtectedResources
+from latchpin.contracts import McpExchanges, McpServers, NavigationEntry, ProtectedResources
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
+    from latchpin.sdk.gateway import Application
 
     from latchpin_proxy.settings import ProxySettings
 
@@ -30,11 +31,9 @@ def latchpin_settings() -> list[type[ProxySettings]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> list[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the MCP endpoint."""
-    from latchpin_proxy.routes import make_router  # noqa: PLC0415  FastAPI is not loaded by commands
-
-    return [make_router()]
+    return ["latchpin_proxy.routes:make_router"]
 
 
 @latchpin.hookimpl
@@ -56,6 +55,10 @@ def latchpin_protected_resources() -> list[ProtectedResources]:
 @latchpin.hookimpl
 def latchpin_mcp_servers() -> list[McpServers]:
     """Offer the endpoint's way to MCP servers to plugins that have endpoints of their own."""
+    return [McpServers(_open_endpoint)]
+
+
+async def _open_endpoint(application: Application) -> McpExchanges:
     from latchpin_proxy.endpoint import open_endpoint  # noqa: PLC0415  loads the gateway
 
-    return [McpServers(open_endpoint)]
+    return await open_endpoint(application)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import NotFound
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Application, is_id
+from latchpin.sdk.gateway import is_id
 
 from latchpin_proxy.resource import resource_url
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["find_resource", "list_resources", "names_endpoint"]
 
