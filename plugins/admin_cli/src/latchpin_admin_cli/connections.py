@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from latchpin.errors import InvalidRequest
 from latchpin.sdk.commands import OPERATOR, TO_SERVERS, find_gateway, opened, print_json, run, say
-from latchpin.sdk.gateway import KeptKey
 from latchpin.sdk.identity import parse_email
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import KeptKey
 
 app = typer.Typer(name="connections", help="Enter keys for servers without OAuth.", no_args_is_help=True)
 

@@ -54,7 +54,11 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin sets``."""
-    return [Command("sets", "Sets of gateways, each behind a URL of its own.", "latchpin_aggregator.sets.commands:app")]
+    return [
+        Command(
+            "sets", "Sets of gateways: list, show, create, change and remove.", "latchpin_aggregator.sets.commands:app"
+        )
+    ]
 
 
 @latchpin.hookimpl

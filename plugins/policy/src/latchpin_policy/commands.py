@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
-from latchpin.sdk.gateway import Application
 from latchpin.sdk.hooks import GROUPS, SCOPE_CEILINGS, TOOL_GATES
 
 from latchpin_policy.book import Book, open_book
@@ -16,6 +15,9 @@ from latchpin_policy.explaining import Explanation
 from latchpin_policy.explaining import explain as explain_access
 from latchpin_policy.group import PeopleGroup
 from latchpin_policy.rule import Rule
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 ResultT = TypeVar("ResultT")
 

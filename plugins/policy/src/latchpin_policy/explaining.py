@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import GROUP, Caller, Gateway
-from latchpin.sdk.gateway import Application, may_use
+from latchpin.sdk.gateway import may_use
 from latchpin.sdk.identity import parse_email
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["AtGateway", "Explanation", "explain"]
 

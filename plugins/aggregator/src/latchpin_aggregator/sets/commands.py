@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
-from latchpin.sdk.gateway import Application
 
 from latchpin_aggregator.sets.directory import Sets, describe_set, open_sets
 from latchpin_aggregator.sets.entry import parse_set_body
 from latchpin_aggregator.sets.gateway_set import GatewaySet
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 app = typer.Typer(name="sets", help="Sets of gateways: list, show, create, change and remove.", no_args_is_help=True)
 

@@ -6,17 +6,19 @@ import builtins
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latchpin.contracts import Collection
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.model import Caller, CollectionSpec, Gateway
-from latchpin.sdk.gateway import Application
 from latchpin.sdk.workers import Bounded
 
 from latchpin_aggregator.sets.entry import SetBody, build_set, change_set
 from latchpin_aggregator.sets.facts import SET_CHANGED, SET_CREATED, SET_REMOVED
 from latchpin_aggregator.sets.gateway_set import GatewaySet, is_slug
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["SETS", "Sets", "describe_set", "open_sets"]
 
