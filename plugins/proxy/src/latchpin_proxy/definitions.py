@@ -16,12 +16,13 @@ from typing import Any
 from latchpin.contracts import Clock
 from latchpin.errors import UpstreamUnreadable
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.mcp import Message, read_members, read_value
+from latchpin.sdk.mcp import Message
 from latchpin.sdk.outbound import Answer, Failure, host_of
 from latchpin.sdk.workers import Bounded
 
 from latchpin_proxy.headers import is_event_stream
 from latchpin_proxy.inspection import MOST_HELD, events_in
+from latchpin_proxy.messages import read_once
 from latchpin_proxy.relay import McpRequest, Relay
 
 __all__ = ["Definitions"]
@@ -149,13 +150,13 @@ def _read(data: bytes) -> Mapping[str, Any] | None:
     text = data.decode("utf-8-sig")
     if not text.strip():
         return None
-    whole = read_value(text)
-    if not isinstance(whole.value, dict) or whole.value.get("id") != _ID:
+    message = json.loads(text, object_pairs_hook=read_once)
+    if not isinstance(message, dict) or message.get("id") != _ID:
         return None
-    result = read_members(text, whole).get("result")
-    if result is None or not isinstance(result.value, dict):
+    result = message.get("result")
+    if not isinstance(result, dict):
         raise ValueError("no result")
-    return dict(result.value)
+    return result
 
 
 def _key(gateway: Gateway, caller: Caller) -> tuple[str, str, str]:

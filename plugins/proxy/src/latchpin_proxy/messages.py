@@ -26,6 +26,7 @@ __all__ = [
     "Unreadable",
     "is_of_interest",
     "may_name",
+    "read_once",
     "must_be_read",
     "rewrite",
     "seems_utf8",
@@ -131,7 +132,7 @@ def rewrite(raw: bytes, terms: Terms) -> bytes | None:
     if not is_of_interest(raw, tools=terms.tools is not None):
         return raw
     try:
-        message = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once if terms.tools is not None else None)
+        message = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=read_once if terms.tools is not None else None)
         reading = _Reading(terms)
         kept = reading.read(message)
         if not reading.changed:
@@ -259,7 +260,7 @@ class _Reading:
             self.changed = True
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def read_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Raises ValueError where a member comes twice: a client may take the other one for the list."""
     members = dict(pairs)
     if len(members) < len(pairs):
