@@ -154,9 +154,9 @@ def _read(data: bytes) -> Mapping[str, Any] | None:
     if not isinstance(message, dict) or message.get("id") != _ID:
         return None
     result = message.get("result")
-    if not isinstance(result, dict):
-        raise ValueError("no result")
-    return result
+    if isinstance(result, dict):
+        return result
+    raise ValueError("no result")
 
 
 def _key(gateway: Gateway, caller: Caller) -> tuple[str, str, str]:
