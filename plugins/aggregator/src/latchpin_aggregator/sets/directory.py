@@ -59,7 +59,8 @@ class Sets:
         held = await self._documents.get(slug) if is_slug(slug) else None
         found = None if held is None else GatewaySet.read(held)
         if found is None or not found.lets_in(caller):
-            raise NotFound("there is no set with this slug, or none that you may use")
+            words = "there is no set with this slug, or none that you may use"
+            raise NotFound(words, remedy="The page Sets lists yours.")
         return found
 
     async def get_recent(self, slug: str, caller: Caller) -> GatewaySet:
