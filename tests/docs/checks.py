@@ -131,7 +131,7 @@ def _until(lines: Iterator[tuple[int, str]], fence: str) -> str:
 
 
 _VARIABLE = re.compile(r"`([A-Z][A-Z_0-9]+)`")
-_ENDPOINT = re.compile(r"(?:GET|POST|PUT|DELETE|PATCH) /[\w/{}.-]*")
+_ENDPOINT = re.compile(r"(?:GET|OPTIONS|POST|PUT|DELETE|PATCH) /[\w/{}.-]*")
 _SHELL_LANGUAGES = {"bash", "sh", "shell"}
 _NOT_SETTINGS = {"TOKEN", "GATEWAY", "STATE", "PATH", "ARGS", "ACME_FOLDER"}
 """Variables that the examples use and that are no settings of ours."""

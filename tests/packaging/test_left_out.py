@@ -42,6 +42,7 @@ ADDRESSES = {
     "latchpin-oidc-login": "/login/oidc",
     "latchpin-policy": "/rules",
     "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",
+    "latchpin-registry": "/v0.1/servers",
 }
 """An address that each of these brings."""
 MEMORY = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}

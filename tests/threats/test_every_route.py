@@ -41,6 +41,7 @@ pytestmark = pytest.mark.needs(
     "latchpin_metrics",
     "latchpin_oidc_login",
     "latchpin_proxy",
+    "latchpin_registry",
 )
 
 BOB = "bob@example.com"
@@ -72,6 +73,7 @@ def nowhere() -> dict[str, str]:
     """Ids of nothing."""
     names = ("gateway_id", "flow_id", "client_id", "row_id", "grant_id", "token_id", "person")
     words = {"path": "gateways/x/mcp", "slug": "none", "name": "latchpin.css", "code": "not-found"}
+    words |= {"namespace": "localhost", "version": "latest"}
     return dict.fromkeys(names, "0" * 32) | words
 
 

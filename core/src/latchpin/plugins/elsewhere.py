@@ -53,6 +53,7 @@ ELSEWHERE: Mapping[str, Brings] = {
         commands=("rules", "groups", "access"),
         paths=r"/rules(/[^/]+)?|/groups(/[^/]+)?|/access/explain|/admin/(rules|groups)(/.*)?",
     ),
+    "latchpin-registry": Brings(paths=r"/v0(\.1)?/servers(/.*)?", settings=("REGISTRY_PUBLIC",)),
     "latchpin-edge": Brings(commands=("edge",), paths=r"/edge/token/[^/]+", settings=("EDGE_SECRET",)),
     "latchpin-authorization-server": Brings(
         commands=("applications", "personal-tokens", "login", "logout"),

@@ -1,0 +1,162 @@
+"""The registry's routes: who asks, what they are shown, and that pages of other sites may read it.
+
+A page may send no cookie of ours along (no ``Access-Control-Allow-Credentials``): it reads what everybody may, or what
+a token opens that it has itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from latchpin.errors import InvalidRequest, LatchpinError, NotFound
+from latchpin.model import Caller
+from latchpin.sdk.web import SignedInCaller, answer_program, application_of, problems, services_of
+
+from latchpin_registry.documents import RegistryEntry, RegistryList
+from latchpin_registry.entries import LATEST, VERSION, Entry, entries_of
+from latchpin_registry.pages import MOST, PAGE, Question
+
+__all__ = ["make_router"]
+
+OPEN: Final = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, OPTIONS",
+    "access-control-allow-headers": "Authorization, Content-Type",
+}
+"""What GitHub asks of a registry (Configure an MCP registry, cross-origin resource sharing)."""
+EVERYBODY: Final = Caller("registry@localhost", is_admin=True, via="registry")
+"""On whose behalf the whole list is read, where everybody may."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class _OpenRoute(APIRoute):
+    """A route that says in each answer, a failure's too, that pages of other sites may read it."""
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's own, with those words."""
+        handle = super().get_route_handler()
+
+        async def open_handler(request: Request) -> Response:
+            base_url = services_of(request).settings.base_url
+            try:
+                response = await handle(request)
+            except RequestValidationError as exc:
+                return answer_program(request.scope, _invalid(exc), base_url=base_url, headers=OPEN)
+            except LatchpinError as exc:
+                return answer_program(request.scope, exc, base_url=base_url, headers=OPEN)
+            response.headers.update(OPEN)
+            return response
+
+        return open_handler
+
+
+ROOTS: Final = ("/v0.1/servers", "/v0/servers")
+"""The second is what the API was called before; clients of that time ask there."""
+
+
+def make_router(*, public: bool) -> APIRouter:
+    """A router with the registry.
+
+    Args:
+        public: everybody may read all of it; else who is signed in reads what they may use.
+    """
+    router = APIRouter(route_class=_OpenRoute, tags=["metadata"])
+    reader = Depends(_everybody if public else _who_asks)
+    for root in ROOTS:
+        for path, handler, summary, model in _ENDPOINTS:
+            router.add_api_route(
+                root + path,
+                handler,
+                dependencies=[reader],
+                summary=summary,
+                response_model=None,
+                responses={200: {"model": model}, **problems(*(() if public else (401,)), *((404,) if path else ()))},
+                include_in_schema=root == ROOTS[0],
+            )
+            router.add_api_route(root + path, allow_pages, methods=["OPTIONS"], include_in_schema=False)
+    return router
+
+
+async def _who_asks(request: Request, caller: SignedInCaller) -> None:
+    request.state.reader = caller
+
+
+async def _everybody(request: Request) -> None:
+    request.state.reader = EVERYBODY
+
+
+async def _entries(request: Request) -> list[Entry]:
+    """What the reader is shown."""
+    application = application_of(request)
+    resources = await application.list_resources(request.state.reader)
+    return entries_of(resources, application.services.settings.base_url)
+
+
+async def list_servers(  # noqa: PLR0917  what the API takes
+    request: Request,
+    cursor: str = "",
+    limit: Annotated[int, Query(ge=1)] = PAGE,
+    search: str = "",
+    updated_since: str = "",
+    version: str = "",
+) -> Response:
+    """The MCP endpoints that the caller may use, by name; with ``REGISTRY_PUBLIC`` all of them, for everybody.
+
+    ``cursor`` goes on where a page ended, with that page's question. A page has at most 100.
+    """
+    asked = Question.read(cursor) if cursor else Question(search.strip(), updated_since, version)
+    page = asked.find(await _entries(request), limit=min(limit, MOST))
+    metadata: dict[str, Any] = {"count": len(page.entries)}
+    if page.next_cursor is not None:
+        metadata["nextCursor"] = page.next_cursor
+    return _answer({"servers": [entry.describe() for entry in page.entries], "metadata": metadata})
+
+
+async def list_versions(request: Request, namespace: str, name: str) -> Response:
+    """The versions of one MCP endpoint: there is one."""
+    found = _find(await _entries(request), namespace, name)
+    return _answer({"servers": [found.describe()], "metadata": {"count": 1}})
+
+
+async def show_version(request: Request, namespace: str, name: str, version: str) -> Response:
+    """One MCP endpoint; ``latest`` is a version too."""
+    found = _find(await _entries(request), namespace, name)
+    if version not in {LATEST, VERSION}:
+        raise NotFound("there is no such version")
+    return _answer(found.describe())
+
+
+async def allow_pages() -> Response:
+    """Let pages of other sites ask (the CORS protocol's preflight)."""
+    return Response(status_code=204)
+
+
+_ENTRY = "/{namespace}/{name}/versions"
+_ENDPOINTS: Final = (
+    ("", list_servers, "List MCP endpoints as a registry", RegistryList),
+    (_ENTRY, list_versions, "List an MCP endpoint's versions", RegistryList),
+    (_ENTRY + "/{version}", show_version, "Read an MCP endpoint's entry", RegistryEntry),
+)
+
+
+def _find(entries: list[Entry], namespace: str, name: str) -> Entry:
+    wanted = f"{namespace}/{name}"
+    for entry in entries:
+        if entry.name == wanted:
+            return entry
+    raise NotFound("there is no MCP endpoint of that name here, or none that you may use")
+
+
+def _answer(document: dict[str, Any]) -> Response:
+    return JSONResponse(document, headers={"cache-control": "no-store"})
+
+
+def _invalid(error: RequestValidationError) -> InvalidRequest:
+    first = error.errors()[0]
+    return InvalidRequest(f"{first['loc'][-1]}: {first['msg']}")
