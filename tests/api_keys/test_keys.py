@@ -243,3 +243,30 @@ async def test_after_the_page_the_person_goes_on_to_where_they_were(proxy: Deplo
         assert 'href="/admin/gateways?x=1">Go on<' in page.text
         page = await browser.open(f"{proxy.url}/gateways/{gateway}/key?next=https%3A%2F%2Fevil.example%2F")
         assert "evil.example" not in page.text
+
+
+async def test_a_key_for_all_is_an_administrators_to_enter(proxy: DeployedGateway, keyed: KeyedServer):
+    place = {"header": HEADER}
+    gateway = await proxy.add(keyed.url, name="Ours", auth_type="api_key", api_key=place, connection="shared")
+    answer = await call(proxy, gateway)
+    assert "/oauth/authorize/" not in answer.text
+    assert (await put_key(proxy, gateway, KEY)).status_code == 403
+    assert (await put_key(proxy, gateway, KEY, ADMIN, user=BOB)).status_code == 400
+    async with proxy.browser(BOB) as browser:
+        page = await browser.open(f"{proxy.url}/gateways/{gateway}/key")
+        assert page.status == 403
+        assert not any("/key" in form.action for form in page.forms)
+    assert not keyed.arrived
+    async with proxy.browser(ADMIN) as browser:
+        page = await browser.open(f"{proxy.url}/gateways/{gateway}/key")
+        assert "This key is for everybody whom the gateway allows" in page.text
+        page = await browser.submit(page.form(action="/key"), key=KEY)
+        assert "Everybody whom <strong>Ours</strong> allows is now connected" in page.text
+    for email in (ALICE, BOB):
+        keyed.arrived.clear()
+        assert result(await call(proxy, gateway, email))["content"][0]["text"] == "3"
+        assert keyed.shown(HEADER) == {KEY}
+    keyed.fields.clear()
+    refused = await call(proxy, gateway)
+    assert "/oauth/authorize/" not in refused.text
+    assert KEY not in refused.text
