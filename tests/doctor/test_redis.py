@@ -7,7 +7,8 @@ import shlex
 
 import pytest
 from latchpin.contracts import Severity
-from latchpin_redis_store.checks import _there, _version
+from latchpin_redis_store.checks import _failover, _there, _version
+from latchpin_redis_store.settings import RedisSettings
 
 from tests.doctor.conftest import of_check, one
 from tests.servers import RedisServer
@@ -129,3 +130,12 @@ def test_a_command_is_good_for_pasting_and_leads_to_the_server_of_the_url(url, c
     words = shlex.split(_there(f"redis-cli {command}", url))
     assert words == ["redis-cli", *pasted.split(";")]
     assert "pw" not in words
+
+
+@pytest.mark.parametrize(("waits", "warned"), [(0, True), (1, False)])
+def test_sentinels_without_waiting_for_replicas(waits, warned):
+    settings = RedisSettings(redis_url="redis+sentinel://one/name/0", redis_wait_replicas=waits)
+    assert bool(_failover(settings)) == warned
+    assert not _failover(RedisSettings(redis_url="redis://one:6379/0"))
+    command = _there("redis-cli ping", "redis+sentinel://:pass@one:1,two:2/name/0")
+    assert command == "redis-cli -h <primary> --user default --askpass ping"

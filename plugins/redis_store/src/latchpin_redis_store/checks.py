@@ -5,8 +5,7 @@ On a connection of its own, so that it can be asked also when the gateway does n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from shlex import quote
@@ -18,11 +17,11 @@ from latchpin.errors import BackendUnavailable
 from latchpin.sdk.checks import compare_clocks
 from latchpin.sdk.settings import mask
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError
 
+from latchpin_redis_store.client import open_client
 from latchpin_redis_store.eviction import KEEP_REMEDY
+from latchpin_redis_store.sentinel import SCHEMES
 from latchpin_redis_store.settings import RedisSettings
 from latchpin_redis_store.states import PREFIX
 
@@ -47,7 +46,8 @@ async def check_redis(context: CheckContext) -> Sequence[Finding]:
         return []
     settings = context.load(RedisSettings)
     try:
-        async with _connected(settings) as client:
+        patience = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+        async with open_client(settings, **patience) as client:
             findings = await _look(client, context)
     except (RedisError, OSError) as exc:
         reason = " ".join(str(exc).split())[:300] or type(exc).__name__
@@ -61,22 +61,8 @@ async def check_redis(context: CheckContext) -> Sequence[Finding]:
                 BackendUnavailable.code,
             )
         ]
+    findings += _failover(settings)
     return [replace(each, command=_there(each.command, settings.redis_url)) for each in findings]
-
-
-@asynccontextmanager
-async def _connected(settings: RedisSettings) -> AsyncIterator[Redis]:
-    client = Redis.from_url(
-        settings.redis_url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-    )
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def _look(client: Redis, context: CheckContext) -> list[Finding]:
@@ -89,6 +75,20 @@ async def _look(client: Redis, context: CheckContext) -> list[Finding]:
     keeps_records = context.record_backend is not None and context.record_backend.name == "redis"
     findings = [_version(info), _role(info), *_memory(info), *await _persistence(client, info, keeps_records), clock]
     return [*(finding for finding in findings if finding is not None), *await _leftovers(client)]
+
+
+def _failover(settings: RedisSettings) -> list[Finding]:
+    """Whether a write that was confirmed may be forgotten when a replica takes over."""
+    if urlsplit(settings.redis_url).scheme not in SCHEMES or settings.redis_wait_replicas:
+        return []
+    return [
+        Finding(
+            Severity.WARNING,
+            "A failover may forget what was just written",
+            "Replicas copy a moment later: a token that was renewed, or a state that was used, may come back as it was.",
+            "Set REDIS_WAIT_REPLICAS to 1. Then have two replicas or more: one must be left after a failover.",
+        )
+    ]
 
 
 async def _clock(client: Redis, context: CheckContext) -> Finding:
@@ -234,5 +234,7 @@ def _there(command: str, url: str) -> str:
 def _server(parts: SplitResult) -> str:
     if parts.scheme == "unix":
         return f" -s {quote(unquote(parts.path))}"
+    if parts.scheme in SCHEMES:
+        return f" -h <primary>{' --tls' if SCHEMES[parts.scheme] == 'rediss' else ''}"
     tls = " --tls" if parts.scheme == "rediss" else ""
     return f" -h {quote(parts.hostname or 'localhost')} -p {parts.port or 6379}{tls}"

@@ -24,10 +24,9 @@ from latchpin.sdk.settings import mask
 from latchpin.sdk.stores import Batcher, StoreDeadline, store_deadline
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
 
+from latchpin_redis_store.client import open_client
 from latchpin_redis_store.eviction import warn_of_eviction
 from latchpin_redis_store.scripts import LATE, Script
 from latchpin_redis_store.settings import RedisSettings
@@ -83,11 +82,13 @@ class Commands:
     Args:
         client: an open client that does not retry.
         shown_url: REDIS_URL with its password masked, for error texts.
+        replicas: how many must have what a script wrote before its caller is told.
     """
 
-    def __init__(self, client: Redis, shown_url: str) -> None:
+    def __init__(self, client: Redis, shown_url: str, *, replicas: int = 0) -> None:
         self._client = client
         self._shown_url = shown_url
+        self._replicas = replicas
         self._told_at = -math.inf
         self._ahead: int | None = None
         self._asking = False
@@ -151,9 +152,8 @@ class Commands:
         return silent
 
     async def close(self) -> None:
-        """Send what is waiting, then hang up."""
+        """Send what is waiting."""
         await self._batcher.close()
-        await self._client.aclose()
 
     async def _send(self, batch: Sequence[_Question]) -> Sequence[Reply]:
         self._asking = True
@@ -170,9 +170,12 @@ class Commands:
             connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 await self._meet(connection)
+                waits = self._replicas > 0 and any(question.is_script for question in batch)
                 written = b"".join(question.written(self._there()) for question in batch)
-                await connection.send_packed_command(written)
+                await connection.send_packed_command(written + (self._wait() if waits else b""))
                 replies = [await _read(connection) for _ in batch]
+                if waits:
+                    replies = self._kept(batch, replies, await _read(connection))
             except BaseException:
                 self._told_at = -math.inf  # the next connection may lead to another server
                 raise
@@ -184,6 +187,18 @@ class Commands:
             # It is a replica now; the name may lead to the new primary.
             await pool.disconnect(inuse_connections=False)
         return replies
+
+    def _wait(self) -> bytes:
+        """Ask how many replicas have all that was written on this connection, for half of a batch's time."""
+        return _pack(("WAIT", self._replicas, int(BATCH_SECONDS * 500)))
+
+    def _kept(self, batch: Sequence[_Question], replies: list[Reply], have: Reply) -> list[Reply]:
+        """The replies; that of a script is an error where too few replicas have what it wrote: it may be forgotten."""
+        if isinstance(have, int) and have >= self._replicas:
+            return replies
+        reason = str(have) if isinstance(have, ResponseError) else f"{have} have it"
+        lost = ResponseError(f"REDIS_WAIT_REPLICAS is {self._replicas}, and of the replicas {reason}")
+        return [lost if question.is_script else reply for question, reply in zip(batch, replies, strict=True)]
 
     async def _meet(self, connection: AbstractConnection) -> None:
         """Ask for the time, if that was long ago; connect anew if the connection does not answer."""
@@ -232,19 +247,15 @@ async def open_commands(settings: RedisSettings) -> AsyncIterator[Commands]:
     Raises:
         BackendUnavailable: it cannot be reached, or does not let us in.
     """
-    client = Redis.from_url(
-        settings.redis_url,
-        socket_timeout=None,  # a timer for each reply costs more than the reply; see BATCH_SECONDS
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,  # under 3, redis-py expects unasked messages and so misses that an idle connection broke
-    )
-    commands = Commands(client, mask(settings.redis_url))
-    try:
-        await _reach(commands, settings)
-        await warn_of_eviction(commands)
-        yield commands
-    finally:
-        await commands.close()
+    # A timer for each reply costs more than the reply; see BATCH_SECONDS.
+    async with open_client(settings, socket_timeout=None) as client:
+        commands = Commands(client, mask(settings.redis_url), replicas=settings.redis_wait_replicas)
+        try:
+            await _reach(commands, settings)
+            await warn_of_eviction(commands)
+            yield commands
+        finally:
+            await commands.close()
 
 
 async def _reach(commands: Commands, settings: RedisSettings) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import latchpin
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
+
+from latchpin_redis_store.sentinel import SCHEMES, parse_sentinels
 
 __all__ = ["RedisSettings"]
 
 _FORM = (
     "must look like redis://localhost:6379/0, rediss://user:password@host:6380/0 or unix:///run/redis.sock?db=0; "
+    "characters such as / # ? @ in a password are percent-encoded"
+)
+_SENTINEL_FORM = (
+    "must look like redis+sentinel://user:password@one:26379,two:26379/name/0, with rediss+sentinel for TLS; "
     "characters such as / # ? @ in a password are percent-encoded"
 )
 
@@ -21,7 +27,11 @@ class RedisSettings(latchpin.Settings):
     redis_url: str = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="redis://, rediss:// (TLS) or unix://, with the password percent-encoded.",
+        description="redis://, rediss:// (TLS), unix:// or redis+sentinel://, with the password percent-encoded.",
+    )
+    redis_sentinel_password: SecretStr | None = Field(None, description="The password of the Sentinels themselves.")
+    redis_wait_replicas: int = Field(
+        0, ge=0, le=10, description="Replicas that must have a write before it counts; 0: a failover may forget it."
     )
     redis_max_retries: int = Field(3, ge=0, le=1000, description="Tries to reach Redis at start.")
     redis_retry_interval_ms: int = Field(2000, ge=0, le=600_000, description="Pause between these tries, milliseconds.")
@@ -29,6 +39,8 @@ class RedisSettings(latchpin.Settings):
     @field_validator("redis_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
+        if value.partition("://")[0] in SCHEMES:
+            return _check_sentinels(value)
         try:
             parts = urlsplit(value)
             place = parts.path if parts.scheme == "unix" else parts.hostname
@@ -44,3 +56,17 @@ class RedisSettings(latchpin.Settings):
         if "password" in parse_qs(parts.query):
             raise ValueError("must carry its password before the @, as in redis://:password@host:6379/0")
         return value
+
+
+def _check_sentinels(value: str) -> str:
+    """Insist on a URL of Sentinels; what is said does not quote it."""
+    try:
+        found = parse_sentinels(value)
+    except ValueError:
+        found = None
+    place, _, query = value.partition("?")
+    if found is None or "#" in value or "@" in place.partition("://")[2].partition("/")[2] + query:
+        raise ValueError(_SENTINEL_FORM)
+    if "password" in parse_qs(query):
+        raise ValueError("must carry its password before the @, as in redis+sentinel://:password@one:26379/name/0")
+    return value

@@ -1,0 +1,182 @@
+"""Sentinels say which server is the primary: a failover in the middle of flows."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from latchpin.errors import BackendUnavailable, SettingsError, StateAlreadyUsed
+from latchpin.settings import load, masked
+from latchpin_redis_store.sentinel import Sentinels, parse_sentinels
+from latchpin_redis_store.settings import RedisSettings
+from latchpin_testing import MovedClock, samples
+from redis.asyncio import Redis
+
+from tests.redis_store.test_layout import opened
+from tests.servers import Reservation, ServerProcess
+from tests.servers.databases import valkey_binary
+
+DEADLINE = 60
+"""Seconds that a failover may take on a busy machine; it takes one."""
+
+
+class Group:
+    """A primary, two replicas and three Sentinels, which agree within half a second that a server is gone."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self.ports = [stack.enter_context(Reservation()).port for _ in range(6)]
+        self.primary = self._serve(0)
+        self.replicas = [self._serve(number, "--replicaof", "127.0.0.1", str(self.ports[0])) for number in (1, 2)]
+        for number in (3, 4, 5):
+            self._watch(number)
+
+    @property
+    def url(self) -> str:
+        return "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[3:]) + "/latchpin/0"
+
+    def _start(self, *command: str) -> ServerProcess:
+        return self._stack.enter_context(ServerProcess([str(valkey_binary()), *command], cwd=self._folder))
+
+    def _serve(self, number: int, *options: str) -> ServerProcess:
+        place = ["--port", str(self.ports[number]), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
+        process = self._start(*place, "--dbfilename", f"{number}.rdb", "--repl-diskless-sync-delay", "0", *options)
+        process.wait_for_output("Ready to accept connections" if not options else "Finished with success")
+        return process
+
+    def _watch(self, number: int) -> None:
+        file = self._folder / f"sentinel-{number}.conf"
+        file.write_text(
+            f"port {self.ports[number]}\nbind 127.0.0.1\ndir {self._folder}\n"
+            f"sentinel monitor latchpin 127.0.0.1 {self.ports[0]} 2\n"
+            "sentinel down-after-milliseconds latchpin 500\nsentinel failover-timeout latchpin 5000\n"
+        )
+        self._start(str(file), "--sentinel").wait_for_output("+slave")
+
+    async def agree(self) -> None:
+        """Wait until each Sentinel knows the other two: only then can they agree."""
+        for port in self.ports[3:]:
+            async with Redis(port=port, protocol=2) as client:
+                async with asyncio.timeout(DEADLINE):
+                    while (await client.sentinel_masters())["latchpin"]["num-other-sentinels"] < 2:  # noqa: ASYNC110  theirs
+                        await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    folder = Path(tempfile.mkdtemp(prefix="latchpin-sentinel-"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield Group(folder, stack)
+
+
+async def insist(attempt):
+    """Do it until it is answered: yes or no. ``BackendUnavailable`` is neither."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            try:
+                return await attempt()
+            except BackendUnavailable:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.backends("redis")
+async def test_a_failover_in_the_middle_of_fifty_flows(backend, group):
+    """Two workers take each state. Each is won or refused, none is won twice, and no record that was kept is gone."""
+    clock = MovedClock()
+    flows = [samples.pending_authorization(clock()) for _ in range(50)]
+    settings = {"redis_wait_replicas": 1, "redis_max_retries": 1}
+    async with opened(group.url, clock=clock, **settings) as (states, records), opened(group.url, clock=clock) as other:
+        await group.agree()
+        for flow in flows:
+            await states.put(flow)
+        gateway = samples.gateway(clock())
+        await records.gateways.put(gateway)
+        ended: Counter[str] = Counter()
+
+        async def take(store, flow):
+            try:
+                taken = await insist(lambda: store.consume(flow.key))
+            except StateAlreadyUsed:
+                return
+            assert taken == flow
+            ended[flow.key.state] += 1
+
+        tasks = [asyncio.create_task(take(states, flow)) for flow in flows[:25]]
+        await asyncio.gather(*tasks)  # their consumption is known to the replica
+        group.primary.kill()
+        again = [asyncio.create_task(take(store, flow)) for flow in flows for store in (states, other[0])]
+        await asyncio.gather(*again)
+        assert set(ended.values()) == {1}, "none was won twice"
+        assert ended.keys() >= {flow.key.state for flow in flows[:25]}
+        fresh = samples.pending_authorization(clock())
+        await insist(lambda: states.put(fresh))
+        assert await insist(lambda: records.gateways.get(gateway.id)) == gateway
+
+
+@pytest.mark.backends("redis")
+async def test_a_write_that_no_replica_has_does_not_count(backend, group):
+    clock = MovedClock()
+    async with opened(group.url, clock=clock, redis_wait_replicas=1) as (states, _):
+        await insist(lambda: states.put(samples.pending_authorization(clock())))
+        for replica in group.replicas:
+            replica.kill()
+        with pytest.raises(BackendUnavailable, match="REDIS_WAIT_REPLICAS is 1"):
+            await states.put(samples.pending_authorization(clock()))
+
+
+async def test_who_is_no_sentinel_is_said(redis_url):
+    url = redis_url.replace("redis://", "redis+sentinel://").replace("/0", "/latchpin/0")
+    with pytest.raises(BackendUnavailable, match=r"redis\+sentinel"):
+        async with opened(url, redis_max_retries=1):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("redis+sentinel://a/n", Sentinels((("a", 26379),), "n", "redis://primary/0")),
+        (
+            "rediss+sentinel://u:p%40w@a:1,[::1]:2/n/3?ssl_ca_certs=/ca.pem",
+            Sentinels((("a", 1), ("::1", 2)), "n", "rediss://u:p%40w@primary/3?ssl_ca_certs=/ca.pem"),
+        ),
+        ("redis://a:6379/0", None),
+    ],
+)
+def test_addresses(url, found):
+    assert parse_sentinels(url) == found
+    assert RedisSettings(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://",
+        "redis+sentinel://a:26379",
+        "redis+sentinel://a:26379/",
+        "redis+sentinel://a:26379/n/zero",
+        "redis+sentinel://:s3cr3t@a:port/n",
+        "redis+sentinel://a,/n",
+        "redis+sentinel://u:12/s3cr3t@a:26379/n/0",
+        "redis+sentinel://a:26379/n?password=s3cr3t",
+        "redis+sentinel://u:p#s3cr3t@a:26379/n",
+        "redis+sentinel://a@b:26379,u:s3cr3t@c:26379/n/x@y",
+    ],
+)
+def test_bad_addresses_are_refused_without_repeating_the_password(url, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(SettingsError, match=r"REDIS_URL holds .* must ") as caught:
+        load(RedisSettings)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_settings_do_not_show_the_password():
+    settings = RedisSettings(redis_url="redis+sentinel://:s3cr3t@a:1,b:2/n/0", redis_sentinel_password="s3cr3t")
+    assert "s3cr3t" not in repr(settings) + str(masked(settings))
