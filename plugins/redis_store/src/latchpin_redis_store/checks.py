@@ -85,7 +85,7 @@ def _failover(settings: RedisSettings) -> list[Finding]:
         Finding(
             Severity.WARNING,
             "A failover may forget what was just written",
-            "Replicas copy a moment later: a token that was renewed, or a state that was used, may come back as it was.",
+            "Replicas copy a moment later: a renewed token or a used state may come back as it was before.",
             "Set REDIS_WAIT_REPLICAS to 1. Then have two replicas or more: one must be left after a failover.",
         )
     ]
