@@ -9,7 +9,8 @@ from typing import get_args
 
 import pytest
 from latchpin.oauth.status import TokenStatus
-from latchpin_flows.plugin import latchpin_gauges
+from latchpin_audit import plugin as audit
+from latchpin_flows import plugin as flows
 from latchpin_metrics import meters as module
 from latchpin_metrics.gauges import Snapshot
 from latchpin_metrics.tracing import TracingObserver
@@ -22,7 +23,8 @@ SUFFIXES = ("_bucket", "_count", "_sum")
 def families(environment):
     """The metrics there are, as Prometheus names them."""
     own = list(module.meters().registry.collect())
-    standing = list(Snapshot(at=None, numbers=dict.fromkeys(latchpin_gauges(), 0)).collect())
+    gauges = [*flows.latchpin_gauges(), *audit.latchpin_gauges()]
+    standing = list(Snapshot(at=None, numbers=dict.fromkeys(gauges, 0)).collect())
     return {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in [*own, *standing]}
 
 

@@ -75,6 +75,7 @@ class Admitted:
         asks_nothing: the caller's program said when the session began that it asks its person nothing for servers; or
             there is no session.
         holds_back: tools are held back from the caller, so that each message has to be judged.
+        told_here: who has to know of each call is told where it is served by the endpoint itself, and nowhere else.
     """
 
     caller: Caller
@@ -82,6 +83,7 @@ class Admitted:
     session: str | None = field(default=None, repr=False)
     asks_nothing: bool = True
     holds_back: bool = False
+    told_here: bool = False
 
 
 class McpExchanges(Protocol):

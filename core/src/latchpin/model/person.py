@@ -40,7 +40,7 @@ class Caller:
         proves_intent: the request itself shows that its sender meant it, since no page of another site can make a
             browser send this proof: a header that the program adds. Forms then need no token. False for what a
             browser sends by itself (a cookie, HTTP Basic, a client certificate) and for what a proxy adds.
-        client: the program, as its proof names it: the ``client_id`` of an access token, the name of a personal one.
+        client: the program, as its proof names it: the ``client_id`` of an access token, the id of a personal one.
         expires_at: when what came proves nothing any more; None where it does not say.
         groups: those that the person is in, each written as ``latchpin.model.write_group`` writes it.
         account: which of several accounts at the server is meant, by its label; ``""`` is the one without a label.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -16,13 +17,18 @@ from latchpin.sdk.commands import opened, print_json, run, say
 from latchpin.sdk.identity import parse_email
 
 from latchpin_audit import reading
+from latchpin_audit.chain_sink import CALL, FACTS, describe_call
 from latchpin_audit.log import AuditLog
 from latchpin_audit.pseudonyms import Pseudonyms
+from latchpin_audit.retention import last_before
 
 app = typer.Typer(name="audit", help="Verify and export the audit log.", no_args_is_help=True)
 
+LATEST = timedelta(days=1)
+"""How long after it happened an entry may be written, where the store was away: so far entries are in no order."""
 OPERATOR = "operator@localhost"
 COLUMNS = ("number", "at", "event", "actor", "subject", "gateway_id", "facts", "previous", "key_id", "signature")
+CALL_COLUMNS = ("number", "at", "who", "gateway_id", *FACTS)
 ADDRESSES = ("actor_address", "subject_address")
 
 
@@ -67,19 +73,24 @@ def export(
     person: Annotated[str | None, typer.Option(help="Only what this address did, or what concerns it.")] = None,
     names: Annotated[bool, typer.Option("--names", help="With the addresses of those who are not forgotten.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a JSON object on each line.")] = False,
+    calls: Annotated[bool, typer.Option("--calls", help="MCP calls instead (AUDIT_CALLS=chain).")] = False,
 ) -> None:
-    """Write the log to stdout, oldest entry first."""
+    """Write the log to stdout, oldest entry first: what was done, or with --calls the MCP calls."""
 
     async def work() -> None:
         async with opened() as application:
             log = AuditLog.of(application.services.context)
             wanted = await _wanted(log.pseudonyms, person)
-            write = _csv_writer(names) if as_csv else _write_line
-            async for entry in reading.read(log.records):
-                if since is not None and entry.at < since.replace(tzinfo=UTC):
+            who = log.pseudonyms if names else None
+            describe, columns = (describe_call, CALL_COLUMNS) if calls else (reading.describe, COLUMNS)
+            write = _csv_writer(columns, names) if as_csv else _write_line
+            begin = datetime.min.replace(tzinfo=UTC) if since is None else since.replace(tzinfo=UTC)
+            after = 0 if since is None else await last_before(log.records, begin - LATEST)
+            async for entry in reading.read(log.records, after=after):
+                if entry.at < begin or (entry.event == CALL) is not calls:
                     continue
                 if wanted is None or wanted in {entry.actor, entry.subject}:
-                    write(await reading.describe(entry, log.pseudonyms if names else None))
+                    write(await describe(entry, who))
 
     run(work())
 
@@ -123,23 +134,24 @@ def _unknown(address: str) -> NotFound:
 
 
 def _write_line(shown: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(shown, separators=(",", ":"), ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(shown, separators=(",", ":")) + "\n")
 
 
-def _csv_writer(names: bool) -> Any:  # noqa: ANN401  takes a row
-    writer = csv.DictWriter(sys.stdout, [*COLUMNS, *(ADDRESSES if names else ())])
+def _csv_writer(columns: Sequence[str], names: bool) -> Any:  # noqa: ANN401  takes a row
+    writer = csv.DictWriter(sys.stdout, [*columns, *(ADDRESSES if names else ())], extrasaction="ignore")
     writer.writeheader()
 
     def write(shown: dict[str, Any]) -> None:
-        addresses = {name: _as_text(shown[name]) for name in ADDRESSES if name in shown}
-        writer.writerow(shown | addresses | {"facts": json.dumps(shown["facts"])})
+        writer.writerow({name: _as_text(value) for name, value in shown.items()})
 
     return write
 
 
-def _as_text(address: str) -> str:
-    """An address that no spreadsheet takes for a formula."""
-    return f"'{address}" if address.startswith(("=", "+", "-", "@")) else address
+def _as_text(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
+    text = json.dumps(value) if isinstance(value, dict) else str(value)
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _entries(count: int) -> str:

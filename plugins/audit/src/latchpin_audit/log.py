@@ -22,6 +22,8 @@ __all__ = ["AuditLog"]
 _log = logging.getLogger("latchpin.audit")
 
 _NOBODY = {CLIENT_ITSELF: GATEWAY, COMPANY: COMPANYS}
+_GROUPS = 100
+"""What was handed in by so many at most is written together."""
 _ATTEMPTS = 100
 _PAUSE = 0.005
 """Seconds between two tries while other workers extend the chain."""
@@ -50,7 +52,7 @@ class AuditLog:
         self.pseudonyms = pseudonyms
         self._pause = pause
         self._last: AuditEntry | None = None
-        self._batcher: Batcher[AuditNote, None] = Batcher(self._send)
+        self._batcher: Batcher[Sequence[AuditNote], None] = Batcher(self._send, limit=_GROUPS)
 
     @classmethod
     def of(cls, context: Context) -> Self:
@@ -73,7 +75,7 @@ class AuditLog:
             who = await self._name(fact.actor)
             whose = who if fact.subject == fact.actor else await self._name(fact.subject)
             facts = {name: str(value) for name, value in fact.details.items()}
-            await self._batcher.submit(AuditNote(fact.at, fact.name, who, whose, fact.gateway_id, facts))
+            await self._batcher.submit([AuditNote(fact.at, fact.name, who, whose, fact.gateway_id, facts)])
         except LatchpinError as exc:
             reason = exc.detail or exc.public
             _log.error("The audit log lacks the entry '%s' for gateway %s: %s", fact.name, gateway, reason)
@@ -82,6 +84,14 @@ class AuditLog:
         else:
             return True
         return False
+
+    async def append(self, notes: Sequence[AuditNote]) -> None:
+        """Keep ``notes``, behind each other.
+
+        Raises:
+            BackendUnavailable, RecordConflict: they are not all kept; the first ones may be.
+        """
+        await self._batcher.submit(notes)
 
     async def close(self) -> None:
         """Let what was handed in be written, before the stores are closed."""
@@ -92,8 +102,8 @@ class AuditLog:
             return ""
         return _NOBODY.get(person) or await self.pseudonyms.of(person)
 
-    async def _send(self, notes: Sequence[AuditNote]) -> Sequence[None]:
-        rest = notes
+    async def _send(self, groups: Sequence[Sequence[AuditNote]]) -> Sequence[None]:
+        rest = [note for notes in groups for note in notes]
         for _ in range(_ATTEMPTS):
             entries = build_chain(self._last, rest, self.signer)
             try:
@@ -103,7 +113,7 @@ class AuditLog:
             rest = rest[kept:]
             if not rest:
                 self._last = entries[-1]
-                return [None] * len(notes)
+                return [None] * len(groups)
             await self._pause(_PAUSE)  # another worker was faster: go on behind what it wrote
             self._last = await self.records.last()
         raise RecordConflict("other workers kept extending the audit log")

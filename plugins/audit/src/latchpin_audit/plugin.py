@@ -10,15 +10,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, Command, Every, Recorder
+from latchpin.contracts import BackgroundTask, CallObserver, Check, Command, Every, Gauge, Recorder
 
 if TYPE_CHECKING:
+    from latchpin.contracts import CheckContext, Finding
     from latchpin.sdk.gateway import Application
 
     from latchpin_audit.log import AuditLog
-    from latchpin_audit.settings import AuditSettings
+    from latchpin_audit.settings import AuditSettings, CallAuditSettings
 
-__all__ = ["latchpin_background_tasks", "latchpin_commands", "latchpin_recorders", "trim_in_turn"]
+__all__ = [
+    "latchpin_background_tasks",
+    "latchpin_call_observers",
+    "latchpin_checks",
+    "latchpin_commands",
+    "latchpin_gauges",
+    "latchpin_recorders",
+    "trim_in_turn",
+]
 
 _log = logging.getLogger("latchpin.audit")
 
@@ -63,6 +72,17 @@ async def _open_trimming(
         await log.close()
 
 
+@asynccontextmanager
+async def _open_calls(settings: CallAuditSettings, context: latchpin.Context) -> AsyncIterator[CallObserver | None]:
+    if settings.audit_calls == "off":
+        yield None
+        return
+    from latchpin_audit.calls import open_audited_calls  # noqa: PLC0415  loaded when asked for
+
+    async with open_audited_calls(settings, context) as observer:
+        yield observer
+
+
 async def trim_in_turn(log: AuditLog, context: latchpin.Context, *, days: int) -> None:
     """Remove what is older than ``days``, unless another worker did so within the hour."""
     from latchpin_audit.retention import trim  # noqa: PLC0415  loaded when asked for
@@ -80,6 +100,39 @@ def latchpin_recorders() -> Sequence[latchpin.Backend[AuditSettings, Recorder | 
     from latchpin_audit.settings import AuditSettings  # noqa: PLC0415  loaded when asked for
 
     return [latchpin.Backend("audit", "the audit log", AuditSettings, _open_log)]
+
+
+@latchpin.hookimpl
+def latchpin_call_observers() -> Sequence[latchpin.Backend[CallAuditSettings, CallObserver | None]]:
+    """Record MCP calls."""
+    from latchpin_audit.settings import CallAuditSettings  # noqa: PLC0415  loaded when asked for
+
+    return [latchpin.Backend("audit-calls", "the audit of calls", CallAuditSettings, _open_calls)]
+
+
+@latchpin.hookimpl
+def latchpin_gauges() -> Sequence[Gauge]:
+    """Say how many calls could not be recorded."""
+    about = "Records of MCP calls that were dropped within 7 days, by all workers."
+    return [Gauge("audit_calls_dropped", about, _count_dropped)]
+
+
+async def _count_dropped(application: Application) -> float | None:
+    from latchpin_audit.checks import count_dropped  # noqa: PLC0415  loads the gateway
+
+    return await count_dropped(application)
+
+
+@latchpin.hookimpl
+def latchpin_checks() -> Sequence[Check]:
+    """Say whether calls are recorded."""
+    return [Check("audit-calls", "Audit", "the audit of MCP calls", _check_calls)]
+
+
+async def _check_calls(context: CheckContext) -> Sequence[Finding]:
+    from latchpin_audit.checks import check_calls  # noqa: PLC0415  as above
+
+    return await check_calls(context)
 
 
 @latchpin.hookimpl

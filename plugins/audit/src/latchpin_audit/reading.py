@@ -37,9 +37,8 @@ class Verdict:
     broken: str | None
 
 
-async def read(records: AuditRecords) -> AsyncIterator[AuditEntry]:
-    """Every entry, in order."""
-    after = 0
+async def read(records: AuditRecords, *, after: int = 0) -> AsyncIterator[AuditEntry]:
+    """Every entry behind the number ``after``, in order."""
     while page := await records.list(after=after, limit=PAGE):
         for entry in page:
             yield entry

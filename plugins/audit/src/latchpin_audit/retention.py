@@ -10,7 +10,7 @@ from latchpin_audit.entry import AuditEntry
 from latchpin_audit.log import AuditLog
 from latchpin_audit.records import AuditRecords
 
-__all__ = ["TRIMMED", "trim", "trimmed_through"]
+__all__ = ["TRIMMED", "last_before", "trim", "trimmed_through"]
 
 TRIMMED = "audit.trimmed"
 
@@ -38,6 +38,12 @@ async def trim(log: AuditLog, *, before: datetime, now: datetime) -> int:
     for number in range(oldest.number + _AT_ONCE, through, _AT_ONCE):
         removed += await records.purge(through=number)
     return removed + await records.purge(through=through)
+
+
+async def last_before(records: AuditRecords, before: datetime) -> int:
+    """The number of the last entry from before ``before``; 0 if there is none."""
+    oldest = await _first_behind(records, 0)
+    return 0 if oldest is None or oldest.at >= before else await _newest_before(records, oldest, before)
 
 
 def trimmed_through(entry: AuditEntry) -> int:

@@ -123,6 +123,8 @@ class TokenQuestion:
             reason = "in this session the server may ask the person something"
         if reason is None and admitted.holds_back:
             reason = "rules hold tools back from this caller, so that each message is judged"
+        if reason is None and admitted.told_here:
+            reason = "each call is recorded (AUDIT_CALLS), which the data plane cannot do"
         if reason is not None:
             raise UseTheProxy(reason)
 

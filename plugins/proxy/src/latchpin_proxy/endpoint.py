@@ -170,7 +170,8 @@ class McpEndpoint:
         session = next((value for _, value in fields), None)
         asks_nothing = kind in {None, "session that asks nothing"}
         holds_back = await self._application.gates.of(gateway, caller) is not None
-        return Admitted(caller, gateway, session, asks_nothing=asks_nothing, holds_back=holds_back)
+        told_here = self._calls.sees_all
+        return Admitted(caller, gateway, session, asks_nothing, holds_back, told_here)
 
     async def refuse(self, error: LatchpinError, scope: Scope, gateway_id: str, caller: Caller | None) -> Response:
         """Answer such a request that is not served."""

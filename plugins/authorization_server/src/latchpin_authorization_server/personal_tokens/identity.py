@@ -49,4 +49,4 @@ class PersonalTokenIdentity:
         if not token.is_for(evidence.resource):
             raise NotSignedIn("the personal access token is for other MCP endpoints")
         await self._tokens.note_use(token)
-        return Caller(token.email, via=VIA, proves_intent=True, expires_at=token.expires_at, client=token.name)
+        return Caller(token.email, via=VIA, proves_intent=True, expires_at=token.expires_at, client=token.id)
