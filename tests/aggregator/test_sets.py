@@ -225,6 +225,36 @@ async def test_what_is_removed_is_gone_from_it(
     assert "new__shout" in await Program(alice, f"{BASE}/mcp").tools(), "its gateways stay"
 
 
+async def test_its_tool_speaks_of_its_servers_alone(
+    gateway: InnerGateway, admin: httpx.AsyncClient, alice: httpx.AsyncClient, three: tuple[str, str, str]
+):
+    dead = await gateway.add(MCP, name="Dead", auth_type="none")
+    await gateway.add("http://127.0.0.1:2/mcp", name="Dead elsewhere", auth_type="none")
+    await make(admin, "dev", gateways=[three[0], dead])
+    program = at(alice, "dev")
+    assert "latchpin_connect" in await program.tools()
+    said = text_in(await program.call("latchpin_connect"))
+    assert "- Dead (dead) cannot be used now" in said
+    assert "elsewhere" not in said
+
+
+@pytest.mark.needs("latchpin_policy")
+async def test_a_set_is_for_a_group_as_long_as_somebody_is_in_it(
+    gateway: InnerGateway, admin: httpx.AsyncClient, alice: httpx.AsyncClient, three: tuple[str, str, str]
+):
+    from tests.policy.conftest import group  # not in every run
+
+    await make(admin, "dev", gateways=[three[0]], allowed_users=["group:staff"])
+    program = at(alice, "dev")
+    message, headers = program.message("tools/list")
+    assert (await program.send(message, headers)).status_code == 404
+    await group(gateway, "staff", ALICE)
+    assert "new__shout" in await program.tools()
+    assert (await alice.get(SETS)).json()["total"] == 1
+    await group(gateway, "staff", BOB)
+    assert (await program.send(message, headers)).status_code == 404
+
+
 async def test_what_happened_is_told(gateway: InnerGateway, admin: httpx.AsyncClient, caplog: pytest.LogCaptureFixture):
     del gateway
     with caplog.at_level("INFO"):

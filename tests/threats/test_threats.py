@@ -361,6 +361,8 @@ async def test_16_enumeration(gateway: InnerGateway):
         assert (await bob.get(f"{BASE}/gateways")).json()["total"] == 0
         assert (await bob.get(f"{BASE}/oauth/status?gateway_ids={hidden}")).json() == []
     proven_by("gateways/test_book.py", "test_not_allowed_reads_like_not_there")
+    proven_by("aggregator/test_sets.py", "test_what_somebody_may_not_use_is_as_unknown_as_what_is_not_there")
+    proven_by("registry/test_registry.py", "test_nobody_gets_anything_and_may_ask")
 
 
 TWISTED = [
@@ -503,6 +505,7 @@ def test_25_names_of_another_person():
         "test_a_session_of_a_gateway_is_none_here",
         "test_a_question_is_answered_by_who_was_asked",
     )
+    proven_by("aggregator/test_sets.py", "test_a_session_of_one_set_is_none_elsewhere")
 
 
 def test_28_a_server_speaks_in_the_gateways_name():

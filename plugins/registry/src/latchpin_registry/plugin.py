@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from latchpin_registry.settings import RegistrySettings
 
 __all__ = ["latchpin_routes", "latchpin_settings"]
@@ -23,11 +22,6 @@ def latchpin_settings() -> list[type[RegistrySettings]]:
 
 
 @latchpin.hookimpl
-def latchpin_routes() -> list[APIRouter]:
+def latchpin_routes() -> Sequence[str]:
     """Offer the registry."""
-    from latchpin.sdk.settings import load  # noqa: PLC0415  loaded when asked for
-
-    from latchpin_registry.routes import make_router  # noqa: PLC0415  FastAPI is not loaded by commands
-    from latchpin_registry.settings import RegistrySettings  # noqa: PLC0415  as above
-
-    return [make_router(public=load(RegistrySettings).registry_public)]
+    return ["latchpin_registry.routes:make_router"]

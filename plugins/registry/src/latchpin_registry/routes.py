@@ -15,11 +15,13 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from latchpin.errors import InvalidRequest, LatchpinError, NotFound
 from latchpin.model import Caller
+from latchpin.sdk.settings import load
 from latchpin.sdk.web import SignedInCaller, answer_program, application_of, problems, services_of
 
 from latchpin_registry.documents import RegistryEntry, RegistryList
 from latchpin_registry.entries import LATEST, VERSION, Entry, entries_of
 from latchpin_registry.pages import MOST, PAGE, Question
+from latchpin_registry.settings import RegistrySettings
 
 __all__ = ["make_router"]
 
@@ -60,12 +62,9 @@ ROOTS: Final = ("/v0.1/servers", "/v0/servers")
 """The second is what the API was called before; clients of that time ask there."""
 
 
-def make_router(*, public: bool) -> APIRouter:
-    """A router with the registry.
-
-    Args:
-        public: everybody may read all of it; else who is signed in reads what they may use.
-    """
+def make_router() -> APIRouter:
+    """A router with the registry: for everybody, or for who is signed in, as the setting says."""
+    public = load(RegistrySettings).registry_public
     router = APIRouter(route_class=_OpenRoute, tags=["metadata"])
     reader = Depends(_everybody if public else _who_asks)
     for root in ROOTS:
