@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.aggregator.conftest import connected
+from tests.aggregator.test_both_eras import text_of
 from tests.api_keys.conftest import HEADER, KEY, OTHER
 from tests.api_keys.keyed_server import KeyedServer, start_keyed
 from tests.support.gateway_process import ADMIN, ALICE, BOB, DeployedGateway
 
-CAROL = "carol@example.com"
+CAROL, DORA = "carol@example.com", "dora@example.com"
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1, "b": 2}}}
 JSON = {
     "content-type": "application/json",
@@ -270,3 +272,19 @@ async def test_a_key_for_all_is_an_administrators_to_enter(proxy: DeployedGatewa
     refused = await call(proxy, gateway)
     assert "/oauth/authorize/" not in refused.text
     assert KEY not in refused.text
+
+
+@pytest.mark.needs("latchpin_aggregator")
+async def test_behind_the_one_endpoint_too(proxy: DeployedGateway, keyed: KeyedServer):
+    place = {"header": HEADER}
+    gateway = await proxy.add(keyed.url, name="Behind", auth_type="api_key", api_key=place, allowed_users=[DORA])
+    async with connected(proxy, "legacy", email=DORA) as client:
+        told = text_of(await client.call_tool("latchpin_connect"))
+        link = told.partition("Behind (behind) waits for an API key. Open in a browser: ")[2].split()[0]
+        async with proxy.browser(DORA) as browser:
+            page = await browser.open(link)
+            page = await browser.submit(page.form(action=f"/gateways/{gateway}/key"), key=KEY)
+            assert page.title == "The key works"
+        assert {"behind__add", "behind__say"} <= {tool.name for tool in (await client.list_tools()).tools}
+        assert text_of(await client.call_tool("behind__add", {"a": 1, "b": 2})) == "3"
+    assert keyed.shown(HEADER) == {KEY}

@@ -52,9 +52,7 @@ class Connecting:
         lines = []
         for gateway, slug, kept in offers:
             if kept.waits:
-                lines.append(
-                    f"- {gateway.name} ({slug}) waits for your authorization. Open in a browser: {links[slug]}"
-                )
+                lines.append(f"- {gateway.name} ({slug}) waits for {_owed(gateway)}. Open in a browser: {links[slug]}")
             elif not kept.listed:
                 lines.append(f"- {gateway.name} ({slug}) cannot be used now: {kept.problem}.")
         text = "\n".join(lines) if lines else "All servers are connected."
@@ -72,11 +70,15 @@ def _may_be_asked(message: Message) -> bool:
     return isinstance(elicitation, dict) and isinstance(elicitation.get("url"), dict)
 
 
+def _owed(gateway: Gateway) -> str:
+    return "your authorization" if gateway.api_key is None else "an API key"
+
+
 def _asking(places: Mapping[str, tuple[Gateway, str]]) -> dict[str, Any]:
     """An ``InputRequiredResult``: open each link, then ask again."""
     requests = {}
     for slug, (gateway, link) in places.items():
-        text = f"{gateway.name} ({host_of(gateway.url)}) needs your authorization first."
+        text = f"{gateway.name} ({host_of(gateway.url)}) needs {_owed(gateway)} first."
         params = {"mode": "url", "message": text, "url": link}
         requests[slug] = {"method": "elicitation/create", "params": params}
     return {"resultType": "input_required", "inputRequests": requests}
