@@ -8,7 +8,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from latchpin.authorization import redemption
+from latchpin.authorization import one_at_a_time
 from latchpin.errors import RecordConflict
 from latchpin.model import Caller
 from latchpin.tokens.sealing import open_token
@@ -31,7 +31,7 @@ async def access_token(gateway: InnerGateway, gateway_id: str) -> str:
 
 async def test_ten_callbacks_of_one_person_all_succeed_in_turn(gateway, provider: FaultSwitch, monkeypatch):
     """What the provider issued last is what is kept: some end a person's earlier grants with each new one."""
-    monkeypatch.setattr(redemption, "PATIENCE", timedelta(minutes=5))
+    monkeypatch.setattr(one_at_a_time, "PATIENCE", timedelta(minutes=5))
     gateway_id = await gateway.add(provider.provider.mcp_url)
     endpoint = gateway.application.token_endpoint
     redeem, under_way, most, issued = endpoint.redeem, 0, 0, []
@@ -58,7 +58,7 @@ async def test_ten_callbacks_of_one_person_all_succeed_in_turn(gateway, provider
 
 async def test_nobody_waits_for_long_for_a_turn(gateway: InnerGateway, provider: FaultSwitch, monkeypatch):
     """A worker that died in its turn leaves its lease behind."""
-    monkeypatch.setattr(redemption, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(one_at_a_time, "PATIENCE", timedelta(0))
     gateway_id = await gateway.add(provider.provider.mcp_url)
     leases = gateway.application.services.leases
     held = leases.hold("authorization", (gateway_id, ALICE), life=timedelta(minutes=5))

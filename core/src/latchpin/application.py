@@ -59,6 +59,7 @@ class Application:
             registrars=services.registrars,
             clock=services.clock,
             redirect_uri=services.settings.redirect_uri,
+            writes=services.writes,
         )
         self.gateways = GatewayRegistry(services)
         self.gates = Gates(services.tool_gates, services.scope_ceilings)

@@ -7,13 +7,16 @@ age, the store's atomic consume, gateway, issuer, the provider's error, then the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NoReturn
 
 from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.diagnosis import Diagnosis
+from latchpin.authorization.one_at_a_time import Turn, Turns
 from latchpin.authorization.patient import Patient, leading_on, unused, used_up
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.redemption import Redemption
@@ -71,6 +74,7 @@ class AuthorizationCallback:
         self._services = services
         self._gateways = gateways
         self._redemption = redemption
+        self._turns = Turns(services)
         self._pending_authorizations = pending_authorizations
         self._diagnosis = Diagnosis(services, pending_authorizations)
         self._recorder = recorder
@@ -103,22 +107,24 @@ class AuthorizationCallback:
             payload = parse_state(parameters.state, self._services.signer)
             self._note_return(span, parameters, payload)
             check_browser(payload, cookie=browser, signed_in=None)
-            with leading_on(payload.return_to), unused():
-                signed_in = await patient.ask(caller)
-                check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
-                if payload.company and signed_in is not None and not signed_in.is_admin:
-                    raise SharedConnectionMissing("only an administrator may connect it")
-                verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
-                pending = await self._take(span, patient, parameters, payload, verified)
-            with leading_on(payload.return_to), used_up():
-                validated = self._validate(span, parameters, payload, pending, path_gateway)
-                # The code is spent by it: whoever stops waiting, and a gateway that stops, does not stop it.
-                exchange = partial(self._exchange, span, validated, patient)
-                return await self._exchanging.run(payload.flow_id, exchange)
+            with leading_on(payload.return_to), ExitStack() as leaving:
+                with unused():
+                    signed_in = await patient.ask(caller)
+                    check_browser(payload, cookie=browser, signed_in=signed_in.email if signed_in else None)
+                    if payload.company and signed_in is not None and not signed_in.is_admin:
+                        raise SharedConnectionMissing("only an administrator may connect it")
+                    verified = Verified(key_id=payload.key_id, signed_in=signed_in is not None)
+                    pending, turn = await self._take(span, patient, parameters, payload, verified, leaving=leaving)
+                with used_up():
+                    validated = self._validate(span, parameters, payload, pending, path_gateway)
+                    # The code is spent by it: whoever stops waiting, and a gateway that stops, does not stop it.
+                    exchange = partial(self._exchange, span, validated, patient, turn, leaving.pop_all())
+                    return await self._exchanging.run(payload.flow_id, exchange)
 
     async def close(self) -> None:
         """Let exchanges that are under way end, before the stores are closed."""
         await self._exchanging.close()
+        await self._turns.close()
 
     def refuse(self, error: CallbackMalformed) -> NoReturn:
         """Raise ``error`` for an answer in which there is nothing to judge, and record that a callback failed."""
@@ -132,18 +138,33 @@ class AuthorizationCallback:
         parameters: CallbackParameters,
         payload: StatePayload,
         verified: Verified,
-    ) -> PendingAuthorization:
+        *,
+        leaving: ExitStack,
+    ) -> tuple[PendingAuthorization, Turn]:
+        """The authorization, and its turn, which is begun beside it and ends as ``leaving`` does."""
         try:
             check_age(payload, now=self._services.clock(), lifetime=self._pending_authorizations.lifetime)
             span.step(verified)
             if parameters.error is None:
-                await patient.ask(lambda: self._redemption.check_pause(payload.gateway_id))
+                await patient.ask(lambda: self._look(payload.gateway_id))
+            turn = self._turns.begin(payload.gateway_id, payload.owner, payload.account)
+            leaving.callback(turn.end)
             pending = await patient.consume(StateKey(payload.gateway_id, parameters.state))
         except StateRefused as exc:
             await self._diagnosis.narrow(exc, payload)
             raise
         self._pending_authorizations.admission.release(payload.flow_id)
-        return pending
+        return pending, turn
+
+    async def _look(self, gateway_id: str) -> None:
+        """Check the pause. Gateway and client come along in the same trip: they are needed in a moment."""
+        if self._gateways.has_recent(gateway_id):
+            await self._redemption.check_pause(gateway_id)
+            return
+        looking = self._redemption.look(gateway_id), self._gateways.get_recent(gateway_id)
+        paused, *_ = await asyncio.gather(self._redemption.check_pause(gateway_id), *looking, return_exceptions=True)
+        if isinstance(paused, BaseException):
+            raise paused
 
     def _note_return(self, span: FlowSpan, parameters: CallbackParameters, payload: StatePayload) -> None:
         span.name(payload.flow_id, payload.gateway_id, payload.app_user_email, issued_by=payload.instance)
@@ -167,7 +188,13 @@ class AuthorizationCallback:
         span.step(Consumed(self._pending_authorizations.label, fits=True))
         return validated
 
-    async def _exchange(self, span: FlowSpan, validated: ValidatedCallback, patient: Patient) -> Completed:
+    async def _exchange(
+        self, span: FlowSpan, validated: ValidatedCallback, patient: Patient, turn: Turn, leaving: ExitStack
+    ) -> Completed:
+        with leaving:
+            return await self._complete(span, validated, patient, turn)
+
+    async def _complete(self, span: FlowSpan, validated: ValidatedCallback, patient: Patient, turn: Turn) -> Completed:
         pending, payload = validated.pending, validated.payload
         gateway = await patient.ask(lambda: self._gateways.get_recent(payload.gateway_id))
         place = place_of(payload.gateway_id, pending.app_user_email, pending.issuer, "code_verifier")
@@ -177,7 +204,7 @@ class AuthorizationCallback:
             verifier = self._services.cipher.unseal(pending.code_verifier, associated_data=place)
         except Unsealable as exc:
             raise VerifierLost(exc.detail) from exc
-        await self._redemption.redeem(gateway, validated, verifier, span)
+        await self._redemption.redeem(gateway, validated, verifier, span, turn)
         email, flow_id = pending.app_user_email, payload.flow_id
         await self._services.activity.tell(
             "authorization.completed", actor=email, gateway_id=gateway.id, subject=payload.owner, flow_id=flow_id

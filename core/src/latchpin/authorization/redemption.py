@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from latchpin.activity.recorder import FlowSpan
+from latchpin.authorization.one_at_a_time import Turn
 from latchpin.clients.directory import ClientDirectory
 from latchpin.errors import AuthorizationRequired, NotFound, RecordConflict, TokenRefused, UpstreamBusy, UpstreamError
 from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
@@ -30,7 +31,6 @@ from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import build_token
-from latchpin.tokens.service import LEASE_MARGIN
 from latchpin.tokens.usage import Usage
 from latchpin.workers.store_deadline import insist
 
@@ -38,10 +38,9 @@ __all__ = ["Redemption"]
 
 _ATTEMPTS = 20
 """Under the lease only renewals and disconnects come in between."""
-PATIENCE = timedelta(seconds=10)
-"""So long one authorization waits for another of the same person at the same gateway, and then goes on beside it."""
 
 ResultT = TypeVar("ResultT")
+Read = Callable[[], Awaitable[StoredToken | None]]
 
 
 class Redemption:
@@ -72,7 +71,6 @@ class Redemption:
         self._endpoint = endpoint
         self._revoker = revoker
         self._usage = usage
-        self._life = timedelta(seconds=services.settings.oauth_request_timeout) + LEASE_MARGIN
 
     async def check_pause(self, gateway_id: str) -> None:
         """Go on only if the gateway's token endpoint may be asked now: else a code would be used up for nothing.
@@ -86,10 +84,14 @@ class Redemption:
             exc.remedy = f"Open this very link again in {exc.retry_after} seconds: nothing of it is used up."
             raise
 
+    async def look(self, gateway_id: str) -> None:
+        """Read the client that ``redeem`` needs in a moment; raises BackendUnavailable."""
+        await self._clients.look(gateway_id)
+
     async def redeem(
-        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, span: FlowSpan
+        self, gateway: Gateway, validated: ValidatedCallback, verifier: str, span: FlowSpan, turn: Turn
     ) -> StoredToken:
-        """Exchange the code and keep what comes, in place of any earlier token of this account.
+        """Exchange the code in its turn and keep what comes, in place of any earlier token of this account.
 
         Raises:
             UpstreamError, AuthorizationRequired (the client was replaced meanwhile), BackendUnavailable.
@@ -103,33 +105,17 @@ class Redemption:
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
             raise self._changed(gateway)  # or a new secret would be sent to the old server
-        async with self._in_turn((gateway.id, owner, *([label] if label else []))):
-            grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
-            span.step(_exchanged(pending, client, grant, self._services.clock()))
-            try:
-                token = await self._insist(lambda: self._keep(validated, grant))  # it cannot be asked for twice
-                await self._check_unchanged(gateway, owner, label)
-            except (NotFound, AuthorizationRequired, RecordConflict):
-                await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant, label=label)
-                raise
+        await turn.reached()
+        grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
+        span.step(_exchanged(pending, client, grant, self._services.clock()))
+        try:
+            token = await self._keep_surely(validated, grant, turn)
+            await self._check_unchanged(gateway, owner, label)
+        except (NotFound, AuthorizationRequired, RecordConflict):
+            await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant, label=label)
+            raise
         span.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
         return token
-
-    @asynccontextmanager
-    async def _in_turn(self, place: tuple[str, ...]) -> AsyncIterator[None]:
-        """One at a time for an account, of all workers: what was issued last must be what is kept last.
-
-        Some servers end a person's earlier grant with the next one. A worker that died is not waited for for long.
-        """
-        async with AsyncExitStack() as stack:
-
-            async def take() -> None:
-                turn = self._services.leases.hold("authorization", place, life=self._life, wait=PATIENCE)
-                await stack.enter_async_context(turn)
-
-            with suppress(TimeoutError):
-                await self._insist(take)
-            yield
 
     async def _insist(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
         wait = self._services.settings.oauth_callback_wait_seconds
@@ -181,12 +167,23 @@ class Redemption:
             authorize_url=self._services.settings.authorize_url(gateway.id),
         )
 
-    async def _keep(self, validated: ValidatedCallback, grant: TokenGrant) -> StoredToken:
+    async def _keep_surely(self, validated: ValidatedCallback, grant: TokenGrant, turn: Turn) -> StoredToken:
+        """Keep what cannot be asked for twice, in place of the token that stood when the turn was begun."""
+        payload, tokens = validated.payload, self._services.records.tokens
+        readings: Iterator[Read] = iter([turn.earlier])
+
+        async def read() -> StoredToken | None:
+            """That token at first; what stands now, once that was not it, or could not be read."""
+            return await next(readings, partial(tokens.get, payload.gateway_id, payload.owner, payload.account))()
+
+        return await self._insist(lambda: self._keep(validated, grant, read))
+
+    async def _keep(self, validated: ValidatedCallback, grant: TokenGrant, read: Read) -> StoredToken:
         tokens, now = self._services.records.tokens, self._services.clock()
         pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
         gateway_id = pending.key.gateway_id
         for _ in range(_ATTEMPTS):
-            earlier = await tokens.get(gateway_id, owner, label)
+            earlier = await read()
             token = build_token(
                 self._services.cipher,
                 grant,

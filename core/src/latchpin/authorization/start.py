@@ -6,6 +6,7 @@ carries out what they say.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass, replace
 
@@ -44,13 +45,13 @@ class _Request:
         found: the server it was made for.
         asked: with which client_id, redirect URI, scopes and key.
         link: its URL.
-        host: the server's, for the record.
+        step: what the record says of it.
     """
 
     found: FoundServer
     asked: tuple[str, str, tuple[str, ...], str | None]
     link: AuthorizationLink
-    host: str
+    step: Redirected
 
 
 class StartAuthorization:
@@ -101,7 +102,7 @@ class StartAuthorization:
         """
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
-        gateway = await self._gateways.get_recent(gateway_id, caller)
+        gateway = await self._look(gateway_id, caller)
         if gateway.auth_type != "api_key":
             _check_authorizes(gateway)
         owner = await self._owner(gateway, caller, account)
@@ -144,6 +145,14 @@ class StartAuthorization:
                 self._record(span, request, pending, discovered, registered)
             await self._pin(gateway, found)
             return url
+
+    async def _look(self, gateway_id: str, caller: Caller) -> Gateway:
+        """The gateway; what else an authorization needs of the stores comes along in the same trip."""
+        if not self._gateways.has_recent(gateway_id):
+            looking = self._step_up.may_be_noted(gateway_id), self._clients.look(gateway_id)
+            reading = self._gateways.get_recent(gateway_id, caller)
+            await asyncio.gather(*looking, reading, return_exceptions=True)  # who needs it meets the failure
+        return await self._gateways.get_recent(gateway_id, caller)
 
     async def _owner(self, gateway: Gateway, caller: Caller, account: str) -> str:
         """Whose the account will be.
@@ -218,7 +227,14 @@ class StartAuthorization:
             scopes=scopes,
             key_thumbprint=key,
         )
-        made = _Request(found, asked, build_authorization_link(request), host_of(request.authorization_endpoint))
+        step = Redirected(
+            server=host_of(request.authorization_endpoint),
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            scopes=scopes,
+            code_challenge_method=self._services.pkce.name,
+        )
+        made = _Request(found, asked, build_authorization_link(request), step)
         self._requests[gateway_id] = made
         return made
 
@@ -234,15 +250,7 @@ class StartAuthorization:
                 client_seconds=round(registered - discovered, 6),
             )
         )
-        span.step(
-            Redirected(
-                server=request.host,
-                client_id=pending.client_id,
-                redirect_uri=pending.redirect_uri,
-                scopes=pending.scopes,
-                code_challenge_method=self._services.pkce.name,
-            )
-        )
+        span.step(request.step)
 
     async def _pin(self, gateway: Gateway, found: FoundServer) -> None:
         pinned = await self._gateways.pin_issuer(gateway, found.metadata.issuer)

@@ -25,6 +25,7 @@ from latchpin.model import StoredToken
 from latchpin.model.accounts import name_account
 from latchpin.oauth.scopes import MOST_SCOPES, is_scope
 from latchpin.workers.bounded import Bounded
+from latchpin.workers.shared_tasks import SharedTasks
 
 __all__ = ["MOST_STEPS", "UNSEEN", "StepUp"]
 
@@ -63,6 +64,7 @@ class StepUp:
         self._kept = kept
         self._clock = clock
         self._seen: Bounded[str, tuple[float, bool]] = Bounded(_MOST_REMEMBERED)
+        self._looking: SharedTasks[tuple[str, int], bool] = SharedTasks()
 
     async def wanted(self, gateway_id: str, owner: str, label: str, issuer: str | None) -> tuple[str, ...]:
         """The scopes that the next authorization of an account at this issuer asks for besides its usual ones.
@@ -83,10 +85,10 @@ class StepUp:
         """
         now = asyncio.get_running_loop().time()  # of this process, like the wait: no other clock has to agree
         read_at, marked = self._seen.get(gateway_id, (now - UNSEEN, False))
-        if now >= read_at + UNSEEN:
-            marked = await self._kept.get(_mark(gateway_id, self._clock())) is not None
-            self._seen[gateway_id] = (now, marked)
-        return marked
+        if now < read_at + UNSEEN:
+            return marked
+        # Those who come within one part of the time look once.
+        return await self._looking.run((gateway_id, int(now / UNSEEN)), lambda: self._look(gateway_id, now))
 
     async def note(self, refused: StoredToken, scopes: Sequence[str], *, operation: str) -> bool:
         """Note that ``operation`` was refused under this token for want of ``scopes``; returns once all see it.
@@ -111,6 +113,11 @@ class StepUp:
                 await self._show(refused.gateway_id)
                 return True
         raise RecordConflict("the note of a user's missing scopes kept changing while it was to be written")
+
+    async def _look(self, gateway_id: str, now: float) -> bool:
+        marked = await self._kept.get(_mark(gateway_id, self._clock())) is not None
+        self._seen[gateway_id] = (now, marked)
+        return marked
 
     async def _show(self, gateway_id: str) -> None:
         """Mark the gateway for as long as a note that is written now stands, and wait until every worker has looked."""

@@ -33,6 +33,7 @@ from latchpin.contracts import (
 from latchpin.errors import Conflict, NotFound, RegistrationFailed, TokenRefused
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata
 from latchpin.oauth.refusal import INVALID_CLIENT
+from latchpin.records.writes import RecordWrites
 from latchpin.workers.bounded import Bounded
 from latchpin.workers.leases import Leases
 from latchpin.workers.pauses import Pauses
@@ -73,6 +74,7 @@ class ClientDirectory:
         registrars: in the order of their rank.
         clock: the gateway's.
         redirect_uri: what gateways use that have none of their own.
+        writes: tells what is written here of gateways, which may be removed or led elsewhere with their clients.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class ClientDirectory:
         registrars: Sequence[ClientRegistrar],
         clock: Clock,
         redirect_uri: str = "",
+        writes: RecordWrites | None = None,
     ) -> None:
         self._records = records
         self._marks = kept
@@ -97,6 +100,20 @@ class ClientDirectory:
         self._redirect_uri = redirect_uri
         self._registrations = Registrations(self._kept, Widening(self._kept, kept, pauses, clock), leases, pauses)
         self._computed: Bounded[str, _Computed] = Bounded(_MOST_REMEMBERED)
+        self._issuers: Bounded[str, str] = Bounded(_MOST_REMEMBERED)
+        """Under which issuer the client of a gateway was kept when it was asked for last."""
+        if writes is not None:
+            writes.listen(self._forget)
+
+    async def look(self, gateway_id: str) -> None:
+        """Read the kept client that is needed in a moment, beside what else is read for it; it may be another one.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        issuer = self._issuers.get(gateway_id)
+        if issuer is not None:
+            await self._rows.get(gateway_id, issuer, recent=True)
 
     async def client_id_for(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]
@@ -160,6 +177,8 @@ class ClientDirectory:
 
     async def _ask(self, registrar: ClientRegistrar, request: RegistrationRequest) -> ClientCredentials | None:
         if registrar.keeps is Keeps.REGISTERED and request.configured is None:
+            if request.server.issuer is not None:
+                self._issuers[request.gateway.id] = request.server.issuer
             return await self._registrations.kept_or_registered(registrar, request)
         return _credentials(await registrar.register(request))
 
@@ -184,7 +203,9 @@ class ClientDirectory:
                 answer = _credentials(await registrar.register(request))
                 if answer is not None:
                     return answer
-        kept = await self._kept.living(gateway.id, server.issuer, deleted=deleted)
+        kept = await self._kept.living(gateway.id, server.issuer, deleted=deleted, recent=True)
+        if kept is not None:
+            self._issuers[gateway.id] = kept.issuer
         return self._kept.open(kept) if kept is not None else None
 
     async def drop(self, gateway_id: str, issuer: str, *, client_id: str | None = None) -> bool:
@@ -258,6 +279,10 @@ class ClientDirectory:
                     group.create_task(forget(client))
         late = "did not answer in time when it was asked to forget the client."
         return [Forgotten(client, answers.get(client.id, f"{client.issuer} {late}")) for client in clients]
+
+    def _forget(self, gateway_id: str, owner: str | None, _label: str) -> None:
+        if owner is None:
+            self._rows.forget(gateway_id)
 
     def _request(
         self, gateway: Gateway, server: ServerMetadata, redirect_uri: str, scopes: Sequence[str]

@@ -24,19 +24,24 @@ class KeptClients:
         self._registrars = registrars
 
     async def living(
-        self, gateway_id: str, issuer: str | None, *, deleted: Sequence[RegisteredClient] = ()
+        self,
+        gateway_id: str,
+        issuer: str | None,
+        *,
+        deleted: Sequence[RegisteredClient] = (),
+        recent: bool = False,
     ) -> RegisteredClient | None:
         """The client kept for a gateway and issuer, unless it is inactive or its secret has expired.
 
-        ``deleted`` are looked through where none is kept: they were until a moment ago.
+        ``deleted`` are looked through where none is kept: they were until a moment ago. ``recent`` as for the rows.
         """
-        kept = await self._rows.get(gateway_id, issuer) if issuer is not None else None
+        kept = await self._rows.get(gateway_id, issuer, recent=recent) if issuer is not None else None
         kept = kept or next((client for client in deleted if client.issuer == issuer), None)
         return kept if kept is not None and self._lives(kept) else None
 
-    async def fitting(self, request: RegistrationRequest) -> RegisteredClient | None:
+    async def fitting(self, request: RegistrationRequest, *, recent: bool = False) -> RegisteredClient | None:
         """The living client, if it has this redirect URI and may use the gateway's grant."""
-        kept = await self.living(request.gateway.id, request.server.issuer)
+        kept = await self.living(request.gateway.id, request.server.issuer, recent=recent)
         return kept if kept is not None and _fits(kept, request) else None
 
     def open(self, client: RegisteredClient) -> ClientCredentials:

@@ -56,7 +56,7 @@ class Registrations:
             Unsealable, RecordConflict, BackendUnavailable.
             UpstreamError: also because the server asked to be left alone for a while.
         """
-        kept = await self._widening.settled(registrar, request)
+        kept = await self._widening.settled(registrar, request, recent=True)
         if kept is None:
             answer = await self._once_here(registrar, request)
             if not isinstance(answer, RegisteredClient):

@@ -7,8 +7,9 @@ next caller who finds neither the old one nor the new one.
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -16,9 +17,12 @@ from pydantic import TypeAdapter
 from latchpin.contracts import ClientRecords, Clock, KeyValueRecords
 from latchpin.errors import RecordConflict
 from latchpin.model import RegisteredClient
+from latchpin.workers.bounded import Bounded
 
 __all__ = ["ClientRows"]
 
+RECENT = timedelta(seconds=1)
+_MOST_RECENT = 10_000
 NOTED = timedelta(days=30)
 """For how long a row that could not be put is noted."""
 
@@ -36,9 +40,31 @@ class ClientRows:
         self._records = records
         self._kept = kept
         self._clock = clock
+        self._changes = 0
+        self._recent: Bounded[tuple[str, str], tuple[RegisteredClient, datetime]] = Bounded(_MOST_RECENT)
 
-    async def get(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
-        """The row, None if there is none. One that was noted and not put is put now."""
+    async def get(self, gateway_id: str, issuer: str, *, recent: bool = False) -> RegisteredClient | None:
+        """The row, None if there is none. One that was noted and not put is put now.
+
+        ``recent``: as it was read at most ``RECENT`` ago will do. What is written here is seen at once.
+        """
+        key, now, changes = (gateway_id, issuer), self._clock(), self._changes
+        if recent and key in self._recent:
+            row, read_at = self._recent[key]
+            if read_at <= now < read_at + RECENT:  # a clock may be set back
+                return row
+        found = await self._find(gateway_id, issuer)
+        if found is not None and changes == self._changes:
+            self._recent[key] = (found, now)
+        return found
+
+    def forget(self, gateway_id: str) -> None:
+        """Something is written here of a gateway's clients: what was read of them before goes."""
+        self._changes += 1
+        for key in [key for key in self._recent if key[0] == gateway_id]:
+            del self._recent[key]
+
+    async def _find(self, gateway_id: str, issuer: str) -> RegisteredClient | None:
         row = await self._records.get(gateway_id, issuer)
         if row is not None:
             return row
@@ -51,7 +77,8 @@ class ClientRows:
 
     async def put(self, client: RegisteredClient) -> None:
         """Create. Raises RecordConflict as the store does."""
-        await self._records.put(client)
+        with self._noted(client.gateway_id):
+            await self._records.put(client)
 
     async def replace(self, old: RegisteredClient, new: RegisteredClient) -> bool:
         """Write ``new`` over ``old``, whose id, gateway and issuer it has; False if ``old`` was deleted meanwhile.
@@ -61,17 +88,26 @@ class ClientRows:
         name, note = _name(new.gateway_id, new.issuer), _format().dump_json(new).decode()
         await self._kept.take(name)  # of a process that died after it had put it
         await self._kept.put(name, note, expires_at=self._clock() + NOTED)
-        if not await self._records.delete(old.id):
-            await self.delete(new)  # a reader may have put it
-            return False
-        await self._put(new)
+        with self._noted(new.gateway_id):
+            if not await self._records.delete(old.id):
+                await self.delete(new)  # a reader may have put it
+                return False
+            await self._put(new)
         await self._kept.take(name, value=note)
         return True
 
     async def delete(self, client: RegisteredClient) -> bool:
         """Delete it, and what is noted in its place. False if there was none."""
-        await self._kept.take(_name(client.gateway_id, client.issuer))
-        return await self._records.delete(client.id)
+        with self._noted(client.gateway_id):
+            await self._kept.take(_name(client.gateway_id, client.issuer))
+            return await self._records.delete(client.id)
+
+    @contextmanager
+    def _noted(self, gateway_id: str) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.forget(gateway_id)
 
     async def _put(self, client: RegisteredClient) -> None:
         """Put what was noted, unless another caller has, or the gateway is gone."""

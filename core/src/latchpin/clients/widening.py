@@ -41,9 +41,11 @@ class Widening:
         self._pauses = pauses
         self._clock = clock
 
-    async def settled(self, registrar: ClientRegistrar, request: RegistrationRequest) -> RegisteredClient | None:
+    async def settled(
+        self, registrar: ClientRegistrar, request: RegistrationRequest, *, recent: bool = False
+    ) -> RegisteredClient | None:
         """The kept client that fits, if it has all scopes that are wanted or may not be asked to have now."""
-        kept = await self._kept.fitting(request)
+        kept = await self._kept.fitting(request, recent=recent)
         if kept is None:
             return None
         missing = _missing(kept, request.scopes)

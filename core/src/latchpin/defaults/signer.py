@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from latchpin.contracts import Backend, Context, Keys, Signer
+from latchpin.contracts import Backend, Context, DerivedKey, Keys, Signer
 from latchpin.errors import Unsealable
 from latchpin.plugins.hookspecs import hookimpl
 
@@ -23,6 +23,8 @@ class HmacSigner:
 
     def __init__(self, ring: Keys) -> None:
         self._ring = ring
+        self._begun: dict[str, hmac.HMAC] = {}
+        """By key id, what hashing a key comes to: half of what a signature costs."""
 
     @property
     def key_id(self) -> str:
@@ -31,14 +33,22 @@ class HmacSigner:
 
     def sign(self, message: bytes) -> bytes:
         """Sign under today's key: 32 bytes."""
-        return hmac.digest(self._ring.current.key, message, hashlib.sha256)
+        return self._sign(self._ring.current, message)
 
     def verify(self, message: bytes, signature: bytes, *, key_id: str) -> bool:
         """Compare in constant time; raises Unsealable for a key we do not have."""
         key = self._ring.find(key_id)
         if key is None:
             raise Unsealable("the signature was made under a key that this gateway does not have")
-        return hmac.compare_digest(hmac.digest(key.key, message, hashlib.sha256), signature)
+        return hmac.compare_digest(self._sign(key, message), signature)
+
+    def _sign(self, key: DerivedKey, message: bytes) -> bytes:
+        begun = self._begun.get(key.id)
+        if begun is None:
+            begun = self._begun[key.id] = hmac.new(key.key, digestmod=hashlib.sha256)
+        signing = begun.copy()
+        signing.update(message)
+        return signing.digest()
 
 
 @asynccontextmanager

@@ -84,15 +84,20 @@ class GatewayRegistry:
             NotFound: as ``get`` does.
         """
         caller, now = caller or _LOCAL, self._clock()
-        gateway, read_at = self._recent.get(gateway_id, (None, now))
-        recent = read_at <= now < read_at + RECENT  # a clock may be set back
-        if gateway is not None and recent and may_use(gateway, caller):
+        gateway, _ = self._recent.get(gateway_id, (None, now))
+        if gateway is not None and self.has_recent(gateway_id) and may_use(gateway, caller):
             return gateway
         written = self._written
         gateway = await self.get(gateway_id, caller)
         if written == self._written:
             self._recent[gateway_id] = (gateway, now)
         return gateway
+
+    def has_recent(self, gateway_id: str) -> bool:
+        """Whether ``get_recent`` need not read it, for somebody who may use it."""
+        now = self._clock()
+        _, read_at = self._recent.get(gateway_id, (None, now - RECENT))
+        return read_at <= now < read_at + RECENT  # a clock may be set back
 
     async def get_to_change(self, gateway_id: str, caller: Caller) -> Gateway:
         """Look, for a caller who is about to change or remove it.
@@ -221,9 +226,9 @@ class GatewayRegistry:
 
     async def _drop_credentials(self, gateway_id: str) -> None:
         """Forget what was issued for the gateway as it was: tokens, and clients with their secrets."""
-        await self._records.tokens.delete_all(gateway_id)
         for client in await self._records.clients.list(gateway_id=gateway_id):
             await self._records.clients.delete(client.id)
+        await self._records.tokens.delete_all(gateway_id)  # last: it is noted, for whoever remembers a client too
 
 
 def check_known(gateway: Gateway | None, gateway_id: str, caller: Caller) -> Gateway:

@@ -6,6 +6,7 @@ issued; whoever judges one compares.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import datetime, timedelta
 
@@ -69,16 +70,19 @@ class SessionRevocations:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        end = _later(await self._end_of(email), await self._end_of(EVERYBODY))
+        unread = [whose for whose in (email, EVERYBODY) if not self._remembers(whose)]
+        read = dict(zip(unread, await asyncio.gather(*map(self._read, unread)), strict=True)) if unread else {}
+        ends = [read[whose] if whose in read else self._remembered[whose][2] for whose in (email, EVERYBODY)]
+        end = _later(*ends)
         return end is not None and issued_at <= end.timestamp()
 
-    async def _end_of(self, whose: str) -> datetime | None:
+    def _remembers(self, whose: str) -> bool:
+        now = self._clock()
+        asked_at, counted, _ = self._remembered.get(whose, (now - REMEMBERED, 0, None))
+        return asked_at <= now < asked_at + REMEMBERED and counted == self._endings.count
+
+    async def _read(self, whose: str) -> datetime | None:
         now, count = self._clock(), self._endings.count
-        remembered = self._remembered.get(whose)
-        if remembered is not None:
-            asked_at, counted, end = remembered
-            if asked_at <= now < asked_at + REMEMBERED and counted == count:
-                return end
         end = await _read(self._kept, whose)
         self._remembered[whose] = (now, count, end)
         return end

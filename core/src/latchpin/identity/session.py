@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from latchpin.contracts import KeyValueRecords
 from latchpin.errors import InvalidRequest
 from latchpin.identity.revocations import SessionRevocations
@@ -48,9 +50,11 @@ class SessionIdentity:
             session = parse_session(await self._signed_tokens.verify(SESSION, ticket))
         except InvalidRequest:
             return None
-        if await was_ended(self._kept, session.id):
-            return None
-        if await self._revocations.cover(session.email, session.issued_at.timestamp()):
+        ended = await asyncio.gather(
+            was_ended(self._kept, session.id),
+            self._revocations.cover(session.email, session.issued_at.timestamp()),
+        )
+        if any(ended):
             return None
         return Caller(
             session.email,

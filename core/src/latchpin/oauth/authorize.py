@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus, unquote_plus, urlencode, urlsplit, urlunsplit
@@ -42,6 +43,8 @@ _OF_THE_SERVER = frozenset({"scope", "audience", "resource"})
 """What an endpoint may have in its own query, as long as we send none: it widens nothing that we say."""
 
 OFFLINE_ACCESS = "offline_access"
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986 section 2.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,12 @@ class AuthorizationLink:
 
     def fill(self, state: str, code_challenge: str) -> str:
         """The URL to send one browser to."""
-        return f"{self.head}{quote_plus(state)}&code_challenge={quote_plus(code_challenge)}{self.tail}"
+        return f"{self.head}{_quoted(state)}&code_challenge={_quoted(code_challenge)}{self.tail}"
+
+
+def _quoted(value: str) -> str:
+    """``value`` as a query has it; ours are written so already, and are not read twice."""
+    return value if _PLAIN.fullmatch(value) else quote_plus(value)
 
 
 def build_authorization_url(request: AuthorizationRequest) -> str:

@@ -72,10 +72,15 @@ class AuditLog:
         """Record ``fact``, and say whether it is kept."""
         gateway = fact.gateway_id or "(none)"
         try:
-            who = await self._name(fact.actor)
-            whose = who if fact.subject == fact.actor else await self._name(fact.subject)
+            names = await self._look(fact)
+            who, whose = ((names | _NOBODY).get(person, "") for person in (fact.actor, fact.subject))
             facts = {name: str(value) for name, value in fact.details.items()}
-            await self._batcher.submit([AuditNote(fact.at, fact.name, who, whose, fact.gateway_id, facts)])
+            note = AuditNote(fact.at, fact.name, who, whose, fact.gateway_id, facts)
+            naming = (self.pseudonyms.name(person, pseudonym) for person, pseudonym in names.items())
+            named = asyncio.gather(*naming, return_exceptions=True)
+            await self._batcher.submit([note])
+            for failure in filter(None, await named):  # the person's next entry keeps the name
+                _log.warning("The audit log cannot say yet whose a pseudonym is: %s", failure)
         except LatchpinError as exc:
             reason = exc.detail or exc.public
             _log.error("The audit log lacks the entry '%s' for gateway %s: %s", fact.name, gateway, reason)
@@ -97,10 +102,14 @@ class AuditLog:
         """Let what was handed in be written, before the stores are closed."""
         await self._batcher.close()
 
-    async def _name(self, person: str) -> str:
-        if not person:
-            return ""
-        return _NOBODY.get(person) or await self.pseudonyms.of(person)
+    async def _look(self, fact: Fact) -> dict[str, str]:
+        """The pseudonyms of the people in a fact. Whether the last entry still stands is asked in the same trip."""
+        people = {fact.actor, fact.subject} - {"", *_NOBODY}
+        looks: list[Awaitable[object]] = []
+        if self._last is not None and not self.records.has_seen(self._last.number):
+            looks.append(self.records.stands(self._last.number))
+        found = await asyncio.gather(*map(self.pseudonyms.look, people), *looks)
+        return {person: str(pseudonym) for person, pseudonym in zip(people, found, strict=False)}
 
     async def _send(self, groups: Sequence[Sequence[AuditNote]]) -> Sequence[None]:
         rest = [note for notes in groups for note in notes]

@@ -14,9 +14,11 @@ import secrets
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
+from latchpin.sdk.workers import Bounded
 
 __all__ = ["COMPANYS", "GATEWAY", "Pseudonyms"]
 
+_MOST_REMEMBERED = 10_000
 GATEWAY = "gateway"
 """Stands for the gateway itself, which is no person."""
 COMPANYS = "company"
@@ -34,9 +36,17 @@ class Pseudonyms:
     def __init__(self, kept: KeyValueRecords, cipher: Cipher) -> None:
         self._kept = kept
         self._cipher = cipher
+        self._named: Bounded[str, bool] = Bounded(_MOST_REMEMBERED)
+        """Pseudonyms met here, and whether their names are kept. A forgotten person's comes never again."""
 
     async def of(self, email: str) -> str:
-        """The person's pseudonym; the first worker that asks makes it.
+        """The person's pseudonym, and whose it is is kept; raises as ``look`` does."""
+        pseudonym = await self.look(email)
+        await self.name(email, pseudonym)
+        return pseudonym
+
+    async def look(self, email: str) -> str:
+        """The person's pseudonym; the first worker that asks makes it. ``name`` is to keep whose it is.
 
         Raises:
             Unsealable: the person's key was sealed under a secret that this gateway does not have.
@@ -45,15 +55,29 @@ class Pseudonyms:
         name, place = _person(email)
         held = await self._kept.get(name)
         if held is not None:
-            pseudonym = self._pseudonym(email, held)
-            if await self._kept.get(_alias(pseudonym)) is None:
-                await self._remember(pseudonym, email, held)
-            return pseudonym
+            return self._pseudonym(email, held)
         new = json.dumps({"key": secrets.token_hex(32)})
         held = await self._kept.put(name, self._cipher.seal(new, associated_data=place))
         pseudonym = self._pseudonym(email, held)
-        await self._remember(pseudonym, email, held)
+        if pseudonym not in self._named:
+            self._named[pseudonym] = False
         return pseudonym
+
+    async def name(self, email: str, pseudonym: str) -> None:
+        """Keep whose a pseudonym of ``of`` is, unless that is kept.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        if self._named.get(pseudonym, False):
+            return
+        alias = _alias(pseudonym)
+        if pseudonym in self._named or await self._kept.get(alias) is None:
+            await self._kept.put(alias, self._cipher.seal(email, associated_data=("audit", pseudonym)))
+            if await self.find(email) != pseudonym:  # forgotten meanwhile: the name must not outlive the key
+                await self._kept.take(alias)
+                return
+        self._named[pseudonym] = True
 
     async def find(self, email: str) -> str | None:
         """The person's pseudonym if there is one; makes none."""
@@ -78,11 +102,6 @@ class Pseudonyms:
             return False
         await self._kept.take(_alias(self._pseudonym(email, held)))
         return True
-
-    async def _remember(self, pseudonym: str, email: str, held: str) -> None:
-        await self._kept.put(_alias(pseudonym), self._cipher.seal(email, associated_data=("audit", pseudonym)))
-        if await self._kept.get(_person(email)[0]) != held:  # forgotten meanwhile: the name must not outlive the key
-            await self._kept.take(_alias(pseudonym))
 
     def _pseudonym(self, email: str, held: str) -> str:
         key = json.loads(self._cipher.unseal(Sealed(held), associated_data=_person(email)[1]))["key"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +19,8 @@ __all__ = ["AUDIT", "AuditRecords"]
 AUDIT = CollectionSpec("core_audit", disposable=True)
 
 _PAGE = 500
+RECENT = 1.0
+"""Seconds."""
 
 
 class AuditRecords:
@@ -25,6 +28,7 @@ class AuditRecords:
 
     def __init__(self, documents: Collection) -> None:
         self._documents = documents
+        self._seen = (0, 0.0)
 
     async def append(self, entries: Sequence[AuditEntry]) -> int:
         """Add ``entries``, which follow on each other, behind the last one. Return how many of them are kept.
@@ -38,14 +42,32 @@ class AuditRecords:
         if not entries:
             return 0
         number = entries[0].number
-        before = await self.last() if number == 1 else await self._documents.get(_id(number - 1))
-        if (before is None) == (number > 1):
+        follows = await self.last() is None if number == 1 else await self.stands(number - 1)
+        if not follows:
             raise RecordConflict(f"the audit log does not end with entry {number - 1}")
         stored = await put_all(self._documents, [_document(entry) for entry in entries], in_order=True)
         kept = sum(document is not None for document in stored)
         if not kept:
             raise RecordConflict(f"the audit log has an entry {number}")
+        self._see(entries[kept - 1].number)
         return kept
+
+    def has_seen(self, number: int) -> bool:
+        """Whether the entry was there within the last second: only a store that is emptied loses one."""
+        seen, at = self._seen
+        return seen == number and asyncio.get_running_loop().time() < at + RECENT
+
+    async def stands(self, number: int) -> bool:
+        """Whether the entry is there, or was within the last second."""
+        if self.has_seen(number):
+            return True
+        found = await self._documents.get(_id(number)) is not None
+        if found:
+            self._see(number)
+        return found
+
+    def _see(self, number: int) -> None:
+        self._seen = (number, asyncio.get_running_loop().time())
 
     async def last(self) -> AuditEntry | None:
         """The newest entry, None in an empty log."""

@@ -1,0 +1,97 @@
+"""An account's authorizations at a gateway, redeemed one at a time: what was issued last must be what is kept last.
+
+Some servers end a person's earlier grant with the next one. So whoever redeems a code holds a lease, of all workers.
+It is taken, and the token that stands is read, while the state is consumed; it is given back after the answer. A worker
+that died is not waited for for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from typing import Any
+
+from latchpin.errors import BackendUnavailable
+from latchpin.model import StoredToken
+from latchpin.services import Services
+from latchpin.tokens.service import LEASE_MARGIN
+from latchpin.workers.store_deadline import insist
+
+__all__ = ["Turn", "Turns"]
+
+PATIENCE = timedelta(seconds=10)
+"""So long one authorization waits for another of the same account, and then goes on beside it."""
+
+
+class Turn:
+    """One authorization's turn; made by ``Turns.begin``. Whoever has it ends it."""
+
+    def __init__(self, turns: Turns, services: Services, place: tuple[str, str, str]) -> None:
+        self._turns = turns
+        self._services = services
+        self._place = place
+        self._held = AsyncExitStack()
+        self._taking = asyncio.create_task(self._take())
+        self._reading = asyncio.create_task(services.records.tokens.get(*place))
+
+    async def reached(self) -> None:
+        """Wait for it.
+
+        Raises:
+            BackendUnavailable: the store was away for OAUTH_CALLBACK_WAIT_SECONDS.
+        """
+        await self._taking
+
+    async def earlier(self) -> StoredToken | None:
+        """The token that stood when the turn was begun; it may have changed since.
+
+        Raises:
+            BackendUnavailable: the store did not answer then.
+        """
+        return await self._reading
+
+    def end(self) -> None:
+        """Let the next one go on. Nobody waits for it."""
+        self._turns.finish(self._give_back())
+
+    async def _take(self) -> None:
+        settings = self._services.settings
+        life = timedelta(seconds=settings.oauth_request_timeout) + LEASE_MARGIN
+
+        async def take() -> None:
+            named = tuple(filter(None, self._place))
+            lease = self._services.leases.hold("authorization", named, life=life, wait=PATIENCE)
+            await self._held.enter_async_context(lease)
+
+        with suppress(TimeoutError):
+            await insist(take, until=asyncio.get_running_loop().time() + settings.oauth_callback_wait_seconds)
+
+    async def _give_back(self) -> None:
+        for done in (self._taking, self._reading):
+            with suppress(BackendUnavailable):
+                await done
+        await self._held.aclose()
+
+
+class Turns:
+    """Gives out turns."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def begin(self, gateway_id: str, owner: str, label: str) -> Turn:
+        """Begin to wait for a turn with that account."""
+        return Turn(self, self._services, (gateway_id, owner, label))
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do ``work``, for which nobody waits but ``close``."""
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """Wait until all turns that were ended are given back."""
+        await asyncio.gather(*self._ending)
