@@ -35,6 +35,50 @@ def disconnect(page: Page) -> None:
         expect(page.locator(".said")).to_contain_text("Disconnected.")
 
 
+# -- rules ------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_made_and_explained(visit, demo):
+    page = visit(ADMIN, admin=True)
+    open_gateways(page, demo.origin)
+    press(page, "Groups")
+    expect(page.get_by_text("There is no group yet.")).to_be_visible()
+    press(page, "Make a group")
+    page.get_by_label("Name").fill("testers")
+    page.get_by_label("Members").fill("ann@example.com\n*@example.org")
+    press(page, "Make it")
+    expect(page.get_by_role("heading", name="testers")).to_be_visible()
+    press(page, "Rules")
+    expect(page.get_by_text("There is no rule yet.")).to_be_visible()
+    press(page, "Make a rule")
+    page.get_by_label("People").fill("group:testers")
+    page.get_by_label("Gateway", exact=True).select_option(NAME)
+    press(page, "Make it")
+    expect(page.get_by_role("alert")).to_contain_text("names tools")
+    expect(page.get_by_label("People")).to_have_value("group:testers")
+    page.get_by_label("Tools").fill("delete_* drop_*")
+    page.get_by_label("Why").fill("Nobody deletes while testing")
+    press(page, "Make it")
+    expect(page.get_by_role("heading", name="Deny")).to_contain_text("delete_*, drop_*")
+    page.get_by_label("Person", exact=True).fill("bob@example.org")
+    page.get_by_label("Tool", exact=True).fill("delete_note")
+    page.get_by_role("button", name="Explain").click()
+    told = page.locator("#told")
+    expect(told.get_by_role("listitem").filter(has_text=NAME)).to_contain_text("(deny delete_* drop_*)")
+    expect(page.locator("#groups-of")).to_contain_text("testers (policy)")
+    page.get_by_label("Tool, person, group or gateway").fill("nothing like it")
+    press(page, "Search")
+    expect(page.get_by_text("No rule matches.")).to_be_visible()
+    press(page, "Show all")
+    page.get_by_role("link", name="Remove rule").click()
+    press(page, "Remove the rule")
+    expect(page.get_by_text("There is no rule yet.")).to_be_visible()
+    press(page, "Groups")
+    press(page, "Remove testers")
+    press(page, "Remove testers")
+    expect(page.get_by_text("There is no group yet.")).to_be_visible()
+
+
 # -- sets -------------------------------------------------------------------------------------------------
 
 

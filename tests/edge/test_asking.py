@@ -139,3 +139,14 @@ def test_one_worker_has_its_address_alone():
             alone.listen()
             with pytest.raises(SettingsError, match="EDGE_LISTEN"):
                 bind(listen, workers=1)
+
+
+@pytest.mark.needs("latchpin_policy")
+async def test_a_caller_from_whom_tools_are_held_back_is_left_to_the_proxy(edge: Edge, scripted: ScriptedServer):
+    gateway = await edge.add(scripted.url, auth_type="none")
+    async with edge.gateway.api() as admin:
+        rule = {"effect": "deny", "tools": ["delete_*"], "who": ["judged@example.com"], "gateway": gateway}
+        assert (await admin.post("/rules", json=rule)).status_code == 201
+    answer = await edge.ask(gateway, "judged@example.com")
+    assert (answer.status_code, answer.json()["cause"]) == (403, "use-the-proxy")
+    assert (await edge.ask(gateway)).status_code == 200

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.needs(
     "latchpin_memory_store",
     "latchpin_metrics",
     "latchpin_oidc_login",
+    "latchpin_policy",
     "latchpin_proxy",
     "latchpin_registry",
 )
@@ -71,7 +72,7 @@ class Person:
 
 def nowhere() -> dict[str, str]:
     """Ids of nothing."""
-    names = ("gateway_id", "flow_id", "client_id", "row_id", "grant_id", "token_id", "person")
+    names = ("gateway_id", "flow_id", "client_id", "row_id", "grant_id", "token_id", "person", "rule_id", "tool_id")
     words = {"path": "gateways/x/mcp", "slug": "none", "name": "latchpin.css", "code": "not-found"}
     words |= {"namespace": "localhost", "version": "latest"}
     return dict.fromkeys(names, "0" * 32) | words

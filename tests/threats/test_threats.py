@@ -535,3 +535,20 @@ def test_35_two_readings_of_one_call():
         "test_what_is_served_here_the_sdk_serves_alike",
         "test_only_the_name_changes_on_the_way",
     )
+    proven_by(
+        "policy/test_held_back.py",
+        "test_no_way_of_writing_a_call_reaches_the_server",
+        "test_no_way_of_writing_a_list_shows_it",
+        "test_a_get_has_no_body",
+    )
+    proven_by("policy/test_gate.py", "test_a_denied_name_is_held_back_however_a_careless_server_reads_it")
+
+
+def test_36_a_tool_that_changes_after_it_was_approved():
+    """A server describes a tool anew, so that models do something else with it."""
+    proven_by(
+        "policy/test_pinning.py",
+        "test_a_changed_tool_is_held_back_until_it_is_approved",
+        "test_only_what_was_seen_is_approved",
+        "test_what_is_first_at_one_worker_is_first_at_all",
+    )

@@ -50,8 +50,9 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-proxy": Brings(paths=r"/gateways/[^/]+/mcp"),
     "latchpin-aggregator": Brings(commands=("sets",), paths=r"/mcp(/[^/]+)?|/sets(/[^/]+)?|/admin/sets(/.*)?"),
     "latchpin-policy": Brings(
-        commands=("rules", "groups", "access"),
-        paths=r"/rules(/[^/]+)?|/groups(/[^/]+)?|/access/explain|/admin/(rules|groups)(/.*)?",
+        commands=("rules", "groups", "tools", "access"),
+        paths=r"/rules(/[^/]+)?|/groups(/[^/]+)?|/changed-tools(/.*)?|/access/explain|/admin/(rules|groups|tools)(/.*)?",
+        settings=("TOOL_PINNING",),
     ),
     "latchpin-registry": Brings(paths=r"/v0(\.1)?/servers(/.*)?", settings=("REGISTRY_PUBLIC",)),
     "latchpin-edge": Brings(commands=("edge",), paths=r"/edge/token/[^/]+", settings=("EDGE_SECRET",)),

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from latchpin.sdk.web import Document, Id, Moment
 from pydantic import Field
 
-__all__ = ["AccessDocument", "GroupDocument", "GroupList", "Removed", "RuleDocument", "RuleList"]
+__all__ = [
+    "AccessDocument",
+    "ChangedTool",
+    "ChangedTools",
+    "GroupDocument",
+    "GroupList",
+    "Removed",
+    "RuleDocument",
+    "RuleList",
+]
 
 
 class RuleDocument(Document):
@@ -47,6 +56,25 @@ class GroupList(Document):
     """Groups, by name."""
 
     groups: list[GroupDocument]
+    total: int
+
+
+class ChangedTool(Document):
+    """A tool whose definition waits for approval, or has just been approved."""
+
+    id: str
+    gateway: Id
+    tool: str
+    approved: dict[str, Any] | None = Field(description="The definition that was approved last; null: none was.")
+    held: dict[str, Any] | None = Field(description="As its server lists it now; null: nothing waits.")
+    hash: str = Field(description="Of what is held: it is approved by it.")
+    held_since: Moment | None
+
+
+class ChangedTools(Document):
+    """Tools that wait for approval, oldest first."""
+
+    tools: list[ChangedTool]
     total: int
 
 

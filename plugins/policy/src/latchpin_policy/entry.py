@@ -16,7 +16,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from latchpin_policy.group import PeopleGroup
 from latchpin_policy.rule import Rule
 
-__all__ = ["GroupBody", "RuleBody", "build_group", "build_rule", "change_rule", "parse_body", "parse_group_name"]
+__all__ = [
+    "ApprovalBody",
+    "GroupBody",
+    "RuleBody",
+    "build_group",
+    "build_rule",
+    "change_rule",
+    "parse_body",
+    "parse_group_name",
+]
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
@@ -103,6 +112,14 @@ class GroupBody(_Body):
     )
     note: _Line = Field("", description="Who that is.")
     revision: _Revision | None = Field(None, description="If given, the change holds only for that revision.")
+
+
+class ApprovalBody(_Body):
+    """The body of ``POST /changed-tools/{tool_id}/approve``."""
+
+    hash: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="Of the definition that is approved."
+    )
 
 
 def parse_body(model: type[BodyT], document: object) -> BodyT:

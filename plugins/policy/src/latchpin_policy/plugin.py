@@ -39,6 +39,13 @@ async def _open_gates(_settings: PolicySettings, context: Context) -> AsyncItera
 
 
 @asynccontextmanager
+async def _open_pins(settings: PolicySettings, context: Context) -> AsyncIterator[ToolGates | None]:
+    from latchpin_policy.pins import open_pins  # noqa: PLC0415  loaded when opened
+
+    yield await open_pins(context, settings) if settings.tool_pinning else None
+
+
+@asynccontextmanager
 async def _open_ceilings(_settings: PolicySettings, context: Context) -> AsyncIterator[ScopeCeilings]:
     from latchpin_policy.book import open_book  # noqa: PLC0415  loaded when opened
     from latchpin_policy.holding import Ceilings  # noqa: PLC0415  as above
@@ -55,11 +62,14 @@ def latchpin_groups() -> Sequence[Backend[Any, Groups]]:
 
 
 @latchpin.hookimpl
-def latchpin_tool_gates() -> Sequence[Backend[Any, ToolGates]]:
-    """Offer the rules about tools."""
+def latchpin_tool_gates() -> Sequence[Backend[Any, ToolGates | None]]:
+    """Offer the rules about tools, and the definitions that were approved."""
     from latchpin_policy.settings import PolicySettings  # noqa: PLC0415  loaded when asked for
 
-    return [Backend("rules", "rules about tools", PolicySettings, _open_gates)]
+    return [
+        Backend("rules", "rules about tools", PolicySettings, _open_gates),
+        Backend("pinning", "approved definitions", PolicySettings, _open_pins),
+    ]
 
 
 @latchpin.hookimpl
@@ -73,7 +83,7 @@ def latchpin_scope_ceilings() -> Sequence[Backend[Any, ScopeCeilings]]:
 @latchpin.hookimpl
 def latchpin_routes() -> Sequence[str]:
     """Offer the API and the pages."""
-    return ["latchpin_policy.routes:router", "latchpin_policy.pages:router"]
+    return ["latchpin_policy.routes:router", "latchpin_policy.pages:router", "latchpin_policy.pin_pages:router"]
 
 
 @latchpin.hookimpl
@@ -81,17 +91,20 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
     """Link to the pages."""
     rules = "Which tools people may use, and why."
     groups = "Groups of people, for gateways and rules."
+    changed = "Tools that are held back until somebody approves how their server describes them."
     return [
         NavigationEntry("Rules", "/admin/rules", rules, group="gateways", admin_only=True, rank=30),
+        NavigationEntry("Changed tools", "/admin/tools", changed, group="gateways", admin_only=True, rank=32),
         NavigationEntry("Groups", "/admin/groups", groups, group="gateways", admin_only=True, rank=31),
     ]
 
 
 @latchpin.hookimpl
 def latchpin_commands() -> Sequence[Command]:
-    """Add ``latchpin rules``, ``groups`` and ``access``."""
+    """Add ``latchpin rules``, ``groups``, ``tools`` and ``access``."""
     return [
         Command("rules", "Rules about tools and scopes: list, add and remove.", "latchpin_policy.commands:rules"),
         Command("groups", "Groups of people: list, show, change and remove.", "latchpin_policy.commands:groups"),
+        Command("tools", "Tools that wait for approval: list and approve.", "latchpin_policy.commands:tools"),
         Command("access", "Say which rule decides who may use what.", "latchpin_policy.commands:access"),
     ]

@@ -14,9 +14,19 @@ from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, prob
 from pydantic import BaseModel
 
 from latchpin_policy.book import Book, open_book
-from latchpin_policy.documents import AccessDocument, GroupDocument, GroupList, Removed, RuleDocument, RuleList
-from latchpin_policy.entry import GroupBody, RuleBody, parse_body, parse_group_name
+from latchpin_policy.documents import (
+    AccessDocument,
+    ChangedTool,
+    ChangedTools,
+    GroupDocument,
+    GroupList,
+    Removed,
+    RuleDocument,
+    RuleList,
+)
+from latchpin_policy.entry import ApprovalBody, GroupBody, RuleBody, parse_body, parse_group_name
 from latchpin_policy.explaining import explain
+from latchpin_policy.pins import pins_of
 
 __all__ = ["router"]
 
@@ -118,6 +128,28 @@ async def remove_group(caller: WritingAdmin, application: CurrentApplication, na
     """Remove a group: gateways and rules that name it are about nobody by it any more."""
     removed = await (await _book(application)).remove_group(parse_group_name(name), caller)
     return {"success": True, "message": f"the group {removed.name} is not there any more"}
+
+
+@router.get("/changed-tools", summary="List tools that wait for approval", response_model=ChangedTools)
+async def list_changed(caller: AdminCaller, application: CurrentApplication) -> dict[str, Any]:  # noqa: ARG001
+    """Tools that are held back because their definition changed, or was never approved (`TOOL_PINNING`)."""
+    held = await (await pins_of(application)).held()
+    return {"tools": [pin.describe() for pin in held], "total": len(held)}
+
+
+@router.post(
+    "/changed-tools/{tool_id}/approve",
+    summary="Approve a tool",
+    response_model=ChangedTool,
+    responses=problems(404, 409),
+    openapi_extra=_body(ApprovalBody),
+)
+async def approve_changed(
+    request: Request, caller: WritingAdmin, application: CurrentApplication, tool_id: str
+) -> dict[str, Any]:
+    """Let a tool through again, as it was seen: `hash` says which definition that was."""
+    body = await _read(request, ApprovalBody)
+    return (await (await pins_of(application)).approve(tool_id, body.hash, caller)).describe()
 
 
 @router.get(

@@ -9,20 +9,19 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, Response
 from latchpin.contracts import ToolGate, Verdict
-from latchpin.sdk.activity import FactKind, OwnFact
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.mcp import Refused
 
 from latchpin_proxy.call import Call
 from latchpin_proxy.definitions import Definitions
+from latchpin_proxy.facts import TOOL_REFUSED
 from latchpin_proxy.held_back import ToolCall, ToolSieve, read_call, unknown_tool
 from latchpin_proxy.relay import Relay
 
-__all__ = ["TOOL_REFUSED", "Gating", "answer_refused"]
+__all__ = ["Gating", "answer_refused"]
 
 _log = logging.getLogger("latchpin.proxy")
 
-TOOL_REFUSED = OwnFact("tool.refused", FactKind("A program called a tool that is held back.", "tool rule"))
 _NOT_LISTED = Verdict(allowed=False, rule="the server lists no such tool, and a rule goes by its definition")
 
 

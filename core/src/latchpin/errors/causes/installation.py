@@ -69,10 +69,10 @@ SCOPES_BEYOND_CEILING = Cause(
     title="No scope may be asked for",
     public="Nothing that this gateway needs may be asked for here.",
     happened="{what}",
-    remedy="Enter scopes within OAUTH_SCOPE_CEILING on the gateway, or raise that ceiling.",
+    remedy="Enter scopes on the gateway that OAUTH_SCOPE_CEILING and the rules allow, or raise that ceiling.",
     meaning=(
-        "`OAUTH_SCOPE_CEILING` is set, and no scope of the gateway is within it, or none is named at all. A request "
-        "without a scope gets what the server likes, so none is made."
+        "`OAUTH_SCOPE_CEILING` or a rule about scopes holds, and no scope of the gateway is within it, or none is "
+        "named at all. A request without a scope gets what the server likes, so none is made."
     ),
 )
 STATE_STORAGE_DISABLED = Cause(
