@@ -19,6 +19,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+from latchpin.errors import BackendUnavailable
 from latchpin.model import StateKey
 from latchpin.oauth.state import StatePayload, build_state
 from latchpin_flows.records import FLOWS, FlowRecords
@@ -109,12 +110,21 @@ async def many(one: One, count: int, at_once: int) -> None:
     await asyncio.gather(*(worker() for _ in islice(range(at_once), count)))
 
 
+async def _insist(one: One) -> object:
+    """Do it, however long a busy disk makes the store unavailable."""
+    while True:
+        try:
+            return await one()
+        except BackendUnavailable:
+            await asyncio.sleep(1)
+
+
 async def measure(opened: Opened, kind: Kind, sizes: list[int], pairs: int) -> list[float]:
     """Seconds of CPU of a pair at each size: the median of five parts."""
     fill, pair = await kind(opened)
     found, stored = [], 0
     for size in sizes:
-        await many(fill, size - stored, FILLED_AT_ONCE)
+        await many(lambda: _insist(fill), size - stored, FILLED_AT_ONCE)
         await many(pair, pairs // 5, AT_ONCE)  # what is compiled and cached, is
         parts = []
         for _ in range(5):

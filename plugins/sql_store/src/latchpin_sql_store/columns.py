@@ -10,7 +10,6 @@ from typing import Any
 
 from latchpin.model import ApiKeyConfig, OAuthConfig
 from sqlalchemy import DateTime, Dialect, String, Text, types
-from sqlalchemy.dialects import mysql
 
 __all__ = [
     "ApiKeyMembers",
@@ -41,8 +40,10 @@ class UtcTime(types.TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
         """Choose the database's own type."""
-        if dialect.name in {"mysql", "mariadb"}:
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        if _is_mariadb(dialect):
+            from sqlalchemy.dialects.mysql import DATETIME  # noqa: PLC0415  nobody else loads that dialect
+
+            return dialect.type_descriptor(DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -59,18 +60,46 @@ class UtcTime(types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-"""Text without a length; MariaDB's plain TEXT would end at 64 kB."""
+def _is_mariadb(dialect: Dialect) -> bool:
+    return dialect.name in {"mysql", "mariadb"}
 
 
 def _long_text(dialect: Dialect) -> types.TypeEngine[str]:
-    return mysql.LONGTEXT() if dialect.name in {"mysql", "mariadb"} else Text()
+    if _is_mariadb(dialect):
+        from sqlalchemy.dialects.mysql import LONGTEXT  # noqa: PLC0415  as above
+
+        return LONGTEXT()
+    return Text()
 
 
-def Ascii(length: int) -> types.TypeEngine[str]:  # noqa: N802  used like a type
+class LongText(types.TypeDecorator[str]):
+    """Text without a length; MariaDB's plain TEXT would end at 64 kB."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        """Choose the database's own type."""
+        return _long_text(dialect)
+
+
+class Ascii(types.TypeDecorator[str]):
     """ASCII text that fits an index on MariaDB, whose keys may have 3,072 bytes at four for each character."""
-    ascii_only = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
-    return String(length).with_variant(ascii_only, "mysql", "mariadb")
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self._length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        """Choose the database's own type."""
+        if _is_mariadb(dialect):
+            from sqlalchemy.dialects.mysql import VARCHAR  # noqa: PLC0415  as above
+
+            return dialect.type_descriptor(VARCHAR(self._length, charset="ascii", collation="ascii_bin"))
+        return dialect.type_descriptor(String(self._length))
 
 
 class Exact(types.TypeDecorator[str]):
@@ -85,15 +114,17 @@ class Exact(types.TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
         """Choose a type without a language's order."""
-        if dialect.name in {"mysql", "mariadb"}:
-            return dialect.type_descriptor(mysql.VARBINARY(self._size))
+        if _is_mariadb(dialect):
+            from sqlalchemy.dialects.mysql import VARBINARY  # noqa: PLC0415  as above
+
+            return dialect.type_descriptor(VARBINARY(self._size))
         if dialect.name == "postgresql":
             return dialect.type_descriptor(String(self._size, collation="C"))
         return dialect.type_descriptor(String(self._size))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401  text or bytes
         """Give MariaDB the bytes."""
-        if value is None or dialect.name not in {"mysql", "mariadb"}:
+        if value is None or not _is_mariadb(dialect):
             return value
         return value.encode("utf-8", "surrogatepass")  # half a surrogate pair is in no document, and finds none
 
