@@ -151,6 +151,14 @@ class Application:
         stored = await self.tokens.stored_for(gateway, caller)
         await self.refusals.decline(gateway.id, self._name(gateway, caller, stored), stored)
 
+    async def name_account(self, gateway: Gateway, caller: Caller) -> str:
+        """The label of the account that an authorization by ``caller`` is to renew: of the one that serves them.
+
+        Where there is none yet, that of the one they named, or ``""``.
+        """
+        stored = await self.tokens.stored_for(gateway, caller)
+        return (caller.account or "") if stored is None else stored.label
+
     async def _account(self, gateway: Gateway, caller: Caller) -> str:
         """The name of the account that is meant, which is asked for where the caller named none."""
         asked = caller.account is None and self.tokens.owner_of(gateway, caller) == caller.email

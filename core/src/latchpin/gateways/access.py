@@ -84,7 +84,7 @@ class AccessCache:
 
         Raises:
             NotFound: there is no such gateway, or none that this caller may know of.
-            InvalidRequest: the caller named an account where there is one for all.
+            InvalidRequest: the caller named an account where nobody has one, or all share one.
             BackendUnavailable: the store cannot be asked.
         """
         entry = self._entries.get((gateway_id, caller.email, caller.account))
@@ -102,10 +102,10 @@ class AccessCache:
             self._records.gateways.get(gateway_id), self._records.tokens.get(gateway_id, caller.email, caller.account)
         )
         gateway = check_known(found, gateway_id, caller)
+        owner, label = self._tokens.account_of(gateway, caller)
         if gateway.auth_type == "none":
             access = Access(gateway)
         else:
-            owner, label = self._tokens.account_of(gateway, caller)
             if owner != caller.email:
                 stored = await self._records.tokens.get(gateway_id, owner, label)
             usable = None if stored is None else await self._tokens.usable(gateway, stored, caller)

@@ -18,7 +18,8 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``servers``: the authorization server behind a gateway.
 - ``toolbox``: an MCP server's tools as a caller sees them.
 - ``step_up``: the scopes that a server missed, for the next authorization.
-- ``must_authorize``: whether a caller gets no further without an authorization in a browser. ``note_refusal`` is told
+- ``must_authorize``: whether a caller gets no further without an authorization in a browser; ``name_account`` says of
+  which of their accounts. ``note_refusal`` is told
   what only a call finds out about that, and gives it a name, which ``latest_refusal`` repeats;
   ``decline_authorization`` is told that a person does without, and ``owes_authorization`` says whether somebody was
   told to authorize and has not done so.

@@ -129,14 +129,14 @@ class TokenService:
         """Whose token serves ``caller``, and which of theirs by its label; None: their default there.
 
         Raises:
-            InvalidRequest: the caller named an account where there is one for all.
+            InvalidRequest: the caller named an account where nobody has one, or all share one.
         """
         owner = self.owner_of(gateway, caller)
-        if owner == caller.email:
+        if owner == caller.email and (gateway.auth_type != "none" or not caller.account):
             return owner, caller.account
         if caller.account:
             raise InvalidRequest(
-                f"'{gateway.name}' has one account for all, and none called {caller.account!a}",
+                f"nobody has an account of their own at '{gateway.name}', and none is called {caller.account!a}",
                 remedy="Leave the account out.",
             )
         return owner, ""

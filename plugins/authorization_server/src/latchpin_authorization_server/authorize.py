@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import NoReturn
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from latchpin.contracts import ProtectedResource
 from latchpin.errors import RecordConflict
@@ -223,7 +223,8 @@ class Authorize:
         if len(resource.gateways) == 1 and not pending.tried:
             await self._write(replace(pending, tried=(missing[0].id,)))
             base = self._application.services.settings.base_url
-            return Leave(base + connect_path(pending.id, missing[0].id), missing[0].name, "person")
+            account = await self._application.name_account(missing[0], caller)
+            return Leave(base + connect_path(pending.id, missing[0].id, account), missing[0].name, "person")
         return Connect(pending, tuple(missing))
 
     async def _missing(self, resource: ProtectedResource, caller: Caller) -> tuple[Gateway, ...]:
@@ -266,10 +267,11 @@ class Authorize:
         raise AuthorizationRefused(error, description, redirect_uri=pending.redirect_uri, state=pending.state)
 
 
-def connect_path(request_id: str, gateway_id: str) -> str:
-    """Where the person authorizes a server behind the resource, and comes back from.
+def connect_path(request_id: str, gateway_id: str, account: str) -> str:
+    """Where the person authorizes a server behind the resource, with the account of that label, and comes back from.
 
     The page about a failure leads back too: what is still missing then is done without, and a success misses nothing.
     """
     back = f"/oauth2/continue?request={request_id}&skip={gateway_id}"
-    return f"/oauth/authorize/{gateway_id}?next={quote(back, safe='')}"
+    chosen = {"account": account} if account else {}
+    return f"/oauth/authorize/{gateway_id}?{urlencode({**chosen, 'next': back})}"

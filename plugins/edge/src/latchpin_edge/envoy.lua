@@ -52,8 +52,8 @@ end
 -- The listener that callers reach.
 function decide(handle)
   local headers = handle:headers()
-  local place = (headers:get(":path") or ""):match("^[^?]*")
-  if not PLACES[place] then return proxied(handle) end
+  -- a query may name one of several accounts, so a path with one is in no list
+  if not PLACES[headers:get(":path") or ""] then return proxied(handle) end
   if not fields_allow(headers) then return proxied(handle) end
   local body = handle:body()
   if not body or not body_allows(body:getBytes(0, body:length())) then return proxied(handle) end

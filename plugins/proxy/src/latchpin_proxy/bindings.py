@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from latchpin.contracts import Cipher, KeyValueRecords
-from latchpin.model import Caller, Gateway
+from latchpin.model import COMPANY, Caller, Gateway
+from latchpin.sdk.gateway import Access
 from latchpin.sdk.keys import Binder, NotBound, SharedKeys
 
-__all__ = ["Binder", "Bindings", "Kind", "NotBound"]
+__all__ = ["Binder", "Bindings", "Kind", "NotBound", "acting"]
 
 Kind = Literal[
     "session",
@@ -42,7 +44,16 @@ class Bindings:
     async def of(self, gateway: Gateway, caller: Caller) -> Binder:
         """The binder of ``caller`` at ``gateway``, as long as the gateway's URL stays what it is.
 
+        What was given to one account is not another's: the label of the account that ``caller`` names is part of it,
+        and so is whether all share one.
+
         Raises:
             BackendUnavailable: the keys cannot be read from the store.
         """
-        return Binder(await self._keys.get(), (gateway.id, gateway.url, caller.email))
+        account = (COMPANY, "") if gateway.connection == "shared" else (caller.account,) if caller.account else ()
+        return Binder(await self._keys.get(), (gateway.id, gateway.url, caller.email, *account))
+
+
+def acting(caller: Caller, access: Access) -> Caller:
+    """``caller`` with the account that serves now by name: from here on it is no other, whatever is chosen."""
+    return caller if caller.account == access.account else replace(caller, account=access.account)

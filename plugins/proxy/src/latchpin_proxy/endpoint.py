@@ -21,10 +21,10 @@ from latchpin.sdk.gateway import Application
 from latchpin.sdk.mcp import Refused
 from latchpin.sdk.outbound import Failure, GuardedSession, find_egress, host_of, open_session
 from latchpin.sdk.settings import load
-from latchpin.sdk.web import check_gateway_id, require_program
+from latchpin.sdk.web import check_gateway_id, parse_account, require_program
 from starlette.requests import ClientDisconnect
 
-from latchpin_proxy.bindings import Bindings
+from latchpin_proxy.bindings import Bindings, acting
 from latchpin_proxy.call import Call, open_call
 from latchpin_proxy.carrying import carry
 from latchpin_proxy.completing import make_look
@@ -164,7 +164,8 @@ class McpEndpoint:
         """Judge a request that something else serves: see ``latchpin.contracts.McpExchanges``."""
         caller = await self._caller(_at(scope, gateway_id))
         self._check_room(caller.email)
-        gateway = (await self._application.access.get(check_gateway_id(gateway_id), caller)).gateway
+        access = await self._application.access.get(check_gateway_id(gateway_id), caller)
+        gateway, caller = access.gateway, acting(caller, access)
         named = [(SESSION, value.decode("latin-1")) for name, value in scope["headers"] if name == SESSION.encode()]
         fields, kind = open_headers(tuple(named), await self._bindings.of(gateway, caller))
         session = next((value for _, value in fields), None)
@@ -179,7 +180,9 @@ class McpEndpoint:
 
     async def link_for(self, gateway: Gateway, caller: Caller) -> str:
         """The link by which ``caller`` authorizes ``gateway``."""
-        return link_for(self._core.base_url, gateway.id, await self._bindings.of(gateway, caller))
+        caller = acting(caller, await self._application.access.get(gateway.id, caller))
+        binder = await self._bindings.of(gateway, caller)
+        return link_for(self._core.base_url, gateway.id, binder, caller.account or "")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, served: _Served) -> bool:
         """Answer a request; False: it was not passed on, or the server did not answer."""
@@ -236,7 +239,9 @@ class McpEndpoint:
 
     async def _caller(self, scope: Scope) -> Caller:
         path = endpoint_path(scope["path_params"]["gateway_id"])
-        return await require_program(scope, self._core, path)
+        caller = await require_program(scope, self._core, path)
+        account = parse_account(scope["query_string"])
+        return caller if account is None else replace(caller, account=account)
 
     def _check_room(self, email: str) -> None:
         if self._in_all >= self._settings.proxy_max_exchanges:
@@ -298,7 +303,7 @@ class McpEndpoint:
         if watched is not None:
             watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
-        gateway = access.gateway
+        gateway, caller = access.gateway, acting(caller, access)
         if watched is not None:
             watched.found(gateway, None)
         gate = await self._application.gates.of(gateway, caller)

@@ -18,6 +18,7 @@ from latchpin.errors import (
     IdentityAssertionRequired,
     LatchpinError,
     NotSignedIn,
+    SharedConnectionMissing,
 )
 from latchpin.model import VIA_ACCESS_TOKEN, Caller
 from latchpin.sdk.gateway import Application
@@ -78,7 +79,9 @@ class Refusing:
         except BackendUnavailable as exc:
             return self._problem(exc, scope, caller, headers)
         if isinstance(error, AuthorizationRequired):
-            error.authorize_url = link_for(self._base_url, call.request.gateway.id, call.terms.binder)
+            error.authorize_url = link_for(
+                self._base_url, call.request.gateway.id, call.terms.binder, call.request.caller.account or ""
+            )
         if asked is None or way in {"sign-in", "refuse"}:
             error.status = HTTPStatus.UNAUTHORIZED if way == "sign-in" else _without_sign_in(error)
             return self._problem(error, scope, caller, headers)
@@ -135,7 +138,7 @@ def is_told(error: LatchpinError, caller: Caller) -> bool:
     """Whether ``error`` is about what the MCP server thinks of the caller's token, and not of the caller."""
     if isinstance(error, IdentityAssertionRequired):  # another token from a company's server would bring the word
         return caller.via == VIA_ACCESS_TOKEN
-    return isinstance(error, AuthorizationRequired | ServerRefused)
+    return isinstance(error, AuthorizationRequired | ServerRefused | SharedConnectionMissing)
 
 
 def _without_sign_in(error: LatchpinError) -> int:

@@ -183,14 +183,14 @@ class Relay:
             said = f"{host_of(request.gateway.url)} answered HTTP {answer.status}, which is about the way to it"
             raise UpstreamUnreadable(said, http_status=answer.status)
         if answer.status == _UNAUTHORIZED:
-            self._refused(request.gateway, token)
+            self._refused(request, token)
         if answer.status == _FORBIDDEN:
             challenge = _challenge(answer)
             if challenge.error == INSUFFICIENT_SCOPE:
                 await self._want_more(request, token, challenge.scopes)
 
-    def _refused(self, gateway: Gateway, token: UsableToken | None) -> None:
-        host = host_of(gateway.url)
+    def _refused(self, request: McpRequest, token: UsableToken | None) -> None:
+        gateway, host = request.gateway, host_of(request.gateway.url)
         if token is None:
             raise ServerRefused(
                 f"{host} wants a token (HTTP 401), and this gateway's auth_type is none",
@@ -199,11 +199,12 @@ class Relay:
         self._application.servers.forget(gateway.id)
         if not needs_browser(gateway):
             raise ServerRefused(f"{host} refused a token that had just been issued (HTTP 401)")
-        raise AuthorizationRequired(
+        error = AuthorizationRequired(
             f"{host} refused your token, and another one that had just been issued",
-            authorize_url=self._application.services.settings.authorize_url(gateway.id),
+            authorize_url=self._application.services.settings.authorize_url(gateway.id, token.stored.label),
             needs_reauth=True,
         )
+        raise self._application.tokens.told(gateway, request.caller, error)
 
     async def _want_more(self, request: McpRequest, token: UsableToken | None, scopes: tuple[str, ...]) -> None:
         """Step-up (MCP authorization): note the scopes for the next authorization, and ask for it, three times."""
@@ -218,10 +219,10 @@ class Relay:
             raise ServerRefused(detail, remedy="Enter another key, which the server's operator gives more rights.")
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
-        url = self._application.services.settings.authorize_url(request.gateway.id)
+        url = self._application.services.settings.authorize_url(request.gateway.id, token.stored.label)
         error = StepUpRequired(detail, authorize_url=url)
         error.scopes = scopes
-        raise error
+        raise self._application.tokens.told(request.gateway, request.caller, error)
 
 
 def _wants_nonce(url: str, token: UsableToken | None, answer: Answer) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from latchpin_proxy.bindings import Binder, NotBound
 from latchpin_proxy.errors import OthersLink
 
@@ -30,9 +32,17 @@ def endpoint_path(gateway_id: str) -> str:
     return f"/gateways/{gateway_id}/mcp"
 
 
-def link_for(base_url: str, gateway_id: str, binder: Binder) -> str:
-    """The link by which one person authorizes the gateway: it holds no secret, and leads nobody else anywhere."""
-    return f"{base_url}/oauth/authorize/{gateway_id}/for/{binder.bind('person', FOR)}"
+def link_for(base_url: str, gateway_id: str, binder: Binder, account: str) -> str:
+    """The link by which one person authorizes the gateway: it holds no secret, and leads nobody else anywhere.
+
+    Args:
+        base_url: BASE_URL.
+        gateway_id: which gateway.
+        binder: the person's, for that account.
+        account: the account's label.
+    """
+    chosen = f"?account={quote(account, safe='')}" if account else ""
+    return f"{base_url}/oauth/authorize/{gateway_id}/for/{binder.bind('person', FOR)}{chosen}"
 
 
 def check_link(text: str, binder: Binder) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.sign_in import not_in_advance
-from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInPerson, make_mcp_router
+from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInPerson, make_mcp_router, parse_account
 
 from latchpin_proxy.bindings import Bindings
 from latchpin_proxy.endpoint import McpEndpoint, open_endpoint
@@ -23,11 +24,11 @@ async def follow_link(
     request: Request, gateway_id: GatewayId, caller: SignedInPerson, application: CurrentApplication
 ) -> Response:
     """Lead the person for whom a link was made on to the authorization, and nobody else."""
-    person = request.path_params["person"]
-    services = application.services
+    person, account = request.path_params["person"], parse_account(request.url.query) or ""
+    services, caller = application.services, replace(caller, account=account)
     gateway = await application.gateways.get(gateway_id, caller)
     check_link(person, await Bindings(services.kept, services.cipher).of(gateway, caller))
-    return RedirectResponse(services.settings.authorize_url(gateway_id), 303)
+    return RedirectResponse(services.settings.authorize_url(gateway_id, account), 303)
 
 
 @contextlib.asynccontextmanager

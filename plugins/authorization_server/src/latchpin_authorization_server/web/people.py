@@ -13,6 +13,7 @@ from latchpin.sdk.web import (
     SignedInCaller,
     SignedInPerson,
     WritingCaller,
+    application_of,
     frame,
     render,
     wants_html,
@@ -114,12 +115,14 @@ async def _show(request: Request, caller: Caller, step: NextStep) -> Response:
             )
         case Connect(pending, missing):
             [first, *others] = missing
+            accounts = [await application_of(request).name_account(gateway, caller) for gateway in missing]
+            named = zip(missing, accounts, strict=True)
             return render(
                 "connect_servers",
                 folder=TEMPLATES,
                 title="Connect your accounts" if others else f"Connect {first.name}",
                 client_name=pending.client_name,
-                missing=[(gateway, connect_path(pending.id, gateway.id)) for gateway in missing],
+                missing=[(gateway, connect_path(pending.id, gateway.id, account)) for gateway, account in named],
                 tried=pending.tried,
                 back=f"/oauth2/continue?request={pending.id}",
                 **await frame(request, caller),
