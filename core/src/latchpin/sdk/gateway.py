@@ -45,7 +45,8 @@ whatever else has such a list of people, which ``AllowedUsers`` reads, as a type
 whether only a person in a browser gets a token; ``subject_of`` says on whose word one comes else, and ``require_grant``
 insists that its grant is offered. ``open_configured_secret`` opens a secret of a gateway's entry,
 ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id``
-whether a text has the form of a gateway's or a flow's id.
+whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at one
+gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
 """
 
 from typing import TYPE_CHECKING
@@ -65,15 +66,19 @@ if TYPE_CHECKING:
     from latchpin.gateways.registry import describe_gateway, parse_gateway_body
     from latchpin.gateways.removal import Removed
     from latchpin.identity.allowance import is_allowed, may_use
+    from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS
     from latchpin.model.ids import is_id
     from latchpin.oauth.status import TokenHealth, TokenStatus
     from latchpin.servers.found import FoundServer, Step
     from latchpin.services import Services
+    from latchpin.tokens.accounts import parse_label
     from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
     from latchpin.tokens.endpoint import Revocation
     from latchpin.tokens.service import UsableToken
 
 __all__ = [
+    "LONGEST_LABEL",
+    "MOST_ACCOUNTS",
     "Access",
     "AccessCache",
     "AllowedUsers",
@@ -99,6 +104,7 @@ __all__ = [
     "open_configured_secret",
     "open_registered_secret",
     "parse_gateway_body",
+    "parse_label",
     "require_grant",
     "subject_of",
 ]
@@ -118,10 +124,12 @@ __getattr__ = finder(
         "latchpin.gateways.registry": ("describe_gateway", "parse_gateway_body"),
         "latchpin.gateways.removal": ("Removed",),
         "latchpin.identity.allowance": ("is_allowed", "may_use"),
+        "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS"),
         "latchpin.model.ids": ("is_id",),
         "latchpin.oauth.status": ("TokenHealth", "TokenStatus"),
         "latchpin.servers.found": ("FoundServer", "Step"),
         "latchpin.services": ("Services",),
+        "latchpin.tokens.accounts": ("parse_label",),
         "latchpin.tokens.client_grant": ("needs_browser", "require_grant", "subject_of"),
         "latchpin.tokens.endpoint": ("Revocation",),
         "latchpin.tokens.service": ("UsableToken",),

@@ -42,6 +42,12 @@ KeyPrefix = Annotated[
     str | None,
     typer.Option("--api-key-prefix", help="What stands before the key there; by default 'Bearer ' in Authorization."),
 ]
+Whose = Annotated[
+    str | None,
+    typer.Option(
+        "--connection", help="own: each person's account; shared: one for all that an administrator connects."
+    ),
+]
 Which = Annotated[str, typer.Argument(help="The gateway's id, its first digits, or its name if only one has it.")]
 
 
@@ -61,6 +67,7 @@ def add(  # noqa: PLR0917  typer passes them by name
     config: Annotated[str, typer.Option(help='oauth_config as JSON, e.g. \'{"issuer": "..."}\'.')] = "{}",
     api_key_header: KeyHeader = None,
     api_key_prefix: KeyPrefix = None,
+    connection: Whose = None,
     no_discover: Annotated[bool, typer.Option("--no-discover", help="Do not ask the servers now.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -78,6 +85,8 @@ def add(  # noqa: PLR0917  typer passes them by name
     if auth == "oauth":
         document["oauth_config"] = _parse_config(config)
     document |= _key_place(api_key_header, api_key_prefix)
+    if connection is not None:
+        document["connection"] = connection
 
     async def work() -> tuple[Gateway, dict[str, Any] | None, str]:
         async with opened(*TO_SERVERS) as application:
@@ -119,10 +128,11 @@ def edit(  # noqa: PLR0917  typer passes them by name
     config: Annotated[str | None, typer.Option(help="What changes of oauth_config, as JSON.")] = None,
     api_key_header: KeyHeader = None,
     api_key_prefix: KeyPrefix = None,
+    connection: Whose = None,
     as_json: Json = False,
 ) -> None:
     """Change a gateway: what is not named stays. A change of where tokens or keys go drops those that are kept."""
-    given = {"name": name, "url": url, "auth_type": auth, "allowed_users": allow or None}
+    given = {"name": name, "url": url, "auth_type": auth, "allowed_users": allow or None, "connection": connection}
     document: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if config is not None:
         document["oauth_config"] = _parse_config(config)
@@ -166,8 +176,10 @@ def list_all(as_json: Json = False) -> None:
     if not gateways:
         say("There is no gateway yet; add one with: latchpin gateways add https://mcp.example.com/mcp")
         return
-    rows = [(each.id, each.name, each.url, each.auth_type, each.pinned_issuer or "") for each in gateways]
-    print_table(("id", "name", "url", "auth", "issuer"), rows, ids={"id"})
+    rows = [
+        (each.id, each.name, each.url, each.auth_type, each.connection, each.pinned_issuer or "") for each in gateways
+    ]
+    print_table(("id", "name", "url", "auth", "account", "issuer"), rows, ids={"id"})
 
 
 @app.command()

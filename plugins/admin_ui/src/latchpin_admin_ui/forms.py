@@ -56,7 +56,7 @@ SECRETS = (
 PLAIN = frozenset({"issuer", "client_id", "scopes"})
 """Those of ``TEXTS`` that many enter; the others are folded away."""
 _BESIDE = frozenset(
-    {"name", "url", "auth_type", "allowed_users", "revision", "grant_type", "client_secret"}
+    {"name", "url", "auth_type", "connection", "allowed_users", "revision", "grant_type", "client_secret"}
     | {"api_key_header", "api_key_prefix", "api_key_bare"}
 )
 _REVISION = re.compile(r"[0-9]{1,18}")
@@ -78,6 +78,8 @@ def parse_form(form: Mapping[str, str]) -> dict[str, Any]:
         "auth_type": auth_type,
         "allowed_users": form.get("allowed_users", ""),
     }
+    if auth_type != "none" and "connection" in form:
+        document["connection"] = form["connection"] or None
     if _REVISION.fullmatch(form.get("revision", "")):
         document["revision"] = int(form["revision"])
     if form.get("forget_issuer"):
@@ -136,6 +138,7 @@ def show_gateway(gateway: Gateway) -> dict[str, str]:
         "name": gateway.name,
         "url": gateway.url,
         "auth_type": gateway.auth_type,
+        "connection": gateway.connection,
         "api_key_header": "" if gateway.api_key is None else gateway.api_key.header,
         "api_key_prefix": "" if gateway.api_key is None else gateway.api_key.prefix,
         "api_key_bare": "on" if gateway.api_key is not None and not gateway.api_key.prefix else "",

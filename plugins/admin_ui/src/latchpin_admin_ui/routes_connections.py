@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import InvalidRequest
-from latchpin.model import Caller, Gateway
-from latchpin.sdk.gateway import Application, may_use
+from latchpin.model import COMPANY, Caller, Gateway
+from latchpin.sdk.gateway import LONGEST_LABEL, Application, Connection, may_use
 from latchpin.sdk.identity import parse_email
 from latchpin.sdk.web import (
+    ACCOUNT,
     AdminCaller,
     CurrentApplication,
     GatewayId,
@@ -19,6 +20,8 @@ from latchpin.sdk.web import (
     WritingAdmin,
     WritingCaller,
     check_gateway_id,
+    mcp_url_of,
+    parse_account,
 )
 
 from latchpin_admin_ui.growing import Tell, grow
@@ -35,19 +38,29 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 
 async def find_mine(application: Application, gateway: Gateway, caller: Caller) -> Mine:
     """How ``caller`` is connected to one gateway."""
-    found = await application.connections.list(caller, user=caller.email, gateway_id=gateway.id)
+    found = await _serving(application, caller, gateway.id)
     now = application.services.clock()
-    return Mine.of(gateway, found[0] if found else None, now, usable=may_use(gateway, caller))
+    return Mine.of(gateway, found, now, admin=caller.is_admin, usable=may_use(gateway, caller))
+
+
+async def _serving(application: Application, caller: Caller, gateway_id: str | None = None) -> list[Connection]:
+    """The caller's own connections, and what all share where the caller may use it."""
+    found = await application.connections.list(caller, user=caller.email, gateway_id=gateway_id)
+    if caller.is_admin:
+        found += await application.connections.list(caller, user=COMPANY, gateway_id=gateway_id)
+    return found
 
 
 @router.get("/my-connections")
 async def show_mine(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
     """The gateways that the caller may use, and how the caller is connected to each; then what is left elsewhere."""
-    own = {each.gateway.id: each for each in await application.connections.list(caller, user=caller.email)}
-    now = application.services.clock()
+    found: dict[str, list[Connection]] = {}
+    for each in await _serving(application, caller):
+        found.setdefault(each.gateway.id, []).append(each)
+    now, admin = application.services.clock(), caller.is_admin
     gateways = await application.gateways.list(caller)
-    all_mine = [Mine.of(gateway, own.pop(gateway.id, None), now) for gateway in gateways]
-    all_mine += [Mine.of(left.gateway, left, now, usable=False) for left in own.values()]
+    all_mine = [Mine.of(gateway, found.pop(gateway.id, []), now, admin=admin) for gateway in gateways]
+    all_mine += [Mine.of(left[0].gateway, left, now, admin=admin, usable=False) for left in found.values()]
     return await show(request, caller, "my_connections", title="My connections", all_mine=all_mine)
 
 
@@ -66,8 +79,10 @@ async def show_my_piece(
 async def disconnect_mine(
     request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> Response:
-    """End the caller's own connection."""
-    ended = await application.connections.disconnect(gateway_id, caller.email, caller)
+    """End one of the caller's own connections, or for an administrator what all share."""
+    form = await request.form()
+    owner = COMPANY if form.get("shared") else caller.email
+    ended = await application.connections.disconnect(gateway_id, owner, caller, label=str(form.get(ACCOUNT, "")))
     if is_live(request):
         mine = await find_mine(application, ended.gateway, caller)
         return await show_piece(request, caller, "mine", mine=mine, said=f"Disconnected. {ended.answer}")
@@ -80,6 +95,42 @@ async def disconnect_mine(
         gateway_name=ended.gateway.name,
         answer=ended.answer,
         back="/admin/my-connections",
+    )
+
+
+@router.post("/my-connections/{gateway_id}/default")
+async def choose_default(
+    request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
+    """Let another account of the caller's serve where a program names none."""
+    label = str((await request.form()).get(ACCOUNT, ""))
+    await application.connections.choose(gateway_id, label, caller)
+    if not is_live(request):
+        return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways/{gateway_id}", 303)
+    mine = await find_mine(application, await application.gateways.get(gateway_id, caller), caller)
+    return await show_piece(request, caller, "mine", mine=mine, said=f"Programs use {label or 'this account'} now.")
+
+
+@router.get("/my-connections/{gateway_id}/add")
+async def add_account(
+    request: Request, caller: SignedInCaller, application: CurrentApplication, gateway_id: GatewayId
+) -> Response:
+    """Say how one more account is connected; a form cannot lead to another server by itself, so a link does."""
+    gateway = await application.gateways.get(gateway_id, caller)
+    try:
+        account, wrong = parse_account(request.url.query), ""
+    except InvalidRequest as exc:
+        account, wrong = None, exc.detail
+    return await show(
+        request,
+        caller,
+        "add_account",
+        title=f"Add another account: {gateway.name}",
+        gateway=gateway,
+        account=account,
+        wrong=wrong,
+        longest=LONGEST_LABEL,
+        mcp_url=mcp_url_of(request, gateway.id),
     )
 
 
@@ -152,7 +203,8 @@ async def disconnect(request: Request, caller: WritingAdmin, application: Curren
     """End one connection of anybody."""
     form = await request.form()
     gateway_id = check_gateway_id(str(form.get("gateway", "")))
-    ended = await application.connections.disconnect(gateway_id, str(form.get("owner", "")), caller)
+    owner, label = str(form.get("owner", "")), str(form.get(ACCOUNT, ""))
+    ended = await application.connections.disconnect(gateway_id, owner, caller, label=label)
     values: dict[str, Any] = {"owner": ended.owner, "gateway_name": ended.gateway.name, "answer": ended.answer}
     if is_live(request):
         return await show_piece(request, caller, "connection_ended", **values)
@@ -169,7 +221,8 @@ async def ask_to_end(
     """Ask before everything of a user is disconnected."""
     owner, now = parse_email(user), application.services.clock()
     rows = [ConnectionRow.of(each, now) for each in await application.connections.list(caller, user=owner)]
-    return await show(request, caller, "end", title="Disconnect everything", user=owner, rows=rows)
+    stay = [each.gateway for each in await application.connections.shared_by(owner)]
+    return await show(request, caller, "end", title="Disconnect everything", user=owner, rows=rows, stay=stay)
 
 
 @router.post("/connections/end")
@@ -183,6 +236,8 @@ async def end(request: Request, caller: WritingAdmin, application: CurrentApplic
             count += 1
             tell("step", outcome="good", what=ended.gateway.name, text=ended.answer)
         tell("step", outcome="good", what="Latchpin", text=f"The sessions and bearer tokens of {owner} have ended.")
+        for stays in await application.connections.shared_by(owner):
+            tell("step", outcome="warn", what=stays.gateway.name, text=f"{owner} connected it for all, and it stays.")
         tell("steps_end", text=f"{owner} is disconnected from {count} gateway{'' if count == 1 else 's'}.")
 
     return await grow(

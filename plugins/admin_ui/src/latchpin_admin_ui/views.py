@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from latchpin.model import CLIENT_ITSELF, Gateway, RegisteredClient, StoredTool
-from latchpin.sdk.gateway import Connection, TokenHealth, TokenStatus, needs_browser
+from latchpin.sdk.gateway import MOST_ACCOUNTS, Connection, TokenHealth, TokenStatus, needs_browser
 from latchpin.sdk.web import TimeShown
 
-__all__ = ["HEALTHS", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health", "describe_server"]
+__all__ = ["HEALTHS", "Account", "ClientRow", "ConnectionRow", "Mine", "ToolView", "describe_health", "describe_server"]
 
 HEALTHS: tuple[tuple[TokenStatus, str], ...] = (
     ("valid", "Connected"),
@@ -25,6 +25,12 @@ _HINTS: dict[str, str] = {
     "client_credentials": "The gateway authorizes itself here. Fetch its tools.",
     "authorization_code": "Authorize to connect your account, then fetch the tools.",
     "api_key": "Enter a key of your account there, then fetch the tools.",
+}
+
+
+_SHARED_HINTS = {
+    True: "Connect the one account that all who may use this server act with.",
+    False: "An administrator connects this server. Ask one.",
 }
 
 
@@ -65,6 +71,9 @@ class ConnectionRow:
     Attributes:
         itself: the token is the gateway's own, not a person's.
         keyed: it is an API key, which has no end that is known here.
+        connected_by: who connected what all share; None: it is no such account.
+        account: the label of the account, of several that the person has there.
+        rests: the gateway uses another account now, own or shared.
     """
 
     gateway_id: str
@@ -72,6 +81,10 @@ class ConnectionRow:
     owner: str
     itself: bool
     keyed: bool
+    shared: bool
+    connected_by: str | None
+    account: str
+    rests: bool
     status: TokenStatus
     status_text: str
     issuer: str | None
@@ -89,6 +102,10 @@ class ConnectionRow:
             owner=connection.owner,
             itself=connection.owner == CLIENT_ITSELF,
             keyed=connection.gateway.api_key is not None,
+            shared=connection.shared,
+            connected_by=connection.connected_by,
+            account=connection.label,
+            rests=not connection.serves,
             status=status,
             status_text=text,
             issuer=connection.issuer,
@@ -96,6 +113,35 @@ class ConnectionRow:
             expires=TimeShown.of(connection.expires_at, now),
             updated=TimeShown.of(connection.updated_at, now),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One of several accounts of a user at one gateway.
+
+    Attributes:
+        label: ``""`` for the one without a label.
+        chosen: it serves where a program names none.
+        rests: it serves nobody now, since all share one account there.
+    """
+
+    label: str
+    chosen: bool
+    rests: bool
+    status: str
+    status_text: str
+
+    @classmethod
+    def of(cls, connection: Connection) -> Account:
+        """``connection`` as the account that it is."""
+        status, text = describe_health(connection.health)
+        chosen = connection.is_default and connection.serves
+        return cls(connection.label, chosen, not connection.serves, status, text)
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return self.label or "the account without a label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +154,12 @@ class Mine:
         connected: there is a token; the fields after it say more.
         works: the gateway can act with it.
         usable: the user may use the gateway; else an earlier token of theirs can be ended, and nothing more.
+        shared: all use one account there.
+        connected_by: who connected that.
+        account: the label of the user's account that serves.
+        may_end: the user may disconnect what serves.
+        accounts: the user's, where the one that serves is not all.
+        may_add: the user may connect one more.
     """
 
     id: str
@@ -125,10 +177,22 @@ class Mine:
     scopes: tuple[str, ...] = ()
     expires: TimeShown | None = None
     updated: TimeShown | None = None
+    shared: bool = False
+    connected_by: str | None = None
+    account: str = ""
+    may_end: bool = True
+    accounts: tuple[Account, ...] = ()
+    may_add: bool = False
 
     @classmethod
-    def of(cls, gateway: Gateway, connection: Connection | None, now: datetime, *, usable: bool = True) -> Mine:
-        """``connection`` is the user's own, if there is one."""
+    def of(
+        cls, gateway: Gateway, connections: Sequence[Connection], now: datetime, *, admin: bool, usable: bool = True
+    ) -> Mine:
+        """``connections`` are the user's own, and the one that all share; ``admin``: the user is an administrator."""
+        shared = gateway.connection == "shared"
+        own = [each for each in connections if not each.shared]
+        connection = next((each for each in connections if each.serves and each.is_default), None)
+        one_alone = len(own) == 1 and connection is own[0] and not own[0].label
         grant = gateway.oauth.grant_type if gateway.oauth is not None else gateway.auth_type
         status, text = "", "No authorization needed"
         if connection is not None:
@@ -140,17 +204,25 @@ class Mine:
             name=gateway.name,
             url=gateway.url,
             usable=usable,
-            authorizes=needs_browser(gateway),
+            authorizes=needs_browser(gateway) and (admin or not shared),
             keyed=gateway.api_key is not None,
             connected=connection is not None,
             works=connection is not None and connection.health.authorized,
             status=status,
             status_text=text,
-            hint=_HINTS.get(grant, "Nobody has to authorize here. Fetch its tools."),
+            hint=_SHARED_HINTS[admin]
+            if shared
+            else _HINTS.get(grant, "Nobody has to authorize here. Fetch its tools."),
             issuer=connection.issuer if connection else None,
             scopes=connection.scopes if connection else (),
             expires=TimeShown.of(connection.expires_at, now) if connection else None,
             updated=TimeShown.of(connection.updated_at, now) if connection else None,
+            shared=shared,
+            connected_by=connection.connected_by if connection else None,
+            account=connection.label if connection else "",
+            may_end=admin or not shared,
+            accounts=() if one_alone else tuple(map(Account.of, own)),
+            may_add=usable and not shared and needs_browser(gateway) and 0 < len(own) < MOST_ACCOUNTS,
         )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from latchpin.contracts import Finding, Severity
-from latchpin.errors import AuthorizationRequired, LatchpinError, RedirectMismatch
-from latchpin.model import Caller, Gateway, OAuthConfig
+from latchpin.errors import AuthorizationRequired, LatchpinError, RedirectMismatch, SharedConnectionMissing
+from latchpin.model import COMPANY, Caller, Gateway, OAuthConfig
 from latchpin.sdk.gateway import Application, Step
 from latchpin_inspection.discovered import Discovered
 from latchpin_inspection.discovering import discover
@@ -121,12 +121,15 @@ class _Look:
         tokens, gateway = self.application.tokens, self.gateway
         key = gateway.api_key is not None
         owner, what = tokens.owner_of(gateway, caller), "key" if key else "token"
-        whose = f"your {what}" if owner == caller.email else f"the gateway's own {what}"
+        others = f"the {what} that all share" if owner == COMPANY else f"the gateway's own {what}"
+        whose = f"your {what}" if owner == caller.email else others
         try:
             token = await tokens.token_for(gateway, caller)
         except AuthorizationRequired as exc:
             why = exc.detail or "You have not authorized this gateway."
             return Finding(Severity.SKIPPED, f"{whose} is not there", why, "Enter it." if key else "Authorize.")
+        except SharedConnectionMissing as exc:
+            return Finding(Severity.SKIPPED, f"{whose} is not there", exc.detail, exc.remedy)
         except LatchpinError as exc:
             return Finding.of(exc, f"{whose} cannot be had")
         if key:
