@@ -42,7 +42,7 @@ def token(clock: MovedClock):
 
 
 async def wanted(notes: StepUp, token) -> tuple[str, ...]:
-    return await notes.wanted(token.gateway_id, token.app_user_email, token.issuer)
+    return await notes.wanted(token.gateway_id, token.app_user_email, "", token.issuer)
 
 
 async def test_the_union_of_earlier_and_missing_scopes_is_wanted(notes, token):
@@ -63,9 +63,9 @@ async def test_what_one_worker_notes_the_next_request_at_another_asks_for(kept, 
 
 async def test_it_is_nobody_elses(notes, token):
     await notes.note(token, ["c"], operation="one")
-    assert await notes.wanted(token.gateway_id, "other@example.com", token.issuer) == ()
-    assert await notes.wanted("f" * 32, token.app_user_email, token.issuer) == ()
-    assert await notes.wanted(token.gateway_id, token.app_user_email, "https://other.example") == ()
+    assert await notes.wanted(token.gateway_id, "other@example.com", "", token.issuer) == ()
+    assert await notes.wanted("f" * 32, token.app_user_email, "", token.issuer) == ()
+    assert await notes.wanted(token.gateway_id, token.app_user_email, "", "https://other.example") == ()
 
 
 async def test_it_is_gone_after_an_hour(notes, token, clock):
@@ -114,7 +114,7 @@ async def test_where_nothing_is_noted_the_store_is_not_asked_for_each_person(kep
     monkeypatch.setattr(kept, "get", get, raising=False)
     notes = StepUp(kept, clock)
     for number in range(20):
-        assert await notes.wanted(token.gateway_id, f"{number}@example.com", token.issuer) == ()
+        assert await notes.wanted(token.gateway_id, f"{number}@example.com", "", token.issuer) == ()
     assert len(asked) == 1
 
 

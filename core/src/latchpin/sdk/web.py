@@ -31,7 +31,8 @@ which proxies say whom they forward. ``StreamingRoute`` is a route that limits i
 that is served ahead of the framework: for what every agent asks all the time; a class of both is both.
 
 An MCP endpoint: ``make_mcp_router`` makes its router; ``require_program`` says who
-calls it, ``parse_account`` which of their accounts the query names (``ACCOUNT`` is the parameter), and ``build_challenge`` tells a program where its metadata are.
+calls it, ``parse_account`` which of their accounts the query names (``ACCOUNT`` is the parameter), and
+``build_challenge`` tells a program where its metadata are.
 
 ``serve_aside`` serves an application on sockets of a plugin's own, beside the gateway's.
 """

@@ -257,7 +257,7 @@ class TokenService:
                 return TokenHealth("needs_reauth", authorized=False, opens=False)
         return TokenHealth(status_of(stored, now), is_authorized(stored, now))
 
-    async def disconnect(self, gateway: Gateway, owner: str, label: str) -> str | None:
+    async def disconnect(self, gateway: Gateway, owner: str, label: str = "") -> str | None:
         """Revoke upstream where offered, and delete here. Return what the server said, None if there was no token."""
         stored = await self._tokens.get(gateway.id, owner, label)
         if stored is None:

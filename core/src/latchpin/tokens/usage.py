@@ -34,7 +34,7 @@ class Usage:
         self._limit = limit
         self._noted: Bounded[tuple[str, str, str], datetime] = Bounded(_MOST)
 
-    async def note(self, gateway_id: str, email: str, label: str, *, anew: bool = False) -> None:
+    async def note(self, gateway_id: str, email: str, label: str = "", *, anew: bool = False) -> None:
         """Note that somebody's connection is used now; ``anew``, that it has just been made.
 
         A store that is away is told the next time: using a connection does not fail for it.
