@@ -11,6 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin.errors import Forbidden
+from latchpin.model import Caller
+from latchpin_aggregator.sets.directory import open_sets
+from latchpin_aggregator.sets.entry import parse_set_body
 
 from tests.aggregator.conftest import ERAS, Era, Program, Server, text_in
 from tests.servers import GatewayBackend, run_latchpin
@@ -129,6 +133,10 @@ async def test_others_read_what_they_may_use_and_write_nothing(
         for method, path in (("POST", SETS), ("PUT", f"{SETS}/both"), ("DELETE", f"{SETS}/both")):
             assert (await program.request(method, path, json={"slug": "x"})).status_code == 403
     assert (await admin.get(SETS)).json()["total"] == 2
+    sets, caller, body = await open_sets(gateway.application), Caller(ALICE, via="test"), parse_set_body({"slug": "x"})
+    for attempt in (sets.create(body, caller), sets.change("both", body, caller), sets.remove("both", caller)):
+        with pytest.raises(Forbidden):
+            await attempt
 
 
 # -- the endpoint -------------------------------------------------------------------------------------------------
@@ -219,6 +227,8 @@ async def test_what_is_removed_is_gone_from_it(
     assert (await admin.get(f"{SETS}/both")).json()["gateways"] == [new]
     changed = await admin.put(f"{SETS}/both", json={"name": "Both", "gateways": [old, new]})
     assert (changed.status_code, changed.json()["gateways"]) == (200, [new]), "who read it before may write it"
+    kept = await (await open_sets(gateway.application)).get("both", Caller(ADMIN, is_admin=True, via="test"))
+    assert kept.gateways == (new,)
     assert (await admin.delete(f"{SETS}/both")).status_code == 200
     message, headers = program.message("tools/list")
     assert (await program.send(message, headers)).status_code == 404
