@@ -145,6 +145,12 @@ async def test_everybody_reads_names_and_urls_where_that_is_switched_on(open_to_
             assert secret not in answer.text
         broken = await nobody.get(LIST, headers={"authorization": "Bearer x"})
         assert broken.json() == answer.json(), "nobody is asked"
+        open_to_all.clock.stop()
+        await nobody.get(LIST)
+        await open_to_all.add(MCP, name="New")
+        assert (await nobody.get(LIST)).json() == answer.json(), "strangers do not keep the store busy"
+        open_to_all.clock.advance(seconds=1)
+        assert len(urls((await nobody.get(LIST)).json())) == 5
 
 
 async def test_vs_code_turns_the_pages(gateway: InnerGateway, alice: httpx.AsyncClient):

@@ -7,6 +7,7 @@ a token opens that it has itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -33,6 +34,8 @@ OPEN: Final = {
 """What GitHub asks of a registry (Configure an MCP registry, cross-origin resource sharing)."""
 EVERYBODY: Final = Caller("registry@localhost", is_admin=True, via="registry")
 """On whose behalf the whole list is read, where everybody may."""
+RECENT = timedelta(seconds=1)
+"""So old the list for everybody may be."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -66,7 +69,7 @@ def make_router() -> APIRouter:
     """A router with the registry: for everybody, or for who is signed in, as the setting says."""
     public = load(RegistrySettings).registry_public
     router = APIRouter(route_class=_OpenRoute, tags=["metadata"])
-    reader = Depends(_everybody if public else _who_asks)
+    reader = Depends(_Everything().show if public else _show_own)
     for root in ROOTS:
         for path, handler, summary, model in _ENDPOINTS:
             router.add_api_route(
@@ -82,19 +85,29 @@ def make_router() -> APIRouter:
     return router
 
 
-async def _who_asks(request: Request, caller: SignedInCaller) -> None:
-    request.state.reader = caller
+class _Everything:
+    """What everybody is shown, read once a second at most: strangers must not keep the store busy."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._until: datetime | None = None
+
+    async def show(self, request: Request) -> None:
+        """Show all to whoever asks."""
+        now = application_of(request).services.clock()
+        if self._until is None or not self._until - RECENT <= now < self._until:  # a clock may be set back
+            self._entries, self._until = await _read(request, EVERYBODY), now + RECENT
+        request.state.entries = self._entries
 
 
-async def _everybody(request: Request) -> None:
-    request.state.reader = EVERYBODY
+async def _show_own(request: Request, caller: SignedInCaller) -> None:
+    """Show the caller what they may use."""
+    request.state.entries = await _read(request, caller)
 
 
-async def _entries(request: Request) -> list[Entry]:
-    """What the reader is shown."""
+async def _read(request: Request, caller: Caller) -> list[Entry]:
     application = application_of(request)
-    resources = await application.list_resources(request.state.reader)
-    return entries_of(resources, application.services.settings.base_url)
+    return entries_of(await application.list_resources(caller), application.services.settings.base_url)
 
 
 async def list_servers(  # noqa: PLR0917  what the API takes
@@ -110,7 +123,7 @@ async def list_servers(  # noqa: PLR0917  what the API takes
     ``cursor`` goes on where a page ended, with that page's question. A page has at most 100.
     """
     asked = Question.read(cursor) if cursor else Question(search.strip(), updated_since, version)
-    page = asked.find(await _entries(request), limit=min(limit, MOST))
+    page = asked.find(request.state.entries, limit=min(limit, MOST))
     metadata: dict[str, Any] = {"count": len(page.entries)}
     if page.next_cursor is not None:
         metadata["nextCursor"] = page.next_cursor
@@ -119,13 +132,13 @@ async def list_servers(  # noqa: PLR0917  what the API takes
 
 async def list_versions(request: Request, namespace: str, name: str) -> Response:
     """The versions of one MCP endpoint: there is one."""
-    found = _find(await _entries(request), namespace, name)
+    found = _find(request.state.entries, namespace, name)
     return _answer({"servers": [found.describe()], "metadata": {"count": 1}})
 
 
 async def show_version(request: Request, namespace: str, name: str, version: str) -> Response:
     """One MCP endpoint; ``latest`` is a version too."""
-    found = _find(await _entries(request), namespace, name)
+    found = _find(request.state.entries, namespace, name)
     if version not in {LATEST, VERSION}:
         raise NotFound("there is no such version")
     return _answer(found.describe())
