@@ -118,6 +118,8 @@ async def open_gateway(
             authentications={},
             grants={},
             providers=(),
+            tool_gates={},
+            scope_ceilings={},
             states=None,
             state_backend=None,
             record_backend=SimpleNamespace(name="memory"),
