@@ -147,7 +147,7 @@ def test_servers_are_verified_and_connected_to_by_address(kind: Kind):
         return
     clusters = {each["name"]: each for each in json.loads(render_envoy(PLAN))["static_resources"]["clusters"]}
     assert {each["type"] for each in clusters.values()} == {"STATIC"}
-    tls = clusters[f"edge_{ID}"]["transport_socket"]["typed_config"]
+    tls = clusters[f"edge_{PLAN.ways[0].place}"]["transport_socket"]["typed_config"]
     assert tls["sni"] == "mcp.example.com"
     context = tls["common_tls_context"]["validation_context"]
     assert context["trusted_ca"] == {"filename": PLAN.roots}

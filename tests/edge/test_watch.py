@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
+from latchpin_edge.envoy_clusters import clusters
 from latchpin_edge.kinds import Kind
+from latchpin_edge.watching import LINGER, Watch
 
-from tests.edge.conftest import EDGE_SECRET, TICK, Edge, start_edge, wheel
+from tests.edge.conftest import CALL, EDGE_SECRET, TICK, Edge, start_edge, wheel
 from tests.edge.test_calls import answer_json
+from tests.edge.test_plan import PLAN
 from tests.proxy.conftest import start_scripted
 from tests.servers import run_latchpin
 from tests.servers.processes import DEADLINE
@@ -43,10 +50,73 @@ async def test_a_gateway_that_is_added_changed_and_removed(edge: Edge):
             while (answer := await edge.call(gateway)).status_code != 404:  # noqa: ASYNC110
                 await asyncio.sleep(TICK)
         assert answer.json()["cause"] == "not-found"
-        async with asyncio.timeout(DEADLINE):
-            while gateway in "".join(path.read_text() for path in edge.folder.glob(f"{edge.output.stem}*")):  # noqa: ASYNC110
-                await asyncio.sleep(TICK)
+        await until_forgotten(edge, gateway)
         assert (await edge.call(gateway)).status_code == 404
+
+
+async def until_forgotten(edge: Edge, gateway: str) -> None:
+    """Wait until what decides the way of a call does not name it."""
+    name = "envoy.listeners.json" if edge.kind is Kind.ENVOY else edge.output.name
+    async with asyncio.timeout(DEADLINE):
+        while gateway in (edge.folder / name).read_text():  # noqa: ASYNC110
+            await asyncio.sleep(TICK)
+
+
+async def test_connections_from_before_a_change_go_on(edge: Edge):
+    """Whoever calls all the time meets no moment in which a gateway that is there is not served, or one that is not is
+    answered as if something were broken.
+    """
+    with start_scripted(answer_json) as scripted:
+        stays = await edge.add(scripted.url, auth_type="none")
+        goes = await edge.add(scripted.url + "?goes", auth_type="none")
+        seen: dict[str, Counter[object]] = {stays: Counter(), goes: Counter()}
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(edge.client()) for _ in range(6)]
+
+            async def call(client: httpx.AsyncClient, gateway: str) -> None:
+                try:
+                    answer = await client.post(f"/gateways/{gateway}/mcp", content=CALL)
+                    seen[gateway][answer.status_code] += 1
+                except httpx.TransportError:
+                    assert edge.kind is Kind.NGINX  # it hangs up when it takes a configuration over
+
+            async def call_on() -> None:
+                while True:
+                    await asyncio.gather(*(call(each, gateway) for each in clients for gateway in (stays, goes)))
+
+            async def until_answered(status: int) -> None:
+                async with asyncio.timeout(DEADLINE):
+                    more = seen[goes][status] + 100
+                    while seen[goes][status] < more:
+                        assert not calls.done(), calls
+                        await asyncio.sleep(TICK)
+
+            calls = asyncio.create_task(call_on())
+            try:
+                await until_answered(200)
+                async with edge.gateway.api(ADMIN) as admin:
+                    assert (await admin.delete(f"/gateways/{goes}")).status_code in {200, 204}
+                await until_forgotten(edge, goes)
+                await edge.add(scripted.url + "?comes", auth_type="none")
+                await until_answered(404)
+            finally:
+                calls.cancel()
+        assert set(seen[stays]) == {200}, seen
+        assert set(seen[goes]) == {200, 404}, seen
+
+
+async def test_envoy_forgets_where_gateways_led_when_nothing_leads_there_any_more():
+    plan = replace(PLAN, ways=())
+    watch = Watch(Kind.ENVOY, PLAN.front, Path("envoy.json"), "envoy", written=PLAN)
+    left = watch._left(plan, 1000.0)
+    assert [way for way, _ in left.values()] == list(PLAN.ways)
+    names = {each["name"] for each in clusters(plan, [way for way, _ in left.values()])}
+    assert {f"native_{PLAN.ways[0].gateway_id}", f"edge_{PLAN.ways[0].place}"} <= names
+    watch.written, watch.left = plan, left
+    assert watch._left(plan, 1000.0 + LINGER - 1) == left
+    assert watch._left(PLAN, 1001.0) == {}
+    assert watch._left(plan, 1000.0 + LINGER) == {}
+    assert Watch(Kind.NGINX, PLAN.front, Path("nginx.conf"), "nginx", written=PLAN)._left(plan, 1000.0) == {}
 
 
 async def test_a_data_plane_that_stood_still_meanwhile_reads_all_of_it(edge: Edge):

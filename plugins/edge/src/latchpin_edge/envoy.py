@@ -10,12 +10,14 @@ which it has kept as it came, to the second place.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from latchpin_edge.envoy_clusters import clusters
 from latchpin_edge.envoy_listeners import listeners
 from latchpin_edge.envoy_parts import API, Json
 from latchpin_edge.plan import Plan
+from latchpin_edge.ways import Way
 
 __all__ = ["render_envoy", "render_envoy_files"]
 
@@ -25,12 +27,13 @@ def render_envoy(plan: Plan) -> str:
     return _text({"static_resources": {"listeners": listeners(plan), "clusters": clusters(plan)}})
 
 
-def render_envoy_files(plan: Plan, output: Path) -> list[tuple[Path, str]]:
+def render_envoy_files(plan: Plan, output: Path, left: Sequence[Way] = ()) -> list[tuple[Path, str]]:
     """The same in files, in the order in which they are to be written; Envoy reads anew what is moved there.
 
     Args:
         plan: what is configured.
         output: what Envoy is started with; the others stand beside it.
+        left: ways that gateways had until lately.
     """
     to_clusters, to_listeners = (output.with_suffix(f".{name}.json") for name in ("clusters", "listeners"))
     sources = {
@@ -39,7 +42,7 @@ def render_envoy_files(plan: Plan, output: Path) -> list[tuple[Path, str]]:
     }
     begin = {"node": {"id": "latchpin", "cluster": "latchpin"}, "dynamic_resources": sources}
     return [
-        (to_clusters, _text(_resources("cluster.v3.Cluster", clusters(plan)))),
+        (to_clusters, _text(_resources("cluster.v3.Cluster", clusters(plan, left)))),
         (to_listeners, _text(_resources("listener.v3.Listener", listeners(plan)))),
         (output, _text(begin)),
     ]

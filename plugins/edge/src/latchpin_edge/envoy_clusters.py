@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from latchpin_edge.envoy_parts import API, LARGEST_HELD, Json, address, pipe
+from collections.abc import Sequence
+
+from latchpin_edge.envoy_parts import API, LARGEST_HELD, Json, address, native_cluster, pipe, server_cluster
 from latchpin_edge.plan import Plan
 from latchpin_edge.ways import Way
 
@@ -11,9 +13,19 @@ __all__ = ["clusters"]
 CONNECT = "10s"
 
 
-def clusters(plan: Plan) -> list[Json]:
-    """Of the gateway, of who answers the data plane, and two of each way."""
-    return [_latchpin(plan), _edge(plan), *(each for way in plan.ways for each in _of_way(plan, way))]
+def clusters(plan: Plan, left: Sequence[Way] = ()) -> list[Json]:
+    """Of the gateway, of who answers the data plane, and two of each way.
+
+    Args:
+        plan: what is configured.
+        left: ways that gateways had until lately. Connections from before go on by the listeners of then, which lead
+            there: to what stands under a name, so nothing else ever stands under it.
+    """
+    found = [_latchpin(plan), _edge(plan), *(each for way in (*plan.ways, *left) for each in _of_way(plan, way))]
+    named: dict[str, Json] = {}
+    for each in found:  # a gateway has one native way, whatever it led to
+        named.setdefault(each["name"], each)
+    return list(named.values())
 
 
 def _latchpin(plan: Plan) -> Json:
@@ -25,8 +37,8 @@ def _edge(plan: Plan) -> Json:
 
 
 def _of_way(plan: Plan, way: Way) -> list[Json]:
-    native = _cluster(f"native_{way.gateway_id}", [[pipe(f"{plan.folder}/behind.sock")], [_at(plan.gateway)]])
-    server = _cluster(f"edge_{way.gateway_id}", [[address(each, way.port) for each in way.addresses]])
+    native = _cluster(native_cluster(way), [[pipe(f"{plan.folder}/behind.sock")], [_at(plan.gateway)]])
+    server = _cluster(server_cluster(way), [[address(each, way.port) for each in way.addresses]])
     if way.secure:
         validation = {
             "trusted_ca": {"filename": plan.roots},

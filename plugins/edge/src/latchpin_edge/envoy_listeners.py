@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from latchpin_edge.envoy_parts import API, LARGEST_HELD, Json, address, pipe
+from latchpin_edge.envoy_parts import API, LARGEST_HELD, Json, address, native_cluster, pipe, server_cluster
 from latchpin_edge.envoy_script import script
 from latchpin_edge.plan import Plan
 
@@ -64,7 +64,7 @@ def _chain(plan: Plan, lua: str, *, trusted: bool) -> Json:
     routes: list[Json] = [
         {
             "match": {"path": plan.path_of(way), "headers": [_has(_WAY, "native")]},
-            "route": {"cluster": f"native_{way.gateway_id}", "retry_policy": _by_proxy(), **_times(plan.limits.idle)},
+            "route": {"cluster": native_cluster(way), "retry_policy": _by_proxy(), **_times(plan.limits.idle)},
             "request_headers_to_add": [_peer()],
         }
         for way in plan.ways
@@ -85,7 +85,7 @@ def _behind(plan: Plan, lua: str) -> Json:
     routes: list[Json] = [
         {
             "match": {"prefix": "/", "headers": [_has(_GRANTED, way.gateway_id)]},
-            "route": {"cluster": f"edge_{way.gateway_id}", **_times(plan.limits.idle)},
+            "route": {"cluster": server_cluster(way), **_times(plan.limits.idle)},
             "request_headers_to_remove": [_GRANTED, "x-forwarded-proto"],
         }
         for way in plan.ways

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["API", "LARGEST_HELD", "Json", "address", "pipe"]
+from latchpin_edge.ways import Way
+
+__all__ = ["API", "LARGEST_HELD", "Json", "address", "native_cluster", "pipe", "server_cluster"]
 
 Json = dict[str, Any]
 
 API = "type.googleapis.com/envoy"
 LARGEST_HELD = 1_048_576
 """What of a request or an answer waits in memory, in bytes; what is looked at has ten times less."""
+
+
+def native_cluster(way: Way) -> str:
+    """What the native way of a gateway is called, wherever it leads."""
+    return f"native_{way.gateway_id}"
+
+
+def server_cluster(way: Way) -> str:
+    """What the MCP server is called that a gateway leads to: what was granted for one goes to no other."""
+    return f"edge_{way.place}"
 
 
 def address(host: str, port: int) -> Json:

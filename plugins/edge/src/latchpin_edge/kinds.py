@@ -5,12 +5,14 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from latchpin_edge.envoy import render_envoy, render_envoy_files
 from latchpin_edge.nginx import render_nginx
 from latchpin_edge.plan import Plan
+from latchpin_edge.ways import Way
 
 __all__ = ["Kind", "render", "render_files", "worker_ids"]
 
@@ -33,9 +35,16 @@ def render(kind: Kind, plan: Plan) -> str:
     return render_nginx(plan, user=user)
 
 
-def render_files(kind: Kind, plan: Plan, output: Path) -> list[tuple[Path, str]]:
-    """What a running data plane reads anew, in the order in which it is to be written."""
-    return render_envoy_files(plan, output) if kind is Kind.ENVOY else [(output, render(kind, plan))]
+def render_files(kind: Kind, plan: Plan, output: Path, left: Sequence[Way] = ()) -> list[tuple[Path, str]]:
+    """What a running data plane reads anew, in the order in which it is to be written.
+
+    Args:
+        kind: which.
+        plan: what is configured.
+        output: the file that it is started with.
+        left: ways that gateways had until lately; nginx serves by a whole configuration at a time, and needs none.
+    """
+    return render_envoy_files(plan, output, left) if kind is Kind.ENVOY else [(output, render(kind, plan))]
 
 
 def worker_ids(kind: Kind = Kind.NGINX) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,12 @@ __all__ = ["Watch", "keep_addresses"]
 
 _log = logging.getLogger("latchpin.edge")
 
+LINGER = 900.0
+"""For how many seconds Envoy goes on knowing where a gateway led: longer than its drain time of ten minutes, for which
+connections from before a change are served as they were."""
+APART = 0.1
+"""Seconds between two files: of what it hears at once, Envoy takes any first, and the listeners name clusters."""
+
 
 @dataclass
 class Watch:
@@ -34,6 +41,7 @@ class Watch:
         program: judges what is to be written.
         written: what was written last.
         told: whether the data plane was told of it.
+        left: ways that gateways had until lately, by their places, with when that is forgotten.
     """
 
     kind: Kind
@@ -43,6 +51,7 @@ class Watch:
     resolve: Resolve = look_up
     written: Plan | None = field(default=None, repr=False)
     told: bool = False
+    left: dict[str, tuple[Way, float]] = field(default_factory=dict, repr=False)
     _refused: str = field(default="", repr=False)
 
     async def run(self, application: Application, every: float, *, start: bool = False) -> None:
@@ -77,14 +86,23 @@ class Watch:
         """
         plan = await find_plan(application, self.front, resolve=self.resolve)
         plan = keep_addresses(plan, self.written)
-        if plan == self.written:
+        left = self._left(plan, time.monotonic())
+        if plan == self.written and left.keys() == self.left.keys():
             if not self.told:  # it may have read what stood there before, and only now say where it can be told
                 self.told = self._tell(plan)
             return False
-        await asyncio.to_thread(self._write, plan)
+        await asyncio.to_thread(self._write, plan, left)
         return True
 
-    def _write(self, plan: Plan) -> None:
+    def _left(self, plan: Plan, now: float) -> dict[str, tuple[Way, float]]:
+        """What ``left`` is under a plan."""
+        if self.kind is not Kind.ENVOY or self.written is None:
+            return {}
+        before = {way.place: (way, now + LINGER) for way in self.written.ways} | self.left
+        there = {way.place for way in plan.ways}
+        return {place: (way, until) for place, (way, until) in before.items() if place not in there and until > now}
+
+    def _write(self, plan: Plan, left: dict[str, tuple[Way, float]]) -> None:
         text = render(self.kind, plan)
         make_folder(plan.folder, owner=worker_ids(self.kind))
         if (wrong := check(self.kind, self.program, text)) is not None:
@@ -92,10 +110,11 @@ class Watch:
                 say(f"{self.kind.value} refuses the new configuration, so the old one stays: {wrong[:2000]}")
             self._refused = text
             return
-        for path, part in render_files(self.kind, plan, self.output.resolve()):
+        for path, part in render_files(self.kind, plan, self.output.resolve(), [way for way, _ in left.values()]):
             if not path.exists() or path.read_text(encoding="utf-8") != part:
                 write(path, part)
-        self.written, self.told = plan, self._tell(plan)
+                time.sleep(APART if self.kind is Kind.ENVOY else 0)
+        self.written, self.left, self.told = plan, left, self._tell(plan)
         say(f"Wrote {self.output} for {len(plan.ways)} gateways{'' if self.told else ', and no data plane runs yet'}")
 
     def _tell(self, plan: Plan) -> bool:

@@ -6,6 +6,7 @@ The data plane connects to these addresses and looks nothing up, so that no name
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -52,6 +53,11 @@ class Way:
     target: str
     addresses: tuple[str, ...]
     header: str = AUTHORIZATION
+
+    @property
+    def place(self) -> str:
+        """Names the gateway and where it leads: a gateway that is moved has another one."""
+        return f"{self.gateway_id}_{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
 
     @property
     def authority(self) -> str:
