@@ -169,7 +169,7 @@ def backend_environment(name: str, folder: Path) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def serve_gateway(
-    environment: Mapping[str, str], folder: Path, *arguments: str, **settings: str
+    environment: Mapping[str, str], folder: Path, *arguments: str, executable: str | None = None, **settings: str
 ) -> Iterator[LatchpinProcess]:
     """Serve a gateway as its deployer does, by the installed command; ``settings`` come on top.
 
@@ -188,7 +188,7 @@ def serve_gateway(
     }
     if "DATABASE_URL" in env:
         run_latchpin("db", "upgrade", env=env, cwd=folder)
-    with start_latchpin(*arguments, env=env, cwd=folder, executable=latchpin_command()) as process:
+    with start_latchpin(*arguments, env=env, cwd=folder, executable=executable or latchpin_command()) as process:
         yield process
 
 

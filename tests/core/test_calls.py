@@ -154,7 +154,7 @@ async def test_what_became_of_it_is_read_off_the_answer(status, headers, pieces,
 
 
 def test_of_an_answer_that_is_too_long_to_be_read_the_status_counts():
-    reading = AnswerReading(answers=True)
+    reading = AnswerReading()
     reading.begin(500, JSON)
     reading.feed(ERROR + b" " * 4_194_304)
     assert reading.outcome(whole=True) == ("http", "500")

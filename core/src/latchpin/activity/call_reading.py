@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from latchpin.contracts.calls import CallOutcome
 
@@ -24,7 +24,6 @@ _NAMED_BY = {
     "resources/subscribe": "uri",
     "resources/unsubscribe": "uri",
 }
-_DECIDING = (b'"method"', b'"params"', b'"name"', b'"uri"')
 _UNTELLABLE = re.compile("[\0\ud800-\udfff]")
 """No database and no protocol takes these (U+0000, and halves of what UTF-16 writes in two)."""
 MOST_CARRIED = 8_192
@@ -36,8 +35,11 @@ _TRUE = re.compile(rb"\s*:\s*true")
 _HTTP_ERROR = 400
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRead:
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_decode = json.JSONDecoder().raw_decode
+
+
+class MessageRead(NamedTuple):
     """What a message is; see ``McpCall``.
 
     Attributes:
@@ -47,9 +49,9 @@ class MessageRead:
     method: str
     name: str = ""
     id: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    params: Mapping[str, Any] = _NOTHING
     version: str = ""
-    carried: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, str] = _NOTHING
     answers: bool = True
 
 
@@ -65,7 +67,7 @@ def read_message(body: bytes | None) -> MessageRead:
     if body is None:
         return MessageRead(UNREAD)
     try:
-        value = json.loads(body, object_pairs_hook=_once if _may_repeat(body) else None)
+        value = json.loads(body, object_pairs_hook=_once) if _may_repeat(body) else _load(body)
     except _TwiceError:
         return MessageRead(AMBIGUOUS)
     except (ValueError, RecursionError):
@@ -82,7 +84,22 @@ class _TwiceError(Exception):
 
 def _may_repeat(body: bytes) -> bool:
     """Whether what decides might come twice; looking closer costs as much again as reading does."""
-    return b"\\u00" in body or any(body.count(word) > 1 for word in _DECIDING)
+    return (  # one by one: a loop would cost as much again
+        b"\\u00" in body
+        or body.count(b'"method"') > 1
+        or body.count(b'"params"') > 1
+        or body.count(b'"name"') > 1
+        or body.count(b'"uri"') > 1
+    )
+
+
+def _load(body: bytes) -> Any:  # noqa: ANN401  JSON
+    """As ``json.loads``, in half of its time where nothing stands around the message."""
+    if body[:1] != b"{":
+        return json.loads(body)
+    text = body.decode()
+    value, end = _decode(text)
+    return value if end == len(text) else json.loads(text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,7 +119,7 @@ def _read(value: object) -> MessageRead:
     if not isinstance(params, dict):
         return MessageRead(clip(method), id=id_, answers="id" in value)
     name, meta = _name(method, params), params.get("_meta")
-    version, carried = _read_meta(meta) if isinstance(meta, dict) else ("", {})
+    version, carried = _read_meta(meta) if isinstance(meta, dict) else ("", _NOTHING)
     return MessageRead(clip(method), name, id_, params, version, carried, "id" in value)
 
 
@@ -116,7 +133,7 @@ def _name(method: str, params: Mapping[str, Any]) -> str:
     return clip(name) if isinstance(name, str) else ""
 
 
-def _read_meta(meta: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+def _read_meta(meta: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
     """The version of the protocol, and the trace context."""
     said = {key: text for key in _CARRIED if isinstance(text := meta.get(key), str) and len(text) <= MOST_CARRIED}
     version = meta.get(_VERSION)
@@ -126,17 +143,15 @@ def _read_meta(meta: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
 class AnswerReading:
     """Reads off an answer what became of the call, while it passes.
 
-    Args:
-        answers: an answer has to come.
-
     Attributes:
+        answers: an answer has to come.
         answered: a message came that is the answer.
     """
 
-    __slots__ = ("_answers", "_events", "_found", "_status", "answered")
+    __slots__ = ("_events", "_found", "_status", "answered", "answers")
 
-    def __init__(self, *, answers: bool) -> None:
-        self._answers = answers
+    def __init__(self) -> None:
+        self.answers = True
         self._status = 0
         self._events = False
         self._found: tuple[CallOutcome, str] | None = None
@@ -145,7 +160,9 @@ class AnswerReading:
     def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Take the head; say whether an event stream follows."""
         self._status = status
-        self._events = any(name == b"content-type" and b"text/event-stream" in value for name, value in headers)
+        for name, value in headers:
+            if name == b"content-type" and b"text/event-stream" in value:
+                self._events = True
         return self._events
 
     def feed(self, piece: bytes) -> None:
@@ -164,7 +181,7 @@ class AnswerReading:
             return self._found
         if self._status >= _HTTP_ERROR:
             return "http", str(self._status)
-        if not whole or (self._events and self._answers and not self.answered):
+        if not whole or (self._events and self.answers and not self.answered):
             return "broken-off", ""
         return "ok", ""
 

@@ -74,7 +74,7 @@ class WatchedCall:
         self._observers = observers
         self._send = send
         self._began = time.perf_counter()
-        self._answer = AnswerReading(answers=True)
+        self._answer = AnswerReading()
         self._head: Message | None = None
         self._ends: list[tuple[str, End]] | None = None
         self._told = False
@@ -82,10 +82,12 @@ class WatchedCall:
     def read(self, body: bytes | None) -> None:
         """Read the message; None: it is too large to be held. Observers are told that it begins."""
         call, read = self.call, read_message(body)
-        call.method, call.name, call.params, call.carried = read.method, read.name, read.params, dict(read.carried)
-        call.id, call.version = read.id, read.version or clip(call.version)
+        call.method, call.name, call.id, call.params, version, carried, answers = read
+        call.version = version or clip(call.version)
+        if carried:
+            call.carried = dict(carried)
         call.request_bytes = 0 if body is None else len(body)
-        self._answer = AnswerReading(answers=read.answers)
+        self._answer.answers = answers
         self._begin()
 
     def found(self, gateway: Gateway, name: str | None) -> None:
@@ -129,7 +131,9 @@ class WatchedCall:
             self._answer.feed(body)
         if not message.get("more_body", False) or (self._answer.answered and not self._told):
             await self._tell(whole=True)
-        await self._give_head()
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send(head)
         await self._send(message)
 
     async def end(self) -> None:
@@ -173,11 +177,6 @@ class WatchedCall:
                 self._head = None
                 raise
             raise NotKept(exc.detail or exc.public) from exc
-
-    async def _give_head(self) -> None:
-        if self._head is not None:
-            head, self._head = self._head, None
-            await self._send(head)
 
 
 def _end(name: str, end: End) -> Awaitable[None] | None:
