@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from latchpin.activity.call_reading import LONGEST, AnswerReading, read_message
-from latchpin.activity.calls import CallObservers, NotKept
+from latchpin.activity.calls import SOON, CallObservers, NotKept
 from latchpin.contracts import McpCall
 from latchpin.errors import BackendUnavailable
 from latchpin.model import Caller
+from latchpin_testing import samples
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ALICE = Caller("alice@example.com")
 JSON = [(b"content-type", b"application/json")]
 EVENTS = [(b"content-type", b"text/event-stream")]
@@ -21,6 +24,7 @@ class Listener:
     """Notes what it is told; ``waits`` is what it has the answer wait for."""
 
     sees_all = follows = False
+    at_once = True
 
     def __init__(self, waits=None):
         self.begun, self.told, self._waits = [], [], waits
@@ -228,9 +232,29 @@ async def test_where_the_call_cannot_be_kept_its_answer_is_not_given():
     await watched.end()  # there is nobody who could be told
 
 
+async def test_where_nobody_has_to_know_at_once_calls_are_told_together():
+    listener = Listener()
+    listener.at_once = False
+    wire, observers = Wire(), CallObservers({"patient": listener})
+    for name, body in (("a", result()), ("b", ERROR), ("c", result())):
+        watched = observers.watch(McpCall("server", ALICE), wire.send)
+        watched.read(message(name=f"slug__{name}"))
+        watched.found(samples.gateway(NOW), name)
+        await answer(watched, body)
+        await watched.end()
+        assert listener.begun == []
+    watched = observers.watch(McpCall("server", ALICE), wire.send)
+    watched.read(message(name="large", filler="x" * SOON))  # not kept until then
+    await watched.end()
+    assert listener.told == [("tools/call", "large", "broken-off", "")]
+    observers.tell()
+    observers.tell()
+    assert [each[1:3] for each in listener.told[1:]] == [("a", "ok"), ("b", "error"), ("c", "ok")]
+
+
 async def test_an_observer_that_fails_disturbs_nobody(caplog):
     class Broken:
-        sees_all = follows = True
+        at_once = sees_all = follows = True
 
         def begin(self, call):
             if call.name == "a":

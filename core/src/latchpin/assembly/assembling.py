@@ -99,6 +99,8 @@ async def _open_stores(context: OpenContext, selection: Selection) -> StateStore
 async def _open_others(context: OpenContext, selection: Selection, states: StateStore | None) -> Services:
     """All that is offered side by side, and everything put together."""
     plugins, settings, clock, kept = context.plugins, context.settings, context.clock, context.kept
+    calls = CallObservers(await context.open_told(hookspecs.CALL_OBSERVERS))
+    context.stack.callback(calls.tell)  # before those who are told are closed
     return Services(
         settings=settings,
         clock=clock,
@@ -121,7 +123,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         identities=await context.open_each(hookspecs.IDENTITY),
         groups=await context.open_named(hookspecs.GROUPS),
         observers=context.observers,
-        calls=CallObservers(await context.open_told(hookspecs.CALL_OBSERVERS)),
+        calls=calls,
         sign_ins=_sign_ins(plugins),
         grants=await context.open_named(hookspecs.GRANTS),
         assertion_sources=await context.open_each(hookspecs.IDENTITY_ASSERTIONS),

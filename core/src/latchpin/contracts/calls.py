@@ -65,6 +65,10 @@ class CallObserver(Protocol):
     """Is told of each MCP call, when it was read and when its answer has ended. It must be quick and must not raise."""
 
     @property
+    def at_once(self) -> bool:
+        """It is told while the call goes on. Where nobody has to be, all are told a moment later, of many together."""
+
+    @property
     def sees_all(self) -> bool:
         """No call may pass by it: what would serve some in this process's place leaves them to it."""
 
@@ -75,5 +79,6 @@ class CallObserver(Protocol):
     def begin(self, call: McpCall) -> Callable[[], Awaitable[None] | None] | None:
         """``call`` was read. What is returned is called once before the last of its answer is given out; None: not.
 
-        If that in turn returns something to wait for, the end of the answer waits, and does not come if it raises.
+        If that in turn returns something to wait for, the end of the answer waits, and does not come if it raises: only
+        with ``at_once``.
         """

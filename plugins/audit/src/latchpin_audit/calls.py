@@ -32,6 +32,7 @@ class AuditedCalls:
 
     def __init__(self, outbox: Outbox, clock: Clock, hashed: Callable[[Mapping[str, Any]], str] | None) -> None:
         self._outbox = outbox
+        self.at_once = outbox.strict
         self._clock = clock
         self._hashed = hashed
 

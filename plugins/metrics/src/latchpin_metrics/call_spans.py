@@ -29,7 +29,7 @@ class TracingCalls:
     """Implements ``latchpin.contracts.CallObserver``. ``trusting``: a call's span continues its caller's trace."""
 
     sees_all = False
-    follows = True
+    at_once = follows = True
 
     def __init__(self, provider: trace.TracerProvider, *, trusting: bool) -> None:
         self._tracer = provider.get_tracer("latchpin")

@@ -75,7 +75,7 @@ class CountingCalls:
         names: how many tools and prompts have a label of their own.
     """
 
-    sees_all = follows = False
+    at_once = sees_all = follows = False
 
     def __init__(self, names: int) -> None:
         self._tools, self._prompts = _Places(names), _Places(names)

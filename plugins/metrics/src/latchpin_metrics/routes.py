@@ -34,11 +34,13 @@ def build_router() -> APIRouter:
         """What was counted and what stands, in Prometheus' text format. `METRICS_TOKEN` opens it too."""
         if not _has_token(request, settings):
             await require_admin(request)
-        standing = await gauges.read(application_of(request))
+        application = application_of(request)
+        standing = await gauges.read(application)
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  see meters
 
         now = CollectorRegistry()
         now.register(standing)
+        application.services.calls.tell()
         meters().hand_on()
         return Response(generate_latest(meters().registry) + generate_latest(now), media_type=CONTENT_TYPE)
 
