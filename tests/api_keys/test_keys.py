@@ -11,7 +11,8 @@ import pytest
 from tests.aggregator.conftest import connected
 from tests.aggregator.test_both_eras import text_of
 from tests.api_keys.conftest import HEADER, KEY, OTHER
-from tests.api_keys.keyed_server import KeyedServer, start_keyed
+from tests.api_keys.keyed_server import KeyedServer, Message, start_keyed
+from tests.proxy.conftest import ScriptedServer, read, reply
 from tests.support.gateway_process import ADMIN, ALICE, BOB, DeployedGateway
 
 CAROL, DORA = "carol@example.com", "dora@example.com"
@@ -288,3 +289,20 @@ async def test_behind_the_one_endpoint_too(proxy: DeployedGateway, keyed: KeyedS
         assert {"behind__add", "behind__say"} <= {tool.name for tool in (await client.list_tools()).tools}
         assert text_of(await client.call_tool("behind__add", {"a": 1, "b": 2})) == "3"
     assert keyed.shown(HEADER) == {KEY}
+
+
+@pytest.mark.parametrize("cut", [0, 150], ids=["whole", "cut off"])
+async def test_a_server_that_repeats_the_key_is_not_quoted(proxy: DeployedGateway, scripted: ScriptedServer, cut: int):
+    async def repeat(scope: Message, receive: Any, send: Any) -> None:
+        asked = json.loads(await read(receive) or b"{}")
+        shown = dict(scope["headers"])[b"authorization"].decode()
+        error = {"code": -32000, "message": f"{'x' * cut} no such key: {shown}"}
+        body = json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "error": error}).encode()
+        await reply(send, 200, [("content-type", "application/json")], body)
+
+    scripted.script = repeat
+    gateway = await proxy.add(scripted.url, auth_type="api_key")
+    key = "sk-Repeated-" + "0123456789" * 5
+    answer = await put_key(proxy, gateway, key)
+    assert (answer.status_code, "repeats what it was shown" in answer.json()["detail"]) == (502, True), answer.text
+    assert key[:12] not in answer.text + proxy.log

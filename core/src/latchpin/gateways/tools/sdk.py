@@ -31,6 +31,8 @@ __all__ = ["MOST_BYTES", "MOST_TOOLS", "list_tools"]
 MOST_TOOLS = 1_000
 MOST_BYTES = 5_000_000
 """What all answers of one conversation may hold together, in bytes."""
+SHORTEST_PART = 8
+"""Characters of a token or key of which somebody may learn something."""
 _UNAUTHORIZED, _FORBIDDEN, _FIRST_ERROR = 401, 403, 400
 
 
@@ -75,7 +77,17 @@ async def list_tools(
                     sieve.version = lambda: client.session.protocol_version
                     return await list_pages(client, sieve, host_of(url), most=MOST_TOOLS)
     except Exception as exc:  # the SDK raises groups, its own errors and pydantic's alike
-        raise _explain(exc, talk) from exc
+        raise _without_secret(_explain(exc, talk), talk) from exc
+
+
+def _without_secret(error: UpstreamError, talk: Conversation) -> UpstreamError:
+    """A server may repeat what it was shown, whole or cut off: no part of that is told to anybody, nor logged."""
+    secret = "" if talk.credential is None else talk.credential.secret
+    parts = (secret[start : start + SHORTEST_PART] for start in range(max(1, len(secret) - SHORTEST_PART + 1)))
+    if secret and any(part in error.detail for part in parts):
+        error.detail = f"{host_of(talk.url)} repeats what it was shown, so its words are not told"
+        error.args = (error.detail,)
+    return error
 
 
 def _explain(exc: Exception, talk: Conversation) -> UpstreamError:
