@@ -28,7 +28,8 @@ class RuleGate:
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._denying = [rule for rule in rules if rule.effect == "deny"]
+        denying = (rule for rule in rules if rule.effect == "deny")
+        self._denying = [(rule, {fold(each) for each in rule.tools}) for rule in denying]
         self._allowing = [rule for rule in rules if rule.effect == "allow"]
 
     def judge(self, name: str, definition: Mapping[str, Any] | None) -> Verdict | None:
@@ -39,8 +40,8 @@ class RuleGate:
     def decide(self, name: str, definition: Mapping[str, Any] | None) -> Rule | Verdict | None:
         """The rule that decides; a verdict where none does; None where that takes the definition."""
         folded, unsure = fold(name), False
-        for rule in self._denying:  # by every name that a server may take for it
-            if any(matches(each, name) or matches(fold(each), folded) for each in rule.tools):
+        for rule, patterns in self._denying:  # by every name that a server may take for it
+            if any(matches(each, folded) for each in patterns) or any(matches(each, name) for each in rule.tools):
                 holds = _holds(rule, definition)
                 if holds:
                     return rule

@@ -9,9 +9,9 @@ __all__ = ["fold", "matches"]
 
 def matches(pattern: str, name: str) -> bool:
     """Whether ``name`` is as ``pattern`` says, where ``*`` stands for any characters; in linear time."""
-    first, *others = pattern.split("*")
-    if not others:
+    if "*" not in pattern:
         return name == pattern
+    first, *others = pattern.split("*")
     *middle, last = others
     if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
         return False
