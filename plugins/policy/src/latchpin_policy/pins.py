@@ -7,18 +7,20 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latchpin.contracts import Collection, Context, ToolGate, Verdict
 from latchpin.errors import Conflict, Forbidden, LatchpinError, NotFound, RecordConflict
 from latchpin.model import Caller, CollectionSpec, Document, Gateway, Span
-from latchpin.sdk.gateway import Application
 from latchpin.sdk.settings import load
 from latchpin.sdk.workers import Bounded, SharedTasks
 
 from latchpin_policy.facts import TOOL_APPROVED, TOOL_CHANGED
 from latchpin_policy.pin import Pin, Variant, build_pin, hash_of, pin_id
 from latchpin_policy.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["PINS", "PIN_STAMP", "PinGate", "Pins", "open_pins", "pins_of"]
 
