@@ -107,6 +107,7 @@ OWN = frozenset(
         "GET /admin/gateways/{gateway_id}",
         "GET /admin/my-connections",
         "GET /admin/my-connections/{gateway_id}",
+        "GET /admin/my-connections/{gateway_id}/add",
         "GET /admin/sets",
         "GET /applications",
         "GET /connect",
@@ -139,6 +140,7 @@ OWN = frozenset(
         "GET /v0/servers",
         "GET /v0/servers/{namespace}/{name}/versions",
         "GET /v0/servers/{namespace}/{name}/versions/{version}",
+        "POST /admin/my-connections/{gateway_id}/default",
         "POST /admin/my-connections/{gateway_id}/disconnect",
         "POST /applications/end",
         "POST /device",
@@ -154,6 +156,7 @@ OWN = frozenset(
         "POST /personal-tokens/end",
         "PUT /gateways/{gateway_id}/key",
         "PUT /oauth/identity-assertion/{gateway_id}",
+        "PUT /oauth/tokens/{gateway_id}/default",
     }
 )
 """Whoever is signed in, about what is theirs."""
