@@ -25,6 +25,7 @@ def latchpin_background_tasks() -> Sequence[Backend[Settings, BackgroundTask[App
     return [
         Backend("purge", "removing what is past its time", Settings, _open_purge),
         Backend("announce", "saying that this process is there", Settings, _open_announce),
+        Backend("collect", "giving back memory that only a circle keeps", Settings, _open_collect),
         Backend("drop-idle", "dropping connections that nobody uses", Settings, _open_drop_idle),
     ]
 
@@ -47,6 +48,16 @@ async def _open_announce(_settings: Settings, _context: Context) -> AsyncIterato
         await announcing.announce(application.services)
 
     yield Every(announcing.INTERVAL_SECONDS, announce)
+
+
+@asynccontextmanager
+async def _open_collect(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
+    from latchpin.serving import collecting  # noqa: PLC0415  loaded when it is opened
+
+    async def collect(_application: Application) -> None:
+        collecting.collect_all()
+
+    yield Every(collecting.INTERVAL_SECONDS, collect)
 
 
 @asynccontextmanager
