@@ -8,8 +8,7 @@ own slowness, or a pause of the whole machine, is not taken for a store that is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from latchpin.errors import BackendUnavailable
@@ -44,8 +43,7 @@ class StoreDeadline:
         return self._parts > 0
 
 
-@asynccontextmanager
-async def store_deadline(seconds: float, silent: Callable[[], bool] = lambda: True) -> AsyncIterator[StoreDeadline]:
+class store_deadline:  # noqa: N801  reads as what it does; a generator over asyncio.timeout costs twice as much a call
     """Raise TimeoutError in the body after ``seconds`` of this process's own time.
 
     Args:
@@ -53,27 +51,38 @@ async def store_deadline(seconds: float, silent: Callable[[], bool] = lambda: Tr
         silent: is asked after each part of the deadline. False: the store answered somebody in that part, or had
             nothing to answer. Then the deadline begins anew, so that waiting in a queue that moves is not a silence.
     """
-    loop = asyncio.get_running_loop()
-    still = StoreDeadline(seconds)
-    timer: asyncio.TimerHandle | None = None
 
-    def pass_one() -> None:
-        nonlocal timer
-        if still.spend(silent=silent()):
-            timer = loop.call_later(still.part, pass_one)
+    __slots__ = ("_asked_before", "_loop", "_over", "_silent", "_still", "_task", "_timer")
+
+    def __init__(self, seconds: float, silent: Callable[[], bool] = lambda: True) -> None:
+        self._still = StoreDeadline(seconds)
+        self._silent = silent
+        self._over = False
+
+    async def __aenter__(self) -> StoreDeadline:
+        """Begin."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a deadline needs a task that it can end")
+        self._task, self._asked_before = task, task.cancelling()
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(self._still.part, self._pass)
+        return self._still
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """End; what was given up becomes a TimeoutError, as ``asyncio.timeout`` does it."""
+        self._timer.cancel()
+        if self._over and self._task.uncancel() <= self._asked_before and kind is asyncio.CancelledError:
+            await turn()  # all who wait for a store that is away are told so at the same time
+            raise TimeoutError from error
+
+    def _pass(self) -> None:
+        """One more part has passed."""
+        if self._still.spend(silent=self._silent()):
+            self._timer = self._loop.call_later(self._still.part, self._pass)
         else:
-            limit.reschedule(loop.time())
-
-    timer = loop.call_later(still.part, pass_one)
-    try:
-        async with asyncio.timeout(None) as limit:
-            try:
-                yield still
-            finally:
-                timer.cancel()
-    except TimeoutError:
-        await turn()  # all who wait for a store that is away are told so at the same time
-        raise
+            self._over = True
+            self._task.cancel()
 
 
 async def insist(work: Callable[[], Awaitable[ResultT]], *, until: float) -> ResultT:
