@@ -169,7 +169,7 @@ class RecordStore(Protocol):
     that is gone is refused.
 
     For a program's call ``gateways.get`` and ``tokens.get`` are asked at the same moment. A store that sends together
-    what is asked together (``latchpin.sdk.stores.Batcher``) answers both in one trip.
+    what is asked together (``latchpin.sdk.stores.Batcher``) answers both in one trip. An authorization asks likewise.
     """
 
     @property
