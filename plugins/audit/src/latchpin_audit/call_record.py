@@ -14,6 +14,8 @@ from latchpin.contracts import DerivedKey, McpCall
 
 __all__ = ["MEMBERS", "CallRecord", "build_record", "hash_arguments", "is_recorded"]
 
+LONGEST = 500
+"""How much is recorded of what a token or an administrator says, in characters."""
 _SILENT = ("notifications/", "ping")
 """What begins the methods of messages that call nothing."""
 
@@ -95,6 +97,7 @@ def build_record(call: McpCall, now: datetime, hashed: Callable[[Mapping[str, An
 
 def _fit(text: str) -> str:
     """A text that no store and no protocol refuses; the others were made so when the call was read."""
+    text = text[:LONGEST]
     return text if text.isascii() and "\0" not in text else text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 

@@ -300,15 +300,17 @@ class McpEndpoint:
 
     async def _read(self, scope: Scope, caller: Caller, inbound: Inbound, served: _Served) -> Call:
         body, watched = await inbound.hold(self._settings.proxy_held_bytes), served.watched
-        if watched is not None:
+        if watched is not None and body is not None:
             watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
         gateway, caller = access.gateway, acting(caller, access)
         if watched is not None:
             watched.found(gateway, None)
         gate = await self._application.gates.of(gateway, caller)
-        if gate is not None and body is None:
-            body = await self._hold_more(inbound, served)
+        if body is None:
+            body = None if gate is None else await self._hold_more(inbound, served)
+            if watched is not None:
+                watched.read(body)
         binder = await self._bindings.of(gateway, caller)
         fields = build_request_headers(scope["headers"], also_drop=self._ours(gateway), keep_length=body is None)
         request = McpRequest(access, caller, scope["method"], fields, body, inbound)
