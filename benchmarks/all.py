@@ -43,6 +43,7 @@ class Benchmark:
 ALL = (
     Benchmark("calls", quick=("--seconds", "1", "--rounds", "1", "--at-once", "16", "--stores", "sqlite")),
     Benchmark("edge", quick=("--seconds", "1", "--rounds", "1", "--calls", "100")),
+    Benchmark("told", usual=("--rounds", "30", "--seconds", "0.5"), quick=("--rounds", "4")),
     Benchmark("authorize", quick=("--seconds", "1", "--rounds", "1", "--flows", "100", "--stores", "memory,sqlite")),
     Benchmark("pairs"),
     Benchmark("bursts", quick=("--backends", "sqlite,redis")),
