@@ -241,6 +241,10 @@ ATTACKS: dict[str, Any] = {
         body.replace(b"tools/call", b"tools/invoke"),
         headers | {"mcp-method": "tools/invoke"},
     ),
+    "a notification of its own": lambda body, headers: (
+        body.replace(b"tools/call", b"notifications/call").replace(b'"id": 1, ', b""),
+        headers | {"mcp-method": "notifications/call"},
+    ),
     "a method in upper case": lambda body, headers: (
         body.replace(b"tools/call", b"Tools/Call"),
         headers | {"mcp-method": "Tools/Call"},

@@ -49,10 +49,15 @@ _METHODS = frozenset(
         "tasks/update",
         "tasks/list",
         "tasks/cancel",
+        "notifications/initialized",
+        "notifications/cancelled",
+        "notifications/progress",
+        "notifications/roots/list_changed",
+        "notifications/tasks/status",
+        "notifications/elicitation/complete",
     }
 )
 """What MCP has: nothing but ``tools/call`` runs a tool. A server's own methods may do anything."""
-_NOTIFICATION = "notifications/"
 _JUDGED = frozenset({"mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id", "content-type"})
 LONGEST_NAME = 255
 """Characters of a tool's name; what is longer names none."""
@@ -90,7 +95,7 @@ def read_call(method: str, body: bytes | None, headers: Sequence[tuple[str, str]
         return None
     _check_names(headers)
     message = parse_message(body, ((name.encode(), value.encode()) for name, value in headers))
-    if message.method is None or message.method.startswith(_NOTIFICATION):
+    if message.method is None:
         return None
     if message.method not in _METHODS:
         text = f"{message.method[:100]!a} is not passed on where rules hold tools back"
