@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.model import COMPANY, Caller, Gateway
-from latchpin.sdk.gateway import Access
 from latchpin.sdk.keys import Binder, NotBound, SharedKeys
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Access
 
 __all__ = ["Binder", "Bindings", "Kind", "NotBound", "acting"]
 
