@@ -258,6 +258,21 @@ async def test_where_nobody_has_to_know_at_once_calls_are_told_together():
     assert [each[1:3] for each in listener.told[1:]] == [("a", "ok"), ("b", "error"), ("c", "ok")]
 
 
+async def test_header_fields_say_the_session_and_the_version_where_the_message_does_not():
+    told = []
+
+    class Reads(Listener):
+        def begin(self, call):
+            told.append((call.session, call.version))
+
+    fields = [(b"mcp-session-id", b"s"), (b"mcp-protocol-version", b"2025-11-25"), (b"accept", b"a")]
+    observers = CallObservers({"reads": Reads()})
+    observers.watch(McpCall("server", ALICE), Wire().send, fields).read(message())
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    observers.watch(McpCall("server", ALICE), Wire().send, fields).read(message(_meta=meta))
+    assert told == [("s", "2025-11-25"), ("s", "2026-07-28")]
+
+
 async def test_an_observer_that_fails_disturbs_nobody(caplog):
     class Broken:
         at_once = sees_all = follows = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +25,7 @@ _log = logging.getLogger("latchpin.observers")
 _FAILED = "The call observer %s failed at %s; nothing else is disturbed. Update or uninstall its distribution"
 
 Message = MutableMapping[str, Any]
+Fields = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 SECONDS = 0.05
@@ -66,9 +67,9 @@ class CallObservers:
         self.sees_all = self.sees_all or observer.sees_all
         self.follows = self.follows or observer.follows
 
-    def watch(self, call: McpCall, send: Send) -> WatchedCall:
-        """Watch a call whose answer is given to ``send``."""
-        return WatchedCall(self, call, send)
+    def watch(self, call: McpCall, send: Send, fields: Fields = ()) -> WatchedCall:
+        """Watch a call whose answer is given to ``send``; ``fields`` are its header fields, names in lower case."""
+        return WatchedCall(self, call, send, fields)
 
     def note(self, ended: WatchedCall) -> None:
         """Tell of a call in a moment; in the event loop's thread."""
@@ -99,6 +100,7 @@ class WatchedCall:
         "_began",
         "_body",
         "_ends",
+        "_fields",
         "_head",
         "_name",
         "_send",
@@ -107,8 +109,9 @@ class WatchedCall:
         "call",
     )
 
-    def __init__(self, observers: CallObservers, call: McpCall, send: Send) -> None:
+    def __init__(self, observers: CallObservers, call: McpCall, send: Send, fields: Fields) -> None:
         self.call = call
+        self._fields = fields
         self._all = observers
         self._body: bytes | None = None
         self._name: str | None = None
@@ -133,7 +136,7 @@ class WatchedCall:
     def _read(self, body: bytes | None) -> None:
         call, read = self.call, read_message(body)
         call.method, call.name, call.id, call.params, version, carried, answers = read
-        call.version = version or clip(call.version)
+        call.version = version
         if carried:
             call.carried = dict(carried)
         if self._name is not None:
@@ -169,8 +172,11 @@ class WatchedCall:
             LatchpinError: an observer must keep the call, and cannot; nothing of the answer was given out.
             NotKept: the same, when some of it was.
         """
+        if self._told:
+            await self._send(message)
+            return
         if message["type"] == "http.response.start":
-            if self._told or self._answer.begin(message["status"], message.get("headers", ())):
+            if self._answer.begin(message["status"], message.get("headers", ())):
                 await self._send(message)
             else:
                 self._head = message  # it comes with the body: until then the answer may still be another
@@ -179,7 +185,7 @@ class WatchedCall:
         if body:
             self.call.response_bytes += len(body)
             self._answer.feed(body)
-        if not message.get("more_body", False) or (self._answer.answered and not self._told):
+        if self._answer.answered or not message.get("more_body", False):
             await self._tell(whole=True)
         if self._head is not None:
             head, self._head = self._head, None
@@ -195,6 +201,11 @@ class WatchedCall:
 
     def _begin(self) -> None:
         self._ends = []
+        for field, value in self._fields:
+            if field == b"mcp-session-id":
+                self.call.session = value.decode("latin-1")
+            elif field == b"mcp-protocol-version" and not self.call.version:
+                self.call.version = clip(value.decode("latin-1"))
         for name, observer in self._all.observers.items():
             try:
                 end = observer.begin(self.call)

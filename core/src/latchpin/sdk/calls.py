@@ -3,7 +3,7 @@
 ``Application.services.calls`` are the observers of a gateway (``latchpin.contracts.CallObserver``), a ``CallObservers``
 that is false where nobody listens. An endpoint has each exchange that a caller begins watched, once::
 
-    watched = services.calls.watch(McpCall("server", caller, endpoint=path), send)
+    watched = services.calls.watch(McpCall("server", caller, endpoint=path), send, scope["headers"])
     try:
         watched.read(body)
         ...  # answers to watched.send; watched.call.gateway and .name say what it found out

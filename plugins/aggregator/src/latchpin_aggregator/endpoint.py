@@ -35,7 +35,6 @@ __all__ = ["OneEndpoint"]
 
 _PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 _ALLOWED = {"allow": "POST, GET"}
-_ABOUT = (b"mcp-protocol-version", b"mcp-session-id")
 _JSON = [(b"content-type", b"application/json")]
 
 Scope = MutableMapping[str, Any]
@@ -105,9 +104,7 @@ class OneEndpoint:
                 await watched.end()
 
     def _watch(self, caller: Caller, scope: Scope, send: Send) -> WatchedCall:
-        version, session = (read_header(scope, name).decode("latin-1") for name in _ABOUT)
-        call = McpCall("server", caller, self._selection.path, version=version, session=session)
-        return self._observers.watch(call, send)
+        return self._observers.watch(McpCall("server", caller, self._selection.path), send, scope["headers"])
 
     async def _serve(self, message: Message, caller: Caller, asked: Asked) -> None:
         send = asked.send

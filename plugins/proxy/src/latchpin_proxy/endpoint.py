@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from fastapi.responses import Response
 from latchpin.contracts import Admitted, CallOutcome, McpCall
@@ -86,12 +86,12 @@ class _Served:
         """Let those who want to know watch the answer; return what takes it in their place."""
         if not self.judged:
             path = endpoint_path(scope["path_params"]["gateway_id"])
-            self.watched = calls.watch(_call_of("server", caller, scope, path), send)
+            self.watched = calls.watch(McpCall("server", caller, path), send, scope["headers"])
         return send if self.watched is None else self.watched.send
 
     def follow(self, calls: CallObservers, caller: Caller, scope: Scope, send: Send) -> Send:
         """The same for those who want to know how it goes on."""
-        self.followed = calls.watch(_call_of("client", caller, scope, ""), send)
+        self.followed = calls.watch(McpCall("client", caller), send, scope["headers"])
         return self.followed.send
 
     async def end(self, outcome: CallOutcome, error: str = "") -> None:
@@ -356,16 +356,6 @@ class McpEndpoint:
             await exchange.send(answer, request, call.terms, look=look)
         finally:
             answer.close()
-
-
-def _call_of(side: Literal["server", "client"], caller: Caller, scope: Scope, path: str) -> McpCall:
-    call = McpCall(side, caller, path)
-    for name, value in scope["headers"]:
-        if name == b"mcp-protocol-version":
-            call.version = value.decode("latin-1")
-        elif name == b"mcp-session-id":
-            call.session = value.decode("latin-1")
-    return call
 
 
 def _followed(request: McpRequest, followed: WatchedCall) -> McpRequest:
