@@ -15,6 +15,8 @@ from tests.api_keys.test_keys import CALL, JSON
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import ALICE, DeployedGateway, settings_of, start_pair
 
+NEEDS = ("latchpin_admin_cli",)
+
 pytestmark = pytest.mark.backends("sqlite")
 
 

@@ -18,10 +18,11 @@ from tests.support.gateway_process import ALICE
 FIRST, SECOND = "sk-first-0123456789", "sk-second-0123456789"
 
 
-@pytest.fixture(params=list(Kind))
-def passing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Edge]:
-    """It would pass callers' own fields of the key's names on."""
-    with start_edge(tmp_path, request.param, EDGE_HEADERS="X-API-Key X-Other-Key") as started:
+@pytest.fixture(scope="module", params=list(Kind))
+def keeping(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Edge]:
+    """It goes by an answer for as long as a test may take, and would pass callers' own fields of the key's names on."""
+    settings = {"EDGE_CACHE_SECONDS": "300", "EDGE_HEADERS": "X-API-Key X-Other-Key"}
+    with start_edge(Path(tmp_path_factory.mktemp("keeping")), request.param, **settings) as started:
         yield started
 
 
@@ -41,29 +42,22 @@ async def call_until_native(edge: Edge, gateway: str, **headers: str) -> None:
             await asyncio.sleep(TICK)
 
 
-async def test_a_key_goes_up_in_its_own_field_alone(passing: Edge):
+async def test_a_key_goes_up_in_its_own_field_alone(keeping: Edge):
     with start_keyed(("x-api-key", FIRST), ("x-other-key", f"Key {SECOND}")) as server:
-        gateway = await passing.add(server.url, auth_type="api_key", api_key={"header": "X-API-Key"})
-        await enter(passing, gateway, FIRST)
+        gateway = await keeping.add(server.url, auth_type="api_key", api_key={"header": "X-API-Key"})
+        await enter(keeping, gateway, FIRST)
         server.arrived.clear()
-        await call_until_native(passing, gateway, x_api_key="the caller's own", x_other_key="theirs")
+        await call_until_native(keeping, gateway, x_api_key="the caller's own", x_other_key="theirs")
         assert server.shown("x-api-key") == {FIRST}
         assert not server.shown("authorization")
-        async with passing.gateway.api() as admin:
+        async with keeping.gateway.api() as admin:
             changed = {"api_key": {"header": "X-Other-Key", "prefix": "Key "}}
             assert (await admin.put(f"/gateways/{gateway}", json=changed)).status_code == 200
-        await enter(passing, gateway, SECOND)  # at once: the data plane may not know of the change yet
+        await enter(keeping, gateway, SECOND)  # at once: the data plane may not know of the change yet
         server.arrived.clear()
-        await call_until_native(passing, gateway, x_other_key="the caller's own")
+        await call_until_native(keeping, gateway, x_other_key="the caller's own")
         assert server.shown("x-other-key") == {f"Key {SECOND}"}
         assert not any(SECOND in value for value in server.shown("x-api-key"))
-
-
-@pytest.fixture(params=list(Kind))
-def keeping(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Edge]:
-    """It goes by an answer for as long as this test may take."""
-    with start_edge(tmp_path, request.param, EDGE_CACHE_SECONDS="300") as started:
-        yield started
 
 
 async def test_what_was_granted_for_one_server_never_reaches_the_one_that_the_gateway_is_moved_to(keeping: Edge):
