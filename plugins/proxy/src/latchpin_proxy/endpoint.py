@@ -303,7 +303,7 @@ class McpEndpoint:
         if watched is not None and body is not None:
             watched.read(body)
         access = await self._application.access.get(check_gateway_id(scope["path_params"]["gateway_id"]), caller)
-        gateway, caller = access.gateway, acting(caller, access)
+        named, gateway, caller = caller.account is not None, access.gateway, acting(caller, access)
         if watched is not None:
             watched.found(gateway, None)
         gate = await self._application.gates.of(gateway, caller)
@@ -320,6 +320,8 @@ class McpEndpoint:
         except NameNotYours as exc:
             exc.body = body
             raise
+        if named:  # a sign-in leads on to the person's default account alone
+            call = replace(call, signs_in=False)
         if gate is None:
             return call
         served.call = served.within(call)
