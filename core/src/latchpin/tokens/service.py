@@ -280,16 +280,19 @@ class TokenService:
         place = (gateway_id, email, *([label] if label else []))
         try:
             async with self._services.leases.hold("refresh", place, life=LEASE_MARGIN, wait=self._life):
-                for _ in range(_ATTEMPTS):
-                    stored = await self._tokens.get(gateway_id, email, label)
-                    if stored is None:
-                        return False
-                    chosen = replace(stored, revision=stored.revision + 1, chosen_at=self._services.clock())
-                    with suppress(RecordConflict):  # somebody has authorized it anew
-                        await self._tokens.put(chosen, replacing=stored)
-                        return True
+                return await self._note_choice(gateway_id, email, label)
         except TimeoutError as exc:
             raise UpstreamTimeout(str(exc)) from exc
+
+    async def _note_choice(self, gateway_id: str, email: str, label: str) -> bool:
+        for _ in range(_ATTEMPTS):
+            stored = await self._tokens.get(gateway_id, email, label)
+            if stored is None:
+                return False
+            chosen = replace(stored, revision=stored.revision + 1, chosen_at=self._services.clock())
+            with suppress(RecordConflict):  # somebody has authorized it anew
+                await self._tokens.put(chosen, replacing=stored)
+                return True
         raise RecordConflict(f"the token of {email} kept changing while it was to be written")
 
     # -- renewing -----------------------------------------------------------------------------------------

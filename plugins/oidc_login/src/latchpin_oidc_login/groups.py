@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, Collection, Context
-from latchpin.errors import RecordConflict
+from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import Caller, CollectionSpec, Document
 from latchpin.sdk.workers import Bounded
 
@@ -66,6 +66,7 @@ async def keep_groups(context: Context, email: str, groups: frozenset[str], *, l
         except RecordConflict:
             continue  # the person signs in somewhere else at this moment
         return
+    raise BackendUnavailable("the groups of somebody who signs in keep being written by others")
 
 
 def _id(email: str) -> str:

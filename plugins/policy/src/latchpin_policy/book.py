@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from latchpin.contracts import Collection, Context
@@ -223,13 +223,9 @@ class Book:
         """Tell all workers that something was written."""
         self._written += 1
         self._policy = None
-        for _ in range(_TRIES):
-            stamp = await self._stamp.get("stamp")
-            try:
-                await self._stamp.put(Document("stamp", {}, revision=0 if stamp is None else stamp.revision))
-            except RecordConflict:
-                continue
-            return
+        stamp = await self._stamp.get("stamp")
+        with suppress(RecordConflict):  # somebody has told them since: they read what is written here, too
+            await self._stamp.put(Document("stamp", {}, revision=0 if stamp is None else stamp.revision))
 
 
 def _check_admin(caller: Caller) -> None:

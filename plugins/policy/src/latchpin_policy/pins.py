@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -228,13 +228,9 @@ class Pins:
 
     async def _tell_workers(self) -> None:
         self._asked_at = None
-        for _ in range(_TRIES * 10):
-            stamp = await self._stamp.get("stamp")
-            try:
-                await self._stamp.put(Document("stamp", {}, revision=0 if stamp is None else stamp.revision))
-            except RecordConflict:
-                continue
-            return
+        stamp = await self._stamp.get("stamp")
+        with suppress(RecordConflict):  # somebody has told them since: they read what is written here, too
+            await self._stamp.put(Document("stamp", {}, revision=0 if stamp is None else stamp.revision))
 
     async def close(self) -> None:
         """End what is under way."""
