@@ -117,6 +117,24 @@ def test_another_media_type_is_refused(kind: str):
     assert parse(CALL, CALLING | {"content-type": "Application/JSON; charset=utf-8"})
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "charset=utf-7",
+        'Charset = "utf-16"',
+        "charset=utf-8; charset=utf-7",
+        'a="; charset=utf-8"; charset=hex',
+        "charset*=utf-8''utf-7",
+    ],
+)
+def test_another_charset_is_refused(named: str):
+    with pytest.raises(Refused) as caught:
+        parse(CALL, CALLING | {"content-type": f"application/json; {named}"})
+    assert caught.value.status == 415
+    assert parse(CALL, CALLING | {"content-type": 'application/json;charset="UTF-8"'})
+    assert parse(CALL, CALLING | {"content-type": "application/json; profile=x; charset=utf8"})
+
+
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
 def test_an_encoded_body_is_refused(coding: str):
     with pytest.raises(Refused):

@@ -256,6 +256,10 @@ ATTACKS: dict[str, Any] = {
         body.replace(b"delete_note", b"delete_note" + b"x" * 300),
         headers | {"mcp-name": "delete_note" + "x" * 300},
     ),
+    "in the charset that its type names": lambda body, headers: (
+        body.replace(b"delete", b"+AGQAZQBsAGUAdABl-"),
+        headers | {"content-type": "application/json; charset=utf-7", "mcp-name": "+AGQAZQBsAGUAdABl-_note"},
+    ),
     "much of it": lambda body, headers: (body.replace(b"{}", b'{"x": "%s"}' % (b"x" * 5_000_000)), headers),
 }
 

@@ -243,6 +243,15 @@ def test_an_encoded_message_is_refused(coding: str):
     assert open_headers((("content-encoding", "identity"),), BINDER) == ((("content-encoding", "identity"),), None)
 
 
+@pytest.mark.parametrize("named", ["utf-7", "shift_jis", '"hex"'])
+def test_a_message_in_another_charset_is_refused(named: str):
+    """A server that reads by it, as the official one for Node does, would read names that nobody looked at."""
+    with pytest.raises(InvalidRequest):
+        open_headers((("content-type", f"application/json; charset={named}"),), BINDER)
+    plain = (("content-type", "application/json; charset=UTF-8"),)
+    assert open_headers(plain, BINDER) == (plain, None)
+
+
 NAMING = [
     # part of a message that is too long to be held, whether it may name something, why
     (b'"params":{"requestState":"a"', True, "a state"),

@@ -7,6 +7,7 @@ header field that says something else than the body does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -28,9 +29,10 @@ from latchpin.mcp.protocol import (
     Era,
 )
 
-__all__ = ["Message", "Refused", "parse_message"]
+__all__ = ["Message", "Refused", "parse_message", "says_utf8"]
 
 MEDIA_TYPE = "application/json"
+_UTF8 = re.compile(r'\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*')
 _COUNTED = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _COUNTED_PARAMS = frozenset({"name", "uri", "_meta"})
 _MOST_EXACT = 2**53 - 1
@@ -143,6 +145,8 @@ def _headers(fields: Fields) -> dict[str, str]:
 def _read(body: bytes, headers: Mapping[str, str]) -> tuple[str, Part, Mapping[str, Part]]:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Refused(INVALID_REQUEST, f"the Content-Type of a message is {MEDIA_TYPE}", status=415)
+    if not says_utf8(headers["content-type"]):
+        raise Refused(INVALID_REQUEST, "the Content-Type names another charset than UTF-8", status=415)
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise Refused(INVALID_REQUEST, "the body has a Content-Encoding; messages are sent without one", status=415)
     try:
@@ -155,6 +159,16 @@ def _read(body: bytes, headers: Mapping[str, str]) -> tuple[str, Part, Mapping[s
     if found is None:
         raise Refused(INVALID_REQUEST, "the body is not one message: each is sent by itself")
     return text, *found
+
+
+def says_utf8(content_type: str) -> bool:
+    """Whether a Content-Type names no charset but UTF-8.
+
+    Many servers read by the one it names, also in JSON, where it means nothing (RFC 8259 section 11): in UTF-7 the same
+    bytes are another message.
+    """
+    parameters = content_type.lower().partition(";")[2]
+    return all(_UTF8.fullmatch(each) for each in parameters.split(";") if "charset" in each)
 
 
 def _object(text: str, part: Part | None, name: str) -> Mapping[str, Part]:

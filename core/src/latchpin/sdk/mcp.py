@@ -10,7 +10,7 @@ something else than the body does. What decides by a message decides by this rea
 
 ``read_object``, ``read_value``, ``read_members`` and ``read_elements`` find each ``Part`` of a JSON text, and
 ``replace_parts`` changes some of them while every other byte stays as it came; ``TwiceError``: a member comes twice.
-``encode_value`` and ``decode_value`` are for header fields that may hold any text.
+``encode_value`` and ``decode_value`` are for header fields that may hold any text; ``says_utf8`` judges a Content-Type.
 
 The protocol's words: an ``Era`` is how a program or a server speaks, ``MODERN`` the version without sessions and
 ``SESSIONS`` those with them. ``VERSION``, ``CAPABILITIES``, ``CLIENT_INFO`` and ``LOG_LEVEL`` are what a request says
@@ -20,7 +20,7 @@ Errors are ``PARSE_ERROR``, ``INVALID_REQUEST``, ``METHOD_NOT_FOUND``, ``INVALID
 """
 
 from latchpin.mcp.header_values import decode_value, encode_value
-from latchpin.mcp.message import Message, Refused, parse_message
+from latchpin.mcp.message import Message, Refused, parse_message, says_utf8
 from latchpin.mcp.parts import (
     Part,
     TwiceError,
@@ -82,4 +82,5 @@ __all__ = [
     "read_object",
     "read_value",
     "replace_parts",
+    "says_utf8",
 ]

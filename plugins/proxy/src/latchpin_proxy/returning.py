@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from latchpin.errors import InvalidRequest
+from latchpin.sdk.mcp import says_utf8
 
 from latchpin_proxy.bindings import Binder, Kind, NotBound
 from latchpin_proxy.errors import NameNotYours, NotYours
@@ -38,10 +39,12 @@ def open_headers(fields: Fields, binder: Binder) -> tuple[Fields, Kind | None]:
 
     Raises:
         NotYours: it is not a session of this caller at this gateway.
-        InvalidRequest: there are several; or the body is encoded, so that nothing in it can be looked at.
+        InvalidRequest: there are several; or the body is encoded, or not UTF-8, so that nothing in it can be looked at.
     """
     if any(name == CODING and value.strip().lower() not in {"", "identity"} for name, value in fields):
         raise InvalidRequest("the body has a Content-Encoding; MCP messages are sent without one")
+    if not all(says_utf8(value) for name, value in fields if name == "content-type"):
+        raise InvalidRequest("the Content-Type names another charset than UTF-8")
     if sum(name == SESSION for name, _ in fields) > 1:
         raise InvalidRequest("the header field Mcp-Session-Id came more than once")
     session = next((value for name, value in fields if name == SESSION), None)
