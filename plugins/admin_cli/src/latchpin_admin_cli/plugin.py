@@ -15,11 +15,7 @@ def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin gateways``, ``connections``, ``config``, ``states`` and ``break-glass``."""
     return [
         Command("gateways", "Add, change, list, show and remove gateways.", "latchpin_admin_cli.gateways:app"),
-        Command(
-            "connections",
-            "List who is connected, and enter keys for servers without OAuth.",
-            "latchpin_admin_cli.connections:app",
-        ),
+        Command("connections", "List who is connected, and enter keys.", "latchpin_admin_cli.connections:app"),
         Command("config", "Show the settings.", "latchpin_admin_cli.config:app"),
         Command("states", "Look after pending authorizations.", "latchpin_admin_cli.states:app"),
         Command(
