@@ -19,6 +19,7 @@ from latchpin.errors import (
     StateSignatureInvalid,
     UserChanged,
 )
+from latchpin.model import COMPANY
 from latchpin.oauth.state import (
     LEEWAY,
     MAX_STATE_LENGTH,
@@ -68,6 +69,19 @@ def test_a_state_reads_back_as_what_was_signed():
 def test_the_longest_address_still_fits():
     payload = replace(PAYLOAD, app_user_email="ü" * 240 + "@example.com")
     assert parse_state(build_state(payload, SIGNER), SIGNER) == payload
+
+
+def test_a_state_says_whose_account_it_is_for_and_nothing_where_it_is_its_users_first():
+    plain = build_state(PAYLOAD, SIGNER)
+    body = base64.urlsafe_b64decode(plain.partition(".")[0] + "==")
+    assert not {"company", "account"} & json.loads(body).keys(), "a version that knows neither reads it"
+    assert parse_state(plain, SIGNER).owner == "ann@example.com"
+    for_all = replace(PAYLOAD, company="yes")
+    assert parse_state(build_state(for_all, SIGNER), SIGNER).owner == COMPANY
+    most = {"app_user_email": "a" * 308 + "@example.com", "return_to": "/" * 500, "account": "\U0001f600" * 40}
+    longest = build_state(replace(PAYLOAD, **most), SIGNER)
+    assert len(longest) <= MAX_STATE_LENGTH
+    assert parse_state(longest, SIGNER).account == most["account"]
 
 
 def test_a_state_is_url_safe_text_of_two_base64url_parts():
