@@ -269,6 +269,16 @@ async def test_a_request_that_says_something_else_of_itself_is_the_proxys(edge: 
     assert await edge.proxied(gateway) == proxied + 1
 
 
+@pytest.mark.parametrize("query", ["?account=work", "?a=b&accoun%74=work"])
+async def test_a_query_which_may_name_an_account_is_the_proxys(edge: Edge, fault_switch: FaultSwitch, query):
+    gateway = await edge.add(fault_switch.provider.mcp_url, ALICE)
+    fault_switch.forget()
+    async with edge.client(ALICE) as client:
+        answer = await client.post(f"/gateways/{gateway}/mcp{query}", content=CALL)
+    assert "account=work" in answer.text, "the default account did not serve for the one that was named"
+    assert sent(fault_switch) == []
+
+
 async def open_gateway(edge: Edge, request) -> tuple[str, ScriptedServer]:
     scripted: ScriptedServer = request.getfixturevalue("scripted")
     scripted.script = answer_json

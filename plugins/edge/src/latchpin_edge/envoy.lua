@@ -52,8 +52,10 @@ end
 -- The listener that callers reach.
 function decide(handle)
   local headers = handle:headers()
-  -- a query may name one of several accounts, so a path with one is in no list
-  if not PLACES[headers:get(":path") or ""] then return proxied(handle) end
+  local place, query = (headers:get(":path") or ""):match("^([^?]*)(.*)$")
+  if not PLACES[place] then return proxied(handle) end
+  -- it may name one of several accounts; what is encoded in it is not read here
+  if query:find("account", 1, true) or query:find("%", 1, true) then return proxied(handle) end
   if not fields_allow(headers) then return proxied(handle) end
   local body = handle:body()
   if not body or not body_allows(body:getBytes(0, body:length())) then return proxied(handle) end

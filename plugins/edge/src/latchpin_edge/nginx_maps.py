@@ -16,7 +16,7 @@ _OF_INTEREST = (
 )
 _TOLD = (
     "request_method",
-    "is_args",
+    "args",
     "http_sec_fetch_site",
     "http_content_encoding",
     "http_mcp_method",
@@ -26,9 +26,10 @@ _TOLD = (
     "http_authorization",
     "latchpin_named",
 )
-"""Each on a line of ``_FIELDS``: no header field can have two. A query may name one of several accounts."""
+"""Each on a line of ``_FIELDS``: no header field can have two. A query that may name one of several accounts is the
+proxy's."""
 _FIELDS = (
-    r"^POST\n\n(?:same-origin|none)?\n(?:identity)?\n(?:tools/call)?\n[0-9]{1,5}\n1\n"
+    r"^POST\n(?:(?!account)[^%\n])*+\n(?:same-origin|none)?\n(?:identity)?\n(?:tools/call)?\n[0-9]{1,5}\n1\n"
     r"(?i:application/json[ \t]*(?:;[ \t]*charset=utf-8[ \t]*)?)\n(?:(?i:bearer) [A-Za-z0-9._~+/-]+=*\n[01]|\n1)$"
 )
 _SEES_ALL = "~^1 (?!1[.](?:[0-9]|1[0-9]|2[0-2])[.])"
