@@ -105,7 +105,7 @@ class Recorded:
         await self._answer(send, json.dumps(answer).encode(), events=self.events)
 
     def _listed(self, params: dict[str, Any], asked: object) -> bytes:
-        result: dict[str, Any] = {"tools": self.tools, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+        result: dict[str, Any] = {"tools": self.tools, "resultType": "complete"}
         if self.pages:
             at = int(params.get("cursor", "0"))
             result["tools"] = self.tools[at : at + self.pages]

@@ -101,9 +101,13 @@ async def test_an_allow_rule_for_a_group_lets_its_members_have_that_alone(place:
 async def test_the_one_endpoint_obeys_within_a_second_whatever_it_keeps(place: Place, server: Recorded, era: Era):
     gateway, _ = place
     gateway.clock.stop()
+    denying = {"effect": "deny", "tools": "delete_note", "who": [ALICE]}
+    (made,) = await rules(gateway, denying)
     async with at_the_one(gateway, era=era) as program:
+        assert set(await program.tools()) == {"notes__get_note", "notes__put_note"}
+        await (await book_of(gateway)).remove_rule(made.id, OPERATOR)
         assert set(await program.tools()) == {"notes__get_note", "notes__put_note", "notes__delete_note"}
-        (made,) = await rules(gateway, {"effect": "deny", "tools": "delete_note", "who": [ALICE]})
+        (made,) = await rules(gateway, denying)
         assert set(await program.tools()) == {"notes__get_note", "notes__put_note"}
         answer = await program.call("notes__delete_note")
         assert code_of(answer) == -32602
@@ -318,6 +322,7 @@ async def test_what_mcp_has_passes_where_a_rule_holds(place: Place, server: Reco
 
 LISTS: dict[str, Any] = {
     "as it is": lambda body: body,
+    "the list twice, an empty one last": lambda body: body.replace(b', "resultType"', b', "tools": [], "resultType"'),
     "the list twice": lambda body: body.replace(b'"tools":', b'"tools": [], "tools":', 1),
     "with escapes": lambda body: body.replace(b'"tools"', b'"t\\u006fols"').replace(b"delete", b"d\\u0065lete"),
     "the name twice": lambda body: body.replace(b'"name": "delete_note"', b'"name": "x", "name": "delete_note"'),
