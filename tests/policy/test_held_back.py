@@ -349,7 +349,7 @@ async def test_no_way_of_writing_a_list_shows_it(place: Place, server: Recorded,
 
 
 async def test_a_list_that_is_too_long_to_be_read_does_not_pass(place: Place, server: Recorded):
-    server.tools[0]["description"], server.events = "x" * 4_300_000, True
+    server.tools[0]["description"], server.events = "x" * 9_000_000, True
     await rules(place[0], {"effect": "deny", "tools": "delete_note"})
     async with at_its_own(place) as program:
         answer = await program.send(*program.message("tools/list"))
