@@ -42,6 +42,11 @@ class Benchmark:
 
 ALL = (
     Benchmark("calls", quick=("--seconds", "1", "--rounds", "1", "--at-once", "16", "--stores", "sqlite")),
+    Benchmark(
+        "one_endpoint",
+        usual=("--seconds", "3", "--rounds", "3"),
+        quick=("--seconds", "1", "--rounds", "1", "--people", "20"),
+    ),
     Benchmark("edge", quick=("--seconds", "1", "--rounds", "1", "--calls", "100")),
     Benchmark("told", usual=("--rounds", "30", "--seconds", "0.5"), quick=("--rounds", "4")),
     Benchmark("authorize", quick=("--seconds", "1", "--rounds", "1", "--flows", "100", "--stores", "memory,sqlite")),

@@ -84,8 +84,8 @@ class Way:
     headers: dict[str, str]
 
 
-def bearer(base_url: str) -> dict[str, str]:
-    claims = {"iss": base_url, "aud": base_url, "exp": int(time.time()) + 3600, "email": ADMIN}
+def bearer(base_url: str, email: str = ADMIN) -> dict[str, str]:
+    claims = {"iss": base_url, "aud": base_url, "exp": int(time.time()) + 3600, "email": email}
     return {"Authorization": f"Bearer {jwt.encode(claims, JWT_KEY, algorithm='HS256')}"}
 
 

@@ -14,7 +14,7 @@ from latchpin_aggregator import kept as kept_lists
 from latchpin_aggregator import naming
 from latchpin_aggregator.argument_headers import build_argument_headers, find_positions
 from latchpin_aggregator.events import Events
-from latchpin_aggregator.kept import Entries, Kept, held_characters, read_entries
+from latchpin_aggregator.kept import Entries, Kept, held_bytes, read_entries
 from latchpin_aggregator.naming import (
     LONGEST_NAME,
     expose_name,
@@ -139,9 +139,9 @@ def test_what_many_people_are_offered_alike_is_in_memory_once(gateway: InnerGate
     again = Kept.parse(json.loads(json.dumps(kept.dump())))
     assert again == kept
     assert again.get("tools") is first
-    before = held_characters()
+    before = held_bytes()
     del first, second, kept, again
-    assert held_characters() < before
+    assert held_bytes() < before
     assert kept_lists.KINDS.keys() == {"tools", "prompts", "resources", "resourceTemplates"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import sys
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from latchpin_aggregator.argument_headers import ANNOTATION, Position, find_posi
 from latchpin_aggregator.envelopes import dump
 from latchpin_aggregator.naming import expose_name, expose_uri
 
-__all__ = ["KINDS", "Entries", "Entry", "Kept", "Kind", "held_characters", "read_entries"]
+__all__ = ["KINDS", "Entries", "Entry", "Kept", "Kind", "held_bytes", "read_entries"]
 
 Kind = Literal["tools", "prompts", "resources", "resourceTemplates"]
 
@@ -27,6 +28,8 @@ KINDS: Final[Mapping[Kind, str]] = {
     "resourceTemplates": "resources/templates/list",
 }
 """Each kind, as the member of a result that holds it is called, with the method that lists it."""
+_OF_A_NAME = 300
+"""About how many bytes it takes to know one name's other."""
 _URI: Final[Mapping[Kind, str]] = {"resources": "uri", "resourceTemplates": "uriTemplate"}
 
 
@@ -77,7 +80,8 @@ class Entries:
         digest = hashlib.sha256(dump([text, own, repeated]).encode()).digest()
         held = _held.get(digest)
         if held is None:
-            held = _held[digest] = cls(text, own, repeated)
+            held = cls(text, own, repeated)
+            _held.keep(digest, held, sys.getsizeof(text) + len(own) * _OF_A_NAME)
         return held
 
     def dump(self) -> dict[str, Any]:
@@ -85,12 +89,31 @@ class Entries:
         return {"text": self.text, "own": dict(self.own), "repeated": dict(self.repeated)}
 
 
-def held_characters() -> int:
-    """How much text all entries in memory have, each counted once."""
-    return sum(len(each.text) for each in _held.values())
+class _Held:
+    """All entries that somebody holds, and how many bytes they take."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._by_digest: weakref.WeakValueDictionary[bytes, Entries] = weakref.WeakValueDictionary()
+
+    def get(self, digest: bytes) -> Entries | None:
+        return self._by_digest.get(digest)
+
+    def keep(self, digest: bytes, entries: Entries, size: int) -> None:
+        self._by_digest[digest] = entries
+        self.bytes += size
+        weakref.finalize(entries, self._let_go, size).atexit = False
+
+    def _let_go(self, size: int) -> None:
+        self.bytes -= size
 
 
-_held: weakref.WeakValueDictionary[bytes, Entries] = weakref.WeakValueDictionary()
+_held = _Held()
+
+
+def held_bytes() -> int:
+    """How much memory all entries take, each counted once."""
+    return _held.bytes
 
 
 @dataclass(frozen=True, slots=True)

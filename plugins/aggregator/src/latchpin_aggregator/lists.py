@@ -22,7 +22,7 @@ from latchpin.sdk.workers import Bounded
 
 from latchpin_aggregator.fetching import Fetching
 from latchpin_aggregator.gated import Gated
-from latchpin_aggregator.kept import Kept, held_characters
+from latchpin_aggregator.kept import Kept, held_bytes
 from latchpin_aggregator.settings import AggregatorSettings
 from latchpin_aggregator.slugs import Slugs
 from latchpin_aggregator.wire import Unavailable
@@ -40,8 +40,8 @@ PAUSE = timedelta(seconds=10)
 """How long a list is believed where a name is missing in it."""
 UNUSED = timedelta(days=7)
 """When what nobody asks for any more is forgotten."""
-MOST_HELD = 100_000_000
-"""How much text of lists one worker remembers, in characters; what several people are offered alike counts once."""
+MOST_HELD = 24_000_000
+"""How much of lists one worker remembers, in bytes; what several people are offered alike counts once."""
 _MOST = 20_000
 
 Key = tuple[str, str, str]
@@ -196,7 +196,7 @@ class Lists:
         """Remember it, and forget what was remembered longest ago where there is too much: the store has it."""
         self._known.pop(key, None)
         self._known[key] = kept
-        while len(self._known) > 1 and held_characters() > MOST_HELD:
+        while len(self._known) > 1 and held_bytes() > MOST_HELD:
             del self._known[next(iter(self._known))]
 
     # -- for all workers ----------------------------------------------------------------------------------
