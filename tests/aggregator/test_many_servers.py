@@ -176,8 +176,7 @@ async def it_hears_and_answers(program: Program, person: Person, *, quiet: bool)
     assert person.steps == [1, 2, 3]
     assert person.logs == ([] if quiet else ["at 1", "at 2", "at 3"])
     assert text_of(await program.call("official-0__confirm")) == "sure: True"
-    (message,) = [each for each in person.asked if "authorization" not in each]
-    assert message.startswith("MCP server official-0 (")
+    (message,) = [each for each in person.asked if each.startswith("MCP server official-0 (")]
     assert message.endswith("Sure?")
     assert text_of(await program.call("official-0__think")) == "it says yes"
     assert text_of(await program.call("official-0__look")) == f"in {ROOT}"

@@ -184,7 +184,8 @@ class WatchedCall:
         body = message.get("body", b"")
         if body:
             self.call.response_bytes += len(body)
-            self._answer.feed(body)
+            if not self.call.outcome:
+                self._answer.feed(body)
         if self._answer.answered or not message.get("more_body", False):
             await self._tell(whole=True)
         if self._head is not None:

@@ -67,7 +67,8 @@ class Call:
         if message.id is None:
             raise ValueError("a notification is for no one server")
         session = "" if profile is None else message.headers["mcp-session-id"]
-        asked = replace(asked, opens_links=profile is not None and profile.opens_links)
+        if profile is not None and profile.opens_links:
+            asked = replace(asked, opens_links=True)
         return cls(message, message.id, caller, session, profile or NOTHING, asked)
 
 
@@ -186,7 +187,7 @@ class Calls:
         if ending is not None:
             ending.append(passing)
         try:
-            await self._wire.pass_on(target.gateway, call.caller, outgoing, replace(call.asked, send=passing.send))
+            await self._wire.pass_on(target.gateway, call.caller, outgoing, call.asked, passing.send)
         finally:
             if there is not None and session is not None and not passing.ended and not passing.lost:
                 with contextlib.suppress(Unavailable):  # it is gone itself

@@ -122,7 +122,10 @@ class OneEndpoint:
         elif message.method in _PASSED_ON and not _is_own(message):
             await self._calls.serve(Call.of(message, caller, profile, asked))
         else:
-            await _answer(await self._own(message, caller, profile), send)
+            text = await self._own(message, caller, profile)
+            if asked.watched is not None and message.method in LISTED:
+                asked.watched.mark("ok")  # that is known, and a list is long
+            await _answer(text, send)
 
     async def _listen(self, caller: Caller, asked: Asked) -> None:
         """Serve the stream of a program with sessions; what is no such stream is not there."""

@@ -192,10 +192,10 @@ class Wire:
             raise Unavailable(f"it did not answer within {seconds:g} seconds") from None
         return collecting.answer(from_server=from_server)
 
-    async def pass_on(self, gateway: Gateway, caller: Caller, outgoing: Outgoing, asked: Asked) -> None:
-        """Send a caller's message on, and its answer to ``asked.send``; it ends when the caller is gone."""
+    async def pass_on(self, gateway: Gateway, caller: Caller, outgoing: Outgoing, asked: Asked, send: Send) -> None:
+        """Send a caller's message on, and its answer to ``send``; it ends when the caller is gone."""
         receive, scope = receive_once(outgoing.body, asked.receive), make_scope(asked.scope, outgoing)
-        await self._exchanges.serve(gateway, caller, scope, receive, asked.send, opens_links=asked.opens_links)
+        await self._exchanges.serve(gateway, caller, scope, receive, send, opens_links=asked.opens_links)
 
 
 def make_scope(scope: Scope, outgoing: Outgoing) -> Scope:
