@@ -75,11 +75,17 @@ class Sink:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    """Nothing is gathered, nobody pauses, and nobody waits long."""
+def _at_once(monkeypatch):
+    """Nothing is gathered and nobody pauses; a slow machine has its time."""
     monkeypatch.setattr(outbox_module, "GATHERED", 0.0)
     monkeypatch.setattr(outbox_module, "PAUSES", (0.001,))
-    monkeypatch.setattr(outbox_module, "KEPT_WITHIN", 0.05)
+    monkeypatch.setattr(outbox_module, "KEPT_WITHIN", 60.0)
+    monkeypatch.setattr(outbox_module, "LAST_TRY", 60.0)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Nobody waits for what hangs."""
     monkeypatch.setattr(outbox_module, "LAST_TRY", 0.05)
 
 
@@ -160,6 +166,7 @@ async def test_records_are_written_in_their_order_and_held_while_that_fails(capl
     assert "cannot be written now" in caplog.text
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_what_hangs_holds_nobody_up_and_what_is_too_much_is_dropped_and_told(caplog):
     sink, told = Sink(), []
     sink.hangs = asyncio.Event()
@@ -186,7 +193,7 @@ async def test_a_record_that_nobody_can_write_holds_up_no_other(caplog):
     assert sink.kept == ["fine"]
 
 
-async def test_with_strict_a_call_waits_until_its_record_is_kept_but_not_for_ever():
+async def test_with_strict_a_call_waits_until_its_record_is_kept_but_not_for_ever(monkeypatch):
     sink = Sink()
     calls = AuditedCalls(Outbox(sink, 10, strict=True), lambda: NOW, None)
     end = calls.begin(call_of("kept"))
@@ -194,8 +201,10 @@ async def test_with_strict_a_call_waits_until_its_record_is_kept_but_not_for_eve
     await end()
     assert sink.kept == ["kept"]
     sink.hangs = asyncio.Event()
-    with pytest.raises(CallNotKept, match=r"within 0\.05 s"):
-        await calls.begin(call_of("late"))()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(outbox_module, "KEPT_WITHIN", 0.05)
+        with pytest.raises(CallNotKept, match=r"within 0\.05 s"):
+            await calls.begin(call_of("late"))()
     sink.fails, hung = OSError(errno.ENOSPC, "No space left on device"), sink.hangs
     sink.hangs = None
     hung.set()
@@ -268,6 +277,7 @@ async def test_a_disk_that_is_full_leaves_no_torn_record(tmp_path, monkeypatch):
     assert (len(torn), json.loads(whole)["name"]) == (50, "a")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_pipe_that_nobody_reads_holds_up_neither_calls_nor_the_end(tmp_path, caplog):
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
