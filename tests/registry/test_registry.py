@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -181,6 +182,9 @@ async def test_what_was_changed_since(gateway: InnerGateway, alice: httpx.AsyncC
     assert len(urls((await alice.get(f"{LIST}?version=1.0.0")).json())) == 3
 
 
+DEEP = base64.urlsafe_b64encode(f'{{"search":{"[" * 700}{"]" * 700}}}'.encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -188,6 +192,7 @@ async def test_what_was_changed_since(gateway: InnerGateway, alice: httpx.AsyncC
         "cursor=e30x",
         "cursor=eyJhIjoxfQ",
         "cursor=WzFd",
+        f"cursor={DEEP}",
         "limit=0",
         "limit=x",
         "updated_since=today",

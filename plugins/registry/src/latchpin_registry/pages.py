@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -54,14 +55,11 @@ class Question:
         Raises:
             InvalidRequest: the cursor is none that a page named.
         """
-        try:
+        with suppress(ValueError, TypeError, RecursionError):
             held = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-            question = cls(**held)
-        except (ValueError, TypeError, RecursionError):
-            raise InvalidRequest("cursor: it is none that a page of this list named") from None
-        if not all(isinstance(value, str) for value in asdict(question).values()):
-            raise InvalidRequest("cursor: it is none that a page of this list named")
-        return question
+            if isinstance(held, dict) and all(isinstance(value, str) for value in held.values()):
+                return cls(**held)
+        raise InvalidRequest("cursor: it is none that a page of this list named")
 
     def find(self, entries: Sequence[Entry], *, limit: int) -> Page:
         """The entries that are wanted, ``limit`` at most.
