@@ -55,6 +55,14 @@ def record_of(name="shout", **about):
     return build_record(call_of(name, **about), NOW, None)
 
 
+def test_a_path_that_a_caller_wrote_spoils_no_store():
+    """A batch that one database does not take would be lost with everybody's records."""
+    record = record_of(endpoint=f"/gateways/{EVIL}{'x' * 9_000}/mcp")
+    assert "\x00" not in record.endpoint
+    assert len(record.endpoint) == 500
+    record.endpoint.encode()
+
+
 class Sink:
     """Keeps records, unless ``fails`` says how it fails; ``hangs`` until it is set."""
 

@@ -77,7 +77,7 @@ def build_record(call: McpCall, now: datetime, hashed: Callable[[Mapping[str, An
         who=caller.email,
         via=caller.via,
         client=_fit(caller.client),
-        endpoint=call.endpoint,
+        endpoint=_fit(call.endpoint),
         gateway_id="" if gateway is None else gateway.id,
         gateway="" if gateway is None else _fit(gateway.name),
         method=call.method,
