@@ -136,6 +136,8 @@ async def test_the_proxy_gets_its_own_password_and_the_server_does_not(certifica
         ("10.0.0.1", (PUBLIC,), "private"),
         ("[::1]", (PUBLIC,), "loopback"),
         ("169.254.169.254", (PUBLIC,), "metadata"),
+        ("169.254.169.254.", (PUBLIC,), "metadata"),
+        ("0x7f.1", (PUBLIC,), "unusual form"),
         (NAME, ("10.0.0.1",), "private"),
         (NAME, ("::ffff:127.0.0.1",), "loopback"),
         ("metadata", (PUBLIC,), "inner network"),

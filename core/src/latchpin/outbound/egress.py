@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ __all__ = ["NO_EGRESS", "Egress", "EgressProxy", "find_egress"]
 
 _INNER = ("localhost", "local", "internal", "home.arpa", "intranet", "lan", "corp")
 """Ends of names that are nobody's on the internet (RFC 6761, RFC 6762, RFC 8375, and what companies use)."""
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _JUDGED_FOR = 10.0
 """How long a name's addresses count, in seconds."""
 _MOST_NAMES = 1_000
@@ -99,9 +101,11 @@ class Egress:
         self._judged[host] = now + _JUDGED_FOR
 
     async def _addresses(self, host: str, port: int, resolver: AbstractResolver | None) -> list[str]:
-        if _is_address(host):
-            return [host]
         name = host.rstrip(".").lower()
+        if _is_address(name):
+            return [name]
+        if _NUMBER.fullmatch(name.rpartition(".")[2]):  # the proxy may take it for an address, as in 127.1
+            raise Failure("address", f"{name} is an address in an unusual form", sent=False)
         if "." not in name or name.endswith(tuple(f".{each}" for each in _INNER)):
             raise Failure("address", f"{name} is a name of an inner network", sent=False)
         own = resolver or aiohttp.ThreadedResolver()
