@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from latchpin_policy.pin import Pin, Variant, diff_of, hash_of
-from latchpin_policy.pins import Pins, pins_of
+from latchpin_policy.pins import MOST_AGAIN, PINS, Pins, pins_of
 
 from tests.aggregator.conftest import Program, text_in
 from tests.policy.conftest import NOW, Recorded, tool
@@ -152,6 +152,29 @@ async def test_a_page_shows_what_differs_and_approves_it(pinning: InnerGateway, 
             assert "No tool waits for approval." in page.text
         pinning.clock.advance(seconds=1)
         assert "get_note" in await program.tools()
+
+
+async def test_a_server_that_makes_up_tools_does_not_fill_the_store(
+    monkeypatch: pytest.MonkeyPatch, pinning: InnerGateway, server: Recorded
+):
+    monkeypatch.setattr("latchpin_policy.pins.MOST_PINS", 5)
+    entry = await pinning.add(server.url, name="Notes", auth_type="none")
+    kept = pinning.application.services.context.collection(PINS)
+    async with pinning.client(ALICE) as http:
+        program = Program(http, f"{BASE}/gateways/{entry}/mcp")
+        for at in range(3):
+            server.tools[3:] = [tool(f"made_up_{at}_{each}") for each in range(10)]
+            assert len(await program.tools()) == (5 if at == 0 else 3)
+            await settle(pinning)
+        assert await kept.count() == 5
+        revisions = []
+        for at in range(20):
+            server.tools[0] = tool("get_note", title=str(at))
+            await program.tools()
+            await (await pins_of(pinning.application)).settled()
+            (held,) = await (await pins_of(pinning.application)).held()
+            revisions.append(held.revision)
+    assert len(set(revisions)) <= MOST_AGAIN, "a tool that is another one each time is written a few times"
 
 
 def test_a_hash_stands_for_all_of_a_definition_and_for_no_order():

@@ -30,8 +30,10 @@ PINS, PIN_STAMP = CollectionSpec("policy_pins", ("gateway", "held")), Collection
 REMEMBERED = timedelta(seconds=0.4)
 AGAIN = timedelta(seconds=10)
 """When the same tool is noted again: a server that lists it otherwise each time must not keep the store busy."""
+MOST_AGAIN = 5
+"""So many definitions of one tool are noted in that time."""
 MOST_PINS = 2_000
-"""Of one gateway; tools beyond that are held back."""
+"""Of one gateway; tools beyond that are held back, and not kept: a server may make up names with each list."""
 MOST_SHOWN = 500
 _MOST = 10_000
 _PAGE = 200
@@ -69,12 +71,11 @@ class PinGate:
                 return APPROVED
             self._pins.note(self._gateway_id, name, definition, digest)
             return CHANGED if known else WAITS
-        first = self._pins.first_use and len(self.approved) + len(self._first) < MOST_PINS
-        if first and self._first.setdefault(name, digest) == digest:
-            self._pins.note(self._gateway_id, name, definition, digest)
-            return FIRST
+        if name not in self._first and len(self.approved) + len(self._first) >= MOST_PINS:
+            return WAITS
+        is_first = self._first.setdefault(name, digest) == digest
         self._pins.note(self._gateway_id, name, definition, digest)
-        return WAITS
+        return FIRST if is_first and self._pins.first_use else WAITS
 
 
 class Pins:
@@ -90,7 +91,7 @@ class Pins:
         self._asked_at: datetime | None = None
         self._gates: Bounded[str, tuple[int, PinGate]] = Bounded(_MOST)
         self._reading: SharedTasks[str, PinGate] = SharedTasks()
-        self._noted: Bounded[str, datetime] = Bounded(_MOST)
+        self._noted: Bounded[str, tuple[datetime, frozenset[str]]] = Bounded(_MOST)
         self._waiting: dict[str, tuple[str, str, Variant]] = {}
         self._writing: asyncio.Task[None] | None = None
 
@@ -135,10 +136,12 @@ class Pins:
     def note(self, gateway_id: str, name: str, definition: Mapping[str, Any], digest: str) -> None:
         """A definition was listed that is not approved: it is written on the side."""
         id_, now = pin_id(gateway_id, name), self._clock()
-        last = self._noted.get(f"{id_} {digest}")
-        if last is not None and last <= now < last + AGAIN:
+        since, seen = self._noted.get(id_, (now, frozenset[str]()))
+        if not since <= now < since + AGAIN:
+            since, seen = now, frozenset()
+        if digest in seen or len(seen) >= MOST_AGAIN or id_ in self._waiting:  # what came first is written first
             return
-        self._noted[f"{id_} {digest}"] = now
+        self._noted[id_] = since, seen | {digest}
         self._waiting[id_] = (gateway_id, name, Variant(definition, digest, now))
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
