@@ -21,19 +21,24 @@ from latchpin.sdk.outbound import Answer, Failure, host_of
 from latchpin.sdk.workers import Bounded
 
 from latchpin_proxy.headers import is_event_stream
-from latchpin_proxy.inspection import MOST_HELD, events_in
+from latchpin_proxy.inspection import MOST_HELD, ends_in, events_in
 from latchpin_proxy.messages import read_once
 from latchpin_proxy.relay import McpRequest, Relay
 
 __all__ = ["Definitions"]
 
 Definition = Mapping[str, Any]
+_Key = tuple[str, str, str, str | None]
 
 HOLDS = timedelta(minutes=5)
 """How long a definition is believed: a server may change it at any time."""
 PAUSE = timedelta(seconds=10)
 """How long a whole list is believed where a name is missing in it: names that nobody has must not keep servers busy."""
 MOST_PAGES = 50
+MOST_READ = 8_388_608
+"""Of all pages of one list, in bytes: they are held until the last one has come."""
+MOST_TOOLS = 2_000
+"""So many of what was listed to one caller are remembered; of others, the server is asked."""
 ANSWER_SECONDS = 30.0
 _MOST = 2_000
 _ID = "latchpin-tools"
@@ -55,7 +60,7 @@ class Definitions:
     def __init__(self, relay: Relay, clock: Clock) -> None:
         self._relay = relay
         self._clock = clock
-        self._listed: Bounded[tuple[str, str, str], _Listed] = Bounded(_MOST)
+        self._listed: Bounded[_Key, _Listed] = Bounded(_MOST)
 
     def note(self, gateway: Gateway, caller: Caller, definitions: Sequence[Definition]) -> None:
         """They were just listed to the caller."""
@@ -64,6 +69,8 @@ class Definitions:
         if listed is None:
             listed = self._listed[key] = _Listed()
         listed.tools |= {str(each["name"]): (now, each) for each in definitions}
+        while len(listed.tools) > MOST_TOOLS:
+            del listed.tools[next(iter(listed.tools))]
 
     async def find(self, request: McpRequest, message: Message, name: str) -> Definition | None:
         """The tool as it is listed to who calls it; None: it is not.
@@ -91,8 +98,10 @@ class Definitions:
     async def _ask(self, request: McpRequest, message: Message) -> list[Definition]:
         tools: list[Definition] = []
         cursor: str | None = None
+        left = MOST_READ
         for _ in range(MOST_PAGES):
-            result = await self._page(request, message, cursor)
+            result, size = await self._page(request, message, cursor, left)
+            left -= size
             page = result.get("tools")
             tools += [each for each in page if isinstance(each, dict)] if isinstance(page, list) else []
             cursor = result.get("nextCursor")
@@ -100,11 +109,14 @@ class Definitions:
                 break
         return tools
 
-    async def _page(self, request: McpRequest, message: Message, cursor: str | None) -> Mapping[str, Any]:
+    async def _page(
+        self, request: McpRequest, message: Message, cursor: str | None, most: int
+    ) -> tuple[Mapping[str, Any], int]:
+        """The result, and how many bytes were read for it; raises UpstreamUnreadable."""
         answer = await self._relay.open(_listing(request, message, cursor))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await _result(answer)
+                return await _result(answer, most)
         except (Failure, TimeoutError, ValueError, RecursionError) as exc:
             host = host_of(request.gateway.url)
             raise UpstreamUnreadable(f"{host} does not list its tools, by which this call is judged") from exc
@@ -127,22 +139,27 @@ def _listing(request: McpRequest, message: Message, cursor: str | None) -> McpRe
     return replace(request, headers=tuple(headers), body=json.dumps(body, separators=(",", ":")).encode())
 
 
-async def _result(answer: Answer) -> Mapping[str, Any]:
-    """The result in an answer. Raises ValueError: it has none, or one that can be read in two ways."""
+async def _result(answer: Answer, most: int) -> tuple[Mapping[str, Any], int]:
+    """The result in an answer of ``most`` bytes at most, and how many were read.
+
+    Raises ValueError: it has none, one that can be read in two ways, or more than that.
+    """
     if answer.status != _OK:
         raise ValueError(f"HTTP {answer.status}")
-    held, events = bytearray(), is_event_stream(answer.raw_headers())
+    held, size, events = bytearray(), 0, is_event_stream(answer.raw_headers())
     async for piece in answer.pieces():
         held += piece
-        if len(held) > MOST_HELD:
+        size += len(piece)
+        if size > min(most, MOST_HELD):
             raise ValueError("too long")
-        if events:
-            for data in events_in(bytes(held)):
+        if events and (ends := ends_in(held, len(piece))):
+            for data in events_in(bytes(held[: ends[-1]])):
                 if (result := _read(data)) is not None:
-                    return result
+                    return result, size
+            del held[: ends[-1]]
     if (result := None if events else _read(bytes(held))) is None:
         raise ValueError("no result")
-    return result
+    return result, size
 
 
 def _read(data: bytes) -> Mapping[str, Any] | None:
@@ -159,5 +176,5 @@ def _read(data: bytes) -> Mapping[str, Any] | None:
     raise ValueError("no result")
 
 
-def _key(gateway: Gateway, caller: Caller) -> tuple[str, str, str]:
-    return gateway.id, gateway.url, caller.email
+def _key(gateway: Gateway, caller: Caller) -> _Key:
+    return gateway.id, gateway.url, caller.email, caller.account

@@ -19,7 +19,7 @@ from latchpin_proxy.headers import Field, is_event_stream, is_json
 from latchpin_proxy.messages import LONGEST_SIGN, Terms, Unreadable, is_of_interest, must_be_read, rewrite
 from latchpin_proxy.room import Share
 
-__all__ = ["MOST_HELD", "Pieces", "events_in", "inspect"]
+__all__ = ["MOST_HELD", "Pieces", "ends_in", "events_in", "inspect"]
 
 _log = logging.getLogger("latchpin.proxy")
 
@@ -180,7 +180,7 @@ async def _events(pieces: Pieces, terms: Terms, share: Share) -> Pieces:
     watch: _Watch | None = None  # of the event under way, while it is longer than can be held
     async for piece in pieces:
         held += piece
-        ends = _ends(held, len(piece))
+        ends = ends_in(held, len(piece))
         passing = bytearray()
         if ends:
             whole = bytes(held[: ends[-1]])
@@ -208,7 +208,7 @@ async def _events(pieces: Pieces, terms: Terms, share: Share) -> Pieces:
         yield _event(bytes(held), terms) if watch is None else bytes(held)
 
 
-def _ends(held: bytearray, added: int) -> list[int]:
+def ends_in(held: bytearray, added: int) -> list[int]:
     """Where events end of which the last byte is among the ``added`` ones."""
     if held.find(b"\n", -added) < 0 and held.find(b"\r", -added) < 0:  # found ten times as fast as a pattern is
         return []
