@@ -148,7 +148,7 @@ class RacyTokens(MemoryRecordStore):
                 await put(token, replacing=replacing)
             self.gateways.require(token.gateway_id)
             await asyncio.sleep(0)
-            self.tokens.rows[token.gateway_id, token.app_user_email, token.label] = token
+            self.tokens.write(token)
 
         self.tokens.put = slow_put
 
@@ -164,7 +164,7 @@ class RevisionOnly(MemoryRecordStore):
             if (stored and stored.revision) != (replacing and replacing.revision):
                 raise RecordConflict
             self.gateways.require(token.gateway_id)
-            self.tokens.rows[token.gateway_id, token.app_user_email, token.label] = token
+            self.tokens.write(token)
 
         self.tokens.put = put
 

@@ -94,9 +94,13 @@ class _Tokens:
         if _version(stored) != _version(replacing):
             raise RecordConflict(f"the token for gateway {token.gateway_id} changed since it was read")
         self._gateways.require(token.gateway_id)
-        self.rows[place] = token
+        self.write(token)
+
+    def write(self, token: StoredToken) -> None:
+        """Write it, whatever is there."""
+        self.rows[token.gateway_id, token.app_user_email, token.label] = token
         if token.label:
-            self._labels.setdefault(place[:2], set()).add(token.label)
+            self._labels.setdefault((token.gateway_id, token.app_user_email), set()).add(token.label)
 
     async def delete(self, gateway_id: str, app_user_email: str, label: str = "") -> bool:
         self._forget((gateway_id, app_user_email), label)
