@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from latchpin.authorization.refusals import MOST_WAYS, Refusals
+from latchpin.model.accounts import name_account
 from latchpin.records.kept import KeyValues
 from latchpin_testing import MovedClock, SuiteContext
 from latchpin_testing.samples import stored_token
@@ -110,3 +111,20 @@ async def test_what_somebody_owes_has_a_name_until_they_owe_something_else(refus
     assert (await refusals.note(*place(token), None)).name == second.name != first.name
     clock.advance(timedelta(seconds=60))
     assert (await refusals.note(*place(token), None)).name not in {first.name, second.name}
+
+
+async def test_accounts_that_somebody_makes_up_do_not_fill_the_store(refusals, token, monkeypatch):
+    names: set[str] = set()
+    put = refusals._kept.put
+
+    async def noting(name: str, value: str, **more: Any) -> Any:
+        names.add(name)
+        return await put(name, value, **more)
+
+    monkeypatch.setattr(refusals._kept, "put", noting)
+    gateway_id, email = place(token)
+    for number in range(1_000):
+        assert await helps(refusals, gateway_id, name_account(email, f"made up {number}"), None)
+    assert len(names) <= 256
+    assert not await refusals.may_help(gateway_id, email), "the one without a label is its own"
+    assert not await refusals.may_help(gateway_id, name_account("bob@example.com", "made up 1"))

@@ -153,8 +153,11 @@ def _way(wanted: Sequence[str] | None) -> str:
 
 
 def _name(gateway_id: str, account: str) -> str:
-    # Hashed, because a kept value's name has at most 255 characters, and an address may have 320.
-    return f"refusals:{gateway_id}:{hashlib.sha256(account.encode()).hexdigest()}"
+    # Hashed, because a kept value's name has at most 255 characters, and an address may have 320. Anybody may ask for
+    # accounts that they do not have, so a person's labels share so many names: else each would be one more to keep.
+    owner, _, label = account.partition("\n")
+    place = name_account(owner, hashlib.sha256(label.encode()).hexdigest()[:2] if label else "")
+    return f"refusals:{gateway_id}:{hashlib.sha256(place.encode()).hexdigest()}"
 
 
 def _format(note: _Note) -> str:
