@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from latchpin.errors import BackendUnavailable
 from latchpin_policy.pin import Pin, Variant, diff_of, hash_of
 from latchpin_policy.pins import MOST_AGAIN, PINS, Pins, pins_of
 
@@ -175,6 +176,28 @@ async def test_a_server_that_makes_up_tools_does_not_fill_the_store(
             (held,) = await (await pins_of(pinning.application)).held()
             revisions.append(held.revision)
     assert len(set(revisions)) <= MOST_AGAIN, "a tool that is another one each time is written a few times"
+
+
+async def test_what_could_not_be_written_is_written_later(
+    monkeypatch: pytest.MonkeyPatch, pinning: InnerGateway, server: Recorded
+):
+    entry = await pinning.add(server.url, name="Notes", auth_type="none")
+    pins = await pins_of(pinning.application)
+    async with pinning.client(ALICE) as http:
+        program = Program(http, f"{BASE}/gateways/{entry}/mcp")
+
+        async def away(_document: Any) -> Any:
+            raise BackendUnavailable("it is away")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(pins._pins, "put", away)
+            assert len(await program.tools()) == 3
+            await settle(pinning)
+        server.tools.pop()  # the one that was being written
+        pinning.clock.advance(seconds=10)
+        assert len(await program.tools()) == 2
+        await settle(pinning)
+    assert await pins._pins.count() == 2
 
 
 def test_a_hash_stands_for_all_of_a_definition_and_for_no_order():

@@ -161,6 +161,7 @@ class Pins:
                 await self._tell_workers()
         except LatchpinError as exc:
             _log.warning("What changed about tools could not be written: %s", exc)
+            self._waiting.clear()  # it is noted again when it is seen again
         finally:
             self._writing = None
 
