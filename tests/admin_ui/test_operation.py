@@ -56,7 +56,8 @@ async def test_what_is_installed_beside_the_core_comes_first(admin):
 
 
 async def test_without_doctor_nothing_links_to_its_page(environment, monkeypatch):
-    monkeypatch.setattr("latchpin_admin_ui.plugin.has_doctor", lambda: False)
+    for place in ("plugin", "routes"):
+        monkeypatch.setattr(f"latchpin_admin_ui.{place}.has_doctor", lambda: False)
     async with open_gateway() as gateway, BrowserUser.visiting(gateway, ADMIN) as admin:
         await admin.open("/admin/settings")
         assert "/admin/plugins" in admin.page

@@ -83,12 +83,12 @@ async def test_the_list_asks_for_one_gateways_tools_after_the_others(gateway, cl
     kind = type(gateway.services.tools)
     listed, asking = kind.list, []
 
-    async def slow_list(records, gateway_id, email):
+    async def slow_list(records, gateway_id, email, label):
         asking.append(gateway_id)
         assert len(asking) == 1, "several gateways' tools are asked for at once"
         await asyncio.to_thread(lambda: None)
         asking.remove(gateway_id)
-        return await listed(records, gateway_id, email)
+        return await listed(records, gateway_id, email, label)
 
     monkeypatch.setattr(kind, "list", slow_list)
     for name in "abc":

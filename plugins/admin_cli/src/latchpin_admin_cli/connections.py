@@ -23,7 +23,7 @@ _MOST = 10_000
 
 @app.callback()
 def group() -> None:
-    """List who is connected, and enter keys for servers without OAuth."""
+    """List who is connected, and enter keys."""
 
 
 @app.command("list")
