@@ -121,7 +121,7 @@ def test_no_secret_of_the_compose_file_is_written_out(compose):
 
 def test_only_nginx_is_reached_from_outside(compose):
     published = {name: each["ports"] for name, each in compose["services"].items() if "ports" in each}
-    assert published == {"gateway": ["8080:8080"]}  # whose network nginx shares
+    assert published == {"gateway": ["${PUBLISH:-127.0.0.1}:8080:8080"]}  # whose network nginx shares
     assert compose["services"]["gateway"]["environment"]["HOST"] == "127.0.0.1"
     assert "0.0.0.0:8080" in compose["services"]["edge"]["command"]
 
@@ -176,6 +176,13 @@ def test_the_migration_comes_first_and_the_probes_ask_the_right_questions():
     assert asked == {"startup": "/health", "liveness": "/health", "readiness": "/ready"}
 
 
+def test_numbers_and_words_are_written_as_they_are():
+    made = rendered(*URL, *OWN_SECRET, "--set", "settings.PROXY_HELD_BYTES=4194304,settings.AUDIT_LOG=false")
+    [container] = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+    values = {each["name"]: each["value"] for each in container["env"]}
+    assert (values["PROXY_HELD_BYTES"], values["AUDIT_LOG"]) == ("4194304", "false")
+
+
 def test_a_secret_is_in_no_variable(tmp_path):
     made = rendered(*URL, *OWN_VALUES)
     assert made["Secret"]["stringData"] == {"AUTH_ENCRYPTION_SECRET": "hidden-value"}
@@ -189,10 +196,12 @@ def test_a_secret_is_in_no_variable(tmp_path):
         ((*OWN_SECRET, "--set", "baseUrl=http://gateway.example.com"), "baseUrl"),
         (URL, "secrets"),
         ((*URL, *OWN_SECRET, "--set", "settings.DATABASE_URL=postgresql://me:pass@db/x"), "settings"),
+        ((*URL, *OWN_SECRET, "--set", "settings.EDGE_SECRET=hidden"), "settings"),
+        ((*URL, *OWN_SECRET, "--set", "settings.OUTBOUND_PROXY=http://me:pass@proxy"), "settings"),
         ((*URL, *OWN_SECRET, "--set", "replcas=3"), "replcas"),
         ((*URL, *OWN_SECRET, "--set", "ingress.enabled=true"), "ingress"),
     ],
-    ids=["no URL", "http", "no secret", "a secret among settings", "a slip", "an ingress for no host"],
+    ids=["no URL", "http", "no secret", "a secret among settings", "another", "a proxy's password", "a slip", "an ingress for no host"],
 )
 def test_values_that_would_not_work_are_refused(options, said):
     done = run("helm", "template", "release", CHART, *options)

@@ -70,7 +70,9 @@ env:
   - {name: BASE_URL, value: {{ .Values.baseUrl | quote }}}
   - {name: WORKERS, value: {{ .Values.workers | quote }}}
   {{- range $name, $value := .Values.settings }}
-  - {name: {{ $name }}, value: {{ $value | toString | quote }}}
+  {{- /* Helm reads whole numbers as floating ones, and writes a large one as 1e+06. */}}
+  {{- $text := ternary (printf "%.0f" (toString $value | float64)) (toString $value) (kindIs "float64" $value) }}
+  - {name: {{ $name }}, value: {{ $text | quote }}}
   {{- end }}
   {{- range splitList "\n" (include "latchpin.secretKeys" .) }}
   - {name: {{ . }}_FILE, value: /run/secrets/{{ . }}}
