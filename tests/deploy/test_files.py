@@ -201,7 +201,16 @@ def test_a_secret_is_in_no_variable(tmp_path):
         ((*URL, *OWN_SECRET, "--set", "replcas=3"), "replcas"),
         ((*URL, *OWN_SECRET, "--set", "ingress.enabled=true"), "ingress"),
     ],
-    ids=["no URL", "http", "no secret", "a secret among settings", "another", "a proxy's password", "a slip", "an ingress for no host"],
+    ids=[
+        "no URL",
+        "http",
+        "no secret",
+        "a secret among settings",
+        "another",
+        "a proxy's password",
+        "a slip",
+        "an ingress for no host",
+    ],
 )
 def test_values_that_would_not_work_are_refused(options, said):
     done = run("helm", "template", "release", CHART, *options)
