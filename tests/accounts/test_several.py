@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,7 @@ from latchpin.errors import Unsealable
 from latchpin.model import Caller
 from latchpin.tokens.sealing import open_token
 
-from tests.accounts.conftest import ALICE, BOB, NEEDS, SUCCESS, Server
+from tests.accounts.conftest import ADMIN, ALICE, BOB, NEEDS, SUCCESS, Server
 from tests.aggregator.conftest import last_message
 from tests.providers import faults, sign_in
 from tests.support.gateway_in_process import BASE, open_gateway
@@ -233,3 +234,20 @@ async def test_idle_accounts_are_dropped_one_by_one(environment, provider):
         gateway.clock.advance(days=20)
         assert await Idleness(gateway.application.services, gateway.application.tokens).sweep() == 1
         assert [each.label for each in await server.tokens()] == ["work"]
+
+
+@pytest.mark.needs("latchpin_admin_ui")
+@pytest.mark.parametrize("named", [["no label\x00"], [" work"], ["a" * 41], ["work", "home"]])
+@pytest.mark.parametrize(
+    "action", ["my-connections/{}/disconnect", "my-connections/{}/default", "connections/disconnect"]
+)
+async def test_a_form_that_names_no_label_is_refused(both, gateway, action, named):
+    """Present but invalid is never absent, and never just another account that is not there."""
+    async with gateway.client(ADMIN, Accept="text/html", **{"Sec-Fetch-Site": "same-origin"}) as client:
+        page = await client.get(f"{BASE}/admin/connections")
+        proof = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        form = {"csrf_token": proof[1], "gateway": both.id, "owner": ALICE, "account": named}
+        answer = await client.post(f"{BASE}/admin/{action.format(both.id)}", data=form)
+    assert answer.status_code == 400, answer.text
+    assert "must be 1 to 40" in answer.text or "is given 2 times" in answer.text
+    assert len(await both.tokens()) == 2

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import InvalidRequest
 from latchpin.model import COMPANY, Caller, Gateway
-from latchpin.sdk.gateway import LONGEST_LABEL, Application, Connection, may_use
+from latchpin.sdk.gateway import LONGEST_LABEL, Application, Connection, may_use, parse_label
 from latchpin.sdk.identity import parse_email
 from latchpin.sdk.web import (
     ACCOUNT,
@@ -23,6 +23,7 @@ from latchpin.sdk.web import (
     mcp_url_of,
     parse_account,
 )
+from starlette.datastructures import FormData
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import is_live, show, show_piece
@@ -82,7 +83,7 @@ async def disconnect_mine(
     """End one of the caller's own connections, or for an administrator what all share."""
     form = await request.form()
     owner = COMPANY if form.get("shared") else caller.email
-    ended = await application.connections.disconnect(gateway_id, owner, caller, label=str(form.get(ACCOUNT, "")))
+    ended = await application.connections.disconnect(gateway_id, owner, caller, label=_label_in(form))
     if is_live(request):
         mine = await find_mine(application, ended.gateway, caller)
         return await show_piece(request, caller, "mine", mine=mine, said=f"Disconnected. {ended.answer}")
@@ -103,7 +104,7 @@ async def choose_default(
     request: Request, caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId
 ) -> Response:
     """Let another account of the caller's serve where a program names none."""
-    label = str((await request.form()).get(ACCOUNT, ""))
+    label = _label_in(await request.form())
     await application.connections.choose(gateway_id, label, caller)
     if not is_live(request):
         return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways/{gateway_id}", 303)
@@ -132,6 +133,18 @@ async def add_account(
         longest=LONGEST_LABEL,
         mcp_url=mcp_url_of(request, gateway.id),
     )
+
+
+def _label_in(form: FormData) -> str:
+    """The label of the account that a form names, ``""`` for the one without.
+
+    Raises:
+        InvalidRequest: it names one that cannot be, or several.
+    """
+    named = form.getlist(ACCOUNT) or [""]
+    if len(named) > 1:
+        raise InvalidRequest(f"{ACCOUNT} is given {len(named)} times")
+    return parse_label(str(named[0])) if named[0] else ""
 
 
 MOST_ROWS = 500
@@ -203,8 +216,8 @@ async def disconnect(request: Request, caller: WritingAdmin, application: Curren
     """End one connection of anybody."""
     form = await request.form()
     gateway_id = check_gateway_id(str(form.get("gateway", "")))
-    owner, label = str(form.get("owner", "")), str(form.get(ACCOUNT, ""))
-    ended = await application.connections.disconnect(gateway_id, owner, caller, label=label)
+    owner = str(form.get("owner", ""))
+    ended = await application.connections.disconnect(gateway_id, owner, caller, label=_label_in(form))
     values: dict[str, Any] = {"owner": ended.owner, "gateway_name": ended.gateway.name, "answer": ended.answer}
     if is_live(request):
         return await show_piece(request, caller, "connection_ended", **values)
