@@ -327,6 +327,13 @@ class McpEndpoint:
         served.call = served.within(call)
         return await self._gating.judge(call, gate, all_tools=served.all_tools)
 
+    async def _judge_again(self, call: Call, served: _Served) -> Call:
+        """The call as it may go on after its person was waited for: rules may have been made meanwhile."""
+        gate = await self._application.gates.of(call.request.gateway, call.request.caller)
+        if gate is None:
+            return replace(call, terms=replace(call.terms, tools=None))
+        return await self._gating.judge(call, gate, all_tools=served.all_tools)
+
     async def _hold_more(self, inbound: Inbound, served: _Served) -> bytes | None:
         """The whole of a large body, since it has to be judged; None if it is too large for that."""
         share = served.share = Share(self._room)
@@ -346,7 +353,8 @@ class McpEndpoint:
             seconds = self._settings.proxy_authorization_wait
             await wait_for_person(self._application, request, call.resumed, seconds=seconds)
             access = await self._application.access.read(request.gateway.id, request.caller)
-            request = replace(request, access=access)
+            call = await self._judge_again(replace(call, request=replace(request, access=access)), served)
+            request = call.request
         if served.followed is not None:
             request = _followed(request, served.followed)
         answer = await self._relay.open(request)
