@@ -59,6 +59,7 @@ class Recorded:
         pages: how many tools a page of the list has; 0: it has one.
         events: it answers with an event stream.
         wraps: makes another body of a list's answer.
+        says: the Content-Type and body of its answer to whatever is posted; None: it answers as it should.
         calls: names of the tools that were called.
         bodies: all that came.
     """
@@ -68,6 +69,7 @@ class Recorded:
     pages: int = 0
     events: bool = False
     wraps: Callable[[bytes], bytes] | None = None
+    says: tuple[str, bytes] | None = None
     calls: list[object] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
@@ -79,6 +81,9 @@ class Recorded:
         self.bodies.append(body)
         if scope["method"] == "GET":
             await self._answer(send, self._listed({}, "0"), events=True)
+            return
+        if self.says is not None:
+            await reply(send, 200, [("content-type", self.says[0])], self.says[1])
             return
         try:
             message = json.loads(body)

@@ -328,6 +328,10 @@ LISTS: dict[str, Any] = {
     "the name twice": lambda body: body.replace(b'"name": "delete_note"', b'"name": "x", "name": "delete_note"'),
     "as a batch": lambda body: b"[" + body + b"]",
     "with a byte order mark": lambda body: b"\xef\xbb\xbf" + body,
+    "in capitals": lambda body: body.replace(b'"tools"', b'"Tools"'),
+    "with a letter that some take for an s": lambda body: body.replace(b'"tools"', '"tool\u017f"'.encode()),
+    "with that letter escaped": lambda body: body.replace(b'"tools"', b'"tool\\u017f"'),
+    "in a result in capitals": lambda body: body.replace(b'"result"', b'"Result"'),
 }
 
 
@@ -346,6 +350,30 @@ async def test_no_way_of_writing_a_list_shows_it(place: Place, server: Recorded,
         assert "delete_note" not in text
         if written_so == "as it is":
             assert "get_note" in text
+
+
+CHARSETS = [
+    ("application/json; charset=utf-7", False),
+    ("application/json; charset=iso-8859-1", False),
+    ("application/json; charset=UTF-8", True),
+    ("text/event-stream; charset=utf-7", False),
+    ("text/plain; charset=utf-7", False),
+    ("text/plain; charset=utf-8; charset=utf-7", False),
+    ("text/html; charset=iso-8859-1", True),  # a web server's own page
+]
+
+
+@pytest.mark.parametrize(("kind", "passes"), CHARSETS)
+async def test_where_a_rule_holds_no_answer_is_read_in_another_charset(
+    place: Place, server: Recorded, kind: str, passes: bool
+):
+    body = b"+AHs-" if "plain" in kind else b"<p>" if "html" in kind else b'{"jsonrpc": "2.0", "id": 1, "result": {}}'
+    server.says = (kind, body)
+    async with at_its_own(place) as program:
+        assert body in (await program.send(*program.message("ping"))).content, "no rule holds"
+        await rules(place[0], {"effect": "deny", "tools": "delete_note"})
+        answer = await program.send(*program.message("ping"))
+        assert (answer.status_code, body in answer.content) == ((200, True) if passes else (502, False))
 
 
 async def test_a_list_that_is_too_long_to_be_read_does_not_pass(place: Place, server: Recorded):

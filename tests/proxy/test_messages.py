@@ -11,7 +11,7 @@ from latchpin.errors import InvalidRequest
 from latchpin_proxy.bindings import Binder, NotBound
 from latchpin_proxy.errors import NotYours
 from latchpin_proxy.links import REMOVED
-from latchpin_proxy.messages import RELATED_TASK, Terms, Unreadable, may_name, rewrite
+from latchpin_proxy.messages import RELATED_TASK, Terms, Unreadable, may_name, must_be_read, rewrite
 from latchpin_proxy.returning import open_body, open_headers
 
 KEY = b"k" * 32
@@ -383,3 +383,9 @@ def test_a_problem_document_does_not_say_what_only_the_gateway_says():
     problem = {"type": "about:blank", "cause": "authorization-required", "authorize_url": "https://evil.example/"}
     assert through(problem) == {"type": "about:blank", "cause": "authorization-required"}
     assert through(answer(structuredContent={"authorize_url": "a"})) == answer(structuredContent={"authorize_url": "a"})
+
+
+@pytest.mark.parametrize("name", [b"tools", b"Tools", b"TOOLS", "tool\u017f".encode(), b"tool\\u017f", b"TOOL\\u017F"])
+def test_a_long_list_in_other_letters_is_not_passed_either(name: bytes):
+    assert must_be_read(b'{"result":{"' + name + b'":[', tools=True)
+    assert not must_be_read(b'{"result":{"text":"\\"' + name + b'\\""', tools=True)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
+from latchpin.sdk.mcp import says_utf8
 from latchpin.sdk.outbound import BodyTooLarge, BodyUndecodable, ByteBudget, Failure, open_decoder
 
 from latchpin_proxy.headers import Field, is_event_stream, is_json
@@ -29,6 +30,8 @@ _END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 _LINE = re.compile(rb"\r\n|\r|\n")
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 """What may stand before JSON: blanks and the mark of UTF-8, in bytes."""
+_LIKE_ASCII = re.compile(r"""[^;]*;\s*charset\s*=\s*"?(?:us-ascii|iso-8859-1|windows-1252)"?\s*""", re.IGNORECASE)
+"""In these, what is JSON's own and every name in ASCII are the same bytes as in UTF-8."""
 _FRAMING = frozenset({b"content-length", b"content-encoding"})
 
 Pieces = AsyncIterator[bytes]
@@ -47,6 +50,8 @@ async def inspect(
         Failure: the body broke off before, cannot be decoded, or cannot be read and must be; or too much is held.
     """
     events, json = is_event_stream(fields), is_json(fields)
+    if terms.tools is not None:
+        _check_charset(fields, messages=events or json)
     if not (events or json):
         return await _inspect_other(fields, pieces, terms, share)
     if events and json:  # clients differ in which they look for first
@@ -58,6 +63,16 @@ async def inspect(
     if events:
         return unframed, _events(pieces, terms, share)
     return await _inspect_json(unframed, pieces, terms, share)
+
+
+def _check_charset(fields: list[Field], *, messages: bool) -> None:
+    """Insist that nobody reads another list in the same bytes, as in UTF-7.
+
+    A web server's own page, which is called no message, may be in a charset like ASCII.
+    """
+    for value in (value.decode("latin-1") for name, value in fields if name == b"content-type"):
+        if not says_utf8(value) and (messages or not _LIKE_ASCII.fullmatch(value)):
+            raise Failure("undecodable", "its answer names another charset than UTF-8, and rules hold here", sent=True)
 
 
 async def _inspect_json(

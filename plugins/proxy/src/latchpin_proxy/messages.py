@@ -42,7 +42,8 @@ _SURE = re.compile(  # as members, or as the value that a method is; in a longer
     rb'|oauth\\?/authorize\\?/[0-9a-f]{32}|/login\\?/?\?(?:(?!/login\\?/?\?)[^"\s]){0,200}?token=',
     re.IGNORECASE,
 )
-_TOOLS = re.compile(rb'(?<!\\)"tools"')
+_TOOLS = re.compile(rb'(?<!\\)"tool(?:s|\xc5\xbf|\\u017f)"', re.IGNORECASE)
+"""``tools`` also in letters that some software takes for the same: U+017F is an s to Go's standard library."""
 _NAMING = (b"requestState", b"taskIds", b"tasks", b"related-task", b"\\u00")
 _NAMES = re.compile(
     rb'(?<!\\)"(?:requestState|taskIds|tasks\\?/(?:get|result|update|cancel|list)'
@@ -89,7 +90,7 @@ def is_of_interest(raw: bytes, *, tools: bool = False) -> bool:
 
     With ``tools`` also what may be a list of tools.
     """
-    if tools and b"tools" in raw:
+    if tools and _may_list_tools(raw):
         return True
     if (  # one by one: a loop would cost as much again
         b"cacheScope" in raw
@@ -104,6 +105,13 @@ def is_of_interest(raw: bytes, *, tools: bool = False) -> bool:
     if (b"authorize" in lowered or b"login" in lowered) and _LINKS.search(raw):
         return True
     return b"\\u00" in raw and _ESCAPED.search(raw) is not None
+
+
+def _may_list_tools(raw: bytes) -> bool:
+    if b"tools" in raw:
+        return True
+    lowered = raw.lower()
+    return b"tools" in lowered or b"tool\xc5\xbf" in lowered or b"tool\\u017f" in lowered
 
 
 def must_be_read(raw: bytes, *, tools: bool = False) -> bool:
@@ -156,6 +164,7 @@ class _Reading:
             return kept or None
         if not isinstance(message, dict):
             return message
+        self._check_spelling(message, "result")
         message = self._map_text(message)
         if "jsonrpc" not in message and message.pop("authorize_url", None) is not None:
             self.changed = True  # this gateway's own word, and no part of MCP
@@ -173,6 +182,7 @@ class _Reading:
 
     def _read_result(self, message: dict[str, Any]) -> None:
         result = message["result"]
+        self._check_spelling(result, "tools")
         if self._terms.tools is not None and isinstance(tools := result.get("tools"), list):
             self._set(result, "tools", self._terms.tools.keep(tools))
         if self._terms.private and result.get("cacheScope", "private") != "private":
@@ -189,6 +199,11 @@ class _Reading:
             if asked and not kept:
                 del message["result"]
                 message["error"] = _DROPPED
+
+    def _check_spelling(self, members: dict[str, Any], name: str) -> None:
+        """Raises ValueError where a rule holds and a member is ``name`` in other letters: some clients take it."""
+        if self._terms.tools is not None and any(each != name and each.casefold() == name for each in members):
+            raise ValueError(f"a member is {name} in other letters")
 
     def _read_tasks(self, result: dict[str, Any], tasks: list[Any]) -> None:
         """A server that does not know its users lists everybody's tasks."""
