@@ -97,10 +97,13 @@ async def test_every_source_is_asked_and_one_that_cannot_say_lets_nobody_pass():
 async def test_an_issuers_token_says_groups_where_a_setting_names_the_claim():
     async def groups_of(settings: dict[str, Any], **claims: Any) -> frozenset[str]:
         async with open_gateway(upstream=Keys(jwk(RSA, "one")), **IDP, **settings) as gateway:
-            return (await identify(gateway, issued(gateway.clock, **claims))).groups
+            caller = await identify(gateway, issued(gateway.clock, **claims))
+            assert caller.groups_said is (settings.get("jwt_groups_claim") in claims)
+            return caller.groups
 
     assert await groups_of({"jwt_groups_claim": "roles"}, roles=["staff", "a b"], groups=["x"]) == {"staff", "a%20b"}
     assert await groups_of({"jwt_groups_claim": "roles"}, groups=["x"]) == frozenset()
+    assert await groups_of({"jwt_groups_claim": "roles"}, roles=[]) == frozenset()
     assert await groups_of({}, groups=["x"], roles=["y"]) == frozenset()
 
 

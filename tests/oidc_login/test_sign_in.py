@@ -12,8 +12,10 @@ import pytest
 from latchpin.model import Caller, IdentityAssertion, IdentityProvider
 from latchpin_audit.log import AuditLog
 
+from tests.identity.test_bearer import HMAC_KEY
 from tests.oidc_login.conftest import CLIENT, HTML, SECRET, LyingProvider, SignInFlow, hash_of
 from tests.support.gateway_in_process import ADMIN, BASE, InnerGateway, open_gateway
+from tests.web.conftest import claims_at
 
 SESSION = "latchpin-session-4444"
 
@@ -315,6 +317,22 @@ async def test_the_groups_of_a_sign_in_count_for_the_persons_programs_for_some_d
             assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == 200
             gateway.clock.advance(days=2)
             assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == 404
+
+
+async def test_a_token_that_names_no_groups_says_so_and_one_without_the_claim_says_nothing(
+    company: pytest.MonkeyPatch, provider: LyingProvider
+):
+    company.setenv("OIDC_LOGIN_GROUPS_DAYS", "2")
+    company.setenv("JWT_GROUPS_CLAIM", "groups")
+    company.setenv("JWT_SECRET_KEY", HMAC_KEY)
+    provider.claims["groups"] = ["all"]
+    async with open_gateway() as gateway, gateway.browser(None) as browser:
+        await SignInFlow(gateway, provider).sign_in(browser)
+        gateway_id = await gateway.add("https://mcp.example.com/mcp", allowed_users="group:all")
+        for said, status in (({}, 200), ({"groups": ["all"]}, 200), ({"groups": []}, 404), ({"groups": 7}, 404)):
+            token = jwt.encode(claims_at(gateway.clock, iss=BASE, aud=BASE, **said), HMAC_KEY)
+            async with gateway.client(None, Authorization=f"Bearer {token}") as program:
+                assert (await program.get(f"{BASE}/gateways/{gateway_id}")).status_code == status, said
 
 
 async def test_a_sign_in_that_failed_names_itself_and_no_flow_that_could_be_looked_at(flow: SignInFlow, log):

@@ -91,7 +91,8 @@ class Groups(Protocol):
         """The groups of ``caller.email``, each as ``latchpin.model.write_group`` writes it; of a stranger none.
 
         Asked for each request whose sender is not remembered, so it remembers what it reads; half a second at most, so
-        that a change counts everywhere within a second. ``caller.groups`` are those that the request itself proves.
+        that a change counts everywhere within a second. ``caller.groups`` are those that the request itself proves;
+        ``caller.groups_said``: it says so, even where there are none.
 
         Raises:
             BackendUnavailable: it cannot be said; the request is refused.

@@ -85,6 +85,7 @@ class BearerIdentity:
             proves_intent=True,
             expires_at=datetime.fromtimestamp(claims["exp"] + self._leeway, UTC),
             groups=frozenset() if self._groups_claim is None else read_groups(claims.get(self._groups_claim)),
+            groups_said=self._groups_claim in claims,
             client=client if isinstance(client := claims.get("client_id", claims.get("azp")), str) else "",
         )
 

@@ -45,6 +45,7 @@ class Caller:
         groups: those that the person is in, each written as ``latchpin.model.write_group`` writes it.
         account: which of several accounts at the server is meant, by its label; ``""`` is the one without a label.
             None: the person's default there.
+        groups_said: the request itself says in which groups the person is, even where it says none.
     """
 
     email: str
@@ -57,6 +58,7 @@ class Caller:
     groups: frozenset[str] = field(default=frozenset(), repr=False)
     client: str = field(default="", compare=False)
     account: str | None = None
+    groups_said: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,7 @@ async def _identify(services: Services, evidence: Evidence) -> Caller | None:
         proves_intent=proves_intent,
         expires_at=expires_at,
         groups=groups,
+        groups_said=any(caller.groups_said for caller in found),
     )
 
 

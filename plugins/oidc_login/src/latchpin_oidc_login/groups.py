@@ -33,12 +33,12 @@ class OidcGroups:
         self._known: Bounded[str, tuple[datetime, frozenset[str]]] = Bounded(_MOST)
 
     async def of(self, caller: Caller) -> frozenset[str]:
-        """The groups; none where the request itself proves some: those are newer.
+        """The groups; none where the request itself says in which they are, or that they are in none: that is newer.
 
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        if caller.groups:
+        if caller.groups or caller.groups_said:
             return frozenset()
         now = self._clock()
         known = self._known.get(caller.email)
