@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,20 @@ def test_a_rule_is_about_one_gateway_or_every_one():
     assert policy.gate("one", ADA) is policy.gate("one", ADA), "what was judged by it is remembered under it"
     assert policy.gate("two", ADA) is None
     assert (policy.ceiling("one", ADA), policy.ceiling("two", ADA)) == ({"read"}, None)
+
+
+def test_who_is_known_to_be_in_no_group_any_more_has_what_is_allowed_to_everyone():
+    """What docs/policy.md advises for what must stay shut; rules about a group alone end with what is known of it."""
+    allowing = [rule("allow", "get_*"), rule("allow", "*", who=("group:staff",))]
+    denying = [rule("deny", "delete", who=("group:staff",))]
+    forgotten = replace(ADA, groups=frozenset())
+    for rules, caller, passes in ((allowing, ADA, True), (allowing, forgotten, False), (denying, ADA, False)):
+        gate = Policy(rules, []).gate("g", caller)
+        assert gate is not None
+        verdict = gate.judge("delete", {"name": "delete"})
+        assert verdict is not None
+        assert verdict.allowed is passes
+    assert Policy(denying, []).gate("g", forgotten) is None
 
 
 def test_every_ceiling_holds():
