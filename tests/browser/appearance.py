@@ -185,7 +185,7 @@ WIDE = 1040
 PHONE = 375
 SCALE = 2
 MARGIN = 24
-LARGEST = 200_000
+LARGEST = 260_000
 
 
 def main(folder: Path) -> None:
