@@ -17,6 +17,7 @@ from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
 
 NEEDS = ("latchpin_proxy", "latchpin_aggregator", "latchpin_demo", "latchpin_dcr", "latchpin_memory_store")
 BOB = "bob@example.com"
+ASKED = "Connect the account that all of Weather use?"
 SUCCESS = "OAuth Authorization Successful"
 
 
@@ -43,8 +44,13 @@ class Server:
             return await self.connect_in(browser, to=to, query=query)
 
     async def connect_in(self, browser: Browser, *, to: str, query: str = "") -> Page:
-        await browser.open(f"{BASE}/oauth/authorize/{self.id}{query}")
+        await self.go_there(browser, query)
         return await sign_in(browser, user=to)
+
+    async def go_there(self, browser: Browser, query: str = "") -> Page:
+        """Begin an authorization, and say that it is meant where the gateway asks."""
+        page = await browser.open(f"{BASE}/oauth/authorize/{self.id}{query}")
+        return await browser.submit(page.form(button="Continue")) if page.title == ASKED else page
 
     async def api(self, method: str, path: str, email: str = ALICE, **more: Any) -> httpx.Response:
         async with self.gateway.client(None, **await self.bearer(email)) as client:
@@ -88,4 +94,4 @@ async def shared(gateway: InnerGateway, provider: FaultSwitch) -> Server:
     return Server(gateway, provider, await gateway.add(provider.provider.mcp_url, name="Weather", connection="shared"))
 
 
-__all__ = ["ADMIN", "ALICE", "BOB", "NEEDS", "SUCCESS", "Server", "said"]
+__all__ = ["ADMIN", "ALICE", "ASKED", "BOB", "NEEDS", "SUCCESS", "Server", "said"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from latchpin.model import COMPANY
 
-from tests.accounts.conftest import ADMIN, ALICE, BOB, NEEDS, SUCCESS, Server, said
+from tests.accounts.conftest import ADMIN, ALICE, ASKED, BOB, NEEDS, SUCCESS, Server, said
 from tests.providers import sign_in
 from tests.support.gateway_in_process import BASE
 
@@ -77,6 +77,50 @@ async def test_nobody_but_an_administrator_connects_it(shared, gateway, provider
     assert "nobody has an account of their own" in await shared.who(ADMIN, "?account=work")
 
 
+async def test_a_link_alone_never_connects_it(ready, gateway, provider):
+    provider.forget()
+    before, link = await ready.tokens(), f"{BASE}/oauth/authorize/{ready.id}"
+    async with gateway.browser(ADMIN) as browser:
+        page = await browser.open(f"{link}?next=/admin/my-connections")
+        assert (page.status, page.title, provider.asked("authorize")) == (200, ASKED, [])
+        assert f"It replaces the account that <strong>{ADMIN}</strong> connected." in page.text
+        assert 'href="/admin/my-connections">Cancel</a>' in page.text
+        form = page.form(button="Continue")
+        refused = await browser.submit(form, csrf_token="")
+        assert (refused.status, refused.title, provider.asked("authorize")) == (403, "This form is not ours", [])
+        page = await browser.submit(form, follow=False)
+        assert (page.status, page.title) == (200, "On to Weather")
+        await browser.open(page.refresh)
+        await sign_in(browser, user=BOB)
+        assert browser.page.url == f"{BASE}/admin/my-connections", "where the page was to lead on to"
+    [token] = await ready.tokens()
+    assert token.revision > before[0].revision
+
+
+async def test_a_program_says_that_it_means_it(shared, gateway, provider):
+    """A cookie or a proxy's header goes along with any request; a bearer token does not."""
+    refused = await shared.begin(ADMIN)
+    assert (refused.status_code, refused.json()["cause"]) == (403, "shared-connection-unconfirmed")
+    assert refused.json()["authorize_url"] == f"{BASE}/oauth/authorize/{shared.id}"
+    for site, status in (("cross-site", 403), ("none", 403), ("same-origin", 302), (None, 302)):
+        headers = {} if site is None else {"Sec-Fetch-Site": site}
+        answer = await shared.api("GET", "/oauth/authorize/{id}", ADMIN, headers=headers)
+        assert answer.status_code == status, site
+    assert (await shared.api("POST", "/oauth/authorize/{id}", ADMIN)).status_code == 302
+    assert (await shared.api("POST", "/oauth/authorize/{id}", BOB)).status_code == 403
+    async with gateway.client(ADMIN, Accept="application/json") as client:
+        forged = await client.post(f"{BASE}/oauth/authorize/{shared.id}")
+        assert (forged.status_code, forged.json()["cause"]) == (403, "csrf-refused")
+    assert provider.asked("authorize") == []
+
+
+async def test_the_page_says_that_nobody_has_connected_it(shared, gateway):
+    async with gateway.browser(ADMIN) as browser:
+        page = await browser.open(f"{BASE}/oauth/authorize/{shared.id}")
+    assert "Nobody has connected an account yet." in page.text
+    assert "It replaces" not in page.text
+
+
 async def connect_tool(server: Server, email: str) -> str:
     """What ``latchpin_connect`` says at the one endpoint."""
     program = await server.program(email, path="/mcp")
@@ -95,7 +139,7 @@ async def test_the_one_endpoint_says_who_has_to_connect_it(shared):
 
 async def test_who_is_no_administrator_any_more_does_not_finish_it(shared, gateway):
     async with gateway.browser(ADMIN) as browser:
-        await browser.open(f"{BASE}/oauth/authorize/{shared.id}")
+        await shared.go_there(browser)
         back = str((await sign_in(browser, user=ALICE, follow=False)).headers["location"])
         settings = gateway.application.services.settings
         object.__setattr__(settings, "admin_emails", ())
@@ -107,9 +151,9 @@ async def test_who_is_no_administrator_any_more_does_not_finish_it(shared, gatew
 @pytest.mark.parametrize("before", ["own", "shared"])
 async def test_an_authorization_does_not_end_in_the_other_kind_of_account(gateway, provider, before):
     after = {"own": "shared", "shared": "own"}[before]
-    server = Server(gateway, provider, await gateway.add(provider.provider.mcp_url, connection=before))
+    server = Server(gateway, provider, await gateway.add(provider.provider.mcp_url, name="Weather", connection=before))
     async with gateway.browser(ADMIN) as browser:
-        await browser.open(f"{BASE}/oauth/authorize/{server.id}")
+        await server.go_there(browser)
         back = str((await sign_in(browser, user=ALICE, follow=False)).headers["location"])
         await change(server, connection=after)
         page = await browser.open(back)

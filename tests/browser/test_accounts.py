@@ -49,6 +49,10 @@ def test_a_connection_is_made_for_all(visit, demo, named):
     with admin.context.expect_page() as opening:
         press(admin, f"Authorize {name} for all")
     window = opening.value
+    expect(window).to_have_title(f"Connect the account that all of {name} use?")
+    expect(window.locator(".note")).to_have_text("Nobody has connected an account yet.")
+    look(window)
+    press(window, "Continue")
     allow(window)
     expect(window).to_have_title(SUCCESS)
     expect(window.locator(".lead")).to_contain_text(f"{name} is now connected for all who may use it.")
@@ -61,6 +65,7 @@ def test_a_connection_is_made_for_all(visit, demo, named):
     admin.goto(f"{demo.origin}/admin/connections?gateway={gateway_id}")
     expect(admin.get_by_role("row", name=name)).to_contain_text(f"Shared, connected by {ADMIN}")
     press(admin, f"Disconnect all from {name}")
+    expect(admin.get_by_role("button", name=f"Disconnect all from {name}")).to_have_count(0)
     person.goto(f"{demo.origin}/admin/my-connections")
     expect(card).to_contain_text("An administrator connects this server. Ask one.")
 

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "identity-assertion-required": "is about identity assertions: `tests/faults/test_enterprise.py`",
     "key-refused": "needs a server that wants keys: `tests/api_keys/test_keys.py`",
     "shared-connection-missing": "needs a shared connection: `tests/accounts/test_shared.py`",
+    "shared-connection-unconfirmed": "needs a shared connection: `tests/accounts/test_shared.py`",
     "scopes-beyond-ceiling": "needs a setting: `tests/faults/test_scope_ceiling.py`",
     "plugin": "needs a broken installation: `tests/core/test_plugins.py`",
     "sign-in-failed": "belongs to the sign-in plugin: `tests/oidc_login`",

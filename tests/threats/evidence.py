@@ -148,6 +148,7 @@ OWN = frozenset(
         "POST /gateways/{gateway_id}/mcp",
         "POST /mcp",
         "POST /mcp/{slug}",
+        "POST /oauth/authorize/{gateway_id}",
         "POST /oauth/fetch-tools/{gateway_id}",
         "POST /oauth/tokens/{gateway_id}/disconnect",
         "POST /oauth2/decision",

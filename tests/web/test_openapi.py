@@ -130,7 +130,7 @@ def test_the_hot_path_is_described_and_stays_hot(monkeypatch, document):
     hot = [
         route for route in app.routes if getattr(route, "path", "").startswith(("/oauth/authorize", "/oauth/callback"))
     ]
-    assert len(hot) == 5
+    assert len(hot) == 6
     assert {type(route) for route in hot} == {HotRoute}
 
 

@@ -14,7 +14,13 @@ from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import InvalidRequest, RegistrationFailed, ScopesBeyondCeiling, SharedConnectionMissing
+from latchpin.errors import (
+    InvalidRequest,
+    RegistrationFailed,
+    ScopesBeyondCeiling,
+    SharedConnectionMissing,
+    SharedConnectionUnconfirmed,
+)
 from latchpin.gateways.gates import Gates
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import COMPANY, Caller, Gateway, PendingAuthorization, StateKey
@@ -84,7 +90,15 @@ class StartAuthorization:
         self._requests: Bounded[str, _Request] = Bounded(_MOST_REMEMBERED)
 
     async def begin(
-        self, gateway_id: str, caller: Caller, *, browser: str, flow_id: str, return_to: str = "", account: str = ""
+        self,
+        gateway_id: str,
+        caller: Caller,
+        *,
+        browser: str,
+        flow_id: str,
+        return_to: str = "",
+        account: str = "",
+        confirmed: bool = False,
     ) -> str:
         """Prepare an authorization and return the URL to send the browser to: of our page, for a server with keys.
 
@@ -95,10 +109,12 @@ class StartAuthorization:
             flow_id: what the flow is called: 32 random hexadecimal digits.
             return_to: the path of ours that the browser goes on to afterwards, if any; at most 500 characters.
             account: the label of the account to connect, of several that the caller has there; its form was checked.
+            confirmed: the request shows that the caller means it. An account that all use is connected so alone: a
+                link that leads there may be anybody's.
 
         Raises:
-            StateStorageDisabled, NotFound, InvalidRequest, SharedConnectionMissing, TooManyPending, UpstreamError,
-            ConfigurationError, BackendUnavailable.
+            StateStorageDisabled, NotFound, InvalidRequest, SharedConnectionMissing, SharedConnectionUnconfirmed,
+            TooManyPending, UpstreamError, ConfigurationError, BackendUnavailable.
         """
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
@@ -107,7 +123,10 @@ class StartAuthorization:
             _check_authorizes(gateway)
         owner = await self._owner(gateway, caller, account)
         if gateway.auth_type == "api_key":
-            return self._services.settings.key_url(gateway_id, return_to, account)
+            return self._services.settings.key_url(gateway_id, return_to, account)  # whose page asks
+        if owner == COMPANY and not confirmed:
+            url = self._services.settings.authorize_url(gateway_id)
+            raise SharedConnectionUnconfirmed("a link may have led here", authorize_url=url)
         span.name(flow_id, gateway.id, caller.email)
         with span:
             span.step(Begun(via=caller.via))

@@ -13,6 +13,7 @@
     │   ├── Conflict                409
     │   ├── TooManyPending          429
     │   ├── AuthorizationRequired   401   no usable token: authorize (again)
+    │   │   └── SharedConnectionUnconfirmed 403   an administrator has to say that all are to use it
     │   ├── SharedConnectionMissing 403   no usable token, and an administrator has to authorize
     │   └── IdentityAssertionRequired 401 no usable token: the identity provider has to vouch (again)
     ├── CallbackError               the callback of an authorization
@@ -102,6 +103,7 @@ from latchpin.errors.caller import (
     NotSignedIn,
     RequestTooLarge,
     SharedConnectionMissing,
+    SharedConnectionUnconfirmed,
     SignInFailed,
     TooManyPending,
 )
@@ -176,6 +178,7 @@ __all__ = [
     "RegistrationUnsupported",
     "RequestTooLarge",
     "SharedConnectionMissing",
+    "SharedConnectionUnconfirmed",
     "SchemaOutdated",
     "ScopesBeyondCeiling",
     "SettingsError",

@@ -18,6 +18,7 @@ __all__ = [
     "NotSignedIn",
     "RequestTooLarge",
     "SharedConnectionMissing",
+    "SharedConnectionUnconfirmed",
     "SignInFailed",
     "TooManyPending",
 ]
@@ -108,6 +109,15 @@ class SharedConnectionMissing(CallerError):
     """The gateway's one account has to be connected (again), and only an administrator can do that."""
 
     cause = caller.SHARED_CONNECTION_MISSING
+
+
+class SharedConnectionUnconfirmed(AuthorizationRequired):
+    """An administrator was led to connect the gateway's one account, and has not said that they mean it.
+
+    Its ``authorize_url`` is the page that asks.
+    """
+
+    cause = caller.SHARED_CONNECTION_UNCONFIRMED
 
 
 class IdentityAssertionRequired(CallerError):

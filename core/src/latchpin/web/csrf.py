@@ -16,7 +16,7 @@ from latchpin.model import Caller
 from latchpin.model.urls import origin_of
 from latchpin.web.identity import services_of, signed_tokens_of
 
-__all__ = ["CSRF_FIELD", "CSRF_HEADER", "check_csrf", "check_same_origin", "csrf_token"]
+__all__ = ["CSRF_FIELD", "CSRF_HEADER", "check_csrf", "check_same_origin", "csrf_token", "proves_intent"]
 
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
@@ -54,6 +54,11 @@ async def check_csrf(request: Request, caller: Caller) -> None:
         raise CsrfRefused("the form was made for another session")
 
 
+def proves_intent(request: Request, caller: Caller) -> bool:
+    """Whether a request without a form shows that its caller meant it; see ``check_csrf``."""
+    return caller.proves_intent and request.headers.get("sec-fetch-site") in _OURS
+
+
 def check_same_origin(request: Request) -> None:
     """Refuse a form that another site's page sent.
 
@@ -72,11 +77,12 @@ def check_same_origin(request: Request) -> None:
 def _check_fetch_site(request: Request) -> str | None:
     """What Sec-Fetch-Site says, None where the browser (or program) does not send it."""
     site = request.headers.get("sec-fetch-site")
-    if site not in {None, "same-origin"}:
+    if site not in _OURS:
         raise CsrfRefused(f"the browser says that the request is {site if site in _SITES else 'foreign'}")
     return site
 
 
+_OURS = frozenset({None, "same-origin"})
 _SITES = frozenset({"cross-site", "same-site", "none"})
 
 

@@ -49,9 +49,28 @@ _AUTHORIZE: dict[str, Any] = {
     "parameters": [_GATEWAY_ID, _ACCOUNT],
     "security": [{"bearer": []}, {"session": []}, {"proxy": []}],
     "responses": {
+        "200": {
+            "description": "For who accepts `text/html`, where all use one account: the page that asks whether to "
+            "connect it.",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
         "302": redirect("To the authorization server's authorization endpoint (RFC 6749 section 4.1.1)."),
         "425": _IN_ADVANCE,
         **_failures(400, 403, 404, 429, 502, 504),
+    },
+}
+_CONFIRMED: dict[str, Any] = {
+    **_AUTHORIZE,
+    "summary": "Begin an authorization that was confirmed",
+    "description": "What the page sends that asks whether to connect the account that all of a gateway use. It needs "
+    "the token of the page's form, unless the caller sends a bearer token.",
+    "operationId": "authorize_confirmed",
+    "responses": {
+        **_AUTHORIZE["responses"],
+        "200": {
+            "description": "For who accepts `text/html`: a page that leads to the authorization server.",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
     },
 }
 
@@ -93,7 +112,7 @@ def _posted(name: str, *, with_gateway: bool) -> dict[str, Any]:
 
 
 FLOW_PATHS: Mapping[str, Any] = {
-    "/oauth/authorize/{gateway_id}": {"get": _AUTHORIZE},
+    "/oauth/authorize/{gateway_id}": {"get": _AUTHORIZE, "post": _CONFIRMED},
     "/oauth/callback": {
         "get": _callback("callback", with_gateway=False),
         "post": _posted("callback_by_post", with_gateway=False),

@@ -11,13 +11,14 @@ from fastapi.responses import HTMLResponse
 from latchpin.errors import AuthorizationRequired, LatchpinError, NotSignedIn, SignInFailed
 from latchpin.errors.causes import Cause
 from latchpin.gateways.tools.toolbox import Fetched
-from latchpin.model import Gateway, StoredTool
+from latchpin.model import Gateway, StoredToken, StoredTool
 from latchpin.web.rendering import WITH_SCRIPTS, render
 
 __all__ = [
     "SUCCESS_TITLE",
     "GatewayRow",
     "ShownTool",
+    "confirm_shared",
     "failure",
     "fetched",
     "shown_tools",
@@ -111,6 +112,27 @@ def failure(
         link=link,
         label=label,
         return_to=error.return_to,
+    )
+
+
+def confirm_shared(
+    *, around: Mapping[str, Any], gateway: Gateway, replaced: StoredToken | None, return_to: str = ""
+) -> HTMLResponse:
+    """The page before an administrator connects the account that all of a gateway use.
+
+    Args:
+        around: what surrounds the page, with the proof for its form.
+        gateway: whose account it will be.
+        replaced: the account that is connected now, if there is one.
+        return_to: the path of ours that the browser goes on to afterwards, if any.
+    """
+    return render(
+        "confirm_shared",
+        **around,
+        title=f"Connect the account that all of {gateway.name} use?",
+        gateway=gateway,
+        replaced=replaced,
+        next=return_to,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,10 +17,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from latchpin.authorization.callback import Completed
-from latchpin.errors import CallbackMalformed, InvalidRequest, LatchpinError, NotFound, SharedConnectionMissing
+from latchpin.errors import (
+    CallbackMalformed,
+    InvalidRequest,
+    LatchpinError,
+    NotFound,
+    SharedConnectionMissing,
+    SharedConnectionUnconfirmed,
+)
+from latchpin.model import Caller
 from latchpin.oauth.callback import build_posted
 from latchpin.tokens.accounts import parse_account
 from latchpin.web import pages
+from latchpin.web.csrf import check_csrf, proves_intent
 from latchpin.web.dependencies import application_of, check_gateway_id
 from latchpin.web.dispatch import HotRoute
 from latchpin.web.errors import answer, wants_html
@@ -33,6 +43,7 @@ from latchpin.web.identity import (
     valid_caller,
 )
 from latchpin.web.in_advance import not_in_advance
+from latchpin.web.rendering import render
 from latchpin.web.targets import HOME, lead_to, parse_target
 from latchpin.web.traces import FLOW_ID
 from latchpin.workers.store_deadline import insist
@@ -49,25 +60,83 @@ LONGEST_RETURN = 500
 
 @not_in_advance
 async def authorize(request: Request) -> Response:
-    """Begin an authorization: 302 to the provider; the page says at which gateway it could not be begun."""
+    """Begin an authorization: 302 to the provider; the page says at which gateway it could not be begun.
+
+    A browser that would connect an account for all is asked first, wherever the link to it was.
+    """
     caller = await require_caller(request)
-    gateway_id = check_gateway_id(request.path_params["gateway_id"])
+    page = wants_html(request)
+    try:
+        return await _begin(request, caller, _lead_away, confirmed=not page and proves_intent(request, caller))
+    except SharedConnectionUnconfirmed:
+        if not page:
+            raise
+        return await _ask(request, caller)
+
+
+@not_in_advance
+async def authorize_confirmed(request: Request) -> Response:
+    """Begin an authorization that a person has confirmed on the page of ours that asks."""
+    caller = await require_caller(request)
+    await check_csrf(request, caller)
+    if not wants_html(request):
+        return await _begin(request, caller, _lead_away, confirmed=True)
+    gateway = await application_of(request).gateways.get_recent(_gateway_id_of(request), caller)
+    around = await frame(request, caller)
+
+    def leave(url: str) -> Response:
+        # A redirect would be stopped by form-action 'self': browsers hold it against what follows a form too.
+        return render("leave_for_server", title=f"On to {gateway.name}", url=url, **around)
+
+    return await _begin(request, caller, leave, confirmed=True)
+
+
+def _lead_away(url: str) -> Response:
+    """Send the browser on to the authorization server."""
+    return lead_to(url, 302)
+
+
+async def _begin(request: Request, caller: Caller, lead: Callable[[str], Response], *, confirmed: bool) -> Response:
+    """Begin an authorization; ``lead`` makes the answer that leads to the URL."""
+    gateway_id = _gateway_id_of(request)
     browser = browser_cookie(request) or new_browser_cookie()
     flow_id, return_to = secrets.token_hex(16), _parse_return(request)
     account = parse_account(request.scope["query_string"]) or ""
     try:
         url = await application_of(request).start_authorization.begin(
-            gateway_id, caller, browser=browser, flow_id=flow_id, return_to=return_to, account=account
+            gateway_id,
+            caller,
+            browser=browser,
+            flow_id=flow_id,
+            return_to=return_to,
+            account=account,
+            confirmed=confirmed,
         )
-    except (NotFound, InvalidRequest, SharedConnectionMissing):
+    except (NotFound, InvalidRequest, SharedConnectionMissing, SharedConnectionUnconfirmed):
         raise  # there is nothing to begin, and nothing that trying again would change
     except LatchpinError as exc:
         exc.gateway_id, exc.return_to = gateway_id, return_to
         return answer(request, exc, announce=True, around=await frame_of_failure(request, exc))
     request.scope[FLOW_ID] = flow_id
-    response = lead_to(url, 302)
+    response = lead(url)
     set_browser_cookie(request, response, browser)
     return response
+
+
+async def _ask(request: Request, caller: Caller) -> Response:
+    """Ask whether the caller means to connect the account that all of a gateway use."""
+    application = application_of(request)
+    gateway = await application.gateways.get_recent(_gateway_id_of(request), caller)
+    return pages.confirm_shared(
+        around=await frame(request, caller),
+        gateway=gateway,
+        replaced=await application.tokens.stored_for(gateway, caller),
+        return_to=_parse_return(request),
+    )
+
+
+def _gateway_id_of(request: Request) -> str:
+    return check_gateway_id(request.path_params["gateway_id"])
 
 
 @not_in_advance
@@ -151,6 +220,7 @@ def _describe(completed: Completed) -> dict[str, Any]:
 
 FLOW_ROUTES = [  # HEAD would begin or complete a flow, and show nobody
     HotRoute("/oauth/authorize/{gateway_id}", authorize, methods=["GET"]),
+    HotRoute("/oauth/authorize/{gateway_id}", authorize_confirmed, methods=["POST"]),
     HotRoute("/oauth/callback", callback, methods=["GET"]),
     HotRoute("/oauth/callback", callback_by_post, methods=["POST"]),
     HotRoute("/oauth/callback/{gateway_id}", callback, methods=["GET"]),

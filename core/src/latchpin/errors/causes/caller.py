@@ -141,6 +141,20 @@ SHARED_CONNECTION_MISSING = Cause(
     ),
     see="the-token-is-gone",
 )
+SHARED_CONNECTION_UNCONFIRMED = Cause(
+    slug="shared-connection-unconfirmed",
+    fault="the administrator",
+    status=403,
+    title="Confirm that all will use this account",
+    public="This server is used with one account for all, and nothing shows that you mean to connect it.",
+    happened="{what}",
+    remedy="Open authorize_url in a browser and press Continue, or call with a Bearer token.",
+    meaning=(
+        "An administrator's program began to connect the account that all of a gateway use, with nothing but what a "
+        "browser sends by itself. A link could have led there, so a page asks first. A JSON answer has "
+        "`authorize_url`."
+    ),
+)
 IDENTITY_ASSERTION_REQUIRED = Cause(
     slug="identity-assertion-required",
     fault="the person",
@@ -181,6 +195,7 @@ CALLER = (
     TOO_MANY_PENDING,
     AUTHORIZATION_REQUIRED,
     SHARED_CONNECTION_MISSING,
+    SHARED_CONNECTION_UNCONFIRMED,
     IDENTITY_ASSERTION_REQUIRED,
     KEY_REFUSED,
 )
