@@ -123,6 +123,28 @@ async def test_another_workers_change_is_seen_within_a_second_and_ones_own_at_on
         assert (await there.access.get(gateway.id, CALLER)).token.stored.id != first.stored.id
 
 
+async def test_the_old_servers_token_never_meets_the_new_url(here, there, gateway, monkeypatch):
+    """The store serves the token's read first, and the gateway is changed before it serves the gateway's."""
+    records, token_was_read = here.services.records, asyncio.Event()
+    read_gateway, read_token = records.gateways.get, records.tokens.get
+
+    async def token_first(*asked):
+        try:
+            return await read_token(*asked)
+        finally:
+            token_was_read.set()
+
+    async def gateway_later(gateway_id):
+        await token_was_read.wait()
+        await lead_elsewhere(there, gateway)
+        return await read_gateway(gateway_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(records.tokens, "get", token_first)
+        patched.setattr(records.gateways, "get", gateway_later)
+        assert await seen_by(here, gateway) == "mcp2 no token"
+
+
 async def test_a_client_that_was_deleted_renews_nothing_any_more(here, there, server, origin, clock):
     gateway = await add_gateway(here, origin, client_id=None, client_secret=None)
     now = clock()

@@ -7,7 +7,8 @@ one read of gateway and token together. What holds all the same:
   anew, a person who left, a gateway that was changed or removed, other allowed users, a renewed token.
 - Only what lets a call pass is kept. What refuses one was read for it, so nobody waits for a right that they have.
 - A gateway and its token are kept as one read gave them: a token that was issued for a gateway's new server does not
-  meet its old URL.
+  meet its old URL. Nor does the old server's token meet the new URL: it is gone before the new URL is there, and for
+  ``SETTLES`` after a change the token is read once more, after the gateway.
 - An open token is in memory no longer than its entry: nothing is kept beyond ``KEPT``, asked for or not.
 """
 
@@ -29,6 +30,8 @@ __all__ = ["KEPT", "MOST_KEPT", "Access", "AccessCache"]
 
 KEPT = timedelta(seconds=1)
 """For how long what was read is used."""
+SETTLES = timedelta(minutes=1)
+"""For how long after a change a gateway's token is read after it: workers' clocks may differ, and reads may be slow."""
 MOST_KEPT = 10_000
 """How many are kept; one more takes the place of the oldest."""
 
@@ -97,7 +100,7 @@ class AccessCache:
         key = (gateway_id, caller.email, caller.account)
         self._entries.pop(key, None)
         written, now = self._writes.count, self._clock()
-        # The gateway first: where the store takes several trips, a token is never older than the gateway it comes with.
+        # In one trip, whose order is the store's: it may serve the token's read with another caller's, made before.
         found, stored = await asyncio.gather(
             self._records.gateways.get(gateway_id), self._records.tokens.get(gateway_id, caller.email, caller.account)
         )
@@ -106,7 +109,7 @@ class AccessCache:
         if gateway.auth_type == "none":
             access = Access(gateway)
         else:
-            if owner != caller.email:
+            if owner != caller.email or _was_changed(gateway, now):
                 stored = await self._records.tokens.get(gateway_id, owner, label)
             usable = None if stored is None else await self._tokens.usable(gateway, stored, caller)
             access = Access(gateway, usable, (label or "") if stored is None else stored.label)
@@ -149,3 +152,8 @@ class AccessCache:
             return
         for key in [key for key in self._entries if key[0] == gateway_id]:
             del self._entries[key]
+
+
+def _was_changed(gateway: Gateway, now: datetime) -> bool:
+    """Whether a token that was read with it may be from before a change: see ``SETTLES``."""
+    return gateway.revision > 1 and now < gateway.updated_at + SETTLES
