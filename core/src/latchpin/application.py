@@ -35,6 +35,7 @@ from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
+from latchpin.tokens.scope_rules import whose_rules
 from latchpin.tokens.service import TokenService
 from latchpin.tokens.usage import Usage
 from latchpin.workers.shared_tasks import SharedTasks
@@ -89,7 +90,6 @@ class Application:
             self.clients,
             self.tokens,
             step_up=self.step_up,
-            gates=self.gates,
             proofs=self.token_endpoint.proofs,
             pending_authorizations=self.pending_authorizations,
             recorder=self.recorder,
@@ -106,6 +106,14 @@ class Application:
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.status = GatewayStatusService(services, self.tokens)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
+
+    async def scope_ceiling(self, gateway: Gateway, caller: Caller) -> frozenset[str] | None:
+        """The only scopes that rules let be asked for, for the account or token that serves ``caller``; None: any.
+
+        Raises:
+            BackendUnavailable: it cannot be said.
+        """
+        return await self.gates.ceiling(gateway, whose_rules(self.tokens.owner_of(gateway, caller), caller))
 
     async def must_authorize(self, gateway: Gateway, caller: Caller) -> bool:
         """Whether ``caller`` gets no further at ``gateway`` before they authorize it, or enter a key, in a browser.

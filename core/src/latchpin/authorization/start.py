@@ -14,14 +14,7 @@ from latchpin.activity.recorder import FlowRecorder, FlowSpan
 from latchpin.authorization.pending import PendingAuthorizations
 from latchpin.authorization.step_up import StepUp
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import (
-    InvalidRequest,
-    RegistrationFailed,
-    ScopesBeyondCeiling,
-    SharedConnectionMissing,
-    SharedConnectionUnconfirmed,
-)
-from latchpin.gateways.gates import Gates
+from latchpin.errors import InvalidRequest, RegistrationFailed, SharedConnectionMissing, SharedConnectionUnconfirmed
 from latchpin.gateways.registry import GatewayRegistry
 from latchpin.model import COMPANY, Caller, Gateway, PendingAuthorization, StateKey
 from latchpin.model.flow_steps import Begun, Redirected, Stored
@@ -34,6 +27,7 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
+from latchpin.tokens.scope_rules import scopes_within_rules
 from latchpin.tokens.sealing import place_of
 from latchpin.tokens.service import TokenService
 from latchpin.workers.bounded import Bounded
@@ -72,7 +66,6 @@ class StartAuthorization:
         tokens: TokenService,
         *,
         step_up: StepUp,
-        gates: Gates,
         proofs: DpopProofs,
         pending_authorizations: PendingAuthorizations,
         recorder: FlowRecorder,
@@ -83,7 +76,6 @@ class StartAuthorization:
         self._clients = clients
         self._tokens = tokens
         self._step_up = step_up
-        self._gates = gates
         self._proofs = proofs
         self._pending_authorizations = pending_authorizations
         self._recorder = recorder
@@ -134,7 +126,7 @@ class StartAuthorization:
             found.require_scopes()
             wanted = await self._step_up.wanted(gateway.id, owner, account, found.metadata.issuer)
             scopes = found.cut((*found.scopes, *wanted)) if wanted else found.scopes
-            scopes = _within(scopes, await self._gates.ceiling(gateway, caller))
+            scopes = await scopes_within_rules(self._services, gateway, scopes, owner=owner, caller=caller)
             discovered = span.elapsed()
             key = None if found.metadata.dpop is None else await self._proofs.thumbprint(gateway.id)
             with self._pending_authorizations.admission.beginning(flow_id, caller.email):
@@ -277,17 +269,6 @@ class StartAuthorization:
         if pinned is not gateway:
             found.require_pinned(gateway, pinned)
             self._servers.carry(gateway, pinned)
-
-
-def _within(scopes: tuple[str, ...], ceiling: frozenset[str] | None) -> tuple[str, ...]:
-    """The scopes that may be asked for. Raises ScopesBeyondCeiling where none is left: a server gives what it likes."""
-    if ceiling is None:
-        return scopes
-    within = tuple(scope for scope in scopes if scope in ceiling)
-    if not within:
-        named = f"it names {' '.join(scopes)[:200]}" if scopes else "it names none"
-        raise ScopesBeyondCeiling(f"no scope of this gateway is within what a rule allows here: {named}")
-    return within
 
 
 def _check_authorizes(gateway: Gateway) -> None:

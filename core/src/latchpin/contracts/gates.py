@@ -64,6 +64,8 @@ class ScopeCeilings(Protocol):
     async def of(self, gateway: Gateway, caller: Caller) -> frozenset[str] | None:
         """The only scopes that may be asked for at a gateway for a caller; None: any.
 
+        Where a token serves all, ``caller.email`` is ``CLIENT_ITSELF`` or ``COMPANY``, and no rule about people holds.
+
         Raises:
             BackendUnavailable: it cannot be said; nobody is sent to the authorization server.
         """

@@ -8,6 +8,7 @@ from typing import Any
 
 from latchpin.contracts import ScopeCeilings, ToolGate, ToolGates, Verdict
 from latchpin.model import Caller, Gateway
+from latchpin.tokens.scope_rules import ceiling_for
 
 __all__ = ["Gates"]
 
@@ -34,17 +35,12 @@ class Gates:
         return _Several(tuple(found)) if len(found) > 1 else found[0] if found else None
 
     async def ceiling(self, gateway: Gateway, caller: Caller) -> frozenset[str] | None:
-        """The only scopes that may be asked for; None: any.
+        """The only scopes that rules about the caller let be asked for; None: any. See ``Application.scope_ceiling``.
 
         Raises:
             BackendUnavailable: it cannot be said.
         """
-        ceiling: frozenset[str] | None = None
-        for each in self._scopes:
-            found = await each.of(gateway, caller)
-            if found is not None:
-                ceiling = found if ceiling is None else ceiling & found
-        return ceiling
+        return await ceiling_for(self._scopes, gateway, caller)
 
     async def keep(
         self, gateway: Gateway, caller: Caller, definitions: Sequence[Mapping[str, Any]]

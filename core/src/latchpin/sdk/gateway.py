@@ -10,7 +10,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
   that belongs to it.
 - ``connections``: who is connected to what, and how that ends.
 - ``access``: gateway and usable token for a caller, as they were read at most a second ago: ``AccessCache``.
-- ``gates``: the gate between a server's tools and a caller, and the ceiling of the scopes that are asked for.
+- ``gates``: the gate between a server's tools and a caller; ``scope_ceiling`` says which scopes may be asked for.
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
   ``revoker`` has authorization servers take tokens back.
 - ``api_keys``: keys for servers without OAuth, tried and kept.

@@ -17,6 +17,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
+from latchpin.tokens.scope_rules import scopes_within_rules
 from latchpin.tokens.sealing import build_token
 
 __all__ = ["ClientGrant", "PinIssuer", "needs_browser", "require_grant", "subject_of"]
@@ -81,16 +82,18 @@ class ClientGrant:
 
         Raises:
             PluginError: nothing that is installed offers the grant.
+            ScopesBeyondCeiling: nothing may be asked for there.
             LatchpinError: what the grant needs cannot be had.
             UpstreamError: the server refused or could not be asked.
             RecordConflict: somebody else wrote one meanwhile.
         """
         found.require_scopes()
         require_grant(self._services, found.config)
+        scopes = await scopes_within_rules(self._services, gateway, found.scopes, owner=owner, caller=caller)
         found.require_pinned(gateway, await self._pin(gateway, found.metadata.issuer))
         try:
             async with asyncio.timeout(self._within):  # several servers may be asked, and a lease is held
-                client, given = await self._ask(gateway, found, caller)
+                client, given = await self._ask(gateway, found, scopes, caller)
         except TimeoutError as exc:
             raise UpstreamTimeout(f"no token within {self._within} s", sent=True) from exc
         given = replace(given, refresh_token=None)  # RFC 6749 section 4.4.3: it should not come, and is not needed
@@ -102,7 +105,7 @@ class ClientGrant:
             issuer=found.metadata.issuer,
             resource=found.resource,
             client_id=client.client_id,
-            scopes=found.scopes,
+            scopes=scopes,
             earlier=stored,
             now=self._services.clock(),
         )
@@ -120,10 +123,10 @@ class ClientGrant:
         return token
 
     async def _ask(
-        self, gateway: Gateway, found: FoundServer, caller: Caller | None
+        self, gateway: Gateway, found: FoundServer, scopes: tuple[str, ...], caller: Caller | None
     ) -> tuple[ClientCredentials, TokenGrant]:
         """Ask; a registered client that the server has forgotten is registered anew, once."""
-        services, scopes = self._services, found.scopes
+        services = self._services
         grant = services.grants[found.config.grant_type]
         request = GrantRequest(
             gateway,
@@ -142,7 +145,8 @@ class ClientGrant:
             scopes=scopes,
             bound=bound_of(gateway.id, found.metadata),
         )
-        find_client = partial(self._clients.client_for, gateway, found.metadata, services.settings.redirect_uri, scopes)
+        redirect_uri = services.settings.redirect_uri  # a client is every caller's, so rules about one do not cut it
+        find_client = partial(self._clients.client_for, gateway, found.metadata, redirect_uri, found.scopes)
         client = await find_client()
         try:
             try:

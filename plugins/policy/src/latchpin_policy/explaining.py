@@ -111,7 +111,7 @@ async def explain(application: Application, email: str, tool: str, gateways: Seq
 
 
 async def _at(application: Application, gateway: Gateway, caller: Caller, tool: str) -> AtGateway:
-    ceiling = await application.gates.ceiling(gateway, caller)
+    ceiling = await application.scope_ceiling(gateway, caller)
     scopes = None if ceiling is None else tuple(sorted(ceiling))
     enters = may_use(gateway, caller)
     if not enters:
