@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from latchpin.model import COMPANY
 
 from tests.accounts.conftest import ADMIN, ALICE, ASKED, BOB, NEEDS, SUCCESS, Server, said
-from tests.providers import sign_in
+from tests.providers import faults, sign_in
 from tests.support.gateway_in_process import BASE
 
 pytestmark = pytest.mark.needs(*NEEDS)
@@ -119,6 +120,23 @@ async def test_the_page_says_that_nobody_has_connected_it(shared, gateway):
         page = await browser.open(f"{BASE}/oauth/authorize/{shared.id}")
     assert "Nobody has connected an account yet." in page.text
     assert "It replaces" not in page.text
+
+
+async def test_only_an_administrator_has_more_scopes_asked_for(ready: Server, provider):
+    async def wanted() -> list[str]:
+        provider.heal()
+        led = await ready.api("GET", "/oauth/authorize/{id}", ADMIN)
+        return parse_qs(urlsplit(led.headers["location"]).query).get("scope", [""])[0].split()
+
+    missing = faults.status(403, www_authenticate='Bearer error="insufficient_scope", scope="mcp:write"')
+    provider.arm("mcp", missing)
+    assert "enters the scopes on the gateway" in await ready.who(BOB)
+    fetched = await ready.api("POST", "/oauth/fetch-tools/{id}", BOB)
+    assert "enters the scopes on the gateway" in fetched.text
+    assert "mcp:write" not in await wanted()
+    provider.arm("mcp", missing)
+    assert "wants more rights" in await ready.who(ADMIN)
+    assert "mcp:write" in await wanted()
 
 
 async def connect_tool(server: Server, email: str) -> str:

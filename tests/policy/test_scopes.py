@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -123,6 +124,8 @@ async def test_the_account_of_all_is_cut_by_the_rules_about_everyone_whoever_con
         {"effect": "scopes", "scopes": "mcp:admin", "who": [ADMIN]},
         {"effect": "scopes", "scopes": "mcp:read mcp:admin"},
     )
-    assert asked(await authorize(gateway, entry, ADMIN)) == BOTH
+    bearer = await gateway.application.signed_tokens.create_bearer(ADMIN, True, timedelta(days=1))
+    async with gateway.client(None, Authorization=f"Bearer {bearer}") as client:
+        assert asked(await client.get(f"{BASE}/oauth/authorize/{entry}")) == BOTH
     there = await gateway.application.gateways.get_any(entry)
     assert await gateway.application.scope_ceiling(there, Caller(ADMIN, is_admin=True)) == set(BOTH)

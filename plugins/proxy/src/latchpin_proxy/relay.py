@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from latchpin.errors import AuthorizationRequired, UpstreamUnreadable
-from latchpin.model import Caller, Gateway
+from latchpin.model import COMPANY, Caller, Gateway
 from latchpin.sdk.gateway import Access, Application, UsableToken, needs_browser
 from latchpin.sdk.oauth import Challenge, parse_challenge
 from latchpin.sdk.outbound import (
@@ -210,13 +210,16 @@ class Relay:
         """Step-up (MCP authorization): note the scopes for the next authorization, and ask for it, three times."""
         host, shown = host_of(request.gateway.url), " ".join(scopes)[:200]
         detail = f"{host} wants the scopes {shown!a}" if shown else f"{host} wants more scopes, and does not say which"
-        ceiling = await self._application.gates.ceiling(request.gateway, request.caller)
+        ceiling = await self._application.scope_ceiling(request.gateway, request.caller)
         if ceiling is not None and not ceiling.issuperset(scopes):
             raise ScopesNotAllowed(f"{detail}, and a rule allows {' '.join(sorted(ceiling))[:200]!a} at most")
         if token is None or not needs_browser(request.gateway):
             raise ServerRefused(detail, remedy="An administrator enters the scopes on the gateway.")
         if request.gateway.auth_type == "api_key":
             raise ServerRefused(detail, remedy="Enter another key, which the server's operator gives more rights.")
+        if token.stored.app_user_email == COMPANY and not request.caller.is_admin:
+            remedy = "An administrator enters the scopes on the gateway and connects it again."
+            raise ServerRefused(detail, remedy=remedy)
         if not await self._step_up.note(token.stored, scopes, operation=_operation(request)):
             raise ServerRefused(f"{detail}, and three authorizations did not give it what it wants")
         url = self._application.services.settings.authorize_url(request.gateway.id, token.stored.label)

@@ -12,7 +12,7 @@ from latchpin.errors import AccessRefused, TokenRefused, UpstreamError
 from latchpin.errors.causes.upstream import AT_MCP_SERVER
 from latchpin.gateways.gates import Gates
 from latchpin.gateways.tools.listing import LeftOut, Listing
-from latchpin.model import Caller, Gateway, StoredToken, StoredTool
+from latchpin.model import COMPANY, Caller, Gateway, StoredToken, StoredTool
 from latchpin.model.flow_steps import ToolsFetched
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
@@ -142,21 +142,21 @@ class Toolbox:
 
     async def _list(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Listing:
         if token is None:
-            return await self._ask(gateway, None)
+            return await self._ask(gateway, caller, None)
         try:
-            return await self._ask(gateway, token)
+            return await self._ask(gateway, caller, token)
         except TokenRefused as exc:
             if exc.error != INVALID_TOKEN:
                 raise
         renewed = await self._tokens.renew(gateway, caller, token.stored)
         try:
-            return await self._ask(gateway, renewed)
+            return await self._ask(gateway, caller, renewed)
         except TokenRefused as exc:
             if exc.error != INVALID_TOKEN or not needs_browser(gateway):
                 raise
             raise self._tokens.refused(gateway, caller, renewed.stored, exc) from exc
 
-    async def _ask(self, gateway: Gateway, token: UsableToken | None) -> Listing:
+    async def _ask(self, gateway: Gateway, caller: Caller, token: UsableToken | None) -> Listing:
         from latchpin.gateways.tools.sdk import list_tools  # noqa: PLC0415  the mcp SDK costs 23 MB: only where tools are fetched
 
         try:
@@ -169,14 +169,16 @@ class Toolbox:
                 and gateway.oauth is not None
                 and needs_browser(gateway)
             ):
-                await self._want_more(exc, token.stored)
+                await self._want_more(exc, token.stored, caller)
             raise
 
-    async def _want_more(self, exc: AccessRefused, refused: StoredToken) -> None:
+    async def _want_more(self, exc: AccessRefused, refused: StoredToken, caller: Caller) -> None:
         """Step-up: note the scopes that are missing, so that authorizing again asks for them, three times."""
         if exc.error != INSUFFICIENT_SCOPE:
             return
-        if await self._note_missing(refused, exc.scopes, operation=OPERATION):
+        if refused.app_user_email == COMPANY and not caller.is_admin:
+            exc.remedy = "An administrator enters the scopes on the gateway and connects it again."
+        elif await self._note_missing(refused, exc.scopes, operation=OPERATION):
             exc.remedy = "Authorize again, which asks for those scopes too; then fetch the tools again."
         else:
             exc.remedy = "Three authorizations did not give the server what it wants: ask the server's operator."
