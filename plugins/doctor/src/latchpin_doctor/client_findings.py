@@ -139,14 +139,13 @@ class ClientFindings:
         self, kept: RegisteredClient, found: FoundServer, redirect_uri: str
     ) -> Callable[[], Awaitable[str]]:
         async def apply() -> str:
-            clients = self.services.records.clients
-            await clients.delete(kept.id)
+            await self.application.clients.drop(self.gateway.id, kept.issuer, client_id=kept.client_id)
             try:
                 client = await self.application.clients.client_for(
                     self.gateway, found.metadata, redirect_uri, found.scopes
                 )
             except LatchpinError:
-                await clients.put(kept)  # better the one that may still serve some than none
+                await self.services.records.clients.put(kept)  # better the one that may still serve some than none
                 raise
             return f"the client is {client.client_id} now."
 
