@@ -32,8 +32,9 @@ FIRST_ENTRY = 2
 forgotten meanwhile."""
 
 
-BESIDE = ("core_kept.delete(lease:", "policy_")
-"""A lease given back, for which nobody waits; the groups that people are in, which one read a second has for all."""
+BESIDE = ("core_kept.delete(lease:", "core_flows.put_all(", "policy_")
+"""A lease given back and the history of flows, for which nobody waits; the groups that people are in, which one read a
+second has for all."""
 
 
 def _is_beside(asked: str) -> bool:
