@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, CallObserver, Check, Command, Every, Gauge, Recorder
+from latchpin.contracts import BackgroundTask, CallObserver, Check, Command, Every, Gauge, NavigationEntry, Recorder
 
 if TYPE_CHECKING:
     from latchpin.contracts import CheckContext, Finding
@@ -25,7 +25,9 @@ __all__ = [
     "latchpin_checks",
     "latchpin_commands",
     "latchpin_gauges",
+    "latchpin_navigation",
     "latchpin_recorders",
+    "latchpin_routes",
     "trim_in_turn",
 ]
 
@@ -141,6 +143,19 @@ def latchpin_background_tasks() -> Sequence[latchpin.Backend[AuditSettings, Back
     from latchpin_audit.settings import AuditSettings  # noqa: PLC0415  loaded when asked for
 
     return [latchpin.Backend("audit-trim", "removing old entries of the audit log", AuditSettings, _open_trimming)]
+
+
+@latchpin.hookimpl
+def latchpin_routes() -> Sequence[str]:
+    """Offer the API and the page."""
+    return ["latchpin_audit.routes:router", "latchpin_audit.pages:router"]
+
+
+@latchpin.hookimpl
+def latchpin_navigation() -> Sequence[NavigationEntry]:
+    """Link to the page."""
+    about = "Who did what, and who called which tool, where calls are recorded."
+    return [NavigationEntry("Audit log", "/admin/audit", about, group="activity", admin_only=True, rank=40)]
 
 
 @latchpin.hookimpl

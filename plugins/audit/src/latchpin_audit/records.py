@@ -78,6 +78,11 @@ class AuditRecords:
         """At most ``limit`` entries whose number is greater than ``after``, in their order."""
         return [_entry(held) for held in await self._documents.scan(ID_INDEX, Span(_id(after + 1)), limit=limit)]
 
+    async def list_newest(self, *, before: int = 0, limit: int) -> builtins.list[AuditEntry]:
+        """At most ``limit`` entries whose number is lower than ``before``, the newest first; 0: of all."""
+        within = Span("", _id(before)) if before else Span()
+        return [_entry(held) for held in await self._documents.scan(ID_INDEX, within, limit=limit, newest_first=True)]
+
     async def purge(self, *, through: int) -> int:
         """Remove the entries up to the number ``through``, but never the last one. Return how many."""
         newest = await self.last()
