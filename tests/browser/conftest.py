@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from latchpin_demo.authorization_server import PASSWORD, USERS
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, expect, sync_playwright
 
 from tests.servers import Reservation, ServerProcess, latchpin_command, run_latchpin
 from tests.servers.gateway import clean_environment
@@ -89,6 +89,12 @@ def press(page: Page, name: str) -> None:
     """Press the one button or link of that name."""
     exact = re.compile(rf"^{re.escape(name)}$")
     page.get_by_role("button", name=exact).or_(page.get_by_role("link", name=exact)).click()
+
+
+def press_to_close(window: Page) -> None:
+    """Have a window close itself, which it may do before the press has ended."""
+    with window.expect_event("close"), contextlib.suppress(Error):
+        press(window, "Close this window")
 
 
 def card_of(page: Page, name: str) -> Locator:

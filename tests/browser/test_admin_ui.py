@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SUCCESS, allow, card_of, open_gateways, press, sign_in_at_provider, slow_server
+from tests.browser.conftest import (
+    SUCCESS,
+    allow,
+    card_of,
+    open_gateways,
+    press,
+    press_to_close,
+    sign_in_at_provider,
+    slow_server,
+)
 
 ADMIN = "boss@example.com"
 SOMEBODY = "walker@example.com"
@@ -158,8 +167,7 @@ def test_the_window_tells_its_own_origin_alone_and_offers_to_close(visit, demo, 
     message = {"outcome": "connected", "gateway": demo.gateway_id}
     assert page.evaluate("heard") == [{"origin": demo.origin, "data": message}]
     expect(page.get_by_role("status")).to_have_text(f"{NAME}: Connected")
-    with window.expect_event("close"):
-        press(window, "Close this window")
+    press_to_close(window)
 
 
 def test_a_failure_in_the_window_is_shown_there_and_told(visit, demo, watch):

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.api_keys.keyed_server import KeyedServer, start_keyed
 from tests.browser.appearance import grave_findings, low_contrasts, small_targets, too_wide
-from tests.browser.conftest import card_of, press
+from tests.browser.conftest import card_of, press, press_to_close
 
 ADMIN, SOMEBODY = "keeper@example.com", "bearer-of-keys@example.com"
 KEY = "sk-browser-0123456789"
@@ -68,8 +68,7 @@ def test_a_key_is_entered_in_a_window_replaced_and_removed(visit, demo, keyed):
     expect(window).to_have_title("The key works")
     expect(window.locator(".lead")).to_contain_text("took the key, and offers 2 tools with it.")
     expect(card.locator(".status")).to_have_text("Connected")  # in the page that was open all the while
-    with window.expect_event("close"):
-        press(window, "Close this window")
+    press_to_close(window)
     expect(card).to_contain_text("Key entered")
     press(page, f"Fetch Tools of {name}")
     expect(page.locator(".lead")).to_have_text("Successfully fetched and created 2 tools")
