@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import errno
+import gc
 import io
 import json
 import logging
@@ -69,14 +70,15 @@ class Sink:
     def __init__(self):
         self.kept, self.fails, self.closed = [], None, False
         self.hangs: asyncio.Event | None = None
+        self.failures = asyncio.Event()
 
     async def write(self, records):
         if self.hangs is not None:
             await self.hangs.wait()
         if self.fails is not None:
+            self.failures.set()
             raise self.fails
         self.kept += [record.name for record in records]
-        return 0
 
     async def close(self):
         self.closed = True
@@ -221,6 +223,24 @@ async def test_with_strict_a_call_waits_until_its_record_is_kept_but_not_for_eve
     sink.fails = None
     await calls._outbox.close()
     assert {"kept", "late", "full"} == set(sink.kept)
+
+
+async def test_a_call_that_is_told_at_once_that_nothing_goes_leaves_nothing_unheard(caplog):
+    """asyncio logs a failure that nobody waited for, with its traceback: one for each call."""
+    sink, failed = Sink(), asyncio.Event()
+    outbox = Outbox(sink, 10, strict=True, on_trouble=lambda _: failed.set())
+    sink.fails = BackendUnavailable("no store")
+    outbox.put(record_of("first"))
+    await failed.wait()
+    with pytest.raises(CallNotKept, match="no store"):
+        await outbox.keep(record_of("second"))
+    sink.failures.clear()
+    await sink.failures.wait()
+    sink.fails = None
+    await outbox.close()
+    gc.collect()
+    assert sink.kept == ["first", "second"]
+    assert "never retrieved" not in caplog.text
 
 
 async def test_what_could_not_be_recorded_is_told_to_all_workers():

@@ -62,7 +62,7 @@ async def test_what_is_answered_is_kept_and_what_cannot_be_kept_is_not_answered(
         assert "the secret" in answer.text
         assert await kept() == ["ok"]
 
-        async def fail(_sink: ChainSink, _records: Sequence[CallRecord]) -> int:
+        async def fail(_sink: ChainSink, _records: Sequence[CallRecord]) -> None:
             raise BackendUnavailable("the store is away")
 
         with strict.context() as broken:

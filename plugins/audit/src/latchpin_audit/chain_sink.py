@@ -28,7 +28,7 @@ class ChainSink:
     def __init__(self, log: AuditLog) -> None:
         self._audit = log
 
-    async def write(self, records: Sequence[CallRecord]) -> int:
+    async def write(self, records: Sequence[CallRecord]) -> None:
         """Keep them, in one piece. A person whose key cannot be opened stays unnamed.
 
         Raises:
@@ -36,7 +36,6 @@ class ChainSink:
         """
         people = {email: await self._name(email) for email in {record.who for record in records}}
         await self._audit.append([_note(record, people[record.who]) for record in records])
-        return 0
 
     async def close(self) -> None:
         """Let it be written."""

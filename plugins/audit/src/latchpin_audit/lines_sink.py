@@ -50,10 +50,9 @@ class LinesSink:
                 raise SettingsError(text, public=text, remedy="Name a file that the gateway's user can write.") from exc
         self._thread = OwnThread("latchpin-audit-lines")
 
-    async def write(self, records: Sequence[CallRecord]) -> int:
+    async def write(self, records: Sequence[CallRecord]) -> None:
         """Write them. Raises OSError."""
         await self._thread.run(lambda: self._write([write_line(record) for record in records]))
-        return 0
 
     async def close(self) -> None:
         """Close the file, once what hangs has ended."""

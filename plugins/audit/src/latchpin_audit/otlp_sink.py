@@ -57,12 +57,11 @@ class OtlpSink:
         self._exporter = OTLPLogExporter()
         self._thread = OwnThread("latchpin-audit-otlp")
 
-    async def write(self, records: Sequence[CallRecord]) -> int:
+    async def write(self, records: Sequence[CallRecord]) -> None:
         """Send them. Raises OSError: the collector did not take them."""
         batch = [ReadableLogRecord(_log_record(record), self._resource, self._scope) for record in records]
         if await self._thread.run(lambda: self._exporter.export(batch)) is not LogRecordExportResult.SUCCESS:
             raise ConnectionError("the collector does not take them (OTEL_EXPORTER_OTLP_ENDPOINT)")
-        return 0
 
     async def close(self) -> None:
         """End what is being sent."""

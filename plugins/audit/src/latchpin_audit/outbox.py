@@ -37,8 +37,8 @@ TOLD_EVERY = 60.0
 class Sink(Protocol):
     """Where records go."""
 
-    async def write(self, records: Sequence[CallRecord]) -> int:
-        """Keep ``records``, in their order; return how many can never be kept, and are not.
+    async def write(self, records: Sequence[CallRecord]) -> None:
+        """Keep ``records``, in their order.
 
         Raises:
             LatchpinError, OSError: it does not go now; some may be kept. It is tried again with all.
@@ -106,13 +106,15 @@ class Outbox:
         Raises:
             CallNotKept: it is not, within ``KEPT_WITHIN``. It may be later.
         """
-        waiting = _Waiting(record, asyncio.get_running_loop().create_future())
-        reason = self.trouble.reason
-        if waiting.kept is None or not self._take(waiting) or reason:
-            raise CallNotKept(reason or "too many records wait")
+        if reason := self.trouble.reason:
+            self.put(record)  # it is written when that goes again; nobody waits for it
+            raise CallNotKept(reason)
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._take(_Waiting(record, kept)):
+            raise CallNotKept("too many records wait")
         try:
             async with asyncio.timeout(KEPT_WITHIN):
-                await waiting.kept
+                await kept
         except TimeoutError:
             raise CallNotKept(f"it was not written within {KEPT_WITHIN:g} s") from None
 
@@ -163,7 +165,7 @@ class Outbox:
         """Write a batch; False: it has to be tried again."""
         error: Exception | None = None
         try:
-            lost = await self.sink.write([each.record for each in batch])
+            await self.sink.write([each.record for each in batch])
         except (LatchpinError, OSError) as exc:
             reason = (exc.detail or exc.public) if isinstance(exc, LatchpinError) else str(exc)
             self._failed(reason)
@@ -172,12 +174,12 @@ class Outbox:
             return False
         except Exception as exc:  # noqa: BLE001  a record that nobody can write must not hold up all others
             _log.exception("%d records of MCP calls cannot be written", len(batch))
-            lost, error = len(batch), CallNotKept(type(exc).__name__)
+            error = CallNotKept(type(exc).__name__)
         del self._waiting[: len(batch)]
         for each in batch:
             each.tell(error)
-        if lost:
-            self._drop(lost, "they cannot be written")
+        if error is not None:
+            self._drop(len(batch), "they cannot be written")
         self._goes()
         return True
 
