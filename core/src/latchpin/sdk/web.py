@@ -17,8 +17,9 @@ macros that pages share: crumbs, tables that a phone stacks, a search, what an e
 in words for them. ``WITH_SCRIPTS`` are the headers of a page with script files of this origin. ``mcp_url_of`` says
 where MCP clients reach a gateway.
 
-Programs: ``wants_html`` says whether a browser asks for a page. What the API answers is a ``Document``, whose members
-may be of the types ``Id`` and ``Moment``; ``HTML`` describes that a page is there too.
+Programs: ``wants_html`` says whether a browser asks for a page. ``read_json`` reads the body of a request. What the API
+answers is a ``Document``, whose members may be of the types ``Id`` and ``Moment``; ``HTML`` describes that a page is
+there too.
 
 Failures: raise an error of ``latchpin.errors``, and the gateway answers with a page or a problem document (RFC 9457).
 ``problems`` describes those of a route for ``/openapi.json``. Where the answer has begun already, ``tell_failure`` logs
@@ -57,6 +58,7 @@ from latchpin.web.errors import answer_program, tell_failure, wants_html
 from latchpin.web.frame import frame, frame_for_anybody, mcp_url_of
 from latchpin.web.hosts import FORWARDING, read_header
 from latchpin.web.identity import require_admin, require_caller, services_of
+from latchpin.web.json_bodies import read_json
 from latchpin.web.limits import StreamingRoute
 from latchpin.web.mcp_router import make_mcp_router
 from latchpin.web.moments import TimeShown
@@ -93,6 +95,7 @@ __all__ = [
     "parse_account",
     "problems",
     "read_header",
+    "read_json",
     "render",
     "render_text",
     "require_admin",

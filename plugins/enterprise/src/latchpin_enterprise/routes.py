@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -10,7 +9,7 @@ from latchpin.errors import InvalidRequest, NotFound
 from latchpin.model import JWT_BEARER, Caller, IdentityAssertion, IdentityProvider
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.settings import load
-from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, WritingCaller, problems
+from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, WritingCaller, problems, read_json
 from pydantic import BaseModel, ConfigDict, Field
 
 from latchpin_enterprise.entry import is_workloads
@@ -70,7 +69,7 @@ async def put_assertion(
 ) -> dict[str, Any]:
     """Keep the caller's own ID token, sealed, until it expires: the gateway gets tokens with it."""
     services, provider = application.services, await _provider(application, gateway_id, caller)
-    token = _id_token(await request.body())
+    token = _id_token(await read_json(request))
     assertion = parse_identity_assertion(
         token, issuer=provider.issuer, client_id=provider.client_id, now=services.clock()
     )
@@ -117,11 +116,7 @@ async def _provider(application: Application, gateway_id: str, caller: Caller) -
     return provider_of(gateway, load(EnterpriseSettings), application.services.cipher)
 
 
-def _id_token(body: bytes) -> str:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequest("the body is not JSON") from exc
+def _id_token(document: object) -> str:
     token = document.get("id_token") if isinstance(document, dict) else None
     if not isinstance(token, str):
         raise InvalidRequest('the body must be a JSON object such as {"id_token": "..."}')

@@ -31,7 +31,6 @@ WHOLE = timedelta(seconds=30)
 """When everything is read again though nothing seems to have changed: a worker may have died between two writes."""
 MOST_RULES, MOST_GROUPS = 2_000, 2_000
 _ATTEMPTS = 5
-_TRIES = 50
 _MEMBERS = ("effect", "who", "gateway", "tools", "when", "scopes", "note")
 
 

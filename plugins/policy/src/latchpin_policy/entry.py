@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from latchpin.errors import InvalidRequest
 from latchpin.model import GROUP, write_group
 from latchpin.sdk.gateway import AllowedUsers, is_id
+from latchpin.sdk.oauth import is_scope
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from latchpin_policy.group import PeopleGroup
@@ -45,7 +46,7 @@ def _check_pattern(value: str) -> str:
 
 
 def _check_scope(value: str) -> str:
-    if not value or not value.isascii() or not value.isprintable() or any(char in ' "\\' for char in value):
+    if not is_scope(value):
         raise ValueError("must be a scope: visible ASCII without blank, quote or backslash (RFC 6749 section 3.3)")
     return value
 

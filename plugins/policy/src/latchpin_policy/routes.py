@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from latchpin.errors import InvalidRequest
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json
 from pydantic import BaseModel
 
 from latchpin_policy.book import Book, open_book
@@ -179,8 +177,4 @@ async def _known(application: Application, caller: Caller) -> set[str]:
 
 
 async def _read(request: Request, model: type[BodyT]) -> BodyT:
-    try:
-        document: object = json.loads(await request.body())
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequest("the body is not JSON") from exc
-    return parse_body(model, document)
+    return parse_body(model, await read_json(request))

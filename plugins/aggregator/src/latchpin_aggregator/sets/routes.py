@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from latchpin.errors import InvalidRequest
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingAdmin, problems
+from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingAdmin, problems, read_json
 
 from latchpin_aggregator.sets.directory import describe_set, open_sets
 from latchpin_aggregator.sets.documents import SetDocument, SetList, SetRemoved
@@ -97,8 +95,4 @@ async def _describe(found: list[GatewaySet], application: Application, caller: C
 
 
 async def _read(request: Request) -> SetBody:
-    try:
-        document: object = json.loads(await request.body())
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequest("the body is not JSON") from exc
-    return parse_set_body(document)
+    return parse_set_body(await read_json(request))

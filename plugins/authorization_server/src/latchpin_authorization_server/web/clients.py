@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from latchpin.errors import InvalidRequest
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json
 
 from latchpin_authorization_server.clients.entered import KeptClients, describe_client
 from latchpin_authorization_server.clients.entry import ClientEntry, parse_entry
@@ -62,11 +60,7 @@ async def enter_mcp_client(
     request: Request, response: Response, caller: WritingAdmin, application: CurrentApplication
 ) -> dict[str, Any]:
     """Enter a client that people sign in with, or a service that acts as somebody. Its secret is told this once."""
-    try:
-        document = json.loads(await request.body())
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequest("the body is not JSON") from exc
-    entered = await (await clients_of(application)).enter(parse_entry(document), caller)
+    entered = await (await clients_of(application)).enter(parse_entry(await read_json(request)), caller)
     client_id = entered.stored.client.id
     response.headers["location"] = f"{application.services.settings.base_url}/oauth2/clients/{client_id}"
     response.headers["cache-control"] = "no-store"
