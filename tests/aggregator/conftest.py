@@ -86,6 +86,19 @@ class Sure(BaseModel):
 
 def build_server(backstage: Backstage) -> MCPServer[None]:
     server: MCPServer[None] = MCPServer("inner", log_level="WARNING")
+    add_tools(server, backstage)
+
+    @server.tool()
+    async def fail() -> str:
+        """Never works."""
+        raise ValueError("it broke")
+
+    add_more(server)
+    return server
+
+
+def add_tools(server: MCPServer[None], backstage: Backstage) -> None:
+    """What each of these servers can do: answer, report its progress, and be cancelled."""
 
     @server.tool()
     async def shout(text: str) -> str:
@@ -111,14 +124,6 @@ def build_server(backstage: Backstage) -> MCPServer[None]:
             backstage.cancelled.set()
             raise
         return ""
-
-    @server.tool()
-    async def fail() -> str:
-        """Never works."""
-        raise ValueError("it broke")
-
-    add_more(server)
-    return server
 
 
 def add_more(server: MCPServer[None]) -> None:

@@ -7,7 +7,6 @@ silent, one dead, one that refuses everybody with 401, one with 403.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.util
 import socket
@@ -16,12 +15,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from latchpin_demo.loopback import bind, url_of
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.resolve import Elicit, ListRoots, Resolve, Sample
 from mcp_types import CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
-from pydantic import BaseModel
 
-from tests.aggregator.conftest import ERAS, Backstage, Server, start_server
+from tests.aggregator.conftest import ERAS, Backstage, Server, Sure, add_tools, start_server
 from tests.api_keys.conftest import HEADER, KEY
 from tests.api_keys.keyed_server import start_keyed
 from tests.providers import start_demo_provider, start_fault_switch
@@ -73,10 +71,6 @@ def _auth(slug: str) -> dict[str, Any]:
 # -- an official server, with all that a tool can do ---------------------------------------------------------------
 
 
-class Sure(BaseModel):
-    sure: bool
-
-
 def ask_person() -> Elicit[Sure]:
     return Elicit("Sure?", Sure)
 
@@ -91,31 +85,7 @@ def ask_roots() -> ListRoots:
 
 def build_official(backstage: Backstage) -> MCPServer[None]:
     server: MCPServer[None] = MCPServer("official", log_level="WARNING")
-
-    @server.tool()
-    def shout(text: str) -> str:
-        """Make it loud."""
-        return text.upper() + "!"
-
-    @server.tool()
-    async def climb(steps: int, ctx: Context) -> str:
-        """Report each step."""
-        for step in range(1, steps + 1):
-            await ctx.report_progress(step, steps, f"step {step}")
-            await ctx.info(f"at {step}")
-        return f"{steps} steps"
-
-    @server.tool()
-    async def wait(ctx: Context) -> str:
-        """Wait for ever."""
-        await ctx.report_progress(0, 1, "waiting")
-        backstage.begun.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            backstage.cancelled.set()
-            raise
-        return ""
+    add_tools(server, backstage)
 
     @server.tool()
     async def confirm(sure: Annotated[Sure, Resolve(ask_person)]) -> str:
