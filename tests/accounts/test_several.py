@@ -186,7 +186,7 @@ async def test_leaving_ends_all_accounts(both, provider):
     assert len(provider.asked("revoke")) == 2
 
 
-async def test_more_scopes_are_asked_for_the_account_that_missed_them(both, gateway, provider):
+async def test_more_scopes_are_asked_for_the_account_that_missed_them(both, provider):
     challenge = 'Bearer error="insufficient_scope", scope="mcp:write"'
     provider.arm("mcp", faults.status(403, www_authenticate=challenge))
     assert "wants more rights" in await both.who(query=WORK)

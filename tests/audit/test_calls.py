@@ -190,7 +190,7 @@ async def test_what_hangs_holds_nobody_up_and_what_is_too_much_is_dropped_and_to
     assert sink.closed
 
 
-async def test_a_record_that_nobody_can_write_holds_up_no_other(caplog):
+async def test_a_record_that_nobody_can_write_holds_up_no_other():
     sink = Sink()
     sink.fails = UnicodeEncodeError("utf-8", "x", 0, 1, "poison")
     dropped = asyncio.Event()
@@ -306,7 +306,7 @@ async def test_a_disk_that_is_full_leaves_no_torn_record(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_pipe_that_nobody_reads_holds_up_neither_calls_nor_the_end(tmp_path, caplog):
+async def test_a_pipe_that_nobody_reads_holds_up_neither_calls_nor_the_end(tmp_path):
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

@@ -82,7 +82,7 @@ async def test_who_has_no_token_may_be_sent_there_unless_they_declined(refusals,
     assert await helps(refusals, *place(token), token)
 
 
-async def test_other_scopes_are_another_refusal_and_the_same_ones_are_not(refusals, token, clock):
+async def test_other_scopes_are_another_refusal_and_the_same_ones_are_not(refusals, token):
     second, third, fourth = (replace(token, flow_id=letter * 32) for letter in "bcd")
     assert await helps(refusals, *place(token), token)
     assert await helps(refusals, *place(token), second, wanted=("write",))

@@ -183,7 +183,7 @@ def test_numbers_and_words_are_written_as_they_are():
     assert (values["PROXY_HELD_BYTES"], values["AUDIT_LOG"]) == ("4194304", "false")
 
 
-def test_a_secret_is_in_no_variable(tmp_path):
+def test_a_secret_is_in_no_variable():
     made = rendered(*URL, *OWN_VALUES)
     assert made["Secret"]["stringData"] == {"AUTH_ENCRYPTION_SECRET": "hidden-value"}
     assert "hidden-value" not in str(made["Deployment"]) + str(made["Job"])

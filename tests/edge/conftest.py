@@ -1,4 +1,4 @@
-"""A gateway with nginx in front, as a deployer runs them: nginx from the wheel, told by `latchpin edge watch`."""
+"""A gateway with nginx or Envoy in front, as a deployer runs them: from the wheel, told by `latchpin edge watch`."""
 
 from __future__ import annotations
 

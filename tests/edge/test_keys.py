@@ -53,9 +53,7 @@ async def test_a_key_goes_up_in_its_own_field_alone(keeping: Edge):
         async with keeping.gateway.api() as admin:
             changed = {"api_key": {"header": "X-Other-Key", "prefix": "Key "}}
             assert (await admin.put(f"/gateways/{gateway}", json=changed)).status_code == 200
-        await enter(
-            keeping, gateway, SECOND
-        )  # at once: until it knows of the change, the data plane goes by what it keeps
+        await enter(keeping, gateway, SECOND)  # at once: the data plane goes by what it keeps until it is told
         async with asyncio.timeout(DEADLINE):
             while f"Key {SECOND}" not in server.shown("x-other-key"):
                 await keeping.call(gateway)

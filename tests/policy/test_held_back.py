@@ -82,7 +82,7 @@ async def test_administrators_are_people_too(place: Place, server: Recorded):
     assert server.calls == []
 
 
-async def test_an_allow_rule_for_a_group_lets_its_members_have_that_alone(place: Place, server: Recorded):
+async def test_an_allow_rule_for_a_group_lets_its_members_have_that_alone(place: Place):
     gateway, entry = place
     gateway.clock.stop()
     await group(gateway, "readers", ALICE)
@@ -387,10 +387,7 @@ async def test_a_list_that_is_too_long_to_be_read_does_not_pass(place: Place, se
 # -- what is told -----------------------------------------------------------------------------------------
 
 
-async def test_the_operator_reads_which_rule_decided_and_the_program_does_not(
-    environment: pytest.MonkeyPatch, place: Place, server: Recorded, log: Any
-):
-    del environment
+async def test_the_operator_reads_which_rule_decided_and_the_program_does_not(place: Place, log: Any):
     (made,) = await rules(place[0], {"effect": "deny", "tools": "delete_note", "note": "no"})
     async with at_its_own(place) as program:
         answer = await program.call("delete_note")

@@ -231,7 +231,7 @@ async def test_a_store_gives_gateway_and_token_in_one_trip(here, gateway, monkey
     assert trips == [2]
 
 
-async def test_the_gateways_own_token_is_dropped_for_everybody_when_it_is_renewed(here, server, origin):
+async def test_the_gateways_own_token_is_dropped_for_everybody_when_it_is_renewed(here, origin):
     gateway = await add_gateway(here, origin, grant_type="client_credentials", authorization_url=None)
     first = await here.tokens.token_for(gateway, CALLER)
     assert first.stored.app_user_email == CLIENT_ITSELF
@@ -277,7 +277,7 @@ async def test_what_was_read_before_a_write_of_this_worker_ended_is_not_kept(her
     assert await seen_by(here, gateway) == "mcp no token"
 
 
-async def test_a_write_that_failed_may_have_happened(here, gateway, monkeypatch):
+async def test_a_write_that_failed_may_have_happened(here, gateway):
     await seen_by(here, gateway)
     token = await here.services.records.tokens.get(gateway.id, ALICE)
     with pytest.raises(Exception, match=r"changed|replaced"):

@@ -121,7 +121,7 @@ def test_the_ways_to_be_known_have_the_names_of_the_settings(monkeypatch, reques
     assert named == schemes.keys()
 
 
-def test_the_hot_path_is_described_and_stays_hot(monkeypatch, document):
+def test_the_hot_path_is_described_and_stays_hot(document):
     assert {"/oauth/authorize/{gateway_id}", "/oauth/callback", "/oauth/callback/{gateway_id}"} <= document[
         "paths"
     ].keys()
