@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from latchpin.model import Caller
+from latchpin.sdk.gateway import parse_body
 from latchpin_demo.loopback import bind, url_of
 from latchpin_policy.book import Book, open_book
-from latchpin_policy.entry import GroupBody, RuleBody, parse_body
+from latchpin_policy.entry import GroupBody, RuleBody
 from latchpin_policy.rule import Rule
 
 from tests.proxy.conftest import read, reply

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from latchpin.contracts import Verdict
 from latchpin.errors import InvalidRequest
 from latchpin.model import Caller
-from latchpin_policy.entry import GroupBody, RuleBody, build_rule, change_rule, parse_body, parse_group_name
+from latchpin.sdk.gateway import parse_body
+from latchpin_policy.entry import GroupBody, RuleBody, build_rule, change_rule, parse_group_name
 from latchpin_policy.gate import NOTHING_ALLOWS, NOTHING_SAYS, RuleGate
 from latchpin_policy.group import PeopleGroup
 from latchpin_policy.names import matches

@@ -39,14 +39,15 @@ one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` o
 ``Revocation`` what a server said of one of its tokens.
 
 ``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
-``describe_gateway`` shows it without secrets. ``find_named`` finds gateways as people name them: by id, by name, or by
-the first digits of an id. ``may_use`` says whether a caller may know of a gateway; ``is_allowed`` says the same of
-whatever else has such a list of people, which ``AllowedUsers`` reads, as a type of pydantic's. ``needs_browser`` says
-whether only a person in a browser gets a token; ``subject_of`` says on whose word one comes else, and ``require_grant``
-insists that its grant is offered. ``open_configured_secret`` opens a secret of a gateway's entry,
-``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway, ``is_id``
-whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at one
-gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
+``describe_gateway`` shows it without secrets. ``parse_body`` reads what somebody enters about something that a plugin
+keeps, by a model of pydantic's, with errors that name each member. ``find_named`` finds gateways as people name them:
+by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may know of a gateway; ``is_allowed``
+says the same of whatever else has such a list of people, which ``AllowedUsers`` reads, as a type of pydantic's.
+``needs_browser`` says whether only a person in a browser gets a token; ``subject_of`` says on whose word one comes
+else, and ``require_grant`` insists that its grant is offered. ``open_configured_secret`` opens a secret of a gateway's
+entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway,
+``is_id`` whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at
+one gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
 """
 
 from typing import TYPE_CHECKING
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from latchpin.gateways.body import AllowedUsers
     from latchpin.gateways.connections import Connection
     from latchpin.gateways.endpoint import mcp_endpoint
+    from latchpin.gateways.entered import parse_body
     from latchpin.gateways.named import find_named
     from latchpin.gateways.registry import describe_gateway, parse_gateway_body
     from latchpin.gateways.removal import Removed
@@ -103,6 +105,7 @@ __all__ = [
     "needs_browser",
     "open_configured_secret",
     "open_registered_secret",
+    "parse_body",
     "parse_gateway_body",
     "parse_label",
     "require_grant",
@@ -120,6 +123,7 @@ __getattr__ = finder(
         "latchpin.gateways.body": ("AllowedUsers",),
         "latchpin.gateways.connections": ("Connection",),
         "latchpin.gateways.endpoint": ("mcp_endpoint",),
+        "latchpin.gateways.entered": ("parse_body",),
         "latchpin.gateways.named": ("find_named",),
         "latchpin.gateways.registry": ("describe_gateway", "parse_gateway_body"),
         "latchpin.gateways.removal": ("Removed",),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from latchpin.errors import NotFound
 from latchpin.sdk.commands import OPERATOR, find_gateway, opened, print_json, print_table, run, say
+from latchpin.sdk.gateway import parse_body
 from latchpin.sdk.hooks import GROUPS, SCOPE_CEILINGS, TOOL_GATES
 
 from latchpin_policy.book import Book, open_book
-from latchpin_policy.entry import GroupBody, RuleBody, parse_body, parse_group_name
+from latchpin_policy.entry import GroupBody, RuleBody, parse_group_name
 from latchpin_policy.explaining import Explanation
 from latchpin_policy.explaining import explain as explain_access
 from latchpin_policy.group import PeopleGroup

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from latchpin.errors import InvalidRequest
 from latchpin.model import GROUP, write_group
 from latchpin.sdk.gateway import AllowedUsers, is_id
 from latchpin.sdk.oauth import is_scope
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from latchpin_policy.group import PeopleGroup
 from latchpin_policy.rule import Rule
@@ -24,11 +24,8 @@ __all__ = [
     "build_group",
     "build_rule",
     "change_rule",
-    "parse_body",
     "parse_group_name",
 ]
-
-BodyT = TypeVar("BodyT", bound=BaseModel)
 
 MOST_STARS = 8
 
@@ -123,22 +120,6 @@ class ApprovalBody(_Body):
     )
 
 
-def parse_body(model: type[BodyT], document: object) -> BodyT:
-    """Read what was entered.
-
-    Raises:
-        InvalidRequest: it does not hold; the text names each member.
-    """
-    try:
-        return model.model_validate(document)
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_input=False)
-    if not errors[0]["loc"]:
-        raise InvalidRequest("the body must be a JSON object")
-    lines = dict.fromkeys(f"{_place(each['loc'])}: {each['msg'].removeprefix('Value error, ')}" for each in errors[:10])
-    raise InvalidRequest("; ".join(lines))
-
-
 def parse_group_name(text: str) -> str:
     """The name of a group as somebody writes it, with or without ``group:`` before it.
 
@@ -199,9 +180,3 @@ def change_rule(earlier: Rule, body: RuleBody, *, now: datetime, gateways: Colle
 def build_group(name: str, body: GroupBody, *, revision: int, now: datetime) -> PeopleGroup:
     """The group that was entered, in the place of the one with that revision; 0: there is none."""
     return PeopleGroup(name, tuple(dict.fromkeys(body.members)), body.note, now, revision)
-
-
-def _place(parts: tuple[int | str, ...]) -> str:
-    """Where in the body; some parts are pydantic's own names, of a validator."""
-    kept = [part for part in parts if not (isinstance(part, str) and ("[" in part or part.startswith("function-")))]
-    return ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in kept)

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from latchpin.errors import Conflict, InvalidRequest, LatchpinError
 from latchpin.model import Caller
-from latchpin.sdk.gateway import Application
+from latchpin.sdk.gateway import Application, parse_body
 from latchpin.sdk.web import WITH_SCRIPTS, AdminCaller, CurrentApplication, WritingAdmin, frame, render
 from starlette.datastructures import FormData
 
 from latchpin_policy.book import Book, open_book
-from latchpin_policy.entry import GroupBody, RuleBody, parse_body, parse_group_name
+from latchpin_policy.entry import GroupBody, RuleBody, parse_group_name
 from latchpin_policy.explaining import explain
 from latchpin_policy.group import PeopleGroup
 from latchpin_policy.rule import Rule

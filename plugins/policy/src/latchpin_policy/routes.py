@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from latchpin.model import Caller
-from latchpin.sdk.gateway import Application
+from latchpin.sdk.gateway import Application, parse_body
 from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json
 from pydantic import BaseModel
 
@@ -22,7 +22,7 @@ from latchpin_policy.documents import (
     RuleDocument,
     RuleList,
 )
-from latchpin_policy.entry import ApprovalBody, GroupBody, RuleBody, parse_body, parse_group_name
+from latchpin_policy.entry import ApprovalBody, GroupBody, RuleBody, parse_group_name
 from latchpin_policy.explaining import explain
 from latchpin_policy.pins import pins_of
 

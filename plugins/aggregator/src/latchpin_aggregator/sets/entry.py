@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from latchpin.errors import InvalidRequest
-from latchpin.sdk.gateway import AllowedUsers, is_id
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from latchpin.sdk.gateway import AllowedUsers, is_id, parse_body
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from latchpin_aggregator.sets.gateway_set import LONGEST_SLUG, GatewaySet, is_slug
 
@@ -85,14 +85,7 @@ def parse_set_body(document: object) -> SetBody:
     Raises:
         InvalidRequest: it does not hold; the text names each member.
     """
-    try:
-        return SetBody.model_validate(document)
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_input=False)
-    if not errors[0]["loc"]:
-        raise InvalidRequest('the body must be a JSON object such as {"slug": "dev", "gateways": []}')
-    lines = dict.fromkeys(f"{_place(each['loc'])}: {each['msg'].removeprefix('Value error, ')}" for each in errors[:10])
-    raise InvalidRequest("; ".join(lines))
+    return parse_body(SetBody, document, example='{"slug": "dev", "gateways": []}')
 
 
 def build_set(body: SetBody, *, known: Collection[str], now: datetime) -> GatewaySet:
@@ -132,8 +125,3 @@ def change_set(earlier: GatewaySet, body: SetBody, *, known: Collection[str], no
         allowed_users=tuple(dict.fromkeys(given.get("allowed_users", earlier.allowed_users) or ())),
         updated_at=now,
     )
-
-
-def _place(parts: tuple[int | str, ...]) -> str:
-    """Where in the body; some parts are pydantic's own names, of a validator."""
-    return ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in parts if part != "list[str]")

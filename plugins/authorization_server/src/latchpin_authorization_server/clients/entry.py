@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Literal
 
 from latchpin.errors import InvalidRequest
+from latchpin.sdk.gateway import parse_body
 from latchpin.sdk.identity import parse_email
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from latchpin_authorization_server.clients.client import Client
 from latchpin_authorization_server.clients.metadata import MOST_REDIRECT_URIS
@@ -44,16 +45,9 @@ def parse_entry(document: object) -> ClientEntry:
     """Read what was entered.
 
     Raises:
-        InvalidRequest: it does not hold; the text names the member.
+        InvalidRequest: it does not hold; the text names each member.
     """
-    try:
-        return ClientEntry.model_validate(document)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        if not place:
-            raise InvalidRequest("the body is no JSON object") from None
-        raise InvalidRequest(f"{place}: {first['msg']}") from None
+    return parse_body(ClientEntry, document)
 
 
 def build_client(
