@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from latchpin.contracts.calls import CallOutcome
+from latchpin.mcp.protocol import NAMED_BY, VERSION
 
 __all__ = ["AnswerReading", "MessageRead", "clip", "read_message"]
 
@@ -17,19 +18,12 @@ LONGEST = 200
 """How much of a method or name is told, in characters."""
 MOST_READ = 4_194_304
 """How long an answer may be that is read where it seems to be an error, in bytes."""
-_NAMED_BY = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "resources/subscribe": "uri",
-    "resources/unsubscribe": "uri",
-}
+_NAMED_BY = {**NAMED_BY, "resources/subscribe": "uri", "resources/unsubscribe": "uri"}
 _DECIDING = frozenset({"method", "params", "name", "uri"})
 _UNTELLABLE = re.compile("[\0\ud800-\udfff]")
 """No database and no protocol takes these (U+0000, and halves of what UTF-16 writes in two)."""
 MOST_CARRIED = 8_192
 """How long a member of the trace context may be, in characters (W3C Baggage section 3.3.2)."""
-_VERSION = "io.modelcontextprotocol/protocolVersion"
 _CARRIED = ("traceparent", "tracestate", "baggage")
 _IS_ERROR, _ERROR, _RESULT, _METHOD = b'"isError"', b'"error"', b'"result"', b'"method"'
 _TRUE = re.compile(rb"\s*:\s*true")
@@ -139,7 +133,7 @@ def _name(method: str, params: Mapping[str, Any]) -> str:
 def _read_meta(meta: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
     """The version of the protocol, and the trace context."""
     said = {key: text for key in _CARRIED if isinstance(text := meta.get(key), str) and len(text) <= MOST_CARRIED}
-    version = meta.get(_VERSION)
+    version = meta.get(VERSION)
     return clip(version) if isinstance(version, str) else "", said
 
 

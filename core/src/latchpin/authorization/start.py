@@ -111,11 +111,11 @@ class StartAuthorization:
         span = self._recorder.open("authorize")
         states = self._pending_authorizations.states()
         gateway = await self._look(gateway_id, caller)
-        if gateway.auth_type != "api_key":
-            _check_authorizes(gateway)
-        owner = await self._owner(gateway, caller, account)
         if gateway.auth_type == "api_key":
+            await self._owner(gateway, caller, account)
             return self._services.settings.key_url(gateway_id, return_to, account)  # whose page asks
+        _check_authorizes(gateway)
+        owner = await self._owner(gateway, caller, account)
         if owner == COMPANY and not confirmed:
             url = self._services.settings.authorize_url(gateway_id)
             raise SharedConnectionUnconfirmed("a link may have led here", authorize_url=url)

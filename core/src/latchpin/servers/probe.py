@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from latchpin import __version__
+from latchpin.mcp.protocol import CAPABILITIES, CLIENT_INFO, MODERN, SESSIONS, VERSION
 from latchpin.model import Reply
 from latchpin.oauth.challenge import Challenge, parse_challenge
 from latchpin.outbound.redirects import MOST_REDIRECTS, follow_redirect, is_redirect, tell_redirect
@@ -20,17 +21,11 @@ from latchpin.servers.found import Step
 
 __all__ = ["Probe"]
 
-MODERN, EARLIER = "2026-07-28", "2025-11-25"
+EARLIER = SESSIONS[-1]
 _SHARES = 3  # how much of the time stays for what follows, against one for the request
 _MOST_SILENT = 2
 _CLIENT = {"name": "latchpin", "version": __version__}
-_META = {
-    "_meta": {
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientInfo": _CLIENT,
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-}
+_META = {"_meta": {VERSION: MODERN, CLIENT_INFO: _CLIENT, CAPABILITIES: {}}}
 _HANDSHAKE = {"protocolVersion": EARLIER, "capabilities": {}, "clientInfo": _CLIENT}
 _HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 _SESSION = "mcp-session-id"
