@@ -238,6 +238,25 @@ async def test_where_the_call_cannot_be_kept_its_answer_is_not_given():
     await watched.end()  # there is nobody who could be told
 
 
+async def test_where_one_cannot_keep_the_call_the_others_are_told_of_its_end_all_the_same():
+    kept = []
+
+    async def fail():
+        raise BackendUnavailable("no disk")
+
+    async def keep():
+        kept.append("kept")
+
+    first, second, failing = Listener(), Listener(keep), Listener(fail)
+    watched, _ = watch(first, second, failing)
+    watched.read(message(name="a"))
+    with pytest.raises(BackendUnavailable):
+        await answer(watched, result())
+    await watched.end()
+    assert [len(each.told) for each in (first, second, failing)] == [1, 1, 1]
+    assert kept == ["kept"]
+
+
 async def test_where_nobody_has_to_know_at_once_calls_are_told_together():
     listener = Listener()
     listener.at_once = False

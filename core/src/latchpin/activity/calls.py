@@ -217,7 +217,7 @@ class WatchedCall:
                 self._ends.append((name, end))
 
     async def _tell(self, *, whole: bool) -> None:
-        """Tell observers, the last first, and wait for those who want that."""
+        """Tell observers, and wait for those who want that."""
         if self._told or (self._ends is None and self.call.side == "client"):
             return
         self._told = True
@@ -228,19 +228,26 @@ class WatchedCall:
             return
         if self._ends is None:
             self._begin()
-        self.mark(*self._answer.outcome(whole=whole))
-        for name, end in reversed(self._ends or ()):
-            waits = _end(name, end)
-            if waits is not None:
+        failed: LatchpinError | NotKept | None = None
+        for waits in self._finish(whole=whole):
+            try:
                 await self._wait(waits)
+            except (LatchpinError, NotKept) as exc:
+                failed = failed or exc
+        if failed is not None:
+            raise failed
 
     def tell_late(self) -> None:
         """Read the message and tell observers, after all has ended."""
         self._read(self._body)
         self._begin()
-        self.mark(*self._answer.outcome(whole=self._whole))
-        for name, end in reversed(self._ends or ()):
-            _end(name, end)
+        self._finish(whole=self._whole)
+
+    def _finish(self, *, whole: bool) -> list[Awaitable[None]]:
+        """Tell all observers, the last first, whatever one of them then fails at; return what is to be waited for."""
+        self.mark(*self._answer.outcome(whole=whole))
+        ended = [_end(name, end) for name, end in reversed(self._ends or ())]
+        return [waits for waits in ended if waits is not None]
 
     async def _wait(self, waits: Awaitable[None]) -> None:
         try:
