@@ -178,6 +178,16 @@ async def test_the_link_of_one_account_leads_to_no_other(both, gateway):
             assert (await client.get(other)).status_code == 403
 
 
+async def test_who_has_to_begin_again_is_led_to_the_account_that_they_began_with(server, gateway):
+    async with gateway.browser(ALICE) as browser:
+        await server.go_there(browser, WORK)
+        [client] = (await server.api("GET", "/oauth/registered-clients", ADMIN)).json()["clients"]
+        assert (await server.api("DELETE", f"/oauth/registered-clients/{client['id']}", ADMIN)).status_code == 200
+        page = await sign_in(browser, user=BOB)
+    assert "were changed while you authorized" in page.text
+    assert f"{BASE}/oauth/authorize/{server.id}?account=work" in page.text
+
+
 async def test_leaving_ends_all_accounts(both, provider):
     provider.forget()
     ended = await both.api("DELETE", f"/oauth/tokens?user={ALICE}")

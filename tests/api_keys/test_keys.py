@@ -86,6 +86,20 @@ async def test_a_person_is_led_to_the_page_and_their_key_serves_once_it_works(
     assert "sk-mistyped" not in proxy.log
 
 
+async def test_the_page_removes_the_key_that_it_shows_whichever_is_the_default(
+    proxy: DeployedGateway, keyed: KeyedServer, gateway: str
+):
+    async with proxy.api(DORA) as client:
+        for label, key in (("", KEY), ("?account=work", OTHER)):
+            assert (await client.put(f"/gateways/{gateway}/key{label}", json={"key": key})).status_code == 200
+        assert (await client.put(f"/oauth/tokens/{gateway}/default?account=work")).status_code == 200
+        async with proxy.browser(DORA) as browser:
+            page = await browser.open(f"{proxy.url}/gateways/{gateway}/key")
+            await browser.submit(page.form(action="disconnect"))
+        left = (await client.get("/oauth/tokens", params={"gateway_id": gateway})).json()["connections"]
+    assert [each["account"] for each in left] == ["work"]
+
+
 async def test_each_person_has_their_own_key_and_a_key_that_is_refused_later_leads_to_the_page(
     proxy: DeployedGateway, keyed: KeyedServer, gateway: str
 ):

@@ -98,13 +98,13 @@ class Redemption:
         """
         pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
         if (owner == COMPANY) != (gateway.connection == "shared"):
-            raise self._changed(gateway)  # nobody's own account becomes the company's, nor the other way round
+            raise self._changed(gateway, label)  # nobody's own account becomes the company's, nor the other way round
         await self._usage.note(gateway.id, owner, label, anew=True)
         found = await self._servers.find(gateway)
         client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
         now = client and (client.client_id, found.metadata.issuer, found.metadata.token_endpoint)
         if client is None or now != (pending.client_id, pending.issuer, pending.token_url):
-            raise self._changed(gateway)  # or a new secret would be sent to the old server
+            raise self._changed(gateway, label)  # or a new secret would be sent to the old server
         await turn.reached()
         grant = await self._exchange(gateway, found.metadata, validated, verifier, client)
         span.step(_exchanged(pending, client, grant, self._services.clock()))
@@ -126,7 +126,7 @@ class Redemption:
         current = await self._services.records.gateways.get(gateway.id)
         if current is None or _terms(current) != _terms(gateway):
             await self._services.records.tokens.delete(gateway.id, owner, label)
-            raise self._changed(gateway)
+            raise self._changed(gateway, label)
 
     async def _exchange(
         self,
@@ -158,13 +158,14 @@ class Redemption:
             issuer = pending.issuer
             if not await self._clients.reregister(exc, gateway.id, issuer, client.client_id):
                 raise
-            error = AuthorizationRequired(authorize_url=self._services.settings.authorize_url(gateway.id))
+            url = self._services.settings.authorize_url(gateway.id, validated.payload.account)
+            error = AuthorizationRequired(authorize_url=url)
             raise error.explain_as(CLIENT_FORGOTTEN, issuer=issuer) from exc
 
-    def _changed(self, gateway: Gateway) -> AuthorizationRequired:
+    def _changed(self, gateway: Gateway, label: str) -> AuthorizationRequired:
         return AuthorizationRequired(
             "the gateway's settings or its client were changed while you authorized",
-            authorize_url=self._services.settings.authorize_url(gateway.id),
+            authorize_url=self._services.settings.authorize_url(gateway.id, label),
         )
 
     async def _keep_surely(self, validated: ValidatedCallback, grant: TokenGrant, turn: Turn) -> StoredToken:

@@ -197,9 +197,11 @@ async def choose_default(
 
 
 @router.post("/tokens/{gateway_id}/disconnect", include_in_schema=False)
-async def disconnect(caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId) -> Response:
-    """The same for a form, which cannot send DELETE."""
-    await _disconnect(application, gateway_id, caller, None, None)
+async def disconnect(
+    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: str | None = None
+) -> Response:
+    """``delete_token`` for a form, which cannot send DELETE."""
+    await _disconnect(application, gateway_id, caller, None, account)
     return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways", 303)
 
 
