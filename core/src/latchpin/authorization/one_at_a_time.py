@@ -16,6 +16,7 @@ from typing import Any
 from latchpin.errors import BackendUnavailable
 from latchpin.model import StoredToken
 from latchpin.services import Services
+from latchpin.tokens.renewal import lease_of
 from latchpin.tokens.service import LEASE_MARGIN
 from latchpin.workers.store_deadline import insist
 
@@ -61,8 +62,7 @@ class Turn:
         life = timedelta(seconds=settings.oauth_request_timeout) + LEASE_MARGIN
 
         async def take() -> None:
-            named = tuple(filter(None, self._place))
-            lease = self._services.leases.hold("authorization", named, life=life, wait=PATIENCE)
+            lease = self._services.leases.hold("authorization", lease_of(*self._place), life=life, wait=PATIENCE)
             await self._held.enter_async_context(lease)
 
         with suppress(TimeoutError):

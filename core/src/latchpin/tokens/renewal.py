@@ -27,7 +27,7 @@ from latchpin.tokens.endpoint import TokenEndpoint
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import API_KEY, OpenedToken, open_token
 
-__all__ = ["Renewal", "Wanted"]
+__all__ = ["Renewal", "Wanted", "lease_of"]
 
 INVALID_GRANT = "invalid_grant"
 _OF_NO_USE = frozenset({INVALID_GRANT, "interaction_required", "login_required", "consent_required"})
@@ -64,8 +64,8 @@ class Wanted:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What its lease is called by; without a label, as workers of earlier versions call it."""
-        return (self.gateway.id, self.email, *([self.label] if self.label else []))
+        """What its lease is called by."""
+        return lease_of(self.gateway.id, self.email, self.label or "")
 
 
 class Renewal:
@@ -244,6 +244,11 @@ class Renewal:
         count = int(await kept.take(name) or 0) + 1
         await kept.put(name, str(count), expires_at=self._services.clock() + _COUNTED_FOR)
         return count
+
+
+def lease_of(gateway_id: str, owner: str, label: str) -> tuple[str, ...]:
+    """What an account's lease is called by; without a label, as workers of earlier versions call it."""
+    return (gateway_id, owner, *([label] if label else []))
 
 
 def _belongs(stored: StoredToken, gateway: Gateway) -> bool:

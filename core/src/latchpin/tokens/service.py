@@ -38,7 +38,7 @@ from latchpin.servers.found import FoundServer
 from latchpin.services import Services
 from latchpin.tokens.client_grant import PinIssuer, needs_browser, subject_of
 from latchpin.tokens.endpoint import TokenEndpoint
-from latchpin.tokens.renewal import Renewal, Wanted
+from latchpin.tokens.renewal import Renewal, Wanted, lease_of
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import open_token
 from latchpin.tokens.usage import Usage
@@ -277,7 +277,7 @@ class TokenService:
             RecordConflict: it kept changing.
             BackendUnavailable: the store cannot be asked.
         """
-        place = (gateway_id, email, *([label] if label else []))
+        place = lease_of(gateway_id, email, label)
         try:
             async with self._services.leases.hold("refresh", place, life=LEASE_MARGIN, wait=self._life):
                 return await self._note_choice(gateway_id, email, label)
