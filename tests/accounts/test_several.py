@@ -192,6 +192,7 @@ async def test_leaving_ends_all_accounts(both, provider):
     provider.forget()
     ended = await both.api("DELETE", f"/oauth/tokens?user={ALICE}")
     assert ended.status_code == 200
+    assert ended.json()["message"] == f"Disconnected {ALICE} from 1 gateways", "both accounts were at one"
     assert await both.tokens() == []
     assert len(provider.asked("revoke")) == 2
 

@@ -142,7 +142,7 @@ async def delete_tokens(caller: WritingCaller, application: CurrentApplication, 
         if fact.subject == owner and fact.name not in FACTS
     ]
     stay = await application.connections.shared_by(owner) if caller.is_admin else []
-    message = f"Disconnected {owner} from {len(ended)} gateways"
+    message = f"Disconnected {owner} from {len({each['gateway_id'] for each in ended})} gateways"
     if stay:
         message += f"; what they connected for all stays: {', '.join(each.gateway.name for each in stay)}"
     if besides:
@@ -200,7 +200,7 @@ async def choose_default(
 async def disconnect(
     caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: str | None = None
 ) -> Response:
-    """``delete_token`` for a form, which cannot send DELETE."""
+    """Disconnect from a form, which cannot send DELETE."""
     await _disconnect(application, gateway_id, caller, None, account)
     return RedirectResponse(f"{application.services.settings.base_url}/admin/gateways", 303)
 
