@@ -203,7 +203,7 @@ def drop_members(
 
 @groups.command("remove")
 def remove_group(name: Name, yes: Yes = False) -> None:
-    """Remove a group: gateways and rules that name it are about nobody by it any more."""
+    """Remove a group: where a gateway, set or rule names it, the people listed in it are no longer meant."""
     wanted = parse_group_name(name)
 
     async def work(_application: Application, book: Book) -> PeopleGroup:

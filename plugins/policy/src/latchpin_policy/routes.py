@@ -123,7 +123,7 @@ async def put_group(
 
 @router.delete("/groups/{name}", summary="Remove a group of people", response_model=Removed, responses=problems(404))
 async def remove_group(caller: WritingAdmin, application: CurrentApplication, name: str) -> dict[str, Any]:
-    """Remove a group: gateways and rules that name it are about nobody by it any more."""
+    """Remove a group: where a gateway, set or rule names it, the people listed in it are no longer meant."""
     removed = await (await _book(application)).remove_group(parse_group_name(name), caller)
     return {"success": True, "message": f"the group {removed.name} is not there any more"}
 
