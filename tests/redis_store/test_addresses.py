@@ -101,6 +101,17 @@ def test_good_addresses(url):
         "redis://u:12?s3cr3t@h:6379/0",
         "redis://u:12?db=s3cr3t@h:6379/0",
         "unix://u:p/s3cr3t@/run/redis.sock",
+        # Sentinels.
+        "redis+sentinel://",
+        "redis+sentinel://a:26379",
+        "redis+sentinel://a:26379/",
+        "redis+sentinel://a:26379/n/zero",
+        "redis+sentinel://:s3cr3t@a:port/n",
+        "redis+sentinel://a,/n",
+        "redis+sentinel://u:12/s3cr3t@a:26379/n/0",
+        "redis+sentinel://a:26379/n?password=s3cr3t",
+        "redis+sentinel://u:p#s3cr3t@a:26379/n",
+        "redis+sentinel://a@b:26379,u:s3cr3t@c:26379/n/x@y",
     ],
 )
 def test_bad_addresses_are_refused_without_repeating_the_password(url, monkeypatch):
