@@ -28,6 +28,7 @@ from latchpin_audit.lines_sink import LinesSink, write_line
 from latchpin_audit.log import AuditLog
 from latchpin_audit.losses import LOSSES, Losses, read_losses
 from latchpin_audit.outbox import Outbox, Trouble
+from latchpin_audit.pseudonyms import Names
 from latchpin_audit.reading import read, verify
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_testing import MovedClock
@@ -340,7 +341,7 @@ async def test_calls_of_several_workers_are_one_chain_without_addresses(store):
     assert "example.com" not in str(entries)
     verdict = await verify(store.audit, SuiteSigner())
     assert (verdict.entries, verdict.broken) == (150, None)
-    shown = await describe_call(entries[0], logs[0].pseudonyms)
+    shown = await describe_call(entries[0], Names(logs[0].pseudonyms))
     assert (shown["actor_address"], shown["client"], shown["seconds"]) == ("alice@example.com", "program", "0.0")
 
 

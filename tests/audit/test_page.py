@@ -11,6 +11,7 @@ import pytest
 from latchpin_audit import newest
 from latchpin_audit.chain_sink import ChainSink
 from latchpin_audit.log import AuditLog
+from latchpin_audit.pseudonyms import Pseudonyms
 
 from tests.audit.test_calls import record_of
 from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway, open_gateway
@@ -66,6 +67,19 @@ async def test_a_part_of_what_an_entry_says_finds_it(gateway: InnerGateway):
         assert found["facts"]["name"] == "delete_note"
     assert len((await ask(gateway, "/audit", calls=True, q=ALICE)).json()["entries"]) == 2
     assert "Nothing here matches." in (await ask(gateway, "/admin/audit", calls=True, q="nothing like it")).text
+
+
+async def test_the_store_is_asked_once_whose_each_pseudonym_is(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):
+    await recorded(gateway, *(f"tool_{number}" for number in range(10)))
+    asked, name_of = [], Pseudonyms.name_of
+
+    async def count(pseudonyms: Pseudonyms, pseudonym: str) -> str | None:
+        asked.append(pseudonym)
+        return await name_of(pseudonyms, pseudonym)
+
+    monkeypatch.setattr(Pseudonyms, "name_of", count)
+    assert len((await ask(gateway, "/audit", calls=True, q=ALICE)).json()["entries"]) == 10
+    assert len(asked) == 1
 
 
 async def test_page_by_page_to_the_first(gateway: InnerGateway, monkeypatch: pytest.MonkeyPatch):

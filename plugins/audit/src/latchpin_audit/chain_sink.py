@@ -11,7 +11,7 @@ from latchpin.errors import Unsealable
 from latchpin_audit.call_record import MEMBERS, CallRecord
 from latchpin_audit.entry import AuditEntry, AuditNote
 from latchpin_audit.log import AuditLog
-from latchpin_audit.pseudonyms import Pseudonyms
+from latchpin_audit.pseudonyms import Names
 
 __all__ = ["CALL", "FACTS", "ChainSink", "describe_call"]
 
@@ -49,12 +49,12 @@ class ChainSink:
             return "person-unknown"
 
 
-async def describe_call(entry: AuditEntry, pseudonyms: Pseudonyms | None = None) -> dict[str, Any]:
-    """The entry of a call as JSON, its facts as members; with ``pseudonyms``, also the caller's address."""
+async def describe_call(entry: AuditEntry, names: Names | None = None) -> dict[str, Any]:
+    """The entry of a call as JSON, its facts as members; with ``names``, also the caller's address."""
     about = {"number": entry.number, "at": entry.at.isoformat(), "who": entry.actor, "gateway_id": entry.gateway_id}
     shown = about | {name: entry.facts.get(name, "") for name in FACTS}
-    if pseudonyms is not None:
-        shown["actor_address"] = shown["subject_address"] = await pseudonyms.name_of(entry.actor) or ""
+    if names is not None:
+        shown["actor_address"] = shown["subject_address"] = await names.of(entry.actor)
     return shown
 
 

@@ -19,7 +19,7 @@ from latchpin.sdk.identity import parse_email
 from latchpin_audit import reading
 from latchpin_audit.chain_sink import CALL, FACTS, describe_call
 from latchpin_audit.log import AuditLog
-from latchpin_audit.pseudonyms import Pseudonyms
+from latchpin_audit.pseudonyms import Names, Pseudonyms
 from latchpin_audit.retention import last_before
 
 app = typer.Typer(name="audit", help="Verify and export the audit log.", no_args_is_help=True)
@@ -81,7 +81,7 @@ def export(
         async with opened() as application:
             log = AuditLog.of(application.services.context)
             wanted = await _wanted(log.pseudonyms, person)
-            who = log.pseudonyms if names else None
+            who = Names(log.pseudonyms) if names else None
             describe, columns = (describe_call, CALL_COLUMNS) if calls else (reading.describe, COLUMNS)
             write = _csv_writer(columns, names) if as_csv else _write_line
             begin = datetime.min.replace(tzinfo=UTC) if since is None else since.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ from typing import Any
 
 from latchpin_audit.chain_sink import CALL, describe_call
 from latchpin_audit.log import AuditLog
+from latchpin_audit.pseudonyms import Names
 from latchpin_audit.reading import describe
 
 __all__ = ["Query", "Slice", "find_newest"]
@@ -59,6 +60,7 @@ async def find_newest(log: AuditLog, query: Query, gateways: Mapping[str, str]) 
         BackendUnavailable: the store cannot be asked.
     """
     found: list[dict[str, Any]] = []
+    names = Names(log.pseudonyms)
     before, read, wanted = query.before, 0, query.text.lower()
     while read < MOST_READ:
         page = await log.records.list_newest(before=before, limit=_PAGE)
@@ -66,7 +68,7 @@ async def find_newest(log: AuditLog, query: Query, gateways: Mapping[str, str]) 
             before, read = entry.number, read + 1
             if (entry.event == CALL) is not query.calls:
                 continue
-            shown = await (describe_call if query.calls else describe)(entry, log.pseudonyms)
+            shown = await (describe_call if query.calls else describe)(entry, names)
             shown["gateway_name"] = gateways.get(entry.gateway_id, "")
             if not wanted or wanted in _text(shown):
                 found.append(shown)

@@ -16,7 +16,7 @@ from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 from latchpin.sdk.workers import Bounded
 
-__all__ = ["COMPANYS", "GATEWAY", "Pseudonyms"]
+__all__ = ["COMPANYS", "GATEWAY", "Names", "Pseudonyms"]
 
 _MOST_REMEMBERED = 10_000
 GATEWAY = "gateway"
@@ -106,6 +106,20 @@ class Pseudonyms:
     def _pseudonym(self, email: str, held: str) -> str:
         key = json.loads(self._cipher.unseal(Sealed(held), associated_data=_person(email)[1]))["key"]
         return f"person-{hmac.new(bytes.fromhex(key), email.encode(), hashlib.sha256).hexdigest()[:24]}"
+
+
+class Names:
+    """Whose pseudonyms are, while many entries are read: the store is asked once for each."""
+
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        self._pseudonyms = pseudonyms
+        self._found: dict[str, str] = {}
+
+    async def of(self, pseudonym: str) -> str:
+        """Whose it is; ``""`` if the person was forgotten, or it is nobody's."""
+        if pseudonym not in self._found:
+            self._found[pseudonym] = await self._pseudonyms.name_of(pseudonym) or ""
+        return self._found[pseudonym]
 
 
 def _person(email: str) -> tuple[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from latchpin.contracts import Signer
 
 from latchpin_audit.chain import ChainBroken, check_chain
 from latchpin_audit.entry import AuditEntry
-from latchpin_audit.pseudonyms import Pseudonyms
+from latchpin_audit.pseudonyms import Names
 from latchpin_audit.records import AuditRecords
 from latchpin_audit.retention import trimmed_through
 
@@ -70,12 +70,12 @@ async def verify(records: AuditRecords, signer: Signer, *, expect: str = "") -> 
     return Verdict(count, begins, _head(last), missing)
 
 
-async def describe(entry: AuditEntry, pseudonyms: Pseudonyms | None = None) -> dict[str, Any]:
-    """An entry as JSON; with ``pseudonyms``, also the addresses of those who are not forgotten."""
+async def describe(entry: AuditEntry, names: Names | None = None) -> dict[str, Any]:
+    """An entry as JSON; with ``names``, also the addresses of those who are not forgotten."""
     shown = asdict(entry) | {"at": entry.at.isoformat()}
-    if pseudonyms is not None:
+    if names is not None:
         for role in ("actor", "subject"):
-            shown[f"{role}_address"] = await pseudonyms.name_of(shown[role]) or ""
+            shown[f"{role}_address"] = await names.of(shown[role])
     return shown
 
 
