@@ -11,7 +11,7 @@ from latchpin.sdk.web import CurrentApplication, GatewayId, SignedInCaller, mcp_
 from latchpin_admin_ui.pages import show
 from latchpin_admin_ui.plugin import has_doctor
 from latchpin_admin_ui.routes_connections import find_mine
-from latchpin_admin_ui.views import ToolView
+from latchpin_admin_ui.tool_views import ToolView
 
 __all__ = ["router"]
 
