@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import os
+import select
 from datetime import UTC, datetime
 
 import pytest
@@ -316,6 +317,7 @@ async def test_a_pipe_that_nobody_reads_holds_up_neither_calls_nor_the_end(tmp_p
         outbox.put(record_of("n" * 150))
     await outbox.close()
     assert outbox.trouble.dropped == 300
+    assert select.select([reading], [], [], 60)[0], "a slow machine may write only now"
     held = os.read(reading, 1_000_000)
     os.close(reading)
     assert {json.loads(line)["name"] for line in held.splitlines()[:-1]} == {"n" * 150}
