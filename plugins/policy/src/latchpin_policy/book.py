@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from latchpin.contracts import Collection, Context
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
-from latchpin.model import Caller, CollectionSpec, Document
+from latchpin.model import Caller, CollectionSpec
 from latchpin.sdk.workers import SharedTasks
 
 from latchpin_policy.entry import GroupBody, RuleBody, build_group, build_rule, change_rule
@@ -21,6 +21,7 @@ from latchpin_policy.facts import GROUP_CHANGED, GROUP_REMOVED, RULE_CHANGED, RU
 from latchpin_policy.group import PeopleGroup, group_id
 from latchpin_policy.policy import Policy
 from latchpin_policy.rule import Rule
+from latchpin_policy.stamp import Stamp
 
 __all__ = ["GROUPS", "RULES", "STAMP", "Book", "open_book"]
 
@@ -42,7 +43,7 @@ class Book:
         self._activity = context.activity
         self._rules: Collection = context.collection(RULES)
         self._groups: Collection = context.collection(GROUPS)
-        self._stamp: Collection = context.collection(STAMP)
+        self._stamp = Stamp(context.collection(STAMP))
         self._policy: Policy | None = None
         self._read_at = self._whole_at = context.clock()
         self._revision: int | None = None
@@ -63,8 +64,7 @@ class Book:
 
     async def _look(self) -> Policy:
         written, now = self._written, self._clock()
-        stamp = await self._stamp.get("stamp")
-        revision = 0 if stamp is None else stamp.revision
+        revision = await self._stamp.revision()
         policy = self._policy
         if policy is None or revision != self._revision or not self._whole_at <= now < self._whole_at + WHOLE:
             policy = await self._read()
@@ -222,9 +222,7 @@ class Book:
         """Tell all workers that something was written."""
         self._written += 1
         self._policy = None
-        stamp = await self._stamp.get("stamp")
-        with suppress(RecordConflict):  # somebody has told them since: they read what is written here, too
-            await self._stamp.put(Document("stamp", {}, revision=0 if stamp is None else stamp.revision))
+        await self._stamp.renew()
 
 
 def _check_admin(caller: Caller) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from latchpin.sdk.workers import Bounded, SharedTasks
 from latchpin_policy.facts import TOOL_APPROVED, TOOL_CHANGED
 from latchpin_policy.pin import Pin, Variant, build_pin, hash_of, pin_id
 from latchpin_policy.settings import PolicySettings
+from latchpin_policy.stamp import Stamp
 
 if TYPE_CHECKING:
     from latchpin.sdk.gateway import Application
@@ -86,7 +87,7 @@ class Pins:
         self._clock = context.clock
         self._activity = context.activity
         self._pins: Collection = context.collection(PINS)
-        self._stamp: Collection = context.collection(PIN_STAMP)
+        self._stamp = Stamp(context.collection(PIN_STAMP))
         self._revision = 0
         self._asked_at: datetime | None = None
         self._gates: Bounded[str, tuple[int, PinGate]] = Bounded(_MOST)
@@ -105,8 +106,7 @@ class Pins:
         """
         now = self._clock()
         if self._asked_at is None or not self._asked_at <= now < self._asked_at + REMEMBERED:
-            stamp = await self._stamp.get("stamp")
-            self._revision, self._asked_at = 0 if stamp is None else stamp.revision, now
+            self._revision, self._asked_at = await self._stamp.revision(), now
         known = self._gates.get(gateway.id)
         if known is not None and known[0] == self._revision:
             return known[1]
@@ -232,9 +232,7 @@ class Pins:
 
     async def _tell_workers(self) -> None:
         self._asked_at = None
-        stamp = await self._stamp.get("stamp")
-        with suppress(RecordConflict):  # somebody has told them since: they read what is written here, too
-            await self._stamp.put(Document("stamp", {}, revision=0 if stamp is None else stamp.revision))
+        await self._stamp.renew()
 
     async def close(self) -> None:
         """End what is under way."""
