@@ -17,9 +17,9 @@ macros that pages share: crumbs, tables that a phone stacks, a search, what an e
 in words for them. ``WITH_SCRIPTS`` are the headers of a page with script files of this origin. ``mcp_url_of`` says
 where MCP clients reach a gateway.
 
-Programs: ``wants_html`` says whether a browser asks for a page. ``read_json`` reads the body of a request. What the API
-answers is a ``Document``, whose members may be of the types ``Id`` and ``Moment``; ``HTML`` describes that a page is
-there too.
+Programs: ``wants_html`` says whether a browser asks for a page. ``read_json`` reads the body of a request, and
+``takes_json`` describes it. What the API answers is a ``Document``, whose members may be of the types ``Id`` and
+``Moment``; ``HTML`` describes that a page is there too.
 
 Failures: raise an error of ``latchpin.errors``, and the gateway answers with a page or a problem document (RFC 9457).
 ``problems`` describes those of a route for ``/openapi.json``. Where the answer has begun already, ``tell_failure`` logs
@@ -64,6 +64,7 @@ from latchpin.web.mcp_router import make_mcp_router
 from latchpin.web.moments import TimeShown
 from latchpin.web.protected import build_challenge, require_program
 from latchpin.web.rendering import WITH_SCRIPTS, render, render_text
+from latchpin.web.schemas import takes_json
 
 __all__ = [
     "ACCOUNT",
@@ -103,6 +104,7 @@ __all__ = [
     "require_program",
     "serve_aside",
     "services_of",
+    "takes_json",
     "tell_failure",
     "wants_html",
 ]

@@ -18,15 +18,13 @@ from latchpin.web.dependencies import (
 from latchpin.web.description import problems
 from latchpin.web.documents.gateways import GatewayDocument, GatewayList, GatewayRemoved, ToolList
 from latchpin.web.json_bodies import read_json
-from latchpin.web.schemas import whole_schema
+from latchpin.web.schemas import takes_json
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/gateways", tags=["gateways"])
 
-_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(GatewayBody)}}}
-}
+_BODY = takes_json(GatewayBody)
 
 _ISSUER: dict[str, Any] = {
     "requestBody": {

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["whole_schema"]
+__all__ = ["takes_json", "whole_schema"]
 
 _REFERENCE = "#/$defs/"
 
@@ -21,6 +21,11 @@ def whole_schema(model: type[BaseModel]) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
     found: dict[str, Any] = _put_in(schema, definitions)
     return found
+
+
+def takes_json(model: type[BaseModel]) -> dict[str, Any]:
+    """What ``openapi_extra`` says of a route that reads ``model`` from its body itself."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(model)}}}}
 
 
 def _put_in(value: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401  any part of a JSON document

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application, parse_body
-from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json, takes_json
 from pydantic import BaseModel
 
 from latchpin_policy.book import Book, open_book
@@ -33,10 +33,6 @@ router = APIRouter(tags=["gateways"])
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
-
-
 @router.get("/rules", summary="List rules about tools and scopes", response_model=RuleList)
 async def list_rules(caller: AdminCaller, application: CurrentApplication) -> dict[str, Any]:  # noqa: ARG001
     """All rules, oldest first."""
@@ -53,7 +49,7 @@ async def list_rules(caller: AdminCaller, application: CurrentApplication) -> di
         201: {"headers": {"location": {"description": "The rule's URL.", "schema": {"type": "string"}}}},
         **problems(409),
     },
-    openapi_extra=_body(RuleBody),
+    openapi_extra=takes_json(RuleBody),
 )
 async def create_rule(
     request: Request, response: Response, caller: WritingAdmin, application: CurrentApplication
@@ -76,7 +72,7 @@ async def get_rule(caller: AdminCaller, application: CurrentApplication, rule_id
     summary="Change a rule",
     response_model=RuleDocument,
     responses=problems(404, 409),
-    openapi_extra=_body(RuleBody),
+    openapi_extra=takes_json(RuleBody),
 )
 async def change_rule(
     request: Request, caller: WritingAdmin, application: CurrentApplication, rule_id: str
@@ -111,7 +107,7 @@ async def get_group(caller: AdminCaller, application: CurrentApplication, name: 
     summary="Make or change a group of people",
     response_model=GroupDocument,
     responses=problems(409),
-    openapi_extra=_body(GroupBody),
+    openapi_extra=takes_json(GroupBody),
 )
 async def put_group(
     request: Request, caller: WritingAdmin, application: CurrentApplication, name: str
@@ -140,7 +136,7 @@ async def list_changed(caller: AdminCaller, application: CurrentApplication) -> 
     summary="Approve a tool",
     response_model=ChangedTool,
     responses=problems(404, 409),
-    openapi_extra=_body(ApprovalBody),
+    openapi_extra=takes_json(ApprovalBody),
 )
 async def approve_changed(
     request: Request, caller: WritingAdmin, application: CurrentApplication, tool_id: str

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingAdmin, problems, read_json
+from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingAdmin, problems, read_json, takes_json
 
 from latchpin_aggregator.sets.directory import describe_set, open_sets
 from latchpin_aggregator.sets.documents import SetDocument, SetList, SetRemoved
@@ -19,9 +19,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/sets", tags=["gateways"])
 
-_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": SetBody.model_json_schema()}}}
-}
+_BODY = takes_json(SetBody)
 
 
 @router.get("", summary="List sets of gateways", response_model=SetList, response_model_exclude_unset=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from latchpin.sdk.gateway import Application
-from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json, takes_json
 
 from latchpin_authorization_server.clients.entered import KeptClients, describe_client
 from latchpin_authorization_server.clients.entry import ClientEntry, parse_entry
@@ -20,9 +20,7 @@ router = APIRouter(prefix="/oauth2/clients", tags=["applications"])
 PAGE = 50
 MOST = 200
 
-_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": ClientEntry.model_json_schema()}}}
-}
+_BODY = takes_json(ClientEntry)
 
 
 async def clients_of(application: Application) -> KeptClients:
