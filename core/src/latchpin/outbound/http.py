@@ -61,8 +61,8 @@ class GuardedSession:
         self._fresh = fresh
         self._egress = egress
         self._resolver = resolver
-        self._posts = Posts(pooled, egress)
-        self._fresh_posts = Posts(fresh, egress)
+        self._posts = Posts(pooled)
+        self._fresh_posts = Posts(fresh)
         self._private = private
         self._observers = observers
 
@@ -107,7 +107,7 @@ class GuardedSession:
         headers, body = _build_headers(outgoing), outgoing.body
         tunnels = proxy is None or url.scheme == "https"
         if tunnels and outgoing.method == "POST" and isinstance(body, bytes):
-            return await (self._fresh_posts if outgoing.fresh else self._posts).send(url, headers, body)
+            return await (self._fresh_posts if outgoing.fresh else self._posts).send(url, headers, body, proxy)
         session = self._fresh if outgoing.fresh else self._pooled
         through, fields = (None, None) if proxy is None else (proxy.url, proxy.fields)
         if fields and not tunnels:

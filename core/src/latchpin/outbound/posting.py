@@ -17,7 +17,7 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from multidict import CIMultiDict
 
-from latchpin.outbound.egress import Egress
+from latchpin.outbound.egress import EgressProxy
 from latchpin.outbound.failure import Failure
 from latchpin.workers.bounded import Bounded
 
@@ -71,16 +71,17 @@ class Posts:
 
     Args:
         session: whose connections are used.
-        egress: says which leave through a proxy; these are to be https, so that the proxy does not read them.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, egress: Egress) -> None:
+    def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._egress = egress
         self._targets: Bounded[yarl.URL, _Target] = Bounded(_MOST_TARGETS)
 
-    async def send(self, url: yarl.URL, headers: CIMultiDict[str], body: bytes) -> Posted:
+    async def send(self, url: yarl.URL, headers: CIMultiDict[str], body: bytes, proxy: EgressProxy | None) -> Posted:
         """Send, and wait for the answer's head.
+
+        ``proxy`` is what requests to ``url`` leave through, always the same; then ``url`` is https, so that the proxy
+        does not read them.
 
         Raises:
             Failure: the answer is not HTTP.
@@ -88,7 +89,7 @@ class Posts:
         """
         target = self._targets.get(url)
         if target is None:
-            target = self._targets[url] = self._prepare(url)
+            target = self._targets[url] = self._prepare(url, proxy)
         head = _build_head(target.lines, headers, len(body))
         connector = self._session.connector
         if connector is None:
@@ -100,9 +101,8 @@ class Posts:
             connection.close()
             raise
 
-    def _prepare(self, url: yarl.URL) -> _Target:
+    def _prepare(self, url: yarl.URL, proxy: EgressProxy | None) -> _Target:
         loop = asyncio.get_running_loop()
-        proxy = self._egress.proxy_for(url)
         through, fields = (None, None) if proxy is None else (proxy.url, CIMultiDict(proxy.fields) or None)
         if fields is not None:  # aiohttp would add it at the first connection, and know that one by other fields then
             fields["Host"] = url.raw_authority
