@@ -249,7 +249,7 @@ class ConnectionService:
         owner = token.app_user_email
         return Connection(
             gateway=gateway,
-            owner=token.app_user_email,
+            owner=owner,
             health=self._tokens.health(token),
             issuer=token.issuer,
             scopes=token.scopes,

@@ -25,7 +25,7 @@ def latchpin_background_tasks() -> Sequence[Backend[Settings, BackgroundTask[App
     return [
         Backend("purge", "removing what is past its time", Settings, _open_purge),
         Backend("announce", "saying that this process is there", Settings, _open_announce),
-        Backend("collect", "giving back memory that only a circle keeps", Settings, _open_collect),
+        Backend("collect", "giving back memory that only reference cycles keep", Settings, _open_collect),
         Backend("drop-idle", "dropping connections that nobody uses", Settings, _open_drop_idle),
     ]
 
