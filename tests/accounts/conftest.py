@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -53,19 +52,15 @@ class Server:
         return await browser.submit(page.form(button="Continue")) if page.title == ASKED else page
 
     async def api(self, method: str, path: str, email: str = ALICE, **more: Any) -> httpx.Response:
-        async with self.gateway.client(None, **await self.bearer(email)) as client:
+        async with self.gateway.client(None, **await self.gateway.bearer(email)) as client:
             return await client.request(method, BASE + path.replace("{id}", self.id), **more)
-
-    async def bearer(self, email: str) -> dict[str, str]:
-        token = await self.gateway.application.signed_tokens.create_bearer(email, False, timedelta(days=1))
-        return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     async def connections(self, email: str = ALICE) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await self.api("GET", "/oauth/tokens", email)).json()["connections"]
         return found
 
     async def program(self, email: str = ALICE, query: str = "", *, era: Era = "modern", path: str = "") -> Program:
-        client = self.gateway.client(None, **await self.bearer(email))
+        client = self.gateway.client(None, **await self.gateway.bearer(email))
         return Program(client, f"{BASE}{path or f'/gateways/{self.id}/mcp'}{query}", era)
 
     async def who(self, email: str = ALICE, query: str = "", *, era: Era = "modern") -> str:

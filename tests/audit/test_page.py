@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -27,8 +26,7 @@ async def gateway(environment: pytest.MonkeyPatch) -> AsyncIterator[InnerGateway
 
 
 async def client_of(gateway: InnerGateway, email: str = ADMIN) -> httpx.AsyncClient:
-    token = await gateway.application.signed_tokens.create_bearer(email, email == ADMIN, timedelta(days=1))
-    return gateway.client(None, Authorization=f"Bearer {token}")
+    return gateway.client(None, **await gateway.bearer(email, admin=email == ADMIN))
 
 
 async def ask(gateway: InnerGateway, path: str, **asked: object) -> httpx.Response:

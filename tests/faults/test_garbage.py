@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
 
-from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, InnerGateway
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
 
@@ -71,7 +71,7 @@ def routes_of(gateway: InnerGateway) -> list[tuple[str, str]]:
 @pytest.fixture
 async def admin(gateway: InnerGateway) -> AsyncIterator[httpx.AsyncClient]:
     """An administrator with a bearer token: nothing is refused for who asks."""
-    headers = await Connected(gateway, None, "").bearer(ADMIN)  # type: ignore[arg-type]
+    headers = await gateway.bearer(ADMIN)
     async with gateway.client(None, **headers) as client:
         yield client
 
@@ -197,7 +197,7 @@ QUERY = ("state", "code", "error", "error_description", "iss", "gateway_ids", "u
 async def test_nothing_at_random_is_a_500(gateway: InnerGateway, log):
     routes = routes_of(gateway)
     assert len(routes) > 25
-    bearer = await Connected(gateway, None, "").bearer(ADMIN)  # type: ignore[arg-type]
+    bearer = await gateway.bearer(ADMIN)
     identities: list[dict[str, str]] = [bearer, {"X-Test-User": ALICE}, {}]
     tried: list[tuple[dict[str, Any], dict[str, str]]] = []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ EXPLAIN = ("GET", f"/access/explain?email={ALICE}&tool=x")
 
 
 async def client_of(gateway: InnerGateway, email: str = ADMIN) -> httpx.AsyncClient:
-    token = await gateway.application.signed_tokens.create_bearer(email, email == ADMIN, timedelta(days=1))
-    return gateway.client(None, Authorization=f"Bearer {token}", Accept="application/json")
+    return gateway.client(None, **await gateway.bearer(email, admin=email == ADMIN))
 
 
 @pytest.mark.parametrize(("method", "path"), [*WRITES, *READS, *PAGES, EXPLAIN, ("DELETE", "/groups/staff")])

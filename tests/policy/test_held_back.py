@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -125,17 +124,12 @@ async def test_the_tools_that_pages_and_the_api_show_are_those(place: Place):
     with start_server("sessions") as real:
         there = await gateway.add(real.url, name="Real", auth_type="none")
         async with gateway.client(ALICE) as http:
-            fetched = await http.post(f"{BASE}/oauth/fetch-tools/{there}", headers=await token_of(gateway))
+            fetched = await http.post(f"{BASE}/oauth/fetch-tools/{there}", headers=await gateway.bearer())
             assert "shout" in {each["name"] for each in fetched.json()["tools"]}
             await rules(gateway, {"effect": "deny", "tools": "shout"})
-            listed = (await http.get(f"{BASE}/gateways/{there}/tools", headers=await token_of(gateway))).json()
+            listed = (await http.get(f"{BASE}/gateways/{there}/tools", headers=await gateway.bearer())).json()
             assert "shout" not in {each["name"] for each in listed["tools"]}
             assert listed["total"] > 1
-
-
-async def token_of(gateway: InnerGateway, email: str = ALICE) -> dict[str, str]:
-    token = await gateway.application.signed_tokens.create_bearer(email, email == ADMIN, timedelta(days=1))
-    return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
 
 # -- conditions -------------------------------------------------------------------------------------------

@@ -91,6 +91,11 @@ class InnerGateway:
         sent = identity | headers
         return httpx.AsyncClient(mounts=mounts, headers=sent, verify=public_roots(), trust_env=False, timeout=60)
 
+    async def bearer(self, email: str = ALICE, *, admin: bool = False) -> dict[str, str]:
+        """The header fields of a program that comes with a token of the gateway's own."""
+        token = await self.application.signed_tokens.create_bearer(email, admin, timedelta(days=1))
+        return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
     @contextlib.asynccontextmanager
     async def browser(self, user: str | None = ALICE) -> AsyncIterator[Browser]:
         async with Browser(self.client(user)) as browser:
@@ -124,8 +129,7 @@ class Connected:
     id: str
 
     async def bearer(self, email: str = ALICE) -> dict[str, str]:
-        token = await self.gateway.application.signed_tokens.create_bearer(email, False, timedelta(days=1))
-        return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        return await self.gateway.bearer(email)
 
     async def call(self, method: str, path: str, email: str = ALICE) -> httpx.Response:
         """One request with a bearer token of the gateway's own."""
