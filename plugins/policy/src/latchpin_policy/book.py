@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Collection, Context
 from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
@@ -23,7 +24,10 @@ from latchpin_policy.policy import Policy
 from latchpin_policy.rule import Rule
 from latchpin_policy.stamp import Stamp
 
-__all__ = ["GROUPS", "RULES", "STAMP", "Book", "open_book"]
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
+
+__all__ = ["GROUPS", "RULES", "STAMP", "Book", "book_of", "open_book"]
 
 RULES, GROUPS, STAMP = (CollectionSpec(f"policy_{name}") for name in ("rules", "groups", "stamp"))
 REMEMBERED = timedelta(seconds=0.4)
@@ -243,3 +247,8 @@ async def open_book(context: Context) -> Book:
         yield Book(context)
 
     return await context.shared("latchpin_policy book", opener)
+
+
+async def book_of(application: Application) -> Book:
+    """The process's book, for pages and the API."""
+    return await open_book(application.services.context)

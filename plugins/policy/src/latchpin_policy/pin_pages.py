@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from latchpin.errors import Conflict
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.settings import load
-from latchpin.sdk.web import WITH_SCRIPTS, AdminCaller, CurrentApplication, WritingAdmin, frame, render
+from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin
 
 from latchpin_policy.pin import Change, Pin, diff_of
 from latchpin_policy.pins import pins_of
 from latchpin_policy.settings import PolicySettings
+from latchpin_policy.showing import go_to, show
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-TEMPLATES = Path(__file__).parent / "templates"
 TOOLS = "/admin/tools"
 
 
@@ -64,7 +63,7 @@ async def approve(request: Request, caller: WritingAdmin, application: CurrentAp
         await (await pins_of(application)).approve(tool_id, str(form.get("hash", "")), caller)
     except Conflict as exc:
         return await _show(request, caller, application, "", wrong=f"{exc.detail}. {exc.remedy}", status=exc.status)
-    return RedirectResponse(application.services.settings.base_url + TOOLS, 303)
+    return go_to(application, TOOLS)
 
 
 async def _show(
@@ -73,10 +72,10 @@ async def _show(
     names = {each.id: each.name for each in await application.gateways.list(caller)}
     rows = [ToolRow.of(pin, names) for pin in await (await pins_of(application)).held()]
     low = wanted.lower()
-    return render(
+    return await show(
+        request,
+        caller,
         "changed_tools",
-        folder=TEMPLATES,
-        headers=WITH_SCRIPTS,
         status=status,
         title="Changed tools",
         rows=[row for row in rows if low in row.name.lower() or low in row.gateway.lower()],
@@ -84,5 +83,4 @@ async def _show(
         wanted=wanted,
         wrong=wrong,
         on=load(PolicySettings).tool_pinning,
-        **await frame(request, caller),
     )

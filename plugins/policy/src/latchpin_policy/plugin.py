@@ -83,7 +83,8 @@ def latchpin_scope_ceilings() -> Sequence[Backend[Any, ScopeCeilings]]:
 @latchpin.hookimpl
 def latchpin_routes() -> Sequence[str]:
     """Offer the API and the pages."""
-    return ["latchpin_policy.routes:router", "latchpin_policy.pages:router", "latchpin_policy.pin_pages:router"]
+    modules = ("routes", "rule_pages", "group_pages", "pin_pages")
+    return [f"latchpin_policy.{name}:router" for name in modules]
 
 
 @latchpin.hookimpl

@@ -11,7 +11,7 @@ from latchpin.sdk.gateway import Application, parse_body
 from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin, problems, read_json, takes_json
 from pydantic import BaseModel
 
-from latchpin_policy.book import Book, open_book
+from latchpin_policy.book import book_of
 from latchpin_policy.documents import (
     AccessDocument,
     ChangedTool,
@@ -36,7 +36,7 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 @router.get("/rules", summary="List rules about tools and scopes", response_model=RuleList)
 async def list_rules(caller: AdminCaller, application: CurrentApplication) -> dict[str, Any]:  # noqa: ARG001
     """All rules, oldest first."""
-    policy = await (await _book(application)).current()
+    policy = await (await book_of(application)).current()
     return {"rules": [rule.describe() for rule in policy.rules], "total": len(policy.rules)}
 
 
@@ -56,7 +56,7 @@ async def create_rule(
 ) -> dict[str, Any]:
     """Make a rule, which holds everywhere within a second."""
     body, known = await _read(request, RuleBody), await _known(application, caller)
-    made = await (await _book(application)).create_rule(body, caller, gateways=known)
+    made = await (await book_of(application)).create_rule(body, caller, gateways=known)
     response.headers["location"] = f"{application.services.settings.base_url}/rules/{made.id}"
     return made.describe()
 
@@ -64,7 +64,7 @@ async def create_rule(
 @router.get("/rules/{rule_id}", summary="Read a rule", response_model=RuleDocument, responses=problems(404))
 async def get_rule(caller: AdminCaller, application: CurrentApplication, rule_id: str) -> dict[str, Any]:  # noqa: ARG001
     """One rule."""
-    return (await (await _book(application)).rule(rule_id)).describe()
+    return (await (await book_of(application)).rule(rule_id)).describe()
 
 
 @router.put(
@@ -79,27 +79,27 @@ async def change_rule(
 ) -> dict[str, Any]:
     """Change a rule: an absent key keeps what is there, null clears it."""
     body, known = await _read(request, RuleBody), await _known(application, caller)
-    return (await (await _book(application)).change_rule(rule_id, body, caller, gateways=known)).describe()
+    return (await (await book_of(application)).change_rule(rule_id, body, caller, gateways=known)).describe()
 
 
 @router.delete("/rules/{rule_id}", summary="Remove a rule", response_model=Removed, responses=problems(404))
 async def remove_rule(caller: WritingAdmin, application: CurrentApplication, rule_id: str) -> dict[str, Any]:
     """Remove a rule."""
-    removed = await (await _book(application)).remove_rule(rule_id, caller)
+    removed = await (await book_of(application)).remove_rule(rule_id, caller)
     return {"success": True, "message": f"{removed.name} is not there any more"}
 
 
 @router.get("/groups", summary="List groups of people", response_model=GroupList)
 async def list_groups(caller: AdminCaller, application: CurrentApplication) -> dict[str, Any]:  # noqa: ARG001
     """The groups that are kept here, by name; what an identity provider says of people is not among them."""
-    policy = await (await _book(application)).current()
+    policy = await (await book_of(application)).current()
     return {"groups": [group.describe() for group in policy.groups], "total": len(policy.groups)}
 
 
 @router.get("/groups/{name}", summary="Read a group of people", response_model=GroupDocument, responses=problems(404))
 async def get_group(caller: AdminCaller, application: CurrentApplication, name: str) -> dict[str, Any]:  # noqa: ARG001
     """One group."""
-    return (await (await _book(application)).group(parse_group_name(name))).describe()
+    return (await (await book_of(application)).group(parse_group_name(name))).describe()
 
 
 @router.put(
@@ -114,13 +114,13 @@ async def put_group(
 ) -> dict[str, Any]:
     """Make a group, or put others in the place of its members."""
     body = await _read(request, GroupBody)
-    return (await (await _book(application)).put_group(parse_group_name(name), body, caller)).describe()
+    return (await (await book_of(application)).put_group(parse_group_name(name), body, caller)).describe()
 
 
 @router.delete("/groups/{name}", summary="Remove a group of people", response_model=Removed, responses=problems(404))
 async def remove_group(caller: WritingAdmin, application: CurrentApplication, name: str) -> dict[str, Any]:
     """Remove a group: where a gateway, set or rule names it, the people listed in it are no longer meant."""
-    removed = await (await _book(application)).remove_group(parse_group_name(name), caller)
+    removed = await (await book_of(application)).remove_group(parse_group_name(name), caller)
     return {"success": True, "message": f"the group {removed.name} is not there any more"}
 
 
@@ -162,10 +162,6 @@ async def explain_access(
     """Say what lets a person use a tool, or what keeps them from it."""
     found = [await application.gateways.get(gateway, caller)] if gateway else await application.gateways.list(caller)
     return (await explain(application, email, tool, found)).describe()
-
-
-async def _book(application: Application) -> Book:
-    return await open_book(application.services.context)
 
 
 async def _known(application: Application, caller: Caller) -> set[str]:
