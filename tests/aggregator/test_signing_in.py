@@ -50,7 +50,7 @@ def links(page: Page) -> dict[str, str]:
     return {label or words: path.replace("&amp;", "&") for path, label, words in found}
 
 
-async def program_of(gateway: InnerGateway, stock: StockClient, page: Page) -> Program:
+async def program_of(stock: StockClient, page: Page) -> Program:
     tokens = (await stock.redeem(answer_of(page)["code"])).raise_for_status().json()
     stock.http.headers["authorization"] = f"Bearer {tokens['access_token']}"
     return Program(stock.http, HERE)
@@ -65,7 +65,7 @@ async def test_each_server_has_a_row_and_each_may_be_skipped(
     page = await sign_in(browser)
     assert page.title == "Connect Files"
     page = await browser.open(BASE + links(page)["Skip Files"])
-    program = await program_of(gateway, stock, page)
+    program = await program_of(stock, page)
     assert {"mail__whose", "latchpin_connect"} <= set(await program.tools())
     assert not [name for name in await program.tools() if name.startswith("files__")]
     assert text_in(await program.call("mail__whose")) == ALICE
@@ -76,7 +76,7 @@ async def test_who_skips_all_gets_in_and_is_told_by_the_call(
 ):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
-    program = await program_of(gateway, stock, page)
+    program = await program_of(stock, page)
     assert set(await program.tools()) == {"latchpin_connect"}
     for era in ("modern", "sessions"):
         told = await Program(stock.http, HERE, era).call("files__search")
@@ -89,7 +89,7 @@ async def test_who_skips_all_gets_in_and_is_told_by_the_call(
 async def test_a_program_that_opens_links_is_asked_to(gateway: InnerGateway, stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
-    program = await program_of(gateway, stock, page)
+    program = await program_of(stock, page)
     program.capabilities = {"elicitation": {"url": {}}}
     told = await program.call("mail__whose")
     assert "result" in told, told
@@ -109,7 +109,7 @@ async def test_a_program_that_opens_links_is_asked_to(gateway: InnerGateway, sto
 async def test_the_tool_asks_for_each_that_waits(gateway: InnerGateway, stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
-    program = await program_of(gateway, stock, page)
+    program = await program_of(stock, page)
     program.capabilities = {"elicitation": {"url": {}}}
     asked = (await program.call("latchpin_connect"))["result"]
     assert asked["resultType"] == "input_required"
@@ -130,7 +130,7 @@ async def test_a_program_with_sessions_that_opens_links_is_told_which(
 ):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
-    program = await program_of(gateway, stock, page)
+    program = await program_of(stock, page)
     program.era, program.capabilities = "sessions", {"elicitation": {"url": {}}}
     error = (await program.call("mail__whose"))["error"]
     assert error["code"] == -32042
@@ -144,7 +144,7 @@ async def test_a_program_with_sessions_that_opens_links_is_told_which(
 async def test_a_token_for_here_is_for_here_alone(gateway: InnerGateway, stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
-    program = await program_of(gateway, stock, page)
+    program = await program_of(stock, page)
     assert (await program.ask("server/discover"))["result"]["supportedVersions"][0] == "2026-07-28"
     (gateway_id, *_) = [each.id for each in await gateway.application.services.records.gateways.list()]
     elsewhere = await stock.http.post(f"{BASE}/gateways/{gateway_id}/mcp", json={})
@@ -182,7 +182,7 @@ async def test_a_token_for_a_gateway_is_not_for_here(gateway: InnerGateway, stoc
     (gateway_id, *_) = [each.id for each in await gateway.application.services.records.gateways.list()]
     stock.mcp_url = f"{BASE}/gateways/{gateway_id}/mcp"
     page = await stock.visit(browser)
-    await program_of(gateway, stock, page)
+    await program_of(stock, page)
     refused = await stock.http.post(HERE, json={})
     assert refused.status_code == 401
     assert 'error="invalid_token"' in refused.headers["www-authenticate"]
