@@ -56,9 +56,7 @@ async def program_of(stock: StockClient, page: Page) -> Program:
     return Program(stock.http, HERE)
 
 
-async def test_each_server_has_a_row_and_each_may_be_skipped(
-    gateway: InnerGateway, stock: StockClient, browser: Browser
-):
+async def test_each_server_has_a_row_and_each_may_be_skipped(stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     assert {"Connect Files", "Skip Files", "Connect Mail", "Skip Mail"} <= links(page).keys()
     await browser.open(BASE + links(page)["Connect Mail"])
@@ -71,9 +69,7 @@ async def test_each_server_has_a_row_and_each_may_be_skipped(
     assert text_in(await program.call("mail__whose")) == ALICE
 
 
-async def test_who_skips_all_gets_in_and_is_told_by_the_call(
-    gateway: InnerGateway, stock: StockClient, browser: Browser
-):
+async def test_who_skips_all_gets_in_and_is_told_by_the_call(stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
     program = await program_of(stock, page)
@@ -86,7 +82,7 @@ async def test_who_skips_all_gets_in_and_is_told_by_the_call(
     assert program.last.status_code == 200, "another sign-in would not help: other servers serve"
 
 
-async def test_a_program_that_opens_links_is_asked_to(gateway: InnerGateway, stock: StockClient, browser: Browser):
+async def test_a_program_that_opens_links_is_asked_to(stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
     program = await program_of(stock, page)
@@ -106,7 +102,7 @@ async def test_a_program_that_opens_links_is_asked_to(gateway: InnerGateway, sto
     assert text_in(again) == ALICE
 
 
-async def test_the_tool_asks_for_each_that_waits(gateway: InnerGateway, stock: StockClient, browser: Browser):
+async def test_the_tool_asks_for_each_that_waits(stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
     program = await program_of(stock, page)
@@ -125,9 +121,7 @@ async def test_the_tool_asks_for_each_that_waits(gateway: InnerGateway, stock: S
     assert "Mail" not in text_in(again)
 
 
-async def test_a_program_with_sessions_that_opens_links_is_told_which(
-    gateway: InnerGateway, stock: StockClient, browser: Browser
-):
+async def test_a_program_with_sessions_that_opens_links_is_told_which(stock: StockClient, browser: Browser):
     page = await ask(stock, browser)
     page = await browser.open(BASE + links(page)["Go on without them"])
     program = await program_of(stock, page)
