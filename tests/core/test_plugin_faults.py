@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from latchpin import __version__
 from latchpin.activity.activity import Activity
 from latchpin.assembly.assembling import assemble
 from latchpin.commands.command_line import build
@@ -246,17 +247,18 @@ def test_a_command_that_cannot_be_loaded_is_listed_and_takes_no_other_along(
     assert CliRunner().invoke(build(), ["secret", "generate"]).exit_code == 0
 
 
-UPDATE = "Install a version of acme-plugin that was made for latchpin 0.1.0, or another latchpin."
+LATCHPIN = f"latchpin {__version__}"
+UPDATE = f"Install a version of acme-plugin that was made for {LATCHPIN}, or another latchpin."
 REPAIR = "Repair, update or uninstall acme-plugin; what each hook returns is in docs/hooks.md."
 SENTENCES = [
     (
         "LATCHPIN_HOOK_API = '2.0'",
-        f"{NAMED} failed to load: it was made for a newer hook API, 2.0, and latchpin 0.1.0 has 1.0",
+        f"{NAMED} failed to load: it was made for a newer hook API, 2.0, and {LATCHPIN} has 1.0",
         UPDATE,
     ),
     (
         "import latchpin.later",
-        f"{NAMED} failed to load: ModuleNotFoundError: No module named 'latchpin.later'; this is latchpin 0.1.0",
+        f"{NAMED} failed to load: ModuleNotFoundError: No module named 'latchpin.later'; this is {LATCHPIN}",
         UPDATE,
     ),
     (
@@ -266,7 +268,7 @@ SENTENCES = [
     ),
     (
         hook("latchpin_sgner()", "return None"),
-        f"{NAMED} implements latchpin_sgner, which is no hook of latchpin 0.1.0; did you mean latchpin_signer?",
+        f"{NAMED} implements latchpin_sgner, which is no hook of {LATCHPIN}; did you mean latchpin_signer?",
         "Update acme-plugin or latchpin; the hooks are listed in docs/hooks.md.",
     ),
     (
@@ -276,7 +278,7 @@ SENTENCES = [
     ),
     (
         hook("latchpin_cipher()", "return latchpin.Backend('aes-gcm', 'x', latchpin.Settings, print)"),
-        f"two plugins offer 'aes-gcm' for latchpin_cipher: plugin 'cipher' of latchpin 0.1.0 and {NAMED}",
+        f"two plugins offer 'aes-gcm' for latchpin_cipher: plugin 'cipher' of {LATCHPIN} and {NAMED}",
         "Uninstall one of their distributions.",
     ),
     (
@@ -325,7 +327,7 @@ def test_of_several_faults_each_is_told(install: Install):
         ("latchpin>=9", "it needs latchpin>=9, and this is latchpin 0"),
         ("Latchpin (<0.1)", "it needs latchpin<0.1"),
         ("latchpin==0.0.*", "it needs latchpin==0.0.*"),
-        ("latchpin[testing]!=0.1.0", "it needs latchpin!=0.1.0"),
+        (f"latchpin[testing]!={__version__}", f"it needs latchpin!={__version__}"),
         ("latchpin>=0.1", ""),
         ("latchpin", ""),
         ("latchpin>=0.1.0rc1,<2", ""),

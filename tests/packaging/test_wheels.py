@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from latchpin import __version__
 
 from tests.packaging.conftest import PROJECTS
 from tests.servers import run_latchpin, start_latchpin
@@ -33,7 +34,7 @@ def test_a_wheel_has_every_file_of_the_package_and_the_licence(name: str, dist: 
     assert any(entry.endswith("/licenses/LICENSE") for entry in held)
     assert "License-Expression: Apache-2.0" in metadata
     assert "Description-Content-Type: text/markdown" in metadata
-    assert {Path(entry).parts[0] for entry in held} == {package, f"{package}-0.1.0.dist-info"}
+    assert {Path(entry).parts[0] for entry in held} == {package, f"{package}-{__version__}.dist-info"}
 
 
 @pytest.mark.parametrize("name", PROJECTS)
