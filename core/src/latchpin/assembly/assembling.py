@@ -12,7 +12,7 @@ from latchpin.activity.observers import ObservedRecords, ObservedStates, Observe
 from latchpin.assembly.clock import utc_now
 from latchpin.assembly.looking import Looking
 from latchpin.assembly.open_context import OpenContext
-from latchpin.assembly.selection import Selection, select_stores
+from latchpin.assembly.selection import NO_KEY_WRAPPER, Selection, select_stores
 from latchpin.contracts import Clock, SignIn, SignInOffer, StateStore
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.outbound.upstream import open_upstream
@@ -77,8 +77,11 @@ async def assemble(
 
 
 async def _open_keys(context: OpenContext) -> None:
-    """What signs and seals, before the stores: they keep what is sealed."""
+    """What wraps, signs and seals, before the stores: they keep what is sealed."""
     plugins, settings = context.plugins, context.settings
+    if settings.key_wrapper != NO_KEY_WRAPPER:
+        selected = plugins.select(hookspecs.KEY_WRAPPER, settings.key_wrapper)
+        context.key_wrapper = await context.open(hookspecs.KEY_WRAPPER, selected)
     context.opened_signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
     context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
 

@@ -20,6 +20,7 @@ from latchpin.contracts import (
     Endings,
     Keys,
     KeyValueRecords,
+    KeyWrapper,
     RecordStore,
     Signer,
     Upstream,
@@ -57,6 +58,7 @@ class OpenContext:
     stack: AsyncExitStack
     upstream: Upstream
     looking: Looking | None = None
+    key_wrapper: KeyWrapper | None = None
     opened_signer: Signer | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None

@@ -17,7 +17,7 @@ from latchpin.contracts.endings import Endings
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.gates import ScopeCeilings, ToolGate, ToolGates, Verdict
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
-from latchpin.contracts.keys import Cipher, DerivedKey, Keys, PkceMethod, Signer
+from latchpin.contracts.keys import Cipher, DerivedKey, Keys, KeyWrapper, PkceMethod, Signer
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Groups, Identity, SignIn, SignInOffer
@@ -90,6 +90,7 @@ __all__ = [
     "Instance",
     "Keeps",
     "KeyValueRecords",
+    "KeyWrapper",
     "Keys",
     "McpCall",
     "McpExchanges",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from latchpin.contracts.collections import Collection
     from latchpin.contracts.endings import Endings
-    from latchpin.contracts.keys import Cipher, Keys, Signer
+    from latchpin.contracts.keys import Cipher, Keys, KeyWrapper, Signer
     from latchpin.contracts.readers import Teller
     from latchpin.contracts.servers import Upstream
     from latchpin.contracts.stores import KeyValueRecords, RecordStore
@@ -70,6 +70,10 @@ class Context(Protocol):
         with equal secrets has equal keys. Different purposes have unrelated keys, so that none can be used for another;
         ``purpose`` should begin with the plugin's own name.
         """
+
+    @property
+    def key_wrapper(self) -> KeyWrapper | None:
+        """The selected key service, opened before everything else; None with KEY_WRAPPER=none."""
 
     @property
     def records(self) -> RecordStore:

@@ -1,16 +1,16 @@
-"""What signs, what seals, and how a code challenge is computed."""
+"""What signs, what seals, what wraps keys, and how a code challenge is computed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from latchpin.model import Sealed
 
-__all__ = ["Cipher", "DerivedKey", "Keys", "PkceMethod", "Signer"]
+__all__ = ["Cipher", "DerivedKey", "KeyWrapper", "Keys", "PkceMethod", "Signer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,33 @@ class Cipher(Protocol):
 
         Raises:
             Unsealable: no key we have opens it, it is damaged, or it was sealed for another record.
+        """
+
+
+class KeyWrapper(Protocol):
+    """A key service: wraps the keys that this gateway makes, under a key that never leaves the service.
+
+    Who keeps keys asks it once for each and holds the key in memory, so that no call waits for the service. The
+    service may be away at any time: nothing is kept or sent unwrapped then, and who asked is told. ``context`` says
+    what a key is for, such as ``{"purpose": "sealing", "day": "2026-11-30"}``: at most eight names and values of
+    printable ASCII, 128 characters each. Services log it, so nothing in it is secret. What was wrapped opens with the
+    same context only.
+    """
+
+    async def wrap(self, key: bytes, *, context: Mapping[str, str]) -> bytes:
+        """Wrap a key of 512 bytes at most; the same key looks different each time.
+
+        Raises:
+            UpstreamError: the service did not answer within OAUTH_REQUEST_TIMEOUT, with all retries, or asks to wait.
+            ConfigurationError: it refused: it does not know us, denies access, or the key there is disabled or gone.
+        """
+
+    async def unwrap(self, wrapped: bytes, *, context: Mapping[str, str]) -> bytes:
+        """Give the key that ``wrap`` wrapped, here or in another process.
+
+        Raises:
+            Unsealable: it is damaged, was wrapped with another context, or by something else.
+            UpstreamError, ConfigurationError: as for ``wrap``; trying again later may help.
         """
 
 

@@ -31,6 +31,7 @@ from latchpin.contracts import (
     Grant,
     Groups,
     Identity,
+    KeyWrapper,
     McpServers,
     NavigationEntry,
     Observer,
@@ -115,6 +116,12 @@ SETTINGS: Hook[type[BaseSettings]] = Hook(
     "latchpin_settings",
     "Name the settings models that no backend names, so that they are listed and spelt right.",
     kind="latchpin.Settings",
+)
+KEY_WRAPPER = BackendHook(
+    "latchpin_key_wrapper",
+    "Offer a key service that wraps the keys which the gateway makes.",
+    contract=KeyWrapper,
+    variable="KEY_WRAPPER",
 )
 SIGNER = BackendHook("latchpin_signer", "Offer a signer of the state.", contract=Signer, variable="SIGNER")
 CIPHER = BackendHook("latchpin_cipher", "Offer a cipher for secrets at rest.", contract=Cipher, variable="CIPHER")

@@ -78,6 +78,7 @@ class CoreSettings(Settings):
         description="Root of all keys; the same on every instance; 32 bytes or more off loopback.",
     )
     auth_encryption_secrets_old: SecretWords = Field((), description="Earlier secrets, which still verify and unseal.")
+    key_wrapper: str = Field("none", description="Which plugin's key service wraps the gateway's keys; none: none.")
     signer: str = Field("hmac-sha256", description="Which plugin signs the state.")
     cipher: str = Field("aes-gcm", description="Which plugin seals secrets at rest.")
 

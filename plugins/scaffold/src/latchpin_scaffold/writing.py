@@ -19,6 +19,7 @@ KINDS = (
     "record-store",
     "signer",
     "cipher",
+    "key-wrapper",
     "registrar",
     "identity",
     "routes",

@@ -11,6 +11,7 @@ from latchpin_testing.checks import BareCheckContext, CheckContract
 from latchpin_testing.clock import START, MovedClock
 from latchpin_testing.context import SuiteContext
 from latchpin_testing.grants import GrantContract
+from latchpin_testing.key_wrapper import KeyWrapperContract
 from latchpin_testing.keys import CipherContract, SignerContract
 from latchpin_testing.methods import ClientAuthenticationContract, PkceMethodContract
 from latchpin_testing.people import AssertionSourceContract, IdentityContract
@@ -19,7 +20,7 @@ from latchpin_testing.record_store import RecordStoreContract
 from latchpin_testing.records_large import CheapCountContract
 from latchpin_testing.registrar import RegistrarContract, UnreachableUpstream
 from latchpin_testing.running import RunningGateway, StartGateway, running_gateway
-from latchpin_testing.sealing import SuiteCipher
+from latchpin_testing.sealing import SuiteCipher, SuiteKeyWrapper
 from latchpin_testing.shared_stores import SharedRecordStoreContract, SharedStateStoreContract
 from latchpin_testing.state_store import StateStoreContract
 from latchpin_testing.store_witness import StoreWitnessContract
@@ -36,6 +37,7 @@ __all__ = [
     "EventListenerContract",
     "GrantContract",
     "IdentityContract",
+    "KeyWrapperContract",
     "MovedClock",
     "ObserverContract",
     "PkceMethodContract",
@@ -52,6 +54,7 @@ __all__ = [
     "StoreWitnessContract",
     "SuiteCipher",
     "SuiteContext",
+    "SuiteKeyWrapper",
     "UnreachableUpstream",
     "check_plugin",
     "running_gateway",

@@ -9,7 +9,18 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from latchpin.activity.activity import Activity
-from latchpin.contracts import Cipher, Clock, Collection, Endings, Keys, KeyValueRecords, RecordStore, Signer, Upstream
+from latchpin.contracts import (
+    Cipher,
+    Clock,
+    Collection,
+    Endings,
+    Keys,
+    KeyValueRecords,
+    KeyWrapper,
+    RecordStore,
+    Signer,
+    Upstream,
+)
 from latchpin.errors import ConfigurationError
 from latchpin.model import CollectionSpec
 from latchpin.outbound.trusted import TrustedUpstream
@@ -37,6 +48,7 @@ class SuiteContext:
         records: the record store, for backends that need one.
         signer: the signer, for backends that need one.
         cipher: the cipher, for backends that need one.
+        key_wrapper: the key service; None as with KEY_WRAPPER=none.
         secrets: the pretended AUTH_ENCRYPTION_SECRET, then those of AUTH_ENCRYPTION_SECRETS_OLD.
         diagnostic: whether the backend is opened to be looked at only.
 
@@ -56,6 +68,7 @@ class SuiteContext:
         records: RecordStore | None = None,
         signer: Signer | None = None,
         cipher: Cipher | None = None,
+        key_wrapper: KeyWrapper | None = None,
         secrets: Sequence[str] = ("a secret of the suite, of 32 bytes or more",),
         diagnostic: bool = False,
     ) -> None:
@@ -64,6 +77,7 @@ class SuiteContext:
         self.base_url = base_url
         self.state_ttl = state_ttl
         self.diagnostic = diagnostic
+        self.key_wrapper = key_wrapper
         self.activity = Activity(self.clock)
         self.endings = Endings()
         self._upstream = upstream
