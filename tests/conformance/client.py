@@ -88,6 +88,8 @@ class Person:
 
 STATELESS = "2026-07-28"
 REFUSALS = frozenset({401, 403})
+_PATIENCE = 60.0
+"""In seconds, for an answer and for the session's own stream."""
 
 
 class Refused(Exception):
@@ -102,15 +104,28 @@ class Refused(Exception):
         self.authorize_url = authorize_url
 
 
-async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Client], Awaitable[None]]) -> None:
+async def converse(
+    endpoint: str, bearer: str, version: str, work: Callable[[Client], Awaitable[None]], *, listens: bool = False
+) -> None:
     """Open a session at ``endpoint`` in the manner of ``version`` and do ``work`` in it.
+
+    Args:
+        endpoint: the gateway's.
+        bearer: proves the person to the gateway.
+        version: of the protocol.
+        work: what to do with the client.
+        listens: begin the work only when the session's own stream (GET) stands. The SDK opens it beside the work, and
+            a server drops what it says there before.
 
     Raises:
         Refused: the gateway answered with an error; it carries the authorize URL if there is one.
     """
     refusals: list[Refused] = []
+    listening = asyncio.Event()
 
     async def observe(response: httpx2.Response) -> None:
+        if response.request.method == "GET" and response.is_success:
+            listening.set()
         if response.request.method != "POST":
             return
         if response.is_error:
@@ -118,7 +133,7 @@ async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Cli
         elif response.headers.get("content-type", "").startswith("application/json"):
             refusals.extend(_read_told(await response.aread()))
 
-    timeout = httpx2.Timeout(60)
+    timeout = httpx2.Timeout(_PATIENCE)
     async with httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {bearer}"},
         event_hooks={"response": [observe]},
@@ -129,6 +144,8 @@ async def converse(endpoint: str, bearer: str, version: str, work: Callable[[Cli
         mode = "auto" if version >= STATELESS else "legacy"
         try:
             async with Client(transport, mode=mode, elicitation_callback=_accept, cache=None) as client:
+                if listens:
+                    await asyncio.wait_for(listening.wait(), _PATIENCE)
                 await work(client)
         except Exception as exc:  # the SDK raises groups and errors of its own; what the gateway said comes first
             raise _best(refusals, exc) from exc
@@ -258,6 +275,8 @@ WORK: Mapping[str, Callable[[Client, Context], Awaitable[None]]] = {
     "json-schema-2020-12-preservation": echo_schema,
 }
 """By scenario; those that are not here list and call."""
+LISTENING = frozenset({"elicitation-sep1034-client-defaults"})
+"""The scenarios whose server asks the client on the session's own stream."""
 
 
 # One scenario, and the server that hands them out.
@@ -379,7 +398,13 @@ async def drive(scenario: Scenario, person: Person) -> None:
     endpoint = f"{person.base_url}/gateways/{gateway_id}/mcp"
     for _ in range(MOST_AUTHORIZATIONS):
         try:
-            await converse(endpoint, person.bearer, scenario.version, lambda client: work(client, scenario.context))
+            await converse(
+                endpoint,
+                person.bearer,
+                scenario.version,
+                lambda client: work(client, scenario.context),
+                listens=scenario.name in LISTENING,
+            )
         except Refused as exc:
             if exc.authorize_url is None:
                 raise
