@@ -31,7 +31,7 @@ async def refreshed_once_at_once(tested: GatewayUnderTest) -> None:
 
     tested.switch.arm("token", not_before_all_have_begun)
     callers = [asyncio.create_task(tested.outcome(gateway_id)) for _ in range(20)]
-    await asyncio.to_thread(arrived.wait, 60)
+    assert await asyncio.to_thread(arrived.wait, 60), "nobody asked the token endpoint"
     gate.set()
     outcomes = set(await asyncio.gather(*callers))
     demand(outcomes == {"token"}, f"callers got {outcomes}")
@@ -47,7 +47,7 @@ def without_single_flight(monkeypatch: pytest.MonkeyPatch) -> None:
         yield None
 
     async def unfenced(self, token, *, replacing):
-        self.rows[token.gateway_id, token.app_user_email] = token
+        self.rows[token.gateway_id, token.app_user_email, token.label] = token
 
     monkeypatch.setattr("latchpin_memory_store.records._Tokens.put", unfenced)
     monkeypatch.setattr("latchpin.workers.shared_tasks.SharedTasks.run", at_once)
