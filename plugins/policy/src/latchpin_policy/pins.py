@@ -231,8 +231,8 @@ class Pins:
         raise Conflict("the tool keeps being changed by others")
 
     async def _tell_workers(self) -> None:
-        self._asked_at = None
         await self._stamp.renew()
+        self._asked_at = None  # only now: a call that came meanwhile has read the earlier stamp
 
     async def close(self) -> None:
         """End what is under way."""

@@ -6,29 +6,28 @@ A plain ASGI application, since every MCP message passes here.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from fastapi.responses import Response
-from latchpin.contracts import Admitted, CallOutcome, McpCall
+from latchpin.contracts import Admitted
 from latchpin.errors import LatchpinError, UpstreamTimeout
 from latchpin.model import Caller, Gateway
-from latchpin.sdk.calls import CallObservers, WatchedCall
+from latchpin.sdk.calls import WatchedCall
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.mcp import Refused
 from latchpin.sdk.outbound import Failure, GuardedSession, find_egress, host_of, open_session
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import check_gateway_id, parse_account, require_program
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from latchpin_proxy.bindings import Bindings, acting
 from latchpin_proxy.call import Call, open_call
 from latchpin_proxy.carrying import carry
 from latchpin_proxy.completing import make_look
-from latchpin_proxy.errors import NameNotYours, TooManyExchanges
+from latchpin_proxy.errors import NameNotYours
 from latchpin_proxy.exchange import LAST, Exchange
 from latchpin_proxy.gating import Gating, answer_refused
 from latchpin_proxy.headers import build_request_headers
@@ -38,16 +37,13 @@ from latchpin_proxy.relay import McpRequest, Relay
 from latchpin_proxy.resource import endpoint_path, link_for
 from latchpin_proxy.returning import SESSION, open_headers
 from latchpin_proxy.room import Room, Share
+from latchpin_proxy.served import Served
 from latchpin_proxy.settings import ProxySettings
+from latchpin_proxy.under_way import UnderWay
 from latchpin_proxy.visitors import is_visitor, show_endpoint
 from latchpin_proxy.waiting import wait_for_person
 
 __all__ = ["McpEndpoint", "open_endpoint"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 CONNECT_TIMEOUT = 10.0
 ANSWERED = 4_194_304
@@ -58,56 +54,6 @@ SKIPPED = 8_388_608
 
 _WITHOUT_MESSAGE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 """Methods of requests that are no calls."""
-
-
-@dataclass(slots=True)
-class _Served:
-    """What is known of a request so far.
-
-    Attributes:
-        judged: another endpoint has seen to who calls, and to who is told of it.
-        opens_links: as a session of that endpoint has it.
-        all_tools: that endpoint takes what is held back out of lists itself.
-        share: of what may be held, what its body takes.
-        watched: the call as it came, for those who are told of calls.
-        followed: the call as it goes on, for those who follow it.
-    """
-
-    caller: Caller | None = None
-    call: Call | None = None
-    judged: bool = False
-    opens_links: bool = False
-    all_tools: bool = False
-    share: Share | None = None
-    watched: WatchedCall | None = None
-    followed: WatchedCall | None = None
-
-    def watch(self, calls: CallObservers, caller: Caller, scope: Scope, send: Send) -> Send:
-        """Let those who want to know watch the answer; return what takes it in their place."""
-        if not self.judged:
-            path = endpoint_path(scope["path_params"]["gateway_id"])
-            self.watched = calls.watch(McpCall("server", caller, path), send, scope["headers"])
-        return send if self.watched is None else self.watched.send
-
-    def follow(self, calls: CallObservers, caller: Caller, scope: Scope, send: Send) -> Send:
-        """The same for those who want to know how it goes on."""
-        self.followed = calls.watch(McpCall("client", caller), send, scope["headers"])
-        return self.followed.send
-
-    async def end(self, outcome: CallOutcome, error: str = "") -> None:
-        """Say what became of it, where its answer does not; it does not go on any more."""
-        if self.watched is not None:
-            self.watched.mark(outcome, error)
-        if self.followed is not None:
-            self.followed.mark(outcome, error)
-            await self.followed.end()
-
-    def within(self, call: Call) -> Call:
-        """The call as part of what it is served for."""
-        if not self.judged:
-            return call
-        opens_links = self.opens_links or call.terms.opens_links
-        return replace(call, signs_in=False, terms=replace(call.terms, opens_links=opens_links))
 
 
 class McpEndpoint:
@@ -128,8 +74,7 @@ class McpEndpoint:
         self._relay = Relay(application, session)
         self._gating = Gating(application, self._relay)
         self._calls = application.services.calls
-        self._under_way: Counter[str] = Counter()
-        self._in_all = 0
+        self._under_way = UnderWay(self._settings.proxy_max_exchanges, self._settings.proxy_max_exchanges_per_user)
         self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +83,7 @@ class McpEndpoint:
             page = await show_endpoint(scope, self._core.base_url)
             await page(scope, receive, send)
             return
-        served = _Served()
+        served = Served()
         try:
             await self._answer(scope, receive, send, served)
         finally:
@@ -157,13 +102,13 @@ class McpEndpoint:
         all_tools: bool = False,
     ) -> bool:
         """Serve one exchange of another endpoint: see ``latchpin.contracts.McpExchanges``."""
-        served = _Served(caller, judged=True, opens_links=opens_links, all_tools=all_tools)
+        served = Served(caller, judged=True, opens_links=opens_links, all_tools=all_tools)
         return await self._answer(_at(scope, gateway.id), receive, send, served)
 
     async def admit(self, scope: Scope, gateway_id: str) -> Admitted:
         """Judge a request that something else serves: see ``latchpin.contracts.McpExchanges``."""
         caller = await self._caller(_at(scope, gateway_id))
-        self._check_room(caller.email)
+        self._under_way.check(caller.email)
         access = await self._application.access.get(check_gateway_id(gateway_id), caller)
         gateway, caller = access.gateway, acting(caller, access)
         named = [(SESSION, value.decode("latin-1")) for name, value in scope["headers"] if name == SESSION.encode()]
@@ -184,7 +129,7 @@ class McpEndpoint:
         binder = await self._bindings.of(gateway, caller)
         return link_for(self._core.base_url, gateway.id, binder, caller.account or "")
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, served: _Served) -> bool:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, served: Served) -> bool:
         """Answer a request; False: it was not passed on, or the server did not answer."""
         settings = self._settings
         inbound = Inbound(receive, limit=settings.proxy_max_request_bytes, idle=settings.proxy_idle_timeout)
@@ -192,14 +137,13 @@ class McpEndpoint:
             caller = served.caller = served.caller or await self._caller(scope)
             if tells := bool(self._calls) and scope["method"] not in _WITHOUT_MESSAGE:
                 send = served.watch(self._calls, caller, scope, send)
-            self._begin(caller.email)
-            given = served.follow(self._calls, caller, scope, send) if tells and self._calls.follows else send
-            try:
-                await self._serve(scope, caller, inbound, Exchange(given, inbound.watch, self._room), served)
-            finally:
-                self._end(caller.email)
-                if served.share is not None:
-                    served.share.hold(0)
+            with self._under_way.one_of(caller.email):
+                given = served.follow(self._calls, caller, scope, send) if tells and self._calls.follows else send
+                try:
+                    await self._serve(scope, caller, inbound, Exchange(given, inbound.watch, self._room), served)
+                finally:
+                    if served.share is not None:
+                        served.share.hold(0)
         except ClientDisconnect:
             await served.end("cancelled")
             raise
@@ -243,27 +187,9 @@ class McpEndpoint:
         account = parse_account(scope["query_string"])
         return caller if account is None else replace(caller, account=account)
 
-    def _check_room(self, email: str) -> None:
-        if self._in_all >= self._settings.proxy_max_exchanges:
-            raise TooManyExchanges(f"{self._settings.proxy_max_exchanges} are under way at this worker")
-        if self._under_way[email] >= self._settings.proxy_max_exchanges_per_user:
-            raise TooManyExchanges(f"{self._settings.proxy_max_exchanges_per_user} of yours are under way")
-
-    def _begin(self, email: str) -> None:
-        """Count one more; raises TooManyExchanges."""
-        self._check_room(email)
-        self._under_way[email] += 1
-        self._in_all += 1
-
-    def _end(self, email: str) -> None:
-        self._in_all -= 1
-        self._under_way[email] -= 1
-        if not self._under_way[email]:
-            del self._under_way[email]
-
     # -- the exchange -------------------------------------------------------------------------------------
 
-    async def _serve(self, scope: Scope, caller: Caller, inbound: Inbound, exchange: Exchange, served: _Served) -> None:
+    async def _serve(self, scope: Scope, caller: Caller, inbound: Inbound, exchange: Exchange, served: Served) -> None:
         """Pass one request on, and its answer back, under the watch.
 
         Raises:
@@ -298,7 +224,7 @@ class McpEndpoint:
             raise UpstreamTimeout(f"{host_of(call.request.gateway.url)}: no answer within {idle}", sent=True)
         await exchange.break_off(f"nothing moved for {idle}", call.request)
 
-    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound, served: _Served) -> Call:
+    async def _read(self, scope: Scope, caller: Caller, inbound: Inbound, served: Served) -> Call:
         body, watched = await inbound.hold(self._settings.proxy_held_bytes), served.watched
         if watched is not None and body is not None:
             watched.read(body)
@@ -327,14 +253,14 @@ class McpEndpoint:
         served.call = served.within(call)
         return await self._gating.judge(call, gate, all_tools=served.all_tools)
 
-    async def _judge_again(self, call: Call, served: _Served) -> Call:
+    async def _judge_again(self, call: Call, served: Served) -> Call:
         """The call as it may go on after its person was waited for: rules may have been made meanwhile."""
         gate = await self._application.gates.of(call.request.gateway, call.request.caller)
         if gate is None:
             return replace(call, terms=replace(call.terms, tools=None))
         return await self._gating.judge(call, gate, all_tools=served.all_tools)
 
-    async def _hold_more(self, inbound: Inbound, served: _Served) -> bytes | None:
+    async def _hold_more(self, inbound: Inbound, served: Served) -> bytes | None:
         """The whole of a large body, since it has to be judged; None if it is too large for that."""
         share = served.share = Share(self._room)
         with contextlib.suppress(Failure):  # too much is held already
@@ -347,7 +273,7 @@ class McpEndpoint:
         key = None if gateway.api_key is None else gateway.api_key.header.lower().encode()
         return [name for name in (self._user_header, key) if name is not None]
 
-    async def _pass_on(self, call: Call, exchange: Exchange, served: _Served) -> None:
+    async def _pass_on(self, call: Call, exchange: Exchange, served: Served) -> None:
         request = call.request
         if call.resumed is not None:
             seconds = self._settings.proxy_authorization_wait
