@@ -20,13 +20,16 @@ from latchpin.gateways.access import AccessCache
 from latchpin.gateways.api_keys import ApiKeys
 from latchpin.gateways.connections import ConnectionService
 from latchpin.gateways.gates import Gates
+from latchpin.gateways.people import People
 from latchpin.gateways.registry import GatewayRegistry, parse_gateway_body
 from latchpin.gateways.removal import GatewayRemoval
 from latchpin.gateways.status import GatewayStatusService
 from latchpin.gateways.tools.toolbox import Toolbox
 from latchpin.identity.assertion_store import AssertionStore
+from latchpin.identity.departures import Departures
 from latchpin.identity.groups import with_groups
 from latchpin.identity.proven import ProvenCallers
+from latchpin.identity.revocations import SessionRevocations
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import name_account
@@ -34,6 +37,7 @@ from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.owed import OwedRevocations
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.scope_rules import whose_rules
 from latchpin.tokens.service import TokenService
@@ -50,6 +54,8 @@ class Application:
         self.services = services
         self.signed_tokens = SignedTokens.of(services)
         self.proven_callers = ProvenCallers(services.identities, services.context.endings, services.clock)
+        self.revocations = SessionRevocations(services.kept, services.clock, services.context.endings)
+        self.departures = Departures(services.kept, services.clock, services.context.endings)
         self.servers = ServerDirectory(services.upstream, services.settings, services.clock, services.providers)
         self.clients = ClientDirectory(
             records=services.records,
@@ -103,6 +109,7 @@ class Application:
         )
         self.toolbox = Toolbox(services, self.tokens, self.recorder, gates=self.gates, note_missing=self.step_up.note)
         self.connections = ConnectionService(services, self.gateways, self.tokens)
+        self.people = People(services, self.connections, OwedRevocations(services, self.revoker))
         self.removal = GatewayRemoval(services, self.gateways, self.clients, self.revoker, self.token_endpoint.proofs)
         self.status = GatewayStatusService(services, self.tokens)
         self._deleting: SharedTasks[object, Forgotten] = SharedTasks()
@@ -236,6 +243,7 @@ class Application:
         self.access.close()
         await self.authorization_callback.close()
         await self.connections.close()
+        await self.people.close()
         await self._deleting.close()
         await self.removal.close()
         await self.tokens.close()

@@ -11,8 +11,17 @@ from typing import TypeVar
 from latchpin.activity.recorder import FlowSpan
 from latchpin.authorization.one_at_a_time import Turn
 from latchpin.clients.directory import ClientDirectory
-from latchpin.errors import AuthorizationRequired, NotFound, RecordConflict, TokenRefused, UpstreamBusy, UpstreamError
+from latchpin.errors import (
+    AuthorizationRequired,
+    Forbidden,
+    NotFound,
+    RecordConflict,
+    TokenRefused,
+    UpstreamBusy,
+    UpstreamError,
+)
 from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
+from latchpin.identity.barred import find_barred
 from latchpin.model import (
     COMPANY,
     ClientCredentials,
@@ -99,6 +108,7 @@ class Redemption:
         pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
         if (owner == COMPANY) != (gateway.connection == "shared"):
             raise self._changed(gateway, label)  # nobody's own account becomes the company's, nor the other way round
+        await self._check_not_out(pending.app_user_email)
         await self._usage.note(gateway.id, owner, label, anew=True)
         found = await self._servers.find(gateway)
         client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
@@ -111,7 +121,8 @@ class Redemption:
         try:
             token = await self._keep_surely(validated, grant, turn)
             await self._check_unchanged(gateway, owner, label)
-        except (NotFound, AuthorizationRequired, RecordConflict):
+            await self._check_still_in(gateway, validated)
+        except (Forbidden, NotFound, AuthorizationRequired, RecordConflict):
             await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant, label=label)
             raise
         span.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
@@ -127,6 +138,19 @@ class Redemption:
         if current is None or _terms(current) != _terms(gateway):
             await self._services.records.tokens.delete(gateway.id, owner, label)
             raise self._changed(gateway, label)
+
+    async def _check_not_out(self, email: str) -> None:
+        if await find_barred(self._services.kept, email) is not None:
+            raise Forbidden("your access to this gateway was ended", remedy="Ask an administrator of this gateway.")
+
+    async def _check_still_in(self, gateway: Gateway, validated: ValidatedCallback) -> None:
+        """Who was ended meanwhile keeps no token: it may have been written after theirs were taken."""
+        payload = validated.payload
+        try:
+            await self._check_not_out(validated.pending.app_user_email)
+        except Forbidden:
+            await self._services.records.tokens.delete(gateway.id, payload.owner, payload.account)
+            raise
 
     async def _exchange(
         self,

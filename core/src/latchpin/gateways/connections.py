@@ -12,8 +12,8 @@ from typing import Any
 
 from latchpin.errors import Forbidden, InvalidRequest, NotFound
 from latchpin.gateways.registry import GatewayRegistry
+from latchpin.gateways.signing_out import sign_out
 from latchpin.identity.allowance import may_use
-from latchpin.identity.revocations import end_everything_of
 from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import default_of
 from latchpin.oauth.status import TokenHealth
@@ -97,11 +97,9 @@ class ConnectionService:
 
     def __init__(self, services: Services, gateways: GatewayRegistry, tokens: TokenService) -> None:
         self._records = services.records
-        self._kept = services.kept
-        self._endings = services.context.endings
+        self._services = services
         self._tools = services.tools
         self._activity = services.activity
-        self._clock = services.clock
         self._gateways = gateways
         self._tokens = tokens
         self._ending: SharedTasks[tuple[str, str, str, str], Disconnected | None] = SharedTasks()
@@ -195,9 +193,7 @@ class ConnectionService:
         if not caller.is_admin:
             _own(caller, user)
         else:
-            await end_everything_of(self._kept, user, self._clock())
-            self._endings.note()
-            await self._activity.tell("person.signed-out", actor=caller.email, subject=user)
+            await sign_out(self._services, user, actor=caller.email, way="disconnected")
         connected: dict[str, builtins.list[str]] = {}
         for token in await self._records.tokens.list(app_user_email=user):
             connected.setdefault(token.gateway_id, []).append(token.label)

@@ -12,7 +12,7 @@ from latchpin.contracts import Clock
 from latchpin.errors import InvalidRequest, NotSignedIn
 from latchpin.identity.address import parse_email
 from latchpin.identity.jwks import KeySet
-from latchpin.identity.jwts import decode_jwt, explain_jwt, read_key_id
+from latchpin.identity.jwts import END_OF_TIME, decode_jwt, explain_jwt, read_key_id
 from latchpin.identity.presented import BEARER, parse_authorization
 from latchpin.identity.revocations import SessionRevocations
 from latchpin.identity.signed_tokens import ADMIN_CLAIM, SignedTokens
@@ -90,10 +90,9 @@ class BearerIdentity:
         )
 
     async def _check_not_ended(self, email: str, issued_at: object) -> None:
-        """One that does not say when it was issued is older than any end; another issuer's are not ours to end."""
-        if self._key_set is not None:
-            return
-        if await self._revocations.cover(email, issued_at if isinstance(issued_at, int | float) else 0):
+        """One of ours that does not say when it was issued is older than any end; another issuer's, newer."""
+        unsaid = 0.0 if self._key_set is None else END_OF_TIME - 1
+        if await self._revocations.cover(email, issued_at if isinstance(issued_at, int | float) else unsaid):
             raise NotSignedIn("the bearer token was ended by an administrator", remedy="Ask for another token.")
 
     async def _claims(self, token: str, resource: str | None) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from latchpin.errors import InvalidRequest
 from latchpin.identity.address import parse_email
+from latchpin.identity.barred import find_barred
 from latchpin.services import Services
 from latchpin.workers.instance_names import Whereabouts, locate
 from latchpin.workers.instances import list_instances
@@ -50,9 +52,14 @@ async def create_link(services: Services, email: str, *, admin: bool = False) ->
     """Make a link that signs ``email`` in, and return its URL. It is shown once and never logged.
 
     Raises:
-        InvalidRequest: ``email`` is not an address.
+        InvalidRequest: ``email`` is not an address, or of somebody who is out.
         BackendUnavailable: nothing was made.
     """
+    if await find_barred(services.kept, parse_email(email)) is not None:
+        raise InvalidRequest(
+            f"{email} is out, and no link lets them in",
+            remedy=f"Let them in again first: latchpin people restore {email}",
+        )
     token = secrets.token_urlsafe(32)
     value = json.dumps({"email": parse_email(email), "admin": admin})
     await services.kept.put(_name(token), value, expires_at=services.clock() + LINK_LIFETIME)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, Endings, KeyValueRecords
 from latchpin.errors import RecordConflict
+from latchpin.identity.barred import FOR_EVER, find_barred
 from latchpin.workers.bounded import Bounded
 
-__all__ = ["EVERYBODY", "REMEMBERED", "SessionRevocations", "end_everything_of", "ended_at"]
+__all__ = ["EVERYBODY", "REMEMBERED", "SessionRevocations", "end_everything_of", "ended_at", "read_stamp"]
 
 REMEMBERED = timedelta(seconds=0.5)
 """How long a worker goes on without asking the store again. An end counts within a second on every worker: whom a token
@@ -24,6 +26,7 @@ EVERYBODY = "*"
 """In the place of an address: what was issued to anybody."""
 _MOST = 4096
 _ATTEMPTS = 20
+_STAMP = "ended-stamp"
 
 
 async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) -> None:
@@ -32,10 +35,17 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
     The note stays: a bearer token may be good for years, and a session for as long as SESSION_LIFETIME_SECONDS once
     was. Of two that are written at once, the later stands.
 
+    Other workers are told by a stamp (``read_stamp``), which is renewed after the note is written.
+
     Raises:
         RecordConflict: others kept writing earlier ones.
     """
-    name = _name(email)
+    await _write_end(kept, _name(email), now)
+    await kept.take(_STAMP)
+    await kept.put(_STAMP, secrets.token_hex(8))  # of somebody else's, put in between: they wrote theirs before it
+
+
+async def _write_end(kept: KeyValueRecords, name: str, now: datetime) -> None:
     for _ in range(_ATTEMPTS):
         stands = await kept.put(name, now.isoformat())
         if datetime.fromisoformat(stands) >= now:
@@ -44,8 +54,16 @@ async def end_everything_of(kept: KeyValueRecords, email: str, now: datetime) ->
     raise RecordConflict("the end of a person's sessions kept changing while it was to be written")
 
 
+async def read_stamp(kept: KeyValueRecords) -> str | None:
+    """Another text than before where anything of anybody was ended since."""
+    return await kept.get(_STAMP)
+
+
 async def ended_at(kept: KeyValueRecords, email: str) -> datetime | None:
-    """Until when what was issued to ``email``, or to everybody, does not count; None if nothing was ever ended."""
+    """Until when what was issued to ``email``, or to everybody, does not count; None if nothing was ever ended.
+
+    ``FOR_EVER`` for who is out.
+    """
     return _later(await _read(kept, email), await _read(kept, EVERYBODY))
 
 
@@ -63,6 +81,7 @@ class SessionRevocations:
         self._clock = clock
         self._endings = endings
         self._remembered: Bounded[str, tuple[datetime, int, datetime | None]] = Bounded(_MOST)
+        self._out: Bounded[str, tuple[datetime, int, bool]] = Bounded(_MOST)
 
     async def cover(self, email: str, issued_at: float) -> bool:
         """Whether what was issued to ``email`` at ``issued_at``, in seconds as in a JWT, has been ended.
@@ -75,6 +94,20 @@ class SessionRevocations:
         ends = [read[whose] if whose in read else self._remembered[whose][2] for whose in (email, EVERYBODY)]
         end = _later(*ends)
         return end is not None and issued_at <= end.timestamp()
+
+    async def keep_out(self, email: str) -> bool:
+        """Whether ``email`` is out: no identity counts then, whatever it is and whenever it was issued.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        now, count = self._clock(), self._endings.count
+        asked_at, counted, out = self._out.get(email, (now - REMEMBERED, 0, False))
+        if asked_at <= now < asked_at + REMEMBERED and counted == count:
+            return out
+        out = await find_barred(self._kept, email) is not None
+        self._out[email] = (now, count, out)
+        return out
 
     def _remembers(self, whose: str) -> bool:
         now = self._clock()
@@ -89,7 +122,13 @@ class SessionRevocations:
 
 
 async def _read(kept: KeyValueRecords, whose: str) -> datetime | None:
-    note = await kept.get(_name(whose))
+    if whose == EVERYBODY:
+        return _parse(await kept.get(_name(whose)))
+    note, barred = await asyncio.gather(kept.get(_name(whose)), find_barred(kept, whose))
+    return _parse(note) if barred is None else FOR_EVER
+
+
+def _parse(note: str | None) -> datetime | None:
     return None if note is None else datetime.fromisoformat(note)
 
 

@@ -29,6 +29,8 @@ FactName = Literal[
     "client.deleted",
     "person.signed-in",
     "person.signed-out",
+    "person.ended",
+    "person.restored",
     "break-glass.begun",
     "break-glass.done",
 ]
@@ -111,7 +113,18 @@ FACTS: Mapping[FactName, FactKind] = {
     "gateway.removed": FactKind("A gateway was removed.", line="Removed gateway %(gateway_id)s"),
     "client.deleted": FactKind("A registered client was deleted."),
     "person.signed-in": FactKind("A person signed in.", "way"),
-    "person.signed-out": FactKind("An administrator ended a person's sessions and bearer tokens."),
+    "person.signed-out": FactKind(
+        "A person's sessions and bearer tokens were ended, by an administrator or by what knows that they left.",
+        "way",
+    ),
+    "person.ended": FactKind(
+        "Everything of a person was ended, and they are kept out.",
+        "way connections",
+        line="%(actor)s ended everything of %(subject)s, who is out now",
+    ),
+    "person.restored": FactKind(
+        "A person who was out was let in again.", "way", line="%(actor)s let %(subject)s in again"
+    ),
     "break-glass.begun": FactKind("Somebody began to take everything back."),
     "break-glass.done": FactKind(
         "Everything was taken back.", "connections revoked not_revoked authorizations seconds_here seconds"

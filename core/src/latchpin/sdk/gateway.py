@@ -9,6 +9,11 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
 - ``gateways``: what administrators enter; ``confirm_issuer`` trusts another issuer, and ``removal`` ends one with all
   that belongs to it.
 - ``connections``: who is connected to what, and how that ends.
+- ``people``: ``end`` ends everything of a person and keeps them out, ``restore`` lets them in again; each is a
+  ``Departed``. ``DIRECTORY`` is the caller where another system, proven by its own secret, says that somebody left, and
+  ``sign_out`` ends sessions and tokens without keeping anybody out.
+- ``departures``: tells who serves something that lasts when its person's sessions have ended, until it is over; each
+  such thing is ``Watched``: ``Departures`` says more.
 - ``access``: gateway and usable token for a caller, as they were read at most a second ago: ``AccessCache``.
 - ``gates``: the gate between a server's tools and a caller; ``scope_ceiling`` says which scopes may be asked for.
 - ``tokens``: a caller's usable token; ``token_endpoint`` redeems codes of a plugin's own, such as a sign-in's;
@@ -65,9 +70,12 @@ if TYPE_CHECKING:
     from latchpin.gateways.endpoint import mcp_endpoint
     from latchpin.gateways.entered import parse_body
     from latchpin.gateways.named import find_named
+    from latchpin.gateways.people import DIRECTORY, Departed
     from latchpin.gateways.registry import describe_gateway, parse_gateway_body
     from latchpin.gateways.removal import Removed
+    from latchpin.gateways.signing_out import sign_out
     from latchpin.identity.allowance import is_allowed, may_use
+    from latchpin.identity.departures import Departures, Watched
     from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS
     from latchpin.model.ids import is_id
     from latchpin.oauth.status import TokenHealth, TokenStatus
@@ -79,6 +87,7 @@ if TYPE_CHECKING:
     from latchpin.tokens.service import UsableToken
 
 __all__ = [
+    "DIRECTORY",
     "LONGEST_LABEL",
     "MOST_ACCOUNTS",
     "Access",
@@ -86,6 +95,8 @@ __all__ = [
     "AllowedUsers",
     "Application",
     "Connection",
+    "Departed",
+    "Departures",
     "FoundServer",
     "KeptKey",
     "RegistrationOptions",
@@ -96,6 +107,7 @@ __all__ = [
     "TokenHealth",
     "TokenStatus",
     "UsableToken",
+    "Watched",
     "describe_gateway",
     "is_id",
     "may_use",
@@ -109,6 +121,7 @@ __all__ = [
     "parse_gateway_body",
     "parse_label",
     "require_grant",
+    "sign_out",
     "subject_of",
 ]
 
@@ -125,9 +138,12 @@ __getattr__ = finder(
         "latchpin.gateways.endpoint": ("mcp_endpoint",),
         "latchpin.gateways.entered": ("parse_body",),
         "latchpin.gateways.named": ("find_named",),
+        "latchpin.gateways.people": ("DIRECTORY", "Departed"),
         "latchpin.gateways.registry": ("describe_gateway", "parse_gateway_body"),
         "latchpin.gateways.removal": ("Removed",),
+        "latchpin.gateways.signing_out": ("sign_out",),
         "latchpin.identity.allowance": ("is_allowed", "may_use"),
+        "latchpin.identity.departures": ("Departures", "Watched"),
         "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS"),
         "latchpin.model.ids": ("is_id",),
         "latchpin.oauth.status": ("TokenHealth", "TokenStatus"),

@@ -26,6 +26,8 @@ def latchpin_background_tasks() -> Sequence[Backend[Settings, BackgroundTask[App
         Backend("purge", "removing what is past its time", Settings, _open_purge),
         Backend("announce", "saying that this process is there", Settings, _open_announce),
         Backend("collect", "giving back memory that only reference cycles keep", Settings, _open_collect),
+        Backend("departures", "ending what is under way for people whose sessions ended", Settings, _open_departures),
+        Backend("revocations", "taking back the tokens of people who are out", Settings, _open_revocations),
         Backend("drop-idle", "dropping connections that nobody uses", Settings, _open_drop_idle),
     ]
 
@@ -58,6 +60,29 @@ async def _open_collect(_settings: Settings, _context: Context) -> AsyncIterator
         collecting.collect_all()
 
     yield Every(collecting.INTERVAL_SECONDS, collect)
+
+
+@asynccontextmanager
+async def _open_departures(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
+    yield _Departures()
+
+
+class _Departures:
+    """Looks as often as there is something to find."""
+
+    async def run(self, application: Application) -> None:
+        """Look until cancelled."""
+        await application.departures.run()
+
+
+@asynccontextmanager
+async def _open_revocations(_settings: Settings, _context: Context) -> AsyncIterator[BackgroundTask[Application]]:
+    from latchpin.tokens import owed  # noqa: PLC0415  loaded when it is opened
+
+    async def work(application: Application) -> None:
+        await application.people.work()
+
+    yield Every(owed.INTERVAL_SECONDS, work)
 
 
 @asynccontextmanager

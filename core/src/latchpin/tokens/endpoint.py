@@ -32,13 +32,21 @@ __all__ = ["Revocation", "TokenEndpoint"]
 
 _log = logging.getLogger("latchpin.tokens")
 
+_MAY_CHANGE, _FAILED = frozenset({401, 408, 429}), 500
+"""Answers to a revocation that may be others later: the client's secret is corrected, the server has time again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Whether a token was revoked, and a sentence on what its server said."""
+    """Whether a token was revoked, and a sentence on what its server said.
+
+    Attributes:
+        again: another try may end otherwise.
+    """
 
     done: bool
     answer: str
+    again: bool = False
 
 
 class TokenEndpoint:
@@ -149,13 +157,12 @@ class TokenEndpoint:
             )
             reply = await self._post(request, request.headers, repeatable=True)
         except LatchpinError as exc:
-            return Revocation(
-                done=False, answer=f"The authorization server could not be told: {exc.detail or exc.public}"
-            )
+            answer = f"The authorization server could not be told: {exc.detail or exc.public}"
+            return Revocation(done=False, answer=answer, again=True)
         if reply.status // 100 == 2:  # noqa: PLR2004  any success
             return Revocation(done=True, answer="The authorization server revoked the token.")
         answer = f"The authorization server answered the revocation with HTTP {reply.status}."
-        return Revocation(done=False, answer=answer)
+        return Revocation(done=False, answer=answer, again=reply.status in _MAY_CHANGE or reply.status >= _FAILED)
 
     def _authenticate(self, client: ClientCredentials, issuer: str | None, token_url: str) -> TokenRequestParts:
         method = self._services.authentications.get(client.auth_method)

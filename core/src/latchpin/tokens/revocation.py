@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Literal
 
 from latchpin.clients.directory import ClientDirectory
 from latchpin.model import ClientCredentials, Gateway, RegisteredClient, ServerMetadata, StoredToken, TokenGrant
@@ -50,13 +51,35 @@ class Revoker:
 
     async def revoke(self, gateway: Gateway, stored: StoredToken) -> Revocation:
         """Revoke one token that was just deleted here."""
-        if stored.token_type == API_KEY:
-            return _KEY_STAYS
+        if (never := self.why_never(stored)) is not None:
+            return never
         try:
             server, client = await self._reach(gateway)
         except Exception as exc:  # noqa: BLE001  disconnecting must work whatever is wrong upstream
             return _untold(exc)
         return await self._revoke_at(server, client, stored)
+
+    def why_never(self, stored: StoredToken) -> Revocation | None:
+        """What there is to say of a token that no server can be asked to revoke; None: one can."""
+        return _KEY_STAYS if stored.token_type == API_KEY else None
+
+    async def revoke_text(
+        self,
+        gateway: Gateway,
+        token: str,
+        hint: Literal["access_token", "refresh_token"],
+        *,
+        issuer: str | None,
+        client_id: str,
+    ) -> Revocation:
+        """Revoke a token that is not kept any more, which ``client_id`` got from ``issuer``."""
+        try:
+            server, client = await self._reach(gateway)
+        except Exception as exc:  # noqa: BLE001  as in ``revoke``
+            return _untold(exc)
+        if client is None or client.client_id != client_id or server.issuer != issuer:
+            return _CLIENT_GONE
+        return await self._endpoint.revoke(server, client, token, hint)
 
     async def revoke_all(
         self, gateway: Gateway, tokens: Sequence[StoredToken], clients: Sequence[RegisteredClient], *, within: timedelta
@@ -138,4 +161,4 @@ class Revoker:
 
 
 def _untold(exc: Exception) -> Revocation:
-    return Revocation(done=False, answer=f"The authorization server could not be told: {exc}")
+    return Revocation(done=False, answer=f"The authorization server could not be told: {exc}", again=True)

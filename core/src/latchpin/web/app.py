@@ -29,6 +29,7 @@ from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
 from latchpin.web import (
     routes_api,
+    routes_ended,
     routes_gateways,
     routes_health,
     routes_keys,
@@ -94,6 +95,7 @@ def create_app(
     for module in (
         routes_oauth,
         routes_api,
+        routes_ended,
         routes_gateways,
         routes_health,
         routes_keys,

@@ -32,6 +32,7 @@ PROBLEM = {"$ref": "#/components/schemas/Problem"}
 TAGS = [
     ("authorization", "A person's authorization of a gateway, in the browser."),
     ("connections", "Who is connected to what, and the tools behind it."),
+    ("people", "Who is out: people of whom everything was ended."),
     ("gateways", "The MCP servers behind this gateway, and how each does OAuth."),
     ("registered clients", "What authorization servers registered for this gateway."),
     ("flows", "What happened in each authorization, step by step."),

@@ -158,9 +158,22 @@ async def _remembered_or_asked(request: Request) -> Caller | None:
 
 
 async def _ask(request: Request) -> Caller | None:
+    """Ask the identities; whatever they say, who is out is nobody here.
+
+    Raises:
+        NotSignedIn: as ``current_caller`` does, or the person is out.
+    """
     services = services_of(request)
     caller = await _identify(services, evidence_of(request))
-    return caller if caller is None or not services.groups else await with_groups(services.groups, caller)
+    if caller is None:
+        return None
+    application = request.app.state.application
+    application.departures.note_asked()
+    if await application.revocations.keep_out(caller.email):
+        raise NotSignedIn(
+            "this person's access was ended", remedy="An administrator can let them in again: latchpin people restore"
+        )
+    return await with_groups(services.groups, caller) if services.groups else caller
 
 
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:

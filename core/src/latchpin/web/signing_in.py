@@ -8,7 +8,9 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from latchpin.errors import Forbidden
 from latchpin.identity.sessions import end_session, start_session
+from latchpin.web.dependencies import application_of
 from latchpin.web.identity import services_of, session_of, set_session_cookie, signed_tokens_of
 from latchpin.web.rendering import render
 
@@ -33,9 +35,15 @@ async def answer_signed_in(
         lifetime: how long the session lasts; at most SESSION_LIFETIME_SECONDS, and that if None.
 
     Raises:
+        Forbidden: the person is out.
         BackendUnavailable: nobody is signed in.
     """
     settings = services_of(request).settings
+    if await application_of(request).people.is_out(email):
+        raise Forbidden(
+            "your access to this gateway was ended",
+            remedy="Ask an administrator, who can let you in again: latchpin people restore",
+        )
     longest = timedelta(seconds=settings.session_lifetime_seconds)
     lifetime = longest if lifetime is None else min(lifetime, longest)
     await end_current_session(request)

@@ -111,7 +111,9 @@ class Endpoints:
             calls=calls,
             telling=telling,
             levels=self._levels,
-            watching=Watching(offers, self._streams, seconds=self._settings.one_endpoint_look_seconds),
+            watching=Watching(
+                offers, self._streams, self._application.departures, seconds=self._settings.one_endpoint_look_seconds
+            ),
         )
 
     async def close(self) -> None:

@@ -1,7 +1,8 @@
 """Telling programs that lists have changed, for as long as they listen.
 
 With sessions they listen by ``GET``, with 2026-07-28 by ``subscriptions/listen``. They are told that something changed,
-and ask again for what. A stream ends by itself after a while: who listens on has to show a token that still holds.
+and ask again for what. A stream ends by itself after a while, and when its person's sessions end: who listens on has to
+show a token that still holds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from latchpin.errors import CallerError
 from latchpin.model import Caller
+from latchpin.sdk.gateway import Departures
 from latchpin.sdk.mcp import INVALID_PARAMS, Message, Refused
 
 from latchpin_aggregator.envelopes import dump
@@ -78,12 +80,14 @@ class Watching:
     Args:
         offers: what is watched.
         streams: how many each person has open, at all endpoints.
+        departures: tells whose sessions have ended.
         seconds: between two looks.
     """
 
-    def __init__(self, offers: Offers, streams: Counter[str], *, seconds: float) -> None:
+    def __init__(self, offers: Offers, streams: Counter[str], departures: Departures, *, seconds: float) -> None:
         self._offers = offers
         self._open = streams
+        self._departures = departures
         self._seconds = seconds
 
     async def serve_session(self, caller: Caller, asked: Asked) -> None:
@@ -131,14 +135,16 @@ class Watching:
         await stream.asked.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await _send(stream, first)
         gone = asyncio.ensure_future(_gone(stream.asked))
+        watched = self._departures.watch(stream.caller.email, gone.cancel)
         try:
             await self._tell(stream, gone, before)
         finally:
+            self._departures.leave(watched)
             gone.cancel()
         await _send(stream, last, more=False)
 
     async def _tell(self, stream: _Stream, gone: asyncio.Future[None], before: State) -> None:
-        """Look again and again, until the program is gone or time is up."""
+        """Look again and again, until the program is gone, its person is out, or time is up."""
         clock = asyncio.get_running_loop().time
         until, told_at = clock() + LONGEST, clock()
         while not gone.done() and clock() < until:

@@ -12,7 +12,7 @@ from functools import partial
 
 from fastapi.responses import Response
 from latchpin.contracts import Admitted
-from latchpin.errors import LatchpinError, UpstreamTimeout
+from latchpin.errors import LatchpinError, NotSignedIn, UpstreamTimeout
 from latchpin.model import Caller, Gateway
 from latchpin.sdk.calls import WatchedCall
 from latchpin.sdk.gateway import Application
@@ -194,8 +194,10 @@ class McpEndpoint:
 
         Raises:
             ClientDisconnect: the caller hung up before anything was given out.
+            NotSignedIn: the caller's sessions ended before that.
         """
         watch = inbound.watch
+        watch.serve(caller.email, self._application.departures)
         try:
             async with watch.over(inbound.gone):
                 call = await self._read(scope, caller, inbound, served)
@@ -206,10 +208,23 @@ class McpEndpoint:
                 raise
             if watch.ended == "idle":
                 await self._give_up(inbound, exchange, served.call)
+            elif watch.ended == "out":
+                await self._send_out(exchange, served)
             elif not exchange.begun:
                 raise ClientDisconnect from exc
             else:
                 await served.end("cancelled")
+
+    async def _send_out(self, exchange: Exchange, served: Served) -> None:
+        """After the caller's sessions ended: an answer that has begun does not go on.
+
+        Raises:
+            NotSignedIn: nothing has been given out.
+        """
+        if not exchange.begun or served.call is None:
+            raise NotSignedIn("your sessions were ended while this was under way", remedy="Sign in again.")
+        await exchange.break_off("its caller's sessions ended", served.call.request)
+        await served.end("cancelled")
 
     async def _give_up(self, inbound: Inbound, exchange: Exchange, call: Call | None) -> None:
         """After nothing moved for too long; whoever was waited for is named.

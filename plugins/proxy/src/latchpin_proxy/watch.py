@@ -1,7 +1,7 @@
 """One exchange, watched from its first byte to its last: by one timer, in the task that serves it.
 
-It ends when nothing has moved for too long, and when its caller hangs up. Most exchanges are over before anything has
-to be looked at: those cost a timer that is set and cancelled.
+It ends when nothing has moved for too long, when its caller hangs up, and when the caller's sessions end. Most
+exchanges are over before anything has to be looked at: those cost a timer that is set and cancelled.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Literal, Self
 
+from latchpin.sdk.gateway import Departures, Watched
+
 __all__ = ["Watch"]
 
 LOOKS_AFTER = 0.05
-"""Seconds until it is first looked whether the caller is still there; from then on a hang-up is seen at once."""
+"""Seconds until it is first looked whether the caller is still there, and in; from then on that is seen at once."""
 
 
 class Watch:
@@ -29,7 +31,9 @@ class Watch:
 
     def __init__(self, idle: float) -> None:
         self.idle = idle
-        self.ended: Literal["idle", "left"] | None = None
+        self.ended: Literal["idle", "left", "out"] | None = None
+        self._serves: tuple[Departures, str] | None = None
+        self._watched: Watched | None = None
         self._gone: Callable[[], Awaitable[None]] | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._moved_at: float | None = None
@@ -40,6 +44,10 @@ class Watch:
         """Watch from now on; ``gone`` returns when the caller has hung up."""
         self._gone = gone
         return self
+
+    def serve(self, email: str, departures: Departures) -> None:
+        """Say for whom it is."""
+        self._serves = departures, email
 
     async def __aenter__(self) -> None:
         """Begin."""
@@ -52,6 +60,8 @@ class Watch:
         """End; nothing is looked at any more."""
         self._gone = None  # a circle would have to be found by the collector, once for each request
         self._timer.cancel()
+        if self._serves is not None and self._watched is not None:
+            self._serves[0].leave(self._watched)
         if self._waiting is not None:
             self._waiting.remove_done_callback(self._hung_up)
             self._waiting.cancel()
@@ -70,6 +80,9 @@ class Watch:
         if self._waiting is None and self._gone is not None:
             self._waiting = asyncio.ensure_future(self._gone())
             self._waiting.add_done_callback(self._hung_up)
+            if self._serves is not None:
+                departures, email = self._serves
+                self._watched = departures.watch(email, self._sent_out)
         left = self.idle if self._moved_at is None else self._moved_at + self.idle - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
@@ -79,7 +92,10 @@ class Watch:
     def _hung_up(self, _waiting: object) -> None:
         self._end("left")
 
-    def _end(self, why: Literal["idle", "left"]) -> None:
+    def _sent_out(self) -> None:
+        self._end("out")
+
+    def _end(self, why: Literal["idle", "left", "out"]) -> None:
         if self.ended is None:
             self.ended = why
             self._timer.cancel()

@@ -1,0 +1,202 @@
+"""People who leave, and come back: the one operation that ends all that somebody has here.
+
+From then on nothing of theirs works anywhere: at this worker at once, at every other within a second. In this order, so
+that what breaks off in between leaves nobody in: they are out; what was issued to them has ended; their connections are
+gone here. Their servers are told afterwards, for as long as that takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from latchpin.errors import Forbidden, InvalidRequest, NotFound
+from latchpin.gateways.connections import Connection, ConnectionService
+from latchpin.gateways.signing_out import sign_out
+from latchpin.identity.barred import Barred, bar, find_barred, let_in, list_barred
+from latchpin.model import CLIENT_ITSELF, Caller
+from latchpin.services import Services
+from latchpin.tokens.owed import Owed, OwedRevocations
+from latchpin.workers.shared_tasks import SharedTasks
+
+__all__ = ["DIRECTORY", "Departed", "People"]
+
+DIRECTORY = Caller(CLIENT_ITSELF, is_admin=True, via="directory")
+"""Who acts where another system says that somebody left: it is proven by that system's own secret."""
+SCIM = "scim"
+"""The way of a directory. What an administrator ends takes the place of it, so that no directory lets them in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """Somebody who is out, or whose tokens are still taken back although they were let in again.
+
+    Attributes:
+        barred: since when, and by whom; None: they were let in again.
+        revocations: what their servers said, or are still to be asked.
+        stay: what they connected for all, which stays.
+    """
+
+    email: str
+    barred: Barred | None
+    revocations: tuple[Owed, ...] = ()
+    stay: tuple[Connection, ...] = ()
+
+    @property
+    def owed(self) -> int:
+        """How many tokens are still to be revoked."""
+        return sum(each.state == "owed" for each in self.revocations)
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON."""
+        barred = self.barred
+        return {
+            "app_user_email": self.email,
+            "out": barred is not None,
+            "since": barred.at.isoformat() if barred else None,
+            "by": barred.by if barred else None,
+            "way": barred.way if barred else None,
+            "to_revoke": self.owed,
+            "revocations": [each.describe() for each in self.revocations],
+            "stay": [{"gateway_id": each.gateway.id, "gateway_name": each.gateway.name} for each in self.stay],
+        }
+
+
+class People:
+    """Ends people, lets them in again, and says who is out.
+
+    Args:
+        services: the gateway's services.
+        connections: knows what somebody connected for all.
+        owed: takes tokens back.
+    """
+
+    def __init__(self, services: Services, connections: ConnectionService, owed: OwedRevocations) -> None:
+        self._services = services
+        self._connections = connections
+        self._owed = owed
+        self._working: SharedTasks[object, int] = SharedTasks()
+        self._begun: set[asyncio.Task[object]] = set()
+
+    async def end(self, email: str, caller: Caller, *, way: str) -> Departed:
+        """End everything of one person, and keep them out until they are let in again.
+
+        Doing it twice does no harm, and does again what a first time left undone.
+
+        Args:
+            email: whose, from ``parse_email``.
+            caller: who does it; for a directory or an identity provider ``CLIENT_ITSELF``, as an administrator.
+            way: by which way, in one word.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            InvalidRequest: it is the caller: nobody could let them in again from here.
+            RecordConflict, BackendUnavailable: do it again.
+        """
+        self._check(caller)
+        if email == caller.email and caller.via != "local":
+            raise InvalidRequest(
+                "that is you, and nobody ends themselves here",
+                remedy=f"Let another administrator do it, or the command line: latchpin people end {email}",
+            )
+        services = self._services
+        await self._owed.look_again_at(email)
+        over = frozenset() if way == SCIM else frozenset({SCIM})
+        barred = await bar(services.kept, Barred(email, services.clock(), caller.email, way), over=over)
+        await sign_out(services, email, actor=caller.email, way=way)
+        taken = await self._owed.take_from(email)
+        stay = await self._connections.shared_by(email)
+        for each in stay:
+            facts = {"actor": caller.email, "subject": email, "gateway_id": each.gateway.id}
+            await services.activity.tell("connection.stays", **facts)
+        await services.activity.tell("person.ended", actor=caller.email, subject=email, way=way, connections=len(taken))
+        return Departed(email, barred, tuple(taken), tuple(stay))
+
+    async def restore(self, email: str, caller: Caller, *, way: str | None = None) -> None:
+        """Let a person in again. What ended stays ended: they sign in, and authorize, anew.
+
+        Args:
+            email: whom.
+            caller: who does it.
+            way: only if they are out by that way; None: whatever it was.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            NotFound: they are not out, or not by that way.
+            BackendUnavailable: do it again.
+        """
+        self._check(caller)
+        found = await let_in(self._services.kept, email, way=way)
+        if found is None:
+            raise NotFound(f"{email} is not out" + (f" by {way}" if way is not None else ""))
+        self._services.context.endings.note()
+        await self._services.activity.tell("person.restored", actor=caller.email, subject=email, way=way or found.way)
+
+    async def is_out(self, email: str) -> bool:
+        """Whether somebody is out, as the store has it now."""
+        return await find_barred(self._services.kept, email) is not None
+
+    async def list(self, caller: Caller) -> builtins.list[Departed]:
+        """Everybody who is out, who went last first; then those whose tokens are still taken back.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            BackendUnavailable: the store cannot be asked.
+        """
+        self._check(caller)
+        owed: dict[str, builtins.list[Owed]] = {}
+        for each in await self._owed.list():
+            owed.setdefault(each.email, []).append(each)
+        found = [Departed(each.email, each, tuple(owed.pop(each.email, ()))) for each in await self._all_barred()]
+        left = [Departed(email, None, tuple(each)) for email, each in owed.items()]
+        return found + [each for each in left if each.owed]
+
+    async def show(self, email: str, caller: Caller) -> Departed:
+        """One of these, with what they connected for all.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            NotFound: they are not out, and nothing of theirs is taken back.
+            BackendUnavailable: the store cannot be asked.
+        """
+        self._check(caller)
+        barred, owed = await find_barred(self._services.kept, email), await self._owed.list(email)
+        if barred is None and not owed:
+            raise NotFound(f"{email} is not out", remedy="See who is: latchpin people list")
+        return Departed(email, barred, tuple(owed), tuple(await self._connections.shared_by(email)))
+
+    # -- taking tokens back ---------------------------------------------------------------------------------
+
+    async def work(self) -> int:
+        """Try to revoke what is due; return how many tokens were tried.
+
+        Raises:
+            BackendUnavailable: the store cannot be asked.
+        """
+        return await self._working.run(object(), self._owed.work)
+
+    def begin_work(self) -> None:
+        """Try it at once, on the side: what fails is tried again by the background task."""
+        task: asyncio.Task[object] = asyncio.create_task(self.work())
+        self._begun.add(task)
+        task.add_done_callback(partial(_finish, self._begun))
+
+    async def close(self) -> None:
+        """Let tries that are under way end, before the stores are closed."""
+        await self._working.close()
+
+    async def _all_barred(self) -> builtins.list[Barred]:
+        return await list_barred(self._services.kept)
+
+    def _check(self, caller: Caller) -> None:
+        if not caller.is_admin:
+            raise Forbidden("only administrators may end people, or let them in again")
+
+
+def _finish(begun: set[asyncio.Task[object]], task: asyncio.Task[object]) -> None:
+    begun.discard(task)
+    if not task.cancelled():
+        task.exception()

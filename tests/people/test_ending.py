@@ -1,0 +1,187 @@
+"""An administrator ends a person: whatever proves them proves nothing any more, until they are let in again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from latchpin.errors import Forbidden, InvalidRequest, NotFound
+from latchpin.identity.sessions import session_cookie_name, start_session
+from latchpin.model import Caller
+from latchpin.sdk.gateway import DIRECTORY
+from latchpin.sdk.identity import create_link
+from latchpin_audit.log import AuditLog
+
+from tests.providers import FaultSwitch, faults
+from tests.support.gateway_in_process import ADMIN, ALICE, BASE, Connected, InnerGateway, connect
+
+pytestmark = pytest.mark.needs("latchpin_dcr", "latchpin_memory_store")
+
+ROOT = Caller(ADMIN, is_admin=True, via="bearer")
+
+
+@pytest.fixture
+async def connected(gateway: InnerGateway, provider: FaultSwitch) -> Connected:
+    return await connect(gateway, provider)
+
+
+async def end(gateway: InnerGateway, email: str = ALICE, *, by: str = ADMIN) -> httpx.Response:
+    return await asked(gateway, "PUT", "/people/ended", user=email, by=by)
+
+
+async def asked(gateway: InnerGateway, method: str, path: str, *, by: str = ADMIN, **query: str) -> httpx.Response:
+    headers = await gateway.bearer(by, admin=by == ADMIN)
+    async with gateway.client(None, **headers) as client:
+        return await client.request(method, BASE + path, params=query)
+
+
+async def holds(gateway: InnerGateway, user: str | None = None, **headers: str) -> bool:
+    """Whether these header fields still say who somebody is."""
+    async with gateway.client(user, **{"Accept": "application/json"} | headers) as client:
+        answer = await client.get(f"{BASE}/oauth/tokens")
+    assert answer.status_code in {200, 401}, answer.text
+    return answer.status_code == 200
+
+
+async def session(gateway: InnerGateway, email: str = ALICE) -> dict[str, str]:
+    ticket = await start_session(gateway.application.signed_tokens, email, admin=False, lifetime=timedelta(hours=1))
+    return {"Cookie": f"{session_cookie_name(BASE)}={ticket}"}
+
+
+async def test_whatever_proved_them_proves_nothing_any_more(gateway: InnerGateway):
+    ways: list[dict[str, Any]] = [await session(gateway), await gateway.bearer(), {"user": ALICE}]
+    assert [await holds(gateway, **way) for way in ways] == [True] * 3
+    answer = await end(gateway)
+    assert (answer.status_code, answer.json()["person"]["out"]) == (200, True)
+    ways += [await session(gateway), await gateway.bearer()]  # and neither does what is made afterwards
+    assert [await holds(gateway, **way) for way in ways] == [False] * 5
+    assert await holds(gateway, user="bob@example.com")
+
+
+async def test_who_is_let_in_again_begins_anew(gateway: InnerGateway):
+    old = await session(gateway), await gateway.bearer()
+    await end(gateway)
+    gateway.clock.advance(minutes=5)
+    assert (await asked(gateway, "DELETE", "/people/ended", user=ALICE)).status_code == 200
+    assert await holds(gateway, user=ALICE)
+    assert await holds(gateway, **await session(gateway))
+    assert [await holds(gateway, **each) for each in old] == [False, False]
+    assert (await asked(gateway, "DELETE", "/people/ended", user=ALICE)).status_code == 404
+
+
+async def test_connections_are_gone_at_once_and_revoked_at_their_server(connected: Connected, gateway: InnerGateway):
+    answer = await end(gateway)
+    (owed,) = answer.json()["person"]["revocations"]
+    assert (owed["gateway_id"], owed["state"], answer.json()["person"]["to_revoke"]) == (connected.id, "owed", 1)
+    assert await gateway.application.services.records.tokens.list(app_user_email=ALICE) == []
+    await gateway.application.people.work()
+    await gateway.application.people.close()
+    (person,) = (await asked(gateway, "GET", "/people/ended")).json()["people"]
+    assert [each["state"] for each in person["revocations"]] == ["revoked"]
+    assert connected.provider.accounts.ledger.living() == []
+
+
+async def test_a_server_that_is_away_is_asked_again_by_whoever_comes(connected: Connected, gateway: InnerGateway):
+    """Also after the worker that was asked has gone: what is owed is in the store."""
+    connected.provider.arm("revoke", faults.status(503))
+    people = gateway.application.people
+    await people.end(ALICE, ROOT, way="command")
+    await people.work()
+    (owed,) = (await people.show(ALICE, ROOT)).revocations
+    assert (owed.state, owed.tries) == ("owed", 1)
+    assert "503" in owed.answer
+    connected.provider.heal("revoke")
+    assert await people.work() == 0, "it has a pause"
+    for _ in range(2):  # the last look at the person, and the token
+        gateway.clock.advance(minutes=1)
+        await people.work()
+    (owed,) = (await people.show(ALICE, ROOT)).revocations
+    assert (owed.state, owed.tries) == ("revoked", 2)
+    gateway.clock.advance(days=100)
+    assert (await people.show(ALICE, ROOT)).revocations == ()
+
+
+async def test_what_another_worker_still_kept_is_taken_too(connected: Connected, gateway: InnerGateway):
+    people, tokens = gateway.application.people, gateway.application.services.records.tokens
+    (stored,) = await tokens.list(app_user_email=ALICE)
+    await people.end(ALICE, ROOT, way="command")
+    await tokens.put(stored, replacing=None)
+    gateway.clock.advance(seconds=5)
+    await people.work()
+    assert await tokens.list(app_user_email=ALICE) == []
+
+
+async def test_an_authorization_under_way_ends_without_a_token(gateway: InnerGateway, provider: FaultSwitch):
+    entry = await gateway.add(provider.provider.mcp_url)
+    async with gateway.browser() as browser:
+        returned = await gateway.returned(browser, entry)
+        await end(gateway)
+        async with gateway.browser(None) as nobody:  # whose proxy in front says nothing any more
+            nobody.cookies.update(browser.cookies)
+            page = await nobody.open(returned)
+    assert page.status == 403, page.text
+    assert await gateway.application.services.records.tokens.list(app_user_email=ALICE) == []
+
+
+async def test_who_is_out_does_not_sign_in(gateway: InnerGateway):
+    await end(gateway)
+    with pytest.raises(InvalidRequest, match="is out"):
+        await create_link(gateway.application.services, ALICE)
+
+
+async def test_a_login_link_that_was_printed_before_lets_nobody_in(gateway: InnerGateway):
+    link = await create_link(gateway.application.services, ALICE)
+    await end(gateway)
+    async with gateway.client(None, Origin=BASE) as client:
+        answer = await client.post(f"{BASE}/login", data={"token": link.partition("token=")[2]})
+    assert answer.status_code == 403, answer.text
+    assert "set-cookie" not in answer.headers
+
+
+# -- who may, and whom -----------------------------------------------------------------------------------
+
+
+async def test_only_administrators_end_people_or_let_them_in(gateway: InnerGateway):
+    assert (await end(gateway, "bob@example.com", by=ALICE)).status_code == 403
+    for method in ("GET", "DELETE"):
+        answer = await asked(gateway, method, "/people/ended", user=ALICE, by=ALICE)
+        assert answer.status_code == 403
+    with pytest.raises(Forbidden):
+        await gateway.application.people.end(ADMIN, Caller(ALICE), way="api")
+
+
+async def test_an_administrator_is_ended_by_another_and_not_by_themselves(gateway: InnerGateway):
+    assert (await end(gateway, ADMIN)).status_code == 400
+    other = Caller("root@example.com", is_admin=True, via="bearer")
+    await gateway.application.people.end(ADMIN, other, way="api")  # ADMIN_EMAILS lets nobody in who is out
+    assert (await asked(gateway, "GET", "/people/ended")).status_code == 401
+
+
+async def test_one_person_has_one_spelling(gateway: InnerGateway):
+    assert (await end(gateway, "ALICE@Example.com")).json()["person"]["app_user_email"] == ALICE
+    assert not await holds(gateway, user=ALICE)
+    kelvin = "\N{KELVIN SIGN}ate@example.com"
+    for wrong in (kelvin, "alice@example.com ", "alice\u200b@example.com", "alice", ""):
+        assert (await end(gateway, wrong)).status_code == 400, wrong
+
+
+async def test_a_directory_lets_nobody_in_whom_an_administrator_ended(gateway: InnerGateway):
+    people = gateway.application.people
+    await people.end(ALICE, DIRECTORY, way="scim")
+    await people.end(ALICE, ROOT, way="command")
+    with pytest.raises(NotFound):
+        await people.restore(ALICE, DIRECTORY, way="scim")
+    await people.end(ALICE, DIRECTORY, way="scim")
+    assert (await people.show(ALICE, ROOT)).barred.way == "command"
+    await people.restore(ALICE, ROOT)
+    assert not await people.is_out(ALICE)
+
+
+async def test_it_is_told(gateway: InnerGateway):
+    await end(gateway)
+    await asked(gateway, "DELETE", "/people/ended", user=ALICE)
+    records = AuditLog.of(gateway.application.services.context).records
+    events = [entry.event for entry in await records.list(limit=100)]
+    assert {"person.signed-out", "person.ended", "person.restored"} <= set(events)
