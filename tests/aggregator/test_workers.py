@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.aggregator.conftest import ERAS, Program, start_server, text_in, write_set
 from tests.aggregator.group import start_group
 from tests.servers import GatewayBackend
-from tests.support.gateway_process import ALICE, PATIENCE, DeployedGateway, start_pair
+from tests.support.gateway_process import ALICE, PATIENCE, DeployedGateway, one_connection_to_each, start_pair
 
 
 @pytest.fixture
 def pair(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
     with start_pair(backend, tmp_path) as started:
         yield started
-
-
-@contextlib.asynccontextmanager
-async def one_connection_to_each(pair: DeployedGateway) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """Two kept-alive connections of Alice's programs, to different workers."""
-    found: dict[str, httpx.AsyncClient] = {}
-    headers = {"Authorization": f"Bearer {pair.bearer(ALICE)}"}
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
-        while len(found) < 2:
-            client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=60)
-            instance = (await client.get(f"{pair.url}/ready")).json()["instance"]
-            if instance in found:
-                await client.aclose()
-                continue
-            found[instance] = client
-            stack.push_async_callback(client.aclose)
-        yield list(found.values())
 
 
 @pytest.mark.backends("sqlite", "postgres", "redis")

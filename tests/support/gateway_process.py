@@ -159,6 +159,25 @@ async def one_browser_on_each(deployed: DeployedGateway) -> AsyncIterator[tuple[
         yield Browser(first), Browser(second), one, two
 
 
+@contextlib.asynccontextmanager
+async def one_connection_to_each(
+    pair: DeployedGateway, bearer: str | None = None
+) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Two kept-alive connections of Alice's programs, to different workers."""
+    found: dict[str, httpx.AsyncClient] = {}
+    headers = {"Authorization": f"Bearer {bearer or pair.bearer(ALICE)}"}
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
+        while len(found) < 2:
+            client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=60)
+            instance = (await client.get(f"{pair.url}/ready")).json()["instance"]
+            if instance in found:
+                await client.aclose()
+                continue
+            found[instance] = client
+            stack.push_async_callback(client.aclose)
+        yield [found[instance] for instance in sorted(found)]
+
+
 def issued_by(callback_url: str) -> str:
     """The instance that issued the state."""
     head = parse_qs(urlsplit(callback_url).query)["state"][0].partition(".")[0]
