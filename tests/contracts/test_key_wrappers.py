@@ -113,6 +113,8 @@ async def test_the_selected_service_is_given_to_plugins(offering, tmp_path, monk
 @pytest.mark.needs("latchpin_memory_store")
 async def test_a_service_that_nothing_offers_stops_the_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="KEY_WRAPPER holds 'rot13'"):
+    with pytest.raises(SettingsError, match="KEY_WRAPPER holds 'rot13'") as caught:
         async with assemble(Plugins(), settings_with("rot13")):
             pytest.fail("it must not open")
+    assert "latchpin-kms-aws (aws-kms) or latchpin-kms-vault (vault)" in caught.value.remedy
+    assert "none" in caught.value.remedy

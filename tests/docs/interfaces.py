@@ -265,6 +265,11 @@ def setting_aliases() -> set[str]:
     return {name for model in models().values() for name in variables(model)} - known_settings().keys()
 
 
+def secret_files() -> set[str]:
+    """Each variable that names a file with a secret."""
+    return {name for model in models().values() for name in variables(model) if name.endswith("_FILE")}
+
+
 def hook_names() -> list[str]:
     """The names of the hooks, in their order."""
     return [hook.name for hook in HOOKS]

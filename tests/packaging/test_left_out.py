@@ -125,6 +125,8 @@ def test_its_commands_and_its_store_are_asked_for(left_out: Distribution, tmp_pa
     asked = [run_latchpin(command, "--once", env=env, cwd=tmp_path) for command in brings.commands]
     if brings.store:
         asked.append(run_latchpin("serve", env=env | {"CACHE_TYPE": brings.store}, cwd=tmp_path))
+    if brings.key_service:
+        asked.append(run_latchpin("serve", env=env | {"KEY_WRAPPER": brings.key_service}, cwd=tmp_path))
     for ended in asked:
         assert ended.returncode == 1, ended
         assert left_out.name in ended.stderr

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from latchpin.model import JWT_BEARER
 
-__all__ = ["ELSEWHERE", "Brings", "missing", "missing_behind", "nobody_offers", "stores"]
+__all__ = ["ELSEWHERE", "Brings", "key_services", "missing", "missing_behind", "nobody_offers", "stores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Brings:
         registrar: the way to a client_id that it is.
         grants: values of a gateway's ``grant_type``.
         store: the name that CACHE_TYPE and RECORD_STORE have for it.
+        key_service: the name that KEY_WRAPPER has for it.
     """
 
     commands: tuple[str, ...] = ()
@@ -35,12 +36,15 @@ class Brings:
     registrar: str | None = None
     grants: tuple[str, ...] = ()
     store: str | None = None
+    key_service: str | None = None
 
 
 ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-sql-store": Brings(commands=("db",), store="database"),
     "latchpin-redis-store": Brings(store="redis"),
     "latchpin-memory-store": Brings(store="memory"),
+    "latchpin-kms-aws": Brings(settings=("KMS_AWS_KEY_ID",), key_service="aws-kms"),
+    "latchpin-kms-vault": Brings(settings=("VAULT_TRANSIT_KEY",), key_service="vault"),
     "latchpin-dcr": Brings(registrar="Dynamic Client Registration"),
     "latchpin-cimd": Brings(
         paths=r"/oauth/client-metadata\.json", settings=("CIMD_URL",), registrar="Client ID Metadata Document"
@@ -102,7 +106,16 @@ def nobody_offers(grant_type: str) -> tuple[str, str]:
 
 def stores() -> str:
     """The distributions that bring a store, each with the name that settings have for it."""
-    *some, last = [f"{name} ({brings.store})" for name, brings in ELSEWHERE.items() if brings.store]
+    return _or(f"{name} ({brings.store})" for name, brings in ELSEWHERE.items() if brings.store)
+
+
+def key_services() -> str:
+    """The distributions that bring a key service, each with the name that KEY_WRAPPER has for it."""
+    return _or(f"{name} ({brings.key_service})" for name, brings in ELSEWHERE.items() if brings.key_service)
+
+
+def _or(names: Iterable[str]) -> str:
+    *some, last = names
     return f"{', '.join(some)} or {last}"
 
 

@@ -16,7 +16,7 @@ import pluggy
 from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins.fitness import Wrong, broken, other_api, unmet, with_arguments
-from latchpin.plugins.hookspecs import HOOKS, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
+from latchpin.plugins.hookspecs import HOOKS, KEY_WRAPPER, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
 from latchpin.plugins.rules import misfit, unmarked_hooks, unnamed
 
 __all__ = ["Offer", "Plugin", "Plugins"]
@@ -218,6 +218,8 @@ class Plugins:
         remedy = f"Set {hook.variable} to one of: {have}." if offers else ""
         if hook in {STATE_STORE, RECORD_STORE}:
             remedy = f"{remedy} Or install {elsewhere.stores()} with pip.".strip()
+        if hook is KEY_WRAPPER:
+            remedy = f"{remedy} Or install {elsewhere.key_services()} with pip, or set it to none.".strip()
         raise SettingsError(text, public=text, remedy=remedy)
 
     def ranked(self, hook: BackendHook[ServiceT]) -> list[Backend[Any, ServiceT]]:

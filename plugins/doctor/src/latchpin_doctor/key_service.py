@@ -1,0 +1,48 @@
+"""Does the key service that KEY_WRAPPER selects wrap keys, and open them for their own purpose alone?"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from latchpin.contracts import Finding, KeyWrapper, Severity
+from latchpin.errors import LatchpinError, Unsealable
+
+from latchpin_doctor.examination import Examination
+
+__all__ = ["check_key_service"]
+
+_KEY_BYTES = 32
+_FOR, _FOR_ANOTHER = {"purpose": "latchpin doctor"}, {"purpose": "latchpin doctor, another"}
+
+
+async def check_key_service(context: Examination) -> Sequence[Finding]:
+    """Wrap a random key, unwrap it, and try to unwrap it for another purpose."""
+    if context.application is None:
+        return []  # why, the check of the start says
+    wrapper, name = context.application.services.context.key_wrapper, context.settings.key_wrapper
+    if wrapper is None:
+        return []
+    if context.offline:
+        return [Finding(Severity.SKIPPED, f"The key service {name} was not asked", "It was not to be asked.")]
+    try:
+        return [await _try(wrapper, name)]
+    except LatchpinError as exc:
+        return [Finding.of(exc, f"The key service {name} does not wrap and unwrap a key")]
+
+
+async def _try(wrapper: KeyWrapper, name: str) -> Finding:
+    key = secrets.token_bytes(_KEY_BYTES)
+    wrapped = await wrapper.wrap(key, context=_FOR)
+    if not secrets.compare_digest(await wrapper.unwrap(wrapped, context=_FOR), key):
+        return Finding(Severity.FAILURE, f"The key service {name} unwraps another key than it wrapped")
+    try:
+        await wrapper.unwrap(wrapped, context=_FOR_ANOTHER)
+    except Unsealable:
+        return Finding(Severity.OK, f"The key service {name} wraps and unwraps a key")
+    return Finding(
+        Severity.FAILURE,
+        f"The key service {name} does not mind what a key is for",
+        "It unwrapped a key that was wrapped for another purpose.",
+        "Update it: Vault binds a key to its purpose from 1.13 on.",
+    )

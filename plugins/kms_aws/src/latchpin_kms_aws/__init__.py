@@ -1,0 +1,1 @@
+"""Keys that rest wrapped by AWS KMS."""

@@ -1,0 +1,1 @@
+"""Keys that rest wrapped by the Transit engine of OpenBao or HashiCorp Vault."""
