@@ -22,6 +22,7 @@ from latchpin.contracts import (
     Grant,
     Groups,
     Identity,
+    KeyUse,
     KeyValueRecords,
     McpServers,
     PkceMethod,
@@ -69,6 +70,7 @@ class Services:
         grants: those that need no browser, by ``grant_type``.
         background_tasks: by their names; a serving process runs them.
         gauges: numbers that plugins offer.
+        key_uses: what stands in ``records`` under keys, of the core and of plugins.
         mcp_servers: ways to the MCP servers behind gateways, in the order of their rank.
         tool_gates: what holds tools back, by their names.
         scope_ceilings: what limits scopes, by their names.
@@ -105,6 +107,7 @@ class Services:
     assertion_sources: Sequence[AssertionSource] = ()
     background_tasks: Mapping[str, BackgroundTask[Any]] = field(default_factory=dict)
     gauges: Sequence[Gauge] = ()
+    key_uses: Sequence[KeyUse] = ()
     mcp_servers: Sequence[McpServers] = ()
     tool_gates: Mapping[str, ToolGates] = field(default_factory=dict)
     scope_ceilings: Mapping[str, ScopeCeilings] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from latchpin.activity.observers import ObservedRecords, ObservedStates, Observe
 from latchpin.assembly.clock import utc_now
 from latchpin.assembly.looking import Looking
 from latchpin.assembly.open_context import OpenContext
-from latchpin.assembly.selection import NO_KEY_WRAPPER, Selection, select_stores
+from latchpin.assembly.selection import KEYS_OF_SETTINGS, NO_KEY_WRAPPER, Selection, select_stores
 from latchpin.contracts import Clock, SignIn, SignInOffer, StateStore
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.outbound.upstream import open_upstream
@@ -93,10 +93,19 @@ async def _open_stores(context: OpenContext, selection: Selection) -> StateStore
         observers.add(name, observer)
     records = await context.open(hookspecs.RECORD_STORE, selection.record)
     context.opened_records = NotedRecords(ObservedRecords(records, observers) if observers else records, context.writes)
+    await _open_source(context)
     if selection.state is None:
         return None
     states = await context.open(hookspecs.STATE_STORE, selection.state)
     return ObservedStates(states, observers) if observers else states
+
+
+async def _open_source(context: OpenContext) -> None:
+    """What gives today's keys, where they do not follow from the settings alone."""
+    name = context.settings.key_source
+    if name != KEYS_OF_SETTINGS:
+        backend = context.plugins.select(hookspecs.KEY_SOURCE, name)
+        context.key_source = await context.open(hookspecs.KEY_SOURCE, backend)
 
 
 async def _open_others(context: OpenContext, selection: Selection, states: StateStore | None) -> Services:
@@ -135,6 +144,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         providers=sorted(plugins.values(hookspecs.SERVER_PROFILES), key=lambda profile: profile.rank),
         background_tasks=await context.open_named(hookspecs.BACKGROUND_TASKS),
         gauges=plugins.values(hookspecs.GAUGES),
+        key_uses=plugins.values(hookspecs.KEY_USES),
         mcp_servers=sorted(plugins.values(hookspecs.MCP_SERVERS), key=lambda each: each.rank),
         tool_gates=await context.open_named(hookspecs.TOOL_GATES),
         scope_ceilings=await context.open_named(hookspecs.SCOPE_CEILINGS),

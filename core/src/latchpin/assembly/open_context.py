@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
 from latchpin.assembly.looking import Looking
+from latchpin.assembly.selection import KEYS_OF_SETTINGS
 from latchpin.contracts import (
     Backend,
     Cipher,
@@ -19,6 +20,7 @@ from latchpin.contracts import (
     Collection,
     Endings,
     Keys,
+    KeySource,
     KeyValueRecords,
     KeyWrapper,
     RecordStore,
@@ -38,7 +40,7 @@ from latchpin.records.sealed import open_collection
 from latchpin.records.writes import RecordWrites
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
-from latchpin.workers.derived_keys import KeyRing
+from latchpin.workers.derived_keys import KeyRing, SwitchedKeys
 
 __all__ = ["OpenContext"]
 
@@ -59,6 +61,7 @@ class OpenContext:
     upstream: Upstream
     looking: Looking | None = None
     key_wrapper: KeyWrapper | None = None
+    key_source: KeySource | None = None
     opened_signer: Signer | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
@@ -84,7 +87,14 @@ class OpenContext:
         return TrustedUpstream(url, await self.shared("latchpin trusted", opener))
 
     def keys(self, purpose: str) -> Keys:
-        """The keys of one purpose, from today's secret and the earlier ones."""
+        """The keys of one purpose: those of the settings, and those of what KEY_SOURCE selects once it is open."""
+        own = self.own_keys(purpose)
+        if self.settings.key_source == KEYS_OF_SETTINGS:
+            return own
+        return SwitchedKeys(own, lambda: None if self.key_source is None else self.key_source.keys(purpose, own))
+
+    def own_keys(self, purpose: str) -> Keys:
+        """The keys of one purpose that follow from today's secret and the earlier ones."""
         secrets = (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
         return KeyRing(secrets, purpose)
 

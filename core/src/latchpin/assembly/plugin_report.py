@@ -9,7 +9,16 @@ from typing import Any
 from latchpin.assembly.selection import select_stores
 from latchpin.contracts import SignInOffer
 from latchpin.errors import LatchpinError, PluginError
-from latchpin.plugins.hookspecs import CIPHER, KEY_WRAPPER, PKCE_METHODS, RECORD_STORE, SIGN_INS, SIGNER, STATE_STORE
+from latchpin.plugins.hookspecs import (
+    CIPHER,
+    KEY_SOURCE,
+    KEY_WRAPPER,
+    PKCE_METHODS,
+    RECORD_STORE,
+    SIGN_INS,
+    SIGNER,
+    STATE_STORE,
+)
 from latchpin.plugins.host import Offer, Plugin, Plugins
 from latchpin.settings import load
 from latchpin.settings.core import CoreSettings
@@ -82,7 +91,7 @@ def _chosen(installed: Plugins) -> tuple[dict[tuple[str, str], str], str]:
     chosen: dict[tuple[str, str], str] = {}
     try:
         settings = load(CoreSettings)
-        for hook in (KEY_WRAPPER, SIGNER, CIPHER, PKCE_METHODS):
+        for hook in (KEY_WRAPPER, KEY_SOURCE, SIGNER, CIPHER, PKCE_METHODS):
             name = getattr(settings, hook.variable.lower())
             chosen[hook.variable, name] = f"yes: {hook.variable}={name}"
         selection = select_stores(installed, settings)

@@ -15,10 +15,11 @@ from latchpin.plugins.hookspecs import RECORD_STORE, STATE_STORE
 from latchpin.plugins.host import Plugins
 from latchpin.settings.core import CoreSettings
 
-__all__ = ["NO_KEY_WRAPPER", "NO_STATE_STORE", "Selection", "select_stores"]
+__all__ = ["KEYS_OF_SETTINGS", "NO_KEY_WRAPPER", "NO_STATE_STORE", "Selection", "select_stores"]
 
 NO_STATE_STORE = "none"
 NO_KEY_WRAPPER = "none"
+KEYS_OF_SETTINGS = "settings"
 AUTO = "auto"
 DATABASE = "database"
 

@@ -17,7 +17,17 @@ from latchpin.contracts.endings import Endings
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.gates import ScopeCeilings, ToolGate, ToolGates, Verdict
 from latchpin.contracts.grants import Grant, GrantParameters, GrantRequest, GrantSubject, PostToken
-from latchpin.contracts.keys import Cipher, DerivedKey, Keys, KeyWrapper, PkceMethod, Signer
+from latchpin.contracts.key_uses import KeyedRow, KeyUse
+from latchpin.contracts.keys import (
+    Cipher,
+    DerivedKey,
+    KeyNaming,
+    Keys,
+    KeySource,
+    KeyWrapper,
+    PkceMethod,
+    Signer,
+)
 from latchpin.contracts.observers import Observer, Operation
 from latchpin.contracts.pages import Gauge, NavigationEntry
 from latchpin.contracts.people import AssertionSource, Groups, Identity, SignIn, SignInOffer
@@ -45,6 +55,7 @@ from latchpin.contracts.stores import (
     GatewayRecords,
     KeyValueRecords,
     RecordStore,
+    ReplacingClients,
     StateStore,
     TokenRecords,
 )
@@ -89,8 +100,12 @@ __all__ = [
     "Identity",
     "Instance",
     "Keeps",
+    "KeyNaming",
+    "KeySource",
+    "KeyUse",
     "KeyValueRecords",
     "KeyWrapper",
+    "KeyedRow",
     "Keys",
     "McpCall",
     "McpExchanges",
@@ -106,6 +121,7 @@ __all__ = [
     "Recorder",
     "Registration",
     "RegistrationRequest",
+    "ReplacingClients",
     "SignIn",
     "SignInOffer",
     "Severity",

@@ -71,6 +71,9 @@ class Context(Protocol):
         ``purpose`` should begin with the plugin's own name.
         """
 
+    def own_keys(self, purpose: str) -> Keys:
+        """Give those of ``keys`` that follow from the settings, whatever KEY_SOURCE is: for who keeps keys."""
+
     @property
     def key_wrapper(self) -> KeyWrapper | None:
         """The selected key service, opened before everything else; None with KEY_WRAPPER=none."""

@@ -5,12 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from latchpin.model import Sealed
 
-__all__ = ["Cipher", "DerivedKey", "KeyWrapper", "Keys", "PkceMethod", "Signer"]
+__all__ = [
+    "Cipher",
+    "DerivedKey",
+    "KeyNaming",
+    "KeySource",
+    "KeyWrapper",
+    "Keys",
+    "PkceMethod",
+    "Signer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,17 @@ class Keys(Protocol):
 
     def find(self, key_id: str) -> DerivedKey | None:
         """The key called ``key_id``, today's or an earlier one; None if it is not known."""
+
+
+class KeySource(Protocol):
+    """Gives keys that change while the gateway runs, such as those of a ring in the record store."""
+
+    def keys(self, purpose: str, own: Keys) -> Keys:
+        """Give the keys of ``purpose``, for as long as the gateway runs.
+
+        ``own`` are those that follow from the settings. They are among those that verify and unseal, and today's is
+        theirs while there is no other. Different purposes have unrelated keys.
+        """
 
 
 class Signer(Protocol):
@@ -71,6 +91,20 @@ class Cipher(Protocol):
         Raises:
             Unsealable: no key we have opens it, it is damaged, or it was sealed for another record.
         """
+
+
+@runtime_checkable
+class KeyNaming(Protocol):
+    """A cipher that says under which key something was sealed. Optional: without it no rotation says when it is done.
+
+    Attributes:
+        changes: today's key may become another while the gateway runs, so it says nothing about the settings.
+    """
+
+    changes: bool
+
+    def key_of(self, sealed: Sealed) -> str:
+        """Name the key, whether we have it or not; ``""`` for what this cipher did not seal. Nothing is proved."""
 
 
 class KeyWrapper(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from latchpin.contracts.collections import Collection
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
         StoredToken,
     )
 
-__all__ = ["ClientRecords", "GatewayRecords", "KeyValueRecords", "RecordStore", "StateStore", "TokenRecords"]
+__all__ = [
+    "ClientRecords",
+    "GatewayRecords",
+    "KeyValueRecords",
+    "RecordStore",
+    "ReplacingClients",
+    "StateStore",
+    "TokenRecords",
+]
 
 
 class StateStore(Protocol):
@@ -141,6 +149,18 @@ class ClientRecords(Protocol):
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the row's id, as everywhere
         """Remove by the row's id. False if there was none."""
+
+
+@runtime_checkable
+class ReplacingClients(Protocol):
+    """Client records that can be changed in place. Optional: without it their secrets cannot be sealed anew."""
+
+    async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
+        """Compare and swap: write ``client`` if what is stored is ``replacing``, with the same id.
+
+        Raises:
+            RecordConflict: something else is stored now, or nothing.
+        """
 
 
 class KeyValueRecords(Protocol):

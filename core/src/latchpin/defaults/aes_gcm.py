@@ -32,6 +32,16 @@ class AesGcmCipher:
         self._ciphers: dict[str, AESGCM] = {}
 
     @property
+    def changes(self) -> bool:
+        """Whether today's key may become another one while we run."""
+        return bool(getattr(self._ring, "changes", False))
+
+    def key_of(self, sealed: Sealed) -> str:
+        """Name the key that a sealed value says it was sealed under."""
+        form, _, rest = sealed.partition(".")
+        return rest.partition(".")[0] if form == _FORM else ""
+
+    @property
     def key_id(self) -> str:
         """Names today's key."""
         return self._ring.current.id

@@ -31,6 +31,8 @@ from latchpin.contracts import (
     Grant,
     Groups,
     Identity,
+    KeySource,
+    KeyUse,
     KeyWrapper,
     McpServers,
     NavigationEntry,
@@ -122,6 +124,18 @@ KEY_WRAPPER = BackendHook(
     "Offer a key service that wraps the keys which the gateway makes.",
     contract=KeyWrapper,
     variable="KEY_WRAPPER",
+)
+KEY_SOURCE = BackendHook(
+    "latchpin_key_source",
+    "Offer keys that change while the gateway runs; opened as soon as the record store is open.",
+    contract=KeySource,
+    variable="KEY_SOURCE",
+)
+KEY_USES = Hook(
+    "latchpin_key_uses",
+    "Name what stands in the record store sealed or signed, so that ``latchpin keys`` counts it and seals it anew.",
+    kind=KeyUse,
+    used="all are counted",
 )
 SIGNER = BackendHook("latchpin_signer", "Offer a signer of the state.", contract=Signer, variable="SIGNER")
 CIPHER = BackendHook("latchpin_cipher", "Offer a cipher for secrets at rest.", contract=Cipher, variable="CIPHER")

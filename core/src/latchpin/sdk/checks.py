@@ -1,7 +1,7 @@
 """What checks of ``latchpin doctor`` are built from, beside ``Check`` and ``Finding`` of ``latchpin.contracts``.
 
 ``problems_of`` gives a sentence for each wrong variable of a settings model. ``count_closed`` says how many
-documents of a collection open with no key. ``compare_clocks`` judges a store's clock by two looks at ours::
+documents of a collection open with no key, ``keys_of`` names the keys that an instance announces. ``compare_clocks`` judges a store's clock by two looks at ours::
 
     before = context.clock()
     theirs = await ask_the_store()
@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Finding, Severity
 from latchpin.errors import ClockSkew
 from latchpin.records.sealed import count_closed
+from latchpin.serving.announcing import keys_of
 from latchpin.settings import problems_of
 
-__all__ = ["compare_clocks", "count_closed", "problems_of"]
+__all__ = ["compare_clocks", "count_closed", "keys_of", "problems_of"]
 
 NOTICEABLE = timedelta(seconds=5)
 HARMFUL = timedelta(seconds=60)

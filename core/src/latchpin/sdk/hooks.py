@@ -6,8 +6,8 @@ what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``B
     async with opened(CLIENT_REGISTRAR) as application:
         ...
 
-For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``, ``SIGNER``, ``CIPHER`` and
-``PKCE_METHODS``. For stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers:
+For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``,
+``KEY_SOURCE``, ``KEY_USES``, ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers:
 ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``,
 ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and ``SCOPE_CEILINGS``. For
 what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For MCP clients:
@@ -28,6 +28,8 @@ from latchpin.plugins.hookspecs import (
     HOOKS,
     IDENTITY,
     IDENTITY_ASSERTIONS,
+    KEY_SOURCE,
+    KEY_USES,
     KEY_WRAPPER,
     MCP_SERVERS,
     NAVIGATION,
@@ -62,6 +64,8 @@ __all__ = [
     "HOOKS",
     "IDENTITY",
     "IDENTITY_ASSERTIONS",
+    "KEY_SOURCE",
+    "KEY_USES",
     "KEY_WRAPPER",
     "MCP_SERVERS",
     "NAVIGATION",

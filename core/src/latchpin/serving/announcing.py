@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from latchpin.assembly.selection import KEYS_OF_SETTINGS
 from latchpin.contracts import StoreDiagnostics
 from latchpin.errors import LatchpinError
 from latchpin.services import Services
@@ -37,8 +38,12 @@ async def announced(services: Services) -> AsyncIterator[None]:
 
 
 def keys_of(services: Services) -> dict[str, str]:
-    """The names of the keys that this process signs and seals with."""
-    return {"signing_key": services.signer.key_id, "sealing_key": services.cipher.key_id}
+    """The names of the keys that this process signs and seals with; of the settings' own where others come and go."""
+    signing, sealing = services.signer.key_id, services.cipher.key_id
+    if services.settings.key_source != KEYS_OF_SETTINGS:
+        own = services.context.own_keys
+        signing, sealing = own("state signature").current.id, own("sealing").current.id
+    return {"signing_key": signing, "sealing_key": sealing}
 
 
 async def _describe(services: Services) -> dict[str, str]:

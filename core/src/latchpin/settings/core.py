@@ -79,6 +79,9 @@ class CoreSettings(Settings):
     )
     auth_encryption_secrets_old: SecretWords = Field((), description="Earlier secrets, which still verify and unseal.")
     key_wrapper: str = Field("none", description="Which plugin's key service wraps the gateway's keys; none: none.")
+    key_source: str = Field(
+        "settings", description="What gives today's keys: settings, or ring (latchpin-key-ring), in the record store."
+    )
     signer: str = Field("hmac-sha256", description="Which plugin signs the state.")
     cipher: str = Field("aes-gcm", description="Which plugin seals secrets at rest.")
 

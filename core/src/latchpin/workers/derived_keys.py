@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-from latchpin.contracts import DerivedKey
+from latchpin.contracts import DerivedKey, Keys
 
-__all__ = ["KeyRing"]
+__all__ = ["KeyRing", "SwitchedKeys"]
 
 
 class KeyRing:
@@ -32,6 +32,36 @@ class KeyRing:
     def find(self, key_id: str) -> DerivedKey | None:
         """The key called ``key_id``, if it is one of ours."""
         return self._by_id.get(key_id)
+
+
+class SwitchedKeys:
+    """Implements ``latchpin.contracts.Keys``: those of the settings until there are others.
+
+    Args:
+        own: those of the settings.
+        others: gives the others; None as long as there are none.
+    """
+
+    changes = True
+
+    def __init__(self, own: Keys, others: Callable[[], Keys | None]) -> None:
+        self._own = own
+        self._others = others
+        self._found: Keys | None = None
+
+    @property
+    def current(self) -> DerivedKey:
+        """Today's key."""
+        return self._keys().current
+
+    def find(self, key_id: str) -> DerivedKey | None:
+        """The key called ``key_id``, if it is one of ours."""
+        return self._keys().find(key_id)
+
+    def _keys(self) -> Keys:
+        if self._found is None:
+            self._found = self._others()
+        return self._own if self._found is None else self._found
 
 
 def _derive(secret: SecretStr, purpose: str) -> DerivedKey:

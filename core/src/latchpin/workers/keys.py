@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import secrets
 
-from latchpin.contracts import Cipher, KeyValueRecords
+from latchpin.contracts import Cipher, KeyNaming, KeyValueRecords
 from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 from latchpin.oauth import base64url
 
-__all__ = ["KEY_BYTES", "SharedKeys", "forget_keys", "random_keys"]
+__all__ = ["KEY_BYTES", "PREFIX", "SharedKeys", "forget_keys", "random_keys"]
 
 KEY_BYTES = 32
+PREFIX = "key:"
+"""Begins the names that they are kept under."""
 
 
 async def random_keys(kept: KeyValueRecords, cipher: Cipher, name: str) -> tuple[bytes, ...]:
@@ -23,29 +25,35 @@ async def random_keys(kept: KeyValueRecords, cipher: Cipher, name: str) -> tuple
 
     Each AUTH_ENCRYPTION_SECRET has its own generation, kept with the key id it is sealed under. A changed
     secret therefore makes a new key instead of failing: people sign in again, or, while the earlier secret
-    is in AUTH_ENCRYPTION_SECRETS_OLD, go on with what they have.
+    is in AUTH_ENCRYPTION_SECRETS_OLD, go on with what they have. Sealed anew, a generation stays, and the newest one
+    is today's. Where the cipher's key changes while the gateway runs (``KeyNaming.changes``), a new one is made only
+    if none opens: the workers that run would not know it.
 
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
-    earlier: list[bytes] = []
+    lasting = isinstance(cipher, KeyNaming) and cipher.changes
+    found: list[bytes] = []
+    today: int | None = None
     generation = 1
     while True:
-        slot = f"key:{name}:{generation}"
-        stored = await kept.get(slot) or await kept.put(slot, _seal_new(cipher, slot))
+        slot = f"{PREFIX}{name}:{generation}"
+        stored = await kept.get(slot)
+        if stored is None and today is not None:
+            return (found.pop(today), *reversed(found))
+        stored = stored or await kept.put(slot, _seal_new(cipher, slot))
         key_id, _, sealed = stored.partition(" ")
         key = _unseal(cipher, slot, sealed)
-        if key is not None and key_id == cipher.key_id:
-            return (key, *reversed(earlier))
         if key is not None:
-            earlier.append(key)
+            found.append(key)
+            today = len(found) - 1 if lasting or key_id == cipher.key_id else today
         generation += 1
 
 
 async def forget_keys(kept: KeyValueRecords, name: str) -> None:
     """Remove every generation of the key called ``name``; BackendUnavailable if the store cannot be asked."""
     generation = 1
-    while await kept.take(f"key:{name}:{generation}") is not None:
+    while await kept.take(f"{PREFIX}{name}:{generation}") is not None:
         generation += 1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from latchpin.contracts import Finding, Instance, Severity
 from latchpin.errors import BrowserChanged, Unsealable
+from latchpin.sdk.checks import keys_of
 
 from latchpin_doctor.examination import Examination
 from latchpin_doctor.processes import serving_processes
@@ -55,7 +56,8 @@ async def check_secrets(context: Examination) -> Sequence[Finding]:
     application, instances = context.application, context.instances
     if application is None or not instances:
         return [] if application is None else [_nobody()]
-    keys = {(each.facts.get("signing_key"), each.facts.get("sealing_key")) for each in instances}
+    ours = keys_of(application.services)
+    keys = {tuple(each.facts.get(name) for name in ours) for each in instances}
     if len(keys) > 1:
         return [
             Finding(
@@ -66,8 +68,7 @@ async def check_secrets(context: Examination) -> Sequence[Finding]:
                 cause=SECRET_CHANGED,
             )
         ]
-    services = application.services
-    if keys == {(services.signer.key_id, services.cipher.key_id)}:
+    if keys == {tuple(ours.values())}:
         return [Finding(Severity.OK, f"{_count(instances)} and these settings have one secret")]
     return [_changed(context, instances)]
 

@@ -200,6 +200,14 @@ class _Clients(_Records[RegisteredClient]):
             await self.delete(client.id)
             raise
 
+    async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
+        refusal = "the client was changed or deleted meanwhile"
+        place = name_of("client", client.gateway_id, client.issuer)
+        held, text = await self._held(place)
+        if held != replacing:
+            raise RecordConflict(refusal)
+        await self._swap(place, text, client, refusal)
+
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
         place = await self._store.get(name_of("client-id", id))
         if place is None:

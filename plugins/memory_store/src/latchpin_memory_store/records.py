@@ -146,6 +146,11 @@ class _Clients:
         self._gateways.require(client.gateway_id)
         self.rows[client.id] = client
 
+    async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
+        if self.rows.get(client.id) != replacing:
+            raise RecordConflict("the client was changed or deleted meanwhile")
+        self.rows[client.id] = client
+
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
         return self.rows.pop(id, None) is not None
 

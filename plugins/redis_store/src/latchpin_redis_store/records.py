@@ -251,6 +251,13 @@ class RedisClients:
         if not await self._run(PUT_CLIENT, keys, *values):
             raise RecordConflict(f"gateway {client.gateway_id} has a client at {client.issuer} already, or is gone")
 
+    async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
+        """Write ``client`` over ``replacing``; see ``ReplacingClients``."""
+        text = await self._ask("HGET", CLIENTS, replacing.id)
+        same = text is not None and _clients.load(text) == replacing
+        if not same or not await self._run(SWAP, [CLIENTS], client.id, text, _clients.dump(client, client.id, 1)):
+            raise RecordConflict("the client was changed or deleted meanwhile")
+
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
         """Remove by the row's id."""
         text = await self._ask("HGET", CLIENTS, id)

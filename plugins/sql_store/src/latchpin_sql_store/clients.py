@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from latchpin.errors import RecordConflict
 from latchpin.model import RegisteredClient
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from latchpin_sql_store.database import Database
 from latchpin_sql_store.rows import from_row, to_row
@@ -51,8 +52,28 @@ class SqlClients:
             client.gateway_id, client.issuer, run=lambda connection: connection.execute(insert(clients), row)
         )
 
+    async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
+        """Write ``client`` over ``replacing``; see ``ReplacingClients``."""
+        row, same = (
+            to_row(clients, client),
+            [clients.c[name] == value for name, value in _told_apart(replacing).items()],
+        )
+        statement = update(clients).where(*same).values(**row)
+
+        def run(connection: Connection) -> None:
+            if not connection.execute(statement).rowcount:
+                raise RecordConflict("the client was changed or deleted meanwhile")
+
+        await self._database.write(client.gateway_id, client.issuer, run=run)
+
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
         """Remove by the row's id."""
         return await self._database.write(
             "", id, run=lambda connection: bool(connection.execute(_DELETE, {"wanted": id}).rowcount)
         )
+
+
+def _told_apart(client: RegisteredClient) -> dict[str, object]:
+    """What tells a client from what it was before: its id, and its secrets, no two of which look alike when sealed."""
+    row = to_row(clients, client)
+    return {name: row[name] for name in ("id", "client_secret", "registration_access_token")}

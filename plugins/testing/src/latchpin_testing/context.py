@@ -103,6 +103,10 @@ class SuiteContext:
 
     def keys(self, purpose: str) -> Keys:
         """The keys for ``purpose``, derived from the pretended secrets."""
+        return self.own_keys(purpose)
+
+    def own_keys(self, purpose: str) -> Keys:
+        """The same: there are no others."""
         return KeyRing(self._secrets, purpose)
 
     @property
