@@ -5,24 +5,60 @@ A ciphertext that is copied onto another gateway, issuer or column does not open
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from latchpin.contracts import Cipher, Registration, RegistrationRequest
 from latchpin.errors import Unsealable
-from latchpin.model import Gateway, RegisteredClient, Sealed
+from latchpin.model import Gateway, OAuthConfig, RegisteredClient, Sealed
+from latchpin.model.gateway import OAUTH_SECRETS
+from latchpin.records.key_uses import reseal
 
 __all__ = [
     "open_configured_secret",
     "open_registered_secret",
     "open_registration_token",
+    "reseal_client",
+    "reseal_configured",
     "seal_client",
     "seal_configured_secret",
+    "sealed_in",
 ]
 
 _CONFIGURED = "client_secret"
 _AT_IDENTITY_PROVIDER = "identity_provider_client_secret"
 _REGISTERED = "client_secret_encrypted"
 _REGISTRATION_TOKEN = "registration_access_token_encrypted"  # noqa: S105  a column's name
+
+
+def sealed_in(gateway: Gateway) -> Mapping[str, Sealed]:
+    """The secrets in a gateway's entry that are there, by their fields."""
+    found = {column: getattr(gateway.oauth, column, None) for column in OAUTH_SECRETS}
+    return {column: sealed for column, sealed in found.items() if sealed is not None}
+
+
+def reseal_configured(gateway: Gateway, cipher: Cipher) -> Gateway:
+    """The gateway with the secrets in its entry sealed under today's key; raises Unsealable if one does not open."""
+    if gateway.oauth is None:
+        return gateway
+    places = {column: _place_in(gateway.id, gateway.oauth, column) for column in sealed_in(gateway)}
+    anew: dict[str, Any] = {
+        column: reseal(cipher, getattr(gateway.oauth, column), place) for column, place in places.items()
+    }
+    return replace(gateway, oauth=replace(gateway.oauth, **anew))
+
+
+def reseal_client(client: RegisteredClient, cipher: Cipher) -> RegisteredClient:
+    """The client with its secrets sealed under today's key; raises Unsealable if one does not open."""
+
+    def anew(sealed: Sealed | None, column: str) -> Sealed | None:
+        place = (client.gateway_id, "", client.issuer, column)
+        return None if sealed is None else reseal(cipher, sealed, place)
+
+    secret, token = anew(client.client_secret, _REGISTERED), anew(client.registration_access_token, _REGISTRATION_TOKEN)
+    return replace(client, client_secret=secret, registration_access_token=token)
 
 
 def seal_configured_secret(
@@ -42,15 +78,19 @@ def open_configured_secret(gateway: Gateway, cipher: Cipher, *, column: str = _C
     sealed: Sealed | None = getattr(config, column) if config is not None else None
     if config is None or sealed is None:
         return None
-    issuer = config.identity_provider if column == _AT_IDENTITY_PROVIDER else config.issuer
     try:
-        return cipher.unseal(sealed, associated_data=(gateway.id, "", issuer or "", column))
+        return cipher.unseal(sealed, associated_data=_place_in(gateway.id, config, column))
     except Unsealable as exc:
         raise Unsealable(
             f"The {column} of gateway '{gateway.name}' cannot be opened: {exc.detail}.",
             remedy="Put the earlier AUTH_ENCRYPTION_SECRET into AUTH_ENCRYPTION_SECRETS_OLD, or enter the "
             f"gateway's {column} anew.",
         ) from exc
+
+
+def _place_in(gateway_id: str, config: OAuthConfig, column: str) -> tuple[str, ...]:
+    issuer = config.identity_provider if column == _AT_IDENTITY_PROVIDER else config.issuer
+    return (gateway_id, "", issuer or "", column)
 
 
 def seal_client(

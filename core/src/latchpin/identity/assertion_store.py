@@ -10,10 +10,11 @@ from latchpin.contracts import Cipher, KeyValueRecords
 from latchpin.errors import RecordConflict, Unsealable
 from latchpin.model import IdentityAssertion, IdentityProvider, Sealed
 
-__all__ = ["AssertionStore"]
+__all__ = ["PREFIX", "AssertionStore"]
 
 _ATTEMPTS = 5
-_PREFIX = "assertion:"
+PREFIX = "assertion:"
+"""Begins the names that they are kept under."""
 
 
 class AssertionStore:
@@ -58,7 +59,7 @@ class AssertionStore:
 
     async def clear(self) -> None:
         """Forget everybody's."""
-        for name in await self._kept.list(_PREFIX):
+        for name in await self._kept.list(PREFIX):
             await self._kept.take(name)
 
 
@@ -68,4 +69,4 @@ def _place(email: str, provider: IdentityProvider) -> tuple[str, str, str, str]:
 
 def _name(email: str, provider: IdentityProvider) -> str:
     subject = f"{email}\0{provider.issuer}\0{provider.client_id}"
-    return f"{_PREFIX}{hashlib.sha256(subject.encode()).hexdigest()}"
+    return f"{PREFIX}{hashlib.sha256(subject.encode()).hexdigest()}"

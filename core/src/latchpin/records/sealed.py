@@ -11,7 +11,7 @@ from latchpin.contracts import Cipher, Collection, RecordStore
 from latchpin.errors import Unsealable
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Sealed, Span
 
-__all__ = ["count_closed", "open_collection"]
+__all__ = ["count_closed", "open_collection", "open_document", "seal_document"]
 
 PAGE = 200
 
@@ -35,6 +35,39 @@ async def count_closed(spec: CollectionSpec, records: RecordStore, cipher: Ciphe
     return count
 
 
+def seal_document(spec: CollectionSpec, document: Document, cipher: Cipher) -> Document:
+    """Seal the secret members of a document, each for its place.
+
+    Raises:
+        TypeError: one of them is not text.
+    """
+
+    def seal(value: str, place: tuple[str, ...]) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"{place[-1]} of {place[0]} is to be sealed and is not text")
+        return cipher.seal(value, associated_data=place)
+
+    return _each(spec, document, seal)
+
+
+def open_document(spec: CollectionSpec, document: Document, cipher: Cipher) -> Document:
+    """Open the secret members of a stored document.
+
+    Raises:
+        Unsealable: no key we have opens one, or it was moved.
+    """
+    return _each(spec, document, lambda value, place: cipher.unseal(Sealed(value), associated_data=place))
+
+
+def _each(spec: CollectionSpec, document: Document, change: Callable[[str, tuple[str, ...]], str]) -> Document:
+    changed: dict[str, Any] = {
+        name: change(document.body[name], (spec.name, document.id, name))
+        for name in spec.sealed
+        if document.body.get(name) is not None
+    }
+    return replace(document, body={**document.body, **changed})
+
+
 class _SealedCollection:
     """A ``Collection`` over another. A member opens only in its own collection, document and place of the body."""
 
@@ -47,7 +80,7 @@ class _SealedCollection:
 
     async def put(self, document: Document) -> Document:
         """Seal and put. Raises TypeError if a member that is to be sealed is not text."""
-        stored = await self._inner.put(self._each(document, self._seal))
+        stored = await self._inner.put(seal_document(self._spec, document, self._cipher))
         return replace(stored, body=document.body)
 
     async def get(self, id: str) -> Document | None:  # noqa: A002  the contract's name
@@ -69,31 +102,15 @@ class _SealedCollection:
     ) -> builtins.list[Document]:
         """Scan and open. Raises Unsealable if no key we have opens one."""
         found = await self._inner.scan(index, within, after=after, limit=limit, newest_first=newest_first)
-        return [self._each(document, self._unseal) for document in found]
+        return [open_document(self._spec, document, self._cipher) for document in found]
 
     def opens(self, document: Document) -> bool:
         """Whether a document that the store gave opens."""
         try:
-            self._each(document, self._unseal)
+            open_document(self._spec, document, self._cipher)
         except Unsealable:
             return False
         return True
 
     def _opened(self, document: Document | None) -> Document | None:
-        return None if document is None else self._each(document, self._unseal)
-
-    def _each(self, document: Document, change: Callable[[str, tuple[str, ...]], str]) -> Document:
-        changed: dict[str, Any] = {
-            name: change(document.body[name], (self._spec.name, document.id, name))
-            for name in self._spec.sealed
-            if document.body.get(name) is not None
-        }
-        return replace(document, body={**document.body, **changed})
-
-    def _seal(self, value: str, place: tuple[str, ...]) -> str:
-        if not isinstance(value, str):
-            raise TypeError(f"{place[-1]} of {place[0]} is to be sealed and is not text")
-        return self._cipher.seal(value, associated_data=place)
-
-    def _unseal(self, value: str, place: tuple[str, ...]) -> str:
-        return self._cipher.unseal(Sealed(value), associated_data=place)
+        return None if document is None else open_document(self._spec, document, self._cipher)

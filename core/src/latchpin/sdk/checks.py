@@ -1,7 +1,8 @@
 """What checks of ``latchpin doctor`` are built from, beside ``Check`` and ``Finding`` of ``latchpin.contracts``.
 
 ``problems_of`` gives a sentence for each wrong variable of a settings model. ``count_closed`` says how many
-documents of a collection open with no key, ``keys_of`` names the keys that an instance announces. ``compare_clocks`` judges a store's clock by two looks at ours::
+documents of a collection open with no key, ``keys_of`` names the keys that an instance announces. ``compare_clocks``
+judges a store's clock by two looks at ours::
 
     before = context.clock()
     theirs = await ask_the_store()

@@ -6,13 +6,13 @@ what all plugins offer. Each is a ``Hook`` or, where backends are offered, a ``B
     async with opened(CLIENT_REGISTRAR) as application:
         ...
 
-For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``,
-``KEY_SOURCE``, ``KEY_USES``, ``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization servers:
-``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people: ``IDENTITY``,
-``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and ``SCOPE_CEILINGS``. For
-what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For MCP clients:
-``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor: ``CHECKS``.
-``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
+For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``, ``KEY_SOURCE``, ``KEY_USES``,
+``SIGNER``, ``CIPHER`` and ``PKCE_METHODS``. For stores: ``STATE_STORE`` and ``RECORD_STORE``. For authorization
+servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people:
+``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and
+``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For
+MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor:
+``CHECKS``. ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (

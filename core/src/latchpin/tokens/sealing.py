@@ -11,7 +11,7 @@ from latchpin.contracts import Cipher
 from latchpin.model import Sealed, StoredToken, TokenGrant
 from latchpin.oauth.lifetime import choose_renewal
 
-__all__ = ["API_KEY", "OpenedToken", "build_token", "open_token", "place_of", "seal_grant"]
+__all__ = ["API_KEY", "OpenedToken", "build_token", "open_token", "place_of", "reseal_token", "seal_grant"]
 
 
 API_KEY: Final = "api_key"
@@ -106,6 +106,15 @@ def open_token(cipher: Cipher, token: StoredToken) -> OpenedToken:
         if refresh is None
         else cipher.unseal(refresh, associated_data=_place(token, "refresh_token")),
     )
+
+
+def reseal_token(cipher: Cipher, token: StoredToken) -> StoredToken:
+    """``token`` with its secrets sealed under today's key; raises Unsealable as ``open_token`` does."""
+    opened, refresh = open_token(cipher, token), None
+    if opened.refresh_token is not None:
+        refresh = cipher.seal(opened.refresh_token, associated_data=_place(token, "refresh_token"))
+    access = cipher.seal(opened.access_token, associated_data=_place(token, "access_token"))
+    return replace(token, access_token=access, refresh_token=refresh)
 
 
 def _place(token: StoredToken, column: str) -> tuple[str, ...]:

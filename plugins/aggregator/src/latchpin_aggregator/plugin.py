@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import Check, CheckContext, Command, Finding, NavigationEntry, ProtectedResources
+from latchpin.contracts import Check, CheckContext, Command, Finding, KeyUse, NavigationEntry, ProtectedResources
 
 if TYPE_CHECKING:
     from latchpin_aggregator.settings import AggregatorSettings
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "latchpin_checks",
     "latchpin_commands",
+    "latchpin_key_uses",
     "latchpin_navigation",
     "latchpin_protected_resources",
     "latchpin_routes",
@@ -71,3 +72,13 @@ async def _check(context: CheckContext) -> Sequence[Finding]:
     from latchpin_aggregator.sets.checks import check_sets  # noqa: PLC0415  loaded when doctor runs
 
     return await check_sets(context)
+
+
+@latchpin.hookimpl
+def latchpin_key_uses() -> Sequence[KeyUse]:
+    """Name the sessions, which are sealed."""
+    from latchpin.sdk.keys import collection_use  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_aggregator.sessions import KEPT  # noqa: PLC0415  as above
+
+    return [collection_use(KEPT)]

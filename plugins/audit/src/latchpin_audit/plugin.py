@@ -10,7 +10,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import BackgroundTask, CallObserver, Check, Command, Every, Gauge, NavigationEntry, Recorder
+from latchpin.contracts import (
+    BackgroundTask,
+    CallObserver,
+    Check,
+    Command,
+    Every,
+    Gauge,
+    KeyUse,
+    NavigationEntry,
+    Recorder,
+)
 
 if TYPE_CHECKING:
     from latchpin.contracts import CheckContext, Finding
@@ -25,6 +35,7 @@ __all__ = [
     "latchpin_checks",
     "latchpin_commands",
     "latchpin_gauges",
+    "latchpin_key_uses",
     "latchpin_navigation",
     "latchpin_recorders",
     "latchpin_routes",
@@ -162,3 +173,18 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
 def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin audit``."""
     return [Command("audit", "Verify and export the audit log.", "latchpin_audit.command:app")]
+
+
+@latchpin.hookimpl
+def latchpin_key_uses() -> Sequence[KeyUse]:
+    """Name the keys and names of people, which are sealed, and the entries, which are signed."""
+    from latchpin.sdk.keys import kept_use  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_audit.pseudonyms import ALIAS, PERSON, place_of  # noqa: PLC0415  as above
+    from latchpin_audit.reading import signed_rows  # noqa: PLC0415  as above
+
+    return [
+        kept_use("people's keys in the audit log", PERSON, place_of),
+        kept_use("people's names in the audit log", ALIAS, place_of),
+        KeyUse("entries of the audit log", signed_rows, purpose="state signature"),
+    ]

@@ -16,9 +16,11 @@ from latchpin.errors import Unsealable
 from latchpin.model import Sealed
 from latchpin.sdk.workers import Bounded
 
-__all__ = ["COMPANYS", "GATEWAY", "Names", "Pseudonyms"]
+__all__ = ["ALIAS", "COMPANYS", "GATEWAY", "PERSON", "Names", "Pseudonyms", "place_of"]
 
 _MOST_REMEMBERED = 10_000
+PERSON, ALIAS = "audit-person:", "audit-name:"
+"""Begin the names under which people's keys, and whose pseudonyms are, are kept."""
 GATEWAY = "gateway"
 """Stands for the gateway itself, which is no person."""
 COMPANYS = "company"
@@ -122,11 +124,16 @@ class Names:
         return self._found[pseudonym]
 
 
+def place_of(name: str) -> tuple[str, ...]:
+    """The place, as the cipher knows it, of what is kept under ``name``."""
+    return ("audit", name.partition(":")[2])
+
+
 def _person(email: str) -> tuple[str, tuple[str, ...]]:
     """Where a person's key is kept, and its place as the cipher knows it."""
-    digest = hashlib.sha256(email.encode()).hexdigest()
-    return f"audit-person:{digest}", ("audit", digest)
+    name = PERSON + hashlib.sha256(email.encode()).hexdigest()
+    return name, place_of(name)
 
 
 def _alias(pseudonym: str) -> str:
-    return f"audit-name:{pseudonym}"
+    return ALIAS + pseudonym

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from latchpin.contracts import Signer
+from latchpin.contracts import Context, KeyedRow, Signer
 
 from latchpin_audit.chain import ChainBroken, check_chain
 from latchpin_audit.entry import AuditEntry
 from latchpin_audit.pseudonyms import Names
-from latchpin_audit.records import AuditRecords
+from latchpin_audit.records import AUDIT, AuditRecords
 from latchpin_audit.retention import trimmed_through
 
-__all__ = ["Verdict", "describe", "read", "verify"]
+__all__ = ["Verdict", "describe", "read", "signed_rows", "verify"]
 
 PAGE = 500
 
@@ -43,6 +43,12 @@ async def read(records: AuditRecords, *, after: int = 0) -> AsyncIterator[AuditE
         for entry in page:
             yield entry
         after = page[-1].number
+
+
+async def signed_rows(context: Context) -> AsyncIterator[KeyedRow]:
+    """Each entry, with the key that signed it; a signature stays as it is."""
+    async for entry in read(AuditRecords(context.collection(AUDIT))):
+        yield KeyedRow(frozenset({entry.key_id}))
 
 
 async def verify(records: AuditRecords, signer: Signer, *, expect: str = "") -> Verdict:

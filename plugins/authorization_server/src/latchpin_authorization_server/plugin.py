@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import latchpin
-from latchpin.contracts import Command, Identity, NavigationEntry, Recorder
+from latchpin.contracts import Command, Identity, KeyUse, NavigationEntry, Recorder
 
 if TYPE_CHECKING:
     from latchpin_authorization_server.settings import AuthorizationServerSettings
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "latchpin_commands",
     "latchpin_identity",
+    "latchpin_key_uses",
     "latchpin_navigation",
     "latchpin_recorders",
     "latchpin_routes",
@@ -178,3 +179,13 @@ def latchpin_routes() -> Sequence[str]:
         return []
     modules = ("programs", "people", "devices", "applications", "personal_tokens", "clients", "client_pages")
     return [f"latchpin_authorization_server.web.{each}:router" for each in modules]
+
+
+@latchpin.hookimpl
+def latchpin_key_uses() -> Sequence[KeyUse]:
+    """Name the refresh tokens of MCP clients, which are sealed."""
+    from latchpin.sdk.keys import collection_use  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_authorization_server.grants.records import GRANTS  # noqa: PLC0415  as above
+
+    return [collection_use(GRANTS)]

@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import latchpin
-from latchpin.contracts import ClientRegistrar
+from latchpin.contracts import ClientRegistrar, KeyUse
 
 if TYPE_CHECKING:
     from latchpin_cimd.settings import CimdSettings
 
-__all__ = ["latchpin_client_registrar", "latchpin_routes"]
+__all__ = [
+    "latchpin_client_registrar",
+    "latchpin_key_uses",
+    "latchpin_routes",
+]
 
 _log = logging.getLogger("latchpin.cimd")
 
@@ -46,3 +50,13 @@ def latchpin_client_registrar() -> latchpin.Backend[CimdSettings, ClientRegistra
 def latchpin_routes() -> Sequence[str]:
     """Offer the document."""
     return ["latchpin_cimd.routes:router"]
+
+
+@latchpin.hookimpl
+def latchpin_key_uses() -> Sequence[KeyUse]:
+    """Name the key that proves the client."""
+    from latchpin.sdk.keys import kept_use  # noqa: PLC0415  loaded when asked for
+
+    from latchpin_cimd.signing_key import KEPT_AS, PLACE  # noqa: PLC0415  as above
+
+    return [kept_use("keys that prove the client (CIMD)", KEPT_AS, lambda _name: PLACE)]

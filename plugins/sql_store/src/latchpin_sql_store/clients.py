@@ -54,11 +54,8 @@ class SqlClients:
 
     async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
         """Write ``client`` over ``replacing``; see ``ReplacingClients``."""
-        row, same = (
-            to_row(clients, client),
-            [clients.c[name] == value for name, value in _told_apart(replacing).items()],
-        )
-        statement = update(clients).where(*same).values(**row)
+        same = [clients.c[name] == value for name, value in _told_apart(replacing).items()]
+        statement = update(clients).where(*same).values(**to_row(clients, client))
 
         def run(connection: Connection) -> None:
             if not connection.execute(statement).rowcount:
