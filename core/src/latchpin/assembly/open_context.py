@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
+
+from pydantic import SecretStr
 
 from latchpin.activity.activity import Activity
 from latchpin.activity.observers import Observers
@@ -18,6 +20,7 @@ from latchpin.contracts import (
     Cipher,
     Clock,
     Collection,
+    DerivedKey,
     Endings,
     Keys,
     KeySource,
@@ -88,15 +91,17 @@ class OpenContext:
 
     def keys(self, purpose: str) -> Keys:
         """The keys of one purpose: those of the settings, and those of what KEY_SOURCE selects once it is open."""
-        own = self.own_keys(purpose)
+        own = KeyRing(self._secrets(), purpose)
         if self.settings.key_source == KEYS_OF_SETTINGS:
             return own
         return SwitchedKeys(own, lambda: None if self.key_source is None else self.key_source.keys(purpose, own))
 
-    def own_keys(self, purpose: str) -> Keys:
+    def own_keys(self, purpose: str) -> Sequence[DerivedKey]:
         """The keys of one purpose that follow from today's secret and the earlier ones."""
-        secrets = (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
-        return KeyRing(secrets, purpose)
+        return KeyRing(self._secrets(), purpose).all
+
+    def _secrets(self) -> Sequence[SecretStr]:
+        return (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
 
     @property
     def signer(self) -> Signer:

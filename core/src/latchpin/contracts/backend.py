@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from latchpin.contracts.collections import Collection
     from latchpin.contracts.endings import Endings
-    from latchpin.contracts.keys import Cipher, Keys, KeyWrapper, Signer
+    from latchpin.contracts.keys import Cipher, DerivedKey, Keys, KeyWrapper, Signer
     from latchpin.contracts.readers import Teller
     from latchpin.contracts.servers import Upstream
     from latchpin.contracts.stores import KeyValueRecords, RecordStore
@@ -64,15 +64,15 @@ class Context(Protocol):
         """
 
     def keys(self, purpose: str) -> Keys:
-        """Give the keys for ``purpose``, derived from AUTH_ENCRYPTION_SECRET.
+        """Give the keys for ``purpose``, derived from AUTH_ENCRYPTION_SECRET; with KEY_SOURCE, its keys beside them.
 
         Those derived from AUTH_ENCRYPTION_SECRETS_OLD are among them, for verifying and unsealing only. Every instance
         with equal secrets has equal keys. Different purposes have unrelated keys, so that none can be used for another;
         ``purpose`` should begin with the plugin's own name.
         """
 
-    def own_keys(self, purpose: str) -> Keys:
-        """Give those of ``keys`` that follow from the settings, whatever KEY_SOURCE is: for who keeps keys."""
+    def own_keys(self, purpose: str) -> Sequence[DerivedKey]:
+        """Give those of ``keys`` that follow from the settings, whatever KEY_SOURCE is; today's comes first."""
 
     @property
     def key_wrapper(self) -> KeyWrapper | None:

@@ -42,7 +42,7 @@ def keys_of(services: Services) -> dict[str, str]:
     signing, sealing = services.signer.key_id, services.cipher.key_id
     if services.settings.key_source != KEYS_OF_SETTINGS:
         own = services.context.own_keys
-        signing, sealing = own("state signature").current.id, own("sealing").current.id
+        signing, sealing = own("state signature")[0].id, own("sealing")[0].id
     return {"signing_key": signing, "sealing_key": sealing}
 
 

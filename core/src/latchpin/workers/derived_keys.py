@@ -22,12 +22,15 @@ class KeyRing:
     Args:
         secrets: today's, then the earlier ones.
         purpose: what the keys are for.
+
+    Attributes:
+        all: the keys, in the order of the secrets.
     """
 
     def __init__(self, secrets: Sequence[SecretStr], purpose: str) -> None:
-        keys = [_derive(secret, purpose) for secret in secrets]
-        self.current = keys[0]
-        self._by_id = {key.id: key for key in reversed(keys)}
+        self.all = tuple(_derive(secret, purpose) for secret in secrets)
+        self.current = self.all[0]
+        self._by_id = {key.id: key for key in reversed(self.all)}
 
     def find(self, key_id: str) -> DerivedKey | None:
         """The key called ``key_id``, if it is one of ours."""

@@ -13,6 +13,7 @@ from latchpin.contracts import (
     Cipher,
     Clock,
     Collection,
+    DerivedKey,
     Endings,
     Keys,
     KeyValueRecords,
@@ -103,11 +104,11 @@ class SuiteContext:
 
     def keys(self, purpose: str) -> Keys:
         """The keys for ``purpose``, derived from the pretended secrets."""
-        return self.own_keys(purpose)
-
-    def own_keys(self, purpose: str) -> Keys:
-        """The same: there are no others."""
         return KeyRing(self._secrets, purpose)
+
+    def own_keys(self, purpose: str) -> Sequence[DerivedKey]:
+        """The same: there are no others."""
+        return KeyRing(self._secrets, purpose).all
 
     @property
     def upstream(self) -> Upstream:
