@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
-    from latchpin.contracts.backend import Backend, Clock
+    from latchpin.contracts.backend import Backend, Clock, Context
     from latchpin.contracts.servers import Upstream
     from latchpin.contracts.stores import RecordStore, StateStore
     from latchpin.errors import LatchpinError
@@ -118,6 +118,10 @@ class CheckContext(Protocol):
     @property
     def records(self) -> RecordStore | None:
         """The record store, if it could be opened."""
+
+    @property
+    def opened(self) -> Context | None:
+        """What the gateway's parts are opened with, if it could be opened."""
 
     @property
     def upstream(self) -> Upstream | None:

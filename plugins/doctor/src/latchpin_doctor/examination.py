@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from latchpin.contracts import Backend, Clock, Instance, RecordStore, StateStore, Upstream
+from latchpin.contracts import Backend, Clock, Context, Instance, RecordStore, StateStore, Upstream
 from latchpin.errors import LatchpinError, PluginError
 from latchpin.sdk.assembly import (
     NO_STATE_STORE,
@@ -61,6 +61,11 @@ class Examination:
     def records(self) -> RecordStore | None:
         """The record store."""
         return None if self.application is None else self.application.services.records
+
+    @property
+    def opened(self) -> Context | None:
+        """What the gateway's parts are opened with."""
+        return None if self.application is None else self.application.services.context
 
     @property
     def upstream(self) -> Upstream | None:

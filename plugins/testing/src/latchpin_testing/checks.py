@@ -30,6 +30,7 @@ class BareCheckContext:
     state_backend: Any = None
     record_backend: Any = None
     records: Any = None
+    opened: Any = None
     upstream: Any = None
     instances: Sequence[Any] = ()
 

@@ -1,0 +1,53 @@
+"""What ``latchpin doctor`` says of rotations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from latchpin.contracts import CheckContext, Finding, Severity
+from latchpin.sdk.assembly import Plugins
+from latchpin.sdk.hooks import KEY_USES
+from latchpin.sdk.settings import CoreSettings
+
+from latchpin_key_ring.counting import count_rows
+from latchpin_key_ring.live import SEALING, live_ring
+from latchpin_key_ring.plugin import NAME
+from latchpin_key_ring.reporting import report_on
+
+__all__ = ["check_rotation"]
+
+_LONG = timedelta(minutes=5)
+_STATUS = "latchpin keys status"
+
+
+async def check_rotation(context: CheckContext) -> Sequence[Finding]:
+    """Whether every rotation has come to its end, and what can be taken out; nothing where there is one key."""
+    opened, settings = context.opened, context.load(CoreSettings)
+    if opened is None:
+        return []
+    live = await live_ring(opened) if settings.key_source == NAME else None
+    ring = None if live is None else live.ring
+    findings = []
+    if live is not None and ring is None:
+        title = "KEY_SOURCE=ring, and no ring was begun: keys follow from AUTH_ENCRYPTION_SECRET"
+        findings.append(Finding(Severity.WARNING, title, remedy="Begin one.", command="latchpin keys rotate"))
+    if len(opened.own_keys(SEALING)) == 1 and (ring is None or len(ring.keys) == 1):
+        return findings
+    ours = opened.own_keys(SEALING)[0].id
+    strangers = sum(each.facts.get("sealing_key") != ours for each in context.instances)
+    counts = await count_rows(opened, Plugins().values(KEY_USES))
+    report = report_on(opened, live, counts, strangers=strangers)
+    announced = None if ring is None else ring.announced
+    if announced is not None and context.clock() > announced.since + _LONG:
+        title = f"Key {announced.id} was announced, and not every process has it"
+        findings.append(
+            Finding(Severity.WARNING, title, remedy="See who is waited for.", command="latchpin keys rotate")
+        )
+    for key in report.keys:
+        if key.state != "earlier" or not key.verdict:
+            continue
+        severity = Severity.OK if key.can_go else Severity.WARNING
+        title = f"Key {key.id} ({key.where}) {'can be taken out' if key.can_go else 'is still needed'}"
+        findings.append(Finding(severity, title, key.verdict, "See what stands under it.", _STATUS))
+    return findings or [Finding(Severity.OK, "Everything is sealed under today's key")]

@@ -1,0 +1,356 @@
+"""``latchpin keys``: what stands under each key, a new key, everything sealed anew, an old key taken out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from latchpin.errors import Conflict, NotFound, RecordConflict, SettingsError
+from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
+from latchpin.sdk.gateway import Application
+
+from latchpin_key_ring.counting import Counts, count_rows, uses_of
+from latchpin_key_ring.errors import KeyInUse, KeyRingUnusable
+from latchpin_key_ring.facts import KEY_RETIRED, KEY_ROTATED, KEYS_RESEALED
+from latchpin_key_ring.live import SEALING, TOLERANT, LiveRing, live_ring
+from latchpin_key_ring.plugin import NAME
+from latchpin_key_ring.reporting import KeyReport, Report, report_on, total
+from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
+from latchpin_key_ring.rotating import announce, keep_for_proving, promote, retire, wrap_anew
+from latchpin_key_ring.tending import strangers
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="keys", help="Keys: see what stands under each, rotate, seal anew, retire.", no_args_is_help=True
+)
+
+UNFINISHED = 1
+PATIENCE = 90.0
+LOOK = 0.2
+_SHOW = 0.5
+"""Seconds: how long processes are waited for, between two looks, and between two lines of progress."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def group() -> None:
+    """Keys: see what stands under each, rotate, seal anew, retire."""
+
+
+# -- status -----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show every key, how many rows of each table stand under it, and whether it can go."""
+
+    async def work() -> tuple[Report, str]:
+        async with _opened(tolerant=True) as (application, live):
+            return await _report(application, live), "" if live is None or live.fault is None else live.fault.in_full
+
+    report, fault = run(work())
+    if as_json:
+        print_json({"fault": fault, "to_reseal": report.to_reseal, **asdict(report)})
+    else:
+        _show(report)
+    if fault:
+        say(f"The key ring cannot be used: {fault}")
+        raise typer.Exit(UNFINISHED)
+
+
+async def _report(application: Application, live: LiveRing | None) -> Report:
+    services = application.services
+    context = services.context
+    counts = await count_rows(context, uses_of(services))
+    others, resealing = await strangers(application), await progress_of(context)
+    return report_on(context, live, counts, strangers=others, resealing=resealing)
+
+
+def _show(report: Report) -> None:
+    now = datetime.now().astimezone()
+    rows = [
+        (
+            _name(key),
+            key.where,
+            key.state,
+            _since(key, now),
+            f"{total(key.rows):,}",
+            f"{total(key.signed):,}",
+        )
+        for key in report.keys
+    ]
+    print_table(("KEY", "WHERE", "STATE", "SINCE", "SEALED ROWS", "SIGNED ROWS"), rows, ids=("KEY",))
+    sys.stdout.write("\n")
+    print_table(("TABLE", "KEY", "ROWS"), [*_by_table(report)], ids=("KEY",))
+    if report.resealing is not None:
+        say(f"Another process is sealing everything anew; it has done {report.resealing:,} rows.")
+    for key in report.keys:
+        if key.verdict:
+            say(f"{_name(key)} ({key.where}): {key.verdict}")
+    if not report.to_reseal:
+        say("Everything is sealed under today's key.")
+
+
+def _by_table(report: Report) -> list[tuple[str, str, str]]:
+    found = []
+    for table, rows in report.tables.items():
+        under = [
+            (_name(key), count) for key in report.keys if (count := key.rows.get(table, 0) + key.signed.get(table, 0))
+        ]
+        found += [(table, name, f"{count:,}") for name, count in under] or [(table, "-", f"{rows:,}")]
+    return found
+
+
+def _name(key: KeyReport) -> str:
+    return key.id or "(not named)"
+
+
+def _since(key: KeyReport, now: datetime) -> str:
+    if key.since is None:
+        return "-"
+    days = (now - key.since).days
+    return f"{key.since:%Y-%m-%d %H:%M} UTC ({'today' if not days else '1 day' if days == 1 else f'{days} days'})"
+
+
+# -- rotate -----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def rotate(
+    begin_anew: Annotated[
+        bool,
+        typer.Option("--begin-anew", help="Drop a ring that cannot be used: what was sealed under it is lost."),
+    ] = False,
+) -> None:
+    """Make a new key today's (KEY_SOURCE=ring), once every process has it; then run 'latchpin keys reseal'.
+
+    Nothing has to be restarted. If it is killed, the serving processes go on with it, and so does the next run.
+    """
+
+    async def work() -> str:
+        async with _opened(tolerant=begin_anew) as (application, live):
+            ring = _required(live)
+            if begin_anew:
+                await _begin_anew(application, ring)
+            return await _rotate(application, ring)
+
+    key_id = run(work())
+    say("It is today's key. Next: latchpin keys reseal (serving processes do it in the background, too).")
+    sys.stdout.write(f"{key_id}\n")
+
+
+async def _rotate(application: Application, live: LiveRing) -> str:
+    context = application.services.context
+    if live.ring is None:
+        await _require_nothing_lost(application)
+    key = await announce(live, context)
+    say(f"Announced key {key.id}; waiting until every process has it ...")
+    end, waited_for = time.monotonic() + PATIENCE, -1
+    while True:
+        try:
+            if await promote(live, context):
+                break
+        except RecordConflict:  # a serving process did it at the same moment
+            continue
+        behind = await live.behind()
+        if time.monotonic() > end:
+            raise Conflict(
+                f"{_processes(len(behind))} still not have key {key.id}: {', '.join(each.id for each in behind[:5])}",
+                remedy="Look at their logs, or restart them. The key becomes today's by itself once they have it.",
+            )
+        if len(behind) != waited_for:
+            waited_for = len(behind)
+            say(f"... {_processes(waited_for)} not have it yet")
+        await asyncio.sleep(LOOK)
+    await application.services.activity.tell(KEY_ROTATED, actor=OPERATOR.email, key=key.id)
+    return key.id
+
+
+async def _require_nothing_lost(application: Application) -> None:
+    """There is no ring: a first one, or one that somebody took away. Under whose keys are the rows?"""
+    context = application.services.context
+    counts = await count_rows(context, uses_of(application.services))
+    lost = [key for key in report_on(context, None, counts).keys if key.state == "unknown" and key.id]
+    if lost:
+        rows = sum(total(key.rows) for key in lost)
+        raise KeyRingUnusable(
+            f"there is no key ring, and {rows:,} rows are sealed under keys that are not here: "
+            f"{', '.join(key.id for key in lost[:5])}",
+            remedy="Put the record store back from a backup that has the ring, or the earlier secret into "
+            "AUTH_ENCRYPTION_SECRETS_OLD. Where they are lost: 'latchpin keys rotate --begin-anew'.",
+        )
+
+
+async def _begin_anew(application: Application, live: LiveRing) -> None:
+    await live.keeper.drop()
+    live.fault, live.ring = None, None
+    say("Dropped the key ring that was there. What was sealed under it is lost: people authorize again.")
+    context = application.services.context
+    key = await announce(live, context)
+    say(f"Began another ring with key {key.id}.")
+
+
+def _processes(count: int) -> str:
+    return "1 process does" if count == 1 else f"{count} processes do"
+
+
+# -- reseal -----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def reseal() -> None:
+    """Seal everything anew under today's key, beside a gateway that serves; prove by counts that nothing is left.
+
+    If it is killed, run it again: what is done is done. Exits with 1 if something is left.
+    """
+
+    async def work() -> tuple[Report, Outcome]:
+        async with _opened() as (application, live):
+            await _require_one_secret(application, live)
+            if live is not None:
+                await wrap_anew(live)
+            before = await _report(application, live)
+            say(f"{before.to_reseal:,} rows are to be sealed anew.")
+            outcome = await reseal_rows(application, tell=_Progress(before.to_reseal))
+            if live is not None:
+                await _keep_proofs(application, live)
+            if outcome.done:
+                todays = application.services.cipher.key_id
+                told = {"key": todays, "rows": str(outcome.done)}
+                await application.services.activity.tell(KEYS_RESEALED, actor=OPERATOR.email, **told)
+            return await _report(application, live), outcome
+
+    report, outcome = run(work())
+    say(f"Sealed {outcome.done:,} rows anew.")
+    for what, rows in (
+        ("opens with no key", outcome.closed),
+        ("cannot be sealed anew and has to expire", outcome.left),
+    ):
+        for table, count in rows.items():
+            say(f"{count:,} of {table}: {what}")
+    _show(report)
+    if report.to_reseal:
+        raise typer.Exit(UNFINISHED)
+
+
+class _Progress:
+    """Says how far it is, now and then."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._next = 0.0
+
+    async def __call__(self, outcome: Outcome) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _SHOW
+            say(f"... {outcome.done:,} of {self._rows:,}")
+
+
+async def _require_one_secret(application: Application, live: LiveRing | None) -> None:
+    """What serves with another secret goes on sealing under it, and may not know the one of these settings."""
+    others = await strangers(application)
+    if others and (live is None or live.ring is None or live.ring.current is None):
+        raise Conflict(
+            f"{_processes(others)} serve with another AUTH_ENCRYPTION_SECRET than these settings have",
+            remedy="Restart every process with the new secret first, the earlier one in AUTH_ENCRYPTION_SECRETS_OLD.",
+        )
+
+
+async def _keep_proofs(application: Application, live: LiveRing) -> None:
+    """Keep in the ring what proves what the settings' earlier secrets signed."""
+    context = application.services.context
+    counts = await count_rows(context, (use for use in uses_of(application.services) if use.purpose != SEALING))
+    for purpose in {purpose for purpose, _ in counts.proved}:
+        own = [key for key in context.own_keys(purpose) if counts.signed(purpose, key.id)]
+        await keep_for_proving(live, context, own, purpose)
+
+
+# -- retire -----------------------------------------------------------------------------------------------
+
+
+@app.command("retire")
+def retire_key(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key, as 'keys status' names it.")],
+) -> None:
+    """Take an earlier key out, if nothing stands under it any more; the counts are printed.
+
+    For a key of AUTH_ENCRYPTION_SECRETS_OLD it proves that the secret can be taken out, which you then do.
+    """
+
+    async def work() -> tuple[Report, KeyReport, bool]:
+        async with _opened() as (application, live):
+            report = await _report(application, live)
+            key = report.find(key_id)
+            if key is None:
+                raise NotFound(f"there is no key {key_id[:64]!a}", remedy="latchpin keys status names them.")
+            _require_unneeded(key)
+            if live is None or live.ring is None or live.ring.find(key.id) is None:
+                return report, key, False
+            if behind := await live.behind():
+                raise KeyInUse(
+                    f"{_processes(len(behind))} not have the ring as it is yet", remedy="Try again in a minute."
+                )
+            await _take_out(application, live, key)
+            return report, key, True
+
+    report, key, done = run(work())
+    proof = [(name, f"{rows:,}", f"{key.rows.get(name, 0):,}") for name, rows in report.tables.items()]
+    print_table(("TABLE", "ROWS", f"SEALED UNDER {key.id}"), proof)
+    say(f"Took out key {key.id}." if done else f"{key.id} ({key.where}): {key.verdict}")
+
+
+def _require_unneeded(key: KeyReport) -> None:
+    if key.can_go:
+        return
+    if key.state == "today's":
+        raise KeyInUse(f"{key.id} is today's key", remedy="Make another one today's: latchpin keys rotate.")
+    where = ", ".join(f"{count:,} {table}" for table, count in key.rows.items() if count)
+    raise KeyInUse(f"{key.id} ({key.where}): {where or key.verdict}", remedy=key.verdict if where else None)
+
+
+async def _take_out(application: Application, live: LiveRing, key: KeyReport) -> None:
+    context = application.services.context
+    held = None if live.ring is None else live.ring.find(key.id)
+    counts: Counts = await count_rows(context, uses_of(application.services))
+    if held is None or counts.under(key.id):
+        raise KeyInUse(f"{key.id}: something was sealed under it meanwhile")
+    for purpose, name in list(counts.proved):
+        derived = live.derived(held, purpose)
+        if derived is not None and derived.id == name:
+            await keep_for_proving(live, context, [derived], purpose)
+    await retire(live, context, key.id)
+    await application.services.activity.tell(KEY_RETIRED, actor=OPERATOR.email, key=key.id)
+
+
+# -- opening ----------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _opened(*, tolerant: bool = False) -> AsyncIterator[tuple[Application, LiveRing | None]]:
+    token = TOLERANT.set(tolerant)
+    try:
+        async with opened() as application:
+            services = application.services
+            yield application, await live_ring(services.context) if services.settings.key_source == NAME else None
+    finally:
+        TOLERANT.reset(token)
+
+
+def _required(live: LiveRing | None) -> LiveRing:
+    if live is None:
+        raise SettingsError(
+            "KEY_SOURCE is settings: keys follow from AUTH_ENCRYPTION_SECRET, and a new one means a new secret",
+            remedy="Set KEY_SOURCE=ring on every instance and restart; or change the secret as docs/rotate-keys.md "
+            "says, and run 'latchpin keys reseal'.",
+        )
+    return live

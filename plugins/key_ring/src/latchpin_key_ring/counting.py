@@ -1,0 +1,82 @@
+"""Counts what stands under each key, table by table: the proof that a key is needed no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from latchpin.contracts import Context, KeyUse
+from latchpin.sdk.gateway import Services
+from latchpin.sdk.keys import collection_use
+
+from latchpin_key_ring.live import SEALING
+
+__all__ = ["Counts", "count_rows", "uses_of"]
+
+_AT_ONCE = 200
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many rows stand under which key.
+
+    Attributes:
+        sealed: key id to table to rows; ``""`` for what does not name its key.
+        proved: likewise what was signed, by the purpose and id of the key.
+        last_at: of rows that cannot be sealed anew, by key: when the last of them is gone.
+        tables: every table that was counted, with all its rows.
+    """
+
+    sealed: dict[str, Counter[str]] = field(default_factory=dict)
+    proved: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    last_at: dict[str, datetime] = field(default_factory=dict)
+    tables: Counter[str] = field(default_factory=Counter)
+
+    def under(self, key_id: str) -> Mapping[str, int]:
+        """The rows that are sealed under a key, by table."""
+        return self.sealed.get(key_id, {})
+
+    def signed(self, purpose: str, key_id: str) -> Mapping[str, int]:
+        """The rows that a key of that purpose signed, by table."""
+        return self.proved.get((purpose, key_id), {})
+
+    def besides(self, key_id: str) -> int:
+        """How many rows stand under another key than this one."""
+        return sum(counts.total() for each, counts in self.sealed.items() if each != key_id)
+
+
+def uses_of(services: Services) -> Sequence[KeyUse]:
+    """Everything that is sealed or signed: what plugins name, and what they have opened without naming it."""
+    found = {use.name: use for use in services.key_uses}
+    for spec in services.declared.values():
+        if spec.sealed:
+            use = collection_use(spec)
+            found.setdefault(use.name, use)
+    return list(found.values())
+
+
+async def count_rows(context: Context, uses: Iterable[KeyUse]) -> Counts:
+    """Count all rows of ``uses``.
+
+    Raises:
+        BackendUnavailable: the store cannot be asked.
+    """
+    counts, number = Counts(), 0
+    for use in uses:
+        counts.tables[use.name] += 0
+        async for row in use.rows(context):
+            counts.tables[use.name] += 1
+            for key_id in row.key_ids:
+                if use.purpose != SEALING:
+                    counts.proved.setdefault((use.purpose, key_id), Counter())[use.name] += 1
+                    continue
+                counts.sealed.setdefault(key_id, Counter())[use.name] += 1
+                if row.reseal is None and row.expires_at is not None:
+                    counts.last_at[key_id] = max(row.expires_at, counts.last_at.get(key_id, row.expires_at))
+            number += 1
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # a gateway that serves goes on in between
+    return counts
