@@ -314,8 +314,10 @@ def _require_unneeded(key: KeyReport) -> None:
         return
     if key.state == "today's":
         raise KeyInUse(f"{key.id} is today's key", remedy="Make another one today's: latchpin keys rotate.")
-    where = ", ".join(f"{count:,} {table}" for table, count in key.rows.items() if count)
-    raise KeyInUse(f"{key.id} ({key.where}): {where or key.verdict}", remedy=key.verdict if where else None)
+    under = ", ".join(f"{count:,} {table}" for table, count in [*key.rows.items(), *key.signed.items()])
+    if key.rows or (key.signed and key.since is None):
+        raise KeyInUse(f"under {key.id} ({key.where}) stand {under}", remedy=key.verdict)
+    raise KeyInUse(f"{key.id} ({key.where}): {key.verdict}", remedy="Try again then.")
 
 
 async def _take_out(application: Application, live: LiveRing, key: KeyReport) -> None:

@@ -37,11 +37,11 @@ class Counts:
 
     def under(self, key_id: str) -> Mapping[str, int]:
         """The rows that are sealed under a key, by table."""
-        return self.sealed.get(key_id, {})
+        return dict(self.sealed.get(key_id, {}))
 
     def signed(self, purpose: str, key_id: str) -> Mapping[str, int]:
         """The rows that a key of that purpose signed, by table."""
-        return self.proved.get((purpose, key_id), {})
+        return dict(self.proved.get((purpose, key_id), {}))
 
     def besides(self, key_id: str) -> int:
         """How many rows stand under another key than this one."""

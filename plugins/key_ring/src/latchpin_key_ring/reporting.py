@@ -82,11 +82,11 @@ def report_on(
     keys = [*_of_ring(context, live, counts), *_of_settings(context, live, counts, strangers)]
     known = {key.id for key in keys}
     keys += [
-        KeyReport(name, "nowhere", "unknown", None, rows, {}, _lost(total(rows)))
+        KeyReport(name, "nowhere", "unknown", None, counts.under(name), {}, _lost(total(rows)))
         for name, rows in sorted(counts.sealed.items())
         if name not in known
     ]
-    return Report(keys, counts.tables, strangers, resealing)
+    return Report(keys, dict(counts.tables), strangers, resealing)
 
 
 def _of_ring(context: Context, live: LiveRing | None, counts: Counts) -> list[KeyReport]:

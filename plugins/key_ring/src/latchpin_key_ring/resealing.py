@@ -26,7 +26,7 @@ WORK = CollectionSpec("key_ring_work")
 _ID = "reseal"
 _LIFE = timedelta(seconds=30)
 """One that was killed is waited for so long."""
-AT_ONCE = 16
+AT_ONCE = 64
 PASSES = 8
 PAUSE = 1.0
 """Seconds before rows that somebody was at work on are tried again."""
