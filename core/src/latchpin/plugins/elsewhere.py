@@ -74,6 +74,7 @@ ELSEWHERE: Mapping[str, Brings] = {
         grants=(JWT_BEARER,),
     ),
     "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
+    "latchpin-key-ring": Brings(commands=("keys",), settings=("KEY_RING_DAYS",)),
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),
