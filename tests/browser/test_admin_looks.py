@@ -23,6 +23,7 @@ PATHS = [
     "/admin/audit",
     "/admin/audit?calls=true",
     "/admin/audit?q=nothing-like-this",
+    "/admin/configuration",
     "/admin/rules",
     "/admin/rules?q=nothing-like-this",
     f"/admin/rules?email={ADMIN}&tool=shout",

@@ -32,6 +32,7 @@ ADDRESSES = {
     "latchpin-api-docs": "/docs",
     "latchpin-authorization-server": "/oauth2/jwks.json",
     "latchpin-cimd": "/oauth/client-metadata.json",
+    "latchpin-config": "/configuration",
     "latchpin-connect": "/connect",
     "latchpin-doctor": "/admin/doctor",
     "latchpin-edge": "/edge/token/0123456789abcdef0123456789abcdef",

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.needs(
     "latchpin_aggregator",
     "latchpin_authorization_server",
     "latchpin_cimd",
+    "latchpin_config",
     "latchpin_connect",
     "latchpin_dcr",
     "latchpin_memory_store",

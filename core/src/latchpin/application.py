@@ -191,6 +191,18 @@ class Application:
         """
         return await with_groups(self.services.groups, caller)
 
+    async def entry_notes(self, kind: str) -> dict[str, str]:
+        """What is to be known of entries of a kind before they are changed, in sentences, by the entries' ids.
+
+        Raises:
+            BackendUnavailable: it cannot be said.
+        """
+        told: dict[str, list[str]] = {}
+        for notes in self.services.entry_notes.values():
+            for entry, sentence in (await notes.of(kind)).items():
+                told.setdefault(entry, []).append(sentence)
+        return {entry: " ".join(sentences) for entry, sentences in told.items()}
+
     async def list_resources(self, caller: Caller) -> list[ProtectedResource]:
         """The MCP endpoints that the caller may use, of every plugin, in the order in which people see them."""
         offered = self.services.protected_resources

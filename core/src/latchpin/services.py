@@ -18,6 +18,7 @@ from latchpin.contracts import (
     ClientRegistrar,
     Clock,
     Context,
+    EntryNotes,
     Gauge,
     Grant,
     Groups,
@@ -74,6 +75,7 @@ class Services:
         mcp_servers: ways to the MCP servers behind gateways, in the order of their rank.
         tool_gates: what holds tools back, by their names.
         scope_ceilings: what limits scopes, by their names.
+        entry_notes: what is to be known of entries, by who says it.
         protected_resources: the MCP endpoints that plugins serve.
         writes: tells what this process writes to ``records`` about gateways and tokens.
     """
@@ -111,6 +113,7 @@ class Services:
     mcp_servers: Sequence[McpServers] = ()
     tool_gates: Mapping[str, ToolGates] = field(default_factory=dict)
     scope_ceilings: Mapping[str, ScopeCeilings] = field(default_factory=dict)
+    entry_notes: Mapping[str, EntryNotes] = field(default_factory=dict)
     protected_resources: Sequence[ProtectedResources] = ()
     declared: Mapping[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)

@@ -148,6 +148,7 @@ async def _open_others(context: OpenContext, selection: Selection, states: State
         mcp_servers=sorted(plugins.values(hookspecs.MCP_SERVERS), key=lambda each: each.rank),
         tool_gates=await context.open_named(hookspecs.TOOL_GATES),
         scope_ceilings=await context.open_named(hookspecs.SCOPE_CEILINGS),
+        entry_notes=await context.open_named(hookspecs.ENTRY_NOTES),
         protected_resources=plugins.values(hookspecs.PROTECTED_RESOURCES),
         writes=context.writes,
     )

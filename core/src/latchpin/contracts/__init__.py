@@ -5,6 +5,8 @@ implementation passes the suite that ``latchpin_testing`` ships for it, unchange
 secrets only. All times are aware UTC; "now" is always the injected clock (``Context.clock``, a ``Clock``).
 ``PostToken`` is how a grant asks another token endpoint. ``AUTHORIZE_FIRST`` is the code of the error by which
 ``McpExchanges`` tell that a person has to authorize a server first. ``CallOutcome`` is what became of an ``McpCall``.
+A ``ConfigurationKind`` opens ``ConfigurationEntries``, of which each is a ``StandingEntry`` or, before it is written, a
+``PlannedEntry``; ``EntryNames`` finds one by what files call it.
 """
 
 from latchpin.contracts.backend import Backend, Clock, Context
@@ -13,6 +15,15 @@ from latchpin.contracts.calls import CallObserver, CallOutcome, McpCall
 from latchpin.contracts.checks import Check, CheckContext, Finding, Fix, Instance, Severity
 from latchpin.contracts.collections import BulkCollection, Collection
 from latchpin.contracts.commands import Command
+from latchpin.contracts.configuration import (
+    ConfigurationEntries,
+    ConfigurationKind,
+    EntryNames,
+    EntryNotes,
+    PlannedEntry,
+    SecretScheme,
+    StandingEntry,
+)
 from latchpin.contracts.endings import Endings
 from latchpin.contracts.evidence import StoreDiagnostics, StoreFacts
 from latchpin.contracts.gates import ScopeCeilings, ToolGate, ToolGates, Verdict
@@ -83,9 +94,13 @@ __all__ = [
     "Clock",
     "Collection",
     "Command",
+    "ConfigurationEntries",
+    "ConfigurationKind",
     "Context",
     "DerivedKey",
     "Endings",
+    "EntryNames",
+    "EntryNotes",
     "EventListener",
     "Every",
     "Finding",
@@ -114,6 +129,7 @@ __all__ = [
     "Observer",
     "Operation",
     "PkceMethod",
+    "PlannedEntry",
     "PostToken",
     "ProtectedResource",
     "ProtectedResources",
@@ -122,10 +138,12 @@ __all__ = [
     "Registration",
     "RegistrationRequest",
     "ReplacingClients",
+    "SecretScheme",
     "SignIn",
     "SignInOffer",
     "Severity",
     "Signer",
+    "StandingEntry",
     "StateStore",
     "StoreFacts",
     "StoreDiagnostics",

@@ -131,10 +131,32 @@ class GatewayRegistry:
         Raises:
             As ``draft``.
         """
-        gateway = self.draft(body, caller)
-        await self._records.gateways.put(gateway)
+        return await self.bring_back(self.draft(body, caller), caller)
+
+    async def bring_back(self, gateway: Gateway, caller: Caller) -> Gateway:
+        """Keep a gateway that is not there, as it was before it was removed: its tokens and clients stay away.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            Conflict: it is there.
+        """
+        _check_admin(caller)
+        try:
+            await self._records.gateways.put(gateway)
+        except RecordConflict:
+            raise Conflict(f"there is a gateway {gateway.id} already") from None
         await self._activity.tell("gateway.created", actor=caller.email, gateway_id=gateway.id)
         return gateway
+
+    def draft_change(self, gateway: Gateway, body: GatewayBody, caller: Caller) -> GatewayChange:
+        """Build what ``change`` would keep in the place of ``gateway``, and say whether tokens would go.
+
+        Raises:
+            Forbidden: the caller is no administrator.
+            InvalidRequest: the body does not hold, or contradicts what is there.
+        """
+        _check_admin(caller)
+        return change_gateway(gateway, body, rules=self._rules, now=self._clock(), cipher=self._cipher)
 
     async def change(self, gateway_id: str, body: GatewayBody, caller: Caller) -> Gateway:
         """Change a gateway; see ``change_gateway`` for what is kept and dropped.
@@ -148,7 +170,7 @@ class GatewayRegistry:
             gateway = await self.get_to_change(gateway_id, caller)
             if body.revision not in (None, gateway.revision):
                 raise Conflict(f"the gateway's revision is {gateway.revision} now, not {body.revision}")
-            change = change_gateway(gateway, body, rules=self._rules, now=self._clock(), cipher=self._cipher)
+            change = self.draft_change(gateway, body, caller)
             try:
                 await self._write(change)
             except RecordConflict:

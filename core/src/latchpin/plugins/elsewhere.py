@@ -59,6 +59,9 @@ ELSEWHERE: Mapping[str, Brings] = {
         settings=("TOOL_PINNING",),
     ),
     "latchpin-registry": Brings(paths=r"/v0(\.1)?/servers(/.*)?", settings=("REGISTRY_PUBLIC",)),
+    "latchpin-config": Brings(
+        commands=("apply", "diff", "export", "configuration"), paths=r"/configuration(/.*)?|/admin/configuration"
+    ),
     "latchpin-edge": Brings(commands=("edge",), paths=r"/edge/token/[^/]+", settings=("EDGE_SECRET",)),
     "latchpin-authorization-server": Brings(
         commands=("applications", "personal-tokens", "login", "logout"),

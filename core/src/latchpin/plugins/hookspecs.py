@@ -26,6 +26,8 @@ from latchpin.contracts import (
     ClientAuthentication,
     ClientRegistrar,
     Command,
+    ConfigurationKind,
+    EntryNotes,
     EventListener,
     Gauge,
     Grant,
@@ -42,6 +44,7 @@ from latchpin.contracts import (
     Recorder,
     RecordStore,
     ScopeCeilings,
+    SecretScheme,
     Signer,
     SignInOffer,
     StateStore,
@@ -257,6 +260,27 @@ SCOPE_CEILINGS = BackendHook(
     contract=ScopeCeilings,
     may_be_none=True,
     used="all are asked, and all hold",
+)
+CONFIGURATION_KINDS = Hook(
+    "latchpin_configuration_kinds",
+    "Offer kinds of entries that files may hold, or say where they are: ``package.module:attribute``. What "
+    "``latchpin apply`` reads is all that is offered here.",
+    kind=ConfigurationKind,
+    by_place=True,
+)
+SECRET_SCHEMES = Hook(
+    "latchpin_secret_schemes",
+    "Offer places of secrets that files refer to, each by what stands before the colon.",
+    kind=SecretScheme,
+    used="chosen by each reference",
+    by_place=True,
+)
+ENTRY_NOTES = BackendHook(
+    "latchpin_entry_notes",
+    "Offer what is to be known of entries before they are changed in pages.",
+    contract=EntryNotes,
+    may_be_none=True,
+    used="all are shown",
 )
 ROUTES: Hook[APIRouter] = Hook(
     "latchpin_routes",

@@ -28,6 +28,7 @@ and so on, each as ``latchpin.contracts`` describes it. ``context`` is what back
   what only a call finds out about that, and gives it a name, which ``latest_refusal`` repeats;
   ``decline_authorization`` is told that a person does without, and ``owes_authorization`` says whether somebody was
   told to authorize and has not done so.
+- ``entry_notes``: what is to be known of entries of a kind before they are changed in a page.
 - ``with_groups``: somebody whom no request proved, in all their groups.
 - ``list_resources`` and ``find_resource``: the MCP endpoints that plugins serve, as a caller may use them.
 - ``assertions``: ID tokens that were handed in; ``signed_tokens``: short-lived signed facts, each for one purpose.
@@ -43,7 +44,7 @@ one word, ``TokenStatus``. ``FoundServer`` is what ``servers`` finds, ``Step`` o
 ``RegistrationOptions`` the ways to a client there that ``clients`` has. ``Removed`` is a gateway that is gone, and
 ``Revocation`` what a server said of one of its tokens.
 
-``parse_gateway_body`` reads what somebody enters about a gateway, for ``application.gateways``, and
+``parse_gateway_body`` reads what somebody enters about a gateway, a ``GatewayBody``, for ``application.gateways``, and
 ``describe_gateway`` shows it without secrets. ``parse_body`` reads what somebody enters about something that a plugin
 keeps, by a model of pydantic's, with errors that name each member. ``find_named`` finds gateways as people name them:
 by id, by name, or by the first digits of an id. ``may_use`` says whether a caller may know of a gateway; ``is_allowed``
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from latchpin.clients.secrets import open_configured_secret, open_registered_secret
     from latchpin.gateways.access import Access, AccessCache
     from latchpin.gateways.api_keys import KeptKey
-    from latchpin.gateways.body import AllowedUsers
+    from latchpin.gateways.body import AllowedUsers, GatewayBody
     from latchpin.gateways.connections import Connection
     from latchpin.gateways.endpoint import mcp_endpoint
     from latchpin.gateways.entered import parse_body
@@ -98,6 +99,7 @@ __all__ = [
     "Departed",
     "Departures",
     "FoundServer",
+    "GatewayBody",
     "KeptKey",
     "RegistrationOptions",
     "Removed",
@@ -133,7 +135,7 @@ __getattr__ = finder(
         "latchpin.clients.secrets": ("open_configured_secret", "open_registered_secret"),
         "latchpin.gateways.access": ("Access", "AccessCache"),
         "latchpin.gateways.api_keys": ("KeptKey",),
-        "latchpin.gateways.body": ("AllowedUsers",),
+        "latchpin.gateways.body": ("AllowedUsers", "GatewayBody"),
         "latchpin.gateways.connections": ("Connection",),
         "latchpin.gateways.endpoint": ("mcp_endpoint",),
         "latchpin.gateways.entered": ("parse_body",),

@@ -11,8 +11,8 @@ For the command line: ``COMMANDS`` and ``SETTINGS``. For keys: ``KEY_WRAPPER``, 
 servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERVER_PROFILES``. For people:
 ``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and
 ``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For
-MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES`` and ``NAVIGATION``. For doctor:
-``CHECKS``. ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
+MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``, ``NAVIGATION`` and ``ENTRY_NOTES``.
+For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``. ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
@@ -22,6 +22,8 @@ from latchpin.plugins.hookspecs import (
     CLIENT_AUTHENTICATIONS,
     CLIENT_REGISTRAR,
     COMMANDS,
+    CONFIGURATION_KINDS,
+    ENTRY_NOTES,
     EVENT_LISTENERS,
     GRANTS,
     GROUPS,
@@ -40,6 +42,7 @@ from latchpin.plugins.hookspecs import (
     RECORDERS,
     ROUTES,
     SCOPE_CEILINGS,
+    SECRET_SCHEMES,
     SERVER_PROFILES,
     SETTINGS,
     SIDE_BY_SIDE,
@@ -58,6 +61,8 @@ __all__ = [
     "CLIENT_AUTHENTICATIONS",
     "CLIENT_REGISTRAR",
     "COMMANDS",
+    "CONFIGURATION_KINDS",
+    "ENTRY_NOTES",
     "EVENT_LISTENERS",
     "GRANTS",
     "GROUPS",
@@ -76,6 +81,7 @@ __all__ = [
     "RECORD_STORE",
     "ROUTES",
     "SCOPE_CEILINGS",
+    "SECRET_SCHEMES",
     "SERVER_PROFILES",
     "SETTINGS",
     "SIDE_BY_SIDE",

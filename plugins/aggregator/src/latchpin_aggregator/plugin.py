@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "latchpin_checks",
     "latchpin_commands",
+    "latchpin_configuration_kinds",
     "latchpin_key_uses",
     "latchpin_navigation",
     "latchpin_protected_resources",
@@ -60,6 +61,12 @@ def latchpin_commands() -> Sequence[Command]:
             "sets", "Sets of gateways: list, show, create, change and remove.", "latchpin_aggregator.sets.commands:app"
         )
     ]
+
+
+@latchpin.hookimpl
+def latchpin_configuration_kinds() -> Sequence[str]:
+    """Offer the sets to files."""
+    return ["latchpin_aggregator.sets.configuration:KIND"]
 
 
 @latchpin.hookimpl

@@ -34,7 +34,9 @@ CLIENT_ENTERED = OwnFact(
 CLIENT_CHANGED = OwnFact(
     "mcp-client.changed",
     FactKind(
-        "An MCP client changed its registration.", "client_id", "The MCP client %(client_id)s changed its registration"
+        "An MCP client changed its registration, or an administrator changed what was entered.",
+        "client_id",
+        "The MCP client %(client_id)s was changed by %(actor)s",
     ),
 )
 CLIENT_DELETED = OwnFact(

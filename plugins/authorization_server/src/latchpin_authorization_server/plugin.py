@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "latchpin_commands",
+    "latchpin_configuration_kinds",
     "latchpin_identity",
     "latchpin_key_uses",
     "latchpin_navigation",
@@ -170,6 +171,12 @@ def latchpin_commands() -> Sequence[Command]:
             "latchpin_authorization_server.commands.login:app",
         ),
     ]
+
+
+@latchpin.hookimpl
+def latchpin_configuration_kinds() -> Sequence[str]:
+    """Offer the entered clients to files, where the authorization server is on."""
+    return ["latchpin_authorization_server.clients.configuration:KIND"] if _is_on() else []
 
 
 @latchpin.hookimpl

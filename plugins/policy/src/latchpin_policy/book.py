@@ -17,7 +17,7 @@ from latchpin.errors import Conflict, Forbidden, NotFound, RecordConflict
 from latchpin.model import Caller, CollectionSpec
 from latchpin.sdk.workers import SharedTasks
 
-from latchpin_policy.entry import GroupBody, RuleBody, build_group, build_rule, change_rule
+from latchpin_policy.entry import GroupBody, RuleBody, build_group, build_rule, change_rule, check_rule_name
 from latchpin_policy.facts import GROUP_CHANGED, GROUP_REMOVED, RULE_CHANGED, RULE_CREATED, RULE_REMOVED
 from latchpin_policy.group import PeopleGroup, group_id
 from latchpin_policy.policy import Policy
@@ -89,6 +89,14 @@ class Book:
             return same
         return Policy(rules, groups)
 
+    async def list_rules(self) -> list[Rule]:
+        """All, as the store has them now, oldest first."""
+        return list((await self._read()).rules)
+
+    async def list_groups(self) -> list[PeopleGroup]:
+        """All, as the store has them now, by name."""
+        return list((await self._read()).groups)
+
     async def rule(self, rule_id: str) -> Rule:
         """One rule, as the store has it now.
 
@@ -113,19 +121,23 @@ class Book:
 
     # -- rules --------------------------------------------------------------------------------------------
 
-    async def create_rule(self, body: RuleBody, caller: Caller, *, gateways: set[str]) -> Rule:
-        """Make a rule.
+    async def create_rule(self, body: RuleBody, caller: Caller, *, gateways: set[str], name: str = "") -> Rule:
+        """Make a rule, with ``name`` for its id, else with a random one.
 
         Raises:
             Forbidden: the caller is no administrator.
-            InvalidRequest: the body does not hold.
-            Conflict: there are too many.
+            InvalidRequest: the body or the name does not hold.
+            Conflict: there are too many, or there is one of that name.
         """
         _check_admin(caller)
-        made = build_rule(body, id=secrets.token_hex(4), now=self._clock(), gateways=gateways)
+        rule_id = check_rule_name(name) if name else secrets.token_hex(4)
+        made = build_rule(body, id=rule_id, now=self._clock(), gateways=gateways)
         if await self._rules.count() >= MOST_RULES:
             raise Conflict(f"there are {MOST_RULES} rules, and no more are kept")
-        made = Rule.read(await self._rules.put(made.dump()))
+        try:
+            made = Rule.read(await self._rules.put(made.dump()))
+        except RecordConflict:
+            raise Conflict(f"there is a rule {rule_id} already") from None
         await self._note()
         await self._activity.tell(RULE_CREATED, actor=caller.email, gateway_id=made.gateway, rule=made.name)
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
@@ -20,10 +21,13 @@ from latchpin_policy.rule import Rule
 __all__ = [
     "ApprovalBody",
     "GroupBody",
+    "GroupParts",
     "RuleBody",
+    "RuleParts",
     "build_group",
     "build_rule",
     "change_rule",
+    "check_rule_name",
     "parse_group_name",
 ]
 
@@ -77,17 +81,14 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class RuleBody(_Body):
-    """The body of ``POST /rules`` (``effect`` is needed) and ``PUT /rules/{rule_id}``; an absent key stays as it is."""
+class RuleParts(_Body):
+    """What is said of a rule, but for the gateway that it is about."""
 
     effect: Literal["allow", "deny", "scopes"] | None = Field(
         None, description="allow or deny tools, or scopes: the only ones that may be asked for."
     )
     who: AllowedUsers | None = Field(
         None, description="About whom: addresses, *@domain or group:name; empty: everyone."
-    )
-    gateway: Annotated[str, Field(strict=True), AfterValidator(_check_gateway)] | None = Field(
-        None, description="At which gateway: its id; empty: at every one."
     )
     tools: Annotated[list[_Pattern], BeforeValidator(_words), Field(max_length=500)] | None = Field(
         None, description="Names of tools as their server calls them, or patterns with *."
@@ -99,16 +100,29 @@ class RuleBody(_Body):
         None, description="The only scopes that may be asked for."
     )
     note: _Line | None = Field(None, description="Why there is this rule.")
+
+
+class RuleBody(RuleParts):
+    """The body of ``POST /rules`` (``effect`` is needed) and ``PUT /rules/{rule_id}``; an absent key stays as it is."""
+
+    gateway: Annotated[str, Field(strict=True), AfterValidator(_check_gateway)] | None = Field(
+        None, description="At which gateway: its id; empty: at every one."
+    )
     revision: _Revision | None = Field(None, description="If given, the change holds only for that revision.")
 
 
-class GroupBody(_Body):
-    """The body of ``PUT /groups/{name}``, which makes a group or puts others in the place of its members."""
+class GroupParts(_Body):
+    """What is said of a group of people."""
 
     members: Annotated[AllowedUsers, AfterValidator(_check_members)] = Field(
         description="Addresses, or *@domain for everybody there."
     )
     note: _Line = Field("", description="Who that is.")
+
+
+class GroupBody(GroupParts):
+    """The body of ``PUT /groups/{name}``, which makes a group or puts others in the place of its members."""
+
     revision: _Revision | None = Field(None, description="If given, the change holds only for that revision.")
 
 
@@ -131,6 +145,17 @@ def parse_group_name(text: str) -> str:
     if written is None or "\ufffd" in name or "/" in name:
         raise InvalidRequest("a group's name has 1 to 200 characters, and no /; %20 stands for a blank")
     return written
+
+
+def check_rule_name(text: str) -> str:
+    """A name that a rule is kept under in place of eight random digits.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,63}", text):
+        raise InvalidRequest("a rule's name has at most 64 lower-case letters, digits and single hyphens between them")
+    return text
 
 
 def build_rule(body: RuleBody, *, id: str, now: datetime, gateways: Collection[str]) -> Rule:  # noqa: A002

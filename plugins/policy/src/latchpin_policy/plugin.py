@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "latchpin_commands",
+    "latchpin_configuration_kinds",
     "latchpin_groups",
     "latchpin_navigation",
     "latchpin_routes",
@@ -98,6 +99,12 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
         NavigationEntry("Changed tools", "/admin/tools", changed, group="gateways", admin_only=True, rank=32),
         NavigationEntry("Groups", "/admin/groups", groups, group="gateways", admin_only=True, rank=31),
     ]
+
+
+@latchpin.hookimpl
+def latchpin_configuration_kinds() -> Sequence[str]:
+    """Offer groups and rules to files."""
+    return [f"latchpin_policy.configuration:{name}_KIND" for name in ("GROUP", "RULE")]
 
 
 @latchpin.hookimpl

@@ -23,7 +23,7 @@ class Rule:
     """A rule.
 
     Attributes:
-        id: eight hexadecimal digits.
+        id: eight hexadecimal digits, or the name that a file gave it.
         who: addresses, ``*@domain`` or ``group:name``; empty: everyone.
         gateway: its id; ``""``: every gateway, also those to come.
         tools: names or patterns, as servers call their tools. Empty where it is about scopes.

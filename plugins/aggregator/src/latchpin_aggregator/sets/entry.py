@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from latchpin_aggregator.sets.gateway_set import LONGEST_SLUG, GatewaySet, is_slug
 
-__all__ = ["MOST_GATEWAYS", "SetBody", "build_set", "change_set", "parse_set_body"]
+__all__ = ["MOST_GATEWAYS", "SetBody", "SetParts", "build_set", "change_set", "parse_set_body"]
 
 MOST_GATEWAYS = 500
 """Of one set."""
@@ -46,25 +46,30 @@ def _check_id(value: str) -> str:
     return value
 
 
-class SetBody(BaseModel):
-    """The body of ``POST /sets`` (``slug`` is needed) and ``PUT /sets/{slug}``. An absent key keeps what is there."""
+class SetParts(BaseModel):
+    """What is said of a set, but for its gateways."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    slug: Annotated[str, AfterValidator(_check_slug)] | None = Field(
-        None, description="The last part of its URL, which does not change."
-    )
     name: Annotated[str, Field(max_length=200), AfterValidator(_check_name)] | None = Field(
         None, description="What people read; null: the slug."
     )
     description: Annotated[str, Field(max_length=500), AfterValidator(_check_line)] | None = Field(
         None, description="What it is for."
     )
-    gateways: Annotated[list[Annotated[str, AfterValidator(_check_id)]], Field(max_length=MOST_GATEWAYS)] | None = (
-        Field(None, description="Ids of gateways, in the order in which people see them.")
-    )
     allowed_users: AllowedUsers | None = Field(
         None, description="Who may use it, as with a gateway; empty: everyone who is signed in."
+    )
+
+
+class SetBody(SetParts):
+    """The body of ``POST /sets`` (``slug`` is needed) and ``PUT /sets/{slug}``. An absent key keeps what is there."""
+
+    slug: Annotated[str, AfterValidator(_check_slug)] | None = Field(
+        None, description="The last part of its URL, which does not change."
+    )
+    gateways: Annotated[list[Annotated[str, AfterValidator(_check_id)]], Field(max_length=MOST_GATEWAYS)] | None = (
+        Field(None, description="Ids of gateways, in the order in which people see them.")
     )
     revision: Annotated[int, Field(ge=1)] | None = Field(
         None, description="If given, the change holds only for that revision."

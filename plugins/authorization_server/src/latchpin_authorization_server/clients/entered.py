@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from latchpin.errors import NotFound
+from latchpin.errors import Conflict, NotFound, RecordConflict
 from latchpin.model import Caller
 
-from latchpin_authorization_server.clients.client import Source
+from latchpin_authorization_server.clients.client import Client, Source
 from latchpin_authorization_server.clients.entry import ClientEntry, build_client
 from latchpin_authorization_server.clients.records import StoredClient
 from latchpin_authorization_server.clients.registration import issue_secret
-from latchpin_authorization_server.facts import CLIENT_ENTERED
+from latchpin_authorization_server.facts import CLIENT_CHANGED, CLIENT_ENTERED
 from latchpin_authorization_server.grant_types import GRANT_TYPES
 
 if TYPE_CHECKING:
@@ -69,6 +69,57 @@ class KeptClients:
             grant_types=client.grant_types,
         )
         return EnteredClient(stored, secret)
+
+    def build(self, client_id: str, entry: ClientEntry) -> Client:
+        """The client that ``put`` would keep, without its secret.
+
+        Raises:
+            InvalidRequest: what was entered does not fit together.
+        """
+        schemes = self._server.settings.client_redirect_schemes
+        return build_client(entry, client_id=client_id, grant_types=GRANT_TYPES.keys(), schemes=schemes)
+
+    async def put(
+        self, client_id: str, entry: ClientEntry, secret_hash: str, caller: Caller, *, replacing: StoredClient | None
+    ) -> StoredClient:
+        """Keep a client under a ``client_id`` that somebody chose, or another entry in its place.
+
+        Args:
+            client_id: what it is called.
+            entry: what was entered.
+            secret_hash: of its secret; ``""`` where it has none.
+            caller: who does it.
+            replacing: what is kept now; None: nothing is.
+
+        Raises:
+            InvalidRequest: what was entered does not fit together.
+            Conflict: something else is kept now.
+            BackendUnavailable: the store cannot be asked.
+        """
+        client = replace(self.build(client_id, entry), secret_hash=secret_hash)
+        if replacing is None:
+            return await self._write(StoredClient(client, self._server.clock(), caller.email), caller)
+        return await self._write(replace(replacing, client=client), caller)
+
+    async def bring_back(
+        self, earlier: StoredClient, caller: Caller, *, replacing: StoredClient | None
+    ) -> StoredClient:
+        """Keep a client as it was before, in the place of what is kept now; raises as ``put`` does."""
+        return await self._write(replace(earlier, revision=0 if replacing is None else replacing.revision), caller)
+
+    async def _write(self, stored: StoredClient, caller: Caller) -> StoredClient:
+        client, is_new = stored.client, stored.revision == 0
+        try:
+            stored = await self._server.client_records.put(stored)
+        except RecordConflict:
+            raise Conflict("the client was changed by somebody else", remedy="Read it again.") from None
+        self._server.standing_clients.clear()
+        tell, named = self._server.activity.tell, {"actor": caller.email, "subject": client.acts_as}
+        if is_new:
+            await tell(CLIENT_ENTERED, **named, client_id=client.id, grant_types=client.grant_types)
+        else:
+            await tell(CLIENT_CHANGED, **named, client_id=client.id)
+        return stored
 
     async def list(self, source: Source, *, after: str = "", limit: int) -> list[StoredClient]:
         """At most ``limit`` of those that were entered, or that registered themselves, the newest first.
