@@ -12,7 +12,8 @@ servers: ``CLIENT_AUTHENTICATIONS``, ``CLIENT_REGISTRAR``, ``GRANTS`` and ``SERV
 ``IDENTITY``, ``SIGN_INS``, ``GROUPS`` and ``IDENTITY_ASSERTIONS``. For what they may use: ``TOOL_GATES`` and
 ``SCOPE_CEILINGS``. For what happens: ``EVENT_LISTENERS``, ``RECORDERS``, ``OBSERVERS`` and ``BACKGROUND_TASKS``. For
 MCP clients: ``PROTECTED_RESOURCES`` and ``MCP_SERVERS``. For pages: ``ROUTES``, ``NAVIGATION`` and ``ENTRY_NOTES``.
-For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``. ``SIDE_BY_SIDE`` are those of which several offers may be open at a time.
+For files: ``CONFIGURATION_KINDS`` and ``SECRET_SCHEMES``. For doctor: ``CHECKS``. ``SIDE_BY_SIDE`` are those of which
+several offers may be open at a time.
 """
 
 from latchpin.plugins.hookspecs import (
