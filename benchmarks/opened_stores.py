@@ -14,7 +14,7 @@ from pathlib import Path
 from latchpin.contracts import RecordStore, StateStore
 from latchpin_memory_store.records import MemoryRecordStore
 from latchpin_memory_store.states import MemoryStateStore
-from latchpin_redis_store.connection import open_commands
+from latchpin_redis_store.opening import open_commands
 from latchpin_redis_store.records import RedisRecordStore
 from latchpin_redis_store.settings import RedisSettings
 from latchpin_redis_store.states import RedisStateStore

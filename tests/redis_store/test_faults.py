@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from latchpin.errors import BackendUnavailable
-from latchpin_redis_store import connection
+from latchpin_redis_store import connection, opening
 from latchpin_testing import MovedClock, samples
 
 from tests.redis_store.test_layout import opened
@@ -183,14 +183,14 @@ async def test_nobody_there_at_start(redis_server, caplog):
 async def test_a_server_that_starts_a_little_later(redis_url, redis_server, monkeypatch):
     redis_server.stop()
     asked = asyncio.Event()
-    monkeypatch.setattr(connection.logger, "warning", lambda *_: asked.set())
-    opening = opened(redis_url, redis_max_retries=1000, redis_retry_interval_ms=5)
-    waiting = asyncio.create_task(opening.__aenter__())
+    monkeypatch.setattr(opening.logger, "warning", lambda *_: asked.set())
+    waiting_for = opened(redis_url, redis_max_retries=1000, redis_retry_interval_ms=5)
+    waiting = asyncio.create_task(waiting_for.__aenter__())
     await asked.wait()
     await asyncio.to_thread(redis_server.start)
     states, _ = await waiting
     await states.check()
-    await opening.__aexit__(None, None, None)
+    await waiting_for.__aexit__(None, None, None)
 
 
 async def test_users_with_the_rights_of_the_readme_are_enough(redis_url, redis_server):

@@ -115,7 +115,7 @@ async def test_to_wait_for_ones_turn_is_no_silence(redis_url, redis_server):
 
 
 HARMLESS = {
-    "GET", "HGET", "HVALS", "HKEYS", "HMGET", "HGETALL", "SCAN", "TIME", "INFO", "WAIT",
+    "CLUSTER", "ASKING", "GET", "HGET", "HVALS", "HKEYS", "HMGET", "HGETALL", "SCAN", "TIME", "INFO", "WAIT",
     "ZCOUNT", "ZCARD", "ZRANGEBYSCORE", "ZLEXCOUNT", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "LRANGE", "PEXPIRE",
     "SET",  # the probe's, and the name of the data, which whoever comes first gives
     "UNLINK", "ZREM",  # of what is over, or was asked to be thrown away as a whole

@@ -10,7 +10,7 @@ from latchpin.sdk.stores import status_of
 from latchpin_audit.chain import build_chain, check_chain
 from latchpin_audit.entry import AuditNote
 from latchpin_flows.steps import dump_step
-from latchpin_redis_store.records import COUNTED
+from latchpin_redis_store.keys import PLAIN
 from latchpin_testing import MovedClock, samples
 from latchpin_testing.sealing import SuiteSigner
 from redis.asyncio import Redis
@@ -32,7 +32,7 @@ async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
         await records.gateways.put(gateway)
         token = samples.stored_token(NOW, gateway_id=gateway.id)
         await records.tokens.put(token, replacing=None)
-        await client.delete("latchpin:layout", *COUNTED)
+        await client.delete("latchpin:layout", *PLAIN.counted)
         ends = (NOW + HOUR).isoformat(timespec="microseconds")
         await client.set("latchpin:kept:lasting", '{"expires_at":"never","value":"a value"}')
         await client.set("latchpin:kept:ending", json.dumps({"expires_at": ends, "value": "another"}))
@@ -56,5 +56,5 @@ async def test_what_was_kept_is_there_after_the_start_and_moved_once(redis_url):
             check_chain(entries, SuiteSigner())
             assert await records.tokens.count(NOW) == {status_of(token, NOW): 1}
             old = [key for key in await client.keys("latchpin:*") if b"{documents." not in key]
-            tokens = {f"latchpin:{{{gateway.id}}}:tokens", "latchpin:renewals", *COUNTED[:2]}
+            tokens = {f"latchpin:{{{gateway.id}}}:tokens", "latchpin:renewals", *PLAIN.counted[:2]}
             assert {key.decode() for key in old} - tokens == {"latchpin:gateways", "latchpin:layout"}

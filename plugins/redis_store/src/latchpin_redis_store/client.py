@@ -1,4 +1,4 @@
-"""redis-py's client for REDIS_URL: of one server, or of whichever the Sentinels call the primary."""
+"""redis-py's client for REDIS_URL: of one server, whichever the Sentinels call the primary, or one of a cluster."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
+from latchpin_redis_store.hosts import Place
 from latchpin_redis_store.sentinel import Sentinels, parse_sentinels
 from latchpin_redis_store.settings import RedisSettings
 
-__all__ = ["open_client"]
+__all__ = ["open_client", "server_client"]
 
 SENTINEL_SECONDS = 0.3
 """How long one Sentinel may take to answer; the next is asked then."""
@@ -29,8 +30,7 @@ async def open_client(settings: RedisSettings, **options: Any) -> AsyncIterator[
         settings: where.
         options: of each connection.
     """
-    # Under protocol 3, redis-py expects unasked messages and so misses that an idle connection broke.
-    options |= {"retry": Retry(NoBackoff(), 0), "protocol": 2}
+    options |= _plain()
     sentinels = parse_sentinels(settings.redis_url)
     if sentinels is not None:
         async with _behind(sentinels, settings, options) as client:
@@ -41,6 +41,25 @@ async def open_client(settings: RedisSettings, **options: Any) -> AsyncIterator[
         yield client
     finally:
         await client.aclose()
+
+
+def server_client(server_url: str, place: Place, **options: Any) -> Redis:  # noqa: ANN401  redis-py's
+    """Make a client, which repeats nothing, of one server of a cluster.
+
+    Args:
+        server_url: REDIS_URL of such a server, whose host does not count.
+        place: its host and port.
+        options: of each connection.
+    """
+    server: dict[str, Any] = dict(parse_url(server_url))
+    secure = server.pop("connection_class", None) is not None
+    host, port = place
+    return Redis(**{**server, **_plain(), **options, "host": host, "port": port, "ssl": secure})
+
+
+def _plain() -> dict[str, Any]:
+    # Under protocol 3, redis-py expects unasked messages and so misses that an idle connection broke.
+    return {"retry": Retry(NoBackoff(), 0), "protocol": 2}
 
 
 @asynccontextmanager

@@ -11,27 +11,33 @@ nothing. That clock is asked for on the way, and the answer holds for a second.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from hiredis import pack_command
 from latchpin.errors import BackendUnavailable
-from latchpin.sdk.settings import mask
 from latchpin.sdk.stores import Batcher, StoreDeadline, store_deadline
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from latchpin_redis_store.client import open_client
-from latchpin_redis_store.eviction import warn_of_eviction
+from latchpin_redis_store.keys import PLAIN, Keys
 from latchpin_redis_store.scripts import LATE, Script
-from latchpin_redis_store.settings import RedisSettings
+from latchpin_redis_store.slots import Word
 
-__all__ = ["Commands", "Reply", "open_commands"]
+__all__ = ["BATCH_SECONDS", "Commands", "Question", "Reply", "Server", "Unreached", "reason_of"]
 
 BATCH_SECONDS = 0.7
 """For one batch in all, connecting included. redis-py drops a connection whose reading was cut short."""
@@ -49,51 +55,90 @@ BATCH_LIMIT = 500
 LATE_TRIES = 3
 """A clock that was set shows itself in a script that comes too late, and is asked for again."""
 
-Word: TypeAlias = str | bytes | int
+SCANNED_AT_ONCE = 1000
+
 Reply: TypeAlias = Any
 """What Redis answered; each caller knows the type of its own command's reply."""
-
-logger = logging.getLogger("latchpin.redis")
 
 
 def _pack(words: tuple[Word, ...]) -> bytes:
     return pack_command(words)  # type: ignore[arg-type, no-any-return]  # its stub takes one word only
 
 
+_ASKING = _pack(("ASKING",))
+
+
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A command, and who waits for it. A script's words lack its deadline, which ``written`` adds."""
+class Question:
+    """A command, and who waits for it. A script's words lack its deadline, which ``written`` adds.
+
+    Attributes:
+        words: the command.
+        asker: what is left of the time in which its answer is of use.
+        is_script: whether it changes what matters later.
+        asking: sent to a server that is just being given the slot, as another one said.
+    """
 
     words: tuple[Word, ...]
     asker: StoreDeadline
     is_script: bool = False
+    asking: bool = False
 
     def written(self, there: int | None) -> bytes:
         """The command as it is sent, at the time ``there`` of Redis' clock in microseconds; None: unknown."""
+        first = _ASKING if self.asking else b""
         if not self.is_script:
-            return _pack(self.words)
+            return first + _pack(self.words)
         within = min(self.asker.left, BATCH_SECONDS)
-        return _pack((*self.words, "" if there is None else there + int(within * 1e6)))
+        return first + _pack((*self.words, "" if there is None else there + int(within * 1e6)))
 
 
-class Commands:
-    """Sends single commands, in batches with whatever else is waiting.
+class Commands(ABC):
+    """What the stores ask: of one server, or of a cluster.
 
     Args:
-        client: an open client that does not retry.
         shown_url: REDIS_URL with its password masked, for error texts.
-        replicas: how many must have what a script wrote before its caller is told.
     """
 
-    def __init__(self, client: Redis, shown_url: str, *, replicas: int = 0) -> None:
-        self._client = client
+    keys: ClassVar[Keys] = PLAIN
+    """What the records' keys are called there."""
+
+    def __init__(self, shown_url: str) -> None:
         self._shown_url = shown_url
-        self._replicas = replicas
-        self._told_at = -math.inf
-        self._ahead: int | None = None
-        self._asking = False
-        self._answers = 0
-        self._batcher: Batcher[_Question, Reply] = Batcher(self._send, limit=BATCH_LIMIT)
+
+    @abstractmethod
+    async def submit(self, question: Question) -> Reply:
+        """Send one command and return its reply.
+
+        Raises:
+            RedisError: there is no reply, or it is an error.
+            OSError: there is no reply.
+        """
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Reach every server.
+
+        Raises:
+            RedisError: one is not there, or does not let us in.
+            OSError: the same.
+        """
+
+    @abstractmethod
+    def servers(self) -> Sequence[Commands]:
+        """Each server that holds keys."""
+
+    @abstractmethod
+    def silence(self, words: Sequence[Word] = ()) -> Callable[[], bool]:
+        """Give a question to repeat: was Redis asked, and has it answered nothing since the last time?
+
+        Args:
+            words: the command whose server is meant.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Send what is waiting."""
 
     async def ask(self, *words: Word) -> Reply:
         """Send one command that changes nothing, or nothing that could matter later, and return its reply.
@@ -102,8 +147,8 @@ class Commands:
             BackendUnavailable: there is no reply, or it is an error; the command may be carried out even now.
         """
         try:
-            async with store_deadline(ANSWER_SECONDS, self.silence()) as asker:
-                return await self._batcher.submit(_Question(words, asker))
+            async with store_deadline(ANSWER_SECONDS, self.silence(words)) as asker:
+                return await self.submit(Question(words, asker))
         except (RedisError, OSError) as exc:  # OSError: TimeoutError too
             raise self._unavailable(exc) from exc
 
@@ -115,12 +160,12 @@ class Commands:
         """
         words = ("EVAL", script, len(keys), *keys, *values)
         try:
-            async with store_deadline(ANSWER_SECONDS, self.silence()) as asker:
-                question = _Question(words, asker, is_script=True)
+            async with store_deadline(ANSWER_SECONDS, self.silence(words)) as asker:
+                question = Question(words, asker, is_script=True)
                 for _ in range(LATE_TRIES - 1):
                     with suppress(_Late):
-                        return await self._batcher.submit(question)
-                return await self._batcher.submit(question)
+                        return await self.submit(question)
+                return await self.submit(question)
         except (RedisError, OSError) as exc:
             raise self._unavailable(exc) from exc
 
@@ -128,20 +173,60 @@ class Commands:
         """Send several commands at once and return their replies in order; see ``ask``."""
         return await asyncio.gather(*(self.ask(*words) for words in commands))
 
-    async def ping(self) -> None:
-        """Reach the server.
+    async def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
+        """The keys that fit, some at once, one server after the other; see ``ask``."""
+        for server in self.servers():
+            cursor = 0
+            while True:
+                cursor, keys = await server.ask("SCAN", cursor, "MATCH", pattern, "COUNT", SCANNED_AT_ONCE)
+                cursor = int(cursor)
+                yield keys
+                if not cursor:
+                    break
 
-        Raises:
-            RedisError: it is not there, or does not let us in.
-            OSError: the same.
-        """
+    def _unavailable(self, exc: Exception) -> BackendUnavailable:
+        error = BackendUnavailable(f"Redis at {self._shown_url}: {reason_of(exc)}")
+        if isinstance(exc, MovedError):
+            error.operator_remedy = "Begin REDIS_URL with redis+cluster://, or rediss+cluster:// for TLS."
+        return error
+
+
+class Server(Commands):
+    """One server, which is sent single commands in batches with whatever else is waiting.
+
+    Args:
+        client: an open client that does not retry.
+        shown_url: REDIS_URL with its password masked, for error texts.
+        replicas: how many must have what a script wrote before its caller is told.
+    """
+
+    def __init__(self, client: Redis, shown_url: str, *, replicas: int = 0) -> None:
+        super().__init__(shown_url)
+        self._client = client
+        self._replicas = replicas
+        self._told_at = -math.inf
+        self._ahead: int | None = None
+        self._asking = False
+        self._answers = 0
+        self._batcher: Batcher[Question, Reply] = Batcher(self._send, limit=BATCH_LIMIT)
+
+    async def submit(self, question: Question) -> Reply:
+        """Send it with the next batch."""
+        return await self._batcher.submit(question)
+
+    def servers(self) -> Sequence[Commands]:
+        """This one."""
+        return [self]
+
+    async def ping(self) -> None:
+        """Reach it."""
         async with store_deadline(ANSWER_SECONDS) as asker:
-            (reply,) = await self._send([_Question(("PING",), asker)])
+            (reply,) = await self._send([Question(("PING",), asker)])
         if isinstance(reply, RedisError):
             raise reply
 
-    def silence(self) -> Callable[[], bool]:
-        """Give a question to repeat: was Redis asked, and has it answered nothing since the last time?"""
+    def silence(self, words: Sequence[Word] = ()) -> Callable[[], bool]:  # noqa: ARG002  it answers all of them
+        """Was it asked, and has it answered nothing since the last time?"""
         known = self._answers
 
         def silent() -> bool:
@@ -155,7 +240,12 @@ class Commands:
         """Send what is waiting."""
         await self._batcher.close()
 
-    async def _send(self, batch: Sequence[_Question]) -> Sequence[Reply]:
+    async def leave(self) -> None:
+        """Send what is waiting, and hang up."""
+        await self.close()
+        await self._client.aclose()
+
+    async def _send(self, batch: Sequence[Question]) -> Sequence[Reply]:
         self._asking = True
         try:
             replies = await self._exchange(batch)
@@ -164,16 +254,19 @@ class Commands:
             self._asking = False
         return replies
 
-    async def _exchange(self, batch: Sequence[_Question]) -> Sequence[Reply]:
+    async def _exchange(self, batch: Sequence[Question]) -> Sequence[Reply]:
         pool = self._client.connection_pool
         async with store_deadline(BATCH_SECONDS):
-            connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            try:
+                connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            except (RedisConnectionError, OSError) as exc:
+                raise _unreached(exc) from exc
             try:
                 await self._meet(connection)
                 waits = self._replicas > 0 and any(question.is_script for question in batch)
                 written = b"".join(question.written(self._there()) for question in batch)
                 await connection.send_packed_command(written + (self._wait() if waits else b""))
-                replies = [await _read(connection) for _ in batch]
+                replies = [await _answer(connection, question) for question in batch]
                 if waits:
                     replies = self._kept(batch, replies, await _read(connection))
             except BaseException:
@@ -192,7 +285,7 @@ class Commands:
         """Ask how many replicas have all that was written on this connection, for half of a batch's time."""
         return _pack(("WAIT", self._replicas, int(BATCH_SECONDS * 500)))
 
-    def _kept(self, batch: Sequence[_Question], replies: list[Reply], have: Reply) -> list[Reply]:
+    def _kept(self, batch: Sequence[Question], replies: list[Reply], have: Reply) -> list[Reply]:
         """The replies; that of a script is an error where too few replicas have what it wrote: it may be forgotten."""
         if isinstance(have, int) and have >= self._replicas:
             return replies
@@ -209,8 +302,11 @@ class Commands:
                 await self._ask_time(connection)
         except (RedisError, OSError):
             await connection.disconnect(nowait=True)
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await self._ask_time(connection)
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await self._ask_time(connection)
+            except (RedisConnectionError, OSError) as exc:
+                raise _unreached(exc) from exc
 
     async def _ask_time(self, connection: AbstractConnection) -> None:
         await connection.send_packed_command(_pack(("TIME",)))
@@ -225,12 +321,24 @@ class Commands:
         """What time it is by Redis' clock, in microseconds, or a little less; None if it does not tell."""
         return None if self._ahead is None else self._ahead + int(asyncio.get_running_loop().time() * 1e6)
 
-    def _unavailable(self, exc: Exception) -> BackendUnavailable:
-        return BackendUnavailable(f"Redis at {self._shown_url}: {_reason(exc)}")
-
 
 class _Late(ResponseError):
     """A script came after its deadline, and did nothing."""
+
+
+class Unreached(RedisConnectionError):
+    """There is no connection: nothing was sent."""
+
+
+def _unreached(exc: Exception) -> Exception:
+    """What is raised for ``exc``, met while connecting. Who is not let in is told just that."""
+    return exc if isinstance(exc, AuthenticationError) else Unreached(*exc.args)
+
+
+async def _answer(connection: AbstractConnection, question: Question) -> Reply:
+    if question.asking:
+        await _read(connection)
+    return await _read(connection)
 
 
 async def _read(connection: AbstractConnection) -> Reply:
@@ -240,44 +348,11 @@ async def _read(connection: AbstractConnection) -> Reply:
         return _Late(*exc.args) if str(exc).startswith(LATE) else exc
 
 
-@asynccontextmanager
-async def open_commands(settings: RedisSettings) -> AsyncIterator[Commands]:
-    """Connect, waiting for a Redis that is not there yet as REDIS_MAX_RETRIES says.
-
-    Raises:
-        BackendUnavailable: it cannot be reached, or does not let us in.
-    """
-    # A timer for each reply costs more than the reply; see BATCH_SECONDS.
-    async with open_client(settings, socket_timeout=None) as client:
-        commands = Commands(client, mask(settings.redis_url), replicas=settings.redis_wait_replicas)
-        try:
-            await _reach(commands, settings)
-            await warn_of_eviction(commands)
-            yield commands
-        finally:
-            await commands.close()
+_CODES: dict[type[Exception], str] = {MovedError: "MOVED ", ClusterDownError: "CLUSTERDOWN "}
+"""What the client cuts off."""
 
 
-async def _reach(commands: Commands, settings: RedisSettings) -> None:
-    tries = max(1, settings.redis_max_retries)
-    for attempt in range(1, tries + 1):
-        try:
-            await commands.ping()
-        except (AuthenticationError, NoPermissionError) as exc:
-            raise _unreachable(settings, _reason(exc), "Check the user name and password in REDIS_URL.") from exc
-        except (RedisError, OSError) as exc:
-            if attempt == tries:
-                reason = f"{_reason(exc)} ({tries} {'try' if tries == 1 else 'tries'})"
-                raise _unreachable(settings, reason, "Start Redis, or correct REDIS_URL.") from exc
-            logger.warning("Redis at %s: %s; trying again", mask(settings.redis_url), _reason(exc))
-            await asyncio.sleep(settings.redis_retry_interval_ms / 1000)
-        else:
-            return
-
-
-def _unreachable(settings: RedisSettings, reason: str, remedy: str) -> BackendUnavailable:
-    return BackendUnavailable(f"REDIS_URL holds {mask(settings.redis_url)}: {reason}", remedy=remedy)
-
-
-def _reason(exc: Exception) -> str:
-    return " ".join(str(exc).split())[:300] or "no answer in time"
+def reason_of(exc: Exception) -> str:
+    """The error in one line."""
+    words = " ".join(str(exc).split())[:300]
+    return f"{_CODES.get(type(exc), '')}{words}" if words else "no answer in time"

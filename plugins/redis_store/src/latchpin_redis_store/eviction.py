@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from latchpin.errors import BackendUnavailable
@@ -22,6 +22,9 @@ class Asks(Protocol):
 
     async def ask(self, *words: str) -> Any:  # noqa: ANN401  what Redis answers
         """Its reply."""
+
+    def servers(self) -> Sequence[Asks]:
+        """Each server that holds keys."""
 
 
 async def ask_if_allowed(commands: Asks, *words: str) -> Any:  # noqa: ANN401  the same
@@ -54,10 +57,11 @@ async def check_keeps(commands: Asks) -> None:
     Raises:
         BackendUnavailable: it evicts when its memory is full.
     """
-    policy = policy_of(fields_of(await ask_if_allowed(commands, "INFO", "memory")))
-    if policy is not None:
-        text = f"Redis throws away what it keeps when its memory is full (maxmemory-policy {policy}). {KEEP_REMEDY}"
-        raise BackendUnavailable(text, remedy=KEEP_REMEDY)
+    for server in commands.servers():
+        policy = policy_of(fields_of(await ask_if_allowed(server, "INFO", "memory")))
+        if policy is not None:
+            text = f"Redis throws away what it keeps when its memory is full (maxmemory-policy {policy}). {KEEP_REMEDY}"
+            raise BackendUnavailable(text, remedy=KEEP_REMEDY)
 
 
 async def warn_of_eviction(commands: Asks) -> None:

@@ -37,9 +37,7 @@ async def read_facts(commands: Commands, clock: Clock) -> StoreFacts:
             name=str(origin["name"]),
             since=datetime.fromisoformat(origin["since"]),
             now=None if time is None else _moment(time),
-            evictions=_evictions(
-                await ask_if_allowed(commands, "INFO", "memory"), await ask_if_allowed(commands, "INFO", "stats")
-            ),
+            evictions=await _evictions(commands),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise foreign(ORIGIN, exc) from exc
@@ -50,10 +48,16 @@ def _moment(time: list[bytes]) -> datetime:
     return datetime.fromtimestamp(int(time[0]), UTC) + timedelta(microseconds=int(time[1]))
 
 
-def _evictions(memory: bytes | None, stats: bytes | None) -> str:
-    told = fields_of(memory) | fields_of(stats)
-    policy, evicted = told.get("maxmemory_policy", KEEPS_ALL), int(told.get("evicted_keys", "0"))
-    if policy == KEEPS_ALL or not evicted:
+async def _evictions(commands: Commands) -> str:
+    evicted, policies = 0, set[str]()
+    for server in commands.servers():
+        memory, stats = [await ask_if_allowed(server, "INFO", part) for part in ("memory", "stats")]
+        told = fields_of(memory) | fields_of(stats)
+        policy = told.get("maxmemory_policy", KEEPS_ALL)
+        if policy != KEEPS_ALL:
+            evicted += int(told.get("evicted_keys", "0"))
+            policies.add(policy)
+    if not evicted:
         return ""
     keys = "key" if evicted == 1 else "keys"
     return f"it has thrown away {evicted} {keys} since it started, under maxmemory-policy {policy}"

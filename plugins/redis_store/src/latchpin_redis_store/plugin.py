@@ -18,7 +18,7 @@ __all__ = ["latchpin_record_store", "latchpin_state_store"]
 
 @asynccontextmanager
 async def _open_states(settings: RedisSettings, context: Context) -> AsyncIterator[StateStore]:
-    from latchpin_redis_store.connection import open_commands  # noqa: PLC0415  redis loads only when it is selected
+    from latchpin_redis_store.opening import open_commands  # noqa: PLC0415  redis loads only when it is selected
     from latchpin_redis_store.states import RedisStateStore  # noqa: PLC0415  the same
 
     commands = await context.shared("redis", lambda: open_commands(settings))
@@ -27,7 +27,7 @@ async def _open_states(settings: RedisSettings, context: Context) -> AsyncIterat
 
 @asynccontextmanager
 async def _open_records(settings: RedisSettings, context: Context) -> AsyncIterator[RecordStore]:
-    from latchpin_redis_store.connection import open_commands  # noqa: PLC0415  redis loads only when it is selected
+    from latchpin_redis_store.opening import open_commands  # noqa: PLC0415  redis loads only when it is selected
     from latchpin_redis_store.records import RedisRecordStore  # noqa: PLC0415  the same
     from latchpin_redis_store.upgrade import move_old_keys  # noqa: PLC0415  the same
 

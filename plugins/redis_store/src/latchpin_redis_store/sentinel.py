@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from latchpin_redis_store.hosts import split_hosts
+
 __all__ = ["SCHEMES", "Sentinels", "parse_sentinels"]
 
 SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
@@ -43,17 +45,6 @@ def parse_sentinels(url: str) -> Sentinels | None:
     name, _, database = parts.path.removeprefix("/").partition("/")
     if not name or (database and not database.isdigit()):
         raise ValueError("it names no group of servers")
-    found = tuple(_place(each) for each in hosts.split(","))
+    found = split_hosts(hosts, DEFAULT_PORT)
     server = SplitResult(SCHEMES[parts.scheme], f"{login}{at}primary", f"/{database or 0}", parts.query, "")
     return Sentinels(found, unquote(name), server.geturl())
-
-
-def _place(text: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{text}")
-    try:
-        port = parts.port
-    except ValueError:
-        raise ValueError("a Sentinel's port is no port") from None
-    if not parts.hostname or parts.username is not None:
-        raise ValueError("a Sentinel has no host")
-    return parts.hostname, port or DEFAULT_PORT

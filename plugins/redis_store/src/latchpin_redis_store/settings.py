@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import latchpin
 from pydantic import Field, SecretStr, field_validator
 
+from latchpin_redis_store.cluster import CLUSTER_SCHEMES, parse_cluster
 from latchpin_redis_store.sentinel import SCHEMES, parse_sentinels
 
 __all__ = ["RedisSettings"]
@@ -14,6 +16,10 @@ __all__ = ["RedisSettings"]
 _FORM = (
     "must look like redis://localhost:6379/0, rediss://user:password@host:6380/0 or unix:///run/redis.sock?db=0; "
     "characters such as / # ? @ in a password are percent-encoded"
+)
+_CLUSTER_FORM = (
+    "must look like redis+cluster://user:password@one:6379,two:6379, with rediss+cluster for TLS and no number of a "
+    "database; characters such as / # ? @ in a password are percent-encoded"
 )
 _SENTINEL_FORM = (
     "must look like redis+sentinel://user:password@one:26379,two:26379/name/0, with rediss+sentinel for TLS; "
@@ -27,7 +33,7 @@ class RedisSettings(latchpin.Settings):
     redis_url: str = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="redis://, rediss:// (TLS), unix:// or redis+sentinel://, with the password percent-encoded.",
+        description="redis:// or rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster://.",
     )
     redis_sentinel_password: SecretStr | None = Field(None, description="The password of the Sentinels themselves.")
     redis_wait_replicas: int = Field(
@@ -39,8 +45,11 @@ class RedisSettings(latchpin.Settings):
     @field_validator("redis_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        if value.partition("://")[0] in SCHEMES:
-            return _check_sentinels(value)
+        scheme = value.partition("://")[0]
+        if scheme in SCHEMES:
+            return _check_several(value, parse_sentinels, _SENTINEL_FORM)
+        if scheme in CLUSTER_SCHEMES:
+            return _check_several(value, parse_cluster, _CLUSTER_FORM)
         try:
             parts = urlsplit(value)
             place = parts.path if parts.scheme == "unix" else parts.hostname
@@ -58,15 +67,15 @@ class RedisSettings(latchpin.Settings):
         return value
 
 
-def _check_sentinels(value: str) -> str:
-    """Insist on a URL of Sentinels; what is said does not quote it."""
+def _check_several(value: str, parse: Callable[[str], object], form: str) -> str:
+    """Insist on a URL of Sentinels or of a cluster; what is said does not quote it."""
     try:
-        found = parse_sentinels(value)
+        found = parse(value)
     except ValueError:
         found = None
     place, _, query = value.partition("?")
     if found is None or "#" in value or "@" in place.partition("://")[2].partition("/")[2] + query:
-        raise ValueError(_SENTINEL_FORM)
+        raise ValueError(form)
     if "password" in parse_qs(query):
-        raise ValueError("must carry its password before the @, as in redis+sentinel://:password@one:26379/name/0")
+        raise ValueError(f"must carry its password before the @, as in {form.partition(',')[0].split()[-1]}")
     return value

@@ -65,15 +65,11 @@ class RedisStateStore:
 
     async def purge(self, *, everything: bool = False) -> int:
         """With ``everything``, remove all and return how many; else 0, for Redis removes by itself."""
+        if not everything:
+            return 0
         removed = 0
-        cursor = 0
-        while everything:
-            cursor, keys = await self._commands.ask("SCAN", cursor, "MATCH", f"{PREFIX}*", "COUNT", 1000)
-            cursor = int(cursor)
-            if keys:
-                removed += await self._commands.ask("UNLINK", *keys)
-            if not cursor:
-                break
+        async for keys in self._commands.scan(f"{PREFIX}*"):
+            removed += sum(await self._commands.ask_all([("UNLINK", key) for key in keys]))
         return removed
 
     async def check(self) -> None:

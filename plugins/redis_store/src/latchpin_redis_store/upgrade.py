@@ -16,7 +16,7 @@ from latchpin.errors import RecordConflict
 from latchpin.model import CollectionSpec, Document, index_time
 
 from latchpin_redis_store.connection import Commands
-from latchpin_redis_store.records import GATEWAYS, RedisRecordStore
+from latchpin_redis_store.records import RedisRecordStore
 
 __all__ = ["move_old_keys"]
 
@@ -62,7 +62,7 @@ async def _move_kept(store: RedisRecordStore, commands: Commands) -> None:
 
 async def _move_tools(store: RedisRecordStore, commands: Commands) -> None:
     documents = store.collection(TOOLS)
-    for gateway in await commands.ask("HKEYS", GATEWAYS):
+    for gateway in await commands.ask("HKEYS", commands.keys.gateways):
         gateway_id = gateway.decode()
         key = f"latchpin:{{{gateway_id}}}:tools"
         pairs = await commands.ask("HGETALL", key)
@@ -117,10 +117,6 @@ async def _put(documents: Collection, document: Document) -> None:
 
 
 async def _keys(commands: Commands, pattern: str) -> AsyncIterator[str]:
-    cursor = 0
-    while True:
-        cursor, keys = await commands.ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+    async for keys in commands.scan(pattern):
         for key in keys:
             yield key.decode()
-        if not int(cursor):
-            return

@@ -1,0 +1,31 @@
+"""Several hosts in one URL, each with its port. Pure."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+__all__ = ["Place", "split_hosts"]
+
+Place: TypeAlias = tuple[str, int]
+"""A server: its host and port."""
+
+
+def split_hosts(text: str, default_port: int) -> tuple[Place, ...]:
+    """Take ``one:6379,[::1]:6380,three`` apart.
+
+    Raises:
+        ValueError: one has no host, or its port is none; the text of the error holds nothing of it.
+    """
+    return tuple(_place(each, default_port) for each in text.split(","))
+
+
+def _place(text: str, default_port: int) -> Place:
+    parts = urlsplit(f"//{text}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("a port in it is no port") from None
+    if not parts.hostname or parts.username is not None:
+        raise ValueError("a server in it has no host")
+    return parts.hostname, port or default_port

@@ -1,0 +1,156 @@
+"""A Valkey cluster of the tests' own: three primaries, each with a replica."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.servers.databases import valkey_binary
+from tests.servers.processes import HOST, Reservation, ServerProcess
+
+PRIMARIES = 3
+SLOTS = 16_384
+DEADLINE = 60
+"""Seconds that it may take to agree on something, on a busy machine."""
+
+
+class Node:
+    """One server of the cluster.
+
+    Attributes:
+        port: its port on 127.0.0.1.
+        bus: the port by which the servers talk to each other.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.port, self.bus = (stack.enter_context(Reservation()).port for _ in range(2))
+        options = ["--port", str(self.port), "--cluster-port", str(self.bus), "--bind", HOST, "--dir", str(folder)]
+        options += ["--cluster-enabled", "yes", "--cluster-config-file", f"{self.port}.conf", "--save", ""]
+        options += ["--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0"]
+        options += ["--dbfilename", f"{self.port}.rdb", "--repl-diskless-sync-delay", "0"]
+        self.process = stack.enter_context(ServerProcess([str(valkey_binary()), *options], cwd=folder))
+        self.process.wait_for_output("Ready to accept connections")
+
+    def ask(self, *words: str | int) -> Any:
+        """Ask one command of this server, whoever has its key."""
+        from redis import Redis  # only the cells that test Redis have it
+
+        with Redis(port=self.port, protocol=2) as client:
+            return client.execute_command(*words)
+
+    @property
+    def id(self) -> str:
+        """What the others call it."""
+        return str(self.ask("CLUSTER", "MYID").decode())
+
+    def facts(self, *words: str) -> dict[str, str]:
+        """Lines of ``name:value``."""
+        told = self.ask(*words)
+        if isinstance(told, dict):
+            return {str(name): str(value) for name, value in told.items()}
+        lines = (line.partition(":") for line in told.decode().splitlines())
+        return {name: value for name, _, value in lines}
+
+
+class ValkeyCluster:
+    """Six servers, of which three have the slots in three equal parts, and the other three copy them.
+
+    Attributes:
+        nodes: the servers, the primaries first, then their replicas in the same order.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        folder = Path(tempfile.mkdtemp(prefix="latchpin-cluster-"))
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            self.nodes = [Node(folder, self._stack) for _ in range(2 * PRIMARIES)]
+            self._join()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """As REDIS_URL takes it, with two of the servers."""
+        return f"redis+cluster://{HOST}:{self.nodes[0].port},{HOST}:{self.nodes[4].port}"
+
+    def close(self) -> None:
+        """Stop all servers and remove their data."""
+        self._stack.close()
+
+    def owners(self) -> dict[range, Node]:
+        """Who has which slots, as the first says that lives."""
+        node = next(each for each in self.nodes if each.process.returncode is None)
+        by_port = {each.port: each for each in self.nodes}
+        return {
+            range(first, last + 1): by_port[primary[1]] for first, last, primary, *_ in node.ask("CLUSTER", "SLOTS")
+        }
+
+    def owner(self, slot: int) -> Node:
+        """The server that has a slot."""
+        return next(node for slots, node in self.owners().items() if slot in slots)
+
+    def primaries(self) -> list[Node]:
+        """Those that have slots now."""
+        return list({node.port: node for node in self.owners().values()}.values())
+
+    def flush(self) -> None:
+        """Empty it."""
+        for node in self.primaries():
+            node.ask("FLUSHALL")
+
+    def begin_to_move(self, slot: int, target: Node) -> None:
+        """Tell both sides; keys that are absent at the source are then looked for at the target."""
+        source = self.owner(slot)
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
+
+    def move(self, slot: int, target: Node) -> None:
+        """Give a slot to another server, key by key, as ``--cluster reshard`` does."""
+        source = self.owner(slot)
+        self.begin_to_move(slot, target)
+        while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 10):
+            source.ask("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
+        for node in (target, source, *self.primaries()):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+
+    def _join(self) -> None:
+        share = SLOTS // PRIMARIES + 1
+        for number, node in enumerate(self.nodes):
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            if number < PRIMARIES:
+                node.ask("CLUSTER", "ADDSLOTSRANGE", number * share, min(SLOTS, (number + 1) * share) - 1)
+            self.nodes[0].ask("CLUSTER", "MEET", HOST, node.port, node.bus)
+        wait_until(lambda: all(node.facts("CLUSTER", "INFO")["cluster_known_nodes"] == "6" for node in self.nodes))
+        for primary, replica in zip(self.nodes[:PRIMARIES], self.nodes[PRIMARIES:], strict=True):
+            name = primary.id
+            wait_until(lambda replica=replica, name=name: _accepted(replica, "CLUSTER", "REPLICATE", name))
+        wait_until(lambda: all(node.facts("CLUSTER", "INFO")["cluster_state"] == "ok" for node in self.nodes))
+        for replica in self.nodes[PRIMARIES:]:
+            wait_until(lambda replica=replica: replica.facts("INFO", "replication").get("master_link_status") == "up")
+        # All of them know all replicas, so that each can say who takes over.
+        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(b"slave") == PRIMARIES for node in self.nodes))
+
+
+def _accepted(node: Node, *words: str) -> bool:
+    from redis.exceptions import ResponseError  # as above
+
+    try:
+        node.ask(*words)
+    except ResponseError:  # it has not heard of that server yet
+        return False
+    return True
+
+
+def wait_until(true: Any) -> None:
+    """Ask again and again until it is so."""
+    end = time.monotonic() + DEADLINE
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError("the cluster does not agree")
+        time.sleep(0.05)
