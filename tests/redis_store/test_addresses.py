@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from latchpin.errors import BackendUnavailable, SettingsError
 from latchpin.settings import load, masked
+from latchpin_redis_store.cluster import Cluster, parse_cluster
 from latchpin_redis_store.settings import RedisSettings
+from latchpin_redis_store.slots import read_slots, slot_of
 from latchpin_testing import MovedClock, samples
 
 from tests.redis_store.test_layout import opened
@@ -84,6 +86,52 @@ def test_good_addresses(url):
 
 
 @pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("redis+cluster://a", Cluster((("a", 6379),), "redis://server/0")),
+        (
+            "rediss+cluster://u:p%40w@a:1,[::1]:2/0?ssl_ca_certs=/ca.pem",
+            Cluster((("a", 1), ("::1", 2)), "rediss://u:p%40w@server/0?ssl_ca_certs=/ca.pem"),
+        ),
+        ("redis://a:6379/0", None),
+    ],
+)
+def test_addresses_of_clusters(url, found):
+    assert parse_cluster(url) == found
+    assert RedisSettings(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("words", "slot"),
+    [
+        (("GET", "foo"), 12182),
+        (("GET", b"123456789"), 0x31C3),
+        (("HGET", "{user1000}.following", "x"), 3443),
+        (("HGET", "foo{}{bar}", "x"), 8363),  # nothing in the first braces: all of it counts
+        (("GET", "foo{{bar}}zap"), 4015),
+        (("EVAL", "return 1", 2, "{latchpin}:a", "{latchpin}:{gw}:b", "x"), 7044),
+        (("INFO", "memory"), None),
+    ],
+)
+def test_slots(words, slot):
+    """The first five as the specification of clusters has them."""
+    assert slot_of(words) == slot
+
+
+def test_an_answer_about_slots():
+    assert list(
+        read_slots([[0, 5, [b"a", 1, b"id"], [b"b", 2]], [6, 9, [b"", 3]], [10, 11, [None, 4]]], ("me", 7))
+    ) == [
+        (range(6), ("a", 1)),
+        (range(6, 10), ("me", 3)),
+        (range(10, 12), ("me", 4)),
+    ]
+    for wrong in ([[1]], [[0, 1, b"x"]], 5, [["a", "b", [b"h", 1]]]):
+        with pytest.raises(ValueError, match="CLUSTER SLOTS"):
+            list(read_slots(wrong, ("me", 7)))
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "localhost:6379",
@@ -112,6 +160,15 @@ def test_good_addresses(url):
         "redis+sentinel://a:26379/n?password=s3cr3t",
         "redis+sentinel://u:p#s3cr3t@a:26379/n",
         "redis+sentinel://a@b:26379,u:s3cr3t@c:26379/n/x@y",
+        # Clusters.
+        "redis+cluster://",
+        "redis+cluster://a:6379,",
+        "redis+cluster://:s3cr3t@a:6379/1",
+        "redis+cluster://:s3cr3t@a:port",
+        "redis+cluster://u:12/s3cr3t@a:6379",
+        "redis+cluster://a:6379?password=s3cr3t",
+        "redis+cluster://a:6379#s3cr3t",
+        "redis+cluster://a:6379,u:s3cr3t@b:6379/0?x@y",
     ],
 )
 def test_bad_addresses_are_refused_without_repeating_the_password(url, monkeypatch):

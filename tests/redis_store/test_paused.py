@@ -118,6 +118,7 @@ HARMLESS = {
     "CLUSTER", "ASKING", "GET", "HGET", "HVALS", "HKEYS", "HMGET", "HGETALL", "SCAN", "TIME", "INFO", "WAIT",
     "ZCOUNT", "ZCARD", "ZRANGEBYSCORE", "ZLEXCOUNT", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "LRANGE", "PEXPIRE",
     "SET",  # the probe's, and the name of the data, which whoever comes first gives
+    "EXISTS", "ZRANGE", "HSETNX", "ZADD",  # of what one server kept: what stands already is left as it is
     "UNLINK", "ZREM",  # of what is over, or was asked to be thrown away as a whole
 }  # fmt: skip
 """What may be carried out late."""

@@ -19,12 +19,14 @@ DEADLINE = 60
 
 
 class Node:
-    """One server of the cluster.
+    """One server of the cluster. ``kill`` and ``start`` keep its ports, and what it knows of the others.
 
     Attributes:
         port: its port on 127.0.0.1.
         bus: the port by which the servers talk to each other.
     """
+
+    process: ServerProcess
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.port, self.bus = (stack.enter_context(Reservation()).port for _ in range(2))
@@ -32,8 +34,17 @@ class Node:
         options += ["--cluster-enabled", "yes", "--cluster-config-file", f"{self.port}.conf", "--save", ""]
         options += ["--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0"]
         options += ["--dbfilename", f"{self.port}.rdb", "--repl-diskless-sync-delay", "0"]
-        self.process = stack.enter_context(ServerProcess([str(valkey_binary()), *options], cwd=folder))
+        self._command, self._folder, self._stack = [str(valkey_binary()), *options], folder, stack
+        self.start()
+
+    def start(self) -> None:
+        """Start it; one that was killed joins again, and copies from whoever took over."""
+        self.process = self._stack.enter_context(ServerProcess(self._command, cwd=self._folder))
         self.process.wait_for_output("Ready to accept connections")
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
 
     def ask(self, *words: str | int) -> Any:
         """Ask one command of this server, whoever has its key."""
@@ -95,6 +106,13 @@ class ValkeyCluster:
         """The server that has a slot."""
         return next(node for slots, node in self.owners().items() if slot in slots)
 
+    def lose(self, slot: int) -> Node:
+        """Kill the server that has a slot, and return when another one has it; give the one killed."""
+        victim = self.owner(slot)
+        victim.kill()
+        wait_until(lambda: self.owner(slot) is not victim)
+        return victim
+
     def primaries(self) -> list[Node]:
         """Those that have slots now."""
         return list({node.port: node for node in self.owners().values()}.values())
@@ -133,8 +151,12 @@ class ValkeyCluster:
         wait_until(lambda: all(node.facts("CLUSTER", "INFO")["cluster_state"] == "ok" for node in self.nodes))
         for replica in self.nodes[PRIMARIES:]:
             wait_until(lambda replica=replica: replica.facts("INFO", "replication").get("master_link_status") == "up")
-        # All of them know all replicas, so that each can say who takes over.
-        wait_until(lambda: all(node.ask("CLUSTER", "NODES").count(b"slave") == PRIMARIES for node in self.nodes))
+        wait_until(lambda: all(_knows_all(node) for node in self.nodes))
+
+
+def _knows_all(node: Node) -> bool:
+    """Whether it names a replica of each primary, so that it can say who takes over."""
+    return all(len(each) > PRIMARIES for each in node.ask("CLUSTER", "SLOTS"))
 
 
 def _accepted(node: Node, *words: str) -> bool:

@@ -1,4 +1,4 @@
-"""Programs that a machine may lack: Chromium, MariaDB, Node and its packages.
+"""Programs that a machine may lack: Chromium, MariaDB, PgBouncer, Node and its packages.
 
     python -m tests.servers.programs chromium RESULT -- pytest tests/browser
 
@@ -41,6 +41,11 @@ def find_mariadb() -> str | None:
     return found[0] if all(found) else None
 
 
+def find_pgbouncer() -> str | None:
+    """The path of PgBouncer, or None."""
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path=_SYSTEM_FOLDERS)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program that some tests need.
@@ -48,7 +53,7 @@ class Program:
     Attributes:
         label: what people call it.
         find: its path, or None.
-        packages: Debian's packages that bring it. None of them may start a service.
+        packages: Debian's packages that bring it. None of them may start a service; see ``_apt_get``.
     """
 
     label: str
@@ -60,6 +65,7 @@ PROGRAMS = {
     "chromium": Program("Chromium", find_chromium, ("chromium",)),
     # Not mariadb-server: that one makes a database in /var and starts a service. Its parts have the programs alone.
     "mariadb": Program("MariaDB server (mariadbd)", find_mariadb, ("mariadb-server-core", "mariadb-client-core")),
+    "pgbouncer": Program("PgBouncer", find_pgbouncer, ("pgbouncer",)),
 }
 
 
@@ -91,11 +97,14 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _apt_get(*arguments: str) -> int:
-    """Run it without a question; somebody else's work with dpkg is waited for."""
+    """Run it without a question; somebody else's work with dpkg is waited for.
+
+    Debian starts services that belong to a run level: there is none of these.
+    """
     _say("apt-get " + " ".join(arguments))
     return subprocess.run(
         ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments],
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         check=False,

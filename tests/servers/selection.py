@@ -123,7 +123,21 @@ OPTIONAL = frozenset(
 """What a test file may import at its top although not every cell has it installed."""
 
 SEPARATE = frozenset(
-    {"api", "bare", "browser", "conformance", "deploy", "docs", "kms", "mariadb", "node", "packaging", "workspace"}
+    {
+        "api",
+        "bare",
+        "browser",
+        "conformance",
+        "deploy",
+        "docs",
+        "failover",
+        "kms",
+        "mariadb",
+        "node",
+        "packaging",
+        "pgbouncer",
+        "workspace",
+    }
 )
 """Folders of tests that run only when they are named on the command line: each has an environment of its own."""
 

@@ -20,6 +20,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from latchpin_redis_store.client import open_client
+from latchpin_redis_store.cluster import CLUSTER_SCHEMES, parse_cluster
+from latchpin_redis_store.cluster_checks import check_cluster
 from latchpin_redis_store.eviction import KEEP_REMEDY
 from latchpin_redis_store.sentinel import SCHEMES
 from latchpin_redis_store.settings import RedisSettings
@@ -47,9 +49,14 @@ async def check_redis(context: CheckContext) -> Sequence[Finding]:
     settings = context.load(RedisSettings)
     try:
         patience = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-        async with open_client(settings, **patience) as client:
-            findings = await _look(client, context)
-    except (RedisError, OSError) as exc:
+        cluster = parse_cluster(settings.redis_url)
+        if cluster is not None:
+            waits = settings.redis_wait_replicas
+            findings = await check_cluster(cluster, waits, lambda client: _look(client, context), **patience)
+        else:
+            async with open_client(settings, **patience) as client:
+                findings = [*await _look(client, context), *await _one_of_several(client)]
+    except (RedisError, OSError, ValueError) as exc:
         reason = " ".join(str(exc).split())[:300] or type(exc).__name__
         findings = [
             Finding(
@@ -79,14 +86,34 @@ async def _look(client: Redis, context: CheckContext) -> list[Finding]:
 
 def _failover(settings: RedisSettings) -> list[Finding]:
     """Whether a write that was confirmed may be forgotten when a replica takes over."""
-    if urlsplit(settings.redis_url).scheme not in SCHEMES or settings.redis_wait_replicas:
+    scheme = urlsplit(settings.redis_url).scheme
+    if scheme not in {*SCHEMES, *CLUSTER_SCHEMES} or settings.redis_wait_replicas:
         return []
     return [
         Finding(
             Severity.WARNING,
             "A failover may forget what was just written",
             "Replicas copy a moment later: a renewed token or a used state may come back as it was before.",
-            "Set REDIS_WAIT_REPLICAS to 1. Then have two replicas or more: one must be left after a failover.",
+            "Set REDIS_WAIT_REPLICAS to 1. Then each primary needs two replicas: one must be left after a failover.",
+        )
+    ]
+
+
+async def _one_of_several(client: Redis) -> list[Finding]:
+    """A cluster's server that is asked as if it were alone: it refuses what lies on the others."""
+    try:
+        alone = not (await client.info("cluster")).get("cluster_enabled")
+    except NoPermissionError:
+        return []
+    if alone:
+        return []
+    return [
+        Finding(
+            Severity.FAILURE,
+            "REDIS_URL leads to one server of a cluster",
+            "It refuses what lies on the other servers.",
+            "Begin REDIS_URL with redis+cluster://, or rediss+cluster:// for TLS.",
+            cause=BackendUnavailable.code,
         )
     ]
 
@@ -234,7 +261,7 @@ def _there(command: str, url: str) -> str:
 def _server(parts: SplitResult) -> str:
     if parts.scheme == "unix":
         return f" -s {quote(unquote(parts.path))}"
-    if parts.scheme in SCHEMES:
-        return f" -h <primary>{' --tls' if SCHEMES[parts.scheme] == 'rediss' else ''}"
+    if parts.scheme in SCHEMES or parts.scheme in CLUSTER_SCHEMES:
+        return f" -h <primary>{' --tls' if parts.scheme.startswith('rediss') else ''}"
     tls = " --tls" if parts.scheme == "rediss" else ""
     return f" -h {quote(parts.hostname or 'localhost')} -p {parts.port or 6379}{tls}"

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latchpin.errors import BackendUnavailable
 from latchpin.sdk.stores import store_deadline
 from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -35,8 +34,8 @@ MOST_MOVES = 8
 """Redirections of one command; a cluster at odds with itself sends it in a circle."""
 
 DOWN_REMEDY = (
-    "See which of its servers is away: redis-cli --cluster check HOST:PORT. It serves again when a replica takes over, "
-    "or that server comes back."
+    "See what it lacks: redis-cli --cluster check HOST:PORT. It serves again when a replica took over, that server is "
+    "back, or the slots have moved."
 )
 ADDRESS_REMEDY = (
     "Set cluster-announce-ip (or -hostname) and cluster-announce-port of that server to what the gateway reaches, or "
@@ -72,6 +71,7 @@ class ClusterCommands(Commands):
         replicas: how many must have what a script wrote before its caller is told.
     """
 
+    kind = "Redis Cluster"
     keys = CLUSTERED
 
     def __init__(self, cluster: Cluster, shown_url: str, *, replicas: int = 0) -> None:
@@ -153,13 +153,15 @@ class ClusterCommands(Commands):
             self._looking.cancel()
         await asyncio.gather(*(server.leave() for server in self._servers.values()), *self._leaving)
 
-    def _unavailable(self, exc: Exception) -> BackendUnavailable:
-        error = BackendUnavailable(f"Redis Cluster at {self._shown_url}: {reason_of(exc)}")
+    def remedy_for(self, exc: Exception) -> str:
+        """What an operator can do about an error."""
         if isinstance(exc, ClusterDownError | TryAgainError):
-            error.operator_remedy = DOWN_REMEDY
-        elif isinstance(exc, Unreached):
-            error.operator_remedy = ADDRESS_REMEDY
-        return error
+            return DOWN_REMEDY
+        if isinstance(exc, Unreached):
+            return ADDRESS_REMEDY
+        if "cluster support disabled" in str(exc):
+            return "Begin REDIS_URL with redis://, or rediss:// for TLS: this server is no part of a cluster."
+        return super().remedy_for(exc)
 
     # -- who has what ---------------------------------------------------------------------------------
 

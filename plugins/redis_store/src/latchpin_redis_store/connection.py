@@ -100,6 +100,7 @@ class Commands(ABC):
         shown_url: REDIS_URL with its password masked, for error texts.
     """
 
+    kind: ClassVar[str] = "Redis"
     keys: ClassVar[Keys] = PLAIN
     """What the records' keys are called there."""
 
@@ -184,10 +185,15 @@ class Commands(ABC):
                 if not cursor:
                     break
 
-    def _unavailable(self, exc: Exception) -> BackendUnavailable:
-        error = BackendUnavailable(f"Redis at {self._shown_url}: {reason_of(exc)}")
+    def remedy_for(self, exc: Exception) -> str:
+        """What an operator can do about an error."""
         if isinstance(exc, MovedError):
-            error.operator_remedy = "Begin REDIS_URL with redis+cluster://, or rediss+cluster:// for TLS."
+            return "Begin REDIS_URL with redis+cluster://, or rediss+cluster:// for TLS."
+        return "Start Redis, or correct REDIS_URL."
+
+    def _unavailable(self, exc: Exception) -> BackendUnavailable:
+        error = BackendUnavailable(f"{self.kind} at {self._shown_url}: {reason_of(exc)}")
+        error.operator_remedy = self.remedy_for(exc)
         return error
 
 

@@ -60,7 +60,7 @@ async def _reach(commands: Commands, settings: RedisSettings) -> None:
         except (RedisError, OSError) as exc:
             if attempt == tries:
                 reason = f"{reason_of(exc)} ({tries} {'try' if tries == 1 else 'tries'})"
-                raise _unreachable(settings, reason, "Start Redis, or correct REDIS_URL.") from exc
+                raise _unreachable(settings, reason, commands.remedy_for(exc)) from exc
             logger.warning("Redis at %s: %s; trying again", mask(settings.redis_url), reason_of(exc))
             await asyncio.sleep(settings.redis_retry_interval_ms / 1000)
         else:

@@ -27,13 +27,15 @@ async def _open_states(settings: RedisSettings, context: Context) -> AsyncIterat
 
 @asynccontextmanager
 async def _open_records(settings: RedisSettings, context: Context) -> AsyncIterator[RecordStore]:
-    from latchpin_redis_store.opening import open_commands  # noqa: PLC0415  redis loads only when it is selected
+    from latchpin_redis_store.gathering import gather_records  # noqa: PLC0415  redis loads only when it is selected
+    from latchpin_redis_store.opening import open_commands  # noqa: PLC0415  the same
     from latchpin_redis_store.records import RedisRecordStore  # noqa: PLC0415  the same
     from latchpin_redis_store.upgrade import move_old_keys  # noqa: PLC0415  the same
 
     commands = await context.shared("redis", lambda: open_commands(settings))
     store = RedisRecordStore(commands, clock=context.clock, instance_id=context.instance_id)
     if not context.diagnostic:
+        await gather_records(commands)
         await move_old_keys(store, commands)
     yield store
 

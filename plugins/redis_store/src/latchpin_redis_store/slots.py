@@ -49,5 +49,5 @@ def read_slots(reply: Sequence[Any], asked: Place) -> Iterator[tuple[range, Plac
         for first, last, primary, *_ in reply:
             host = (primary[0] or b"").decode()
             yield range(first, last + 1), (asked[0] if host in {"", "?"} else host, int(primary[1]))
-    except (TypeError, IndexError, AttributeError, UnicodeError) as exc:
+    except (TypeError, ValueError, IndexError, AttributeError) as exc:
         raise ValueError("the answer to CLUSTER SLOTS cannot be read") from exc
