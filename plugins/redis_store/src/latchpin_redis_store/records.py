@@ -262,9 +262,11 @@ class RedisClients:
 
     async def replace(self, client: RegisteredClient, *, replacing: RegisteredClient) -> None:
         """Write ``client`` over ``replacing``; see ``ReplacingClients``."""
-        text = await self._ask("HGET", CLIENTS, replacing.id)
+        text = await self._ask("HGET", self._keys.clients, replacing.id)
         same = text is not None and _clients.load(text) == replacing
-        if not same or not await self._run(SWAP, [CLIENTS], client.id, text, _clients.dump(client, client.id, 1)):
+        if not same or not await self._run(
+            SWAP, [self._keys.clients], client.id, text, _clients.dump(client, client.id, 1)
+        ):
             raise RecordConflict("the client was changed or deleted meanwhile")
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the contract's name
