@@ -128,6 +128,7 @@ SEPARATE = frozenset(
         "bare",
         "browser",
         "conformance",
+        "contextforge",
         "deploy",
         "docs",
         "failover",

@@ -115,15 +115,17 @@ class GatewayRegistry:
 
     # -- writing ------------------------------------------------------------------------------------------
 
-    def draft(self, body: GatewayBody, caller: Caller) -> Gateway:
+    def draft(self, body: GatewayBody, caller: Caller, *, id: str | None = None) -> Gateway:  # noqa: A002  the row's id
         """Build the gateway that ``create`` would keep.
+
+        ``id``: the one that it has elsewhere, 32 hexadecimal digits; None makes one.
 
         Raises:
             Forbidden: the caller is no administrator.
             InvalidRequest: the body does not hold.
         """
         _check_admin(caller)
-        return build_gateway(body, rules=self._rules, id=self._new_id(), now=self._clock(), cipher=self._cipher)
+        return build_gateway(body, rules=self._rules, id=id or self._new_id(), now=self._clock(), cipher=self._cipher)
 
     async def create(self, body: GatewayBody, caller: Caller) -> Gateway:
         """Create a gateway.

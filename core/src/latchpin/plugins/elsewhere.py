@@ -81,6 +81,7 @@ ELSEWHERE: Mapping[str, Brings] = {
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),
+    "latchpin-adopt-contextforge": Brings(commands=("adopt",)),
     "latchpin-demo": Brings(commands=("demo",)),
     "latchpin-admin-cli": Brings(commands=("gateways", "config", "states", "break-glass")),
     "latchpin-doctor": Brings(commands=("doctor",), paths=r"/admin/doctor|/admin/gateways/[^/]+/test"),

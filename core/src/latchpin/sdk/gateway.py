@@ -54,6 +54,9 @@ else, and ``require_grant`` insists that its grant is offered. ``open_configured
 entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway,
 ``is_id`` whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at
 one gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
+
+What another gateway has kept can be taken over: ``build_token`` seals tokens, and ``seal_client`` a registered client,
+into the records that ``services.records`` keeps. ``API_KEY`` is the ``token_type`` of a key.
 """
 
 from typing import TYPE_CHECKING
@@ -63,7 +66,7 @@ from latchpin.lazily import finder
 if TYPE_CHECKING:
     from latchpin.application import Application
     from latchpin.clients.options import RegistrationOptions
-    from latchpin.clients.secrets import open_configured_secret, open_registered_secret
+    from latchpin.clients.secrets import open_configured_secret, open_registered_secret, seal_client
     from latchpin.gateways.access import Access, AccessCache
     from latchpin.gateways.api_keys import KeptKey
     from latchpin.gateways.body import AllowedUsers, GatewayBody
@@ -85,9 +88,11 @@ if TYPE_CHECKING:
     from latchpin.tokens.accounts import parse_label
     from latchpin.tokens.client_grant import needs_browser, require_grant, subject_of
     from latchpin.tokens.endpoint import Revocation
+    from latchpin.tokens.sealing import API_KEY, build_token
     from latchpin.tokens.service import UsableToken
 
 __all__ = [
+    "API_KEY",
     "DIRECTORY",
     "LONGEST_LABEL",
     "MOST_ACCOUNTS",
@@ -110,6 +115,7 @@ __all__ = [
     "TokenStatus",
     "UsableToken",
     "Watched",
+    "build_token",
     "describe_gateway",
     "is_id",
     "may_use",
@@ -123,6 +129,7 @@ __all__ = [
     "parse_gateway_body",
     "parse_label",
     "require_grant",
+    "seal_client",
     "sign_out",
     "subject_of",
 ]
@@ -132,7 +139,11 @@ __getattr__ = finder(
     {
         "latchpin.application": ("Application",),
         "latchpin.clients.options": ("RegistrationOptions",),
-        "latchpin.clients.secrets": ("open_configured_secret", "open_registered_secret"),
+        "latchpin.clients.secrets": (
+            "open_configured_secret",
+            "open_registered_secret",
+            "seal_client",
+        ),
         "latchpin.gateways.access": ("Access", "AccessCache"),
         "latchpin.gateways.api_keys": ("KeptKey",),
         "latchpin.gateways.body": ("AllowedUsers", "GatewayBody"),
@@ -154,6 +165,7 @@ __getattr__ = finder(
         "latchpin.tokens.accounts": ("parse_label",),
         "latchpin.tokens.client_grant": ("needs_browser", "require_grant", "subject_of"),
         "latchpin.tokens.endpoint": ("Revocation",),
+        "latchpin.tokens.sealing": ("API_KEY", "build_token"),
         "latchpin.tokens.service": ("UsableToken",),
     },
 )
