@@ -22,7 +22,7 @@ from pathlib import Path
 from latchpin.errors import BackendUnavailable
 from latchpin.model import StateKey
 from latchpin.oauth.state import StatePayload, build_state
-from latchpin_flows.records import FLOWS, FlowRecords
+from latchpin_flows.records import FlowRecords
 from latchpin_flows.steps import FlowStep
 from latchpin_testing import samples
 from latchpin_testing.sealing import SuiteSigner
@@ -81,7 +81,7 @@ async def tokens(opened: Opened) -> tuple[One, One]:
 
 async def flows(opened: Opened) -> tuple[One, One]:
     """The history of flows, as many written at once as come at once."""
-    records = FlowRecords(opened.records.collection(FLOWS))
+    records = FlowRecords(opened.records.collection)
 
     async def write(flow: list[FlowStep]) -> None:
         await records.append(flow, life=LIFE)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from latchpin_flows.records import FLOWS, FlowRecords
+from latchpin_flows.records import FlowRecords
 from latchpin_testing import SuiteContext
 
 from tests.records.stores import sample_flow
@@ -31,7 +31,7 @@ async def flows(backend: GatewayBackend):
 
     settings = SqlSettings(database_url=backend.environment["DATABASE_URL"])
     async with SuiteContext() as context, plugin.latchpin_record_store().open(settings, context) as records:
-        yield FlowRecords(records.collection(FLOWS))
+        yield FlowRecords(records.collection)
 
 
 @pytest.fixture

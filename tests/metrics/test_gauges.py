@@ -29,7 +29,7 @@ class Flows:
     """A gateway of which there is no more than the history of flows needs."""
 
     def __init__(self, store: MemoryRecordStore, clock: MovedClock) -> None:
-        records = FlowRecords(store.collection(FLOWS))
+        records = FlowRecords(store.collection)
         self.inspector = FlowInspector(records, FlowHistory(records, life=HOUR), clock)
         self.append = partial(records.append, life=HOUR)
         self.services = SimpleNamespace(

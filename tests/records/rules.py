@@ -268,6 +268,46 @@ class FlowRules(OpenedPieces):
         same(len(seen), MOST_STEPS, "a flow keeps so many steps and no more")
         same(seen[0], first, "a flow keeps its first steps")
 
+    async def test_flow_that_has_only_begun(self, store: Pieces, clock: MovedClock) -> None:
+        """It is on a sheet with others, and looks like any other flow to every process."""
+        flows = [sample_flow(clock())[:3] for _ in range(3)]
+        await store.flows.append([step for flow in flows for step in flow], life=LIFE)
+        await gives(store.flow_documents.count(), 0, "what has only begun takes no document of its own")
+        await gives(store.flows_elsewhere.count_pending(clock()), 3, "other processes count it as under way")
+        await gives(store.flows.count_pending(flows[0][-1].at + SECOND), 0, "it is counted by its last step")
+        await gives(store.flow_documents.count(), 0, "counting writes nothing")
+        found = await store.flows_elsewhere.list(FlowQuery(outcome="pending"), limit=9)
+        expected = sorted(map(summarize, flows), key=lambda flow: flow.flow_id, reverse=True)
+        same(found, expected, "other processes list it")
+        await gives(store.flow_documents.count(), 3, "whoever looks gives it its document")
+        await gives(store.flows.count_pending(clock()), 3, "it is counted once")
+        await gives(store.flows.get(flows[0][0].flow_id), tuple(flows[0]), "its steps come back exactly as they were")
+
+    async def test_flow_that_goes_on(self, store: Pieces, clock: MovedClock) -> None:
+        """In the process that began it, in another, before and after somebody looked."""
+        for looked in (False, True):
+            for goes_on in (store.flows, store.flows_elsewhere):
+                steps = sample_flow(clock())
+                await store.flows.append(steps[:2], life=LIFE)
+                await store.flows.append(steps[2:3], life=LIFE)
+                if looked:
+                    await store.flows_elsewhere.ids(steps[0].flow_id, limit=1)
+                await goes_on.append(steps[3:], life=LIFE)
+                await gives(store.flows.count_pending(clock()), 0, "a flow that has ended is not under way")
+                await gives(store.flows.get(steps[0].flow_id), tuple(steps), "a flow that goes on keeps its beginning")
+                await gives(store.flows.list(EVERY, limit=1), [summarize(steps)], "it is listed whole")
+                clock.advance(timedelta(minutes=1))
+
+    async def test_flow_that_never_goes_on(self, store: Pieces, clock: MovedClock, advance: Advance) -> None:
+        """It gets its document when it is late, and is kept as long as any other."""
+        old, young = sample_flow(clock())[:3], sample_flow(clock() + timedelta(minutes=20))[:3]
+        for steps in (old, young):
+            await store.flows.append(steps, life=LIFE)
+        await store.flows_elsewhere.settle(before=clock() + timedelta(minutes=10))
+        await gives(store.flow_documents.count(), 1, "what is late gets its document, and nothing else")
+        await advance(LIFE + 3 * SECOND)
+        await gives(store.flows.list(EVERY, limit=9), [summarize(young)], "it is gone a life after its last step")
+
     async def test_flow_outlives_its_gateway(self, store: Pieces, clock: MovedClock) -> None:
         """It may be why the gateway was deleted."""
         gateway = samples.gateway(clock())

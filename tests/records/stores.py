@@ -80,7 +80,9 @@ class Pieces:
         self.purge = store.purge
         self.kept = KeyValues(store)
         self.tools = ToolRecords(store, clock)
-        self.flows = FlowRecords(store.collection(FLOWS))
+        self.flows = FlowRecords(store.collection)
+        self.flows_elsewhere = FlowRecords(store.collection)
+        self.flow_documents = store.collection(FLOWS)
         self.audit = AuditRecords(store.collection(AUDIT))
         self.documents = store.collection(AUDIT)
 
@@ -167,7 +169,7 @@ async def append_all(store: RecordStore, parts: Sequence[Sequence[FlowStep]], me
     for begin in range(0, len(parts), 5):
         meet()
         steps = [step for part in parts[begin : begin + 5] for step in part]
-        await FlowRecords(store.collection(FLOWS)).append(steps, life=timedelta(hours=24))
+        await FlowRecords(store.collection).append(steps, life=timedelta(hours=24))
 
 
 async def record_often(store: RecordStore, name: str, meet: Meet) -> None:

@@ -15,7 +15,7 @@ from latchpin.sdk.gateway import is_id
 from latchpin.sdk.settings import load
 
 from latchpin_flows.history import FlowHistory
-from latchpin_flows.records import FLOWS, FlowRecords
+from latchpin_flows.records import FlowRecords
 from latchpin_flows.settings import FlowSettings
 from latchpin_flows.steps import FlowStep
 from latchpin_flows.summaries import FlowQuery, FlowSummary, summarize
@@ -30,7 +30,7 @@ async def open_inspector(context: Context) -> FlowInspector:
 
 @asynccontextmanager
 async def _open(context: Context) -> AsyncIterator[FlowInspector]:
-    records = FlowRecords(context.collection(FLOWS))
+    records = FlowRecords(context.collection)
     inspector = FlowInspector(records, FlowHistory(records, life=load(FlowSettings).life), context.clock)
     try:
         yield inspector

@@ -45,7 +45,9 @@ async def _open_purging(
 
     async def turn(application: Application) -> None:
         inspector = await open_inspector(application.services.context)
-        await inspector.records.purge(before=application.services.clock() - settings.life, most=MOST_FLOWS)
+        services, now = application.services, application.services.clock()
+        await inspector.records.settle(before=now - timedelta(seconds=services.settings.state_ttl_seconds))
+        await inspector.records.purge(before=now - settings.life, most=MOST_FLOWS)
 
     yield Every(INTERVAL_SECONDS, turn)
 
@@ -81,7 +83,7 @@ def latchpin_event_listeners() -> Sequence[latchpin.Backend[FlowSettings, EventL
 
 @latchpin.hookimpl
 def latchpin_background_tasks() -> Sequence[latchpin.Backend[FlowSettings, BackgroundTask[Application]]]:
-    """Remove flows that are too old."""
+    """Remove flows that are too old, and give those that will not go on a document of their own."""
     from latchpin_flows.settings import FlowSettings  # noqa: PLC0415  loaded when asked for
 
     return [latchpin.Backend("flows-purge", "removing old flows", FlowSettings, _open_purging)]

@@ -1,18 +1,24 @@
-"""The history of flows: a document for each flow, with its steps, found by its user, gateway, cause and last step."""
+"""The history of flows: a document for each flow, with its steps, found by its user, gateway, cause and last step.
+
+What has only begun is on a sheet with others at first. It gets its document when it goes on, when somebody looks, or
+when it is late.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import builtins
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from latchpin.contracts import Collection
 from latchpin.errors import BackendUnavailable
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
 from latchpin.sdk.stores import put_all
 
+from latchpin_flows.sheets import SHEETS, FlowSheets, has_only_begun
 from latchpin_flows.steps import MOST_STEPS, FlowStep, dump_step, in_order, parse_steps
 from latchpin_flows.summaries import FlowQuery, FlowSummary, summarize
 
@@ -25,8 +31,11 @@ _ATTEMPTS = 20
 _LONGEST_USER = 600
 """Bytes; an address of 254 characters may have more than a thousand."""
 _MOST_OPEN = 2_000
-"""Flows under way that this process remembers as it wrote them: some 4 MB."""
+"""Flows under way that this process remembers as it wrote them, and as many of which it wrote the beginning: some 4 MB
+each."""
 _PAGE = 100
+
+_ValueT = TypeVar("_ValueT")
 _PURGED_AT_ONCE = 10_000
 
 
@@ -36,9 +45,11 @@ class FlowRecords:
     A deleted gateway's flows stay until they are purged: they may be why it was deleted.
     """
 
-    def __init__(self, documents: Collection) -> None:
-        self._documents = documents
+    def __init__(self, collection: Callable[[CollectionSpec], Collection]) -> None:
+        self._documents = collection(FLOWS)
+        self._sheets = FlowSheets(collection(SHEETS))
         self._open: dict[str, Document] = {}
+        self._begun: dict[str, Sequence[FlowStep]] = {}
 
     async def append(self, steps: Sequence[FlowStep], *, life: timedelta) -> None:
         """Keep ``steps`` of any number of flows, each under its ``flow_id``, in whatever order they come.
@@ -52,26 +63,53 @@ class FlowRecords:
         flows: dict[str, builtins.list[FlowStep]] = {}
         for step in steps:
             flows.setdefault(step.flow_id, []).append(step)
-        held: dict[str, Document | None] = {flow_id: self._open.get(flow_id) for flow_id in flows}
+        begun = {each: more for each, more in flows.items() if each not in self._open and has_only_begun(more)}
+        for flow_id, more in begun.items():
+            del flows[flow_id]
+            _put_last(self._begun, flow_id, [*self._begun.get(flow_id, ()), *more])
+        whole = {flow_id: [*self._begun.get(flow_id, ()), *more] for flow_id, more in flows.items()}
+        if begun:
+            await self._sheets.put(begun, life=life)
+        await self._write(whole, {flow_id: self._open.get(flow_id) for flow_id in whole}, life)
+        for flow_id in whole:
+            self._begun.pop(flow_id, None)
+
+    async def _write(
+        self, flows: Mapping[str, Sequence[FlowStep]], held: Mapping[str, Document | None], life: timedelta
+    ) -> None:
+        """Write documents, over those that are ``held``."""
         for _ in range(_ATTEMPTS):
+            if not flows:
+                return
             extended = (_extended(held[flow_id], flow_id, more, life) for flow_id, more in flows.items())
             changed = [document for document in extended if document is not None]
             stored = await put_all(self._documents, changed) if changed else ()
             for document in filter(None, stored):
                 self._remember(document)
             flows = {old.id: flows[old.id] for old, new in zip(changed, stored, strict=True) if new is None}
-            if not flows:
-                return
             held = dict(zip(flows, await asyncio.gather(*map(self._documents.get, flows)), strict=True))
         raise BackendUnavailable("the history of flows is written by others all the time")
 
+    async def settle(self, *, before: datetime | None = None) -> None:
+        """Give each flow that is on a sheet its document; where ``before`` is given, those on older sheets only.
+
+        Raises:
+            BackendUnavailable: some may have it.
+        """
+        async for sheet in self._sheets.scan(before=before):
+            held = await asyncio.gather(*map(self._documents.get, sheet.flows))
+            await self._write(sheet.flows, dict(zip(sheet.flows, held, strict=True)), sheet.life)
+            await self._sheets.delete(sheet)
+
     async def get(self, flow_id: str) -> tuple[FlowStep, ...]:
         """One flow's steps as they happened; empty if there are none."""
+        await self.settle()
         held = await self._documents.get(flow_id)
         return () if held is None else tuple(in_order(_steps(held)))
 
     async def ids(self, prefix: str, *, limit: int) -> builtins.list[str]:
         """At most ``limit`` ids that begin with ``prefix``, which is not empty."""
+        await self.settle()
         return [held.id for held in await self._documents.scan(ID_INDEX, Span.prefix(prefix), limit=limit)]
 
     async def purge(self, *, before: datetime, most: int) -> int:
@@ -90,6 +128,7 @@ class FlowRecords:
 
         Of several at one moment the one with the largest id comes first.
         """
+        await self.settle()
         found: builtins.list[FlowSummary] = []
         async for flow in self._newest(query, min(limit, _PAGE)):
             if query.matches(flow):
@@ -100,7 +139,11 @@ class FlowRecords:
 
     async def count_pending(self, since: datetime) -> int:
         """How many flows are under way whose last step is not before ``since``."""
-        return await self._documents.count("pending", Span(index_time(since)))
+        on_sheets = set[str]()
+        async for sheet in self._sheets.scan():
+            on_sheets |= {each for each, steps in sheet.flows.items() if steps[-1].at >= since}
+        held = await asyncio.gather(*map(self._documents.get, on_sheets))
+        return held.count(None) + await self._documents.count("pending", Span(index_time(since)))
 
     async def _newest(self, query: FlowQuery, page_size: int) -> AsyncIterator[FlowSummary]:
         index, begin = _index_of(query)
@@ -115,9 +158,15 @@ class FlowRecords:
         """Its next steps are written without a look, while it goes on here."""
         self._open.pop(document.id, None)
         if "pending" in document.fields:
-            while len(self._open) >= _MOST_OPEN:
-                del self._open[next(iter(self._open))]
-            self._open[document.id] = document
+            _put_last(self._open, document.id, document)
+
+
+def _put_last(held: dict[str, _ValueT], flow_id: str, value: _ValueT) -> None:
+    """Hold it as the newest; of too many the oldest goes."""
+    held.pop(flow_id, None)
+    while len(held) >= _MOST_OPEN:
+        del held[next(iter(held))]
+    held[flow_id] = value
 
 
 def _index_of(query: FlowQuery) -> tuple[str, str]:

@@ -1,0 +1,91 @@
+"""Flows that have only begun, many on one sheet: what a batch of authorizations leaves, written as one document.
+
+A document for each, and the rows that it is found by, would be most of what an authorization costs a database. Most
+flows go on before anybody looks, and are then written once and whole.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchpin.contracts import Collection
+from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
+
+from latchpin_flows.steps import FlowStep, dump_step, parse_steps
+
+__all__ = ["SHEETS", "FlowSheets", "Sheet", "has_only_begun"]
+
+SHEETS = CollectionSpec("core_flow_sheets", disposable=True)
+
+_PAGE = 20
+_BEGINNING = frozenset({"begun", "stored", "redirected"})
+
+
+def has_only_begun(steps: Sequence[FlowStep]) -> bool:
+    """Whether all of ``steps`` are those of an authorization that was begun well."""
+    return all(step.step in _BEGINNING for step in steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sheet.
+
+    Attributes:
+        id: begins with the time of its newest step.
+        flows: the steps on it, by their flow.
+        life: how long a flow is kept after its last step.
+    """
+
+    id: str
+    flows: Mapping[str, Sequence[FlowStep]]
+    life: timedelta
+
+
+class FlowSheets:
+    """Keeps sheets until they are taken apart."""
+
+    def __init__(self, documents: Collection) -> None:
+        self._documents = documents
+
+    async def put(self, flows: Mapping[str, Sequence[FlowStep]], *, life: timedelta) -> None:
+        """Write one sheet."""
+        newest = max(step.at for steps in flows.values() for step in steps)
+        held = {
+            flow_id: {
+                "gateway_id": steps[0].gateway_id,
+                "app_user_email": steps[0].app_user_email,
+                "steps": [dump_step(step) for step in steps],
+            }
+            for flow_id, steps in flows.items()
+        }
+        id_ = f"{index_time(newest)}.{secrets.token_hex(8)}"  # processes write at one moment
+        await self._documents.put(
+            Document(id_, {"life": life.total_seconds(), "flows": held}, expires_at=newest + life)
+        )
+
+    async def scan(self, *, before: datetime | None = None) -> AsyncIterator[Sheet]:
+        """Those that stand now, the oldest first; where ``before`` is given, older ones only."""
+        within, after = Span() if before is None else Span("", index_time(before)), None
+        while page := await self._documents.scan(ID_INDEX, within, after=after, limit=_PAGE):
+            for held in page:
+                yield _read(held)
+            if len(page) < _PAGE:
+                return
+            after = (page[-1].id, page[-1].id)
+
+    async def delete(self, sheet: Sheet) -> None:
+        """Remove one whose flows are kept elsewhere now."""
+        await self._documents.delete(sheet.id)
+
+
+def _read(held: Document) -> Sheet:
+    flows = {
+        flow_id: parse_steps(
+            of["steps"], flow_id=flow_id, gateway_id=of["gateway_id"], app_user_email=of["app_user_email"]
+        )
+        for flow_id, of in held.body["flows"].items()
+    }
+    return Sheet(held.id, flows, timedelta(seconds=held.body["life"]))
