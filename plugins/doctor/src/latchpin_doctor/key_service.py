@@ -12,17 +12,20 @@ from latchpin_doctor.examination import Examination
 
 __all__ = ["check_key_service"]
 
+_NONE = "none"
 _KEY_BYTES = 32
 _FOR, _FOR_ANOTHER = {"purpose": "latchpin doctor"}, {"purpose": "latchpin doctor, another"}
 
 
 async def check_key_service(context: Examination) -> Sequence[Finding]:
     """Wrap a random key, unwrap it, and try to unwrap it for another purpose."""
-    if context.application is None:
-        return []  # why, the check of the start says
-    wrapper, name = context.application.services.context.key_wrapper, context.settings.key_wrapper
-    if wrapper is None:
+    name = context.settings.key_wrapper
+    if name == _NONE:
         return []
+    wrapper = None if context.application is None else context.application.services.context.key_wrapper
+    if wrapper is None:
+        why = "The gateway could not be opened: see why above."
+        return [Finding(Severity.SKIPPED, f"The key service {name} was not asked", why)]
     if context.offline:
         return [Finding(Severity.SKIPPED, f"The key service {name} was not asked", "It was not to be asked.")]
     try:

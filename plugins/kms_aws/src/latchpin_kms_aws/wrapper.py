@@ -102,8 +102,7 @@ class AwsKmsWrapper:
         try:
             reply = await self._upstream.send("POST", self._url, headers=signed, body=body, repeatable=True)
         except UpstreamError as exc:
-            exc.remedy = AWAY
-            raise
+            raise type(exc)(f"AWS KMS gave no answer: {exc.detail}", remedy=AWAY) from exc
         return read_reply(reply, act)
 
 

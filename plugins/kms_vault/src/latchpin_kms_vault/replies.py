@@ -6,10 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from latchpin.errors import ConfigurationError, LatchpinError, Unsealable, UpstreamBusy, UpstreamUnreadable
+from latchpin.errors import (
+    ConfigurationError,
+    LatchpinError,
+    Unsealable,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamUnreadable,
+)
 from latchpin.model import Reply
 
-__all__ = ["AWAY", "read_reply", "said_by"]
+__all__ = ["AWAY", "read_reply", "told_away"]
 
 AWAY = "See that VAULT_ADDR is right and that the server runs and is unsealed. Keys at hand serve until a restart."
 _TOO_OLD = "Lower min_decryption_version of the Transit key, or restore the store from when that version was in use."
@@ -40,7 +47,12 @@ def read_reply(reply: Reply, act: str, *, denied: str) -> Mapping[str, Any]:
     return found
 
 
-def said_by(reply: Reply) -> str:
+def told_away(error: UpstreamError) -> UpstreamError:
+    """The same failure of the way there, said of the key service and with what helps."""
+    return type(error)(f"the key service at VAULT_ADDR gave no answer: {error.detail}", remedy=AWAY)
+
+
+def _said_by(reply: Reply) -> str:
     """The server's own words for what is wrong, in one printable line."""
     errors = (_object(reply) or {}).get("errors")
     words = " ".join(str(each) for each in errors) if isinstance(errors, list) else ""
@@ -56,7 +68,7 @@ def _object(reply: Reply) -> Mapping[str, Any] | None:
 
 
 def _error(reply: Reply, act: str, denied: str) -> LatchpinError:
-    said = said_by(reply)
+    said = _said_by(reply)
     told = f"{act} was refused ({reply.status}{': ' if said else ''}{said})"
     if reply.status == _REFUSED:
         return ConfigurationError(told, remedy=denied)

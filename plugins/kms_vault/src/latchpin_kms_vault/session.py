@@ -14,7 +14,7 @@ from latchpin.errors import ConfigurationError, LatchpinError, SettingsError, Up
 from latchpin.model import Reply
 from latchpin.sdk.settings import load
 
-from latchpin_kms_vault.replies import AWAY, read_reply
+from latchpin_kms_vault.replies import AWAY, read_reply, told_away
 from latchpin_kms_vault.settings import VaultSettings
 
 __all__ = ["Login", "Sender"]
@@ -54,8 +54,7 @@ class Sender:
         try:
             return await self._upstream.send(method, url, headers=headers, body=body, repeatable=repeatable)
         except UpstreamError as exc:
-            exc.remedy = AWAY
-            raise
+            raise told_away(exc) from exc
 
 
 class Login:

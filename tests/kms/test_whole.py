@@ -1,0 +1,96 @@
+"""A gateway whose key ring a key service wraps: it serves while that is away, and does not start until it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.providers.servers import DemoProvider, start_demo_provider
+from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_process import ALICE, deploy_gateway, enter_client, settings_of, status_of, walk_whole_flow
+
+pytestmark = pytest.mark.backends("sqlite")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A key service that can be taken away.
+
+    Attributes:
+        name: as KEY_WRAPPER has it.
+        server: the running service.
+        settings: with which a gateway uses it.
+        helps: what the remedy says while it is away.
+    """
+
+    name: str
+    server: Any
+    settings: Mapping[str, str]
+    helps: str
+
+
+@pytest.fixture(params=["vault", "aws-kms"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
+    name = request.param
+    if name == "vault":
+        bao = request.getfixturevalue("bao")
+        role = "auth/approle/role/latchpin"
+        secret_id = tmp_path / "secret-id"
+        secret_id.write_text(bao.ask("POST", f"{role}/secret-id")["data"]["secret_id"])
+        role_id = bao.ask("GET", f"{role}/role-id")["data"]["role_id"]
+        settings = {"VAULT_ADDR": bao.url, "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID_FILE": str(secret_id)}
+        return Service(name, bao, settings, "See that VAULT_ADDR is right")
+    aws = request.getfixturevalue("aws")
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    settings = {"KMS_AWS_KEY_ID": key, "KMS_AWS_ENDPOINT": aws.url}
+    settings |= {"AWS_ACCESS_KEY_ID": "gateway", "AWS_SECRET_ACCESS_KEY": "gateway"}
+    return Service(name, aws, settings, "See that KMS can be reached")
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[DemoProvider]:
+    with start_demo_provider() as started:
+        yield started
+
+
+async def test_a_ring_that_a_key_service_wraps(
+    service: Service, backend: GatewayBackend, provider: DemoProvider, tmp_path: Path
+):
+    chosen = {"KEY_SOURCE": "ring", "KEY_WRAPPER": service.name, "OAUTH_MAX_RETRIES": "0", **service.settings}
+    env = settings_of(backend) | chosen
+
+    def keys(*arguments: str):
+        ended = run_latchpin("keys", *arguments, env=env, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    with deploy_gateway(backend, tmp_path, **chosen) as deployed:
+        made = keys("rotate").split()[-1]
+        gateway = await enter_client(deployed, provider)
+        async with deployed.browser() as browser:
+            await deployed.authorize(browser, gateway)
+        service.server.stop()
+        try:
+            await walk_whole_flow(deployed, provider)  # seals and unseals, and waits for nobody
+            assert deployed.process.returncode is None
+            deployed.process.stop()
+            told = run_latchpin("serve", env=env | {"PORT": "0"}, cwd=tmp_path)
+            assert told.returncode != 0
+            assert "Cannot start" in told.stderr
+            assert "gave no answer" in told.stderr
+            assert service.helps in told.stderr
+            assert "Traceback" not in told.stderr
+        finally:
+            service.server.start()
+    with deploy_gateway(backend, tmp_path, **chosen) as deployed:
+        assert made in keys("status")
+        async with deployed.api(ALICE) as alice:
+            assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 200
+            assert await status_of(alice, gateway) == "valid"
+    without = run_latchpin("serve", env=env | {"PORT": "0", "KEY_WRAPPER": "none"}, cwd=tmp_path)
+    assert without.returncode != 0
+    assert f"KEY_WRAPPER={service.name}" in without.stderr
