@@ -83,6 +83,7 @@ class RotatingServer:
         after: awaited when it has been, before the answer leaves.
         under_way: refreshes that are under way now.
         failing: a status that the token endpoint answers instead of doing anything.
+        refresh_lifetime: of the refresh tokens, seconds; 0: it does not say.
         refusing: access tokens that the MCP server answers with 401; ``"*"`` means all.
     """
 
@@ -94,6 +95,7 @@ class RotatingServer:
         self.failing: int | None = None
         self._lifetime = lifetime
         self.rotates = rotates
+        self.refresh_lifetime = 0
         self._current: dict[str, int] = {}
         self._stolen: set[str] = set()
         self.under_way = 0
@@ -146,6 +148,8 @@ class RotatingServer:
             "token_type": "Bearer",
             "expires_in": self._lifetime,
         }
+        if self.refresh_lifetime:
+            answer["refresh_token_expires_in"] = self.refresh_lifetime
         return 200, answer | ({"refresh_token": f"{family}.{current + 1}"} if self.rotates else {})
 
     async def _mcp(self, headers: dict[bytes, bytes], send: Any) -> None:

@@ -32,7 +32,8 @@ from latchpin.identity.proven import ProvenCallers
 from latchpin.identity.revocations import SessionRevocations
 from latchpin.identity.signed_tokens import SignedTokens
 from latchpin.model import COMPANY, Caller, Gateway, StoredToken
-from latchpin.model.accounts import name_account
+from latchpin.model.accounts import name_account, name_authorization
+from latchpin.oauth.scopes import is_scope
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.client_grant import needs_browser
@@ -150,7 +151,17 @@ class Application:
             nor if the last authorization was refused as the one before was less than a minute ago.
         """
         stored = await self.tokens.stored_for(gateway, caller)
-        return await self.refusals.note(gateway.id, self._name(gateway, caller, stored), stored, wanted=wanted)
+        refusal = await self.refusals.note(gateway.id, self._name(gateway, caller, stored), stored, wanted=wanted)
+        if stored is not None and refusal.is_new:
+            await self.services.activity.tell(
+                "token.refused",
+                subject=stored.app_user_email,
+                gateway_id=gateway.id,
+                connection=stored.id,
+                authorization=name_authorization(stored),
+                wanted=None if wanted is None else tuple(filter(is_scope, wanted)),
+            )
+        return refusal
 
     async def latest_refusal(self, gateway: Gateway, caller: Caller) -> str | None:
         """The name of what ``caller`` was told last, as ``note_refusal`` gave it; they may have authorized since."""
@@ -165,6 +176,9 @@ class Application:
         """Note that ``caller`` was asked to authorize ``gateway`` and does without."""
         stored = await self.tokens.stored_for(gateway, caller)
         await self.refusals.decline(gateway.id, self._name(gateway, caller, stored), stored)
+        if stored is not None:
+            facts = {"actor": caller.email, "subject": stored.app_user_email, "gateway_id": gateway.id}
+            await self.services.activity.tell("authorization.declined", **facts, connection=stored.id)
 
     async def name_account(self, gateway: Gateway, caller: Caller) -> str:
         """The label of the account that an authorization by ``caller`` is to renew: of the one that serves them.

@@ -38,6 +38,7 @@ from latchpin.outbound.upstream import host_of
 from latchpin.servers.directory import ServerDirectory
 from latchpin.services import Services
 from latchpin.tokens.endpoint import TokenEndpoint
+from latchpin.tokens.outcomes import tell_end
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import build_token
 from latchpin.tokens.usage import Usage
@@ -126,6 +127,7 @@ class Redemption:
             await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant, label=label)
             raise
         span.step(TokensSealed(self._services.record_backend.label, replaced=token.revision > 1))
+        await tell_end(self._services, token, grant)
         return token
 
     async def _insist(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:

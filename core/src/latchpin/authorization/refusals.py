@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from latchpin.contracts import Clock, KeyValueRecords
 from latchpin.model import StoredToken
-from latchpin.model.accounts import name_account
+from latchpin.model.accounts import name_account, name_authorization
 
 __all__ = ["MOST_WAYS", "ONCE_IN", "Refusal", "Refusals"]
 
@@ -36,10 +36,12 @@ class Refusal:
     Attributes:
         name: of the authorization that they owe: the same for all who are told of it, another one for the next.
         may_help: whether a program may send them there by itself.
+        is_new: nobody was told of this authorization and this way to refuse it before.
     """
 
     name: str
     may_help: bool
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Refusals:
         helps = way not in note.seen and len(seen) <= MOST_WAYS
         note = replace(note, told={**note.told, way: helps}, seen=seen)
         await self._put(gateway_id, account, note, now)
-        return Refusal(note.name, helps)
+        return Refusal(note.name, helps, is_new=True)
 
     async def decline(self, gateway_id: str, account: str, token: StoredToken | None) -> None:
         """Note that somebody was asked to authorize and does without: no program asks again by itself for an hour."""
@@ -143,8 +145,7 @@ def _is_over(note: _Note, now: datetime) -> bool:
 
 
 def _authorization(token: StoredToken | None) -> str:
-    """Names what a token came from. A renewal keeps it; only where it is not known does each token have its own."""
-    return _NONE if token is None else f"{token.id}:{token.flow_id or token.revision}"
+    return _NONE if token is None else name_authorization(token)
 
 
 def _way(wanted: Sequence[str] | None) -> str:

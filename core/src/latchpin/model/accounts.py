@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from latchpin.model.records import StoredToken
 
-__all__ = ["LONGEST_LABEL", "MOST_ACCOUNTS", "default_of", "is_label", "name_account"]
+__all__ = ["LONGEST_LABEL", "MOST_ACCOUNTS", "default_of", "is_label", "name_account", "name_authorization"]
 
 LONGEST_LABEL = 40
 """Characters."""
@@ -41,3 +41,8 @@ def name_account(owner: str, label: str) -> str:
     For an account without a label it is the owner's name, as it was before there were labels.
     """
     return f"{owner}\n{label}" if label else owner
+
+
+def name_authorization(token: StoredToken) -> str:
+    """Names what a token came from. A renewal keeps it; only where it is not known does each token have its own."""
+    return f"{token.id}:{token.flow_id or token.revision}"

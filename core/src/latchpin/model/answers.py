@@ -69,7 +69,8 @@ class ClientCredentials:
 class TokenGrant:
     """A token endpoint's answer, parsed (RFC 6749 section 5.1), secrets open. Never stored, never logged.
 
-    ``passed_over`` says in words what of the answer could not be used; it holds no secret.
+    ``passed_over`` says in words what of the answer could not be used; it holds no secret. ``refresh_ends_at`` is when
+    the refresh token ends, where the server says so.
     """
 
     access_token: str = field(repr=False)
@@ -80,3 +81,4 @@ class TokenGrant:
     subject: str | None = None
     id_token: str | None = field(repr=False, default=None)
     passed_over: tuple[str, ...] = ()
+    refresh_ends_at: datetime | None = None

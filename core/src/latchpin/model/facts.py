@@ -18,6 +18,9 @@ FactName = Literal[
     "key.entered",
     "token.refreshed",
     "token.spent",
+    "token.refused",
+    "grant.dated",
+    "authorization.declined",
     "token.disconnected",
     "token.dropped",
     "connection.stays",
@@ -95,6 +98,11 @@ FACTS: Mapping[FactName, FactKind] = {
         line="The refresh token for gateway %(gateway_id)s, user %(subject)s is spent",
         level=logging.WARNING,
     ),
+    "token.refused": FactKind(
+        "An MCP server refused a person's token, or wants more scopes than it has.", "connection authorization [wanted]"
+    ),
+    "grant.dated": FactKind("A server said until when a refresh token is good.", "connection authorization ends"),
+    "authorization.declined": FactKind("A person was asked to authorize, and does without.", "connection"),
     "token.disconnected": FactKind("A person ended a connection."),
     "token.dropped": FactKind("A connection ended because nobody had used it.", "used"),
     "connection.stays": FactKind("Everything of an administrator ended, but an account they connected for all stays."),

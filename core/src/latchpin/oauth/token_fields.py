@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 
 from latchpin.oauth.assertions import read_claims
 from latchpin.oauth.scopes import keep_scopes
 
-__all__ = ["LONGEST_LIFETIME", "read_id_token", "read_lifetime", "read_scopes", "read_subject"]
+__all__ = ["LONGEST_LIFETIME", "read_id_token", "read_lifetime", "read_refresh_lifetime", "read_scopes", "read_subject"]
 
 LONGEST_LIFETIME = timedelta(days=3650)
 """A server that promises more is taken at this; beyond, dates overflow."""
@@ -34,6 +35,18 @@ def read_lifetime(value: object, default: timedelta) -> timedelta:
         return LONGEST_LIFETIME
     seconds = math.floor(value) if value > 0 else 0
     return timedelta(seconds=seconds) if seconds else default
+
+
+def read_refresh_lifetime(document: Mapping[str, object]) -> timedelta | None:
+    """How long the refresh token is good, as GitHub and Keycloak call it; None where the server does not say.
+
+    No RFC names it. Keycloak says 0 for one that does not end.
+    """
+    for name in ("refresh_token_expires_in", "refresh_expires_in"):
+        lifetime = read_lifetime(document.get(name), timedelta(0))
+        if lifetime:
+            return lifetime if lifetime < LONGEST_LIFETIME else None
+    return None
 
 
 def read_scopes(value: object) -> tuple[str, ...] | None:

@@ -14,7 +14,13 @@ from latchpin.model import Reply, TokenGrant
 from latchpin.oauth.documents import tell_status
 from latchpin.oauth.pauses import choose_pause
 from latchpin.oauth.refusal import explain_code, plain_code, token_refused
-from latchpin.oauth.token_fields import read_id_token, read_lifetime, read_scopes, read_subject
+from latchpin.oauth.token_fields import (
+    read_id_token,
+    read_lifetime,
+    read_refresh_lifetime,
+    read_scopes,
+    read_subject,
+)
 
 __all__ = ["parse_token_document", "parse_token_reply", "read_token"]
 
@@ -58,6 +64,7 @@ def parse_token_reply(
     refresh_token = document.get("refresh_token") or None
     odd = _fault_of(refresh_token, _VISIBLE) if refresh_token is not None else None
     lifetime = read_lifetime(document.get("expires_in"), default_lifetime)
+    lasting = read_refresh_lifetime(document) if refresh_token is not None and odd is None else None
     return TokenGrant(
         access_token=access_token,
         token_type=kind,
@@ -67,6 +74,7 @@ def parse_token_reply(
         subject=read_subject(document.get("id_token")),
         id_token=read_id_token(document.get("id_token")),
         passed_over=() if odd is None else (f"a refresh_token {odd}",),
+        refresh_ends_at=None if lasting is None else now + lasting,
     )
 
 

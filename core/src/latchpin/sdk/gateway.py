@@ -54,6 +54,7 @@ else, and ``require_grant`` insists that its grant is offered. ``open_configured
 entry, ``open_registered_secret`` a registered client's. ``mcp_endpoint`` says where MCP clients reach a gateway,
 ``is_id`` whether a text has the form of a gateway's or a flow's id. A person has at most ``MOST_ACCOUNTS`` accounts at
 one gateway, each with a label of at most ``LONGEST_LABEL`` characters, which ``parse_label`` reads.
+``name_authorization`` names the authorization that a stored token came from: its renewals keep the name.
 
 What another gateway has kept can be taken over: ``build_token`` seals tokens, and ``seal_client`` a registered client,
 into the records that ``services.records`` keeps. ``API_KEY`` is the ``token_type`` of a key.
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
     from latchpin.gateways.signing_out import sign_out
     from latchpin.identity.allowance import is_allowed, may_use
     from latchpin.identity.departures import Departures, Watched
-    from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS
+    from latchpin.model.accounts import LONGEST_LABEL, MOST_ACCOUNTS, name_authorization
     from latchpin.model.ids import is_id
     from latchpin.oauth.status import TokenHealth, TokenStatus
     from latchpin.servers.found import FoundServer, Step
@@ -122,6 +123,7 @@ __all__ = [
     "mcp_endpoint",
     "find_named",
     "is_allowed",
+    "name_authorization",
     "needs_browser",
     "open_configured_secret",
     "open_registered_secret",
@@ -157,7 +159,7 @@ __getattr__ = finder(
         "latchpin.gateways.signing_out": ("sign_out",),
         "latchpin.identity.allowance": ("is_allowed", "may_use"),
         "latchpin.identity.departures": ("Departures", "Watched"),
-        "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS"),
+        "latchpin.model.accounts": ("LONGEST_LABEL", "MOST_ACCOUNTS", "name_authorization"),
         "latchpin.model.ids": ("is_id",),
         "latchpin.oauth.status": ("TokenHealth", "TokenStatus"),
         "latchpin.servers.found": ("FoundServer", "Step"),

@@ -12,12 +12,13 @@ not hold it raises ``SettingsError``, whose text names the variable and holds no
 ``renamed`` lets a field be read by an earlier name of its variable too; the log says so at the start. ``variables``
 names those that a model reads.
 
-``Words`` is the type of a list, written as a JSON list or as words with commas or blanks between them. ``mask`` strikes
+``Words`` is the type of a list, written as a JSON list or as words with commas or blanks between them, and
+``SecretWords`` of a list of secrets. ``mask`` strikes
 the passwords out of a text that holds URLs, for a log or a message. ``CoreSettings`` is the core's own model: a plugin
 reads it where it must fit in with the gateway, such as ``base_url``.
 """
 
 from latchpin.settings import Settings, load, mask, renamed, variables
-from latchpin.settings.core import CoreSettings, Words
+from latchpin.settings.core import CoreSettings, SecretWords, Words
 
-__all__ = ["CoreSettings", "Settings", "Words", "load", "mask", "renamed", "variables"]
+__all__ = ["CoreSettings", "SecretWords", "Settings", "Words", "load", "mask", "renamed", "variables"]

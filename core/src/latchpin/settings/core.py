@@ -15,7 +15,7 @@ from latchpin.model.address import check_email
 from latchpin.model.urls import check_url
 from latchpin.settings.loading import Settings
 
-__all__ = ["CoreSettings", "Words", "is_loopback_host"]
+__all__ = ["CoreSettings", "SecretWords", "Words", "is_loopback_host"]
 
 DEFAULT_SECRET = "my-test-salt"  # noqa: S105  the published default, refused off loopback
 MINIMUM_SECRET_BYTES = 32

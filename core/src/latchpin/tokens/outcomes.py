@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from latchpin.errors import BackendUnavailable, RecordConflict
 from latchpin.model import CLIENT_ITSELF, StoredToken, TokenGrant
+from latchpin.model.accounts import name_authorization
 from latchpin.model.facts import FactName
 from latchpin.oauth.lifetime import POSTPONED
 from latchpin.services import Services
 from latchpin.tokens.sealing import seal_grant
 
-__all__ = ["begin", "keep", "spend"]
+__all__ = ["begin", "keep", "spend", "tell_end"]
 
 _log = logging.getLogger("latchpin.refresh")
 
@@ -53,7 +54,18 @@ async def keep(services: Services, begun: StoredToken, grant: TokenGrant, *, kep
     else:
         await _put(services, renewed, begun)
     await _tell(services, "token.refreshed", begun)
+    await tell_end(services, renewed, grant)
     return renewed
+
+
+async def tell_end(services: Services, kept: StoredToken, grant: TokenGrant) -> None:
+    """Tell until when a refresh token that was kept is good, where its server said so."""
+    if grant.refresh_ends_at is not None:
+        ends = grant.refresh_ends_at.isoformat()
+        facts = {"subject": kept.app_user_email, "gateway_id": kept.gateway_id}
+        await services.activity.tell(
+            "grant.dated", **facts, connection=kept.id, authorization=name_authorization(kept), ends=ends
+        )
 
 
 async def spend(services: Services, begun: StoredToken) -> None:
