@@ -32,6 +32,7 @@ PATHS = [
     "/admin/groups/new",
     "/admin/tools",
     "/admin/my-connections",
+    "/admin/attention",
     "/admin/connections",
     "/admin/connections?user=nobody@example.com",
     f"/admin/connections?user={ADMIN}",

@@ -7,8 +7,9 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,14 +26,13 @@ from tests.token_refresh.conftest import add_gateway
 DAY = timedelta(days=1)
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"o" * 32).decode()
+PATIENCE = 120
 SERVER = "http://127.0.0.1:1"
 
 
 async def gateway_of(application: Application, name: str = "Notes", **oauth: object) -> Gateway:
     """A gateway that nobody has to find."""
     made = await add_gateway(application, SERVER, **oauth)
-    from dataclasses import replace
-
     named = replace(made, name=name, revision=made.revision + 1)
     await application.services.records.gateways.replace(named)
     return named
@@ -68,8 +68,6 @@ async def connect(
         label=label,
         connected_by=connected_by,
     )
-    from dataclasses import replace
-
     token = replace(token, needs_reauth=spent)
     earlier = await services.records.tokens.get(gateway.id, owner, label)
     await services.records.tokens.put(token, replacing=earlier)
@@ -86,7 +84,7 @@ class Receiver:
         got: each message that came, with a good signature: its id, its event and its data.
         bad: how many came that no key of ``keys`` signed.
         hold: it answers once this is set.
-        came: is set when something came.
+        came: is released for each message.
     """
 
     url: str = ""
@@ -95,9 +93,14 @@ class Receiver:
     headers: list[tuple[str, str]] = field(default_factory=list)
     got: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     bad: int = 0
-    hold: asyncio.Event | None = None
+    hold: threading.Event | None = None
+    came: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     raw: list[bytes] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+
+    async def wait(self) -> None:
+        """Until one more message has come."""
+        assert await asyncio.to_thread(self.came.acquire, timeout=PATIENCE)
 
     @property
     def ids(self) -> list[str]:
@@ -121,8 +124,9 @@ class Receiver:
             return
         message = json.loads(body)
         self.got.append((headers["webhook-id"], message["type"], message["data"]))
-        while self.hold is not None and not self.hold.is_set():
-            await asyncio.sleep(0.01)
+        self.came.release()
+        if self.hold is not None:
+            await asyncio.to_thread(self.hold.wait, PATIENCE)
         await reply(send, self.answers.pop(0) if self.answers else 204, self.headers, b"")
 
     def _signed(self, headers: dict[str, str], body: bytes) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Fact, Gateway, OAuthConfig, Sealed, StoredToken
+from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway, OAuthConfig, Sealed, StoredToken
 from latchpin.model.accounts import name_authorization
 from latchpin_attention.book import NeedsBook, look, look_in_turn
 from latchpin_attention.finding import find_needs, needs_of, still_needed
@@ -196,7 +196,7 @@ async def test_a_refresh_token_that_is_refused_is_told_at_once(gateway: InnerGat
         await application.tokens.token_for(entry, Caller(ALICE))
     told = [fact for fact in heard if fact.name == "connection.needs-person"]
     assert [(fact.subject, fact.details["cause"]) for fact in told] == [(ALICE, "refresh-refused")]
-    need, = await find_needs(application)
+    (need,) = await find_needs(application)
     assert (need.connection, need.id) == (stored.id, told[0].details["need"])
     assert await look(application) == (0, 0), "it is known"
 
@@ -210,14 +210,14 @@ async def test_scopes_that_a_server_misses_are_noted_until_the_person_authorizes
     token = await connect(application, entry, ALICE)
     for _ in range(2):
         await application.note_refusal(entry, caller, wanted=["write", "bad scope\r\n"])
-    need, = await find_needs(application)
+    (need,) = await find_needs(application)
     assert (need.cause, need.wanted) == ("scopes-missing", ("write",))
     assert [each.id for each in await NeedsBook.of(application.services.context).read()] == [need.id]
     await application.decline_authorization(entry, caller)
     assert await find_needs(application) == []
     gateway.clock.advance(hours=2)
     await application.note_refusal(entry, caller, wanted=None)
-    need, = await find_needs(application)
+    (need,) = await find_needs(application)
     assert need.cause == "refused"
     await connect(application, entry, ALICE, flow_id="e" * 32)
     assert await find_needs(application) == []
@@ -225,7 +225,9 @@ async def test_scopes_that_a_server_misses_are_noted_until_the_person_authorizes
     assert token.id == need.connection
 
 
-async def test_what_a_server_says_of_its_refresh_tokens_end_is_kept(gateway: InnerGateway, server: RotatingServer, origin):
+async def test_what_a_server_says_of_its_refresh_tokens_end_is_kept(
+    gateway: InnerGateway, server: RotatingServer, origin
+):
     server.refresh_lifetime = 40 * 86_400
     application = gateway.application
     entry = await add_gateway(application, origin)
@@ -234,7 +236,7 @@ async def test_what_a_server_says_of_its_refresh_tokens_end_is_kept(gateway: Inn
     gateway.clock.advance(days=32)
     assert await find_needs(application) == []
     gateway.clock.advance(days=2)
-    need, = await find_needs(application)
+    (need,) = await find_needs(application)
     assert need.cause == "ends-soon"
     await application.tokens.token_for(entry, Caller(ALICE))  # which says a new end
     assert await find_needs(application) == []
@@ -273,5 +275,3 @@ async def test_pages_show_names_as_text(gateway: InnerGateway):
     async with gateway.client(ALICE, Accept="text/html") as client:
         home = (await client.get(f"{BASE}/")).text
         assert '/admin/attention">Needs attention</a></h2>\n    <p class="number">1</p>' in home
-
-

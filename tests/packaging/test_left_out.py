@@ -30,6 +30,7 @@ ADDRESSES = {
     "latchpin-admin-ui": "/admin/settings",
     "latchpin-aggregator": "/mcp",
     "latchpin-api-docs": "/docs",
+    "latchpin-attention": "/attention",
     "latchpin-authorization-server": "/oauth2/jwks.json",
     "latchpin-cimd": "/oauth/client-metadata.json",
     "latchpin-config": "/configuration",

@@ -117,6 +117,8 @@ OWN = frozenset(
         "GET /gateways",
         "GET /gateways/{gateway_id}",
         "GET /gateways/{gateway_id}/key",
+        "GET /admin/attention",
+        "GET /attention",
         "GET /gateways/{gateway_id}/mcp",
         "GET /gateways/{gateway_id}/tools",
         "GET /mcp",
@@ -172,6 +174,7 @@ says that the client is unknown before anybody signs in, the others send to the 
 
 FOR_ALL = frozenset(
     {
+        "GET /admin/attention",
         "DELETE /oauth/tokens",
         "DELETE /oauth2/grants",
         "DELETE /oauth2/grants/{grant_id}",

@@ -33,6 +33,7 @@ from tests.threats.evidence import (
 pytestmark = pytest.mark.needs(
     "latchpin_admin_ui",
     "latchpin_aggregator",
+    "latchpin_attention",
     "latchpin_authorization_server",
     "latchpin_cimd",
     "latchpin_config",

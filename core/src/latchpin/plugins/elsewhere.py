@@ -78,6 +78,10 @@ ELSEWHERE: Mapping[str, Brings] = {
     ),
     "latchpin-refresh-ahead": Brings(settings=("REFRESH_AHEAD",)),
     "latchpin-key-ring": Brings(commands=("keys",), settings=("KEY_RING_DAYS",)),
+    "latchpin-attention": Brings(
+        commands=("attention",), paths=r"/attention|/admin/attention", settings=("ATTENTION_DAYS_AHEAD",)
+    ),
+    "latchpin-webhook": Brings(commands=("webhook",), settings=("WEBHOOK_URLS",)),
     "latchpin-metrics": Brings(paths=r"/metrics", settings=("TRACING",)),
     "latchpin-audit": Brings(commands=("audit",), settings=("AUDIT_LOG",)),
     "latchpin-flows": Brings(commands=("flows",), paths=r"/flows(/.*)?", settings=("FLOW_HISTORY_HOURS",)),

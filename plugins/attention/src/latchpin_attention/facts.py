@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from latchpin.sdk.activity import FactKind, OwnFact
 
-__all__ = ["MENDED", "NEEDS_PERSON"]
+__all__ = ["FACTS", "MENDED", "NEEDS_PERSON"]
 
 NEEDS_PERSON = OwnFact(
     "connection.needs-person",
@@ -18,3 +18,6 @@ MENDED = OwnFact(
     "connection.mended",
     FactKind("A connection needs its person no more: it was mended, or has ended. Likewise.", "need cause"),
 )
+
+FACTS = (NEEDS_PERSON, MENDED)
+"""All of them."""

@@ -131,7 +131,8 @@ class Outbox:
         Raises:
             BackendUnavailable: the store cannot be asked.
         """
-        due = await self._documents.scan("due", Span(end=index_time(self._clock())), limit=_PAGE)
+        up_to = index_time(self._clock() + timedelta(microseconds=1))  # a span's end is not in it
+        due = await self._documents.scan("due", Span(end=up_to), limit=_PAGE)
         hands = iter(due)
 
         async def work() -> int:

@@ -74,7 +74,7 @@ def latchpin_navigation() -> Sequence[NavigationEntry]:
     about = "Connections that need somebody: to authorize again, to grant more, or to enter a key."
     mine = "Of yours, or of what all share: authorize again, grant more, or enter a key."
     return [
-        NavigationEntry("Needs attention", "/admin/attention", about, group="connections", rank=10),
+        NavigationEntry("Needs attention", "/admin/attention", about, group="connections", rank=25),
         NavigationEntry("Needs attention", "/admin/attention", mine, place="overview", rank=10, number=_count),
     ]
 

@@ -35,7 +35,7 @@ async def check_webhooks(context: CheckContext) -> Sequence[Finding]:
     if context.offline or context.upstream is None or settings.webhook_allow_private_networks:
         reason = "asked not to ask other servers" if context.offline else "'latchpin webhook test' reaches them"
         return [*findings, Finding(Severity.SKIPPED, "The receivers of webhooks were not asked", reason)]
-    return [*findings, *[await _look(context.upstream, url) for url in settings.webhook_urls]]
+    return [*findings, *[await _look(context.upstream, url) for url in settings.urls]]
 
 
 async def _look(upstream: Upstream, url: str) -> Finding:

@@ -78,7 +78,7 @@ async def open_endpoints(settings: WebhookSettings, context: Context) -> Endpoin
         SettingsError: a setting does not hold.
     """
     found = []
-    for url in settings.webhook_urls:
+    for url in settings.urls:
         way = await context.trusted(url) if settings.webhook_allow_private_networks else context.upstream
         found.append(Endpoint(hashlib.sha256(url.encode()).hexdigest()[:16], url, way))
     keys = [read_secret(each.get_secret_value()) for each in settings.webhook_secrets]

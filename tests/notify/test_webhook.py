@@ -1,0 +1,273 @@
+"""Webhooks to a real receiver that checks signatures, is down, slow, wrong and gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from latchpin.assembly.clock import utc_now
+from latchpin.errors import SettingsError
+from latchpin.settings import load
+from latchpin_attention.book import look
+from latchpin_webhook.endpoints import open_endpoints
+from latchpin_webhook.settings import WebhookSettings
+from latchpin_webhook.signing import read_secret, sign
+from latchpin_webhook.turns import PAUSES, Turns
+
+from tests.notify.conftest import DAY, OLD_SECRET, SECRET, Receiver, connect, gateway_of
+from tests.servers import GatewayBackend, run_latchpin
+from tests.support.gateway_in_process import ALICE, BASE, InnerGateway
+from tests.support.gateway_process import deploy_gateway, settings_of
+from tests.token_refresh.conftest import open_application
+
+pytestmark = pytest.mark.needs("latchpin_demo", "latchpin_memory_store", "latchpin_webhook")
+
+BOB = "bob@example.com"
+
+
+async def turns_of(gateway: InnerGateway) -> Turns:
+    application = gateway.application
+    return Turns(application, await open_endpoints(load(WebhookSettings), application.services.context))
+
+
+async def take(gateway: InnerGateway, turns: Turns, **later: float) -> int:
+    """Look and take a turn, a while later."""
+    gateway.clock.advance(**(later or {"seconds": 11}))
+    await look(gateway.application)
+    return await turns.take()
+
+
+def test_a_message_is_signed_as_standard_webhooks_says():
+    # The example of its specification and libraries.
+    key = read_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    fields = sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', [key])
+    assert fields == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong", ["hunter2hunter2", "whsec_", "whsec_!hunter2", "whsec_aHVudGVyMg==", "whsec_" + "QUFB" * 30]
+)
+def test_a_secret_that_is_none_is_refused_and_not_repeated(wrong: str, monkeypatch):
+    monkeypatch.setenv("WEBHOOK_SECRETS", wrong)
+    with pytest.raises(SettingsError, match="latchpin webhook secret") as refused:
+        load(WebhookSettings)
+    assert wrong.removeprefix("whsec_") not in refused.value.detail or wrong == "whsec_"
+
+
+@pytest.mark.parametrize(
+    ("urls", "more"),
+    [
+        ("https://hooks.example.com/", {}),  # no secret
+        ("http://hooks.example.com/", {"WEBHOOK_SECRETS": SECRET}),
+        ("https://user:hunter2@hooks.example.com/", {"WEBHOOK_SECRETS": SECRET}),
+        ("ftp://hooks.example.com/", {"WEBHOOK_SECRETS": SECRET}),
+        ("https://a.example.com https://a.example.com", {"WEBHOOK_SECRETS": SECRET}),
+    ],
+)
+def test_settings_that_do_not_hold_are_refused(urls: str, more: dict[str, str], monkeypatch):
+    monkeypatch.setenv("WEBHOOK_URLS", urls)
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load(WebhookSettings)
+    assert "hunter2" not in caught.value.detail
+
+
+async def test_a_need_is_told_once_and_its_end_once(told, gateway: InnerGateway, receiver: Receiver):
+    entry = await gateway_of(gateway.application, "Notes <b>\u202e")
+    await connect(gateway.application, entry, ALICE, spent=True, label="work")
+    turns = await turns_of(gateway)
+    assert [await take(gateway, turns) for _ in range(3)] == [1, 0, 0]
+    ((name, event, data),) = receiver.got
+    assert (event, data["owner"], data["person"], data["account"]) == ("connection.needs_person", ALICE, ALICE, "work")
+    assert data["authorize_url"] == f"{BASE}/oauth/authorize/{entry.id}?account=work"
+    assert (data["cause"], data["works"], data["gateway"]["name"]) == ("refresh-refused", False, "Notes <b>\u202e")
+    assert receiver.raw[0].isascii()
+    assert name.startswith("msg_")
+    await connect(gateway.application, entry, ALICE, label="work")
+    assert [await take(gateway, turns) for _ in range(2)] == [1, 0]
+    assert receiver.events == ["connection.needs_person", "connection.mended"]
+    assert receiver.got[1][2]["need"] == data["need"]
+    assert receiver.bad == 0
+
+
+async def test_no_token_and_no_secret_leaves_or_is_logged(
+    told, gateway: InnerGateway, receiver: Receiver, log: Callable[[], str]
+):
+    entry = await gateway_of(gateway.application)
+    token = await connect(gateway.application, entry, ALICE, spent=True)
+    receiver.answers = [500]
+    turns = await turns_of(gateway)
+    await take(gateway, turns)
+    sent = receiver.raw[0].decode()
+    for secret in (token.access_token, token.id, "secret-path"):
+        assert secret not in sent
+    for secret in (SECRET.removeprefix("whsec_"), "secret-path"):
+        assert secret not in log()
+
+
+async def test_a_receiver_that_fails_is_tried_again_under_the_same_id(told, gateway: InnerGateway, receiver: Receiver):
+    receiver.answers = [500, 301, 503]
+    receiver.headers = [("location", f"{receiver.url}/elsewhere"), ("retry-after", "900")]
+    entry = await gateway_of(gateway.application)
+    await connect(gateway.application, entry, ALICE, spent=True)
+    turns = await turns_of(gateway)
+    assert await take(gateway, turns) == 0
+    assert await take(gateway, turns) == 0  # the first pause is five seconds
+    assert await take(gateway, turns, minutes=6) == 0
+    assert await take(gateway, turns, minutes=14) == 0, "it asked for a quarter of an hour"
+    assert await take(gateway, turns, minutes=30) == 1
+    assert len(receiver.got) == 4
+    assert len(set(receiver.ids)) == 1
+    assert not any("elsewhere" in path for path in receiver.paths), "no redirect is followed"
+
+
+async def test_what_is_mended_before_it_could_be_told_is_not_told(told, gateway: InnerGateway, receiver: Receiver):
+    receiver.answers = [500]
+    entry = await gateway_of(gateway.application)
+    await connect(gateway.application, entry, ALICE, spent=True)
+    turns = await turns_of(gateway)
+    assert await take(gateway, turns) == 0
+    await connect(gateway.application, entry, ALICE)
+    for _ in range(4):
+        assert await take(gateway, turns, minutes=10) == 0
+    assert receiver.events == ["connection.needs_person"], "neither again, nor that it is over"
+
+
+async def test_who_is_gone_is_told_nothing_more(told, gateway: InnerGateway, receiver: Receiver, tmp_path, diagnose):
+    receiver.answers = [410]
+    entry = await gateway_of(gateway.application)
+    await connect(gateway.application, entry, ALICE, spent=True)
+    turns = await turns_of(gateway)
+    assert await take(gateway, turns) == 0
+    await connect(gateway.application, entry, BOB, spent=True)
+    assert await take(gateway, turns, minutes=10) == 0
+    assert len(receiver.got) == 1
+
+
+async def test_a_receiver_that_never_takes_it_is_given_up(told, gateway: InnerGateway, receiver: Receiver):
+    entry = await gateway_of(gateway.application)
+    await connect(gateway.application, entry, ALICE, spent=True)
+    receiver.answers = [500] * 50
+    turns = await turns_of(gateway)
+    for pause in (*PAUSES, DAY):
+        await take(gateway, turns, seconds=1.2 * pause.total_seconds())
+    await take(gateway, turns, days=2)
+    assert len(receiver.got) == len(PAUSES) + 1
+    (dead,) = await turns._outbox.list("dead")
+    assert dead.reason == "it answered 500"
+
+
+async def test_what_ended_long_before_the_setting_is_not_told(told, gateway: InnerGateway, receiver: Receiver):
+    entry = await gateway_of(gateway.application)
+    await connect(gateway.application, entry, ALICE, spent=True)
+    turns = await turns_of(gateway)
+    assert await take(gateway, turns, days=31) == 0
+    assert receiver.got == []
+
+
+async def test_with_several_secrets_each_signs(told, environment, gateway: InnerGateway, receiver: Receiver):
+    environment.setenv("WEBHOOK_SECRETS", f"{SECRET},{OLD_SECRET}")
+    entry = await gateway_of(gateway.application)
+    turns = await turns_of(gateway)
+    for number, known in enumerate((SECRET, OLD_SECRET)):
+        receiver.keys = [known]
+        await connect(gateway.application, entry, f"person-{number}@example.com", spent=True)
+        assert await take(gateway, turns) == 1
+    assert receiver.bad == 0
+    environment.setenv("WEBHOOK_SECRETS", OLD_SECRET)
+    receiver.keys = [SECRET]
+    await connect(gateway.application, entry, ALICE, spent=True)
+    assert await take(gateway, await turns_of(gateway)) == 0
+    assert receiver.bad == 1
+
+
+async def test_a_private_address_is_refused_unless_a_setting_lets_it(environment, receiver: Receiver, tmp_path):
+    environment.setenv("OAUTH_ALLOW_PRIVATE_NETWORKS", "false")
+    environment.setenv("WEBHOOK_URLS", receiver.url.replace("http://", "https://"))
+    environment.setenv("WEBHOOK_SECRETS", SECRET)
+    async with open_application({}) as application:
+        endpoints = await open_endpoints(load(WebhookSettings), application.services.context)
+        turns = Turns(application, endpoints)
+        entry = await gateway_of(application)
+        await connect(application, entry, ALICE, spent=True)
+        await look(application)
+        assert await turns.take() == 0
+        (waiting,) = await turns._outbox.list("waiting")
+        assert "is loopback" in waiting.reason
+        assert "WEBHOOK_ALLOW_PRIVATE_NETWORKS" in waiting.reason
+    assert receiver.paths == []
+
+
+@pytest.mark.backends("sqlite", "redis", "postgres")
+async def test_two_workers_tell_once_and_one_goes_on_where_another_died(told, pair, receiver: Receiver):
+    one, two = pair
+    for each in pair:
+        each.clock.stop()
+    two.clock.stopped_at = one.clock.stopped_at
+    entry = await gateway_of(one.application)
+    for number in range(20):
+        await connect(one.application, entry, f"person-{number}@example.com", spent=True)
+    await look(one.application)
+    turns = [await turns_of(each) for each in pair]
+    delivered = [sum(await asyncio.gather(*(each.take() for each in turns))) for _ in range(2)]
+    assert sum(delivered) == len(receiver.ids) == len(set(receiver.ids)) == 20
+
+    receiver.hold = threading.Event()
+    receiver.came = threading.Semaphore(0)
+    await connect(one.application, entry, ALICE, spent=True)
+    await look(one.application)
+    for each in pair:
+        each.clock.advance(seconds=11)
+    dying = asyncio.create_task(turns[0].take())
+    await receiver.wait()
+    dying.cancel()
+    await asyncio.wait([dying])
+    receiver.hold.set()
+    assert await turns[1].take() == 0, "it may be at it still"
+    two.clock.advance(minutes=10)
+    assert await turns[1].take() == 1
+    assert receiver.ids[-1] == receiver.ids[-2], "delivered at least once, and always under one id"
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_killed_worker_loses_nothing_and_the_commands_show_it(
+    backend: GatewayBackend, receiver: Receiver, tmp_path: Path
+):
+    receiver.answers = [500]
+    settings = {
+        "WEBHOOK_URLS": receiver.url,
+        "WEBHOOK_SECRETS": SECRET,
+        "WEBHOOK_ALLOW_PRIVATE_NETWORKS": "true",
+    }
+    environment = settings_of(backend) | settings
+    with deploy_gateway(backend, tmp_path, "serve", **settings) as deployed:
+        async with open_application(environment, utc_now) as application:
+            entry = await gateway_of(application)
+            await connect(application, entry, ALICE, spent=True)
+            await look(application)
+        await receiver.wait()
+        deployed.process.kill()
+    listed = await asyncio.to_thread(run_latchpin, "webhook", "list", "--json", env=environment, cwd=tmp_path)
+    (message,) = json.loads(listed.stdout)["messages"]
+    assert (message["id"], message["tries"]) == (receiver.ids[0], 1)
+    assert "secret-path" not in listed.stdout
+    with deploy_gateway(backend, tmp_path, "serve", **settings):
+        await receiver.wait()
+    assert receiver.ids[0] == receiver.ids[1]
+    tried = await asyncio.to_thread(run_latchpin, "webhook", "test", env=environment, cwd=tmp_path)
+    assert tried.returncode == 0, tried.stderr
+    assert receiver.events[-1] == "webhook.test"
+    receiver.answers = [500]
+    failed = await asyncio.to_thread(run_latchpin, "webhook", "test", env=environment, cwd=tmp_path)
+    assert failed.returncode == 1
+    assert "did not take it: it answered 500" in failed.stderr
+    assert "secret-path" not in failed.stderr
