@@ -109,6 +109,11 @@ class PostgresServer:
         """Remove a database that ``create_database`` made, whoever is still connected."""
         self.execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
 
+    @property
+    def programs(self) -> Path:
+        """The folder with ``pg_dump`` and the like."""
+        return self._binaries
+
     def execute(self, statement: str, *, url: str | None = None) -> list[Any]:
         """Run one statement outside a transaction and return its rows."""
         import psycopg  # only the cells that test PostgreSQL have it
@@ -265,8 +270,13 @@ class RedisServer:
         url: as REDIS_URL takes it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, data: Path | None = None) -> None:
+        """Start it, empty or with the snapshot (RDB) in the file ``data``."""
         self.folder = Path(tempfile.mkdtemp(prefix="latchpin-valkey-"))
+        self._options = ["--appendonly", "yes", "--appendfsync", "no"]
+        if data is not None:
+            shutil.copy(data, self.folder)
+            self._options = ["--dbfilename", data.name, "--appendonly", "no"]
         self._reservation = Reservation()
         self._process: ServerProcess | None = None
         self.port = self._reservation.port
@@ -292,7 +302,7 @@ class RedisServer:
             "--save",
             "",
         ]
-        command += ["--appendonly", "yes", "--appendfsync", "no", "--daemonize", "no"]
+        command += [*self._options, "--daemonize", "no"]
         self._process = ServerProcess(command, cwd=self.folder, folder=self.folder)
         self._process.wait_for_output("Ready to accept connections")
 
