@@ -240,6 +240,8 @@ async def test_an_edit_in_between_stops_it(filed: Filed):
         with pytest.raises(NotApplied, match=r"gateways\.github could not be written"):
             await filed.apply(ALL.replace("scopes: [a, b]\n", "scopes: [c]\n"))
     assert changed
+    (there,) = [each for each in await filed.application.gateways.list(OPERATOR) if each.id == github.id]
+    assert there.allowed_users == ("eve@example.com",), "the edit stays"
 
 
 @pytest.mark.backends("sqlite", "postgres", "redis", "memory")

@@ -27,6 +27,36 @@ async def test_an_administrator_downloads_what_export_prints(filed: Filed):
             assert (await alice.get(BASE + path)).status_code == 403
 
 
+@pytest.mark.needs("latchpin_admin_ui")
+async def test_pages_say_which_file_rules_what_and_where_it_is_changed(filed: Filed):
+    await filed.apply(ALL)
+    by_hand = await filed.gateway.add("https://mcp.example.com/by-hand", name="by hand")
+    github = next(each.id for each in await filed.application.gateways.list(OPERATOR) if each.name == "github")
+    pages = [
+        f"/admin/gateways/{github}",
+        f"/admin/gateways/{github}/edit",
+        f"/admin/gateways/{github}/remove",
+        "/admin/sets/dev/edit",
+        "/admin/sets/dev/remove",
+        "/admin/groups/staff/edit",
+        "/admin/groups/staff/remove",
+        "/admin/rules",
+        "/admin/rules/no-deletes/edit",
+        "/admin/rules/no-deletes/remove",
+        "/applications/clients/report/delete",
+    ]
+    async with filed.gateway.client(None, **await filed.gateway.bearer(ADMIN, admin=True)) as admin:
+        for page in pages:
+            said = (await admin.get(BASE + page)).text
+            assert "latchpin.yaml:" in said, page
+            assert "applied again, which sets it back" in said, page
+        for page in (f"/admin/gateways/{by_hand}", "/admin/groups/new", "/admin/rules/new", "/admin/sets/new"):
+            answer = await admin.get(BASE + page)
+            assert (answer.status_code, "This is ruled by" in answer.text) == (200, False), page
+    async with filed.gateway.client(None, **await filed.gateway.bearer("ann@example.com")) as ann:
+        assert "This is ruled by" not in (await ann.get(f"{BASE}/admin/gateways/{github}")).text
+
+
 async def test_an_apply_that_died_is_found_by_doctor(filed: Filed):
     services = filed.application.services
     marks = Marks.of(services.context)

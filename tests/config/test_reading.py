@@ -45,6 +45,8 @@ def test_words_are_read_as_yaml_1_2_has_them():
         ("a: [1\n", "x.yaml:2:1: this is no YAML"),
         ("a: b: c\n", "x.yaml:1:5: this is no YAML"),
         ("a: '\x07'\n", "x.yaml:1:5: this is no YAML: a character"),
+        ('a: "\\ud800"\n', "x.yaml:1:4: a character that no text may have"),
+        ('a: "\\0"\n', "x.yaml:1:4: a character that no text may have"),
         ("\ta: 1\n", "x.yaml:1:1: this is no YAML"),
         ("[" * (DEEPEST + 2), "levels deep"),
         ("- x\n" * MOST_NODES, "values"),
@@ -58,6 +60,21 @@ def test_more_than_plain_data_is_refused_where_it_stands(text: str, said: str):
 def test_a_bomb_of_aliases_is_refused_at_its_first_anchor():
     levels = "\n".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]" for i in range(9))
     assert refusal(f"a: &a [x, x, x, x, x, x, x, x, x]\n{levels}\n").startswith("x.yaml:1:4: anchors")
+
+
+def test_a_flood_of_mistakes_is_cut_off_and_takes_no_time(secrets: pytest.MonkeyPatch, tmp_path: Path):
+    keys = "\n".join(f"    key{number}: 1" for number in range(20_000))
+    names = "\n".join(f"  name{number}: {{ulr: x}}" for number in range(20_000))
+    found = problems_of(f"gateways:\n  one:\n{keys}\n{names}\n", tmp_path)
+    assert len(found) < 300
+    (long,) = problems_of(f"{'x' * 200_000}: 1\n", tmp_path)
+    assert len(long) < 400
+
+
+def test_a_file_whose_name_would_move_the_cursor_is_named_by_numbers(tmp_path: Path):
+    (tmp_path / "a\x1b[2J.yaml").write_text("a: *b")
+    (problem,) = read_files(tmp_path).problems
+    assert "\\x1b[2J.yaml:1:4:" in str(problem)
 
 
 def test_a_text_that_is_no_yaml_is_not_repeated():

@@ -172,6 +172,7 @@ async def _show_form(
         plain=PLAIN,
         unfolded=has_advanced(fields, are_set),
         redirect_uri=application.services.settings.redirect_uri,
+        ruled=(await application.entry_notes("gateways")).get(gateway.id, ""),
         wrong="" if wrong is None else wrong.detail,
     )
 
@@ -193,6 +194,7 @@ async def ask_to_remove(
         gateway=gateway,
         people=len(await application.connections.list(caller, gateway_id=gateway.id)),
         clients=len(await application.services.records.clients.list(gateway_id=gateway.id)),
+        ruled=(await application.entry_notes("gateways")).get(gateway.id, ""),
     )
 
 

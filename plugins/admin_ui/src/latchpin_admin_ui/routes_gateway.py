@@ -24,10 +24,11 @@ async def show_gateway(
 ) -> Response:
     """One gateway, for everybody who may use it."""
     gateway = await application.gateways.get(gateway_id, caller)
-    people, clients = 0, 0
+    people, clients, ruled = 0, 0, ""
     if caller.is_admin:
         people = len(await application.connections.list(caller, gateway_id=gateway.id))
         clients = len(await application.services.records.clients.list(gateway_id=gateway.id))
+        ruled = (await application.entry_notes("gateways")).get(gateway.id, "")
     return await show(
         request,
         caller,
@@ -41,6 +42,7 @@ async def show_gateway(
         facts=_facts(application, gateway) if caller.is_admin else (),
         people=people,
         clients=clients,
+        ruled=ruled,
         tests=has_doctor(),
     )
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from latchpin.contracts import ConfigurationKind
-from latchpin.errors import Conflict, LatchpinError, NotFound
+from latchpin.errors import Conflict, InvalidRequest, LatchpinError, NotFound
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
 
@@ -127,10 +127,13 @@ class _Writing:
                     await self._write(step)
                 await self._mark()
         except BaseException as exc:
+            last = self._done[-1][0] if self._done else None
+            if isinstance(exc, _WROTE_NOTHING) and not self._marking:
+                self._done.pop()  # somebody else's edit is not undone
             failed = await _to_the_end(self._put_back())
             if isinstance(exc, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
                 raise
-            raise NotApplied(_explain(exc, self._done[-1][0] if self._done else None, failed)) from exc
+            raise NotApplied(_explain(exc, last, failed)) from exc
         if steps:
             await self._marks.end()
             counts = {name: str(self._plan.count(action)) for name, action in _COUNTED.items()}
@@ -159,8 +162,7 @@ class _Writing:
                 continue
             standing = "" if step.standing is None else step.standing.id
             entry_id = self._ids.get((step.kind, step.name), standing)
-            place = step.wanted.place
-            where = f"{place.file}:{place.line}"
+            where = step.wanted.place.line_of_file
             earlier = self._state.marks.get((step.kind, entry_id))
             mark = Mark(step.kind, step.name, entry_id, self._order.source, where, now, self._caller.email)
             wanted.add((step.kind, entry_id))
@@ -206,6 +208,8 @@ class _Writing:
                 await entries.remove(each)
 
 
+_WROTE_NOTHING = (Conflict, InvalidRequest, NotFound)
+"""What is raised where a write was refused: what is there is as somebody else made it."""
 _COUNTED: Mapping[str, Action] = {"added": "add", "changed": "change", "removed": "remove"}
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from latchpin_config.exporting import Exported
     from latchpin_config.marks import Mark
     from latchpin_config.planning import Plan, Step
+    from latchpin_config.positions import Problem
     from latchpin_config.wanted import WantedEntry
 
 ResultT = TypeVar("ResultT")
@@ -31,6 +32,7 @@ NOT_WRITTEN = 1
 WRONG_FILES = 2
 NOT_LOOKED = 3
 _EVERY = 25
+_MOST_PRINTED = 200
 
 File = Annotated[Path, typer.Option("--file", "-f", help="A YAML file, or a folder of *.yaml and *.yml.")]
 Source = Annotated[
@@ -213,11 +215,12 @@ def _read(file: Path) -> list[WantedEntry]:
     return wanted.entries
 
 
-def _stop_at(problems: list[object]) -> None:
-    for each in problems:
+def _stop_at(problems: list[Problem]) -> None:
+    for each in sorted(problems)[:_MOST_PRINTED]:
         sys.stderr.write(f"{each}\n")
     if problems:
-        say(f"{len(problems)} to mend; nothing was written")
+        more = ", and more" if len(problems) > _MOST_PRINTED else ""
+        say(f"{min(len(problems), _MOST_PRINTED)} to mend{more}; nothing was written")
         raise typer.Exit(WRONG_FILES)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from latchpin_config.marks import Mark, Marks
 from latchpin_config.naming import Names
-from latchpin_config.positions import Problem, shown
+from latchpin_config.positions import MOST_PROBLEMS, Problem, shown
 from latchpin_config.secret_sources import SecretSources
 from latchpin_config.wanted import WantedEntry, build_entry
 
@@ -125,7 +125,8 @@ async def make_plan(
     planning = _Planning(state, sources, source, take_over)
     order = list(state.kinds)
     for each in sorted(wanted, key=lambda one: order.index(one.kind.name)):
-        await planning.add(each)
+        if len(planning.problems) <= MOST_PROBLEMS:
+            await planning.add(each)
     if prune:
         removed = [Step("remove", mark.kind, standing.name, standing) for mark, standing in reversed(gone)]
         planning.steps += removed
@@ -137,6 +138,7 @@ class _Planning:
 
     def __init__(self, state: State, sources: SecretSources, source: str, take_over: bool) -> None:
         self._state = state
+        self._standing = {(kind, each.name): each for kind, found in state.standing.items() for each in found}
         self._sources = sources
         self._source = source
         self._take_over = take_over
@@ -156,7 +158,7 @@ class _Planning:
         """What becomes of it; None where its secrets are wrong."""
         kind, name, state = wanted.kind.name, wanted.name, self._state
         state.names.id_of(kind, name)  # several of that name: it cannot be said which is meant
-        standing = next((each for each in state.standing[kind] if each.name == name), None)
+        standing = self._standing.get((kind, name))
         mark = state.marks.get((kind, standing.id)) if standing is not None else None
         if mark is not None and mark.source != self._source and not self._take_over:
             raise InvalidRequest(f"the source {mark.source} rules it ({mark.file}); --take-over makes it this one's")

@@ -13,12 +13,15 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Node", "Place", "Problem", "parse_documents", "plain_data"]
+__all__ = ["MOST_PROBLEMS", "Node", "Place", "Problem", "Wrong", "parse_documents", "plain_data", "shown", "visible"]
 
 LARGEST = 1_000_000
 """Characters of a file."""
 MOST_NODES = 100_000
 DEEPEST = 20
+MOST_PROBLEMS = 200
+"""So many are told at once; nothing is looked for behind them."""
+_IN_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: value for text, value in (("true", True), ("false", False)) for word in (text, text.title(), text.upper())
@@ -33,9 +36,14 @@ class Place:
     line: int = 1
     column: int = 1
 
+    @property
+    def line_of_file(self) -> str:
+        """Without the column, and without what a terminal would act on in the file's name."""
+        return f"{visible(self.file)}:{self.line}"
+
     def __str__(self) -> str:
         """As compilers say it, so that editors find it."""
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.line_of_file}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -142,6 +150,8 @@ class _Reader:
             raise Wrong(place, f"the file is more than {DEEPEST} levels deep")
         self._refuse_more_than_data(event, place)
         if isinstance(event, yaml.ScalarEvent):
+            if _IN_NO_TEXT.search(event.value):
+                raise Wrong(place, "a character that no text may have")
             return Node(place, event.value if event.style else _resolve(event.value))
         if isinstance(event, yaml.SequenceStartEvent):
             return Node(place, list(self._items(depth)))
@@ -183,6 +193,11 @@ def _resolve(text: str) -> Any:  # noqa: ANN401  text, number, truth value or no
     if text in _WORDS:
         return _WORDS[text]
     return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def visible(text: str) -> str:
+    """A text with every character that cannot be seen written as its number."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def shown(text: str) -> str:

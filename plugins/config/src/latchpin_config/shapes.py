@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, create_model
 
 __all__ = ["ONLY_READ", "REFERENCE", "did_you_mean", "json_schema", "model_at", "secret_places", "writable"]
 
+_LONGEST_GUESSED = 100
 ONLY_READ = "Only read."
 """What a model of the API says of a member that no file has."""
 REFERENCE = {
@@ -55,7 +56,7 @@ def model_at(model: type[BaseModel], path: Sequence[object]) -> type[BaseModel] 
 
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:
     """The known word that comes nearest; all of them where none comes near."""
-    near = difflib.get_close_matches(wrong, known, n=1)
+    near = difflib.get_close_matches(wrong[:_LONGEST_GUESSED], known, n=1)
     if near:
         return f"; did you mean {near[0]}?"
     return f"; known are {', '.join(known)}" if known else ""

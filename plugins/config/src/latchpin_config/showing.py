@@ -23,7 +23,7 @@ def show_plan(plan: Plan) -> Iterator[str]:
             yield from (f"    {line}" for line in _lines(change))
         yield from (f"    ! {warning}" for warning in step.warnings)
     for mark in plan.left:
-        yield f"? {mark.kind}.{shown(mark.name)} was in {shown(mark.file)} and is gone from it; --prune removes it"
+        yield f"? {mark.kind}.{shown(mark.name)} was in {mark.file} and is gone from it; --prune removes it"
 
 
 def summary(plan: Plan) -> str:

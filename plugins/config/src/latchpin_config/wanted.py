@@ -14,7 +14,7 @@ from latchpin.contracts import ConfigurationKind
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from latchpin_config.positions import Node, Place, Problem, plain_data, shown
+from latchpin_config.positions import MOST_PROBLEMS, Node, Place, Problem, plain_data, shown
 from latchpin_config.shapes import did_you_mean, model_at, secret_places
 
 __all__ = ["KEPT", "Reference", "Wanted", "WantedEntry", "build_entry", "read_wanted"]
@@ -24,6 +24,7 @@ KEPT = "kept"
 _REFERENCE = re.compile(r"([a-z][a-z0-9-]*):(.*)", re.DOTALL)
 _STANDS_FOR = "a secret that is read later, long enough for every rule about secrets"
 _LONGEST_NAME = 200
+_MOST_OF_ONE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,16 @@ class _Reading:
             self._refuse(document.place, f"a document has keys: {', '.join(self._kinds)}")
             return
         for key, named in document.value.items():
+            if len(self.problems) > MOST_PROBLEMS:
+                return
             kind = self._kinds.get(key)
             if kind is None:
                 hint = did_you_mean(key, list(self._kinds))
                 self._refuse(document.keys[key], f"{shown(key)} is no key that an installed plugin knows{hint}")
             elif isinstance(named.value, dict):
                 for name, node in named.value.items():
+                    if len(self.problems) > MOST_PROBLEMS:
+                        return
                     self._entry(kind, name, named.keys[name], node)
             elif named.value is not None:
                 self._refuse(named.place, f"{key} holds entries by their names, as in {key}: {{name: ...}}")
@@ -174,7 +179,7 @@ def _judge(entry: WantedEntry, data: Mapping[str, Any], what: str) -> list[Probl
         entry.kind.entry.model_validate(data)
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
-        return list(dict.fromkeys(_explain(entry, error, what) for error in errors))
+        return list(dict.fromkeys(_explain(entry, error, what) for error in errors[:_MOST_OF_ONE]))
     return []
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from latchpin.errors import Conflict, InvalidRequest, LatchpinError
 from latchpin.model import Caller
-from latchpin.sdk.gateway import parse_body
+from latchpin.sdk.gateway import Application, parse_body
 from latchpin.sdk.web import AdminCaller, CurrentApplication, WritingAdmin
 
 from latchpin_policy.book import book_of
@@ -41,9 +41,9 @@ async def show_groups(request: Request, caller: AdminCaller, application: Curren
 
 
 @router.get(f"{GROUPS}/new")
-async def show_new_group(request: Request, caller: AdminCaller) -> Response:
+async def show_new_group(request: Request, caller: AdminCaller, application: CurrentApplication) -> Response:
     """Ask who is in it."""
-    return await _show_group(request, caller, dict.fromkeys(_TEXTS, ""))
+    return await _show_group(request, caller, application, dict.fromkeys(_TEXTS, ""))
 
 
 @router.post(f"{GROUPS}/new")
@@ -55,7 +55,7 @@ async def create_group(request: Request, caller: WritingAdmin, application: Curr
         body = parse_body(GroupBody, {"members": fields["members"], "note": fields["note"]})
         await (await book_of(application)).edit_group(parse_group_name(fields["name"]), _new(body), caller)
     except (InvalidRequest, Conflict) as exc:
-        return await _show_group(request, caller, fields, wrong=exc)
+        return await _show_group(request, caller, application, fields, wrong=exc)
     return go_to(application, GROUPS)
 
 
@@ -69,7 +69,7 @@ async def show_group(request: Request, caller: AdminCaller, application: Current
         "note": group.note,
         "revision": str(group.revision),
     }
-    return await _show_group(request, caller, fields, name=group.name)
+    return await _show_group(request, caller, application, fields, name=group.name)
 
 
 @router.post(GROUPS + "/{name}/edit")
@@ -83,7 +83,7 @@ async def change_group(request: Request, caller: WritingAdmin, application: Curr
     try:
         await (await book_of(application)).put_group(wanted, parse_body(GroupBody, document), caller)
     except (InvalidRequest, Conflict) as exc:
-        return await _show_group(request, caller, fields, name=wanted, wrong=exc)
+        return await _show_group(request, caller, application, fields, name=wanted, wrong=exc)
     return go_to(application, GROUPS)
 
 
@@ -93,7 +93,8 @@ async def ask_to_remove_group(
 ) -> Response:
     """Ask before it is removed."""
     group = await (await book_of(application)).group(parse_group_name(name))
-    return await show(request, caller, "group_remove", title="Remove a group", group=group)
+    ruled = (await application.entry_notes("groups")).get(group.name, "")
+    return await show(request, caller, "group_remove", title="Remove a group", group=group, ruled=ruled)
 
 
 @router.post(GROUPS + "/{name}/remove")
@@ -119,6 +120,7 @@ def _has(group: PeopleGroup, wanted: str) -> bool:
 async def _show_group(
     request: Request,
     caller: Caller,
+    application: Application,
     fields: Mapping[str, str],
     *,
     name: str = "",
@@ -132,5 +134,6 @@ async def _show_group(
         status=wrong.status if wrong else 200,
         name=name,
         fields=fields,
+        ruled=(await application.entry_notes("groups")).get(name, ""),
         wrong="" if wrong is None else wrong.detail,
     )

@@ -86,6 +86,7 @@ async def show_rules(request: Request, caller: AdminCaller, application: Current
         asked=asked,
         told=told,
         wrong=wrong,
+        ruled=await application.entry_notes("rules"),
     )
 
 
@@ -148,7 +149,8 @@ async def ask_to_remove_rule(
     """Ask before it is removed."""
     names = {each.id: each.name for each in await application.gateways.list(caller)}
     row = RuleRow.of(await (await book_of(application)).rule(rule_id), names)
-    return await show(request, caller, "rule_remove", title="Remove a rule", row=row)
+    ruled = (await application.entry_notes("rules")).get(rule_id, "")
+    return await show(request, caller, "rule_remove", title="Remove a rule", row=row, ruled=ruled)
 
 
 @router.post(RULES + "/{rule_id}/remove")
@@ -196,5 +198,6 @@ async def _show_rule(
         rule_id=rule_id,
         fields=fields,
         gateways=await application.gateways.list(caller),
+        ruled=(await application.entry_notes("rules")).get(rule_id, ""),
         wrong="" if wrong is None else wrong.detail,
     )

@@ -128,7 +128,9 @@ async def ask_to_remove(request: Request, caller: AdminCaller, application: Curr
     """Ask before it is removed."""
     found = await (await open_sets(application)).get(slug, caller)
     row = SetRow.of(found, await application.gateways.list(caller), application.services.settings.base_url)
-    return await _show(request, caller, "set_remove", title=f"Remove {found.name}", row=row)
+    return await _show(
+        request, caller, "set_remove", title=f"Remove {found.name}", row=row, ruled=await _ruled(application, slug)
+    )
 
 
 @router.post("/{slug}/remove")
@@ -183,9 +185,15 @@ async def _show_form(
         fields=fields,
         chosen=first,
         others=list(gateways.values()),
+        ruled=await _ruled(application, slug),
         start=f"{application.services.settings.base_url}/mcp/",
         wrong="" if wrong is None else wrong.detail,
     )
+
+
+async def _ruled(application: Application, slug: str) -> str:
+    """What is to be known of a set before it is changed."""
+    return (await application.entry_notes("sets")).get(slug, "")
 
 
 async def _show(request: Request, caller: Caller, template: str, **values: Any) -> Response:  # noqa: ANN401

@@ -115,7 +115,13 @@ async def ask_to_delete(
     stored = await (await clients_of(application)).get(client_id)
     row = ClientRow.of(stored, application.services.clock())
     return await _show(
-        request, caller, "mcp_client_delete", title=f"Delete {row.name}", row=row, source=stored.client.source
+        request,
+        caller,
+        "mcp_client_delete",
+        title=f"Delete {row.name}",
+        row=row,
+        source=stored.client.source,
+        ruled=(await application.entry_notes("oauth_clients")).get(client_id, ""),
     )
 
 
