@@ -177,7 +177,7 @@ def release(
     kind: Annotated[str, typer.Option(help="Only entries of this kind.")] = "",
     name: Annotated[str, typer.Option(help="Only the entry of this name.")] = "",
 ) -> None:
-    """Let what a source rules be ruled by hand again. Nothing of it changes, and no --prune removes it."""
+    """Let what a source rules be ruled by hand again. Nothing of it changes, and nothing prunes it."""
 
     async def work() -> int:
         from latchpin_config.marks import Marks  # noqa: PLC0415  as above
