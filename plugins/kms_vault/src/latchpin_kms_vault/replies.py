@@ -16,16 +16,22 @@ from latchpin.errors import (
 )
 from latchpin.model import Reply
 
-__all__ = ["AWAY", "read_reply", "told_away"]
+__all__ = ["AWAY", "NothingThere", "read_reply", "told_away"]
 
 AWAY = "See that VAULT_ADDR is right and that the server runs and is unsealed. Keys at hand serve until a restart."
 _TOO_OLD = "Lower min_decryption_version of the Transit key, or restore the store from when that version was in use."
 _KEY_GONE = "Name the key in VAULT_TRANSIT_KEY, or restore it in the server: what it wrapped opens with it alone."
-_NOTHING = "Correct VAULT_ADDR, VAULT_NAMESPACE and VAULT_TRANSIT_MOUNT, or enable the engine: see docs/kms.md."
+_NOTHING = (
+    "Correct VAULT_ADDR, VAULT_NAMESPACE and where the engine is (VAULT_TRANSIT_MOUNT, VAULT_KV_MOUNT), or enable it."
+)
 _OTHER_TYPE = "Make a Transit key of the type aes256-gcm96, the default, and name it in VAULT_TRANSIT_KEY."
 _DAMAGED = "Restore the key ring from a backup, or name the Transit key that wrapped it."
 _SECONDS_TO_WAIT = 1
 _REFUSED, _NOT_FOUND, _BUSY, _FAILED = 403, 404, 429, 500
+
+
+class NothingThere(ConfigurationError):
+    """The engine has nothing at that path; of an engine that is not there, the server says so in words."""
 
 
 def read_reply(reply: Reply, act: str, *, denied: str) -> Mapping[str, Any]:
@@ -73,7 +79,7 @@ def _error(reply: Reply, act: str, denied: str) -> LatchpinError:
     if reply.status == _REFUSED:
         return ConfigurationError(told, remedy=denied)
     if reply.status == _NOT_FOUND:
-        return ConfigurationError(told, remedy=_NOTHING)
+        return (ConfigurationError if said else NothingThere)(told, remedy=_NOTHING)
     if reply.status == _BUSY:
         return UpstreamBusy(told, retry_after=_seconds(reply), http_status=reply.status)
     if reply.status < _FAILED:

@@ -9,10 +9,10 @@ import latchpin
 from latchpin.sdk.urls import check_url, is_loopback_host
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-__all__ = ["VaultSettings"]
+__all__ = ["PATH", "VaultSettings"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_PATH = re.compile(rf"{_NAME.pattern}(?:/{_NAME.pattern})*")
+PATH = re.compile(rf"{_NAME.pattern}(?:/{_NAME.pattern})*")
 
 
 class VaultSettings(latchpin.Settings):
@@ -22,6 +22,7 @@ class VaultSettings(latchpin.Settings):
     vault_namespace: str = Field("", description="Namespace in which engine and login are; empty: the root.")
     vault_transit_key: str = Field("latchpin", description="Name of the Transit key that wraps the gateway's keys.")
     vault_transit_mount: str = Field("transit", description="Where the Transit engine is.")
+    vault_kv_mount: str = Field("secret", description="Where the key-value engine (version 2) is: vault: references.")
     vault_token: SecretStr | None = Field(None, description="Token to ask with; or sign in by AppRole or Kubernetes.")
     vault_role_id: str = Field("", description="AppRole: the role_id; needs VAULT_SECRET_ID.")
     vault_secret_id: SecretStr | None = Field(None, description="AppRole: the secret_id.")
@@ -51,11 +52,13 @@ class VaultSettings(latchpin.Settings):
             raise ValueError("must be a name of letters, digits, _ . and -")
         return value
 
-    @field_validator("vault_namespace", "vault_transit_mount", "vault_approle_mount", "vault_kubernetes_mount")
+    @field_validator(
+        "vault_namespace", "vault_transit_mount", "vault_kv_mount", "vault_approle_mount", "vault_kubernetes_mount"
+    )
     @classmethod
     def _check_path(cls, value: str) -> str:
         bare = value.strip("/")
-        if bare and not _PATH.fullmatch(bare):
+        if bare and not PATH.fullmatch(bare):
             raise ValueError("must be a path such as transit or team/transit")
         return bare
 
