@@ -45,6 +45,7 @@ ADDRESSES = {
     "latchpin-policy": "/rules",
     "latchpin-proxy": "/gateways/0123456789abcdef0123456789abcdef/mcp",
     "latchpin-registry": "/v0.1/servers",
+    "latchpin-scim": "/scim/v2/Users",
 }
 """An address that each of these brings."""
 MEMORY = {"CACHE_TYPE": "memory", "RECORD_STORE": "memory"}

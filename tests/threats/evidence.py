@@ -47,13 +47,14 @@ def proven_by(file: str, *names: str) -> None:
 EVERYBODY = frozenset(
     {
         "DELETE /oauth2/register/{client_id}",
+        "DELETE /scim/v2/Users/{user_id}",
         "GET /.well-known/oauth-authorization-server{path}",
         "GET /.well-known/oauth-protected-resource/{path}",
         "GET /.well-known/openid-configuration{path}",
         "GET /admin/static/{name}",
         "GET /docs",
-        "GET /edge/token/{gateway_id}",
         "GET /docs/static/{name}",
+        "GET /edge/token/{gateway_id}",
         "GET /flows/static/flows.css",
         "GET /health",
         "GET /login",
@@ -71,6 +72,13 @@ EVERYBODY = frozenset(
         "GET /problems",
         "GET /problems/{code}",
         "GET /ready",
+        "GET /scim/v2/ResourceTypes",
+        "GET /scim/v2/ResourceTypes/{name}",
+        "GET /scim/v2/Schemas",
+        "GET /scim/v2/Schemas/{name}",
+        "GET /scim/v2/ServiceProviderConfig",
+        "GET /scim/v2/Users",
+        "GET /scim/v2/Users/{user_id}",
         "GET /static/{name}",
         "OPTIONS /v0.1/servers",
         "OPTIONS /v0.1/servers/{namespace}/{name}/versions",
@@ -78,6 +86,7 @@ EVERYBODY = frozenset(
         "OPTIONS /v0/servers",
         "OPTIONS /v0/servers/{namespace}/{name}/versions",
         "OPTIONS /v0/servers/{namespace}/{name}/versions/{version}",
+        "PATCH /scim/v2/Users/{user_id}",
         "POST /login",
         "POST /logout",
         "POST /oauth/callback",
@@ -86,10 +95,12 @@ EVERYBODY = frozenset(
         "POST /oauth2/register",
         "POST /oauth2/revoke",
         "POST /oauth2/token",
+        "POST /scim/v2/Users",
         "PUT /oauth2/register/{client_id}",
+        "PUT /scim/v2/Users/{user_id}",
     }
 )
-"""Asks nobody who it is; the callbacks and the success page have proofs of their own."""
+"""Asks nobody who it is; the callbacks, the success page and SCIM have proofs of their own."""
 
 OWN = frozenset(
     {

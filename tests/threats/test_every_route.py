@@ -45,6 +45,7 @@ pytestmark = pytest.mark.needs(
     "latchpin_policy",
     "latchpin_proxy",
     "latchpin_registry",
+    "latchpin_scim",
 )
 
 BOB = "bob@example.com"
@@ -74,7 +75,18 @@ class Person:
 
 def nowhere() -> dict[str, str]:
     """Ids of nothing."""
-    names = ("gateway_id", "flow_id", "client_id", "row_id", "grant_id", "token_id", "person", "rule_id", "tool_id")
+    names = (
+        "gateway_id",
+        "flow_id",
+        "client_id",
+        "row_id",
+        "grant_id",
+        "token_id",
+        "person",
+        "rule_id",
+        "tool_id",
+        "user_id",
+    )
     words = {"path": "gateways/x/mcp", "slug": "none", "name": "latchpin.css", "code": "not-found"}
     words |= {"namespace": "localhost", "version": "latest"}
     return dict.fromkeys(names, "0" * 32) | words
