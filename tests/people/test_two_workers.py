@@ -17,8 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
+from latchpin_oidc_login.logout_token import EVENT
 
 from tests.aggregator.conftest import Program
+from tests.oidc_login.conftest import CLIENT, LyingProvider, signed, start_provider
 from tests.proxy.conftest import ScriptedServer, begin, read, reply, start_scripted
 from tests.servers import GatewayBackend, run_latchpin
 from tests.support.gateway_process import (
@@ -30,11 +32,12 @@ from tests.support.gateway_process import (
     start_pair,
 )
 
-NEEDS = ("latchpin_aggregator", "latchpin_admin_cli", "latchpin_proxy")
+NEEDS = ("latchpin_aggregator", "latchpin_admin_cli", "latchpin_oidc_login", "latchpin_proxy", "latchpin_scim")
 pytestmark = [pytest.mark.backends("sqlite", "postgres", "redis"), pytest.mark.needs(*NEEDS)]
 
 _log = logging.getLogger(__name__)
 
+DIRECTORY = "the-token-of-a-directory-0123456789abcdef"
 PING = {"jsonrpc": "2.0", "method": "ping", "id": 1}
 SLOW = {"jsonrpc": "2.0", "method": "tools/call", "id": 2, "params": {"name": "slow"}}
 
@@ -59,8 +62,26 @@ def scripted() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def pair(backend: GatewayBackend, tmp_path: Path) -> Iterator[DeployedGateway]:
-    with start_pair(backend, tmp_path) as started:
+def provider() -> Iterator[LyingProvider]:
+    with start_provider() as started:
+        started.claims["email"] = ALICE
+        yield started
+
+
+@pytest.fixture
+def settings(provider: LyingProvider) -> dict[str, str]:
+    """What both workers have set, and the command too."""
+    return {
+        "OIDC_LOGIN_ISSUER": provider.issuer,
+        "OIDC_LOGIN_CLIENT_ID": CLIENT,
+        "OIDC_LOGIN_CLIENT_SECRET": "a-client-secret-of-the-tests",
+        "SCIM_TOKEN": DIRECTORY,
+    }
+
+
+@pytest.fixture
+def pair(backend: GatewayBackend, tmp_path: Path, settings: dict[str, str]) -> Iterator[DeployedGateway]:
+    with start_pair(backend, tmp_path, **settings) as started:
         yield started
 
 
@@ -82,7 +103,7 @@ class Life:
     @contextlib.asynccontextmanager
     async def lived(self, pair: DeployedGateway) -> AsyncIterator[None]:
         """Go on in the body, until everything has ended."""
-        bearer = pair.bearer(ALICE, iat=int(time.time()))
+        bearer = pair.bearer(ALICE, iat=time.time())  # to the fraction: the last end was a moment ago
         async with contextlib.AsyncExitStack() as stack:
             for work in (self._call, self._wait, self._listen, self._listen_to_all):
                 for client in await stack.enter_async_context(one_connection_to_each(pair, bearer)):
@@ -135,32 +156,72 @@ async def lives_until(
     return max(life.successes) - at, max(life.ends) - at
 
 
-async def test_whoever_leaves_is_out_at_both(
-    pair: DeployedGateway,
-    backend: GatewayBackend,
-    tmp_path: Path,
-    scripted: ScriptedServer,
-):
-    gateway_id = await pair.add(scripted.url, auth_type="none")
-    env = settings_of(backend) | {"BASE_URL": pair.url}
+@dataclass(frozen=True)
+class Ends:
+    """The ways in which Alice leaves, and comes back."""
 
-    async def command(*words: str) -> None:
-        done = await asyncio.to_thread(run_latchpin, "people", *words, env=env, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+    pair: DeployedGateway
+    provider: LyingProvider
+    folder: Path
+    environment: dict[str, str]
 
-    async def by_api() -> None:
-        async with pair.api() as admin:
+    async def by_command(self) -> None:
+        await self._command("end", ALICE, "--yes")
+
+    async def by_api(self) -> None:
+        async with self.pair.api() as admin:
             (await admin.put("/people/ended", params={"user": ALICE})).raise_for_status()
 
-    async def by_signing_out() -> None:
-        async with pair.api() as admin:
+    async def by_directory(self) -> None:
+        headers = {"Authorization": f"Bearer {DIRECTORY}"}
+        async with httpx.AsyncClient(headers=headers, base_url=self.pair.url, trust_env=False, timeout=60) as http:
+            user = (await http.post("/scim/v2/Users", json={"userName": ALICE})).raise_for_status().json()
+            change = {"op": "Replace", "path": "active", "value": "False"}
+            (await http.patch(f"/scim/v2/Users/{user['id']}", json={"Operations": [change]})).raise_for_status()
+
+    async def by_signing_out(self) -> None:
+        async with self.pair.api() as admin:
             (await admin.delete("/oauth/tokens", params={"user": ALICE})).raise_for_status()
 
-    for name, event in (("command", lambda: command("end", ALICE, "--yes")), ("api", by_api), ("out", by_signing_out)):
-        last_success, last_end = await lives_until(pair, gateway_id, event)
+    async def by_back_channel(self) -> None:
+        now = int(time.time())
+        said = {"iss": self.provider.issuer, "aud": CLIENT, "iat": now, "exp": now + 60, "jti": str(now)}
+        token = signed({**said, "sub": "account-1", "events": {EVENT: {}}})
+        async with httpx.AsyncClient(base_url=self.pair.url, trust_env=False, timeout=60) as http:
+            answer = await http.post("/login/oidc/backchannel-logout", data={"logout_token": token})
+        assert answer.status_code == 200, answer.text
+
+    async def come_back(self) -> None:
+        await self._command("restore", ALICE)
+
+    async def sign_in(self) -> None:
+        async with self.pair.browser(None) as browser:
+            page = await browser.open(f"{self.pair.url}/login/oidc")
+        assert page.status == 200, page.text
+
+    async def _command(self, *words: str) -> None:
+        done = await asyncio.to_thread(run_latchpin, "people", *words, env=self.environment, cwd=self.folder)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def ends(
+    pair: DeployedGateway, backend: GatewayBackend, provider: LyingProvider, settings: dict[str, str], tmp_path: Path
+) -> Ends:
+    return Ends(pair, provider, tmp_path, settings_of(backend) | settings | {"BASE_URL": pair.url})
+
+
+async def test_whoever_leaves_is_out_at_both(
+    pair: DeployedGateway, ends: Ends, scripted: ScriptedServer, backend: GatewayBackend
+):
+    gateway_id = await pair.add(scripted.url, auth_type="none")
+    await ends.sign_in()
+    for end in (ends.by_command, ends.by_directory, ends.by_api, ends.by_signing_out, ends.by_back_channel):
+        last_success, last_end = await lives_until(pair, gateway_id, end)
+        name = end.__name__
         _log.info(
             "%s, %s: last success after %.3f s, last end after %.3f s", backend.name, name, last_success, last_end
         )
-        if name != "out":
-            await command("restore", ALICE)
+        if end not in {ends.by_signing_out, ends.by_back_channel}:
+            await ends.come_back()
     assert "Traceback" not in pair.log

@@ -88,6 +88,7 @@ EVERYBODY = frozenset(
         "OPTIONS /v0/servers/{namespace}/{name}/versions/{version}",
         "PATCH /scim/v2/Users/{user_id}",
         "POST /login",
+        "POST /login/oidc/backchannel-logout",
         "POST /logout",
         "POST /oauth/callback",
         "POST /oauth/callback/{gateway_id}",

@@ -19,7 +19,9 @@ __all__ = [
     "SESSION",
     "Session",
     "cookie_name",
+    "end_named_session",
     "end_session",
+    "new_session_id",
     "parse_session",
     "session_cookie_name",
     "start_session",
@@ -40,9 +42,16 @@ class Session:
     expires_at: datetime
 
 
-async def start_session(signed_tokens: SignedTokens, email: str, *, admin: bool, lifetime: timedelta) -> str:
+def new_session_id() -> str:
+    """A name for a new session: 128 random bits. Who knows it can end the session, and nothing else."""
+    return secrets.token_urlsafe(16)
+
+
+async def start_session(
+    signed_tokens: SignedTokens, email: str, *, admin: bool, lifetime: timedelta, session_id: str | None = None
+) -> str:
     """Make the cookie value of a new session."""
-    claims = {"sub": email, "sid": secrets.token_urlsafe(16), "admin": admin}
+    claims = {"sub": email, "sid": session_id or new_session_id(), "admin": admin}
     return await signed_tokens.sign(SESSION, claims, lifetime=lifetime)
 
 
@@ -60,7 +69,12 @@ async def end_session(kept: KeyValueRecords, session: Session) -> None:
 
     The note lasts as long as the ticket would: SESSION_LIFETIME_SECONDS may be another by then.
     """
-    await kept.put(_ended(session.id), "1", expires_at=session.expires_at)
+    await end_named_session(kept, session.id, until=session.expires_at)
+
+
+async def end_named_session(kept: KeyValueRecords, session_id: str, *, until: datetime) -> None:
+    """The same for a session of which the name is known; it expires at ``until``, or earlier."""
+    await kept.put(_ended(session_id), "1", expires_at=until)
 
 
 async def was_ended(kept: KeyValueRecords, session_id: str) -> bool:

@@ -9,10 +9,14 @@ It ends with ``answer_signed_in``, which ends the browser's earlier session, sta
 
     return await answer_signed_in(request, email, admin=False, target=target, way="acme")
 
+A session that another server may want to end gets its name from ``new_session_id``, which the plugin keeps and hands to
+``answer_signed_in``; ``end_named_session`` ends it.
+
 ``not_in_advance`` keeps a browser that only loads pages in advance from using up what works once. ``name_request``
 gives the two requests of a sign-in one id in answers and in the log.
 """
 
+from latchpin.identity.sessions import end_named_session, new_session_id
 from latchpin.web.identity import browser_cookie, new_browser_cookie, set_browser_cookie
 from latchpin.web.in_advance import not_in_advance
 from latchpin.web.signing_in import answer_signed_in
@@ -22,8 +26,10 @@ from latchpin.web.traces import name_request
 __all__ = [
     "answer_signed_in",
     "browser_cookie",
+    "end_named_session",
     "name_request",
     "new_browser_cookie",
+    "new_session_id",
     "not_in_advance",
     "parse_target",
     "set_browser_cookie",

@@ -20,7 +20,14 @@ _LEADS_AWAY = "/oauth/authorize/"
 
 
 async def answer_signed_in(
-    request: Request, email: str, *, admin: bool, target: str, way: str, lifetime: timedelta | None = None
+    request: Request,
+    email: str,
+    *,
+    admin: bool,
+    target: str,
+    way: str,
+    lifetime: timedelta | None = None,
+    session_id: str | None = None,
 ) -> Response:
     """Start a session for who has proven to be ``email``, and send the browser on.
 
@@ -33,6 +40,7 @@ async def answer_signed_in(
         target: where to go, from ``parse_target``.
         way: by which way of signing in; a word for the audit log.
         lifetime: how long the session lasts; at most SESSION_LIFETIME_SECONDS, and that if None.
+        session_id: from ``new_session_id``, for who may want to end the session; None: another one is made.
 
     Raises:
         Forbidden: the person is out.
@@ -47,7 +55,9 @@ async def answer_signed_in(
     longest = timedelta(seconds=settings.session_lifetime_seconds)
     lifetime = longest if lifetime is None else min(lifetime, longest)
     await end_current_session(request)
-    ticket = await start_session(signed_tokens_of(request), email, admin=admin, lifetime=lifetime)
+    ticket = await start_session(
+        signed_tokens_of(request), email, admin=admin, lifetime=lifetime, session_id=session_id
+    )
     await services_of(request).activity.tell("person.signed-in", actor=email, subject=email, way=way)
     response: Response
     if not target.startswith(_LEADS_AWAY):

@@ -11,6 +11,8 @@ from latchpin.sdk.settings import CoreSettings
 
 from latchpin_oidc_login.causes import PROVIDER_FAILED
 from latchpin_oidc_login.discovery import Discovery
+from latchpin_oidc_login.metadata import OpenIdProvider
+from latchpin_oidc_login.plugin import BACK_CHANNEL
 from latchpin_oidc_login.settings import OidcLoginSettings
 from latchpin_oidc_login.sign_in import CALLBACK
 
@@ -31,7 +33,7 @@ async def _check_provider(context: CheckContext, settings: OidcLoginSettings) ->
         why = "other servers are not to be asked" if context.offline else "the gateway could not be opened"
         return Finding(Severity.SKIPPED, f"{issuer} was not asked", why)
     try:
-        await _ask(context, context.upstream, issuer)
+        provider = await _ask(context, context.upstream, issuer)
     except UpstreamError as exc:
         return Finding(
             Severity.FAILURE,
@@ -41,11 +43,14 @@ async def _check_provider(context: CheckContext, settings: OidcLoginSettings) ->
             cause=PROVIDER_FAILED.slug,
         )
     redirect_uri = context.base_url + CALLBACK
-    return Finding(Severity.OK, f"{issuer} answers", f"the redirect URI to register there is {redirect_uri}")
+    text = f"the redirect URI to register there is {redirect_uri}"
+    if provider.logs_out:
+        text += f", and for its back-channel logout {context.base_url}{BACK_CHANNEL}"
+    return Finding(Severity.OK, f"{issuer} answers", text)
 
 
-async def _ask(context: CheckContext, upstream: Upstream, issuer: str) -> None:
-    """Fetch metadata and keys.
+async def _ask(context: CheckContext, upstream: Upstream, issuer: str) -> OpenIdProvider:
+    """Fetch metadata and keys; give the metadata.
 
     Raises:
         UpstreamError: they cannot be had, or cannot be believed.
@@ -57,7 +62,9 @@ async def _ask(context: CheckContext, upstream: Upstream, issuer: str) -> None:
         allow_http=context.load(CoreSettings).oauth_allow_private_networks,
         lifetime=timedelta(),
     )
-    await discovery.keys_of(await discovery.find()).find(None)
+    provider = await discovery.find()
+    await discovery.keys_of(provider).find(None)
+    return provider
 
 
 def _check_trust(settings: OidcLoginSettings) -> Sequence[Finding]:

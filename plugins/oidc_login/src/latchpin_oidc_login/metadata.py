@@ -22,6 +22,7 @@ class OpenIdProvider:
         server: what every authorization server says.
         issuer: the one that was asked for.
         algorithms: those that may sign its ID tokens; asymmetric ones only.
+        logs_out: it says by a back channel who signed out there.
     """
 
     server: ServerMetadata
@@ -31,6 +32,7 @@ class OpenIdProvider:
     userinfo_endpoint: str | None
     end_session_endpoint: str | None
     algorithms: frozenset[str]
+    logs_out: bool = False
 
 
 def build_metadata_url(issuer: str) -> str:
@@ -61,4 +63,5 @@ def parse_provider(reply: Reply, issuer: str, *, allow_http: bool) -> OpenIdProv
         userinfo_endpoint=parse_url(server.extra, "userinfo_endpoint", allow_http=allow_http),
         end_session_endpoint=Members(server.extra, allow_http=allow_http).url("end_session_endpoint"),
         algorithms=algorithms,
+        logs_out=server.extra.get("backchannel_logout_supported") is True,
     )

@@ -16,6 +16,8 @@ __all__ = ["latchpin_checks", "latchpin_groups", "latchpin_routes", "latchpin_si
 
 BEGIN = "/login/oidc"
 SIGN_OUT = "/login/oidc/sign-out"
+BACK_CHANNEL = "/login/oidc/backchannel-logout"
+"""Where the provider says that somebody signed out there, below BASE_URL."""
 
 
 def _describe(settings: OidcLoginSettings) -> SignIn | None:

@@ -26,10 +26,17 @@ __all__ = ["Redeemed", "CodeRedemption"]
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """Whose code it was, and the ID token that says so."""
+    """Whose code it was, and the ID token that says so.
+
+    Attributes:
+        subject: the person's name at the provider (``sub``).
+        session: the name of their session there (``sid``), by which the provider ends it; ``""``: it names none.
+    """
 
     person: Person
     assertion: IdentityAssertion
+    subject: str
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,13 @@ class CodeRedemption:
         userinfo = await self._ask_userinfo(services.upstream, grant, claims) if needed else {}
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         assertion = IdentityAssertion(grant.id_token or "", self.provider.issuer, expires_at)
-        return Redeemed(read_person(claims, userinfo, settings), assertion)
+        session = claims.get("sid")
+        return Redeemed(
+            read_person(claims, userinfo, settings),
+            assertion,
+            str(claims["sub"]),
+            session if isinstance(session, str) else "",
+        )
 
     async def _prove(self, grant: TokenGrant, now: datetime, leeway: timedelta) -> dict[str, Any]:
         if grant.id_token is None:

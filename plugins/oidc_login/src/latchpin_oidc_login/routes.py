@@ -1,4 +1,4 @@
-"""The sign-in's three addresses: where it begins, where the provider answers, and where to sign out there."""
+"""The sign-in's addresses: where it begins, where the provider answers, and how people are signed out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from latchpin.errors import LatchpinError, NotFound
 from latchpin.sdk.settings import load
 from latchpin.sdk.sign_in import (
@@ -21,13 +21,15 @@ from latchpin.sdk.sign_in import (
 )
 from latchpin.sdk.web import application_of
 
-from latchpin_oidc_login.plugin import BEGIN, SIGN_OUT
+from latchpin_oidc_login.logout_token import LogoutRefused, read_logout_token
+from latchpin_oidc_login.plugin import BACK_CHANNEL, BEGIN, SIGN_OUT
 from latchpin_oidc_login.settings import OidcLoginSettings
 from latchpin_oidc_login.sign_in import CALLBACK, OidcSignIn
 
 __all__ = ["build_router"]
 
 _log = logging.getLogger("latchpin.oidc_login")
+_NO_STORE = {"cache-control": "no-store"}
 
 
 def build_router() -> APIRouter:
@@ -36,6 +38,7 @@ def build_router() -> APIRouter:
     router.add_api_route(BEGIN, begin_sign_in, methods=["GET"])
     router.add_api_route(CALLBACK, complete_sign_in, methods=["GET"])
     router.add_api_route(SIGN_OUT, begin_sign_out, methods=["GET"])
+    router.add_api_route(BACK_CHANNEL, end_by_back_channel, methods=["POST"])
     return router
 
 
@@ -67,7 +70,13 @@ async def complete_sign_in(request: Request) -> Response:
     name_request(request.scope, done.flow_id)
     person = done.person
     response = await answer_signed_in(
-        request, person.email, admin=person.is_admin, target=done.target, way="oidc", lifetime=done.lifetime
+        request,
+        person.email,
+        admin=person.is_admin,
+        target=done.target,
+        way="oidc",
+        lifetime=done.lifetime,
+        session_id=done.session_id,
     )
     _log.info("Signed in user %s at %s", person.email, sign_in.label, extra={"request_id": done.flow_id})
     return response
@@ -77,6 +86,28 @@ async def complete_sign_in(request: Request) -> Response:
 async def begin_sign_out(request: Request) -> Response:
     """Send the browser to where the provider signs the account out, after asking."""
     return RedirectResponse(await _sign_in_of(request).sign_out_url(), status_code=302)
+
+
+async def end_by_back_channel(request: Request) -> Response:
+    """End what the provider says has ended (OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8).
+
+    The token proves who says so: neither a cookie nor a form's token does. Other parameters are passed over.
+    """
+    sign_in = _sign_in_of(request)
+    try:
+        await sign_in.back_channel.end(read_logout_token(await request.body()))
+    except LogoutRefused as exc:
+        _log.warning("A logout by the provider's back channel was refused: %s", exc)
+        return _answer_provider("invalid_request", str(exc))
+    except LatchpinError as exc:
+        _log.warning("A logout by the provider's back channel failed: %s", exc.in_full)
+        return _answer_provider("temporarily_unavailable", exc.public)
+    return Response(status_code=200, headers=_NO_STORE)
+
+
+def _answer_provider(error: str, why: str) -> Response:
+    """400, whatever went wrong (section 2.8)."""
+    return JSONResponse({"error": error, "error_description": why}, 400, headers=_NO_STORE)
 
 
 def _sign_in_of(request: Request) -> OidcSignIn:

@@ -17,11 +17,14 @@ from latchpin.errors import (
 from latchpin.model import ClientCredentials, IdentityProvider
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.oauth import AuthorizationRequest, CallbackParameters, build_authorization_url, choose_method
+from latchpin.sdk.sign_in import new_session_id
 
 from latchpin_oidc_login.answer import parse_answer, read_code
+from latchpin_oidc_login.back_channel import BackChannel
 from latchpin_oidc_login.discovery import Discovery
 from latchpin_oidc_login.errors import StateInvalid, explain
 from latchpin_oidc_login.groups import keep_groups
+from latchpin_oidc_login.known import KnownAtProvider
 from latchpin_oidc_login.metadata import OpenIdProvider
 from latchpin_oidc_login.person import Person
 from latchpin_oidc_login.redemption import CodeRedemption, Redeemed
@@ -49,12 +52,14 @@ class SignedIn:
     Attributes:
         target: a path of ours to go on to.
         lifetime: how long the session may last; None: as long as any.
+        session_id: the name that the session is to have, by which the provider's logout finds it.
     """
 
     person: Person
     target: str
     lifetime: timedelta | None
     flow_id: str
+    session_id: str
 
 
 class OidcSignIn:
@@ -63,6 +68,9 @@ class OidcSignIn:
     Args:
         application: the gateway.
         settings: of a provider that is set up.
+
+    Attributes:
+        back_channel: takes the provider's word that somebody signed out there.
     """
 
     def __init__(self, application: Application, settings: OidcLoginSettings) -> None:
@@ -71,6 +79,7 @@ class OidcSignIn:
         self._services = services
         self._settings = settings
         self._issuer = settings.oidc_login_issuer or ""
+        self._known = KnownAtProvider(services.context, self._issuer)
         self._redirect_uri = services.settings.base_url + CALLBACK
         self._lifetime = timedelta(seconds=services.settings.state_ttl_seconds)
         self._discovery = Discovery(
@@ -80,6 +89,7 @@ class OidcSignIn:
             allow_http=services.settings.oauth_allow_private_networks,
             lifetime=timedelta(seconds=services.settings.dcr_metadata_cache_ttl),
         )
+        self.back_channel = BackChannel(application, settings, self._discovery, self._known)
 
     @property
     def label(self) -> str:
@@ -139,9 +149,10 @@ class OidcSignIn:
             await self._use_up(attempt)
             redeemed = await self._redeem(parameters, attempt, cookie)
             await self._keep(redeemed)
+            session_id = await self._remember(redeemed)
             seconds = self._settings.oidc_login_session_seconds
             lifetime = timedelta(seconds=seconds) if seconds is not None else None
-            return SignedIn(redeemed.person, attempt.target, lifetime, attempt.flow_id)
+            return SignedIn(redeemed.person, attempt.target, lifetime, attempt.flow_id, session_id)
         except LatchpinError as exc:
             exc.flow_id = attempt.flow_id
             raise
@@ -187,6 +198,18 @@ class OidcSignIn:
             client_id = self._settings.oidc_login_client_id or ""
             provider = IdentityProvider(self._issuer, None, client_id)
             await self._application.assertions.put(redeemed.person.email, provider, redeemed.assertion)
+
+    async def _remember(self, redeemed: Redeemed) -> str:
+        """Keep who the person is at the provider, and which session it has: it may say later that they signed out."""
+        session_id = new_session_id()
+        await self._known.put(
+            redeemed.person.email,
+            subject=redeemed.subject,
+            session=redeemed.session,
+            session_id=session_id,
+            lifetime=timedelta(seconds=self._services.settings.session_lifetime_seconds),
+        )
+        return session_id
 
     # -- sign out -----------------------------------------------------------------------------------------
 

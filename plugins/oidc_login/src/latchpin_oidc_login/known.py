@@ -1,0 +1,94 @@
+"""Who people are at the provider, and which sessions they have there: kept at each sign-in, for when they end."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from latchpin.contracts import Context
+from latchpin.errors import BackendUnavailable, RecordConflict
+from latchpin.model import CollectionSpec, Document, Span
+
+__all__ = ["KNOWN_PEOPLE", "KNOWN_SESSIONS", "KnownAtProvider", "KnownSession"]
+
+KNOWN_PEOPLE = CollectionSpec("oidc_login_people")
+KNOWN_SESSIONS = CollectionSpec("oidc_login_sessions", indexes=("there",))
+REMEMBERED = timedelta(days=400)
+"""Since the last sign-in: what somebody got by it may be good for a year."""
+MOST_ADDRESSES = 10
+_MOST_SESSIONS = 200
+_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSession:
+    """A session here that began by one at the provider."""
+
+    id: str
+    expires_at: datetime
+
+
+class KnownAtProvider:
+    """What is kept about one provider's people; their names there are kept as hashes.
+
+    Args:
+        context: the gateway's clock and stores.
+        issuer: the provider's: another one's people are others.
+    """
+
+    def __init__(self, context: Context, issuer: str) -> None:
+        self._people = context.collection(KNOWN_PEOPLE)
+        self._sessions = context.collection(KNOWN_SESSIONS)
+        self._clock = context.clock
+        self._issuer = issuer
+
+    async def put(self, email: str, *, subject: str, session: str, session_id: str, lifetime: timedelta) -> None:
+        """Keep what a sign-in told.
+
+        Args:
+            email: who signed in, as the gateway knows them.
+            subject: who that is at the provider.
+            session: their session there; ``""``: it names none.
+            session_id: their session here.
+            lifetime: how long that may last.
+
+        Raises:
+            BackendUnavailable: it is not kept, so nobody is signed in.
+        """
+        await self._put_person(email, subject)
+        if session:
+            body = {"person": self._hash("sub", subject)}
+            fields, end = {"there": self._hash("sid", session)}, self._clock() + lifetime
+            await self._sessions.put(Document(session_id, body, fields, expires_at=end))
+
+    async def emails_of(self, subject: str) -> list[str]:
+        """As whom a person of the provider's signed in here; empty: never."""
+        held = await self._people.get(self._hash("sub", subject))
+        return [] if held is None else [str(each) for each in held.body["emails"]]
+
+    async def sessions_of(self, session: str, *, subject: str) -> list[KnownSession]:
+        """The sessions here that began by one at the provider; with ``subject``, only if it is that person's."""
+        found = await self._sessions.scan("there", Span.only(self._hash("sid", session)), limit=_MOST_SESSIONS)
+        person = self._hash("sub", subject) if subject else ""
+        return [
+            KnownSession(each.id, each.expires_at or self._clock() + REMEMBERED)
+            for each in found
+            if not person or each.body["person"] == person
+        ]
+
+    async def _put_person(self, email: str, subject: str) -> None:
+        name, end = self._hash("sub", subject), self._clock() + REMEMBERED
+        for _ in range(_TRIES):
+            held = await self._people.get(name)
+            earlier = [] if held is None else [each for each in held.body["emails"] if each != email]
+            body = {"emails": [email, *earlier][:MOST_ADDRESSES]}
+            with suppress(RecordConflict):  # the person signs in somewhere else at this moment
+                await self._people.put(Document(name, body, revision=held.revision if held else 0, expires_at=end))
+                return
+        raise BackendUnavailable("who somebody is at the provider keeps being written by others")
+
+    def _hash(self, kind: str, name: str) -> str:
+        text = f"{self._issuer}\0{kind}\0{name}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
