@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +64,22 @@ def programs(tmp_path: Path, request: pytest.FixtureRequest, backend: GatewayBac
     return folder
 
 
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    """The folder of the gateway that is backed up, and that of the one that is restored."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    return here, there
+
+
+@pytest.fixture
+async def people() -> AsyncIterator[AsyncExitStack]:
+    """Browsers that outlive a gateway."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
 @contextmanager
 def restored(
     backend: GatewayBackend, request: pytest.FixtureRequest, programs: Path, here: Path, there: Path
@@ -106,25 +122,25 @@ def refuse_token(switch: FaultSwitch) -> None:
 async def test_who_was_connected_goes_on_and_nothing_counts_twice(
     backend: GatewayBackend,
     request: pytest.FixtureRequest,
-    programs: Path,
     fault_switch: FaultSwitch,
-    tmp_path: Path,
+    people: AsyncExitStack,
+    places: tuple[Path, Path],
 ):
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
+    programs: Path = request.getfixturevalue("programs")
+    here, there = places
     if backend.name == "sqlite":
         backend = replace(backend, environment={**backend.environment, "DATABASE_URL": f"sqlite:///{here}/mcp.db"})
     backup = blocks(PAGE, HEADINGS[backend.name])[0]
     with deploy_gateway(backend, here) as first:
         gateway = await first.add(fault_switch.provider.mcp_url)
-        async with first.browser(ALICE) as alice, first.browser(BOB) as bob:
-            used = await first.begin(alice, gateway)
-            assert (await alice.open(used)).title == "OAuth Authorization Successful"
-            await first.authorize(bob, gateway, user=BOB)
-            pending = await first.begin(alice, gateway)
-            shell(backup, here, programs, backend.environment)
-            await alice.open(pending)
+        alice = await people.enter_async_context(first.browser(ALICE))
+        bob = await people.enter_async_context(first.browser(BOB))
+        used = await first.begin(alice, gateway)
+        assert (await alice.open(used)).title == "OAuth Authorization Successful"
+        await first.authorize(bob, gateway, user=BOB)
+        pending = await first.begin(alice, gateway)
+        shell(backup, here, programs, backend.environment)
+        assert (await alice.open(pending)).title == "OAuth Authorization Successful"
         refuse_token(fault_switch)
         assert THREE in await call(first, gateway, BOB), "his refresh token is another one from now on"
         port = first.url.rpartition(":")[2]
@@ -137,19 +153,21 @@ async def test_who_was_connected_goes_on_and_nothing_counts_twice(
                 done = run_latchpin(*line.split()[1:], env=environment, cwd=there)
                 assert done.returncode == 0, done.stdout + done.stderr
         with deploy_gateway(copy, there, PORT=port) as second:
-            await check(second, gateway, fault_switch, used, pending)
+            await check_calls(second, gateway, fault_switch)
+            for replayed in (used, pending):
+                assert "Successful" not in (await alice.open(replayed)).title
+            assert fault_switch.asked("token") == [], "no code was taken to the server again"
+            await check_renewals(second, gateway, fault_switch)
 
 
-async def check(second: DeployedGateway, gateway: str, switch: FaultSwitch, used: str, pending: str) -> None:
+async def check_calls(second: DeployedGateway, gateway: str, switch: FaultSwitch) -> None:
     switch.forget()
     for email in (ALICE, BOB):
         assert THREE in await call(second, gateway, email)
     assert switch.asked("token") == [], "the tokens of the backup serve"
-    async with second.browser(ALICE) as alice:
-        for replayed in (used, pending):
-            page = await alice.open(replayed)
-            assert "Successful" not in page.title
-    assert switch.asked("token") == [], "no code was taken to the server again"
+
+
+async def check_renewals(second: DeployedGateway, gateway: str, switch: FaultSwitch) -> None:
     refuse_token(switch)
     told = await call(second, gateway, BOB)
     assert THREE not in told
