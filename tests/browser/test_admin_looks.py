@@ -33,6 +33,7 @@ PATHS = [
     "/admin/tools",
     "/admin/my-connections",
     "/admin/attention",
+    "/admin/mail",
     "/admin/connections",
     "/admin/connections?user=nobody@example.com",
     f"/admin/connections?user={ADMIN}",

@@ -40,6 +40,7 @@ ADDRESSES = {
     "latchpin-enterprise": "/oauth/identity-assertion/0123456789abcdef0123456789abcdef",
     "latchpin-flows": "/flows",
     "latchpin-inspection": "/gateways/0123456789abcdef0123456789abcdef/discovery",
+    "latchpin-mail": "/admin/mail",
     "latchpin-metrics": "/metrics",
     "latchpin-oidc-login": "/login/oidc",
     "latchpin-policy": "/rules",

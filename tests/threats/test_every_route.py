@@ -39,6 +39,7 @@ pytestmark = pytest.mark.needs(
     "latchpin_config",
     "latchpin_connect",
     "latchpin_dcr",
+    "latchpin_mail",
     "latchpin_memory_store",
     "latchpin_metrics",
     "latchpin_oidc_login",
