@@ -43,25 +43,25 @@ class MailServer:
     seen: list[str] = field(default_factory=list)
     came: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any) -> Any:
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any) -> Any:  # noqa: N802  aiosmtpd names it
         self.seen.append("EHLO")
         session.host_name = hostname
         return responses
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802  aiosmtpd names it
         self.seen.append("RCPT")
         if self.refuses:
             return self.refuses
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd names it
         self.seen.append("DATA")
         self.came.release()
         if self.answers:
             return self.answers.pop(0)
         parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.got.append((list(envelope.rcpt_tos), cast(EmailMessage, parsed)))
+        self.got.append((list(envelope.rcpt_tos), cast("EmailMessage", parsed)))
         return "250 OK"
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:

@@ -189,7 +189,7 @@ async def test_a_person_is_told_once_over_tls(mail: MailServer, gateway: InnerGa
     await connect(gateway.application, entry, BOB)
     assert await take(gateway, minutes=4) == 0, "they may be at it"
     assert [await take(gateway) for _ in range(3)] == [1, 0, 0]
-    (to, message), = mail.got
+    ((to, message),) = mail.got
     assert to == [ALICE]
     assert (message["To"], message["From"]) == (ALICE, "Latchpin <latchpin@example.com>")
     assert message["Auto-Submitted"] == "auto-generated"
@@ -230,7 +230,7 @@ async def test_a_mailbox_that_is_not_there_is_given_up_at_once(mail: MailServer,
     mail.refuses = "550 no such user"
     assert await take(gateway) == 0
     turns = Turns(gateway.application, load(MailSettings))
-    dead, = await turns._outbox.list("dead")
+    (dead,) = await turns._outbox.list("dead")
     assert "550" in dead.reason
 
 
@@ -242,7 +242,7 @@ async def test_a_server_that_is_away_is_tried_for_two_days(mail: MailServer, env
     for pause in PAUSES:
         assert await Turns(gateway.application, load(MailSettings))._outbox.count("waiting") == 1
         await take(gateway, seconds=1.2 * pause.total_seconds())
-    dead, = await Turns(gateway.application, load(MailSettings))._outbox.list("dead")
+    (dead,) = await Turns(gateway.application, load(MailSettings))._outbox.list("dead")
     assert "localhost:1" in dead.reason
 
 
@@ -254,7 +254,7 @@ async def test_nothing_is_sent_where_somebody_takes_tls_away(environment, gatewa
             environment.setenv(name, value)
         assert await take(gateway) == 0
         assert (server.seen, server.got, server.sign_ins) == (["EHLO"], [], [])
-        waiting, = await Turns(gateway.application, load(MailSettings))._outbox.list("waiting")
+        (waiting,) = await Turns(gateway.application, load(MailSettings))._outbox.list("waiting")
         assert "no STARTTLS" in waiting.reason
 
 
@@ -269,7 +269,7 @@ async def test_a_certificate_of_another_is_refused(environment, gateway: InnerGa
             environment.setenv(name, value)
         assert await take(gateway) == 0
         assert (server.got, server.sign_ins) == ([], [])
-        waiting, = await Turns(gateway.application, load(MailSettings))._outbox.list("waiting")
+        (waiting,) = await Turns(gateway.application, load(MailSettings))._outbox.list("waiting")
         assert "TLS failed" in waiting.reason or "CERTIFICATE" in waiting.reason
 
 
