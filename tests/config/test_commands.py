@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import run_latchpin
+from tests.servers import latchpin_command, run_latchpin
+from tests.servers.gateway import clean_environment
 from tests.support.gateway_in_process import SECRET
 
 MANY = 200
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.needs("latchpin_sql_store", "latchpin_doctor", "latchpi
 
 
 @pytest.fixture
-def latchpin(tmp_path: Path) -> Latchpin:
-    settings = {
+def settings(tmp_path: Path) -> dict[str, str]:
+    return {
         "CACHE_TYPE": "database",
         "RECORD_STORE": "database",
         "DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
@@ -32,6 +34,9 @@ def latchpin(tmp_path: Path) -> Latchpin:
         "TEST_SECRET": HIDDEN,
     }
 
+
+@pytest.fixture
+def latchpin(settings: dict[str, str], tmp_path: Path) -> Latchpin:
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = run_latchpin(*arguments, env=settings, cwd=tmp_path)
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -124,3 +129,23 @@ def test_two_commands_at_once_do_not_mix(latchpin: Latchpin, tmp_path: Path):
     gateways = json.loads(latchpin("gateways", "list", "--json").stdout)
     assert len(gateways) == 20
     assert len({tuple(each["oauth_config"]["scopes"]) for each in gateways}) == 1
+
+
+def test_who_ends_it_in_the_middle_has_all_or_nothing(latchpin: Latchpin, settings: dict[str, str], tmp_path: Path):
+    (tmp_path / "all.yaml").write_text(many(60))
+    command = [latchpin_command(), "apply", "-f", "all.yaml"]
+    with subprocess.Popen(
+        command,
+        env=clean_environment(settings),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "25 of 60 written" in line)
+        process.send_signal(signal.SIGTERM)
+        said += process.stderr.read()
+    there = json.loads(latchpin("gateways", "list", "--json").stdout)
+    assert (process.returncode, len(there)) in {(1, 0), (0, 60)}, said
+    assert ("put back" in said) == (process.returncode == 1)

@@ -8,13 +8,13 @@ is put back. Others may see what stands in between, for as long as the writing t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from latchpin.contracts import ConfigurationKind
+from latchpin.contracts import ConfigurationKind, StandingEntry
 from latchpin.errors import Conflict, InvalidRequest, LatchpinError, NotFound
 from latchpin.model import Caller
 from latchpin.sdk.gateway import Application
@@ -31,6 +31,8 @@ LIFE = timedelta(minutes=10)
 """Of the lease: who was killed keeps others waiting for that long."""
 WITHIN = timedelta(minutes=8)
 """For the writing: what is left of the lease is for putting back."""
+_SIDE_BY_SIDE = 20
+"""So many are removed at a time."""
 WAIT = timedelta(seconds=30)
 """For another apply to end."""
 
@@ -102,6 +104,27 @@ async def apply(
         raise Conflict("another apply is under way", remedy="Wait until it has ended, and run this again.") from exc
 
 
+@dataclass(slots=True, eq=False)
+class _Done:
+    """A step that was begun; ``id`` is what it made, once that is known."""
+
+    step: Step
+    id: str = ""
+
+
+def _batches(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """One after the other, but for removals of one kind: each of those may wait for other servers."""
+    batch: list[Step] = []
+    for step in steps:
+        together = bool(batch) and step.action == batch[-1].action == "remove" and step.kind == batch[-1].kind
+        if batch and (not together or len(batch) >= _SIDE_BY_SIDE):
+            yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch
+
+
 class _Writing:
     """Writes one plan, and knows what to put back."""
 
@@ -112,7 +135,9 @@ class _Writing:
         self._plan = plan
         self._order = order
         self._caller = caller
-        self._done: list[tuple[Step, str]] = []
+        self._done: list[_Done] = []
+        self._failed: Step | None = None
+        self._made: dict[str, list[StandingEntry]] = {}
         self._ids: dict[tuple[str, str], str] = {}
         self._marking: set[tuple[str, str]] = set()
 
@@ -122,36 +147,52 @@ class _Writing:
             await self._marks.begin(Unfinished(self._order.source, self._services.clock(), self._caller.email))
         try:
             async with asyncio.timeout(WITHIN.total_seconds()):
-                for number, step in enumerate(steps, 1):
-                    tell(number, len(steps), step)
-                    await self._write(step)
+                number = 0
+                for batch in _batches(steps):
+                    number += len(batch)
+                    tell(number, len(steps), batch[-1])
+                    await self._write_all(batch)
                 await self._mark()
         except BaseException as exc:
-            last = self._done[-1][0] if self._done else None
-            if isinstance(exc, _WROTE_NOTHING) and not self._marking:
-                self._done.pop()  # somebody else's edit is not undone
             failed = await _to_the_end(self._put_back())
             if isinstance(exc, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
                 raise
-            raise NotApplied(_explain(exc, last, failed)) from exc
+            raise NotApplied(_explain(exc, self._failed, failed)) from exc
         if steps:
             await self._marks.end()
             counts = {name: str(self._plan.count(action)) for name, action in _COUNTED.items()}
             await self._services.activity.tell(APPLIED, actor=self._caller.email, source=self._order.source, **counts)
 
+    async def _write_all(self, batch: Sequence[Step]) -> None:
+        """Each of them, side by side; all have ended when one has failed."""
+        for result in await asyncio.gather(*map(self._write, batch), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
     async def _write(self, step: Step) -> None:
+        done = _Done(step)
+        self._done.append(done)
+        try:
+            done.id = await self._do(step)
+        except _WROTE_NOTHING:
+            self._done.remove(done)  # what is there is somebody else's: it is not undone
+            self._failed = step
+            raise
+        except BaseException:
+            self._failed = step
+            raise
+
+    async def _do(self, step: Step) -> str:
         entries = self._state.opened[step.kind]
-        self._done.append((step, ""))
-        if step.action == "remove":
-            if step.standing is not None:
-                with suppress(NotFound):  # somebody else was faster
-                    await entries.remove(step.standing)
-            return
-        if step.entry is not None:
-            entry_id = await entries.put(step.name, step.entry, step.standing, self._state.names)
-            self._done[-1] = (step, entry_id)
-            self._ids[step.kind, step.name] = entry_id
-            self._state.names.came(step.kind, step.name, entry_id)
+        if step.action == "remove" and step.standing is not None:
+            with suppress(NotFound):  # somebody else was faster
+                await entries.remove(step.standing)
+        if step.entry is None:
+            return ""
+        entry_id = await entries.put(step.name, step.entry, step.standing, self._state.names)
+        self._ids[step.kind, step.name] = entry_id
+        self._state.names.came(step.kind, step.name, entry_id)
+        return entry_id
 
     async def _mark(self) -> None:
         """Remember what is ruled from here on, and forget what is gone or was let go."""
@@ -181,11 +222,11 @@ class _Writing:
     async def _put_back(self) -> list[Step]:
         """Undo what was written, the last first; what could not be undone is returned."""
         failed: list[Step] = []
-        for step, entry_id in reversed(self._done):
+        for done in reversed(self._done):
             try:
-                await self._undo(step, entry_id)
+                await self._undo(done.step, done.id)
             except Exception:  # noqa: BLE001  whatever it is, the others are put back all the same
-                failed.append(step)
+                failed.append(done.step)
         if self._done:
             with suppress(LatchpinError):
                 await self._marks.put_back(self._marking, self._state.marks)
@@ -202,9 +243,12 @@ class _Writing:
         if step.standing is not None:
             await entries.restore(step.standing)
             return
-        known = {each.id for each in self._state.standing[step.kind]}
-        for each in await entries.read(self._state.names):
-            if each.name == step.name and each.id not in known and entry_id in {"", each.id}:
+        if step.kind not in self._made:
+            known = {each.id for each in self._state.standing[step.kind]}
+            found = await entries.read(self._state.names)
+            self._made[step.kind] = [each for each in found if each.id not in known]
+        for each in self._made[step.kind]:
+            if each.name == step.name and entry_id in {"", each.id}:
                 await entries.remove(each)
 
 
