@@ -10,10 +10,8 @@ from tests.servers import run_latchpin
 from tests.support.gateway_in_process import SECRET
 
 SECRETS = 'path "secret/data/latchpin/*" { capabilities = ["read"] }'
-FILE = """
-gateways:
-  github:
-    url: https://mcp.example.com/github
+ENTRY = """  server-{number}:
+    url: https://mcp.example.com/{number}
     oauth_config: {{client_id: latchpin, issuer: "https://idp.example.com", client_secret: "{reference}"}}
 """
 GOOD = "vault:latchpin/github#client_secret"
@@ -23,7 +21,7 @@ HIDDEN = "the-secret-that-only-the-server-has"
 @pytest.fixture(scope="module")
 def token(bao) -> str:
     """A token that may read what is below ``latchpin``; secrets of each kind are there."""
-    bao.ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+    bao.mount_secrets()
     held = {"client_secret": HIDDEN, "number": 7, "empty": "", "own": SECRET}
     bao.ask("POST", "secret/data/latchpin/github", {"data": held})
     bao.ask("POST", "secret/data/latchpin/gone", {"data": {"client_secret": "x"}})
@@ -34,12 +32,18 @@ def token(bao) -> str:
     return made["auth"]["client_token"]
 
 
-@pytest.fixture
-def latchpin(bao, token, tmp_path: Path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where the commands run: one store for all tests, each of which has names of its own in it or changes nothing."""
+    return tmp_path_factory.mktemp("references")
+
+
+@pytest.fixture(scope="module")
+def latchpin(bao, token, folder: Path):
     env = {
         "CACHE_TYPE": "database",
         "RECORD_STORE": "database",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/x.db",
+        "DATABASE_URL": f"sqlite:///{folder}/x.db",
         "AUTH_ENCRYPTION_SECRET": SECRET,
         "CONFIG_SECRET_REFERENCES": "vault:*",
         "VAULT_ADDR": bao.url,
@@ -48,22 +52,23 @@ def latchpin(bao, token, tmp_path: Path):
     }
 
     def run(*arguments: str, **changes: str):
-        return run_latchpin(*arguments, env=env | changes, cwd=tmp_path)
+        return run_latchpin(*arguments, env=env | changes, cwd=folder)
 
     run("db", "upgrade")
     return run
 
 
-def apply(latchpin, folder: Path, reference: str, **changes: str):
-    (folder / "all.yaml").write_text(FILE.format(reference=reference))
+def apply(latchpin, folder: Path, *references: str, **changes: str):
+    entries = [ENTRY.format(number=number, reference=each) for number, each in enumerate(references)]
+    (folder / "all.yaml").write_text(f"gateways:\n{''.join(entries)}")
     done = latchpin("apply", "-f", "all.yaml", **changes)
     assert HIDDEN not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
 
 
-def test_a_secret_is_read_and_applied_and_differs_when_it_changes(bao, latchpin, tmp_path: Path):
-    done = apply(latchpin, tmp_path, GOOD)
+def test_a_secret_is_read_and_applied_and_differs_when_it_changes(bao, latchpin, folder: Path):
+    done = apply(latchpin, folder, GOOD)
     assert (done.returncode, "1 added" in done.stderr) == (0, True), done.stderr
     assert latchpin("diff", "-f", "all.yaml").returncode == 0
     bao.ask("POST", "secret/data/latchpin/github", {"data": {"client_secret": f"{HIDDEN}, rotated"}})
@@ -72,25 +77,27 @@ def test_a_secret_is_read_and_applied_and_differs_when_it_changes(bao, latchpin,
     bao.ask("POST", "secret/data/latchpin/github", {"data": {"client_secret": HIDDEN, "number": 7, "own": SECRET}})
 
 
-@pytest.mark.parametrize(
-    ("reference", "told"),
-    [
-        ("vault:latchpin/github", "needs a path and a field"),
-        ("vault:latchpin/../others#client_secret", "needs a path and a field"),
-        ("vault:/latchpin/github#client_secret", "needs a path and a field"),
-        ("vault:latchpin/github?version=1#client_secret", "needs a path and a field"),
-        ("vault:latchpin/nothing#client_secret", "nothing is at secret/data/latchpin/nothing"),
-        ("vault:latchpin/gone#client_secret", "nothing is at secret/data/latchpin/gone"),
-        ("vault:latchpin/github#other", "has no text under 'other'"),
-        ("vault:latchpin/github#number", "has no text under 'number'"),
-        ("vault:latchpin/github#own", "holds a secret of Latchpin itself"),
-    ],
-)
-def test_what_is_no_secret_is_told_where_it_stands(latchpin, tmp_path: Path, reference: str, told: str):
-    done = apply(latchpin, tmp_path, reference)
+NO_SECRETS = {
+    "vault:latchpin/github": "needs a path and a field",
+    "vault:latchpin/../others#client_secret": "needs a path and a field",
+    "vault:/latchpin/github#client_secret": "needs a path and a field",
+    "vault:latchpin/github?version=1#client_secret": "needs a path and a field",
+    "vault:latchpin/nothing#client_secret": "nothing is at secret/data/latchpin/nothing",
+    "vault:latchpin/gone#client_secret": "nothing is at secret/data/latchpin/gone",
+    "vault:latchpin/github#other": "has no text under 'other'",
+    "vault:latchpin/github#number": "has no text under 'number'",
+    "vault:latchpin/github#own": "holds a secret of Latchpin itself",
+}
+
+
+def test_what_is_no_secret_is_told_where_it_stands(latchpin, folder: Path):
+    done = apply(latchpin, folder, *NO_SECRETS)
     assert done.returncode == 2, done.stderr
-    assert told in done.stdout + done.stderr
-    assert "all.yaml:5" in done.stdout + done.stderr
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("all.yaml:")]
+    assert len(lines) == len(NO_SECRETS), done.stderr
+    for number, (line, told) in enumerate(zip(lines, NO_SECRETS.values(), strict=True)):
+        assert f"server-{number}" in line
+        assert told in line
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,7 @@ def test_what_is_no_secret_is_told_where_it_stands(latchpin, tmp_path: Path, ref
         (GOOD, {"CONFIG_SECRET_REFERENCES": "env:*"}, "outside CONFIG_SECRET_REFERENCES"),
     ],
 )
-def test_what_cannot_be_asked_changes_nothing(latchpin, tmp_path: Path, reference: str, changes, told: str):
-    done = apply(latchpin, tmp_path, reference, **changes)
+def test_what_cannot_be_asked_changes_nothing(latchpin, folder: Path, reference: str, changes, told: str):
+    done = apply(latchpin, folder, reference, **changes)
     assert done.returncode in {1, 2}
     assert told in done.stdout + done.stderr

@@ -302,6 +302,22 @@ async def test_what_is_no_answer_of_the_engine_is_refused(status, body):
     assert "VAULT_ADDR" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "helps"),
+    [
+        (307, b"", "active server"),
+        (400, b"<html>a proxy's page</html>", "VAULT_ADDR"),
+        (401, b"", "VAULT_ADDR"),
+        (413, b'{"errors": ["too large"]}', "VAULT_ADDR"),
+        (473, b'{"errors": []}', "VAULT_ADDR"),
+    ],
+)
+async def test_what_others_say_on_the_way_is_no_sign_of_a_damaged_key(status, body, helps):
+    with pytest.raises(UpstreamError) as caught:
+        await wrapper_at(Busy(0, body=body, status=status), []).unwrap(b"vault:v1:AAAA", context=FOR)
+    assert helps in caught.value.remedy
+
+
 @pytest.mark.parametrize("body", [b'{"data": {"plaintext": "not base64!"}}', b'{"data": {}}'])
 async def test_what_is_no_key_is_not_taken_for_one(body):
     with pytest.raises(UpstreamError):

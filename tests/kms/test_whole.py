@@ -25,12 +25,14 @@ class Service:
         server: the running service.
         settings: with which a gateway uses it.
         helps: what the remedy says while it is away.
+        secret: what the gateway proves itself with.
     """
 
     name: str
     server: Any
     settings: Mapping[str, str]
     helps: str
+    secret: str
 
 
 @pytest.fixture(params=["vault", "aws-kms"])
@@ -39,16 +41,17 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
     if name == "vault":
         bao = request.getfixturevalue("bao")
         role = "auth/approle/role/latchpin"
-        secret_id = tmp_path / "secret-id"
-        secret_id.write_text(bao.ask("POST", f"{role}/secret-id")["data"]["secret_id"])
+        secret, file = bao.ask("POST", f"{role}/secret-id")["data"]["secret_id"], tmp_path / "secret-id"
+        file.write_text(secret)
         role_id = bao.ask("GET", f"{role}/role-id")["data"]["role_id"]
-        settings = {"VAULT_ADDR": bao.url, "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID_FILE": str(secret_id)}
-        return Service(name, bao, settings, "See that VAULT_ADDR is right")
+        settings = {"VAULT_ADDR": bao.url, "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID_FILE": str(file)}
+        return Service(name, bao, settings, "See that VAULT_ADDR is right", secret)
     aws = request.getfixturevalue("aws")
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     settings = {"KMS_AWS_KEY_ID": key, "KMS_AWS_ENDPOINT": aws.url}
-    settings |= {"AWS_ACCESS_KEY_ID": "gateway", "AWS_SECRET_ACCESS_KEY": "gateway"}
-    return Service(name, aws, settings, "See that KMS can be reached")
+    secret = "the-secret-access-key-of-the-gateway"
+    settings |= {"AWS_ACCESS_KEY_ID": "gateway", "AWS_SECRET_ACCESS_KEY": secret}
+    return Service(name, aws, settings, "See that KMS can be reached", secret)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,8 @@ async def test_a_ring_that_a_key_service_wraps(
         async with deployed.api(ALICE) as alice:
             assert (await alice.post(f"/oauth/fetch-tools/{gateway}")).status_code == 200
             assert await status_of(alice, gateway) == "valid"
+        assert service.secret not in deployed.log
+        assert "CanonicalRequest" not in deployed.log
     without = run_latchpin("serve", env=env | {"PORT": "0", "KEY_WRAPPER": "none"}, cwd=tmp_path)
     assert without.returncode != 0
     assert f"KEY_WRAPPER={service.name}" in without.stderr

@@ -69,6 +69,12 @@ class OpenBaoServer:
         self.ask("PUT", "sys/unseal", {"key": self._key})
         self._process.wait_until(lambda: "serves" if self._status("sys/health") == 200 else None, tick=0.02)
 
+    def mount_secrets(self) -> None:
+        """Have a key-value engine at ``secret``, and return when it serves: it is away for a moment at first."""
+        assert self._process is not None
+        self.ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self._process.wait_until(lambda: "serves" if self._status("secret/config") == 200 else None, tick=0.02)
+
     def seal(self) -> None:
         """Let it forget its own key: it answers, and refuses everything."""
         self.ask("PUT", "sys/seal")
@@ -96,7 +102,7 @@ class OpenBaoServer:
         return found
 
     def _status(self, path: str) -> int:
-        return self._send("GET", path, None, "")[0]
+        return self._send("GET", path, None, self.root)[0]
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> tuple[int, dict[str, Any]]:
         connection = HTTPConnection(HOST, self._port.port, timeout=60)

@@ -26,8 +26,9 @@ _NOTHING = (
 )
 _OTHER_TYPE = "Make a Transit key of the type aes256-gcm96, the default, and name it in VAULT_TRANSIT_KEY."
 _DAMAGED = "Restore the key ring from a backup, or name the Transit key that wrapped it."
+_MOVED = "Name the active server, or what leads to it, in VAULT_ADDR: Latchpin follows no redirects."
 _SECONDS_TO_WAIT = 1
-_REFUSED, _NOT_FOUND, _BUSY, _FAILED = 403, 404, 429, 500
+_REDIRECTS = range(300, 400)
 
 
 class NothingThere(ConfigurationError):
@@ -76,15 +77,17 @@ def _object(reply: Reply) -> Mapping[str, Any] | None:
 def _error(reply: Reply, act: str, denied: str) -> LatchpinError:
     said = _said_by(reply)
     told = f"{act} was refused ({reply.status}{': ' if said else ''}{said})"
-    if reply.status == _REFUSED:
-        return ConfigurationError(told, remedy=denied)
-    if reply.status == _NOT_FOUND:
-        return (ConfigurationError if said else NothingThere)(told, remedy=_NOTHING)
-    if reply.status == _BUSY:
-        return UpstreamBusy(told, retry_after=_seconds(reply), http_status=reply.status)
-    if reply.status < _FAILED:
-        return _refusal(told, said, act)
-    return UpstreamUnreadable(f"{act} failed ({reply.status}{': ' if said else ''}{said})", remedy=AWAY)
+    match reply.status:
+        case 400 if said:
+            return _refusal(told, said, act)
+        case 403:
+            return ConfigurationError(told, remedy=denied)
+        case 404:
+            return (ConfigurationError if said else NothingThere)(told, remedy=_NOTHING)
+        case 429:
+            return UpstreamBusy(told, retry_after=_seconds(reply), http_status=reply.status)
+    failed = f"{act} failed ({reply.status}{': ' if said else ''}{said})"
+    return UpstreamUnreadable(failed, http_status=reply.status, remedy=_MOVED if reply.status in _REDIRECTS else AWAY)
 
 
 def _refusal(told: str, said: str, act: str) -> LatchpinError:
