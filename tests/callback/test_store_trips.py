@@ -22,19 +22,28 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.needs("latchpin_audit", "latchpin_dcr", "latchpin_memory_store")
 
 NEW, RETURNING = "new@example.com", "returning@example.com"
+CALLER = 1
+"""Whether who is named is out, which a worker knows for half a second."""
 AUTHORIZE = 2
 """What it needs to know, and the state that is put."""
 CALLBACK = 6
-"""What it needs to know; the state consumed, beside its lease and the earlier token; the token put; the gateway once
-more, which may have been changed meanwhile; who it is for the audit log; its entry."""
+"""What it needs to know; the state consumed, beside its lease, the earlier token and whether the person is out; the
+token put; gateway and person once more, since either may have been changed meanwhile; who it is for the audit log; its
+entry."""
 FIRST_ENTRY = 2
 """More where a person has no pseudonym in the audit log: it is made, and once it is named, they may not have been
 forgotten meanwhile."""
 
 
-BESIDE = ("core_kept.delete(lease:", "core_flows.put_all(", "policy_")
-"""A lease given back and the history of flows, for which nobody waits; the groups that people are in, which one read a
-second has for all."""
+BESIDE = (
+    "core_kept.delete(lease:",
+    "core_flows.put_all(",
+    "core_flow_sheets.put(",
+    "policy_",
+    "core_kept.get(ended-stamp",
+)
+"""A lease given back and the history of flows, for which nobody waits; the groups that people are in, and whether
+anything was ended, which one read a second has for all."""
 
 
 def _is_beside(asked: str) -> bool:
@@ -130,11 +139,12 @@ def _forget_marks(gateway: InnerGateway) -> None:
 
 
 async def test_a_person_who_comes_again(trips, gateway, gateway_id):
-    await _flow(gateway, gateway_id, RETURNING, trips, authorize=AUTHORIZE, callback=CALLBACK)
+    await _flow(gateway, gateway_id, RETURNING, trips, authorize=CALLER + AUTHORIZE, callback=CALLER + CALLBACK)
 
 
 async def test_a_new_person(trips, gateway, gateway_id):
-    await _flow(gateway, gateway_id, NEW, trips, authorize=AUTHORIZE, callback=CALLBACK + FIRST_ENTRY)
+    most = CALLER + CALLBACK + FIRST_ENTRY
+    await _flow(gateway, gateway_id, NEW, trips, authorize=CALLER + AUTHORIZE, callback=most)
 
 
 async def test_what_was_read_for_others_a_moment_ago_is_not_read_again(trips, gateway, gateway_id):

@@ -147,7 +147,8 @@ class AuthorizationCallback:
             span.step(verified)
             if parameters.error is None:
                 await patient.ask(lambda: self._look(payload.gateway_id))
-            turn = self._turns.begin(payload.gateway_id, payload.owner, payload.account)
+            place = payload.gateway_id, payload.owner, payload.account
+            turn = self._turns.begin(*place, email=payload.app_user_email)
             leaving.callback(turn.end)
             pending = await patient.consume(StateKey(payload.gateway_id, parameters.state))
         except StateRefused as exc:

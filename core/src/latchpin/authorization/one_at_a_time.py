@@ -1,8 +1,8 @@
 """An account's authorizations at a gateway, redeemed one at a time: what was issued last must be what is kept last.
 
 Some servers end a person's earlier grant with the next one. So whoever redeems a code holds a lease, of all workers.
-It is taken, and the token that stands is read, while the state is consumed; it is given back after the answer. A worker
-that died is not waited for for long.
+It is taken while the state is consumed, and what else is then needed is read: the token that stands, and whether the
+person is out. It is given back after the answer. A worker that died is not waited for for long.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from latchpin.errors import BackendUnavailable
+from latchpin.identity.barred import Barred, find_barred
 from latchpin.model import StoredToken
 from latchpin.services import Services
 from latchpin.tokens.renewal import lease_of
@@ -29,13 +30,14 @@ PATIENCE = timedelta(seconds=10)
 class Turn:
     """One authorization's turn; made by ``Turns.begin``. Whoever has it ends it."""
 
-    def __init__(self, turns: Turns, services: Services, place: tuple[str, str, str]) -> None:
+    def __init__(self, turns: Turns, services: Services, place: tuple[str, str, str], email: str) -> None:
         self._turns = turns
         self._services = services
         self._place = place
         self._held = AsyncExitStack()
         self._taking = asyncio.create_task(self._take())
         self._reading = asyncio.create_task(services.records.tokens.get(*place))
+        self._asking = asyncio.create_task(find_barred(services.kept, email))
 
     async def reached(self) -> None:
         """Wait for it.
@@ -53,6 +55,14 @@ class Turn:
         """
         return await self._reading
 
+    async def barred(self) -> Barred | None:
+        """Whether who authorizes was out when the turn was begun.
+
+        Raises:
+            BackendUnavailable: the store did not answer then.
+        """
+        return await self._asking
+
     def end(self) -> None:
         """Let the next one go on. Nobody waits for it."""
         self._turns.finish(self._give_back())
@@ -69,7 +79,7 @@ class Turn:
             await insist(take, until=asyncio.get_running_loop().time() + settings.oauth_callback_wait_seconds)
 
     async def _give_back(self) -> None:
-        for done in (self._taking, self._reading):
+        for done in (self._taking, self._reading, self._asking):
             with suppress(BackendUnavailable):
                 await done
         await self._held.aclose()
@@ -82,9 +92,9 @@ class Turns:
         self._services = services
         self._ending: set[asyncio.Task[None]] = set()
 
-    def begin(self, gateway_id: str, owner: str, label: str) -> Turn:
-        """Begin to wait for a turn with that account."""
-        return Turn(self, self._services, (gateway_id, owner, label))
+    def begin(self, gateway_id: str, owner: str, label: str, *, email: str) -> Turn:
+        """Begin to wait for a turn with that account; ``email`` is who authorizes."""
+        return Turn(self, self._services, (gateway_id, owner, label), email)
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
         """Do ``work``, for which nobody waits but ``close``."""

@@ -21,7 +21,7 @@ from latchpin.errors import (
     UpstreamError,
 )
 from latchpin.errors.causes.refusals import CLIENT_FORGOTTEN
-from latchpin.identity.barred import find_barred
+from latchpin.identity.barred import Barred, find_barred
 from latchpin.model import (
     COMPANY,
     ClientCredentials,
@@ -109,7 +109,7 @@ class Redemption:
         pending, owner, label = validated.pending, validated.payload.owner, validated.payload.account
         if (owner == COMPANY) != (gateway.connection == "shared"):
             raise self._changed(gateway, label)  # nobody's own account becomes the company's, nor the other way round
-        await self._check_not_out(pending.app_user_email)
+        _check_in(await turn.barred())
         await self._usage.note(gateway.id, owner, label, anew=True)
         found = await self._servers.find(gateway)
         client = await self._insist(lambda: self._clients.existing(gateway, found.metadata))
@@ -121,8 +121,7 @@ class Redemption:
         span.step(_exchanged(pending, client, grant, self._services.clock()))
         try:
             token = await self._keep_surely(validated, grant, turn)
-            await self._check_unchanged(gateway, owner, label)
-            await self._check_still_in(gateway, validated)
+            await self._check_kept(gateway, validated)
         except (Forbidden, NotFound, AuthorizationRequired, RecordConflict):
             await self._revoker.give_back(gateway.id, owner, found.metadata, client, grant, label=label)
             raise
@@ -134,24 +133,18 @@ class Redemption:
         wait = self._services.settings.oauth_callback_wait_seconds
         return await insist(work, until=asyncio.get_running_loop().time() + wait)
 
-    async def _check_unchanged(self, gateway: Gateway, owner: str, label: str) -> None:
-        """A change drops every token, but one just written may have come after it."""
-        current = await self._services.records.gateways.get(gateway.id)
-        if current is None or _terms(current) != _terms(gateway):
-            await self._services.records.tokens.delete(gateway.id, owner, label)
-            raise self._changed(gateway, label)
-
-    async def _check_not_out(self, email: str) -> None:
-        if await find_barred(self._services.kept, email) is not None:
-            raise Forbidden("your access to this gateway was ended", remedy="Ask an administrator of this gateway.")
-
-    async def _check_still_in(self, gateway: Gateway, validated: ValidatedCallback) -> None:
-        """Who was ended meanwhile keeps no token: it may have been written after theirs were taken."""
-        payload = validated.payload
+    async def _check_kept(self, gateway: Gateway, validated: ValidatedCallback) -> None:
+        """Take back what came too late: a gateway's change, and a person's end, drop what is there at that time."""
+        services, payload = self._services, validated.payload
+        current, barred = await asyncio.gather(
+            services.records.gateways.get(gateway.id), find_barred(services.kept, validated.pending.app_user_email)
+        )
         try:
-            await self._check_not_out(validated.pending.app_user_email)
-        except Forbidden:
-            await self._services.records.tokens.delete(gateway.id, payload.owner, payload.account)
+            if current is None or _terms(current) != _terms(gateway):
+                raise self._changed(gateway, payload.account)
+            _check_in(barred)
+        except (AuthorizationRequired, Forbidden):
+            await services.records.tokens.delete(gateway.id, payload.owner, payload.account)
             raise
 
     async def _exchange(
@@ -234,6 +227,11 @@ class Redemption:
         if await self._services.records.gateways.get(gateway_id) is None:
             raise NotFound("the gateway was removed while you authorized")
         raise RecordConflict(f"the token of {owner} kept changing while it was to be written")
+
+
+def _check_in(barred: Barred | None) -> None:
+    if barred is not None:
+        raise Forbidden("your access to this gateway was ended", remedy="Ask an administrator of this gateway.")
 
 
 def _terms(gateway: Gateway) -> tuple[object, ...]:
