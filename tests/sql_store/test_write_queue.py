@@ -9,6 +9,7 @@ from latchpin.errors import BackendUnavailable
 from latchpin.workers.store_deadline import store_deadline
 from latchpin_sql_store import write_queue
 from latchpin_sql_store.engine import build_engine, parse_url
+from latchpin_sql_store.kept_connection import KeptConnection
 from latchpin_sql_store.threads import Thread
 from latchpin_sql_store.write_queue import WriteQueue
 from sqlalchemy import event, text
@@ -26,7 +27,7 @@ class Bench:
             connection.execute(text("CREATE TABLE done (item TEXT)"))
         self.thread = Thread("bench")
         event.listen(self.engine, "after_cursor_execute", self.thread.heard)
-        self.queue = WriteQueue(self.thread, self.engine, self.apply, where="sqlite:///here")
+        self.queue = WriteQueue(self.thread, KeptConnection(self.engine), self.apply, where="sqlite:///here")
         self.begun, self.go_on, self.asking_on = threading.Event(), threading.Event(), False
         self.batches = []
 

@@ -16,6 +16,7 @@ from latchpin_sql_store.acceptance import ensure_schema
 from latchpin_sql_store.engine import build_engine, parse_url, show_url, sqlite_file
 from latchpin_sql_store.faults import Duplicate, Unstorable
 from latchpin_sql_store.file_identity import PinnedFile
+from latchpin_sql_store.kept_connection import KeptConnection
 from latchpin_sql_store.schema import look_revision
 from latchpin_sql_store.threads import Thread
 from latchpin_sql_store.write_queue import PATIENCE, Apply, ItemT, Outcomes, ResultT, WriteQueue
@@ -57,20 +58,21 @@ class Database:
         self._reader = _start("latchpin-sql-reader", self._read_engine)
         self._writer = _start("latchpin-sql-writer", self._write_engine)
         self._file = PinnedFile(sqlite_file(url))
+        self._of_reader, self._of_writer = KeptConnection(self._read_engine), KeptConnection(self._write_engine)
         self._lanes: list[WriteQueue[Any, Any]] = []
         self._reads: WriteQueue[Script, object] = self.read_lane(_run_reads)
         self._writes = self.write_lane(_run_scripts)
 
     def write_lane(self, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
         """Make one more lane through the writer thread."""
-        return self._lane(self._writer, self._write_engine, apply)
+        return self._lane(self._writer, self._of_writer, apply)
 
     def read_lane(self, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
         """Make one more lane through the reader thread."""
-        return self._lane(self._reader, self._read_engine, apply)
+        return self._lane(self._reader, self._of_reader, apply)
 
-    def _lane(self, thread: Thread, engine: Engine, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
-        lane = WriteQueue(thread, engine, apply, where=self.where, guard=self._file.check)
+    def _lane(self, thread: Thread, kept: KeptConnection, apply: Apply[ItemT, ResultT]) -> WriteQueue[ItemT, ResultT]:
+        lane = WriteQueue(thread, kept, apply, where=self.where, guard=self._file.check)
         self._lanes.append(lane)
         return lane
 
@@ -118,7 +120,7 @@ class Database:
     async def close(self) -> None:
         """Finish what was begun and hang up; a database that does not answer is not waited for."""
         await asyncio.gather(*(lane.close() for lane in self._lanes))
-        await asyncio.gather(_end(self._reader, self._read_engine), _end(self._writer, self._write_engine))
+        await asyncio.gather(_end(self._reader, self._of_reader), _end(self._writer, self._of_writer))
 
 
 def _start(name: str, engine: Engine) -> Thread:
@@ -128,10 +130,10 @@ def _start(name: str, engine: Engine) -> Thread:
     return thread
 
 
-async def _end(thread: Thread, engine: Engine) -> None:
+async def _end(thread: Thread, kept: KeptConnection) -> None:
     with suppress(TimeoutError):
         async with store_deadline(PATIENCE, thread.silence()):
-            await thread.run(engine.dispose)
+            await thread.run(kept.dispose)
     thread.close()
 
 

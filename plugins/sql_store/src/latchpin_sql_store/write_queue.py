@@ -16,10 +16,11 @@ from typing import Generic, TypeVar
 
 from latchpin.errors import BackendUnavailable, LatchpinError
 from latchpin.sdk.stores import Batcher, store_deadline
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from latchpin_sql_store.faults import Duplicate, Fault, Unstorable, judge, unavailable
+from latchpin_sql_store.kept_connection import KeptConnection
 from latchpin_sql_store.threads import Thread
 
 __all__ = ["WriteQueue"]
@@ -56,7 +57,7 @@ class WriteQueue(Generic[ItemT, ResultT]):
 
     Args:
         thread: where it works. Lanes that share a thread take turns.
-        engine: whose connections it uses.
+        kept: the thread's connection.
         apply: does a batch on a connection and gives one result per item, in order. A result that is an exception
             is raised in that item's caller; such an item must not have written anything. It may be called
             again with the same items after a rollback.
@@ -73,14 +74,14 @@ class WriteQueue(Generic[ItemT, ResultT]):
     def __init__(
         self,
         thread: Thread,
-        engine: Engine,
+        kept: KeptConnection,
         apply: Apply[ItemT, ResultT],
         *,
         where: str,
         guard: Callable[[], None] = lambda: None,
     ) -> None:
         self._thread = thread
-        self._engine = engine
+        self._kept = kept
         self._apply = apply
         self._where = where
         self._guard = guard
@@ -172,26 +173,32 @@ class WriteQueue(Generic[ItemT, ResultT]):
 
     def _attempt(self, entries: Sequence[_Entry[ItemT]]) -> Outcomes[ResultT]:
         self._guard()
-        with self._connect() as connection:
-            transaction = connection.begin()
-            results = self._apply(connection, [entry.item for entry in entries])
-            self._guard()
-            if not self._settle(entries):
-                transaction.rollback()
-                raise _Gone
-            try:
-                transaction.commit()
-            except Exception as exc:
-                if judge(exc) is Fault.LOST:  # it may have been committed: doing it again could do it twice
-                    raise _Uncertain(exc) from exc
-                self._unsettle(entries)
-                raise
-            self._thread.heard()
-            return results
+        connection = self._connect()
+        try:
+            return self._do(connection, entries)
+        except BaseException:
+            self._kept.give_back()
+            raise
+
+    def _do(self, connection: Connection, entries: Sequence[_Entry[ItemT]]) -> Outcomes[ResultT]:
+        transaction = connection.begin()
+        results = self._apply(connection, [entry.item for entry in entries])
+        self._guard()
+        if not self._settle(entries):
+            raise _Gone
+        try:
+            transaction.commit()
+        except Exception as exc:
+            if judge(exc) is Fault.LOST:  # it may have been committed: doing it again could do it twice
+                raise _Uncertain(exc) from exc
+            self._unsettle(entries)
+            raise
+        self._thread.heard()
+        return results
 
     def _connect(self) -> Connection:
         try:
-            return self._engine.connect()
+            return self._kept.take()
         except DBAPIError as exc:
             raise _Unreached(exc) from exc
 
