@@ -173,7 +173,7 @@ class StartAuthorization:
             InvalidRequest: there is one account for all and a label, or the caller has too many.
             BackendUnavailable: the store cannot be asked.
         """
-        asking = caller if caller.account == account else replace(caller, account=account)
+        asking = caller if (caller.account or "") == account else replace(caller, account=account)
         owner, _ = self._tokens.account_of(gateway, asking)
         if owner == COMPANY and not caller.is_admin:
             raise SharedConnectionMissing("only an administrator may connect it")

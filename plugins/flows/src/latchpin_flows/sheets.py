@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from latchpin.contracts import Collection
 from latchpin.model import ID_INDEX, CollectionSpec, Document, Span, index_time
 
-from latchpin_flows.steps import FlowStep, dump_step, parse_steps
+from latchpin_flows.steps import FlowStep, describe_step, parse_step
 
 __all__ = ["SHEETS", "FlowSheets", "Sheet", "has_only_begun"]
 
@@ -57,7 +57,7 @@ class FlowSheets:
             flow_id: {
                 "gateway_id": steps[0].gateway_id,
                 "app_user_email": steps[0].app_user_email,
-                "steps": [dump_step(step) for step in steps],
+                "steps": [describe_step(step) for step in steps],
             }
             for flow_id, steps in flows.items()
         }
@@ -83,9 +83,7 @@ class FlowSheets:
 
 def _read(held: Document) -> Sheet:
     flows = {
-        flow_id: parse_steps(
-            of["steps"], flow_id=flow_id, gateway_id=of["gateway_id"], app_user_email=of["app_user_email"]
-        )
+        flow_id: [parse_step(step, flow_id, of["gateway_id"], of["app_user_email"]) for step in of["steps"]]
         for flow_id, of in held.body["flows"].items()
     }
     return Sheet(held.id, flows, timedelta(seconds=held.body["life"]))

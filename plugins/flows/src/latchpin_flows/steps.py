@@ -10,7 +10,17 @@ from typing import Any, Literal, get_args
 
 from latchpin.model import Fact, StepName
 
-__all__ = ["MOST_STEPS", "FlowStep", "StepOutcome", "dump_step", "in_order", "parse_steps", "step_of"]
+__all__ = [
+    "MOST_STEPS",
+    "FlowStep",
+    "StepOutcome",
+    "describe_step",
+    "dump_step",
+    "in_order",
+    "parse_step",
+    "parse_steps",
+    "step_of",
+]
 
 StepOutcome = Literal["done", "failed"]
 
@@ -70,17 +80,20 @@ def in_order(steps: Sequence[FlowStep]) -> list[FlowStep]:
     return sorted(steps, key=lambda step: (step.at, _RANKS.get(step.step, len(_RANKS))))
 
 
+def describe_step(step: FlowStep) -> dict[str, Any]:
+    """``step`` as an object of JSON. The flow's own names are kept beside it."""
+    return {
+        "step": step.step,
+        "at": (step.at if step.at.tzinfo is UTC else step.at.astimezone(UTC)).isoformat(timespec="microseconds"),
+        "seconds": step.seconds,
+        "worker": step.worker,
+        "facts": dict(step.facts),
+    }
+
+
 def dump_step(step: FlowStep) -> str:
-    """Write ``step`` as one line. Equal steps are equal text. The flow's own names are kept beside it."""
-    return _encode(
-        {
-            "step": step.step,
-            "at": (step.at if step.at.tzinfo is UTC else step.at.astimezone(UTC)).isoformat(timespec="microseconds"),
-            "seconds": step.seconds,
-            "worker": step.worker,
-            "facts": dict(step.facts),
-        }
-    )
+    """Write ``step`` as one line. Equal steps are equal text."""
+    return _encode(describe_step(step))
 
 
 def parse_steps(lines: Iterable[str], *, flow_id: str, gateway_id: str, app_user_email: str) -> list[FlowStep]:
@@ -89,10 +102,11 @@ def parse_steps(lines: Iterable[str], *, flow_id: str, gateway_id: str, app_user
     Raises:
         ValueError, KeyError, TypeError: something else wrote a line.
     """
-    return [_parse(json.loads(line), flow_id, gateway_id, app_user_email) for line in lines]
+    return [parse_step(json.loads(line), flow_id, gateway_id, app_user_email) for line in lines]
 
 
-def _parse(held: dict[str, Any], flow_id: str, gateway_id: str, app_user_email: str) -> FlowStep:
+def parse_step(held: Mapping[str, Any], flow_id: str, gateway_id: str, app_user_email: str) -> FlowStep:
+    """Read what ``describe_step`` gave; raises as ``parse_steps`` does."""
     return FlowStep(
         flow_id=flow_id,
         gateway_id=gateway_id,
