@@ -51,11 +51,13 @@ class PluginReport:
     Attributes:
         faults: what is wrong, each with its plugin, distribution, version and remedy; the gateway does not start.
         warning: why it is not known which stores are selected, empty if it is.
+        leaving: what plugins use that goes with the next hook API, a sentence each.
     """
 
     rows: list[OfferRow]
     faults: list[PluginError]
     warning: str
+    leaving: list[str]
 
 
 def build_plugin_report(installed: Plugins) -> PluginReport:
@@ -68,7 +70,7 @@ def build_plugin_report(installed: Plugins) -> PluginReport:
     rows = [_row(offer, chosen) for offer in found.all_offers()]
     broken = [plugin for plugin in installed.installed if plugin.error is not None]
     rows += [_row_without_offer(plugin, "(broken)", f"failed to load: {plugin.error}") for plugin in broken]
-    return PluginReport(list(dict.fromkeys(rows)), installed.faults(load=False), warning)
+    return PluginReport(list(dict.fromkeys(rows)), installed.faults(load=False), warning, installed.leaving())
 
 
 def _row(offer: Offer[Any], chosen: Mapping[tuple[str, str], str]) -> OfferRow:

@@ -45,6 +45,8 @@ def serve(
     set_up_logging(settings)
     if doubt := doubt_about_base_url(settings):
         _log.warning("%s", doubt)
+    for use in installed.leaving():
+        _log.warning("%s", use)
     raise typer.Exit(run_server(settings, installed))
 
 
@@ -63,6 +65,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     rows = [asdict(row) for row in report.rows]
     if report.warning:
         say(f"warning: {report.warning}")
+    for use in report.leaving:
+        say(f"warning: {use}")
     if as_json:
         print_json(rows)
     else:

@@ -17,6 +17,7 @@ from latchpin.contracts import Backend
 from latchpin.errors import PluginError, SettingsError
 from latchpin.plugins.fitness import Wrong, broken, other_api, unmet, with_arguments
 from latchpin.plugins.hookspecs import HOOKS, KEY_WRAPPER, PROJECT, RECORD_STORE, SPECS, STATE_STORE, BackendHook, Hook
+from latchpin.plugins.leaving import LEAVING, Leaving, find_uses
 from latchpin.plugins.rules import misfit, unmarked_hooks, unnamed
 
 __all__ = ["Offer", "Plugin", "Plugins"]
@@ -62,6 +63,7 @@ class Plugins:
         self._manager.add_hookspecs(SPECS)
         self._by_module: dict[int, Plugin] = {}
         self._unloadable: list[PluginError] = []
+        self._packages: dict[Plugin, str] = {}
         self._offered: dict[str, tuple[list[Offer[Any]], list[PluginError]]] = {}
         self._loaded: dict[str, tuple[list[Offer[Any]], list[PluginError]]] = {}
         self.tolerant = False
@@ -86,6 +88,7 @@ class Plugins:
             plugin = replace(plugin, error=reason)
             self._unloadable.append(PluginError(f"{plugin} failed to load: {reason}", remedy=remedy))
         self.installed.append(plugin)
+        self._packages[plugin] = point.module.partition(".")[0]
 
     def _register(self, plugin: Plugin, module: object) -> Wrong | None:
         wrong = other_api(module, plugin.distribution) or with_arguments(module)
@@ -116,6 +119,12 @@ class Plugins:
             raise PluginError("; ".join(fault.detail for fault in faults), remedy="Mend each: latchpin plugins.")
         if faults:
             raise faults[0]
+
+    def leaving(self, names: Sequence[Leaving] | None = None) -> list[str]:
+        """A sentence for each published name or hook that goes with the next hook API and that a plugin uses."""
+        going = LEAVING if names is None else names
+        found = [(plugin, use) for plugin in self.installed for use in find_uses(self._packages[plugin], going)]
+        return [f"{plugin} uses {use}" for plugin, use in found]
 
     def _misnamed(self) -> list[PluginError]:
         """Hooks that do not exist, and functions named as hooks that are not marked."""

@@ -21,9 +21,16 @@ async def check_plugins(context: Examination) -> Sequence[Finding]:
     if faults:
         return [_failure(fault) for fault in faults.values()]
     count = len({plugin.distribution for plugin in plugins.installed})
-    return [Finding(Severity.OK, f"The plugins of {count} distributions load and fit together")]
+    found = [Finding(Severity.OK, f"The plugins of {count} distributions load and fit together")]
+    return [*found, *map(_warning, plugins.leaving())]
 
 
 def _failure(fault: PluginError) -> Finding:
     title = "A plugin cannot be used, and a gateway does not start with it"
     return Finding(Severity.FAILURE, title, fault.detail, fault.remedy, LIST, PluginError.code)
+
+
+def _warning(use: str) -> Finding:
+    return Finding(
+        Severity.WARNING, use, "It works until then.", "Ask for, or install, a version of it that does so.", LIST
+    )

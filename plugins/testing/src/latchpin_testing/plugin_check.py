@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from types import ModuleType
@@ -27,7 +28,7 @@ def check_plugin(module: ModuleType) -> None:
 
     It offers something; each hook gives the same each time; names are lower case; each setting has a description, and
     is a ``SecretStr`` where its name says that it is a secret; each command can be loaded, and its help begins with the
-    one line that the list of commands has.
+    one line that the list of commands has. What it uses that goes with the next hook API is a DeprecationWarning.
 
     Raises:
         pytest.fail.Exception: it names the rule that is broken.
@@ -37,6 +38,8 @@ def check_plugin(module: ModuleType) -> None:
     first, again = Plugins([point]), Plugins([point])
     faults = [fault.detail for fault in first.faults()]
     holds(not faults, "a plugin is sound", "; ".join(faults))
+    for use in first.leaving():
+        warnings.warn(use, DeprecationWarning, stacklevel=2)
     offers = first.all_offers()
     holds(offers, "a plugin offers something through a hook", f"none of {len(HOOKS)} hooks is marked in it")
     same(

@@ -1,0 +1,99 @@
+"""Published names and hooks that go with the next first number of ``HOOK_API``, and which plugins use them.
+
+A name is entered in ``LEAVING`` while it still works, and removed one first number later at the earliest. Until then
+whoever runs the gateway, and whoever writes the plugin, is told what takes its place. A plugin's source is read for
+that and not run, so a use is found wherever it stands, also where the plugin seldom comes along.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
+
+__all__ = ["LEAVING", "Leaving", "find_uses"]
+
+_log = logging.getLogger("latchpin.plugins")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Something that plugins should not use any more.
+
+    Attributes:
+        name: as in ``latchpin.sdk.gateway.is_id``; of a hook, what the plugin's function is called.
+        since: the ``HOOK_API`` from which on it is said.
+        instead: what does the same, in a few words.
+    """
+
+    name: str
+    since: str
+    instead: str
+
+    @property
+    def last(self) -> str:
+        """The name without its module."""
+        return self.name.rpartition(".")[2]
+
+    def __str__(self) -> str:
+        """What is said of a plugin that uses it."""
+        gone = int(self.since.partition(".")[0]) + 1
+        return f"{self.name}, which goes with hook API {gone}.0: use {self.instead}"
+
+
+LEAVING: tuple[Leaving, ...] = ()
+"""All there are. What is entered here stays in docs/plugins.md and in the changelog too."""
+
+
+def find_uses(package: str, leaving: Iterable[Leaving]) -> Sequence[Leaving]:
+    """Which of these the source of a package, or of a module, uses. Nothing of it is imported."""
+    wanted = list(leaving)
+    found = {use for path in _sources(package) for use in _uses(path, wanted)} if wanted else set()
+    return [each for each in wanted if each in found]
+
+
+def _sources(package: str) -> Iterator[Path]:
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        yield from Path(folder).rglob("*.py")
+    if spec is not None and spec.origin is not None and spec.submodule_search_locations is None:
+        yield Path(spec.origin)
+
+
+def _uses(path: Path, leaving: Sequence[Leaving]) -> Iterator[Leaving]:
+    import ast  # noqa: PLC0415  seldom needed
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        likely = [each for each in leaving if each.last in text]
+        tree = ast.parse(text) if likely else None
+    except (OSError, ValueError, SyntaxError) as exc:
+        _log.debug("%s cannot be read for names that go", path, exc_info=exc)
+        return
+    names = set(_names(tree)) if tree is not None else set()
+    yield from (each for each in likely if each.name in names)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """The full names that a source uses: what it imports, what it reads of an imported module, and its functions."""
+    import ast  # noqa: PLC0415  as above
+
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {each.asname or each.name: each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for each in node.names:
+                yield f"{node.module}.{each.name}"
+                modules[each.asname or each.name] = f"{node.module}.{each.name}"
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (base := ast.unparse(node.value)) in modules:
+            yield f"{modules[base]}.{node.attr}"
