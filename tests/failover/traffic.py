@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ CALLERS = 5
 PATIENCE = 60
 PAUSE = 0.1
 """Seconds before what was refused is asked again; Retry-After says more, for the sake of the machine."""
+
+REFUSED = "refused with a remedy"
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Traffic:
                 )
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                     return answer
-                self.outcomes["refused with a remedy"] += 1
+                self.outcomes[REFUSED] += 1
                 problem = answer.json()
                 told = (
                     problem.get("cause") == "store-unavailable" and problem["remedy"] and answer.headers["retry-after"]
@@ -144,6 +146,11 @@ class Traffic:
             else:
                 self.faults.append(f"call of {user}: {answer.status_code} {answer.text[:300]}")
 
+    async def notice(self) -> None:
+        """Return when the outage has been felt."""
+        while not self.outcomes[REFUSED]:  # noqa: ASYNC110  a count
+            await asyncio.sleep(PAUSE)
+
     def judge(self) -> None:
         """Nobody won twice, and nothing was sent twice."""
         sent = [*self.provider.codes.items(), *self.provider.refreshes.items()]
@@ -163,7 +170,9 @@ def serving(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[Depl
         yield deployed, provider, origin
 
 
-async def live_through(environment: Mapping[str, str], folder: Path, outage: Any) -> Counter[str]:
+async def live_through(
+    environment: Mapping[str, str], folder: Path, outage: Callable[[Traffic], Awaitable[None]]
+) -> Counter[str]:
     """Let people authorize and call, have ``outage`` awaited in the middle of it, and see that nothing was lost.
 
     Half of the flows are at the provider when it begins; the others begin while it lasts. Those who have authorized
@@ -194,10 +203,11 @@ async def live_through(environment: Mapping[str, str], folder: Path, outage: Any
             storms = [asyncio.create_task(storm(user)) for user in early]
             flows = [asyncio.create_task(traffic.end(user, *way)) for user, way in begun.items()]
             flows += [asyncio.create_task(traffic.flow(f"new-{number}")) for number in range(FLOWS // 2)]
-            await outage()
+            await outage(traffic)
             await asyncio.gather(*flows)
             over.set()
             await asyncio.gather(*storms)
+            assert traffic.outcomes[REFUSED] > 0, "nobody noticed: it was over before it began"
             assert traffic.outcomes["ended"] == FLOWS + len(early), traffic.outcomes
             await asyncio.gather(*(traffic.call(user) for user in [*early, *begun]))
         traffic.judge()

@@ -38,18 +38,22 @@ class PostgresServer:
     Attributes:
         folder: what its processes work in.
         port: its port on 127.0.0.1, the same over all restarts.
+        password: that of the user postgres.
     """
+
+    ready = "database system is ready to accept connections"
+    """What it says when it is."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="latchpin-postgres-"))
         self._user = _UNPRIVILEGED if os.getuid() == 0 else None
-        self._password = secrets.token_hex(8)
+        self.password = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._reservation = Reservation()
         self._process: ServerProcess | None = None
         self.port = self._reservation.port
         try:
-            self._binaries = _unpack(self.folder) if self._user else _installed() / "pginstall" / "bin"
+            self.binaries = self._find_binaries()
             self._initialize()
             self.start()
         except BaseException:
@@ -60,19 +64,25 @@ class PostgresServer:
         """Start it, if it does not run, and return when it takes connections."""
         if self._process is not None:
             return
-        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-h", HOST, "-p", str(self.port), "-k", ""]
+        command = [str(self.binaries / "postgres"), "-D", str(self._data), "-h", HOST, "-p", str(self.port), "-k", ""]
         for setting in _POSTGRES_SETTINGS:
             command += ["-c", setting]
         # SIGINT: PostgreSQL's "fast" shutdown, which does not wait for clients.
         self._process = ServerProcess(
             command, cwd=self._data, user=self._user, stop_signal=signal.SIGINT, folder=self.folder
         )
-        self._process.wait_for_output("database system is ready to accept connections")
+        self._process.wait_for_output(self.ready)
 
     def stop(self) -> None:
         """Take it away: open connections break, new ones are refused. The data stay."""
         if self._process is not None:
             self._process.stop()
+            self._process = None
+
+    def kill(self) -> None:
+        """End it at once, with whatever it was doing."""
+        if self._process is not None:
+            self._process.kill()
             self._process = None
 
     @contextmanager
@@ -97,7 +107,7 @@ class PostgresServer:
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database, as DATABASE_URL takes it."""
-        return f"postgresql://postgres:{self._password}@{HOST}:{self.port}/{database}"
+        return f"postgresql://postgres:{self.password}@{HOST}:{self.port}/{database}"
 
     def create_database(self) -> str:
         """Create an empty database and return its URL."""
@@ -126,13 +136,16 @@ class PostgresServer:
     def _data(self) -> Path:
         return self.folder / "data"
 
+    def _find_binaries(self) -> Path:
+        return _unpack(self.folder) if self._user else _installed() / "pginstall" / "bin"
+
     def _initialize(self) -> None:
         password_file = self.folder / "password"
-        password_file.write_text(self._password)
+        password_file.write_text(self.password)
         if self._user:
             for path in (self.folder, password_file):
                 shutil.chown(path, self._user)
-        command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-E", "UTF8", "--locale=C"]
+        command = [str(self.binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-E", "UTF8", "--locale=C"]
         command += ["-A", "scram-sha-256", "--pwfile", str(password_file), "--no-sync"]
         done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, **drop_to(self._user)

@@ -144,6 +144,16 @@ OPTIONS = [
     ("postgresql://h/d?sslmode=require", {"sslmode": "require"}, "a text, not a tuple of one"),
     ("postgresql://h/d?host=/run/postgresql", {"host": "/run/postgresql"}, "a socket's folder"),
     ("postgresql:///d?host=a&host=b&host=c&sslmode=prefer", {"host": "a,b,c", "sslmode": "prefer"}, "several servers"),
+    (
+        "postgresql://a,b/d?sslmode=require",
+        {"host": "a,b", "port": "5432,5432", "target_session_attrs": "read-write"},
+        "several servers, of which one can be written",
+    ),
+    (
+        "postgresql://a:1,[::1]:2,c/d?target_session_attrs=primary",
+        {"host": "a,::1,c", "port": "1,2,5432", "target_session_attrs": "primary"},
+        "each with its port, and what was asked for",
+    ),
     ("mysql://h/d?ssl_ca=/ca.pem&ssl_verify_cert=true", {"ssl": {"ca": "/ca.pem"}}, "SQLAlchemy's mapping"),
 ]
 
@@ -153,6 +163,13 @@ def test_options_reach_the_driver_as_they_are_written(url, given, why):
     parsed = parse_url(url)
     _, arguments = parsed.get_dialect()().create_connect_args(parsed)
     assert {name: arguments[name] for name in given} == given, why
+
+
+def test_several_hosts_are_shown_and_are_for_postgresql_alone():
+    assert show_url(parse_url("postgresql://me:hush@a:1,b:2/lp")) == "postgresql+psycopg://me:***@a,b/lp"
+    for url in ("mysql://a,b/d", "postgresql://a,/d", "postgresql://,b/d", "postgresql://a:1,b:70000/d"):
+        with pytest.raises(SettingsError, match="DATABASE_URL"):
+            parse_url(url)
 
 
 def test_the_password_never_shows():

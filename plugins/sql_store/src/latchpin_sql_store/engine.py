@@ -15,12 +15,14 @@ from latchpin.errors import SettingsError
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from latchpin_sql_store.url_parts import parse_parts
+from latchpin_sql_store.pooled import settle_postgres
+from latchpin_sql_store.url_parts import UrlParts, parse_parts
 
 __all__ = ["Purpose", "build_engine", "make_private", "parse_url", "sqlite_file"]
 
 Purpose = Literal["read", "write", "migrate"]
 
+POSTGRES_PORT = 5432
 CONNECT_SECONDS = 2  # libpq knows no shorter one
 WAIT_MILLISECONDS = 1500  # for another process's lock, so that a waiting caller is answered within two seconds
 
@@ -53,10 +55,27 @@ def parse_url(text: str) -> URL:
             remedy=f"Run: pip install 'latchpin-sql-store[{extra}]'",
         )
     options = _gather(parts.options)
+    if parts.others:
+        options = _several(parts, kind) | options
     if module == "pymysql":
         _check_options(options, import_module(f"{module}.connections").Connection)
     database = str(Path(parts.database).absolute()) if kind == "sqlite" and parts.database else parts.database
-    return URL.create(driver, parts.username, parts.password, parts.host, parts.port, database, options)
+    host, port = (None, None) if parts.others else (parts.host, parts.port)
+    return URL.create(driver, parts.username, parts.password, host, port, database, options)
+
+
+def _several(parts: UrlParts, kind: str) -> dict[str, str | tuple[str, ...]]:
+    """Several hosts as libpq's options, with their ports, and that the one is wanted which can be written.
+
+    Raises:
+        SettingsError: it is no PostgreSQL.
+    """
+    if not kind.startswith("postgres"):
+        raise SettingsError("DATABASE_URL may name several hosts of PostgreSQL only")
+    places = [(parts.host, parts.port), *parts.others]
+    hosts = ",".join(str(host) for host, _ in places)
+    ports = ",".join(str(port or POSTGRES_PORT) for _, port in places)
+    return {"host": hosts, "port": ports, "target_session_attrs": "read-write"}
 
 
 def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, str | tuple[str, ...]]:
@@ -84,6 +103,9 @@ def _check_options(options: Iterable[str], connection: type) -> None:
 
 def show_url(url: URL) -> str:
     """The database's address for people: without the password, and without the options, which may hold one."""
+    hosts = url.query.get("host")
+    if url.host is None and isinstance(hosts, str) and "," in hosts:
+        url = url.set(host=hosts)
     return url.render_as_string(hide_password=True).partition("?")[0]
 
 
@@ -125,7 +147,10 @@ def build_engine(url: URL, purpose: Purpose) -> Engine:
     engine = create_engine(url, connect_args=arguments, isolation_level=level, **options)
     # Rows that are inserted together go in one statement. psycopg would send one for each.
     engine.dialect.use_insertmanyvalues_wo_returning = backend == "postgresql"
-    _run_on_connect(engine, opening)
+    if backend == "postgresql":
+        settle_postgres(engine, opening, transactions=purpose != "read")
+    else:
+        _run_on_connect(engine, opening)
     return engine
 
 
@@ -143,7 +168,7 @@ def _postgres(patient: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
     if patient:
         return arguments, ()
     # A prepared statement would keep the plan of an empty table, a scan of all its rows, until the next ANALYZE.
-    return arguments, (f"SET lock_timeout = {WAIT_MILLISECONDS}", "SET plan_cache_mode = force_custom_plan")
+    return arguments, (f"lock_timeout = {WAIT_MILLISECONDS}", "plan_cache_mode = force_custom_plan")
 
 
 def _mysql(patient: bool) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -77,7 +77,8 @@ def locked_connection(url: URL) -> Iterator[Connection]:
     """Connect for a migration while no other process migrates.
 
     SQLite takes a lock file beside the database: switching to WAL, the first thing to do with a new file, does not
-    wait for locks within it. PostgreSQL and MariaDB have locks by name.
+    wait for locks within it. PostgreSQL and MariaDB have locks by name: there it is that of the transaction which the
+    migration runs in, since a connection behind a pooler is not ours alone and would keep it; here the connection's.
     """
     file = sqlite_file(url)
     engine = build_engine(url, "migrate")
@@ -93,6 +94,7 @@ def locked_connection(url: URL) -> Iterator[Connection]:
         with engine.connect() as connection:
             _lock_by_name(connection)
             yield connection
+            connection.commit()
     finally:
         engine.dispose()  # hanging up gives the named lock back
 
@@ -115,10 +117,10 @@ def _lock_file(file: Path) -> Iterator[None]:
 
 def _lock_by_name(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET lock_timeout = {LOCK_SECONDS * 1000}"))
-        connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _LOCK_NUMBER})
-    elif not connection.execute(
-        text("SELECT GET_LOCK(:name, :seconds)"), {"name": _LOCK_NAME, "seconds": LOCK_SECONDS}
-    ).scalar():
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000}"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+        return
+    named = {"name": _LOCK_NAME, "seconds": LOCK_SECONDS}
+    if not connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), named).scalar():
         raise BackendUnavailable("another upgrade of this database is running and does not end")
     connection.commit()  # the lock is the session's, not the transaction's

@@ -10,6 +10,8 @@ from latchpin.errors import BackendUnavailable
 from latchpin.sdk.checks import compare_clocks
 from sqlalchemy import Connection, text
 
+from latchpin_sql_store.pooled import is_pooled
+
 __all__ = ["check_server"]
 
 Clock = Callable[[], datetime]
@@ -28,7 +30,8 @@ def _postgres(connection: Connection, clock: Clock) -> list[Finding]:
     before = clock()
     theirs: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     compared = compare_clocks("PostgreSQL", theirs, before=before, after=clock())
-    findings = [Finding(Severity.OK, f"PostgreSQL {version} answers, encoding {encoding}"), compared]
+    way = " through a pooler such as PgBouncer" if is_pooled(connection) else ""
+    findings = [Finding(Severity.OK, f"PostgreSQL {version} answers{way}, encoding {encoding}"), compared]
     if encoding != "UTF8":
         findings[0] = _encoding("PostgreSQL", encoding, "CREATE DATABASE latchpin ENCODING 'UTF8' TEMPLATE template0")
     return [*findings, *([_read_only("PostgreSQL", "SELECT pg_is_in_recovery()")] if locked else [])]

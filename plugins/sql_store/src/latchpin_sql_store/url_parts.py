@@ -15,7 +15,8 @@ from latchpin.sdk.settings import mask
 __all__ = ["UrlParts", "parse_parts", "show_text"]
 
 _LOGIN = re.compile(r"([^:/]*)(?::([^@]*))?@")
-_PLACE = re.compile(r"(?:\[([\w:.%]+)\]|([\w.,%~-]*))(?::(\d*))?(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
+_HOST = r"(?:\[[\w:.%]+\]|[\w.%~-]*)(?::\d*)?"
+_PLACE = re.compile(rf"({_HOST}(?:,{_HOST})*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
 _FILE = re.compile(r"/([^?]+)(?:\?(.*))?", re.DOTALL)
 _OPTION = re.compile(r"\w+=.*")
 
@@ -33,7 +34,13 @@ HIGHEST_PORT = 65535
 
 @dataclass(frozen=True, slots=True)
 class UrlParts:
-    """What a database URL says, decoded; None is what it leaves open."""
+    """What a database URL says, decoded; None is what it leaves open.
+
+    Of several hosts, ``host`` and ``port`` are those of the first.
+
+    Attributes:
+        others: the hosts behind the first, each with its port.
+    """
 
     scheme: str
     username: str | None = None
@@ -42,6 +49,7 @@ class UrlParts:
     port: int | None = None
     database: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[str, int | None], ...] = ()
 
 
 def parse_parts(text: str) -> UrlParts:
@@ -88,17 +96,31 @@ def _parse_server(scheme: str, rest: str) -> UrlParts:
     if "@" in place or ("@" in query and (login is not None or not all(map(_OPTION.fullmatch, options)))):
         raise ValueError(STRAY_AT)
     parts = _PLACE.fullmatch(after)
-    if parts is None or int(parts[3] or 0) > HIGHEST_PORT or ":" in (parts[4] or ""):
+    if parts is None or ":" in (parts[2] or ""):
+        raise ValueError(NO_URL)
+    (host, port), *others = map(_parse_host, parts[1].split(","))
+    if others and not all((host, *(each for each, _ in others))):
         raise ValueError(NO_URL)
     return UrlParts(
         scheme,
         username=None if username is None else unquote(username),
         password=None if password is None else unquote(password),
-        host=parts[1] or parts[2] or None,
-        port=int(parts[3]) if parts[3] else None,
-        database=unquote(parts[4]) if parts[4] is not None else None,
-        options=_options(parts[5] or ""),
+        host=host or None,
+        port=port,
+        database=unquote(parts[2]) if parts[2] is not None else None,
+        options=_options(parts[3] or ""),
+        others=tuple(others),
     )
+
+
+def _parse_host(text: str) -> tuple[str, int | None]:
+    """``host``, ``host:5432`` or ``[::1]:5432``; whose form is known to be right."""
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = text, ""
+    if int(port or 0) > HIGHEST_PORT:
+        raise ValueError(NO_URL)
+    return host.removeprefix("[").removesuffix("]"), int(port) if port else None
 
 
 def _options(query: str) -> tuple[tuple[str, str], ...]:
