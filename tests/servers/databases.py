@@ -122,7 +122,7 @@ class PostgresServer:
     @property
     def programs(self) -> Path:
         """The folder with ``pg_dump`` and the like."""
-        return self._binaries
+        return self.binaries
 
     def execute(self, statement: str, *, url: str | None = None) -> list[Any]:
         """Run one statement outside a transaction and return its rows."""
