@@ -205,6 +205,27 @@ async def test_a_record_that_nobody_can_write_holds_up_no_other():
     assert sink.kept == ["fine"]
 
 
+@pytest.mark.parametrize("place", [0, 3, 7, 499, 600])
+async def test_one_record_that_nobody_can_write_takes_no_other_along(place: int):
+    kept, most = [], []
+
+    class Picky(Sink):
+        async def write(self, records):
+            most.append(len(records))
+            if any(each.name == "poison" for each in records):
+                raise UnicodeEncodeError("utf-8", "x", 0, 1, "poison")
+            kept.extend(each.name for each in records)
+
+    names = [str(number) for number in range(601)]
+    outbox = Outbox(Picky(), 1_000)
+    for number, name in enumerate(names):
+        outbox.put(record_of("poison" if number == place else name))
+    await outbox.close()
+    assert kept == [name for number, name in enumerate(names) if number != place]
+    assert outbox.trouble.dropped == 1
+    assert len(most) < 25, "it is looked for by halves"
+
+
 async def test_with_strict_a_call_waits_until_its_record_is_kept_but_not_for_ever(monkeypatch):
     sink = Sink()
     calls = AuditedCalls(Outbox(sink, 10, strict=True), lambda: NOW, None)

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from latchpin.errors import TokenRefused, UpstreamUnreadable
 from latchpin.model import Reply
 from latchpin.oauth.refusal import plain_code, plain_words
-from latchpin.oauth.token_fields import LONGEST_LIFETIME, read_id_token, read_lifetime, read_scopes, read_subject
+from latchpin.oauth.token_fields import (
+    LONGEST_LIFETIME,
+    read_id_token,
+    read_lifetime,
+    read_refresh_lifetime,
+    read_scopes,
+    read_subject,
+)
 from latchpin.oauth.token_reply import parse_token_reply
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -314,6 +321,24 @@ def test_lifetimes(value, expected):
 )
 def test_a_lifetime_that_is_none_is_the_default(value):
     assert read_lifetime(value, HOUR) == HOUR
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, None),
+        ({"refresh_token_expires_in": 15897600}, 15897600),
+        ({"refresh_expires_in": "1800"}, 1800),
+        ({"refresh_expires_in": 0}, None),
+        ({"refresh_token_expires_in": True, "refresh_expires_in": 60}, 60),
+        ({"refresh_token_expires_in": 10**12}, None),
+    ],
+)
+def test_a_server_may_say_how_long_its_refresh_token_is_good(said, expected):
+    assert read_refresh_lifetime(said) == (None if expected is None else timedelta(seconds=expected))
+    end = None if expected is None else NOW + timedelta(seconds=expected)
+    assert parse(GOOD | {"refresh_token": "rt"} | said).refresh_ends_at == end
+    assert parse(GOOD | said).refresh_ends_at is None, "there is none"
 
 
 def test_an_enormous_lifetime_in_json_does_not_overflow():

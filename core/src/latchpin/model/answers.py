@@ -81,4 +81,4 @@ class TokenGrant:
     subject: str | None = None
     id_token: str | None = field(repr=False, default=None)
     passed_over: tuple[str, ...] = ()
-    refresh_ends_at: datetime | None = None
+    refresh_ends_at: datetime | None = field(repr=False, default=None)

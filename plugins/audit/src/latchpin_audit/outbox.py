@@ -95,6 +95,7 @@ class Outbox:
     _working: asyncio.Task[None] | None = None
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _told_at: float = float("-inf")
+    _at_once: int = MOST_AT_ONCE
 
     def put(self, record: CallRecord) -> None:
         """Take a record; it is dropped where too many wait."""
@@ -145,7 +146,7 @@ class Outbox:
                 await self._pause(GATHERED)
             failed = 0
             while self._waiting:
-                failed = 0 if await self._write(self._waiting[:MOST_AT_ONCE]) else failed + 1
+                failed = 0 if await self._write(self._waiting[: self._at_once]) else failed + 1
                 if failed:
                     await self._pause(PAUSES[min(failed, len(PAUSES)) - 1])
         finally:
@@ -162,7 +163,10 @@ class Outbox:
             pass
 
     async def _write(self, batch: list[_Waiting]) -> bool:
-        """Write a batch; False: it has to be tried again."""
+        """Write a batch; False: it has to be tried again.
+
+        Of one that cannot be written the halves are tried, and theirs, until the record that nobody can write is alone.
+        """
         error: Exception | None = None
         try:
             await self.sink.write([each.record for each in batch])
@@ -173,13 +177,17 @@ class Outbox:
                 each.tell(CallNotKept(reason))
             return False
         except Exception as exc:  # noqa: BLE001  a record that nobody can write must not hold up all others
-            _log.exception("%d records of MCP calls cannot be written", len(batch))
+            if len(batch) > 1:
+                self._at_once = len(batch) // 2
+                return True
+            _log.exception("A record of an MCP call cannot be written")
+            self._at_once = MOST_AT_ONCE
             error = CallNotKept(type(exc).__name__)
         del self._waiting[: len(batch)]
         for each in batch:
             each.tell(error)
         if error is not None:
-            self._drop(len(batch), "they cannot be written")
+            self._drop(len(batch), "it cannot be written")
         self._goes()
         return True
 
