@@ -188,7 +188,6 @@ says that the client is unknown before anybody signs in, the others send to the 
 
 FOR_ALL = frozenset(
     {
-        "GET /admin/attention",
         "DELETE /oauth/tokens",
         "DELETE /oauth2/grants",
         "DELETE /oauth2/grants/{grant_id}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -27,6 +27,7 @@ from starlette.datastructures import FormData
 
 from latchpin_admin_ui.growing import Tell, grow
 from latchpin_admin_ui.pages import is_live, show, show_piece
+from latchpin_admin_ui.plugin import has_attention
 from latchpin_admin_ui.views import HEALTHS, ConnectionRow, Mine
 
 __all__ = ["find_mine", "router"]
@@ -40,8 +41,22 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 async def find_mine(application: Application, gateway: Gateway, caller: Caller) -> Mine:
     """How ``caller`` is connected to one gateway."""
     found = await _serving(application, caller, gateway.id)
-    now = application.services.clock()
-    return Mine.of(gateway, found, now, admin=caller.is_admin, usable=may_use(gateway, caller))
+    now, needs = application.services.clock(), await _needs(application, caller)
+    mine = Mine.of(gateway, found, now, admin=caller.is_admin, usable=may_use(gateway, caller))
+    return replace(mine, needs=needs.get(gateway.id, ()))
+
+
+async def _needs(application: Application, caller: Caller) -> dict[str, tuple[str, ...]]:
+    """Why the caller is needed, by gateway; nothing where ``latchpin-attention`` is not installed."""
+    if not has_attention():
+        return {}
+    from latchpin_attention.finding import needs_of  # noqa: PLC0415  not every installation has it
+
+    found: dict[str, tuple[str, ...]] = {}
+    for need in await needs_of(application, caller):
+        words = f"{need.account}: {need.words}" if need.account else need.words
+        found[need.gateway_id] = (*found.get(need.gateway_id, ()), words)
+    return found
 
 
 async def _serving(application: Application, caller: Caller, gateway_id: str | None = None) -> list[Connection]:
@@ -54,13 +69,18 @@ async def _serving(application: Application, caller: Caller, gateway_id: str | N
 
 @router.get("/my-connections")
 async def show_mine(request: Request, caller: SignedInCaller, application: CurrentApplication) -> Response:
-    """The gateways that the caller may use, and how the caller is connected to each; then what is left elsewhere."""
+    """How the caller is connected to the gateways that they may use, what needs them first; then what is left."""
     found: dict[str, list[Connection]] = {}
     for each in await _serving(application, caller):
         found.setdefault(each.gateway.id, []).append(each)
     now, admin = application.services.clock(), caller.is_admin
     gateways = await application.gateways.list(caller)
-    all_mine = [Mine.of(gateway, found.pop(gateway.id, []), now, admin=admin) for gateway in gateways]
+    needs = await _needs(application, caller)
+    all_mine = [
+        replace(Mine.of(each, found.pop(each.id, []), now, admin=admin), needs=needs.get(each.id, ()))
+        for each in gateways
+    ]
+    all_mine.sort(key=lambda each: not each.needs_somebody)
     all_mine += [Mine.of(left[0].gateway, left, now, admin=admin, usable=False) for left in found.values()]
     return await show(request, caller, "my_connections", title="My connections", all_mine=all_mine)
 

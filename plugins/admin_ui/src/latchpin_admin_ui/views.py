@@ -159,6 +159,7 @@ class Mine:
         may_end: the user may disconnect what serves.
         accounts: the user's, where the one that serves is not all.
         may_add: the user may connect one more.
+        needs: why the user is needed, as far as somebody knows.
     """
 
     id: str
@@ -182,6 +183,12 @@ class Mine:
     may_end: bool = True
     accounts: tuple[Account, ...] = ()
     may_add: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether it stands in front of what works."""
+        return bool(self.needs) or (self.connected and not self.works and self.authorizes)
 
     @classmethod
     def of(
