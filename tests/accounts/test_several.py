@@ -12,6 +12,7 @@ import pytest
 from latchpin.errors import Unsealable
 from latchpin.model import Caller
 from latchpin.tokens.sealing import open_token
+from latchpin_audit.log import AuditLog
 
 from tests.accounts.conftest import ADMIN, ALICE, BOB, NEEDS, SUCCESS, Server
 from tests.aggregator.conftest import last_message
@@ -119,9 +120,7 @@ async def test_a_state_ends_in_the_account_that_it_was_made_for(server, gateway)
     assert len(await server.tokens()) == 1
 
 
-@pytest.mark.parametrize(
-    "named", ["", "%20work", "work%20", "a" * 41, "a%0Ab", "work&account=home", "%C3%28", "%E2%80%AE"]
-)
+@pytest.mark.parametrize("named", ["%20work", "work%20", "a" * 41, "a%0Ab", "work&account=home", "%C3%28", "%E2%80%AE"])
 async def test_what_is_no_label_is_refused_and_never_taken_for_none(both, named):
     query = f"?account={named}"
     assert (await both.begin(ALICE, query)).status_code == 400
@@ -129,6 +128,26 @@ async def test_what_is_no_label_is_refused_and_never_taken_for_none(both, named)
     async with program.http:
         answer = await program.send(*program.message("tools/call", name="who_am_i", arguments={}))
     assert answer.status_code == 400
+
+
+async def test_an_empty_name_is_the_account_without_a_label_everywhere(both):
+    assert (await both.api("PUT", "/oauth/tokens/{id}/default?account=work")).status_code == 200
+    assert BOB in await both.who()
+    assert ALICE in await both.who(query="?account="), "the default is another one"
+    assert (await both.begin(ALICE, "?account=")).status_code == 302
+    assert (await both.api("PUT", "/oauth/tokens/{id}/default?account=")).status_code == 200
+    assert ALICE in await both.who()
+    assert (await both.api("PUT", "/oauth/tokens/{id}/default?account=work")).status_code == 200
+    assert (await both.api("DELETE", "/oauth/tokens/{id}?account=")).status_code == 200
+    assert [each["account"] for each in await both.connections()] == ["work"]
+
+
+async def test_two_names_are_refused_wherever_one_is_read(both):
+    for method, path in (("DELETE", ""), ("POST", "/disconnect"), ("PUT", "/default")):
+        for query in ("account=&account=work", "account=work&account=work"):
+            assert (await both.api(method, f"/oauth/tokens/{{id}}{path}?{query}")).status_code == 400, (method, query)
+    assert (await both.api("PUT", "/gateways/{id}/key?account=a&account=b")).status_code == 400
+    assert len(await both.connections()) == 2
 
 
 async def test_a_label_may_be_any_printable_text_of_forty_characters(server):
@@ -262,3 +281,21 @@ async def test_a_form_that_names_no_label_is_refused(both, gateway, action, name
     assert answer.status_code == 400, answer.text
     assert "must be 1 to 40" in answer.text or "is given 2 times" in answer.text
     assert len(await both.tokens()) == 2
+
+
+async def test_what_is_told_names_the_account(both, gateway):
+    """The audit log says which of several was authorized, and which has ended; never an address."""
+    entries = AuditLog.of(gateway.application.services.context).records
+    assert (await both.connect(ALICE, to=BOB, query="?account=bob%40example.com")).title == SUCCESS
+    assert (await both.api("DELETE", "/oauth/tokens/{id}?account=work")).status_code == 200
+    told = [(each.event, dict(each.facts).get("account")) for each in await entries.list(limit=100)]
+    acts = [each for each in told if each[0] in {"authorization.completed", "token.disconnected"}]
+    assert acts == [
+        ("authorization.completed", None),
+        ("authorization.completed", "work"),
+        ("authorization.completed", "(an address)"),
+        ("token.disconnected", "work"),
+    ]
+    assert (await both.api("DELETE", f"/oauth/tokens?user={ALICE}")).status_code == 200
+    ended = [dict(each.facts) for each in await entries.list(limit=100) if each.event == "token.disconnected"]
+    assert sorted(each.get("account", "") for each in ended) == ["", "(an address)", "work"]

@@ -34,6 +34,7 @@ from latchpin.model.flow_steps import Consumed, Returned, Verified
 from latchpin.oauth.callback import CallbackParameters, ValidatedCallback, parse_callback, validate
 from latchpin.oauth.state import StatePayload, check_age, check_browser, parse_state
 from latchpin.services import Services
+from latchpin.tokens.accounts import tell_account
 from latchpin.tokens.sealing import place_of
 from latchpin.workers.shared_tasks import SharedTasks
 
@@ -207,8 +208,9 @@ class AuthorizationCallback:
             raise VerifierLost(exc.detail) from exc
         await self._redemption.redeem(gateway, validated, verifier, span, turn)
         email, flow_id = pending.app_user_email, payload.flow_id
+        facts = {"flow_id": flow_id, **tell_account(payload.account)}
         await self._services.activity.tell(
-            "authorization.completed", actor=email, gateway_id=gateway.id, subject=payload.owner, flow_id=flow_id
+            "authorization.completed", actor=email, gateway_id=gateway.id, subject=payload.owner, **facts
         )
         shared = payload.owner == COMPANY
         return Completed(gateway, email, flow_id, payload.return_to, shared=shared, account=payload.account)

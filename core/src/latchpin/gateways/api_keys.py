@@ -24,6 +24,7 @@ from latchpin.oauth.token_fields import LONGEST_LIFETIME
 from latchpin.outbound.credential import Credential
 from latchpin.outbound.upstream import host_of
 from latchpin.services import Services
+from latchpin.tokens.accounts import tell_account
 from latchpin.tokens.sealing import API_KEY, build_token
 from latchpin.tokens.service import TokenService
 from latchpin.tokens.usage import Usage
@@ -110,7 +111,9 @@ class ApiKeys:
         tools = await self._try(gateway, Credential(key, place=place))
         await self._keep(gateway, key, owner, account, caller.email)
         await self._usage.note(gateway.id, owner, account, anew=True)
-        await self._services.activity.tell("key.entered", actor=caller.email, gateway_id=gateway.id, subject=owner)
+        await self._services.activity.tell(
+            "key.entered", actor=caller.email, gateway_id=gateway.id, subject=owner, **tell_account(account)
+        )
         return KeptKey(gateway, owner, tools, account)
 
     def _check(self, gateway: Gateway, caller: Caller, owner: str | None, account: str) -> tuple[ApiKeyConfig, str]:

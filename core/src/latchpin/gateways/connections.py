@@ -18,6 +18,7 @@ from latchpin.model import CLIENT_ITSELF, COMPANY, Caller, Gateway, StoredToken
 from latchpin.model.accounts import default_of
 from latchpin.oauth.status import TokenHealth
 from latchpin.services import Services
+from latchpin.tokens.accounts import tell_account
 from latchpin.tokens.service import TokenService
 from latchpin.workers.shared_tasks import SharedTasks
 
@@ -238,7 +239,9 @@ class ConnectionService:
         answer = await self._disconnecting.run((gateway.id, owner, label), disconnect)
         if answer is None:
             return None
-        await self._activity.tell("token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner)
+        await self._activity.tell(
+            "token.disconnected", actor=caller.email, gateway_id=gateway.id, subject=owner, **tell_account(label)
+        )
         return Disconnected(gateway, owner, answer, label)
 
     def _connection(self, gateway: Gateway, token: StoredToken, *, is_default: bool = True) -> Connection:

@@ -84,10 +84,11 @@ FACTS: Mapping[FactName, FactKind] = {
     "flow.step": FactKind(
         "A flow went one step on, or failed.", "flow_id step seconds worker outcome [cause during], and the step's own"
     ),
-    "authorization.completed": FactKind("A user authorized; the tokens are kept.", "flow_id"),
+    "authorization.completed": FactKind("A user authorized; the tokens are kept.", "flow_id [account]"),
     "token.obtained": FactKind("The gateway got a token without a browser."),
     "key.entered": FactKind(
         "An API key was tried at its server, and is kept.",
+        "[account]",
         line="%(actor)s entered an API key for gateway %(gateway_id)s, user %(subject)s",
     ),
     "token.refreshed": FactKind(
@@ -103,8 +104,8 @@ FACTS: Mapping[FactName, FactKind] = {
     ),
     "grant.dated": FactKind("A server said until when a refresh token is good.", "connection authorization ends"),
     "authorization.declined": FactKind("A person was asked to authorize, and does without.", "connection"),
-    "token.disconnected": FactKind("A person ended a connection."),
-    "token.dropped": FactKind("A connection ended because nobody had used it.", "used"),
+    "token.disconnected": FactKind("A person ended a connection.", "[account]"),
+    "token.dropped": FactKind("A connection ended because nobody had used it.", "used [account]"),
     "connection.stays": FactKind("Everything of an administrator ended, but an account they connected for all stays."),
     "tokens.revoked": FactKind("A removed gateway's tokens were taken to its server.", "revoked not_revoked"),
     "tools.fetched": FactKind(

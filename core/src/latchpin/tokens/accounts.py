@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from latchpin.errors import InvalidRequest
 from latchpin.model.accounts import LONGEST_LABEL, is_label
 
-__all__ = ["ACCOUNT", "parse_account", "parse_label"]
+__all__ = ["ACCOUNT", "parse_account", "parse_label", "tell_account"]
 
 ACCOUNT = "account"
 """The parameter of a query that names it."""
@@ -29,7 +29,7 @@ def parse_label(text: str) -> str:
 
 
 def parse_account(query: bytes | str) -> str | None:
-    """The label that a query names; None if it names none.
+    """The label that a query names, ``""`` for the account without one; None if it names no account.
 
     Raises:
         InvalidRequest: it names one that cannot be, or several.
@@ -40,7 +40,15 @@ def parse_account(query: bytes | str) -> str | None:
     named = _values(text)
     if len(named) > 1:
         raise InvalidRequest(f"{ACCOUNT} is given {len(named)} times")
-    return parse_label(named[0]) if named else None
+    return (parse_label(named[0]) if named[0] else "") if named else None
+
+
+def tell_account(label: str) -> dict[str, str]:
+    """The detail of a fact that names an account; none for the one without a label.
+
+    People choose labels, and some take an address, which no detail of a fact holds.
+    """
+    return {} if not label else {ACCOUNT: "(an address)" if "@" in label else label}
 
 
 def _values(query: str) -> Sequence[str]:

@@ -15,6 +15,7 @@ from functools import partial
 
 from latchpin.model import CLIENT_ITSELF, StoredToken
 from latchpin.services import Services
+from latchpin.tokens.accounts import tell_account
 from latchpin.tokens.service import TokenService
 from latchpin.tokens.usage import PREFIX, name_of
 from latchpin.workers.shared_tasks import SharedTasks
@@ -88,7 +89,6 @@ class Idleness:
             return False
         await self._kept.take(name, value=used_at)
         subject = "" if token.app_user_email == CLIENT_ITSELF else token.app_user_email
-        await self._activity.tell(
-            "token.dropped", actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, used=used_at[:10]
-        )
+        facts = {"used": used_at[:10], **tell_account(token.label)}
+        await self._activity.tell("token.dropped", actor=CLIENT_ITSELF, gateway_id=gateway.id, subject=subject, **facts)
         return True

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Request, Security
+from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 
 from latchpin.application import Application
 from latchpin.errors import NotFound
 from latchpin.model import Caller
 from latchpin.model.ids import ID_PATTERN, is_id
+from latchpin.tokens.accounts import parse_account
 from latchpin.web.csrf import CSRF_HEADER, check_csrf
 from latchpin.web.errors import send_to_sign_in
 from latchpin.web.identity import require_admin, require_caller
 
 __all__ = [
     "ADMINISTRATOR",
+    "AccountNamed",
     "AdminCaller",
     "CurrentApplication",
     "GatewayId",
@@ -72,6 +74,17 @@ CurrentApplication = Annotated[Application, Depends(_application)]
 
 GatewayId = Annotated[str, Depends(_gateway_id)]
 """The id in the path; 404 for what cannot be one."""
+
+
+async def _account(
+    request: Request,
+    account: Annotated[str | None, Query()] = None,  # noqa: ARG001  described: else the last counts
+) -> str | None:
+    return parse_account(request.url.query)
+
+
+AccountNamed = Annotated[str | None, Depends(_account)]
+"""The label that the query names, ``""`` for the account without one, None for no account; 400 for several."""
 
 
 # -- who asks -----------------------------------------------------------------------------------------

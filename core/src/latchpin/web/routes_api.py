@@ -13,9 +13,9 @@ from latchpin.errors import InvalidRequest, NotFound
 from latchpin.identity.address import parse_email
 from latchpin.model import COMPANY, Caller, RegisteredClient
 from latchpin.model.facts import FACTS
-from latchpin.tokens.accounts import parse_label
 from latchpin.web import pages
 from latchpin.web.dependencies import (
+    AccountNamed,
     AdminCaller,
     CurrentApplication,
     GatewayId,
@@ -168,9 +168,9 @@ async def delete_token(
     caller: WritingCaller,
     application: CurrentApplication,
     gateway_id: GatewayId,
+    account: AccountNamed,
     *,
     user: str | None = None,
-    account: str | None = None,
 ) -> dict[str, Any]:
     """Disconnect: revoke the token upstream where offered, and delete it here.
 
@@ -188,17 +188,17 @@ async def delete_token(
     responses=problems(404),
 )
 async def choose_default(
-    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: str = ""
+    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: AccountNamed
 ) -> dict[str, Any]:
     """Choose which of the caller's accounts serves where a program names none; empty: the one without a label."""
-    label = parse_label(account) if account else ""
+    label = account or ""
     await application.connections.choose(gateway_id, label, caller)
     return {"success": True, "message": f"{label or 'The account without a label'} is the default now"}
 
 
 @router.post("/tokens/{gateway_id}/disconnect", include_in_schema=False)
 async def disconnect(
-    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: str | None = None
+    caller: WritingCaller, application: CurrentApplication, gateway_id: GatewayId, account: AccountNamed
 ) -> Response:
     """Disconnect from a form, which cannot send DELETE."""
     await _disconnect(application, gateway_id, caller, None, account)
@@ -262,8 +262,7 @@ async def _disconnect(
     application: Application, gateway_id: str, caller: Caller, user: str | None, account: str | None
 ) -> dict[str, Any]:
     owner = user if user in {None, COMPANY} else parse_email(user)
-    label = parse_label(account) if account else account
-    ended = await application.connections.disconnect(gateway_id, owner, caller, label=label)
+    ended = await application.connections.disconnect(gateway_id, owner, caller, label=account)
     return {
         "success": True,
         "message": f"Disconnected {ended.owner} from {ended.gateway.name}",

@@ -12,7 +12,7 @@ from latchpin.errors import InvalidRequest, LatchpinError
 from latchpin.identity.address import parse_email
 from latchpin.model import Caller, Gateway
 from latchpin.tokens.accounts import ACCOUNT, parse_account, parse_label
-from latchpin.web.dependencies import CurrentApplication, GatewayId, SignedInPerson, WritingCaller
+from latchpin.web.dependencies import AccountNamed, CurrentApplication, GatewayId, SignedInPerson, WritingCaller
 from latchpin.web.description import problems
 from latchpin.web.documents.connections import KeyKept
 from latchpin.web.frame import frame, mcp_url_of
@@ -93,9 +93,9 @@ async def put_key(
     caller: WritingCaller,
     application: CurrentApplication,
     gateway_id: GatewayId,
+    account: AccountNamed,
     *,
     user: str | None = None,
-    account: str | None = None,
 ) -> dict[str, Any]:
     """Try a key at the MCP server, and keep it if it works. ``user`` is for administrators.
 
@@ -103,8 +103,8 @@ async def put_key(
     """
     gateway = await application.gateways.get(gateway_id, caller)
     owner = None if user is None else parse_email(user)
-    key, label = _parse_key(await read_json(request)), "" if account is None else parse_label(account)
-    kept = await application.api_keys.keep(gateway, key, caller, owner, account=label)
+    key = _parse_key(await read_json(request))
+    kept = await application.api_keys.keep(gateway, key, caller, owner, account=account or "")
     return {"success": True, "message": kept.message, "tools": kept.tools}
 
 
