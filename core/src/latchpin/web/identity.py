@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import shlex
@@ -169,11 +170,16 @@ async def _ask(request: Request) -> Caller | None:
         return None
     application = request.app.state.application
     application.departures.note_asked()
-    if await application.revocations.keep_out(caller.email):
+    keep_out = application.revocations.keep_out(caller.email)
+    if services.groups:
+        out, caller = await asyncio.gather(keep_out, with_groups(services.groups, caller))  # in one trip to the store
+    else:
+        out = await keep_out
+    if out:
         raise NotSignedIn(
             "this person's access was ended", remedy="An administrator can let them in again: latchpin people restore"
         )
-    return await with_groups(services.groups, caller) if services.groups else caller
+    return caller
 
 
 async def _identify(services: Services, evidence: Evidence) -> Caller | None:
