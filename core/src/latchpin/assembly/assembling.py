@@ -9,7 +9,7 @@ from typing import Any
 from latchpin.activity.activity import Activity
 from latchpin.activity.calls import CallObservers
 from latchpin.activity.observers import ObservedRecords, ObservedStates, Observers
-from latchpin.assembly.clock import utc_now
+from latchpin.assembly.clock import StoreClock, utc_now
 from latchpin.assembly.looking import Looking
 from latchpin.assembly.open_context import OpenContext
 from latchpin.assembly.selection import KEYS_OF_SETTINGS, NO_KEY_WRAPPER, Selection, select_stores
@@ -44,7 +44,7 @@ async def assemble(
     Args:
         plugins: what is installed.
         settings: what selects among it.
-        clock: the gateway's clock.
+        clock: the gateway's clock; this machine's is set by that of the store.
         instance_id: names this process; by default at random.
         looking: to look for what is wrong: broken plugins are passed over, and no store changes its schema.
 
@@ -58,6 +58,8 @@ async def assemble(
     else:
         plugins = plugins.diagnostic()
     selection = select_stores(plugins, settings)
+    if clock is utc_now and looking is None:
+        clock = StoreClock()
     observers, activity = Observers(), Activity(clock)
     async with AsyncExitStack() as stack:
         context = OpenContext(
@@ -73,6 +75,8 @@ async def assemble(
         )
         await _open_keys(context)
         states = await _open_stores(context, selection)
+        if isinstance(clock, StoreClock):
+            await clock.follow(states)
         yield await _open_others(context, selection, states)
 
 

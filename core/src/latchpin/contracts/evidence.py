@@ -29,7 +29,7 @@ class StoreFacts:
 
 @runtime_checkable
 class StoreDiagnostics(Protocol):
-    """A state store that may be asked: at most once a minute while all is well, and whenever a state is missing."""
+    """A state store that may be asked: at most twice a minute while all is well, and whenever a state is missing."""
 
     async def facts(self) -> StoreFacts:
         """Tell.

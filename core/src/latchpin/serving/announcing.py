@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from latchpin.assembly.clock import StoreClock
 from latchpin.assembly.selection import KEYS_OF_SETTINGS
 from latchpin.contracts import StoreDiagnostics
 from latchpin.errors import LatchpinError
@@ -67,7 +68,9 @@ async def _name_of_data(services: Services) -> str:
 
 
 async def announce(services: Services) -> None:
-    """Say it once; a store that is away is told the next time."""
+    """Say it once, by the store's clock; a store that is away is told the next time."""
+    if isinstance(services.clock, StoreClock):
+        await services.clock.follow(services.states)
     name, now = f"{PREFIX}{services.instance_id}", services.clock()
     try:
         entry = {"host": socket.gethostname(), "seen_at": now.isoformat(), "facts": await _describe(services)}

@@ -21,9 +21,11 @@ __all__ = ["begin", "keep", "spend", "tell_end"]
 
 _log = logging.getLogger("latchpin.refresh")
 
-KEEP_PAUSES = (0.2, 0.5, 1.0, 2.0)
-"""Seconds between tries to keep what the server has given out already; with the store's own deadlines they fit into
-what a lease lives longer than the request."""
+KEEP_PAUSES = (0.2, 0.5, *(1.0 for _ in range(9)))
+"""Seconds between tries to keep what the server has given out already. A failover of the store takes some; a lease
+lives LEASE_MARGIN longer than the request, and nobody else renews meanwhile."""
+KEEP_SECONDS = 12.0
+"""No try begins later after the first: with the store's own deadline, this fits into that margin."""
 
 
 async def begin(services: Services, stored: StoredToken) -> StoredToken:
@@ -44,11 +46,15 @@ async def keep(services: Services, begun: StoredToken, grant: TokenGrant, *, kep
     """
     renewed = replace(begun, revision=begun.revision + 1, refresh_begun_at=None, updated_at=services.clock())
     renewed = seal_grant(services.cipher, renewed, grant, kept_refresh=kept_refresh)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + KEEP_SECONDS
     for pause in KEEP_PAUSES:
         try:
             await _put(services, renewed, begun)
             break
         except BackendUnavailable as exc:  # the server may have rotated: what it gave must not be lost
+            if loop.time() + pause > until:
+                raise
             _log.warning("A renewed token cannot be kept yet: %s", exc.detail or exc.public)
             await asyncio.sleep(pause)
     else:
