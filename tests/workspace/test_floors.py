@@ -18,6 +18,7 @@ OF_DISTRIBUTIONS = {
     "multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
     "pydantic_core": "pydantic",
+    "yaml": "pyyaml",
 }
 """Modules that are called otherwise than what brings them, as an extra or in one exact version."""
 
