@@ -26,7 +26,7 @@ from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
 from latchpin_key_ring.rotating import announce, keep_for_proving, promote, retire, wrap_anew
 from latchpin_key_ring.tending import strangers
 
-__all__ = ["app"]
+__all__ = ["app", "keep_proofs", "take_out"]
 
 app = typer.Typer(
     name="keys", help="Keys: see what stands under each, rotate, seal anew, retire.", no_args_is_help=True
@@ -34,9 +34,8 @@ app = typer.Typer(
 
 UNFINISHED = 1
 PATIENCE = 90.0
-LOOK = 0.2
-_SHOW = 0.5
-"""Seconds: how long processes are waited for, between two looks, and between two lines of progress."""
+LOOK, WAIT, _SHOW = 0.2, 1.0, 0.5
+"""Seconds: how long processes are waited for; between two looks at them, at the lease, and two lines of progress."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -220,9 +219,9 @@ def reseal() -> None:
                 await wrap_anew(live)
             before = await _report(application, live)
             say(f"{before.to_reseal:,} rows are to be sealed anew.")
-            outcome = await reseal_rows(application, tell=_Progress(before.to_reseal))
+            outcome = await _reseal_in_turn(application, before.to_reseal)
             if live is not None:
-                await _keep_proofs(application, live)
+                await keep_proofs(application, live)
             if outcome.done:
                 todays = application.services.cipher.key_id
                 told = {"key": todays, "rows": str(outcome.done)}
@@ -240,6 +239,19 @@ def reseal() -> None:
     _show(report)
     if report.to_reseal:
         raise typer.Exit(UNFINISHED)
+
+
+async def _reseal_in_turn(application: Application, rows: int) -> Outcome:
+    """Wait for another process that does it, or that was killed: its lease ends by itself. Then do the rest."""
+    waiting = False
+    while True:
+        try:
+            return await reseal_rows(application, tell=_Progress(rows))
+        except Conflict:
+            if not waiting:
+                say("Another process is sealing everything anew; waiting for its end ...")
+            waiting = True
+            await asyncio.sleep(WAIT)
 
 
 class _Progress:
@@ -266,7 +278,7 @@ async def _require_one_secret(application: Application, live: LiveRing | None) -
         )
 
 
-async def _keep_proofs(application: Application, live: LiveRing) -> None:
+async def keep_proofs(application: Application, live: LiveRing) -> None:
     """Keep in the ring what proves what the settings' earlier secrets signed."""
     context = application.services.context
     counts = await count_rows(context, (use for use in uses_of(application.services) if use.purpose != SEALING))
@@ -300,7 +312,7 @@ def retire_key(
                 raise KeyInUse(
                     f"{_processes(len(behind))} not have the ring as it is yet", remedy="Try again in a minute."
                 )
-            await _take_out(application, live, key)
+            await take_out(application, live, key)
             return report, key, True
 
     report, key, done = run(work())
@@ -320,7 +332,12 @@ def _require_unneeded(key: KeyReport) -> None:
     raise KeyInUse(f"{key.id} ({key.where}): {key.verdict}", remedy="Try again then.")
 
 
-async def _take_out(application: Application, live: LiveRing, key: KeyReport) -> None:
+async def take_out(application: Application, live: LiveRing, key: KeyReport) -> None:
+    """Take a key out of the ring, and keep what proves what it signed.
+
+    Raises:
+        KeyInUse: something stands under it.
+    """
     context = application.services.context
     held = None if live.ring is None else live.ring.find(key.id)
     counts: Counts = await count_rows(context, uses_of(application.services))

@@ -61,6 +61,7 @@ class RingKeeper:
         self._service = context.key_wrapper
         self._service_name = "" if self._service is None else load(CoreSettings).key_wrapper
         self._held = Document(_ID, {})
+        self._known = ""
 
     @property
     def wraps_by(self) -> str:
@@ -88,8 +89,18 @@ class RingKeeper:
                 f"the key ring {begun} was begun, and is no longer in the record store", remedy=_RESTORE
             )
         ring = self._proved(held)
+        if ring.id != self._known:
+            await self._require_own(ring)
         self._held = held
         return ring
+
+    async def _require_own(self, ring: Ring) -> None:
+        """A ring that was copied here from another gateway with the same secret is none of ours."""
+        begun = await self._kept.put(_NOTED, ring.id)  # who wrote the ring may have been killed before it noted that
+        if begun != ring.id:
+            what = f"the key ring in the record store is {ring.id}, and the one that was begun here is {begun}"
+            raise KeyRingUnusable(what, remedy=_RESTORE)
+        self._known = ring.id
 
     async def write(self, ring: Ring) -> None:
         """Write ``ring`` in the place of the one that was read last.

@@ -224,7 +224,8 @@ class LiveRing:
         failed = ""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.missed.wait(), SOONER if failed else LOOKS)
+                async with asyncio.timeout(SOONER if failed else LOOKS):
+                    await self.missed.wait()
                 await asyncio.sleep(SOONER)  # invented names must not become a flood of looks
             self.missed.clear()
             try:

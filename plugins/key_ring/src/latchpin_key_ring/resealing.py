@@ -24,7 +24,7 @@ __all__ = ["WORK", "Outcome", "progress_of", "reseal_rows"]
 
 WORK = CollectionSpec("key_ring_work")
 _ID = "reseal"
-_LIFE = timedelta(seconds=30)
+_LIFE = timedelta(seconds=20)
 """One that was killed is waited for so long."""
 AT_ONCE = 64
 PASSES = 8
