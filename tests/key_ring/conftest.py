@@ -155,11 +155,15 @@ class Rows:
         assert grant.body["successor"] == "the successor"
 
 
-def token_for(process: Process, gateway_id: str, email: str, label: str = "") -> StoredToken:
+def token_for(
+    process: Process, gateway_id: str, email: str, label: str = "", *, secret: str | None = None
+) -> StoredToken:
+    """A token that is good for an hour, with its label, or ``secret``, in what is sealed."""
+    secret = label if secret is None else secret
     now = process.clock()
     return build_token(
         process.services.cipher,
-        TokenGrant(f"access {label}", "Bearer", now + timedelta(hours=1), refresh_token=f"refresh {label}"),
+        TokenGrant(f"access {secret}", "Bearer", now + timedelta(hours=1), refresh_token=f"refresh {secret}"),
         gateway_id=gateway_id,
         app_user_email=email,
         issuer=ISSUER,

@@ -26,7 +26,7 @@ from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
 from latchpin_key_ring.rotating import announce, keep_for_proving, promote, retire, wrap_anew
 from latchpin_key_ring.tending import strangers
 
-__all__ = ["app", "keep_proofs", "take_out"]
+__all__ = ["app", "keep_proofs", "require_nothing_lost", "take_out"]
 
 app = typer.Typer(
     name="keys", help="Keys: see what stands under each, rotate, seal anew, retire.", no_args_is_help=True
@@ -150,7 +150,7 @@ def rotate(
 async def _rotate(application: Application, live: LiveRing) -> str:
     context = application.services.context
     if live.ring is None:
-        await _require_nothing_lost(application)
+        await require_nothing_lost(application)
     key = await announce(live, context)
     say(f"Announced key {key.id}; waiting until every process has it ...")
     end, waited_for = time.monotonic() + PATIENCE, -1
@@ -174,7 +174,7 @@ async def _rotate(application: Application, live: LiveRing) -> str:
     return key.id
 
 
-async def _require_nothing_lost(application: Application) -> None:
+async def require_nothing_lost(application: Application) -> None:
     """There is no ring: a first one, or one that somebody took away. Under whose keys are the rows?"""
     context = application.services.context
     counts = await count_rows(context, uses_of(application.services))
