@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from latchpin.contracts.evidence import StoreDiagnostics
 from latchpin.contracts.observers import Observer, Operation
-from latchpin.contracts.stores import RecordStore, StateStore, TokenRecords
+from latchpin.contracts.stores import PagedTokens, RecordStore, StateStore, TokenRecords
 from latchpin.model import PendingAuthorization, StateKey, StoredToken
 
 __all__ = ["ObservedRecords", "ObservedStates", "Observers"]
@@ -120,6 +120,8 @@ class _ObservedTokens:
         self.count = tokens.count
         self.delete = tokens.delete
         self.delete_all = tokens.delete_all
+        if isinstance(tokens, PagedTokens):
+            self.page = tokens.page
 
     async def get(self, gateway_id: str, app_user_email: str, label: str | None = "") -> StoredToken | None:
         """Get."""

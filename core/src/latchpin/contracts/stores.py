@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ __all__ = [
     "ClientRecords",
     "GatewayRecords",
     "KeyValueRecords",
+    "PagedTokens",
     "RecordStore",
     "ReplacingClients",
     "StateStore",
@@ -149,6 +150,14 @@ class ClientRecords(Protocol):
 
     async def delete(self, id: str) -> bool:  # noqa: A002  the row's id, as everywhere
         """Remove by the row's id. False if there was none."""
+
+
+@runtime_checkable
+class PagedTokens(Protocol):
+    """Token records that give all tokens in pages. Optional: without it one gateway's are read at once."""
+
+    async def page(self, *, after: str, limit: int) -> Sequence[StoredToken]:
+        """At most ``limit`` of those whose id is greater than ``after``, by their ids, which are compared as ASCII."""
 
 
 @runtime_checkable

@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from latchpin.contracts import Cipher, Context, KeyedRow, KeyUse, ReplacingClients
+from latchpin.contracts import Cipher, Context, KeyedRow, KeyUse, PagedTokens, RecordStore, ReplacingClients
 from latchpin.model import Gateway, RegisteredClient, StoredToken
 from latchpin.plugins.hookspecs import hookimpl
 
 __all__ = ["latchpin_key_uses"]
 
 _LEASE = timedelta(seconds=30)
+_PAGE = 500
 
 
 async def _gateways(context: Context) -> AsyncIterator[KeyedRow]:
@@ -44,10 +45,22 @@ async def _tokens(context: Context) -> AsyncIterator[KeyedRow]:
             anew = replace(reseal_token(context.cipher, token), revision=token.revision + 1)
             await context.records.tokens.put(anew, replacing=token)
 
-    for gateway in await context.records.gateways.list():
-        for token in await context.records.tokens.list(gateway_id=gateway.id):
-            sealed = (token.access_token, token.refresh_token)
-            yield KeyedRow(key_ids(context.cipher, sealed), partial(write, token))
+    async for token in _every_token(context.records):
+        sealed = (token.access_token, token.refresh_token)
+        yield KeyedRow(key_ids(context.cipher, sealed), partial(write, token))
+
+
+async def _every_token(records: RecordStore) -> AsyncIterator[StoredToken]:
+    if not isinstance(records.tokens, PagedTokens):
+        for gateway in await records.gateways.list():
+            for token in await records.tokens.list(gateway_id=gateway.id):
+                yield token
+        return
+    after = ""
+    while page := await records.tokens.page(after=after, limit=_PAGE):
+        for token in page:
+            yield token
+        after = page[-1].id
 
 
 async def _clients(context: Context) -> AsyncIterator[KeyedRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from latchpin.contracts import GatewayRecords, RecordStore, TokenRecords
+from latchpin.contracts import GatewayRecords, PagedTokens, RecordStore, TokenRecords
 from latchpin.model import Gateway, StoredToken
 
 __all__ = ["NotedRecords", "RecordWrites"]
@@ -68,6 +68,8 @@ class _NotedTokens:
         self.list = tokens.list
         self.list_due = tokens.list_due
         self.count = tokens.count
+        if isinstance(tokens, PagedTokens):
+            self.page = tokens.page
 
     async def put(self, token: StoredToken, *, replacing: StoredToken | None) -> None:
         with self._noted(token.gateway_id, token.app_user_email, token.label):

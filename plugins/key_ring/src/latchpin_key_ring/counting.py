@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from latchpin.contracts import Context, KeyUse
+from latchpin.errors import BackendUnavailable
 from latchpin.sdk.gateway import Services
 from latchpin.sdk.keys import collection_use
 
@@ -17,6 +18,7 @@ from latchpin_key_ring.live import SEALING
 __all__ = ["Counts", "count_rows", "uses_of"]
 
 _AT_ONCE = 200
+_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -59,11 +61,21 @@ def uses_of(services: Services) -> Sequence[KeyUse]:
 
 
 async def count_rows(context: Context, uses: Iterable[KeyUse]) -> Counts:
-    """Count all rows of ``uses``.
+    """Count all rows of ``uses``, from the beginning if the store does not answer for a moment.
 
     Raises:
         BackendUnavailable: the store cannot be asked.
     """
+    uses = list(uses)
+    for _ in range(_TRIES - 1):
+        try:
+            return await _count(context, uses)
+        except BackendUnavailable as exc:
+            await asyncio.sleep(exc.retry_after)
+    return await _count(context, uses)
+
+
+async def _count(context: Context, uses: Sequence[KeyUse]) -> Counts:
     counts, number = Counts(), 0
     for use in uses:
         counts.tables[use.name] += 0

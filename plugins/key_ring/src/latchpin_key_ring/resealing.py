@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from latchpin.contracts import Collection, Context, KeyedRow
-from latchpin.errors import Conflict, LatchpinError, RecordConflict, Unsealable
+from latchpin.errors import BackendUnavailable, Conflict, LatchpinError, RecordConflict, Unsealable
 from latchpin.model import CollectionSpec, Document
 from latchpin.sdk.gateway import Application
 
@@ -44,7 +44,7 @@ class Outcome:
         looked: rows that were looked at.
         closed: by table, rows that no key we have opens: their key is gone, or they were moved.
         left: by table, rows that cannot be sealed anew and have to expire, or that their store cannot change.
-        busy: rows that somebody was at work on each time.
+        busy: rows that somebody was at work on each time, or the store did not answer for.
     """
 
     done: int = 0
@@ -64,7 +64,7 @@ async def reseal_rows(application: Application, *, tell: Tell, pause: Pause = as
 
     Raises:
         Conflict: another process does it.
-        BackendUnavailable: the store cannot be asked; what is done is done.
+        BackendUnavailable: the store cannot be asked again and again; what is done is done.
     """
     context, outcome = application.services.context, Outcome()
     async with _alone(context) as note:
@@ -72,11 +72,16 @@ async def reseal_rows(application: Application, *, tell: Tell, pause: Pause = as
             outcome.closed.clear()
             outcome.left.clear()
             outcome.busy = 0
-            async for table, rows in _batches(application):
-                for result in await asyncio.gather(*(_reseal(row) for row in rows)):
-                    _count(outcome, table, result)
-                await note(outcome)
-                await tell(outcome)
+            try:
+                async for table, rows in _batches(application):
+                    for result in await asyncio.gather(*(_reseal(row) for row in rows)):
+                        _count(outcome, table, result)
+                    await note(outcome)
+                    await tell(outcome)
+            except BackendUnavailable:  # a store that is busy for a moment ends no work of minutes
+                if turn + 1 == PASSES:
+                    raise
+                outcome.busy += 1
             if not outcome.busy:
                 break
             if turn + 1 < PASSES:
@@ -107,7 +112,7 @@ async def _reseal(row: KeyedRow) -> str:
         return "left"
     try:
         await row.reseal()
-    except (RecordConflict, TimeoutError):
+    except (RecordConflict, TimeoutError, BackendUnavailable):
         return "busy"
     except Unsealable:
         return "closed"

@@ -86,6 +86,15 @@ class SqlTokens:
 
         return await self._database.read(run, absent=[])
 
+    async def page(self, *, after: str, limit: int) -> builtins.list[StoredToken]:
+        """All, by their ids."""
+        statement = select(tokens).where(tokens.c.id > after).order_by(tokens.c.id).limit(limit)
+
+        def run(connection: Connection) -> builtins.list[StoredToken]:
+            return [from_row(StoredToken, tokens, row) for row in connection.execute(statement).mappings()]
+
+        return await self._database.read(run, absent=[])
+
     async def list_due(self, now: datetime, *, limit: int) -> builtins.list[StoredToken]:
         """Those that are due, the earliest first."""
 
