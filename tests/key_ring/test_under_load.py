@@ -26,9 +26,10 @@ from tests.servers import GatewayBackend, latchpin_command, serve_asgi
 from tests.servers.gateway import clean_environment
 from tests.support.gateway_process import DeployedGateway, one_connection_to_each, settings_of, start_pair
 
-pytestmark = [pytest.mark.needs(*NEEDS, "latchpin_proxy"), pytest.mark.backends("sqlite"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs(*NEEDS, "latchpin_proxy"), pytest.mark.backends("sqlite", "redis"), pytest.mark.slow]
 
-ROWS = 10_000
+ROWS = {"sqlite": 1_500, "redis": 10_000}
+"""On a file, each row waits for the disk three times."""
 PEOPLE = 50
 """Of whose rows calls are made."""
 RING = {"AUTH_ENCRYPTION_SECRET": FIRST, "KEY_SOURCE": "ring"}
@@ -56,10 +57,10 @@ async def beside(environment: pytest.MonkeyPatch, settings: dict[str, str]) -> A
         yield Process(Application(services), clock, None)
 
 
-async def fill(process: Process, gateway_id: str) -> None:
-    """A token for each of ten thousand people."""
+async def fill(process: Process, gateway_id: str, rows: int) -> None:
+    """A token for each of so many people."""
     tokens = process.services.records.tokens
-    for begin in range(0, ROWS, 500):
+    for begin in range(0, rows, 500):
         people = (f"user{number}@example.com" for number in range(begin, begin + 500))
         await asyncio.gather(
             *(tokens.put(token_for(process, gateway_id, each, each), replacing=None) for each in people)
@@ -69,12 +70,12 @@ async def fill(process: Process, gateway_id: str) -> None:
 class Load:
     """Calls of many people at both workers, one after the other at each, until it is told to end."""
 
-    def __init__(self, served: DeployedGateway, gateway_id: str) -> None:
+    def __init__(self, served: DeployedGateway, gateway_id: str, rows: int) -> None:
         self.calls = 0
         self.failed: list[str] = []
         self._served = served
         self._url = f"{served.url}/gateways/{gateway_id}/mcp"
-        people = [f"user{number * (ROWS // PEOPLE)}@example.com" for number in range(PEOPLE)]
+        people = [f"user{number * (rows // PEOPLE)}@example.com" for number in range(PEOPLE)]
         self._people = [(each, served.bearer(each)) for each in people]
 
     @asynccontextmanager
@@ -124,29 +125,30 @@ async def succeeds(*arguments: str, env: dict[str, str], cwd: Path) -> tuple[str
 
 
 async def test_ten_thousand_rows_under_load(backend: GatewayBackend, tmp_path: Path, environment: pytest.MonkeyPatch):
+    rows = ROWS[backend.name]
     env = settings_of(backend) | RING | {"KEY_RING_RESEAL": "false"}
     with serve_asgi(echo, lifespan="off") as url:
         with start_pair(backend, tmp_path, **RING, KEY_RING_RESEAL="false") as served:
             gateway_id = await served.add(f"{url}/mcp", name="echo", oauth_config={"issuer": "https://as.example.com"})
             async with beside(environment, env) as process:
-                await fill(process, gateway_id)
-            load_ = Load(served, gateway_id)
+                await fill(process, gateway_id, rows)
+            load_ = Load(served, gateway_id, rows)
             async with load_.going_on():
                 key, _ = await succeeds("keys", "rotate", env=env, cwd=tmp_path)
                 code, _, said = await latchpin(
-                    "keys", "reseal", env=env, cwd=tmp_path, kill_at=r"\.\.\. [1-9],\d{3} of"
+                    "keys", "reseal", env=env, cwd=tmp_path, kill_at=r"\.\.\. [1-9]\d{2,} of|\.\.\. [1-9],\d{3} of"
                 )
                 assert code < 0, said
                 _, said_again = await succeeds("keys", "reseal", env=env, cwd=tmp_path)
             assert load_.calls > PEOPLE
             to_do = int(said_again[0].split()[0].replace(",", ""))
-            assert ROWS // 10 < to_do < ROWS, "it went on where the other was killed"
+            assert 0 < to_do < rows, "it went on where the other was killed"
             assert sum(line.startswith("...") for line in said_again) > 1, "it shows how far it is"
             report = json.loads((await succeeds("keys", "status", "--json", env=env, cwd=tmp_path))[0])
             assert report["to_reseal"] == 0
-            assert {each["id"]: each["rows"].get("users' tokens", 0) for each in report["keys"]}[key.strip()] == ROWS
+            assert {each["id"]: each["rows"].get("users' tokens", 0) for each in report["keys"]}[key.strip()] == rows
         with start_pair(backend, tmp_path, **CHANGED) as served:
-            load_ = Load(served, gateway_id)
+            load_ = Load(served, gateway_id, rows)
             async with load_.going_on():
                 await succeeds("keys", "reseal", env=settings_of(backend) | CHANGED, cwd=tmp_path)
                 report = json.loads(
@@ -155,7 +157,7 @@ async def test_ten_thousand_rows_under_load(backend: GatewayBackend, tmp_path: P
                 assert [each["can_go"] for each in report["keys"] if "OLD" in each["where"]] == [True]
         alone = RING | {"AUTH_ENCRYPTION_SECRET": SECOND}
         with start_pair(backend, tmp_path, **alone) as served:
-            load_ = Load(served, gateway_id)
+            load_ = Load(served, gateway_id, rows)
             async with load_.going_on():
                 while load_.calls < 2 * PEOPLE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
