@@ -106,8 +106,12 @@ async def test_the_selected_service_is_given_to_plugins(offering, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     async with assemble(offering, settings_with("suite")) as services:
         assert services.context.key_wrapper is ONE_FOR_ALL
+        assert services.context.key_wrappers == {"suite": ONE_FOR_ALL}
     async with assemble(offering, settings_with("none")) as services:
-        assert services.context.key_wrapper is None
+        assert (services.context.key_wrapper, services.context.key_wrappers) == (None, {})
+    earlier = settings_with("none").model_copy(update={"key_wrappers_old": ("suite", "none")})
+    async with assemble(offering, earlier) as services:
+        assert (services.context.key_wrapper, services.context.key_wrappers) == (None, {"suite": ONE_FOR_ALL})
 
 
 @pytest.mark.needs("latchpin_memory_store")

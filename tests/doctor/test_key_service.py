@@ -61,13 +61,17 @@ async def test_a_key_service_is_tried(settings, monkeypatch, wrapper, severity, 
     title, helps = words
     async with open_examination(Plugins()) as opened:
         assert await check_key_service(opened) == []  # KEY_WRAPPER=none
-        monkeypatch.setattr(opened.application.services.context, "key_wrapper", wrapper)
+        monkeypatch.setitem(opened.application.services.context.key_wrappers, "suite", wrapper)
         examination = replace(opened, settings=opened.settings.model_copy(update={"key_wrapper": "suite"}))
-        [finding] = await check_key_service(examination)
+        [finding, unused] = await check_key_service(examination)
+        ringed = examination.settings.model_copy(update={"key_source": "ring"})
+        [alone] = await check_key_service(replace(examination, settings=ringed))
         [away] = await check_key_service(replace(examination, application=None))
         asked = wrapper.asked
         [spared] = await check_key_service(replace(examination, offline=True))
     assert (finding.severity, title in finding.title, finding.remedy.startswith(helps)) == (severity, True, True)
+    assert (unused.severity, "wraps nothing" in unused.title) == (Severity.WARNING, True)
+    assert alone == finding
     assert (away.severity, spared.severity, wrapper.asked) == (Severity.SKIPPED, Severity.SKIPPED, asked)
 
 

@@ -99,3 +99,8 @@ async def test_a_ring_that_a_key_service_wraps(
     without = run_latchpin("serve", env=env | {"PORT": "0", "KEY_WRAPPER": "none"}, cwd=tmp_path)
     assert without.returncode != 0
     assert f"KEY_WRAPPER={service.name}" in without.stderr
+
+    env |= {"KEY_WRAPPER": "none", "KEY_WRAPPERS_OLD": service.name}  # away from the service, without a loss
+    keys("reseal")
+    env |= {"KEY_WRAPPERS_OLD": ""}
+    assert [line for line in keys("status").splitlines() if line.startswith(f"{made}  the key ring")]

@@ -83,9 +83,10 @@ async def assemble(
 async def _open_keys(context: OpenContext) -> None:
     """What wraps, signs and seals, before the stores: they keep what is sealed."""
     plugins, settings = context.plugins, context.settings
-    if settings.key_wrapper != NO_KEY_WRAPPER:
-        selected = plugins.select(hookspecs.KEY_WRAPPER, settings.key_wrapper)
-        context.key_wrapper = await context.open(hookspecs.KEY_WRAPPER, selected)
+    for name in dict.fromkeys((settings.key_wrapper, *settings.key_wrappers_old)):
+        if name != NO_KEY_WRAPPER:
+            selected = plugins.select(hookspecs.KEY_WRAPPER, name)
+            context.key_wrappers[name] = await context.open(hookspecs.KEY_WRAPPER, selected)
     context.opened_signer = await context.open(hookspecs.SIGNER, plugins.select(hookspecs.SIGNER, settings.signer))
     context.opened_cipher = await context.open(hookspecs.CIPHER, plugins.select(hookspecs.CIPHER, settings.cipher))
 

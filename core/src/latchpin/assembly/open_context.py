@@ -63,13 +63,13 @@ class OpenContext:
     stack: AsyncExitStack
     upstream: Upstream
     looking: Looking | None = None
-    key_wrapper: KeyWrapper | None = None
     key_source: KeySource | None = None
     opened_signer: Signer | None = None
     opened_cipher: Cipher | None = None
     opened_records: RecordStore | None = None
     opened_kept: KeyValues | None = None
     endings: Endings = field(default_factory=Endings)
+    key_wrappers: dict[str, KeyWrapper] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, CollectionSpec] = field(default_factory=dict)
     writes: RecordWrites = field(default_factory=RecordWrites)
@@ -102,6 +102,11 @@ class OpenContext:
 
     def _secrets(self) -> Sequence[SecretStr]:
         return (self.settings.auth_encryption_secret, *self.settings.auth_encryption_secrets_old)
+
+    @property
+    def key_wrapper(self) -> KeyWrapper | None:
+        """The key service of KEY_WRAPPER; None with none."""
+        return self.key_wrappers.get(self.settings.key_wrapper)
 
     @property
     def signer(self) -> Signer:

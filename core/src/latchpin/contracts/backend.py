@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,6 +77,10 @@ class Context(Protocol):
     @property
     def key_wrapper(self) -> KeyWrapper | None:
         """The selected key service, opened before everything else; None with KEY_WRAPPER=none."""
+
+    @property
+    def key_wrappers(self) -> Mapping[str, KeyWrapper]:
+        """The key services by name: that of KEY_WRAPPER, and those of KEY_WRAPPERS_OLD, which only unwrap."""
 
     @property
     def records(self) -> RecordStore:

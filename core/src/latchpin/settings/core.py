@@ -82,6 +82,7 @@ class CoreSettings(Settings):
     key_source: str = Field(
         "settings", description="What gives today's keys: settings, or ring (latchpin-key-ring), in the record store."
     )
+    key_wrappers_old: Words = Field((), description="Earlier key services, which still unwrap what they wrapped.")
     signer: str = Field("hmac-sha256", description="Which plugin signs the state.")
     cipher: str = Field("aes-gcm", description="Which plugin seals secrets at rest.")
 

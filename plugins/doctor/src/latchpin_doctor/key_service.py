@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from latchpin.contracts import Finding, KeyWrapper, Severity
 from latchpin.errors import LatchpinError, Unsealable
+from latchpin.sdk.settings import CoreSettings
 
 from latchpin_doctor.examination import Examination
 
@@ -22,16 +23,31 @@ async def check_key_service(context: Examination) -> Sequence[Finding]:
     name = context.settings.key_wrapper
     if name == _NONE:
         return []
-    wrapper = None if context.application is None else context.application.services.context.key_wrapper
+    wrapper = None if context.application is None else context.application.services.context.key_wrappers.get(name)
     if wrapper is None:
         why = "The gateway could not be opened: see why above."
         return [Finding(Severity.SKIPPED, f"The key service {name} was not asked", why)]
     if context.offline:
         return [Finding(Severity.SKIPPED, f"The key service {name} was not asked", "It was not to be asked.")]
     try:
-        return [await _try(wrapper, name)]
+        found = await _try(wrapper, name)
     except LatchpinError as exc:
-        return [Finding.of(exc, f"The key service {name} does not wrap and unwrap a key")]
+        found = Finding.of(exc, f"The key service {name} does not wrap and unwrap a key")
+    return [found, *_unused(context.settings)]
+
+
+def _unused(settings: CoreSettings) -> list[Finding]:
+    """With the built-in cipher alone, keys follow from the secret, and there is nothing to wrap."""
+    if settings.key_source != "settings" or settings.cipher != "aes-gcm":
+        return []
+    return [
+        Finding(
+            Severity.WARNING,
+            f"The key service {settings.key_wrapper} wraps nothing",
+            "KEY_SOURCE is settings: keys follow from AUTH_ENCRYPTION_SECRET, and whoever has that needs no service.",
+            "Set KEY_SOURCE=ring, restart, and run: latchpin keys rotate, then latchpin keys reseal.",
+        )
+    ]
 
 
 async def _try(wrapper: KeyWrapper, name: str) -> Finding:

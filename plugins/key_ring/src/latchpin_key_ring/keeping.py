@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import replace
 
-from latchpin.contracts import Context, DerivedKey
+from latchpin.contracts import Context, DerivedKey, KeyWrapper
 from latchpin.errors import Unsealable
 from latchpin.model import CollectionSpec, Document, Sealed
 from latchpin.sdk.keys import AesGcmCipher, HmacSigner
@@ -58,6 +58,7 @@ class RingKeeper:
         self._kept = context.kept
         self._signer = HmacSigner(FixedKeys(context.own_keys("key ring")))
         self._cipher = AesGcmCipher(FixedKeys(context.own_keys("key ring wrapping")))
+        self._services = context.key_wrappers
         self._service = context.key_wrapper
         self._service_name = "" if self._service is None else load(CoreSettings).key_wrapper
         self._held = Document(_ID, {})
@@ -166,14 +167,14 @@ class RingKeeper:
         try:
             if by != "service":
                 plain = base64url.decode(self._cipher.unseal(Sealed(key.wrapped), associated_data=_place(ring_id, key)))
-            elif self._service is None or name != self._service_name:
+            elif (service := self._service_called(name)) is None:
                 raise KeyRingUnusable(
                     f"key {key.id} of the ring is wrapped by the key service '{name}'",
                     remedy=f"Set KEY_WRAPPER={name}.",
                 )
             else:
                 wrapped = base64url.decode(key.wrapped)
-                plain = await self._service.unwrap(wrapped, context=_context(ring_id, key))
+                plain = await service.unwrap(wrapped, context=_context(ring_id, key))
         except (Unsealable, binascii.Error, ValueError) as exc:
             what = f"key {key.id} of the ring does not open: it was moved from another ring or purpose, or is damaged"
             raise KeyRingUnusable(what, remedy=_RESTORE) from exc
@@ -182,6 +183,10 @@ class RingKeeper:
                 f"key {key.id} of the ring has {len(plain)} bytes and not {KEY_BYTES}", remedy=_RESTORE
             )
         return plain
+
+    def _service_called(self, name: str) -> KeyWrapper | None:
+        """Today's key service, or an earlier one, which still unwraps."""
+        return self._service if name == self._service_name else self._services.get(name)
 
 
 def _place(ring_id: str, key: RingKey) -> tuple[str, ...]:

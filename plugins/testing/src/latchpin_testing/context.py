@@ -49,7 +49,7 @@ class SuiteContext:
         records: the record store, for backends that need one.
         signer: the signer, for backends that need one.
         cipher: the cipher, for backends that need one.
-        key_wrapper: the key service; None as with KEY_WRAPPER=none.
+        key_wrapper: the key service, as with KEY_WRAPPER=suite; None as with KEY_WRAPPER=none.
         secrets: the pretended AUTH_ENCRYPTION_SECRET, then those of AUTH_ENCRYPTION_SECRETS_OLD.
         diagnostic: whether the backend is opened to be looked at only.
 
@@ -79,6 +79,7 @@ class SuiteContext:
         self.state_ttl = state_ttl
         self.diagnostic = diagnostic
         self.key_wrapper = key_wrapper
+        self.key_wrappers = {} if key_wrapper is None else {"suite": key_wrapper}
         self.activity = Activity(self.clock)
         self.endings = Endings()
         self._upstream = upstream
