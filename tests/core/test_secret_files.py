@@ -57,6 +57,7 @@ def test_every_secret_has_one_and_nothing_else_has():
     }
     assert secrets <= having
     others = {"EDGE_SECRET", "OIDC_LOGIN_CLIENT_SECRET", "OUTBOUND_PROXY", "REDIS_SENTINEL_PASSWORD"}
+    others |= {"MAIL_SMTP_PASSWORD", "SCIM_TOKEN", "VAULT_SECRET_ID", "VAULT_TOKEN", "WEBHOOK_SECRETS", "WEBHOOK_URLS"}
     assert having <= secrets | others | {"AUDIT_CALLS"}, "AUDIT_CALLS_FILE is where calls are written"
 
 

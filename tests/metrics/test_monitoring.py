@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 from latchpin.oauth.status import TokenStatus
+from latchpin_attention import plugin as attention
 from latchpin_audit import plugin as audit
 from latchpin_flows import plugin as flows
 from latchpin_metrics import meters as module
@@ -23,7 +24,7 @@ SUFFIXES = ("_bucket", "_count", "_sum")
 def families(environment):
     """The metrics there are, as Prometheus names them."""
     own = list(module.meters().registry.collect())
-    gauges = [*flows.latchpin_gauges(), *audit.latchpin_gauges()]
+    gauges = [*flows.latchpin_gauges(), *audit.latchpin_gauges(), *attention.latchpin_gauges()]
     standing = list(Snapshot(at=None, numbers=dict.fromkeys(gauges, 0)).collect())
     return {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in [*own, *standing]}
 
