@@ -7,17 +7,14 @@ stopped it. A token goes only to the gateway that it was given for: the same URL
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from latchpin.contracts import Registration, RegistrationRequest
 from latchpin.errors import ConfigurationError, Conflict, InvalidRequest, RecordConflict, UpstreamError
-from latchpin.model import COMPANY, Caller, ClientCredentials, Gateway, RegisteredClient, StoredToken, TokenGrant
+from latchpin.model import COMPANY, Caller, Gateway, StoredToken, TokenGrant
 from latchpin.sdk.commands import OPERATOR
 from latchpin.sdk.gateway import (
     API_KEY,
@@ -27,16 +24,17 @@ from latchpin.sdk.gateway import (
     may_use,
     needs_browser,
     parse_gateway_body,
-    seal_client,
 )
 from latchpin.sdk.identity import parse_email
 from latchpin.sdk.oauth import LONGEST_LIFETIME
 
+from latchpin_adopt_contextforge.clients import ClientAdoption
 from latchpin_adopt_contextforge.errors import SourceUnreadable
 from latchpin_adopt_contextforge.facts import TOKEN_ADOPTED
+from latchpin_adopt_contextforge.opened import Opened
 from latchpin_adopt_contextforge.report import LeftOut, Report, Row
 from latchpin_adopt_contextforge.sealing import Opener, Unopened, is_sealed
-from latchpin_adopt_contextforge.source import Source, SourceClient, SourceGateway, SourceToken
+from latchpin_adopt_contextforge.source import Source, SourceGateway, SourceToken
 from latchpin_adopt_contextforge.translation import Translated, resource_of, same_issuer, translate
 
 __all__ = ["Adoption", "check_secret"]
@@ -117,7 +115,8 @@ class Adoption:
         self._opener = opener
         self._write = write
         self._tell = tell
-        self._opening = asyncio.Semaphore(os.cpu_count() or 1)
+        self._opened = Opened(opener)
+        self._clients = ClientAdoption(application.services, self._opened, write=write)
         self._names = {gateway.id: gateway.name for gateway in source.gateways}
 
     async def run(self) -> Report:
@@ -139,10 +138,8 @@ class Adoption:
 
     def _notes(self) -> Iterable[str]:
         if self._source.virtual_servers:
-            yield (
-                f"Virtual servers are not taken over: there are {self._source.virtual_servers}. "
-                "Make sets of the gateways: latchpin sets create."
-            )
+            count = self._source.virtual_servers
+            yield f"Virtual servers ({count}) are not taken over. Make sets of the gateways: latchpin sets create."
 
     async def _each(
         self, what: str, items: Sequence[ItemT], work: Callable[[ItemT], Awaitable[ResultT]]
@@ -164,15 +161,6 @@ class Adoption:
         except BaseExceptionGroup as failed:  # the others were ended for the first
             raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
-
-    async def _open(self, sealed: str, what: str) -> str:
-        async with self._opening:
-            try:
-                return await asyncio.to_thread(self._opener.open, sealed)
-            except Unopened as exc:
-                raise LeftOut(
-                    f"its {what} does not open: {exc}", "Nothing opens it; its owner authorizes anew."
-                ) from exc
 
     # -- gateways -----------------------------------------------------------------------------------------
 
@@ -223,8 +211,9 @@ class Adoption:
         if isinstance(found, LeftOut) and (other := _other_issuer(body)) is not None:
             second = await self._find(replace(self._draft(other, ours.id), revision=draft.revision + 1))
             body, found = (body, found) if isinstance(second, LeftOut) else (other, second)
-        why = "; ".join([*ours.notes, *await self._namesakes(draft)])
-        rows.append(Row("gateway", theirs.name, "new", "", why))
+        missed = found if isinstance(found, LeftOut) else None
+        why = "; ".join([*ours.notes, *await self._namesakes(draft), *([missed.why] if missed else [])])
+        rows.append(Row("gateway", theirs.name, "new", "", why, missed.remedy if missed else ""))
         if self._write:
             with suppress(Conflict):  # another run was faster
                 await self._application.gateways.bring_back(self._draft(body, ours.id), OPERATOR)
@@ -273,7 +262,7 @@ class Adoption:
         _check_server(theirs, ours, found)
         issuer = found.metadata.issuer
         if ours.client is not None:
-            row, client_id = await self._take_client(theirs, ours.client, gateway, found)
+            row, client_id = await self._clients.take(theirs, ours.client, gateway, found)
             rows.append(row)
         else:
             client_id = gateway.oauth.client_id
@@ -283,81 +272,6 @@ class Adoption:
                 "Its user authorizes anew.",
             )
         return _Place(gateway, resource_of(theirs), issuer, client_id)
-
-    # -- clients ------------------------------------------------------------------------------------------
-
-    async def _take_client(
-        self, theirs: SourceGateway, client: SourceClient, gateway: Gateway, found: FoundServer
-    ) -> tuple[Row, str | None]:
-        """Take over a registered client; the client that acts here then, None if none does."""
-        issuer = found.metadata.issuer or ""
-        there = await self._records.clients.get(gateway.id, issuer)
-        if there is not None:
-            return self._compare(theirs, client, there), there.client_id
-        try:
-            sealed = await self._seal_client(client, gateway, found)
-        except LeftOut as out:
-            return Row("client", theirs.name, "left out", client.issuer, out.why, out.remedy), None
-        if self._write:
-            with suppress(RecordConflict):  # another run was faster
-                await self._records.clients.put(sealed)
-        return Row("client", theirs.name, "new", client.issuer, *self._elsewhere(client)), client.client_id
-
-    def _compare(self, theirs: SourceGateway, client: SourceClient, there: RegisteredClient) -> Row:
-        if there.client_id == client.client_id:
-            return Row("client", theirs.name, "there", client.issuer)
-        return Row(
-            "client",
-            theirs.name,
-            "left out",
-            client.issuer,
-            "Latchpin has registered another client there",
-            f"If nobody has authorized with that one, delete it (DELETE /oauth/registered-clients/{there.id}) and run "
-            "it again.",
-        )
-
-    def _elsewhere(self, client: SourceClient) -> tuple[str, str]:
-        """What there is to say of where the server sends people back to."""
-        redirect_uri = self._services.settings.redirect_uri
-        if redirect_uri in client.redirect_uris:
-            return "", ""
-        theirs = " ".join(client.redirect_uris)[:200]
-        why = (
-            f"its server sends people back to {theirs}, and not to {redirect_uri}: the next authorization registers "
-            "another client, and whoever was taken over then authorizes anew"
-        )
-        return why, "Serve Latchpin under ContextForge's URL (BASE_URL), or have that redirect URI added at the server."
-
-    async def _seal_client(self, client: SourceClient, gateway: Gateway, found: FoundServer) -> RegisteredClient:
-        if client.expires_at is not None and client.expires_at <= self._services.clock():
-            raise LeftOut("its secret has expired", "Nothing to do: Latchpin registers another one.")
-        if not same_issuer(client.issuer, found.metadata.issuer):
-            raise LeftOut(
-                f"its gateway's server is {found.metadata.issuer} now", "Nothing to do: Latchpin registers another one."
-            )
-        secret = None if client.client_secret is None else await self._open(client.client_secret, "secret")
-        manages = client.registration_access_token
-        registration = Registration(
-            credentials=ClientCredentials(
-                client.client_id, secret, client.token_endpoint_auth_method if secret else "none"
-            ),
-            redirect_uris=client.redirect_uris,
-            grant_types=client.grant_types,
-            scope=client.scope,
-            registration_client_uri=client.registration_client_uri,
-            registration_access_token=None if manages is None else await self._open(manages, "registration token"),
-            secret_expires_at=client.expires_at,
-        )
-        request = RegistrationRequest(
-            gateway=gateway,
-            server=found.metadata,
-            redirect_uri=self._services.settings.redirect_uri,
-            scopes=tuple(client.scope.split()),
-            configured=None,
-            auth_method=None,
-        )
-        now = client.created_at or self._services.clock()
-        return seal_client(request, registration, self._services.cipher, id=secrets.token_hex(16), now=now)
 
     # -- tokens and keys ----------------------------------------------------------------------------------
 
@@ -391,8 +305,10 @@ class Adoption:
         now = self._services.clock()
         if theirs.expires_at is not None and theirs.expires_at <= now and theirs.refresh_token is None:
             raise LeftOut("it has expired and there is no refresh token", _ANEW)
-        access = await self._open(theirs.access_token, "access token")
-        refresh = None if theirs.refresh_token is None else await self._open(theirs.refresh_token, "refresh token")
+        access = await self._opened.open(theirs.access_token, "access token")
+        refresh = (
+            None if theirs.refresh_token is None else await self._opened.open(theirs.refresh_token, "refresh token")
+        )
         if not (_is_token(access) and (refresh is None or _is_token(refresh))):
             raise LeftOut("it holds what no token can hold", _ANEW)
         grant = TokenGrant(
