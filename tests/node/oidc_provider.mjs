@@ -11,6 +11,8 @@ const provider = new Provider(setup.issuer, {
   clients: setup.clients,
   scopes: ["openid", "offline_access", ...setup.scopes],
   claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups"] },
+  // Its own way out refuses loopback, where everything of the tests is.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   conformIdTokenClaims: !setup.claimsInIdToken,
   cookies: { keys: ["of-the-tests"] },
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub, ...claimsOf(sub) }) }),
@@ -23,6 +25,7 @@ const provider = new Provider(setup.issuer, {
     RefreshToken: 86400, Session: 86400,
   },
   features: {
+    backchannelLogout: { enabled: true },
     devInteractions: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },
     registration: { enabled: setup.registration },
@@ -45,6 +48,8 @@ provider.InvalidTarget = (await import("oidc-provider")).errors.InvalidTarget;
 provider.on("registration_create.success", (ctx, client) => tell("registered", { client: client.clientId }));
 provider.on("registration_update.success", (ctx, client) => tell("changed", { client: client.clientId }));
 provider.on("registration_delete.success", (ctx, client) => tell("forgotten", { client: client.clientId }));
+provider.on("backchannel.success", (ctx, client) => tell("logged out", { client: client.clientId }));
+provider.on("backchannel.error", (ctx, error, client) => tell("refused", { at: "backchannel", error: error.message, why: String(error.cause ?? "") }));
 const grants = new Set();
 provider.on("grant.success", (ctx) => {
   const { AccessToken: token } = ctx.oidc.entities;

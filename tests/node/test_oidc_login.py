@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from latchpin.activity.logs import tear_down_logging
 from latchpin_demo.browser import Browser, Page
+from latchpin_demo.loopback import bind, url_of
 
 from tests.node.conftest import OidcProvider, Setup, answer_pages, start_oidc_provider
+from tests.proxy.conftest import read, reply
+from tests.servers import serve_asgi
 from tests.servers.programs import Node
 from tests.support.gateway_in_process import BASE, InnerGateway, open_gateway
 
@@ -164,3 +168,56 @@ async def test_signing_out_here_and_there(opened, provider: OidcProvider):
         assert page.url == f"{BASE}/logout"
         page = await browser.open(f"{BASE}/login/oidc")  # the provider asks anew
         assert page.form(action="/interaction/").fields["prompt"] == "login"
+
+
+@dataclass
+class Heard:
+    """Takes the logout tokens that a provider sends, and keeps the requests' bodies.
+
+    Attributes:
+        came: one for each.
+    """
+
+    url: str = ""
+    came: list[bytes] = field(default_factory=list)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.came.append(await read(receive))
+        await reply(send, 200, [], b"")
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """Where the provider's back channel leads: the gateway of these tests has no socket."""
+    heard = Heard()
+    with bind() as listener, serve_asgi(heard, lifespan="off", sock=listener):
+        heard.url = url_of(listener)
+        yield heard
+
+
+@pytest.mark.parametrize("session", [False, True])
+async def test_who_signs_out_there_is_signed_out_here(opened, node: Node, packages: Path, heard: Heard, session: bool):
+    """What the provider sends by its back channel is taken as it came; other sign-ins go on if it names a session."""
+    url = {"backchannel_logout_uri": heard.url, "backchannel_logout_session_required": session}
+    entered = client("client_secret_basic", client_secret=SECRET, **url)
+    with start_oidc_provider(node, packages, Setup(clients=[entered], accounts=ACCOUNTS)) as provider:
+        async with (
+            opened(provider) as gateway,
+            gateway.browser(None) as browser,
+            gateway.browser(None) as other,
+            gateway.client(None) as back_channel,
+        ):
+            await sign_in(browser, ADA)
+            await sign_in(other, ADA)
+            page = await browser.open(f"{BASE}/login/oidc/sign-out")
+            await browser.submit(page.form(action="/session/end"), logout="yes")
+            assert "logged out" in {each["event"] for each in provider.told()}, provider.told("refused")
+            (body,) = heard.came
+            headers = {"content-type": "application/x-www-form-urlencoded"}
+            post = back_channel.post
+            answers = [
+                await post(f"{BASE}/login/oidc/backchannel-logout", content=body, headers=headers) for _ in range(2)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 400], "it counts once"
+            assert (await browser.open(f"{BASE}/")).url.startswith(f"{BASE}/login")
+            assert (await other.open(f"{BASE}/")).url.startswith(f"{BASE}/login") is not session
