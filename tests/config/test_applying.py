@@ -20,7 +20,7 @@ from latchpin_config.showing import show_plan
 from latchpin_policy.book import book_of
 
 from tests.config.conftest import ALL, CLIENT_SECRET, OPERATOR, Filed, actions, lines
-from tests.support.gateway_in_process import BASE
+from tests.support.gateway_in_process import BASE, open_gateway
 
 ONE = "gateways: {one: {url: 'https://mcp.example.com/one'}}\n"
 TWO = "gateways: {one: {url: 'https://mcp.example.com/one'}, two: {url: 'https://mcp.example.com/two'}}\n"
@@ -322,3 +322,14 @@ async def test_a_mark_of_what_is_gone_goes(filed: Filed):
     await filed.application.gateways.remove(two.entry, OPERATOR)
     await filed.apply(ONE)
     assert [each.name for each in (await marks.all()).values()] == ["one"]
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_secret_that_no_key_opens_any_more_is_entered_anew(filed: Filed, secrets: pytest.MonkeyPatch):
+    await filed.apply(ALL)
+    secrets.setenv("AUTH_ENCRYPTION_SECRET", "another-secret-of-the-tests-with-many-characters")
+    async with open_gateway() as opened:
+        later = Filed(opened, filed.folder)
+        assert actions(await later.plan(ALL)) == [("change", "gateways", "github")]
+        await later.apply(ALL)
+        assert actions(await later.plan(ALL)) == []
