@@ -82,13 +82,15 @@ async def _clients(context: Context) -> AsyncIterator[KeyedRow]:
 def latchpin_key_uses() -> Sequence[KeyUse]:
     """Name what the core keeps."""
     from latchpin.identity.assertion_store import PREFIX as ASSERTIONS  # noqa: PLC0415  loaded when asked for
-    from latchpin.records.key_uses import kept_use  # noqa: PLC0415  as above
+    from latchpin.records.key_uses import collection_use, kept_use  # noqa: PLC0415  as above
+    from latchpin.tokens.owed import OWED_TOKENS  # noqa: PLC0415  as above
     from latchpin.workers.keys import PREFIX as RANDOM_KEYS  # noqa: PLC0415  as above
 
     return [
         KeyUse("gateways' secrets", _gateways),
         KeyUse("users' tokens", _tokens),
         KeyUse("registered clients", _clients),
+        collection_use(OWED_TOKENS),
         kept_use("random keys that workers share", RANDOM_KEYS, lambda name: (name,)),
         kept_use("ID tokens handed in", ASSERTIONS, None),
     ]
