@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.contracts import RecordStore
+from latchpin.contracts import RecordStore, ReplacingClients
 from latchpin.errors import RecordConflict
 from latchpin.model import Gateway
 
@@ -114,3 +114,23 @@ class ClientRules(OpenedBackend):
         losers = [result for result in results if isinstance(result, RecordConflict)]
         holds(len(winners) == 1 and len(losers) == 7, "of many registrations one is kept", found(results))
         await gives(store.clients.list(), winners, "the winner's client is the one that is stored")
+
+    async def test_a_client_is_changed_in_place(self, store: RecordStore, clock: MovedClock) -> None:
+        """Where the store can (``ReplacingClients``): over the one that was read, and over no other."""
+        if not isinstance(store.clients, ReplacingClients):
+            return
+        (gateway,) = await _gateways(store, clock, 1)
+        before = samples.registered_client(clock(), gateway_id=gateway.id)
+        await store.clients.put(before)
+        others = [samples.registered_client(clock(), gateway_id=gateway.id) for _ in range(8)]
+        writers = [replace(before, client_secret=other.client_secret) for other in others]
+        results = await outcomes(store.clients.replace(writer, replacing=before) for writer in writers)
+        winners = [writer for writer, result in zip(writers, results, strict=True) if result is None]
+        losers = [result for result in results if isinstance(result, RecordConflict)]
+        holds(len(winners) == 1 and len(losers) == 7, "of many who change one client one succeeds", found(results))
+        await gives(store.clients.list(), winners, "the winner's client is the one that is stored")
+        await gives(store.clients.get(gateway.id, before.issuer), winners[0], "it is found as before")
+        await store.clients.delete(before.id)
+        again = store.clients.replace(before, replacing=winners[0])
+        await refused(again, RecordConflict, "a client that is gone is not changed")
+        await gives(store.clients.list(), [], "a refused change leaves nothing")

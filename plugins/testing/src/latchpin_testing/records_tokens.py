@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from latchpin.contracts import RecordStore
+from latchpin.contracts import PagedTokens, RecordStore
 from latchpin.errors import RecordConflict
 from latchpin.model import CLIENT_ITSELF, Gateway, StoredToken
 
@@ -239,3 +239,18 @@ class TokenRules(OpenedBackend):
         losers = [result for result in results if isinstance(result, RecordConflict)]
         holds(len(winners) == 1 and len(losers) == 19, "of many first tokens one is kept", found(results))
         await gives(store.tokens.list(gateway_id=gateway.id), winners, "the winner's token is the one that is stored")
+
+    async def test_tokens_in_pages(self, store: RecordStore, clock: MovedClock) -> None:
+        """Where the store can (``PagedTokens``): every token once, by its id."""
+        gateway = await _gateway(store, clock)
+        emails = [f"user{number}@example.com" for number in range(5)]
+        kept = [samples.stored_token(clock(), gateway_id=gateway.id, app_user_email=email) for email in emails]
+        for token in kept:
+            await store.tokens.put(token, replacing=None)
+        if not isinstance(store.tokens, PagedTokens):
+            return
+        read: list[StoredToken] = []
+        while page := await store.tokens.page(after=read[-1].id if read else "", limit=2):
+            holds(len(page) <= 2, "a page has at most as many as are asked for", found(page))
+            read += page
+        same(read, sorted(kept, key=lambda token: token.id), "pages have every token once, by its id")
