@@ -38,6 +38,8 @@ PATHS = [
     "/admin/connections?user=nobody@example.com",
     f"/admin/connections?user={ADMIN}",
     f"/admin/connections/end?user={ADMIN}",
+    "/admin/people",
+    "/admin/people/end?user=nobody@example.com",
     "/admin/clients",
     "/applications",
     "/applications/everybody",
