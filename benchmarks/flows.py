@@ -167,15 +167,9 @@ def backend_environment(name: str, folder: Path) -> Iterator[dict[str, str]]:
             yield {"CACHE_TYPE": "redis", "RECORD_STORE": "redis", "REDIS_URL": server.url}
 
 
-@contextlib.contextmanager
-def serve_gateway(
-    environment: Mapping[str, str], folder: Path, *arguments: str, executable: str | None = None, **settings: str
-) -> Iterator[LatchpinProcess]:
-    """Serve a gateway as its deployer does, by the installed command; ``settings`` come on top.
-
-    What the tests serve is a copy of a process that has imported everything: its memory and CPU are not a gateway's.
-    """
-    env = {
+def settings_of(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
+    """What a gateway on that backend is served with, and commands are run with; ``settings`` come on top."""
+    return {
         **environment,
         "AUTH_ENCRYPTION_SECRET": SECRET,
         "JWT_SECRET_KEY": JWT_KEY,
@@ -186,6 +180,17 @@ def serve_gateway(
         "LOG_LEVEL": "WARNING",
         **settings,
     }
+
+
+@contextlib.contextmanager
+def serve_gateway(
+    environment: Mapping[str, str], folder: Path, *arguments: str, executable: str | None = None, **settings: str
+) -> Iterator[LatchpinProcess]:
+    """Serve a gateway as its deployer does, by the installed command; ``settings`` come on top.
+
+    What the tests serve is a copy of a process that has imported everything: its memory and CPU are not a gateway's.
+    """
+    env = settings_of(environment, **settings)
     if "DATABASE_URL" in env:
         run_latchpin("db", "upgrade", env=env, cwd=folder)
     with start_latchpin(*arguments, env=env, cwd=folder, executable=executable or latchpin_command()) as process:

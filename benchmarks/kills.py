@@ -167,8 +167,9 @@ def ports_of(pid: int) -> frozenset[int]:
     return frozenset(int(words[1].partition(":")[2], 16) for words in lines if words[9] in inodes)
 
 
-def kill_one(supervisor: int) -> Kill:
-    victim = random.choice(workers_of(supervisor))
+def kill_one(supervisor: int, *, but: int | None = None) -> Kill:
+    """Kill one of the workers, ``but`` for that one."""
+    victim = random.choice([pid for pid in workers_of(supervisor) if pid != but])
     os.kill(victim, signal.SIGSTOP)
     try:
         return Kill(time.monotonic(), ports_of(victim))
