@@ -133,7 +133,7 @@ def measure(name: str, arguments: argparse.Namespace) -> tuple[Soak, Crowd]:
         backend_environment(name, Path(folder)) as environment,
         provider() as origin,
     ):
-        settings = {"OAUTH_REQUEST_TIMEOUT": "20", "MAX_PENDING": "1000000", "LOG_LEVEL": "INFO"}
+        settings = {"OAUTH_REQUEST_TIMEOUT": "20", "MAX_PENDING": "1000000", "LOG_LEVEL": "INFO", "KEY_SOURCE": "ring"}
         command = ("serve", "--workers", str(WORKERS))
         with serve_gateway(environment, Path(folder), *command, **settings) as process:
             process.wait_for_output(STARTED, times=WORKERS)
