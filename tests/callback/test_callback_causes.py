@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
+from latchpin.clients.secrets import seal_configured_secret
 from latchpin.gateways.registry import parse_gateway_body
 from latchpin.model import Caller, Fact
 
@@ -346,6 +347,30 @@ async def test_a_gateway_removed_while_the_code_is_exchanged_keeps_nothing(gatew
     assert (page.status, len(provider.asked("token"))) == (404, 1)
     assert "the gateway was removed while you authorized" in log()
     assert await records.tokens.list() == []
+
+
+async def test_a_secret_sealed_anew_while_the_code_is_exchanged_changes_nothing(gateway, provider):
+    gateway_id = await gateway.add(provider.provider.mcp_url)
+    records, cipher = gateway.application.services.records, gateway.application.services.cipher
+
+    async def seal_anew():
+        anew = seal_configured_secret("one", gateway_id=gateway_id, issuer=None, cipher=cipher)
+        stands = await records.gateways.get(gateway_id)
+        oauth = replace(stands.oauth, assertion=anew)
+        await records.gateways.replace(replace(stands, oauth=oauth, revision=stands.revision + 1))
+
+    await seal_anew()
+    put = records.tokens.put
+
+    async def meanwhile(token, *, replacing):
+        await put(token, replacing=replacing)
+        await seal_anew()
+
+    records.tokens.put = meanwhile
+    async with gateway.browser() as browser:
+        page = await browser.open(await gateway.returned(browser, gateway_id))
+    assert page.title == "OAuth Authorization Successful"
+    assert len(await records.tokens.list()) == 1
 
 
 async def test_looking_with_head_completes_nothing(gateway, provider):

@@ -15,7 +15,7 @@ NOW = MovedClock()()
 
 
 class Kept:
-    """Small values, with somebody who is faster every time.
+    """Small values, with somebody who is faster every time at the first that is put.
 
     Args:
         other: what somebody else has kept whenever we come.
@@ -25,24 +25,21 @@ class Kept:
     def __init__(self, other: str, *, times: int) -> None:
         self._other = other
         self._times = times
-        self.value: str | None = None
+        self._first: str | None = None
+        self._values: dict[str, str] = {}
 
-    async def put(self, _name: str, value: str, **_: object) -> str:
-        if self._times:
+    async def put(self, name: str, value: str, **_: object) -> str:
+        self._first = self._first or name
+        if self._times and name == self._first:
             self._times -= 1
-            self.value = self._other
-        elif self.value is None:
-            self.value = value
-        return self.value
+            self._values[name] = self._other
+        return self._values.setdefault(name, value)
 
-    async def get(self, _name: str) -> str | None:
-        return self.value
+    async def get(self, name: str) -> str | None:
+        return self._values.get(name)
 
-    async def take(self, _name: str, *, value: str | None = None) -> str | None:
-        if value not in {None, self.value}:
-            return None
-        taken, self.value = self.value, None
-        return taken
+    async def take(self, name: str, *, value: str | None = None) -> str | None:
+        return self._values.pop(name, None) if value in {None, self._values.get(name)} else None
 
 
 class Cipher:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from latchpin.activity.recorder import FlowSpan
 from latchpin.authorization.one_at_a_time import Turn
@@ -32,6 +33,7 @@ from latchpin.model import (
     TokenGrant,
 )
 from latchpin.model.flow_steps import Exchanged, TokensSealed
+from latchpin.model.gateway import OAUTH_SECRETS
 from latchpin.oauth.callback import ValidatedCallback
 from latchpin.outbound.proofs import bound_of
 from latchpin.outbound.upstream import host_of
@@ -235,8 +237,12 @@ def _check_in(barred: Barred | None) -> None:
 
 
 def _terms(gateway: Gateway) -> tuple[object, ...]:
-    """What must be as it was when an authorization of the gateway ends."""
-    return gateway.url, gateway.oauth, gateway.connection
+    """What must be as it was when an authorization of the gateway ends.
+
+    Not its secrets: who is connected stays connected where one is entered anew, and all are sealed anew now and then.
+    """
+    without: dict[str, Any] = dict.fromkeys(OAUTH_SECRETS)
+    return gateway.url, gateway.oauth and replace(gateway.oauth, **without), gateway.connection
 
 
 def _exchanged(pending: PendingAuthorization, client: ClientCredentials, grant: TokenGrant, now: datetime) -> Exchanged:
