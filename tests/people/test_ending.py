@@ -125,6 +125,25 @@ async def test_an_authorization_under_way_ends_without_a_token(gateway: InnerGat
     assert await gateway.application.services.records.tokens.list(app_user_email=ALICE) == []
 
 
+async def test_who_is_ended_while_their_code_is_redeemed_keeps_no_token(
+    gateway: InnerGateway, provider: FaultSwitch, monkeypatch: pytest.MonkeyPatch
+):
+    entry, endpoint = await gateway.add(provider.provider.mcp_url), gateway.application.token_endpoint
+    redeem = endpoint.redeem
+
+    async def ended_meanwhile(*given: Any, **more: Any) -> Any:
+        granted = await redeem(*given, **more)
+        await gateway.application.people.end(ALICE, ROOT, way="api")
+        return granted
+
+    monkeypatch.setattr(endpoint, "redeem", ended_meanwhile)
+    async with gateway.browser() as browser:
+        page = await browser.open(await gateway.returned(browser, entry))
+    assert page.status == 403, page.text
+    assert await gateway.application.services.records.tokens.list(app_user_email=ALICE) == []
+    assert provider.accounts.ledger.living() == []
+
+
 async def test_who_is_out_does_not_sign_in(gateway: InnerGateway):
     await end(gateway)
     with pytest.raises(InvalidRequest, match="is out"):
