@@ -115,6 +115,8 @@ class Life:
                 await asyncio.gather(*self.tasks)
 
     async def _call(self, client: httpx.AsyncClient, begun: asyncio.Event) -> None:
+        while (await client.post(self.url, json=PING)).status_code != 200:
+            pass  # this worker may remember for a moment that she was out
         while (answer := await client.post(self.url, json=PING)).status_code == 200:
             self.successes.append(time.monotonic())
             begun.set()
