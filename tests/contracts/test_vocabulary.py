@@ -13,9 +13,11 @@ import latchpin
 import pytest
 from latchpin import contracts, errors, model
 from latchpin.model import facts
+from pydantic import BaseModel
 
 VOCABULARY = (latchpin, contracts, errors, model)
-NAMES = {name: getattr(module, name) for module in (contracts, model, errors) for name in module.__all__} | vars(facts)
+NAMES = {name: getattr(module, name) for module in (contracts, model, errors) for name in module.__all__}
+NAMES |= {**vars(facts), "BaseModel": BaseModel}
 """What a contract names without importing it where nobody looks."""
 
 

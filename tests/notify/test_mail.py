@@ -16,7 +16,8 @@ from latchpin.model import COMPANY
 from latchpin.settings import load
 from latchpin_attention.book import look
 from latchpin_attention.need import Need
-from latchpin_mail.letter import Letter, build_letter, is_deliverable
+from latchpin_mail.address import is_deliverable
+from latchpin_mail.letter import Letter, build_letter
 from latchpin_mail.people import Bounds, People, Told, draft
 from latchpin_mail.settings import MailSettings
 from latchpin_mail.turns import PAUSES, Turns

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Cipher, Context, KeyedRow, KeyUse, PagedTokens, RecordStore, ReplacingClients
-from latchpin.model import Gateway, RegisteredClient, StoredToken
 from latchpin.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from latchpin.model import Gateway, RegisteredClient, StoredToken
 
 __all__ = ["latchpin_key_uses"]
 
@@ -83,7 +86,7 @@ def latchpin_key_uses() -> Sequence[KeyUse]:
     """Name what the core keeps."""
     from latchpin.identity.assertion_store import PREFIX as ASSERTIONS  # noqa: PLC0415  loaded when asked for
     from latchpin.records.key_uses import collection_use, kept_use  # noqa: PLC0415  as above
-    from latchpin.tokens.owed import OWED_TOKENS  # noqa: PLC0415  as above
+    from latchpin.tokens.owed_documents import OWED_TOKENS  # noqa: PLC0415  as above
     from latchpin.workers.keys import PREFIX as RANDOM_KEYS  # noqa: PLC0415  as above
 
     return [

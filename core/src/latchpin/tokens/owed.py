@@ -18,17 +18,14 @@ from typing import Any, Literal
 
 from latchpin.errors import RecordConflict, Unsealable
 from latchpin.identity.barred import find_barred
-from latchpin.model import CollectionSpec, Document, Gateway, Span, StoredToken, index_time
+from latchpin.model import Document, Gateway, Span, StoredToken, index_time
 from latchpin.services import Services
 from latchpin.tokens.endpoint import Revocation
+from latchpin.tokens.owed_documents import OWED, OWED_TOKENS
 from latchpin.tokens.revocation import Revoker
 from latchpin.tokens.sealing import open_token
 
-__all__ = ["INTERVAL_SECONDS", "OWED", "OWED_TOKENS", "Owed", "OwedRevocations"]
-
-OWED = CollectionSpec("core_revocations", indexes=("person", "due"))
-OWED_TOKENS = CollectionSpec("core_revoked_tokens", sealed=frozenset({"token"}))
-"""By the ids of what is owed: one that no key opens any more stands in nobody's way."""
+__all__ = ["INTERVAL_SECONDS", "Owed", "OwedRevocations"]
 
 INTERVAL_SECONDS = 3.0
 """Between two looks of a worker for what is due."""

@@ -113,7 +113,9 @@ def diff(
 def export(
     kinds: Annotated[list[str] | None, typer.Argument(help="Only these, such as gateways and sets.")] = None,
 ) -> None:
-    """Print what is kept as a file for apply. Secrets are not in it: 'kept' stands for those.
+    """Print what is kept as a file for apply.
+
+    Secrets are not in it: 'kept' stands for those.
 
     Exits with 1 where something could not be in it.
     """

@@ -35,8 +35,8 @@ def latchpin_commands() -> Sequence[Command]:
     """Add ``latchpin apply``, ``diff``, ``export`` and ``configuration``."""
     module = "latchpin_config.commands"
     return [
-        Command("apply", "Make what is kept as files say.", f"{module}:apply_app"),
-        Command("diff", "Say what apply would change.", f"{module}:diff_app"),
+        Command("apply", "Make what is kept as files say: everything, or nothing.", f"{module}:apply_app"),
+        Command("diff", "Say what apply would change, member by member, with secrets hidden.", f"{module}:diff_app"),
         Command("export", "Print what is kept as a file for apply.", f"{module}:export_app"),
         Command("configuration", "What files rule, and the schema of files.", f"{module}:configuration"),
     ]

@@ -13,7 +13,8 @@ from latchpin.sdk.settings import load
 from latchpin_attention.outbox import Undelivered
 
 from latchpin_mail import smtp
-from latchpin_mail.letter import Letter, build_test, is_deliverable
+from latchpin_mail.address import is_deliverable
+from latchpin_mail.letter import Letter, build_test
 from latchpin_mail.settings import MailSettings
 from latchpin_mail.turns import open_outbox
 

@@ -6,7 +6,6 @@ hold nothing that anybody chose but the two addresses, which have no character t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +16,10 @@ from urllib.parse import urlsplit
 
 from latchpin_attention.need import Need
 
-__all__ = ["Letter", "build_letter", "build_test", "is_deliverable"]
+from latchpin_mail.address import is_deliverable
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+__all__ = ["Letter", "build_letter", "build_test"]
+
 _LONGEST_NAME = 100
 
 
@@ -44,11 +44,6 @@ class Letter:
     def choices_url(self) -> str:
         """Where its reader says that they want no mail."""
         return f"{self.base_url}/admin/mail"
-
-
-def is_deliverable(address: str) -> bool:
-    """Whether mail may be sent there: one address of ASCII whose characters mean nothing to SMTP or to a header."""
-    return _ADDRESS.fullmatch(address) is not None
 
 
 def build_letter(letter: Letter, needs: Sequence[tuple[Need, str]]) -> EmailMessage:

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from latchpin.sdk.settings import load
 from latchpin.sdk.web import CurrentApplication, SignedInCaller, WritingCaller, frame, render
 
-from latchpin_mail.letter import is_deliverable
+from latchpin_mail.address import is_deliverable
 from latchpin_mail.people import People
 from latchpin_mail.settings import MailSettings
 

@@ -8,7 +8,7 @@ from latchpin.sdk.settings import Settings
 from latchpin.sdk.urls import check_host, is_loopback_host
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from latchpin_mail.letter import is_deliverable
+from latchpin_mail.address import is_deliverable
 
 __all__ = ["MailSettings", "Security"]
 

@@ -15,7 +15,8 @@ from latchpin_attention.need import Need
 from latchpin_attention.outbox import Entry, Moot, Outbox, Undelivered, outbox_spec
 
 from latchpin_mail import smtp
-from latchpin_mail.letter import Letter, build_letter, is_deliverable
+from latchpin_mail.address import is_deliverable
+from latchpin_mail.letter import Letter, build_letter
 from latchpin_mail.people import Bounds, People, Told, draft
 from latchpin_mail.settings import MailSettings
 
