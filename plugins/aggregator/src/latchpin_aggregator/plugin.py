@@ -86,6 +86,6 @@ def latchpin_key_uses() -> Sequence[KeyUse]:
     """Name the sessions, which are sealed."""
     from latchpin.sdk.keys import collection_use  # noqa: PLC0415  loaded when asked for
 
-    from latchpin_aggregator.sessions import KEPT  # noqa: PLC0415  as above
+    from latchpin_aggregator.kept_sessions import KEPT  # noqa: PLC0415  as above
 
     return [collection_use(KEPT)]

@@ -9,19 +9,19 @@ from datetime import timedelta
 
 from latchpin.contracts import Collection
 from latchpin.errors import RecordConflict
-from latchpin.model import Caller, CollectionSpec, Document, Gateway
+from latchpin.model import Caller, Document, Gateway
 from latchpin.sdk.gateway import Application
 from latchpin.sdk.mcp import SESSIONS
 from latchpin.sdk.workers import Bounded, SharedTasks
 
 from latchpin_aggregator.envelopes import compose, own_implementation
 from latchpin_aggregator.eras import Eras
+from latchpin_aggregator.kept_sessions import KEPT
 from latchpin_aggregator.profiles import Profile
 from latchpin_aggregator.wire import Outgoing, Unavailable, Wire
 
-__all__ = ["KEPT", "ServerSession", "Sessions"]
+__all__ = ["ServerSession", "Sessions"]
 
-KEPT = CollectionSpec("aggregator_sessions", ("gateway",), sealed=frozenset({"session"}), disposable=True)
 LIFETIME = timedelta(hours=24)
 """For how long a session is tried again that nobody has used."""
 _MOST = 20_000

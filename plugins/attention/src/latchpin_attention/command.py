@@ -8,9 +8,6 @@ import typer
 from latchpin.model import COMPANY
 from latchpin.sdk.commands import opened, print_json, print_table, run, say
 
-from latchpin_attention.finding import find_needs
-from latchpin_attention.routes import describe
-
 __all__ = ["app"]
 
 app = typer.Typer(name="attention", help="List connections that need somebody.", no_args_is_help=True)
@@ -29,6 +26,9 @@ def list_needs(
     """List the connections that need somebody to authorize again, grant more or enter a key; longest first."""
 
     async def work() -> list[dict[str, object]]:
+        from latchpin_attention.finding import find_needs  # noqa: PLC0415  the help does without the gateway
+        from latchpin_attention.routes import describe  # noqa: PLC0415
+
         async with opened() as application:
             needs = await find_needs(application)
             return [describe(application, each) for each in needs if user.lower() in ("", each.owner)]
