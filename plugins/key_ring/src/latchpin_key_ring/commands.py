@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from latchpin.errors import Conflict, NotFound, RecordConflict, SettingsError
 from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
-from latchpin.sdk.gateway import Application
 
 from latchpin_key_ring.counting import Counts, count_rows, uses_of
 from latchpin_key_ring.errors import KeyInUse, KeyRingUnusable
@@ -25,6 +24,9 @@ from latchpin_key_ring.reporting import KeyReport, Report, report_on, total
 from latchpin_key_ring.resealing import Outcome, progress_of, reseal_rows
 from latchpin_key_ring.rotating import announce, keep_for_proving, promote, retire, wrap_anew
 from latchpin_key_ring.tending import strangers
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["app", "keep_proofs", "require_nothing_lost", "take_out"]
 

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Context, KeyUse
 from latchpin.errors import BackendUnavailable
-from latchpin.sdk.gateway import Services
 from latchpin.sdk.keys import collection_use
 
 from latchpin_key_ring.live import SEALING
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Services
 
 __all__ = ["Counts", "count_rows", "uses_of"]
 

@@ -11,14 +11,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from latchpin.contracts import Collection, Context, KeyedRow
 from latchpin.errors import BackendUnavailable, Conflict, LatchpinError, RecordConflict, Unsealable
 from latchpin.model import CollectionSpec, Document
-from latchpin.sdk.gateway import Application
 
 from latchpin_key_ring.counting import uses_of
 from latchpin_key_ring.live import SEALING
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["WORK", "Outcome", "progress_of", "reseal_rows"]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from latchpin.errors import Conflict, LatchpinError, RecordConflict
 from latchpin.sdk.assembly import list_instances
-from latchpin.sdk.gateway import Application
 
 from latchpin_key_ring.live import LiveRing, live_ring
 from latchpin_key_ring.resealing import Outcome, reseal_rows
 from latchpin_key_ring.rotating import announce, promote, wrap_anew
 from latchpin_key_ring.settings import KeyRingSettings
+
+if TYPE_CHECKING:
+    from latchpin.sdk.gateway import Application
 
 __all__ = ["SECONDS", "Tending", "strangers"]
 
