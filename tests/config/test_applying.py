@@ -148,13 +148,13 @@ async def test_what_does_not_hold_changes_nothing(filed: Filed, secrets: pytest.
 
 @pytest.mark.backends("sqlite")
 async def test_references_are_bounded(filed: Filed, secrets: pytest.MonkeyPatch, tmp_path: Path):
-    secrets.setenv("CONFIG_SECRET_REFERENCES", f"env:TEST_GATEWAY_* file:{tmp_path}/good/*")
+    secrets.setenv("CONFIG_REFERENCES", f"env:TEST_GATEWAY_* file:{tmp_path}/good/*")
     (tmp_path / "good").mkdir()
     (tmp_path / "good" / "a").write_text(f"{CLIENT_SECRET}\n")
     (tmp_path / "b").write_text(CLIENT_SECRET)
     for reference in ("env:TEST_CLIENT_SECRET", f"file:{tmp_path}/b", f"file:{tmp_path}/good/../b"):
         (problem,) = (await filed.plan(ALL.replace("env:TEST_CLIENT_SECRET", reference))).problems
-        assert "is outside CONFIG_SECRET_REFERENCES" in problem.text
+        assert "is outside CONFIG_REFERENCES" in problem.text
     assert (await filed.plan(ALL.replace("env:TEST_CLIENT_SECRET", f"file:{tmp_path}/good/a"))).problems == []
 
 

@@ -45,7 +45,7 @@ def latchpin(bao, token, folder: Path):
         "RECORD_STORE": "database",
         "DATABASE_URL": f"sqlite:///{folder}/x.db",
         "AUTH_ENCRYPTION_SECRET": SECRET,
-        "CONFIG_SECRET_REFERENCES": "vault:*",
+        "CONFIG_REFERENCES": "vault:*",
         "VAULT_ADDR": bao.url,
         "VAULT_TOKEN": token,
         "OAUTH_MAX_RETRIES": "0",
@@ -107,7 +107,7 @@ def test_what_is_no_secret_is_told_where_it_stands(latchpin, folder: Path):
         (GOOD, {"VAULT_ADDR": "http://127.0.0.1:9"}, "gave no answer"),
         (GOOD, {"VAULT_ADDR": ""}, "VAULT_ADDR is empty"),
         (GOOD, {"VAULT_KV_MOUNT": "elsewhere"}, "the capability 'read' on elsewhere/data/latchpin/github"),
-        (GOOD, {"CONFIG_SECRET_REFERENCES": "env:*"}, "outside CONFIG_SECRET_REFERENCES"),
+        (GOOD, {"CONFIG_REFERENCES": "env:*"}, "outside CONFIG_REFERENCES"),
     ],
 )
 def test_what_cannot_be_asked_changes_nothing(latchpin, folder: Path, reference: str, changes, told: str):

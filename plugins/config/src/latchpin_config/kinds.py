@@ -39,7 +39,7 @@ def secret_sources(application: Application) -> SecretSources:
     return SecretSources(
         application,
         {scheme.name: scheme for scheme in _plugins().values(SECRET_SCHEMES)},
-        allowed=load(ConfigSettings).config_secret_references,
+        allowed=load(ConfigSettings).config_references,
         own=frozenset(f"{name}{end}".upper() for model in models for name in variables(model) for end in ("", "_FILE")),
         own_secrets=frozenset(secret for model in models for secret in _secrets(load(model))),
     )

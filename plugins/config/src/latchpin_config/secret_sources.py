@@ -1,7 +1,7 @@
 """Where the secrets of files are: variables of the environment, files, and what plugins offer.
 
 Who may change a file says where secrets go. So what may be referred to is bounded: none of Latchpin's own secrets, and
-nothing outside ``CONFIG_SECRET_REFERENCES``.
+nothing outside ``CONFIG_REFERENCES``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SecretSources:
         # What leads around in a path would pass for what it is not.
         plain = posixpath.normpath(rest) if scheme == "file" else rest
         if not any(fnmatch.fnmatchcase(f"{scheme}:{plain}", pattern) for pattern in self._allowed):
-            raise InvalidRequest(f"{scheme}:{rest[:200]} is outside CONFIG_SECRET_REFERENCES")
+            raise InvalidRequest(f"{scheme}:{rest[:200]} is outside CONFIG_REFERENCES")
         secret = await found.read(self._application, plain)
         if not secret.strip() or "\0" in secret or len(secret) > LONGEST:
             raise InvalidRequest(f"{scheme}:{rest[:200]} holds no secret: it is empty, longer than any, or no text")

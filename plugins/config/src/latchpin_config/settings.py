@@ -12,7 +12,7 @@ __all__ = ["ConfigSettings"]
 class ConfigSettings(latchpin.Settings):
     """What a deployer sets."""
 
-    config_secret_references: Words = Field(
+    config_references: Words = Field(
         ("env:*", "file:*"),
         description="Which secrets files may refer to, as patterns such as env:ACME_* or file:/run/secrets/*.",
     )

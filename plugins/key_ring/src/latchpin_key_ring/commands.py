@@ -6,12 +6,13 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from latchpin.contracts import Context
 from latchpin.errors import Conflict, NotFound, RecordConflict, SettingsError
 from latchpin.sdk.commands import OPERATOR, opened, print_json, print_table, run, say
 
@@ -156,12 +157,7 @@ async def _rotate(application: Application, live: LiveRing) -> str:
     key = await announce(live, context)
     say(f"Announced key {key.id}; waiting until every process has it ...")
     end, waited_for = time.monotonic() + PATIENCE, -1
-    while True:
-        try:
-            if await promote(live, context):
-                break
-        except RecordConflict:  # a serving process did it at the same moment
-            continue
+    while not await _promoted(live, context):
         behind = await live.behind()
         if time.monotonic() > end:
             raise Conflict(
@@ -174,6 +170,13 @@ async def _rotate(application: Application, live: LiveRing) -> str:
         await asyncio.sleep(LOOK)
     await application.services.activity.tell(KEY_ROTATED, actor=OPERATOR.email, key=key.id)
     return key.id
+
+
+async def _promoted(live: LiveRing, context: Context) -> bool:
+    """Whether the announced key is today's; a serving process may be doing it at the same moment."""
+    with suppress(RecordConflict):
+        return await promote(live, context)
+    return False
 
 
 async def require_nothing_lost(application: Application) -> None:
@@ -245,15 +248,17 @@ def reseal() -> None:
 
 async def _reseal_in_turn(application: Application, rows: int) -> Outcome:
     """Wait for another process that does it, or that was killed: its lease ends by itself. Then do the rest."""
-    waiting = False
-    while True:
-        try:
-            return await reseal_rows(application, tell=_Progress(rows))
-        except Conflict:
-            if not waiting:
-                say("Another process is sealing everything anew; waiting for its end ...")
-            waiting = True
-            await asyncio.sleep(WAIT)
+    progress = _Progress(rows)
+    try:
+        return await reseal_rows(application, tell=progress)
+    except Conflict:
+        say("Another process is sealing everything anew; waiting for its end ...")
+    outcome: Outcome | None = None
+    while outcome is None:
+        await asyncio.sleep(WAIT)
+        with suppress(Conflict):
+            outcome = await reseal_rows(application, tell=progress)
+    return outcome
 
 
 class _Progress:

@@ -16,7 +16,6 @@ from latchpin_mail import smtp
 from latchpin_mail.address import is_deliverable
 from latchpin_mail.letter import Letter, build_test
 from latchpin_mail.settings import MailSettings
-from latchpin_mail.turns import open_outbox
 
 __all__ = ["app"]
 
@@ -63,6 +62,8 @@ def list_mail(
     """List the mail that waits for another try, or with --dead what was given up."""
 
     async def work() -> list[dict[str, Any]]:
+        from latchpin_mail.turns import open_outbox  # noqa: PLC0415  the help does without the gateway
+
         async with opened() as application:
             entries = await open_outbox(application.services.context).list("dead" if dead else "waiting")
             return [
@@ -91,6 +92,8 @@ def retry(name: Annotated[str, typer.Argument(metavar="ID", help="What was given
     """Try mail again that was given up, or all of it: a gateway that serves sends it in a moment."""
 
     async def work() -> int:
+        from latchpin_mail.turns import open_outbox  # noqa: PLC0415  the help does without the gateway
+
         async with opened() as application:
             outbox = open_outbox(application.services.context)
             dead = [each.id for each in await outbox.list("dead")]

@@ -12,11 +12,13 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from latchpin_attention.need import Need
-
 from latchpin_mail.address import is_deliverable
+
+if TYPE_CHECKING:
+    from latchpin_attention.need import Need
 
 __all__ = ["Letter", "build_letter", "build_test"]
 

@@ -17,7 +17,6 @@ from latchpin_webhook.delivery import post
 from latchpin_webhook.endpoints import Endpoints, open_endpoints
 from latchpin_webhook.events import TEST, format_event
 from latchpin_webhook.settings import WebhookSettings
-from latchpin_webhook.turns import open_outbox
 
 __all__ = ["app"]
 
@@ -76,6 +75,8 @@ def list_messages(
     """List the messages that wait for another try, or with --dead those that were given up."""
 
     async def work() -> list[dict[str, Any]]:
+        from latchpin_webhook.turns import open_outbox  # noqa: PLC0415  the help does without the gateway
+
         async with opened() as application:
             context = application.services.context
             endpoints = await open_endpoints(load(WebhookSettings), context)
@@ -99,6 +100,8 @@ def retry(
     """Try a message again that was given up, or all of them: a gateway that serves sends them in a moment."""
 
     async def work() -> int:
+        from latchpin_webhook.turns import open_outbox  # noqa: PLC0415  the help does without the gateway
+
         async with opened() as application:
             context = application.services.context
             outbox, endpoints = open_outbox(context), await open_endpoints(load(WebhookSettings), context)

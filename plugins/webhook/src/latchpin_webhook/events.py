@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from latchpin_attention.need import Need
+if TYPE_CHECKING:
+    from latchpin_attention.need import Need
 
 __all__ = ["MENDED", "NEEDS_PERSON", "TEST", "EventName", "describe_need", "format_event"]
 
