@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 from latchpin.errors import BackendUnavailable
+from latchpin_oidc_login.known import KnownAtProvider
 from latchpin_oidc_login.logout_token import EVENT, LogoutRefused, check_logout_token, read_logout_token
 
 from tests.oidc_login.conftest import CLIENT, KEY, SignInFlow, changed, signed
@@ -69,6 +70,14 @@ async def test_a_session_that_is_named_ends_alone(flow: SignInFlow):
         assert (await log_out(flow, sid="two", sub=None)).status_code == 200
         assert await flow.who(second) is None
     assert await bearer_holds(flow, bearer)
+
+
+async def test_nobody_keeps_a_session_by_signing_in_often(flow: SignInFlow):
+    known = KnownAtProvider(flow.gateway.application.services.context, flow.provider.issuer)
+    for number in range(401):
+        name, life = f"session-{number}", timedelta(hours=1)
+        await known.put(ADA, subject="account-1", session="one", session_id=name, lifetime=life)
+    assert len(await known.sessions_of("one", subject="account-1")) == 401
 
 
 async def test_a_person_alone_is_named_and_all_that_proves_them_ends(flow: SignInFlow):

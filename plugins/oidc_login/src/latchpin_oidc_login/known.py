@@ -18,7 +18,7 @@ KNOWN_SESSIONS = CollectionSpec("oidc_login_sessions", indexes=("there",))
 REMEMBERED = timedelta(days=400)
 """Since the last sign-in: what somebody got by it may be good for a year."""
 MOST_ADDRESSES = 10
-_MOST_SESSIONS = 200
+_PAGE = 200
 _TRIES = 8
 
 
@@ -70,8 +70,12 @@ class KnownAtProvider:
 
     async def sessions_of(self, session: str, *, subject: str) -> list[KnownSession]:
         """The sessions here that began by one at the provider; with ``subject``, only if it is that person's."""
-        found = await self._sessions.scan("there", Span.only(self._hash("sid", session)), limit=_MOST_SESSIONS)
-        person = self._hash("sub", subject) if subject else ""
+        there, person = self._hash("sid", session), self._hash("sub", subject) if subject else ""
+        found: list[Document] = []
+        after: tuple[str, str] | None = None
+        while page := await self._sessions.scan("there", Span.only(there), after=after, limit=_PAGE):
+            found += page  # all: who signed in often enough would keep one session
+            after = (there, page[-1].id)
         return [
             KnownSession(each.id, each.expires_at or self._clock() + REMEMBERED)
             for each in found
