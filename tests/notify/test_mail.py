@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from latchpin.assembly.clock import utc_now
 from latchpin.errors import SettingsError
-from latchpin.model import COMPANY
+from latchpin.model import COMPANY, Caller
 from latchpin.settings import load
 from latchpin_attention.book import look
 from latchpin_attention.need import Need
@@ -330,6 +330,19 @@ async def test_what_all_share_is_told_to_who_connected_it(
     await connect(gateway.application, shared, COMPANY, spent=True, connected_by=connected_by)
     assert await take(gateway) == 1
     assert [to for to, _ in mail.got] == [[connected_by or ADMIN]]
+
+
+async def test_who_left_is_told_nothing_and_administrators_are_instead(mail: MailServer, gateway: InnerGateway):
+    boss, root = "boss@example.com", Caller("root@example.com", is_admin=True, via="bearer")
+    entry = await gateway_of(gateway.application)
+    shared = replace(entry, connection="shared", revision=entry.revision + 1)
+    await gateway.application.services.records.gateways.replace(shared)
+    await connect(gateway.application, shared, COMPANY, spent=True, connected_by=boss)
+    mail.answers = ["450 4.2.0 Busy"]
+    await take(gateway)
+    await gateway.application.people.end(boss, root, way="command")
+    await take(gateway)  # what waited for them is not sent either
+    assert [to for to, _ in mail.got] == [[ADMIN]]
 
 
 async def test_a_worker_that_dies_between_decision_and_outbox_leaves_the_mail_to_the_next(

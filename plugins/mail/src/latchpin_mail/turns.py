@@ -76,16 +76,22 @@ class Turns:
             BackendUnavailable: the store cannot be asked.
         """
         needs = await NeedsBook.of(self._application.services.context).read()
-        return sum([await self._tell(person, theirs) for person, theirs in self._by_person(needs).items()])
+        return sum([await self._tell(person, theirs) for person, theirs in (await self._by_person(needs)).items()])
 
-    def _by_person(self, needs: Iterable[Need]) -> dict[str, list[Need]]:
-        """What all share is told to who connected it; where nobody knows who that was, to every administrator."""
+    async def _by_person(self, needs: Iterable[Need]) -> dict[str, list[Need]]:
+        """What all share is told to who connected it; where that is nobody any more, to every administrator."""
+        telling = [need for need in needs if need.telling]
+        out = await self._who_is_out({need.person for need in telling if need.person} | set(self._administrators))
         found: dict[str, list[Need]] = {}
-        for need in needs:
-            if need.telling:
-                for person in self._administrators if need.person is None else [need.person]:
-                    found.setdefault(person, []).append(need)
-        return {person: theirs for person, theirs in found.items() if is_deliverable(person)}
+        for need in telling:
+            gone = need.person is None or (need.owner == COMPANY and need.person in out)
+            for person in self._administrators if gone else [need.person or ""]:
+                found.setdefault(person, []).append(need)
+        return {person: theirs for person, theirs in found.items() if person not in out and is_deliverable(person)}
+
+    async def _who_is_out(self, people: Iterable[str]) -> set[str]:
+        """Who of them left: nothing is told to them any more."""
+        return {person for person in people if await self._application.people.is_out(person)}
 
     @property
     def _administrators(self) -> list[str]:
@@ -113,7 +119,7 @@ class Turns:
     async def _deliver(self, entry: Entry) -> None:
         """Send one, about what still needs its reader; what was mended meanwhile is not in it."""
         person, services = str(entry.body["to"]), self._application.services
-        if not await self._people.wants_mail(person):
+        if not await self._people.wants_mail(person) or await self._application.people.is_out(person):
             raise Moot
         needs = await self._standing(person, set(entry.body["needs"]))
         if not needs:
