@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from latchpin.gateways.people import Departed, People
 from latchpin.model import Caller
 
 from tests.scim.conftest import USER, Directory
@@ -77,6 +79,61 @@ async def test_every_address_that_somebody_has_or_had_is_out(gateway: InnerGatew
     await directory.patch(user, ENTRA)
     assert await is_out(gateway, "a.liddell@example.com")
     assert await is_out(gateway, "alice@new.example.com")
+
+
+async def test_more_addresses_than_are_kept_are_refused_and_none_is_forgotten(
+    gateway: InnerGateway, directory: Directory
+):
+    emails = [{"value": f"alias{number}@example.com"} for number in range(99)]
+    user = await directory.create(emails=emails)
+    answer = await directory.patch(user, {"op": "add", "path": "emails", "value": [{"value": "more@example.com"}]})
+    assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidValue")
+    await directory.patch(user, ENTRA)
+    assert await is_out(gateway, "alias98@example.com")
+
+
+async def test_a_user_who_is_merely_changed_lets_nobody_in(gateway: InnerGateway, directory: Directory):
+    earlier = await directory.create("alice@example.com")
+    await directory.patch(earlier, {"op": "replace", "path": "userName", "value": "alicia@example.com"})
+    await directory.patch(await directory.create("alice@example.com"), ENTRA)  # who has the address now
+    for operation in ({"op": "replace", "path": "displayName", "value": "A"}, {"op": "add", "value": {"active": True}}):
+        assert (await directory.patch(earlier, operation)).status_code == 200
+        assert await is_out(gateway)
+
+
+async def test_of_an_activation_and_a_deletion_at_once_the_deletion_stands(
+    gateway: InnerGateway, directory: Directory, monkeypatch: pytest.MonkeyPatch
+):
+    user = await directory.create(active=False)
+    restore = People.restore
+
+    async def restore_slowly(people: People, *args: Any, **more: Any) -> None:
+        await restore(people, *args, **more)
+        monkeypatch.undo()
+        assert (await directory.send("DELETE", f"/Users/{user['id']}")).status_code == 204
+        await restore(people, *args, **more)  # as where it had been that slow
+
+    monkeypatch.setattr(People, "restore", restore_slowly)
+    assert (await directory.patch(user, {"op": "replace", "path": "active", "value": True})).status_code == 404
+    assert await is_out(gateway)
+
+
+async def test_an_address_that_comes_while_a_user_is_deleted_is_out_too(
+    gateway: InnerGateway, directory: Directory, monkeypatch: pytest.MonkeyPatch
+):
+    user = await directory.create()
+    end = People.end
+
+    async def end_slowly(people: People, *args: Any, **more: Any) -> Departed:
+        monkeypatch.undo()
+        rename = {"op": "replace", "path": "userName", "value": "alicia@example.com"}
+        assert (await directory.patch(user, rename)).status_code == 200
+        return await end(people, *args, **more)
+
+    monkeypatch.setattr(People, "end", end_slowly)
+    assert (await directory.send("DELETE", f"/Users/{user['id']}")).status_code == 204
+    assert await is_out(gateway, "alicia@example.com")
+    assert (await directory.send("GET", f"/Users/{user['id']}")).status_code == 404
 
 
 async def test_what_is_not_kept_changes_nothing(gateway: InnerGateway, directory: Directory):

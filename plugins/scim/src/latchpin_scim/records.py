@@ -76,10 +76,12 @@ class UserRecords:
             await self._release(earlier)
         return replace(user, revision=stored.revision)
 
-    async def delete(self, user: User) -> None:
-        """Remove, and give the ``userName`` free."""
-        await self._users.delete(user.id)
+    async def delete(self, user: User) -> bool:
+        """Remove, and give the ``userName`` free. False: somebody else wrote this user meanwhile, or removed it."""
+        if not await self._users.delete(user.id, revision=user.revision):
+            return False
         await self._release(user)
+        return True
 
     async def _claim(self, user: User) -> None:
         name = _hash(fold(user.user_name))

@@ -20,8 +20,8 @@ from latchpin_scim.errors import ScimError
 __all__ = ["USER", "User", "fold", "parse_active", "parse_user", "with_members"]
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-MOST_ADDRESSES = 20
-"""Of one user, since they were created."""
+MOST_ADDRESSES = 100
+"""Of one user, since they were created. None is dropped: its end would be nobody's."""
 _LONGEST = 255
 """Characters of a name or id of the directory's."""
 
@@ -170,7 +170,7 @@ def _gather(user: User) -> tuple[str, ...]:
     """Every address of the user, the present ones first.
 
     Raises:
-        ScimError: there is none by which anybody would be known here.
+        ScimError: there is none by which anybody would be known here, or there are more than ``MOST_ADDRESSES``.
     """
     present = list(user.emails)
     with suppress(InvalidRequest):
@@ -179,4 +179,9 @@ def _gather(user: User) -> tuple[str, ...]:
         raise ScimError(
             400, "neither userName nor emails has an address, by which people are known here", "invalidValue"
         )
-    return tuple(dict.fromkeys([*present, *user.addresses]))[:MOST_ADDRESSES]
+    addresses = tuple(dict.fromkeys([*present, *user.addresses]))
+    if len(addresses) > MOST_ADDRESSES:
+        raise ScimError(
+            400, f"a user has at most {MOST_ADDRESSES} addresses, earlier ones too; delete it first", "invalidValue"
+        )
+    return addresses

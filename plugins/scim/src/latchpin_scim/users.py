@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,8 +26,9 @@ _ATTEMPTS = 5
 class Users:
     """The directory's users.
 
-    Somebody is ended before it is kept that they are not active: what breaks off in between, the directory sends again.
-    Who is active is let in again only where a directory ended them: an administrator's end stands.
+    Somebody is ended before it is kept that they are not active, and let in before it is kept that they are: what
+    breaks off in between, the directory sends again. Only who becomes active is let in: another user who had the
+    address, and is merely changed, lets nobody in. An administrator's end stands.
 
     Args:
         application: the gateway.
@@ -80,9 +82,12 @@ class Users:
 
     async def delete(self, id: str) -> None:  # noqa: A002  SCIM's
         """Remove a user, who is out. Raises ScimError if there is none."""
-        user = await self.get(id)
-        await self._end(user)
-        await self._records.delete(user)
+        for _ in range(_ATTEMPTS):
+            user = await self.get(id)
+            await self._end(user)
+            if await self._records.delete(user):
+                return  # else the directory changed it meanwhile: what it has now ends too
+        raise ScimError(409, "the user kept changing")
 
     async def _change(self, id: str, change: Callable[[User], User]) -> User:  # noqa: A002  SCIM's
         for _ in range(_ATTEMPTS):
@@ -92,22 +97,33 @@ class Users:
         raise ScimError(409, "the user kept changing")
 
     async def _carry_out(self, user: User, earlier: User | None) -> User:
+        let_in: list[str] = []
         if not user.active:
             await self._end(user)
-        stored = await self._records.put(user, earlier=earlier)
-        if user.active:
-            await self._let_in(user)
-        return stored
+        elif earlier is None or not earlier.active:
+            let_in = await self._let_in(user)
+        try:
+            return await self._records.put(user, earlier=earlier)
+        except (RecordConflict, ScimError):  # somebody else wrote, perhaps that they left: theirs stands
+            await self._end_all(let_in)
+            raise
 
     async def _end(self, user: User) -> None:
-        for address in user.addresses:
+        await self._end_all(user.addresses)
+
+    async def _end_all(self, addresses: Iterable[str]) -> None:
+        for address in addresses:
             await self._people.end(address, DIRECTORY, way=WAY)
         self._people.begin_work()
 
-    async def _let_in(self, user: User) -> None:
+    async def _let_in(self, user: User) -> builtins.list[str]:
+        """Let them in by each address; which of these were out."""
+        found = []
         for address in user.addresses:
             with suppress(NotFound):
                 await self._people.restore(address, DIRECTORY, way=WAY)
+                found.append(address)
+        return found
 
 
 def _is_id(text: str) -> bool:
