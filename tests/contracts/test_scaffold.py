@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 from latchpin.commands.command_line import build
@@ -14,6 +15,7 @@ from latchpin_scaffold.writing import KINDS, write_plugin
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.needs("latchpin_memory_store")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def stand_in_for_pip(made):
@@ -23,6 +25,12 @@ def stand_in_for_pip(made):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-vault\nVersion: 0.1.0\n")
     (info / "entry_points.txt").write_text("[latchpin]\nacme_vault = acme_vault.plugin\n")
     return os.pathsep.join([str(info.parent), str(made / "src")])
+
+
+@pytest.mark.parametrize("page", ["docs/plugins.md", "plugins/scaffold/README.md"])
+def test_pages_name_each_kind(page):
+    text = (ROOT / page).read_text()
+    assert [kind for kind in KINDS if f"`{kind}`" not in text] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
