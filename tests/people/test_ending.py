@@ -189,13 +189,18 @@ async def test_one_person_has_one_spelling(gateway: InnerGateway):
 async def test_a_directory_lets_nobody_in_whom_an_administrator_ended(gateway: InnerGateway):
     people = gateway.application.people
     await people.end(ALICE, DIRECTORY, way="scim")
+    assert (await people.show(ALICE, ROOT)).by == "a directory (scim)"
     await people.end(ALICE, ROOT, way="command")
+    assert (await people.show(ALICE, ROOT)).by == f"{ROOT.email} (command)"
     with pytest.raises(NotFound):
         await people.restore(ALICE, DIRECTORY, way="scim")
     await people.end(ALICE, DIRECTORY, way="scim")
     assert (await people.show(ALICE, ROOT)).barred.way == "command"
     await people.restore(ALICE, ROOT)
     assert not await people.is_out(ALICE)
+    with pytest.raises(NotFound) as failed:
+        await people.restore(ALICE, ROOT)
+    assert failed.value.remedy == "See who is: latchpin people list"
 
 
 async def test_it_is_told(gateway: InnerGateway):

@@ -103,6 +103,10 @@ async def test_doctor_says_how_the_directory_comes(environment: pytest.MonkeyPat
     context: Any = Context()
     found = await check_directory(context)
     assert [each.severity for each in found] == [Severity.OK, Severity.WARNING]
+    assert [each.detail for each in found] == [
+        "its address is http://mcp.example.com/scim/v2",
+        "BASE_URL is http://mcp.example.com",
+    ]
     environment.setenv("SCIM_TOKEN", f"{TOKEN} {OLD} {OLD}2")
     assert len(await check_directory(context)) == 3
     environment.delenv("SCIM_TOKEN")

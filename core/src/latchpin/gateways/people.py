@@ -28,6 +28,7 @@ DIRECTORY = Caller(CLIENT_ITSELF, is_admin=True, via="directory")
 """Who acts where another system says that somebody left: it is proven by that system's own secret."""
 SCIM = "scim"
 """The way of a directory. What an administrator ends takes the place of it, so that no directory lets them in."""
+_SEE_WHO = "See who is: latchpin people list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Departed:
     def owed(self) -> int:
         """How many tokens are still to be revoked."""
         return sum(each.state == "owed" for each in self.revocations)
+
+    @property
+    def by(self) -> str:
+        """Who ended them, and by which way, as people read it; empty if they are not out."""
+        if self.barred is None:
+            return ""
+        return f"{'a directory' if self.barred.by == CLIENT_ITSELF else self.barred.by} ({self.barred.way})"
 
     def describe(self) -> dict[str, Any]:
         """As JSON."""
@@ -131,7 +139,7 @@ class People:
         self._check(caller)
         found = await let_in(self._services.kept, email, way=way)
         if found is None:
-            raise NotFound(f"{email} is not out" + (f" by {way}" if way is not None else ""))
+            raise NotFound(f"{email} is not out" + (f" by {way}" if way is not None else ""), remedy=_SEE_WHO)
         self._services.context.endings.note()
         await self._services.activity.tell("person.restored", actor=caller.email, subject=email, way=way or found.way)
 
@@ -165,7 +173,7 @@ class People:
         self._check(caller)
         barred, owed = await find_barred(self._services.kept, email), await self._owed.list(email)
         if barred is None and not owed:
-            raise NotFound(f"{email} is not out", remedy="See who is: latchpin people list")
+            raise NotFound(f"{email} is not out", remedy=_SEE_WHO)
         return Departed(email, barred, tuple(owed), tuple(await self._connections.shared_by(email)))
 
     # -- taking tokens back ---------------------------------------------------------------------------------

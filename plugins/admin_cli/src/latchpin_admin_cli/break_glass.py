@@ -18,7 +18,7 @@ app = typer.Typer()
 
 @app.command("break-glass")
 def break_glass(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     within: Annotated[
         float, typer.Option(help="How long each gateway's server is waited for, in seconds.", min=1, max=3600)
     ] = 60,

@@ -27,7 +27,7 @@ def group() -> None:
 @app.command()
 def end(
     email: Email,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """End everything that a person has here, and keep them out.
@@ -68,7 +68,7 @@ def list_all(as_json: AsJson = False) -> None:
     if not found:
         say("Nobody is out.")
         return
-    rows = [(each.email, _since(each), _by(each), str(each.owed)) for each in found]
+    rows = [(each.email, _since(each), each.by, str(each.owed)) for each in found]
     print_table(("person", "out since", "by", "to revoke"), rows)
 
 
@@ -85,7 +85,7 @@ def show(email: Email, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found.describe())
         return
-    state = f"out since {_since(found)}, by {_by(found)}" if found.barred else "in again"
+    state = f"out since {_since(found)}, by {found.by}" if found.barred else "in again"
     sys.stdout.write(f"{found.email}: {state}\n")
     _print_revocations(found)
 
@@ -105,10 +105,6 @@ def restore(email: Email) -> None:
 
 def _since(person: Departed) -> str:
     return f"{person.barred.at:%Y-%m-%d %H:%M} UTC" if person.barred else "in again"
-
-
-def _by(person: Departed) -> str:
-    return f"{person.barred.by} ({person.barred.way})" if person.barred else ""
 
 
 def _print_revocations(person: Departed) -> None:

@@ -22,7 +22,11 @@ async def check_directory(context: CheckContext) -> Sequence[Finding]:
     found = [Finding(Severity.OK, "A directory may say who left", f"its address is {base}")]
     if not context.base_url.startswith("https:"):
         remedy = "Serve it by https, and set BASE_URL to that."
-        found.append(Finding(Severity.WARNING, "The directory's token travels in clear", f"BASE_URL is {base}", remedy))
+        found.append(
+            Finding(
+                Severity.WARNING, "The directory's token travels in clear", f"BASE_URL is {context.base_url}", remedy
+            )
+        )
     if len(settings.scim_token) > _SEVERAL:
         text = f"SCIM_TOKEN holds {len(settings.scim_token)} tokens"
         found.append(
